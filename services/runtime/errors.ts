@@ -1,0 +1,1 @@
+export { type ErrorCode, errorCodes, exitCodes, WinnowError } from '../../topologies/errors.ts'
