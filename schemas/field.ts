@@ -1,0 +1,47 @@
+import { z } from 'zod'
+
+/**
+ * One field type of a record, stated once: what TypeScript sees and what is checked at run time (`check`), and what travels (`avro`).
+ * Avro has no unsigned 64-bit integer: `u64` travels as a `long` holding the same 64 bits (two's complement), marked by
+ * `logicalType: uint64`, which readers that do not know it ignore (Python: `value % 2**64`; ClickHouse: `reinterpretAsUInt64`).
+ */
+export interface Field<T> {
+  readonly check: z.ZodType<T>
+  readonly avro: unknown
+  /** Value a reader assumes where the writer's schema has no such field; makes adding the field a compatible change. */
+  readonly default?: unknown
+  readonly doc?: string
+}
+
+export type FieldValue<F> = F extends Field<infer T> ? T : never
+
+const field = <T>(check: z.ZodType<T>, avro: unknown): Field<T> => ({ check, avro })
+
+const u64Max = 2n ** 64n - 1n
+
+export const string = field(z.string(), 'string')
+export const boolean = field(z.boolean(), 'boolean')
+export const int = field(z.int32(), 'int')
+/** An integer that JavaScript holds exactly (offsets, counts, milliseconds); never a document id. */
+export const long = field(z.int(), 'long')
+/** An unsigned 64-bit id, a bigint in TypeScript. */
+export const u64 = field(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
+/** Any float64, also NaN and infinities: whether a value is acceptable is for the station to say, which keeps it in dead letters. */
+export const double = field(
+  z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]) as z.ZodType<number>,
+  'double',
+)
+export const bytes = field(z.instanceof(Uint8Array) as z.ZodType<Uint8Array>, 'bytes')
+
+export const array = <T>(of: Field<T>): Field<T[]> => field(z.array(of.check), { type: 'array', items: of.avro })
+
+export const nullable = <T>(of: Field<T>): Field<T | null> => ({
+  ...field(z.nullable(of.check), ['null', of.avro]),
+  default: null,
+})
+
+/** One of a few words, carried as an Avro string: adding a word stays a compatible change, as it would not with an Avro enum. */
+export const word = <const W extends readonly [string, ...string[]]>(words: W): Field<W[number]> =>
+  field(z.enum(words) as z.ZodType<W[number]>, 'string')
+
+export const documented = <T>(of: Field<T>, doc: string): Field<T> => ({ ...of, doc })

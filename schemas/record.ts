@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import type { Field, FieldValue } from './field.ts'
+
+type Fields = Record<string, Field<unknown>>
+
+/** A record type: TypeScript's view by `RecordValue`, the run-time check, and the Avro schema that is registered. */
+export interface RecordType<F extends Fields = Fields> {
+  readonly name: string
+  readonly doc: string
+  readonly check: z.ZodType<{ [K in keyof F]: FieldValue<F[K]> }>
+  readonly avro: { type: 'record'; name: string; namespace: string; doc: string; fields: unknown[] }
+}
+
+export type RecordValue<R> = R extends { check: z.ZodType<infer T> } ? T : never
+
+/** Builds a record type from its fields; the order of the fields is the order on the wire. */
+export function record<F extends Fields>(name: string, doc: string, fields: F): RecordType<F> {
+  const shape = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value.check]))
+  return {
+    name,
+    doc,
+    check: z.strictObject(shape) as unknown as RecordType<F>['check'],
+    avro: {
+      type: 'record',
+      name,
+      namespace: 'winnow',
+      doc,
+      fields: Object.entries(fields).map(([key, { avro, doc: fieldDoc, default: fallback }]) => ({
+        name: key,
+        type: avro,
+        ...(fieldDoc !== undefined && { doc: fieldDoc }),
+        ...(fallback !== undefined && { default: fallback }),
+      })),
+    },
+  }
+}
+
+/** A record inside a record. Avro names a type once per schema: `of` may be used in one field only. */
+export const nested = <F extends Fields>(of: RecordType<F>): Field<RecordValue<RecordType<F>>> => ({
+  check: of.check as z.ZodType<RecordValue<RecordType<F>>>,
+  avro: of.avro,
+})

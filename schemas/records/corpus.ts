@@ -1,0 +1,34 @@
+import { boolean, documented, double, int, long, string, u64 } from '../field.ts'
+import { type RecordValue, record } from '../record.ts'
+
+/** How far a source file has been read. Compacted by name: the last record of a source is its state. */
+export const Source = record('Source', 'A source file and how far it has been ingested', {
+  name: documented(string, 'What identifies the source: its path below the folder or as it was given'),
+  source: documented(int, 'Its number, 24 bits, given once; the upper bits of its documents ids'),
+  fingerprint: documented(string, 'SHA-256 of the first bytes: another content under the same name is refused'),
+  rowNext: documented(long, 'Rows before this one are in the topic or in dead letters'),
+  documents: documented(long, 'Documents written so far'),
+  rejected: documented(long, 'Rows that went to dead letters so far'),
+  complete: documented(boolean, 'The end of the file was reached'),
+})
+export type Source = RecordValue<typeof Source>
+
+/** One document of the corpus. Key: its id in decimal. */
+export const Document = record('Document', 'A document of the corpus', {
+  docId: documented(u64, 'source number (24 bits) << 40 | row (40 bits)'),
+  text: string,
+  tokens: documented(long, 'Length in tokens as ingest counts them; what token budgets add up'),
+  meta: documented(string, 'The row without its text, as JSON'),
+})
+export type Document = RecordValue<typeof Document>
+
+/** One actor's label of one document. Key: the document's id, so a document's labels share its partition. */
+export const Label = record('Label', 'The subcategory of a document for one actor', {
+  docId: u64,
+  actor: string,
+  subcategory: documented(int, 'Index into the actor subcategories'),
+  score: documented(double, 'The score behind it: quality in [0, 5], else the probability of the class'),
+  tokens: documented(long, 'As in Document, so that a cell needs labels alone'),
+  version: documented(string, 'Digest of the labeler that made it'),
+})
+export type Label = RecordValue<typeof Label>

@@ -1,0 +1,166 @@
+import { array, bytes, documented, double, int, long, nullable, string, u64, word } from '../field.ts'
+import { nested, type RecordValue, record } from '../record.ts'
+
+/** A run. Compacted by name; the log alone is enough to repeat it. */
+export const Run = record('Run', 'A selection run', {
+  run: string,
+  config: documented(string, 'The whole run configuration, as JSON'),
+  replayOf: documented(nullable(string), 'The run whose recorded streams this one refolds'),
+})
+export type Run = RecordValue<typeof Run>
+
+const Checkpoint = record('Checkpoint', 'A model checkpoint', {
+  path: documented(string, 'Where influence workers find it (safetensors)'),
+  digest: documented(string, 'SHA-256 of the file'),
+  step: long,
+})
+export type Checkpoint = RecordValue<typeof Checkpoint>
+
+/** What a trainer says about itself. Key: the run. */
+export const Progress = record('Progress', 'Where a trainer is', {
+  run: string,
+  step: documented(long, 'Optimizer steps done'),
+  tokens: documented(long, 'Tokens trained on'),
+  round: documented(int, 'The round whose selection it reads'),
+  position: documented(long, 'Global index into that selection: documents passed, counting on past its end'),
+  trainLoss: documented(nullable(double), 'Mean loss in nats per token since the last report'),
+  referenceLoss: documented(nullable(double), 'Loss on the held-out part of the reference, nats per token'),
+  corpusLoss: documented(nullable(double), 'Loss on held-out documents of the corpus, nats per token'),
+  checkpoint: { ...nullable(nested(Checkpoint)), doc: 'Written at this step; a multiple of U steps opens a round' },
+})
+export type Progress = RecordValue<typeof Progress>
+
+/** Asks for the reward of one document at one checkpoint. Key: the document's id. */
+export const RewardRequest = record('RewardRequest', 'Asks what training on a document would do', {
+  run: string,
+  round: int,
+  actor: string,
+  docId: u64,
+  text: string,
+  checkpointPath: string,
+  checkpointDigest: string,
+})
+export type RewardRequest = RecordValue<typeof RewardRequest>
+
+/** The answer. Key: the document's id. Of several for the same (run, round, actor, document) the first in log order counts. */
+export const Reward = record('Reward', 'The influence of a document on the reference (Eq. 3, positive helps)', {
+  run: string,
+  round: int,
+  actor: string,
+  docId: u64,
+  reward: double,
+  checkpointDigest: string,
+  graphDigest: string,
+  estimator: documented(string, 'For example gradient/cosine/identity'),
+  projectionSeed: string,
+})
+export type Reward = RecordValue<typeof Reward>
+
+const TopicOffset = record('TopicOffset', 'A place in a partition', {
+  topic: string,
+  partition: int,
+  offsetNext: documented(long, 'Records before this one are covered'),
+})
+export type TopicOffset = RecordValue<typeof TopicOffset>
+
+const Sample = record('Sample', 'The documents asked for one subcategory', {
+  actor: string,
+  subcategory: int,
+  docIds: array(u64),
+})
+export type Sample = RecordValue<typeof Sample>
+
+/** Everything the console decided about time: with it, all else is arithmetic. Key: the round. */
+export const RoundOpened = record('RoundOpened', 'A round was opened', {
+  run: string,
+  round: int,
+  step: long,
+  checkpointPath: nullable(string),
+  checkpointDigest: nullable(string),
+  previousRead: documented(
+    nullable(long),
+    'm: how many documents of the previous selection the trainer had passed; null: unknown',
+  ),
+  labelOffsets: documented(array(nested(TopicOffset)), 'The corpus as of these offsets'),
+  samples: array(nested(Sample)),
+  deadlineMs: documented(nullable(long), 'Closes at this time at the latest, milliseconds since the epoch'),
+})
+export type RoundOpened = RecordValue<typeof RoundOpened>
+
+export const RoundClosed = record('RoundClosed', 'A round was closed', {
+  run: string,
+  round: int,
+  reason: word(['answered', 'deadline']),
+  rewardOffsets: documented(array(nested(TopicOffset)), 'Rewards before these offsets count, later ones are late'),
+  missing: documented(long, 'Requests without an answer'),
+})
+export type RoundClosed = RecordValue<typeof RoundClosed>
+
+/** An actor's memory after a round, with the input it covers. Key: actor and round. */
+export const ActorState = record('ActorState', 'Weights of an actor after a round', {
+  run: string,
+  actor: string,
+  round: int,
+  weights: array(double),
+  rewards: documented(array(nullable(double)), 'R_A^j of this round; null without a reward'),
+  counts: documented(array(long), 'Accepted rewards of this round by subcategory'),
+  everRewarded: documented(array(int), 'Subcategories, by index, that had a reward in this run'),
+  inputOffsets: documented(array(nested(TopicOffset)), 'Where to go on reading'),
+})
+export type ActorState = RecordValue<typeof ActorState>
+
+const Marginal = record('Marginal', 'The level of equal score that the budget cuts', {
+  score: double,
+  documents: documented(long, 'Documents of this score'),
+  taken: long,
+})
+export type Marginal = RecordValue<typeof Marginal>
+
+/** A selection's manifest: who reads the selection can check it. Key: the round. */
+export const Manifest = record('Manifest', 'What was selected, from what, and by which weights', {
+  run: string,
+  round: int,
+  step: long,
+  actors: documented(array(string), 'In configuration order; the order of theta, weights and actorRewards'),
+  theta: array(double),
+  weights: array(array(double)),
+  actorRewards: documented(array(nullable(double)), 'R_A (Eq. 7)'),
+  documents: long,
+  tokens: long,
+  threshold: documented(nullable(double), 'The lowest score selected'),
+  marginal: nullable(nested(Marginal)),
+  histogramDigest: documented(string, 'SHA-256 of the groups that were seen'),
+  selectionDigest: documented(string, 'SHA-256 of the ids in emission order, each as 8 bytes little-endian'),
+  labelOffsets: array(nested(TopicOffset)),
+  chunkDocuments: documented(int, 'Ids in every chunk but the last'),
+  chunkOffsetFirst: documented(
+    long,
+    'Offset of the first chunk in the selections topic; chunk i stands at this offset + i',
+  ),
+})
+export type Manifest = RecordValue<typeof Manifest>
+
+/** A piece of the selected-index stream. Key: the round. */
+export const SelectionChunk = record('SelectionChunk', 'Selected ids in emission order', {
+  run: string,
+  round: int,
+  indexFirst: documented(long, 'Global index of the first id'),
+  docIds: array(u64),
+})
+export type SelectionChunk = RecordValue<typeof SelectionChunk>
+
+/** A record or row that was refused, with everything needed to mend and send it again. */
+export const DeadLetter = record('DeadLetter', 'What was refused, why, and its bytes', {
+  station: string,
+  reason: documented(string, 'A stable code'),
+  message: string,
+  origin: documented(string, 'file:line or topic[partition]@offset'),
+  topic: nullable(string),
+  partition: nullable(int),
+  offset: nullable(long),
+  file: nullable(string),
+  line: nullable(long),
+  key: nullable(bytes),
+  value: nullable(bytes),
+})
+export type DeadLetter = RecordValue<typeof DeadLetter>

@@ -1,0 +1,89 @@
+import type { RecordType } from './record.ts'
+import { Document, Label, Source } from './records/corpus.ts'
+import {
+  ActorState,
+  DeadLetter,
+  Manifest,
+  Progress,
+  Reward,
+  RewardRequest,
+  RoundClosed,
+  RoundOpened,
+  Run,
+  SelectionChunk,
+} from './records/run.ts'
+
+/** What a topic is, without its name: names carry the actor or the run. */
+export interface TopicSpec {
+  readonly name: string
+  readonly key: string
+  /** Usually one; `console-state` carries the console's three kinds of decision. */
+  readonly records: readonly RecordType[]
+  /** `corpus`: as many as the corpus is spread over, the same for all of them, so that a document's records share a partition number. */
+  readonly partitions: 'corpus' | number
+  readonly cleanup: 'delete' | 'compact'
+  /** -1: kept for ever, because a replay starts at offset 0. */
+  readonly retentionMs: number
+}
+
+const forever = { cleanup: 'delete', retentionMs: -1 } as const
+const compacted = { cleanup: 'compact', retentionMs: -1 } as const
+
+/** Every topic of winnow. Corpus topics are shared by all runs; the functions of a run carry its name. */
+export const topics = {
+  sources: { name: 'winnow.sources', key: 'source name', records: [Source], partitions: 1, ...compacted },
+  documents: { name: 'winnow.documents', key: 'document id', records: [Document], partitions: 'corpus', ...forever },
+  runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
+  deadLetters: { name: 'winnow.dead-letters', key: 'origin', records: [DeadLetter], partitions: 1, ...forever },
+} as const satisfies Record<string, TopicSpec>
+
+export const labelsTopic = (actor: string): TopicSpec => ({
+  name: `winnow.labels.${actor}`,
+  key: 'document id',
+  records: [Label],
+  partitions: 'corpus',
+  ...forever,
+})
+
+/** The topics of one run. */
+export const runTopics = (run: string) =>
+  ({
+    progress: { name: `winnow.run.${run}.progress`, key: 'run', records: [Progress], partitions: 1, ...forever },
+    rewardRequests: {
+      name: `winnow.run.${run}.reward-requests`,
+      key: 'document id',
+      records: [RewardRequest],
+      partitions: 4,
+      ...forever,
+    },
+    rewards: { name: `winnow.run.${run}.rewards`, key: 'document id', records: [Reward], partitions: 4, ...forever },
+    actorState: {
+      name: `winnow.run.${run}.actor-state`,
+      key: 'actor/round',
+      records: [ActorState],
+      partitions: 1,
+      ...compacted,
+    },
+    consoleState: {
+      name: `winnow.run.${run}.console-state`,
+      key: 'kind/round',
+      records: [RoundOpened, RoundClosed, Manifest],
+      partitions: 1,
+      ...compacted,
+    },
+    selections: {
+      name: `winnow.run.${run}.selections`,
+      key: 'round',
+      records: [SelectionChunk],
+      partitions: 1,
+      ...forever,
+    },
+  }) as const satisfies Record<string, TopicSpec>
+
+export type RunTopics = ReturnType<typeof runTopics>
+
+/**
+ * The registry's subject of a record (RecordNameStrategy): runs come and go, each with topics of its own, and one subject a record
+ * keeps every run readable by one reader.
+ */
+export const subjectOf = (record: RecordType) => `${record.avro.namespace}.${record.name}`

@@ -1,0 +1,74 @@
+/**
+ * What winnow needs of a Kafka client, and no more, so that the client can be exchanged (docs/adr/0001).
+ * Offsets are JavaScript numbers: a partition would need 285 years at a million records a second to leave their exact range.
+ */
+export interface IncomingRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+export interface OutgoingRecord {
+  readonly topic: string
+  readonly key: string | null
+  /** null deletes the key from a compacted topic. */
+  readonly value: Uint8Array | null
+  /** Left out: chosen by the key's murmur2 hash, as every Kafka client does. */
+  readonly partition?: number
+}
+
+/** Where a send landed: `count` records from `offsetFirst` on, contiguous, in the order in which they were given. */
+export interface SentRange {
+  readonly topic: string
+  readonly partition: number
+  readonly offsetFirst: number
+  readonly count: number
+}
+
+export interface TopicDefinition {
+  readonly name: string
+  readonly partitions: number
+  readonly cleanup: 'delete' | 'compact'
+  readonly retentionMs: number
+}
+
+export interface Producer {
+  /** Splits below the broker's request limit. Resolves when all replicas have the records. */
+  send(records: readonly OutgoingRecord[]): Promise<SentRange[]>
+  /** All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced. */
+  transaction<T>(work: (send: (records: readonly OutgoingRecord[]) => Promise<SentRange[]>) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface ConsumeOptions {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  /** Where to start in a partition the group has no offset for, and, where it answers a number, in spite of the group's offset. */
+  readonly startOffset?: (topic: string, partition: number) => number | undefined
+  /** Awaited before the next batch of that partition is given: this is the backpressure. Offsets are committed after it. */
+  readonly onBatch: (records: readonly IncomingRecord[]) => Promise<void>
+  /** A failure of `onBatch` or of the client that it will not mend by itself; the consumer has stopped. */
+  readonly onFailure: (error: unknown) => void
+  readonly batchBytesMax?: number
+}
+
+export interface Consumer {
+  /** Waits for the batch in hand, commits, leaves the group. */
+  close(): Promise<void>
+}
+
+export interface Kafka {
+  /** Creates what is missing; a topic that exists with other settings is a CONFIGURATION error that names the difference. */
+  createTopics(definitions: readonly TopicDefinition[]): Promise<void>
+  deleteTopics(names: readonly string[]): Promise<void>
+  topicNames(): Promise<string[]>
+  /** The next offset of each partition, as a read_committed reader sees it; index = partition. */
+  endOffsets(topic: string): Promise<number[]>
+  producer(options?: { transactionalId?: string }): Promise<Producer>
+  consume(options: ConsumeOptions): Promise<Consumer>
+  /** All committed records from `from` (default: the beginning) up to the end as it is now, partition by partition in batches. */
+  read(topic: string, from?: readonly number[]): AsyncIterable<readonly IncomingRecord[]>
+  close(): Promise<void>
+}
