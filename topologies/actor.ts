@@ -1,0 +1,78 @@
+import { map, type OperatorFunction, pipe, scan } from 'rxjs'
+import type { ActorState } from '../schemas/index.ts'
+import type { Delivered } from './node.ts'
+import { type CollectedRound, collectRounds } from './rounds/collect.ts'
+import type { RunConfig } from './run-config.ts'
+import { type ActorMemory, foldActor, initialMemory } from './selection/fold.ts'
+import { rewardTransform } from './selection/rewards.ts'
+
+/**
+ * One actor of a run (Definition 1): rounds and rewards in, its state after each round out, as an RxJS operator.
+ *
+ * It reads the rewards of all actors, because `standardize` speaks of the whole round. Round 0 has no rewards: its state is the
+ * initial one. The state is a pure function of the log: order of arrival, partitioning and repeats leave no trace in a single bit.
+ * @param restored the actor's last state, from where it goes on; its `inputOffsets` say where to read on
+ */
+export function foldRounds(
+  run: RunConfig,
+  actorName: string,
+  restored?: ActorState,
+): OperatorFunction<Delivered, ActorState> {
+  const actor = run.selection.actors.find(({ name }) => name === actorName)!
+  const memory = restored === undefined ? initialMemory(actor) : memoryOf(restored)
+  return pipe(
+    collectRounds(restored?.round, restored?.inputOffsets),
+    scan<CollectedRound, { memory: ActorMemory; round: CollectedRound | undefined }>(
+      ({ memory: before }, round) => ({ memory: foldOne(run, actorName, before, round), round }),
+      { memory, round: undefined },
+    ),
+    map(({ memory: after, round }) => stateOf(run.name, actorName, after, round!)),
+  )
+}
+
+function foldOne(
+  run: RunConfig,
+  actorName: string,
+  before: ActorMemory,
+  { opened, closed, ledger }: CollectedRound,
+): ActorMemory {
+  const config = run.selection
+  const actor = config.actors.find(({ name }) => name === actorName)!
+  if (opened.round === 0) return before
+  const accepted = ledger.accepted(
+    config.actors.map(({ name }) => name),
+    closed.rewardOffsets,
+  )
+  const transform = rewardTransform(
+    config.rewardTransform,
+    accepted.map(({ rewards }) => rewards),
+  )
+  const own = accepted.find((one) => one.actor === actorName)!
+  return foldActor(config, actor, opened.round, before, own.subcategories, own.rewards.map(transform))
+}
+
+const stateOf = (
+  run: string,
+  actor: string,
+  memory: ActorMemory,
+  { opened, inputOffsets }: CollectedRound,
+): ActorState => ({
+  run,
+  actor,
+  round: opened.round,
+  weights: memory.weights,
+  rewards: memory.rewards,
+  counts: memory.counts,
+  everRewarded: memory.everRewarded.flatMap((ever, j) => (ever ? [j] : [])),
+  inputOffsets: [...inputOffsets],
+})
+
+/** The memory that a state in the log stands for. */
+export function memoryOf(state: ActorState): ActorMemory {
+  return {
+    weights: state.weights,
+    rewards: state.rewards,
+    counts: state.counts,
+    everRewarded: state.weights.map((_, j) => state.everRewarded.includes(j)),
+  }
+}

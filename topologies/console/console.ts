@@ -1,0 +1,269 @@
+import {
+  ActorState,
+  Manifest,
+  Progress,
+  type Reward,
+  RewardRequest,
+  RoundClosed,
+  RoundOpened,
+  type RunTopics,
+  runTopics,
+  SelectionChunk,
+  type TopicOffset,
+  topics,
+} from '../../schemas/index.ts'
+import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
+import { WinnowError } from '../errors.ts'
+import type { Delivered, Output, Processor, Send } from '../node.ts'
+import { RoundLedger, refusals } from '../rounds/ledger.ts'
+import { type RunConfig, readsMatter } from '../run-config.ts'
+import { openRound, roundDue } from './opening.ts'
+import { type ReadsSource, recordReads } from './reads.ts'
+import { chunksOf, decideSelection } from './selecting.ts'
+
+export interface ConsolePorts {
+  readonly store: CorpusStore
+  readonly output: Output
+  readonly columns: readonly LabelColumn[]
+  /** The run's own earlier selections, for counting what was read. */
+  readonly selections: ReadsSource
+  readonly now: () => number
+  /** Told of each decision, for logs and the terminal. */
+  readonly onEvent?: (event: ConsoleEvent) => void
+}
+
+export type ConsoleEvent =
+  | { kind: 'opened'; round: number; requests: number }
+  | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
+  | { kind: 'selected'; manifest: Manifest }
+
+/** Requests written in one send; their texts make them the largest records of a run. */
+const requestsPerSend = 200
+
+/**
+ * The console (Definition 2): opens rounds as the trainer advances, closes them, and turns the actors' weights into a selection.
+ *
+ * Its decisions are records of `console-state`, keyed by kind and round, and it re-reads them at start: what was decided is never
+ * decided again, and what was interrupted is done again from the same inputs, with the same result. One console serves a run;
+ * a transactional id fences an older one.
+ */
+export class Console implements Processor {
+  readonly #run: RunConfig
+  readonly #ports: ConsolePorts
+  readonly #topics: RunTopics
+  readonly #opened = new Map<number, RoundOpened>()
+  readonly #closed = new Map<number, RoundClosed>()
+  readonly #manifests = new Map<number, Manifest>()
+  readonly #actorStates = new Map<string, ActorState>()
+  readonly #positions = new Map<number, number>()
+  #progress: Progress | undefined
+  #ledger: RoundLedger | undefined
+  #roundOpen = -1
+
+  constructor(run: RunConfig, ports: ConsolePorts) {
+    this.#run = run
+    this.#ports = ports
+    this.#topics = runTopics(run.name)
+  }
+
+  get manifests(): ReadonlyMap<number, Manifest> {
+    return this.#manifests
+  }
+
+  /** Takes in what this console, or one before it, has decided. Called once, before anything else. */
+  restore(decisions: readonly Delivered[]): void {
+    for (const { record, value } of decisions) this.#remember(record, value)
+    const roundLast = Math.max(-1, ...this.#opened.keys())
+    this.#roundOpen = roundLast
+    const opened = this.#opened.get(roundLast)
+    if (opened !== undefined) this.#ledger = new RoundLedger(opened)
+    const closedLast = this.#closed.get(Math.max(-1, ...this.#closed.keys()))
+    for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
+  }
+
+  /** Where to go on reading rewards after restore(): answers to closed rounds are behind it. */
+  rewardOffset(partition: number): number {
+    return this.#positions.get(partition) ?? 0
+  }
+
+  #remember(record: string, value: unknown): void {
+    if (record === RoundOpened.name) this.#opened.set((value as RoundOpened).round, value as RoundOpened)
+    if (record === RoundClosed.name) this.#closed.set((value as RoundClosed).round, value as RoundClosed)
+    if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
+  }
+
+  /** Opens round 0, or goes on where an earlier console stopped. */
+  async start(): Promise<void> {
+    if (this.#roundOpen === -1) await this.#open(0)
+    await this.#advance()
+  }
+
+  async process(batch: readonly Delivered[]): Promise<void> {
+    for (const delivered of batch) {
+      if (delivered.record === Progress.name) this.#progress = delivered.value as Progress
+      else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
+      else this.#answer(delivered as Delivered<Reward>)
+    }
+    await this.#advance()
+  }
+
+  /** Closes a round whose deadline has passed. Called now and then. */
+  async tick(): Promise<void> {
+    await this.#advance()
+  }
+
+  #learn(state: ActorState): void {
+    this.#actorStates.set(`${state.actor}/${state.round}`, state)
+  }
+
+  #answer(delivered: Delivered<Reward>): void {
+    const { value: reward, partition, offset } = delivered
+    this.#positions.set(partition, Math.max(this.#positions.get(partition) ?? 0, offset + 1))
+    const opened = this.#opened.get(reward.round)
+    const closed = this.#closed.get(reward.round)
+    if (reward.run !== this.#run.name || opened === undefined) {
+      this.#ports.output.reject(
+        delivered,
+        'unknown-round',
+        `reward for round ${reward.round} of run ${reward.run}, which is not open`,
+      )
+      return
+    }
+    const counted = closed?.rewardOffsets.some((limit) => limit.partition === partition && offset < limit.offsetNext)
+    if (counted) return
+    const verdict = closed === undefined ? this.#ledger!.accept(reward, partition, offset) : 'late'
+    const refusal = refusals[verdict]
+    if (refusal === undefined) return
+    const what = `reward of document ${reward.docId} for actor ${reward.actor} in round ${reward.round}`
+    this.#ports.output.reject(delivered, verdict, `${what} ${refusal}`)
+  }
+
+  async #advance(): Promise<void> {
+    for (;;) {
+      const round = this.#roundOpen
+      if (!this.#closed.has(round)) {
+        if (!(await this.#closeIfDue(round))) return
+      } else if (!this.#manifests.has(round)) {
+        if (!(await this.#selectIfFolded(round))) return
+      } else {
+        const due = this.#progress === undefined ? undefined : roundDue(this.#progress, this.#run, round)
+        if (due === undefined) return
+        await this.#open(due)
+      }
+    }
+  }
+
+  async #view(labelOffsets: readonly TopicOffset[]) {
+    const readsOf = readsMatter(this.#run) ? this.#run.name : null
+    return this.#ports.store.view({ columns: this.#ports.columns, labelOffsets, readsOf })
+  }
+
+  async #open(round: number): Promise<void> {
+    const inputs = new Set([topics.documents.name, ...this.#ports.columns.map(({ topic }) => topic)])
+    const labelOffsets = (await this.#ports.store.covered()).filter(({ topic }) => inputs.has(topic))
+    const corpus = await this.#view(labelOffsets)
+    const opened = await openRound(this.#run, round, corpus, {
+      progress: this.#progress,
+      roundPrevious: this.#roundOpen,
+      labelOffsets,
+      nowMs: this.#ports.now(),
+    })
+    await this.#ports.output.transaction(async (send) => {
+      await this.#request(opened, send)
+      await send([
+        { topic: this.#topics.consoleState.name, record: RoundOpened, key: `opened/${round}`, value: opened },
+      ])
+    })
+    this.#remember(RoundOpened.name, opened)
+    this.#roundOpen = round
+    this.#ledger = new RoundLedger(opened)
+    this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
+  }
+
+  async #request(opened: RoundOpened, send: Send): Promise<void> {
+    const wanted = opened.samples.flatMap(({ actor, docIds }) => docIds.map((docId) => ({ actor, docId })))
+    for (let first = 0; first < wanted.length; first += requestsPerSend) {
+      const some = wanted.slice(first, first + requestsPerSend)
+      const texts = await this.#ports.store.texts([...new Set(some.map(({ docId }) => docId))])
+      await send(
+        some.map(({ actor, docId }) => ({
+          topic: this.#topics.rewardRequests.name,
+          record: RewardRequest,
+          key: docId.toString(),
+          value: {
+            run: this.#run.name,
+            round: opened.round,
+            actor,
+            docId,
+            text: textOf(texts, docId),
+            checkpointPath: opened.checkpointPath ?? '',
+            checkpointDigest: opened.checkpointDigest ?? '',
+          } satisfies RewardRequest,
+        })),
+      )
+    }
+  }
+
+  async #closeIfDue(round: number): Promise<boolean> {
+    const opened = this.#opened.get(round)!
+    const missing = this.#ledger!.missing
+    const late = opened.deadlineMs !== null && this.#ports.now() >= opened.deadlineMs
+    if (missing > 0 && !late) return false
+    const topic = this.#topics.rewards.name
+    const closed: RoundClosed = {
+      run: this.#run.name,
+      round,
+      reason: missing === 0 ? 'answered' : 'deadline',
+      rewardOffsets: [...this.#positions]
+        .map(([partition, offsetNext]) => ({ topic, partition, offsetNext }))
+        .sort((a, b) => a.partition - b.partition),
+      missing,
+    }
+    await this.#ports.output.send([
+      { topic: this.#topics.consoleState.name, record: RoundClosed, key: `closed/${round}`, value: closed },
+    ])
+    this.#remember(RoundClosed.name, closed)
+    this.#ports.onEvent?.({ kind: 'closed', round, reason: closed.reason, missing })
+    return true
+  }
+
+  async #selectIfFolded(round: number): Promise<boolean> {
+    const actorStates = this.#run.selection.actors.map(({ name }) => this.#actorStates.get(`${name}/${round}`))
+    if (actorStates.some((state) => state === undefined)) return false
+    const opened = this.#opened.get(round)!
+    const previous = this.#manifests.get(Math.max(-1, ...[...this.#manifests.keys()].filter((other) => other < round)))
+    if (readsMatter(this.#run) && previous !== undefined) {
+      await recordReads(this.#ports.store, this.#ports.selections, previous, opened.previousRead)
+    }
+    const { manifest, ids } = await decideSelection({
+      run: this.#run,
+      opened,
+      actorStates: actorStates as ActorState[],
+      theta: previous?.theta ?? this.#run.selection.actors.map(({ initialTheta }) => initialTheta),
+      corpus: await this.#view(opened.labelOffsets),
+    })
+    const whole = await this.#ports.output.transaction(async (send) => {
+      let selectionDigest = ''
+      let chunkOffsetFirst = -1
+      const chunks = chunksOf(this.#run.name, round, ids, (digest) => (selectionDigest = digest))
+      for await (const chunk of chunks) {
+        const topic = this.#topics.selections.name
+        const [landed] = await send([{ topic, record: SelectionChunk, key: `${round}`, value: chunk }])
+        if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
+      }
+      const value: Manifest = { ...manifest, selectionDigest, chunkOffsetFirst }
+      await send([{ topic: this.#topics.consoleState.name, record: Manifest, key: `selected/${round}`, value }])
+      return value
+    })
+    this.#remember(Manifest.name, whole)
+    for (const { name } of this.#run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
+    this.#ports.onEvent?.({ kind: 'selected', manifest: whole })
+    return true
+  }
+}
+
+function textOf(texts: ReadonlyMap<bigint, string>, docId: bigint): string {
+  const text = texts.get(docId)
+  if (text !== undefined) return text
+  throw new WinnowError('GUARANTEE_VIOLATED', `document ${docId} was sampled but has no text in the corpus store`)
+}

@@ -1,0 +1,55 @@
+import type { Progress, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { RunConfig } from '../run-config.ts'
+import type { Corpus } from '../selection/corpus.ts'
+import { seedOf } from '../selection/u64.ts'
+
+/**
+ * Which round a progress report is due to open: floor(step / U), once its checkpoint is there (Algorithm 2, line 4). The report that
+ * ends the training opens none: nobody would read its selection.
+ * @returns undefined while none is due
+ */
+export function roundDue(progress: Progress, run: RunConfig, roundLast: number): number | undefined {
+  if (progress.checkpoint === null || progress.step >= run.steps) return undefined
+  const round = Math.floor(progress.step / run.updateSteps)
+  return round > roundLast ? round : undefined
+}
+
+/**
+ * Samples a round's documents: for each actor and subcategory the n with the smallest key (SELECTION.md, step 1; section 4.1, A.7).
+ * Round 0 has no samples: it is the selection before training.
+ */
+export async function openRound(
+  run: RunConfig,
+  round: number,
+  corpus: Corpus,
+  decision: { progress: Progress | undefined; roundPrevious: number; labelOffsets: TopicOffset[]; nowMs: number },
+): Promise<RoundOpened> {
+  const { progress, roundPrevious, labelOffsets, nowMs } = decision
+  const samples: RoundOpened['samples'] = []
+  if (round > 0 && run.sampleDocuments > 0) {
+    for (const [actorIndex, actor] of run.selection.actors.entries()) {
+      const seed = seedOf(run.selection.seed, round, `sample:${actor.name}`)
+      for (const subcategory of actor.subcategories.keys()) {
+        const docIds = await corpus.sample(actorIndex, subcategory, seed, run.sampleDocuments)
+        if (docIds.length > 0) samples.push({ actor: actor.name, subcategory, docIds: [...docIds] })
+      }
+    }
+  }
+  return {
+    run: run.name,
+    round,
+    step: progress?.step ?? 0,
+    checkpointPath: progress?.checkpoint?.path ?? null,
+    checkpointDigest: progress?.checkpoint?.digest ?? null,
+    previousRead: previousRead(progress, roundPrevious),
+    labelOffsets,
+    samples,
+    deadlineMs: samples.length === 0 ? null : nowMs + run.rewardDeadlineSeconds * 1000,
+  }
+}
+
+/** m: how far the trainer had come in the previous selection; 0 while it still reads an older one. */
+function previousRead(progress: Progress | undefined, roundPrevious: number): number | null {
+  if (progress === undefined) return null
+  return progress.round === roundPrevious ? progress.position : 0
+}

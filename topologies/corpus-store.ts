@@ -1,0 +1,41 @@
+import type { Document, Label, TopicOffset } from '../schemas/index.ts'
+import type { Corpus } from './selection/corpus.ts'
+
+/** A value and where its record stood: what a view "as of" offsets filters by. */
+export interface At<V> {
+  readonly value: V
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Which labels make up a cell, in configuration order. The version pins the labeler: nothing is relabelled behind a run's back. */
+export interface LabelColumn {
+  readonly actor: string
+  readonly version: string
+  readonly topic: string
+}
+
+export interface ViewOptions {
+  readonly columns: readonly LabelColumn[]
+  /** A document takes part if its own record and all its labels stand before these offsets. */
+  readonly labelOffsets: readonly TopicOffset[]
+  /** Counts how often this run's trainer has read each document; null where no option of the run asks for it. */
+  readonly readsOf: string | null
+}
+
+/**
+ * The corpus as the label sink writes it and the console reads it: ClickHouse in production, arrays in the driver.
+ * Every write may be repeated, in any order, without effect.
+ */
+export interface CorpusStore {
+  addDocuments(documents: readonly At<Document>[]): Promise<void>
+  addLabels(labels: readonly At<Label>[]): Promise<void>
+  /** Says that everything before these offsets has been added. Called after the adds it speaks of. */
+  cover(offsets: readonly TopicOffset[]): Promise<void>
+  covered(): Promise<TopicOffset[]>
+  view(options: ViewOptions): Promise<Corpus>
+  /** Texts of documents; an id without a document is left out. */
+  texts(ids: readonly bigint[]): Promise<Map<bigint, string>>
+  /** Records that the trainer read documents of a round's selection: ids and how often each. Repeating a round replaces it. */
+  addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void>
+}

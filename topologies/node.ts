@@ -1,0 +1,53 @@
+import type { RecordType } from '../schemas/index.ts'
+
+/** A decoded record and where it stood: its identity in the log. */
+export interface Delivered<V = unknown> {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Name of its record type (schemas/). */
+  readonly record: string
+  readonly value: V
+}
+
+/** A record to be written. The key decides its partition. */
+export interface Outgoing {
+  readonly topic: string
+  readonly record: RecordType
+  readonly key: string
+  readonly value: unknown
+}
+
+/** Where records landed: `count` of them, contiguous, from `offsetFirst` on. */
+export interface Landed {
+  readonly topic: string
+  readonly partition: number
+  readonly offsetFirst: number
+  readonly count: number
+}
+
+export type Send = (records: readonly Outgoing[]) => Promise<readonly Landed[]>
+
+/** What a station writes with. In production a Kafka producer, in the driver arrays. */
+export interface Output {
+  readonly send: Send
+  /** All sends inside become visible together or not at all. */
+  transaction<T>(work: (send: Send) => Promise<T>): Promise<T>
+  /** Keeps a refused record in dead letters with a stable reason; the station goes on. */
+  reject(delivered: Delivered, reason: string, message: string): void
+}
+
+/** A station at work: folds records in and writes what follows from them. Batches are given one after the other. */
+export interface Processor {
+  process(batch: readonly Delivered[]): Promise<void>
+}
+
+/** A station of the dataflow, as data: what describe() shows and what the drivers build from. */
+export interface StationNode {
+  readonly name: string
+  readonly purpose: string
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  /** Where its memory is: a topic or table it can be rebuilt from; nothing for a stateless one. */
+  readonly state?: string
+}

@@ -1,0 +1,92 @@
+import { concatMap, defer, from, type OperatorFunction, scan } from 'rxjs'
+import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '../../schemas/index.ts'
+import type { Delivered } from '../node.ts'
+import { RoundLedger } from './ledger.ts'
+
+/** A closed round with all its rewards at hand, ready to be folded. */
+export interface CollectedRound {
+  readonly opened: RoundOpened
+  readonly closed: RoundClosed
+  readonly ledger: RoundLedger
+  /** Where a reader that has this round behind it goes on. */
+  readonly inputOffsets: readonly TopicOffset[]
+}
+
+interface OpenRound {
+  opened: RoundOpened | undefined
+  closed: RoundClosed | undefined
+  rewards: Delivered<Reward>[]
+}
+
+/**
+ * Groups the decisions of the console and the rewards by round, and gives a round on once it is closed and every reward that the
+ * closing counts has been read. Records may come in any interleaving of partitions, and more than once: rounds come out in the
+ * order in which they were closed, each once.
+ */
+class Collector {
+  ready: CollectedRound[] = []
+  readonly #rounds = new Map<number, OpenRound>()
+  readonly #closedInOrder: number[] = []
+  readonly #positions = new Map<number, number>()
+  #roundDone: number
+
+  constructor(roundDone: number, positions: readonly TopicOffset[]) {
+    this.#roundDone = roundDone
+    for (const { partition, offsetNext } of positions) this.#positions.set(partition, offsetNext)
+  }
+
+  add(delivered: Delivered): this {
+    this.ready = []
+    const { round } = delivered.value as { round: number }
+    if (delivered.record === 'Reward') {
+      const position = this.#positions.get(delivered.partition) ?? 0
+      this.#positions.set(delivered.partition, Math.max(position, delivered.offset + 1))
+    }
+    if (round > this.#roundDone) this.#file(round, delivered)
+    this.#release()
+    return this
+  }
+
+  #file(round: number, delivered: Delivered): void {
+    const open = this.#rounds.get(round) ?? { opened: undefined, closed: undefined, rewards: [] }
+    this.#rounds.set(round, open)
+    if (delivered.record === 'Reward') open.rewards.push(delivered as Delivered<Reward>)
+    else if (delivered.record === RoundOpened.name) open.opened ??= delivered.value as RoundOpened
+    else if (open.closed === undefined) {
+      open.closed = delivered.value as RoundClosed
+      this.#closedInOrder.push(round)
+    }
+  }
+
+  #release(): void {
+    for (let round = this.#closedInOrder[0]; round !== undefined; round = this.#closedInOrder[0]) {
+      const { opened, closed, rewards } = this.#rounds.get(round)!
+      if (opened === undefined || closed === undefined || !this.#reached(closed.rewardOffsets)) return
+      const ledger = new RoundLedger(opened)
+      for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
+      this.ready.push({ opened, closed, ledger, inputOffsets: closed.rewardOffsets })
+      this.#closedInOrder.shift()
+      this.#rounds.delete(round)
+      this.#roundDone = round
+    }
+  }
+
+  #reached(limits: readonly TopicOffset[]): boolean {
+    return limits.every(({ partition, offsetNext }) => (this.#positions.get(partition) ?? 0) >= offsetNext)
+  }
+}
+
+/**
+ * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.
+ * @param roundDone the last round already folded (from the restored state), -1 for none; its records are passed over
+ * @param positions where the reader starts in each partition of the rewards, as the restored state says
+ */
+export const collectRounds =
+  (roundDone = -1, positions: readonly TopicOffset[] = []): OperatorFunction<Delivered, CollectedRound> =>
+  (records$) =>
+    defer(() =>
+      records$.pipe(
+        scan((collector, delivered) => collector.add(delivered), new Collector(roundDone, positions)),
+        concatMap((collector) => from(collector.ready)),
+      ),
+    )

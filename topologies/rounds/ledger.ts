@@ -1,0 +1,88 @@
+import type { Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+
+export type Verdict =
+  | 'accepted'
+  | 'duplicate'
+  | 'late'
+  | 'unknown-actor'
+  | 'unknown-document'
+  | 'not-finite'
+  | 'wrong-checkpoint'
+
+/** Why a reward was not accepted, in words; a duplicate is an ordinary redelivery and has none. */
+export const refusals: Partial<Record<Verdict, string>> = {
+  late: 'arrived after its round was closed',
+  'unknown-actor': 'names an actor that this round did not ask for',
+  'unknown-document': 'names a document that this round did not ask for',
+  'not-finite': 'is not a finite number',
+  'wrong-checkpoint': 'was computed at another checkpoint than the round asked for',
+}
+
+interface Entry {
+  readonly subcategory: number
+  answer: { reward: number; partition: number; offset: number } | undefined
+}
+
+/** Accepted rewards of one actor: documents ascending, with the subcategory each was sampled for. */
+export interface AcceptedRewards {
+  readonly actor: string
+  readonly docIds: readonly bigint[]
+  readonly subcategories: readonly number[]
+  readonly rewards: readonly number[]
+}
+
+/**
+ * Requests and answers of one round. What it accepts does not depend on the order of arrival: of several answers to one request
+ * the one at the lowest offset counts (a request's answers share a key, so a partition).
+ */
+export class RoundLedger {
+  readonly requested: number
+  #answered = 0
+  readonly #checkpointDigest: string | null
+  readonly #entries = new Map<string, Map<bigint, Entry>>()
+
+  constructor(opened: RoundOpened) {
+    this.#checkpointDigest = opened.checkpointDigest
+    let requested = 0
+    for (const { actor, subcategory, docIds } of opened.samples) {
+      const entries = this.#entries.get(actor) ?? new Map<bigint, Entry>()
+      this.#entries.set(actor, entries)
+      for (const docId of docIds) entries.set(docId, { subcategory, answer: undefined })
+      requested += docIds.length
+    }
+    this.requested = requested
+  }
+
+  get missing(): number {
+    return this.requested - this.#answered
+  }
+
+  accept(reward: Reward, partition: number, offset: number): Verdict {
+    const entries = this.#entries.get(reward.actor)
+    if (entries === undefined) return 'unknown-actor'
+    const entry = entries.get(reward.docId)
+    if (entry === undefined) return 'unknown-document'
+    if (!Number.isFinite(reward.reward)) return 'not-finite'
+    if (reward.checkpointDigest !== this.#checkpointDigest) return 'wrong-checkpoint'
+    if (entry.answer !== undefined && entry.answer.offset <= offset) return 'duplicate'
+    if (entry.answer === undefined) this.#answered++
+    entry.answer = { reward: reward.reward, partition, offset }
+    return 'accepted'
+  }
+
+  /** The rewards before `limits`, actors in the order of `actors`, documents ascending (SELECTION.md, step 3). */
+  accepted(actors: readonly string[], limits: readonly TopicOffset[]): AcceptedRewards[] {
+    const limitOf = new Map(limits.map(({ partition, offsetNext }) => [partition, offsetNext]))
+    return actors.map((actor) => {
+      const answers = [...(this.#entries.get(actor) ?? [])]
+        .filter(([, { answer }]) => answer !== undefined && answer.offset < (limitOf.get(answer.partition) ?? 0))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+      return {
+        actor,
+        docIds: answers.map(([docId]) => docId),
+        subcategories: answers.map(([, { subcategory }]) => subcategory),
+        rewards: answers.map(([, { answer }]) => answer!.reward),
+      }
+    })
+  }
+}

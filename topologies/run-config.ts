@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { parseConfigWith, selectionConfig } from './selection/config.ts'
+
+const positive = z.int().min(1)
+
+/** Topics, tables and columns carry these names, so they are plain. */
+const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
+export const plainNameRule = 'must start with a letter and have letters, digits, - and _ only, at most 63'
+
+const runConfigSchema = z
+  .strictObject({
+    name: z.string().regex(plainName, plainNameRule),
+    selection: selectionConfig,
+    /** U of Algorithm 2: optimizer steps between rounds. */
+    updateSteps: positive,
+    /** T of Algorithm 2: optimizer steps in all. */
+    steps: positive,
+    /** n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7). */
+    sampleDocuments: z.int().min(0).default(20),
+    /** A round closes without the missing answers after this long. */
+    rewardDeadlineSeconds: z.number().min(1).default(3600),
+    /** Version of the labeler whose labels each actor uses: actor to version. */
+    labelers: z.record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/)),
+    influence: z
+      .strictObject({
+        normalize: z.enum(['none', 'cosine']).default('cosine'),
+        projectionSeed: z.string().default('winnow'),
+        /** Windows of a document that count; the rest of a long one is not looked at. */
+        windowsMax: positive.default(1),
+      })
+      .prefault({}),
+    trainer: z
+      .strictObject({
+        batch: positive.default(8),
+        context: z.int().min(4).default(128),
+        learningRate: z.number().positive().default(5e-3),
+        warmupSteps: z.int().min(0).default(50),
+        weightDecay: z.number().min(0).default(0.1),
+        /** Steps between reports of loss. */
+        reportSteps: positive.default(50),
+      })
+      .prefault({}),
+    /** Files of JSON lines with `text`: what rewards measure against, what the trainer is evaluated on. */
+    reference: z.strictObject({
+      reward: z.string(),
+      evaluation: z.string(),
+      corpus: z.string(),
+      samplesMax: positive.default(256),
+    }),
+    /** Folder of the exported graphs and tokenizer. */
+    model: z.string(),
+    /** Folder that trainer and influence workers share. */
+    checkpoints: z.string(),
+  })
+  .superRefine((run, context) => {
+    for (const { name } of run.selection.actors) {
+      if (!plainName.test(name))
+        context.addIssue({ code: 'custom', path: ['selection', 'actors', name], message: plainNameRule })
+      if (run.labelers[name] === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['labelers', name],
+          message: 'names no labeler version for this actor',
+        })
+      }
+    }
+  })
+
+/** Everything that defines a run; with the recorded streams it is enough to repeat it. */
+export type RunConfig = z.output<typeof runConfigSchema>
+
+/** @throws WinnowError CONFIGURATION naming the path of every problem */
+export const parseRunConfig = (json: unknown): RunConfig => parseConfigWith(runConfigSchema, json)
+
+/** The run as it travels in `winnow.runs`: parses to the same RunConfig. */
+export function runConfigJson(run: RunConfig): string {
+  const actors = Object.fromEntries(run.selection.actors.map(({ name, ...actor }) => [name, actor]))
+  return JSON.stringify({ ...run, selection: { ...run.selection, actors } })
+}
+
+/** Whether a selection depends on what the trainer has read, which then must be counted. */
+export const readsMatter = ({ selection }: RunConfig): boolean =>
+  selection.repetitionDecay !== 0 || selection.repeat === 'exclude'
