@@ -1,0 +1,82 @@
+import { WinnowError } from '../errors.ts'
+import type { ActorConfig, SelectionConfig } from './config.ts'
+import { normalizedBySum } from './normalize.ts'
+
+/** What an actor remembers from round to round; arrays are indexed by subcategory. */
+export interface ActorMemory {
+  /** w_A^j. */
+  weights: number[]
+  /** R_A^j of the last round (Eq. 4); null for a subcategory without accepted rewards in it. */
+  rewards: (number | null)[]
+  /** Accepted rewards of the last round. */
+  counts: number[]
+  /** Whether the subcategory had a reward in any round of this run so far. */
+  everRewarded: boolean[]
+}
+
+export function initialMemory(actor: ActorConfig): ActorMemory {
+  const size = actor.subcategories.length
+  return {
+    weights: [...actor.initialWeights],
+    rewards: Array.from({ length: size }, () => null),
+    counts: Array.from({ length: size }, () => 0),
+    everRewarded: Array.from({ length: size }, () => false),
+  }
+}
+
+/**
+ * One actor's update at the close of a round k >= 1 (Eq. 4 and 5; v1's Eq. 5 with `additive`), then `unrewarded: mean`, then `normalize: sum`.
+ * The last two also apply when the actor has no reward in the round.
+ * @param subcategories of the rewarded documents, ascending by document id
+ * @param rewards transformed, in the same order
+ * @throws WinnowError NORMALIZATION where the weights cannot be normalized, BAD_DATA where one is not finite any more
+ */
+export function foldActor(
+  config: SelectionConfig,
+  actor: ActorConfig,
+  round: number,
+  before: ActorMemory,
+  subcategories: ArrayLike<number>,
+  rewards: ArrayLike<number>,
+): ActorMemory {
+  const { means, counts } = meansBySubcategory(actor.subcategories.length, subcategories, rewards)
+  const everRewarded = before.everRewarded.map((ever, j) => ever || counts[j]! > 0)
+  let weights = before.weights.map((weight, j) => updated(config.update, actor.eta, weight, means[j]!))
+  if (config.unrewarded === 'mean') weights = withMeanOfRewarded(weights, everRewarded)
+  if (config.normalize === 'sum') weights = normalizedBySum(weights, `the weights of actor ${actor.name}`, round)
+  if (!weights.every(Number.isFinite)) {
+    throw new WinnowError('BAD_DATA', `round ${round}: a weight of actor ${actor.name} is not finite any more`, {
+      hint: 'Look for extreme rewards of this round, or use rewardTransform standardize.',
+    })
+  }
+  return { weights, rewards: means, counts, everRewarded }
+}
+
+/** Eq. 4: the mean reward of each subcategory, summed in the order given. */
+function meansBySubcategory(size: number, subcategories: ArrayLike<number>, rewards: ArrayLike<number>) {
+  const sums = Array.from({ length: size }, () => 0)
+  const counts = Array.from({ length: size }, () => 0)
+  for (let i = 0; i < rewards.length; i++) {
+    const j = subcategories[i]!
+    sums[j]! += rewards[i]!
+    counts[j]! += 1
+  }
+  return { means: sums.map((sum, j) => (counts[j] === 0 ? null : sum / counts[j]!)), counts }
+}
+
+function updated(update: SelectionConfig['update'], eta: number, weight: number, reward: number | null): number {
+  if (reward === null) return weight
+  return update === 'ema' ? (1 - eta) * weight + eta * reward : weight + eta * reward
+}
+
+/** Gives subcategories that never had a reward the mean weight of those that had one, summed in index order. */
+function withMeanOfRewarded(weights: readonly number[], everRewarded: readonly boolean[]): number[] {
+  let sum = 0
+  let count = 0
+  for (const [j, weight] of weights.entries()) {
+    if (!everRewarded[j]) continue
+    sum += weight
+    count += 1
+  }
+  return count === 0 ? [...weights] : weights.map((weight, j) => (everRewarded[j] ? weight : sum / count))
+}

@@ -1,0 +1,69 @@
+import type { Group } from './groups.ts'
+
+/**
+ * The histogram of an in-memory corpus, kept up to date: numbers the groups that occur, for any number of actors, and counts their documents and
+ * tokens. A document is one number in a column; its cell and its reads stand here.
+ */
+export class GroupTable {
+  readonly #groups: Group[] = []
+  readonly #byReads: Map<number, number>[] = []
+  readonly #cellOf: number[] = []
+  /** One map an actor: from (state so far, label) to the next state; the last actor's state is the cell. */
+  readonly #states: Map<number, number>[]
+  readonly #sizes: readonly number[]
+
+  /** @param sizes subcategories of each actor, in configuration order */
+  constructor(sizes: readonly number[]) {
+    this.#sizes = sizes
+    this.#states = sizes.map(() => new Map())
+  }
+
+  get all(): readonly Group[] {
+    return this.#groups
+  }
+
+  /** The number of the group of these labels and reads, made where there is none. */
+  number(labels: ArrayLike<number>, reads: number): number {
+    return this.#group(this.#cell(labels), labels, reads)
+  }
+
+  /** Counts one document more in a group. */
+  add(group: number, tokens: number): void {
+    const counted = this.#groups[group]!
+    counted.documents += 1
+    counted.tokens += tokens
+  }
+
+  /** Moves one document to the group of the same cell with `times` reads more; returns that group's number. */
+  moveByReads(group: number, times: number, tokens: number): number {
+    const from = this.#groups[group]!
+    const to = this.#group(this.#cellOf[group]!, from.labels, from.reads + times)
+    from.documents -= 1
+    from.tokens -= tokens
+    this.add(to, tokens)
+    return to
+  }
+
+  #cell(labels: ArrayLike<number>): number {
+    let state = 0
+    for (const [a, next] of this.#states.entries()) {
+      const step = state * this.#sizes[a]! + labels[a]!
+      const known = next.get(step)
+      state = known ?? next.size
+      if (known === undefined) next.set(step, state)
+    }
+    return state
+  }
+
+  #group(cell: number, labels: ArrayLike<number>, reads: number): number {
+    this.#byReads[cell] ??= new Map()
+    const byReads = this.#byReads[cell]
+    const known = byReads.get(reads)
+    if (known !== undefined) return known
+    const number = this.#groups.length
+    this.#groups.push({ labels: Array.from(labels), reads, documents: 0, tokens: 0 })
+    this.#cellOf.push(cell)
+    byReads.set(reads, number)
+    return number
+  }
+}

@@ -1,0 +1,66 @@
+import { wordsOf } from './mix.ts'
+
+/** Slots are numbers of ids plus one; 0 is free. Half full at most, so that a look-up touches one or two slots. */
+const slotsFirst = 1024
+
+/**
+ * A growing column of distinct 64-bit ids and where each stands in it: an open-addressing hash table outside the JavaScript heap, 8 bytes an id
+ * and 8 to 16 a slot's share. Up to 2^30 ids.
+ */
+export class IdIndex {
+  #column = new BigUint64Array(slotsFirst / 2)
+  #words = wordsOf(this.#column)
+  #slots = new Uint32Array(slotsFirst)
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** The ids in order of their addition; a view that ends with the next addition. */
+  get ids(): BigUint64Array {
+    return this.#column.subarray(0, this.#size)
+  }
+
+  /** The number of an id given as uint32 words, -1 where it is unknown. */
+  find(low: number, high: number): number {
+    return this.#slots[this.#slot(low, high)]! - 1
+  }
+
+  /** Adds an id and returns its number; -1, and nothing changed, where it is known. */
+  add(low: number, high: number): number {
+    const slot = this.#slot(low, high)
+    if (this.#slots[slot] !== 0) return -1
+    if (this.#size === this.#column.length) {
+      this.#grow()
+      return this.add(low, high)
+    }
+    const number = this.#size++
+    this.#words[number * 2] = low
+    this.#words[number * 2 + 1] = high
+    this.#slots[slot] = number + 1
+    return number
+  }
+
+  /** The slot that holds the id, or the free one where it belongs. */
+  #slot(low: number, high: number): number {
+    const mask = this.#slots.length - 1
+    let hash = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b)
+    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35)
+    let slot = (hash ^ (hash >>> 13)) & mask
+    for (;;) {
+      const number = this.#slots[slot]! - 1
+      if (number === -1 || (this.#words[number * 2] === low && this.#words[number * 2 + 1] === high)) return slot
+      slot = (slot + 1) & mask
+    }
+  }
+
+  #grow(): void {
+    this.#column = new BigUint64Array(this.#column.buffer.transfer(this.#column.byteLength * 2))
+    this.#words = wordsOf(this.#column)
+    this.#slots = new Uint32Array(this.#slots.length * 2)
+    for (let number = 0; number < this.#size; number++) {
+      this.#slots[this.#slot(this.#words[number * 2]!, this.#words[number * 2 + 1]!)] = number + 1
+    }
+  }
+}

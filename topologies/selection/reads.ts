@@ -1,0 +1,7 @@
+/**
+ * How often a trainer has read the i-th document (from 0) of a selection of n after passing m of them in emission order, starting again
+ * at the end: floor((m - i - 1) / n) + 1 if i < m, else not at all (SELECTION.md, "Score").
+ */
+export function timesRead(index: number, documents: number, passed: number): number {
+  return index < passed ? Math.floor((passed - index - 1) / documents) + 1 : 0
+}

@@ -1,0 +1,65 @@
+import type { RewardTransform } from './config.ts'
+import { exp } from './exp.ts'
+import { compareIds } from './u64.ts'
+
+/** One accepted reward of an actor: a document of its subcategory `subcategory`. */
+export interface DocumentReward {
+  documentId: bigint
+  subcategory: number
+  reward: number
+}
+
+/** An actor's accepted rewards of one round, in ascending document id: the order in which everything is summed. */
+export interface RewardColumns {
+  /** Subcategory of each rewarded document. */
+  subcategories: ArrayLike<number>
+  rewards: ArrayLike<number>
+}
+
+/** The first reward of each document in order of arrival, then ordered by document id. */
+export function rewardColumns(arrived: Iterable<DocumentReward>): RewardColumns {
+  const first = new Map<bigint, DocumentReward>()
+  for (const reward of arrived) if (!first.has(reward.documentId)) first.set(reward.documentId, reward)
+  const ordered = [...first.values()].sort((a, b) => compareIds(a.documentId, b.documentId))
+  return { subcategories: ordered.map((r) => r.subcategory), rewards: ordered.map((r) => r.reward) }
+}
+
+/**
+ * How a raw reward of this round becomes the r of Eq. 4 (SELECTION.md, "Actors"). `standardize` needs the whole round.
+ * @param actors raw rewards of the round, by actor in configuration order, documents ascending within one
+ */
+export function rewardTransform(
+  transform: RewardTransform,
+  actors: readonly ArrayLike<number>[],
+): (raw: number) => number {
+  switch (transform.kind) {
+    case 'identity':
+      return (raw) => raw
+    case 'exp':
+      return (raw) => exp(transform.scale * raw)
+    case 'standardize': {
+      const { mean, deviation } = meanAndDeviation(actors)
+      return deviation === 0 ? () => 0 : (raw) => (raw - mean) / deviation
+    }
+  }
+}
+
+/** Mean and population standard deviation in two passes, in the order given. */
+function meanAndDeviation(columns: readonly ArrayLike<number>[]): { mean: number; deviation: number } {
+  let count = 0
+  let sum = 0
+  for (const column of columns) {
+    for (let i = 0; i < column.length; i++) sum += column[i]!
+    count += column.length
+  }
+  if (count === 0) return { mean: 0, deviation: 0 }
+  const mean = sum / count
+  let squares = 0
+  for (const column of columns) {
+    for (let i = 0; i < column.length; i++) {
+      const difference = column[i]! - mean
+      squares += difference * difference
+    }
+  }
+  return { mean, deviation: Math.sqrt(squares / count) }
+}

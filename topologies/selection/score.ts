@@ -1,0 +1,36 @@
+import type { SelectionConfig } from './config.ts'
+
+/** The score of every document with these labels that was read so often. */
+export type ScoreOf = (labels: readonly number[], reads: number) => number
+
+/**
+ * S(x) of Eq. 6 as a function of the cell and the reads, under `collaboration`, `firstSelection` and `repetitionDecay`
+ * (SELECTION.md, "Score"). Sums start from 0 and run in configuration order.
+ * @param weights w_A by actor in configuration order, by subcategory
+ */
+export function scoreOf(
+  config: SelectionConfig,
+  round: number,
+  weights: readonly (readonly number[])[],
+  theta: readonly number[],
+): ScoreOf {
+  if (round === 0 && config.firstSelection === 'random') return () => 0
+  const factors = collaborationFactors(config, theta)
+  return (labels, reads) => {
+    let score = 0
+    for (const [a, factor] of factors) score += factor * weights[a]![labels[a]!]!
+    return score / (1 + config.repetitionDecay * reads)
+  }
+}
+
+/** The actors that take part in the score, by index, and the factor of each (A.4.3). */
+function collaborationFactors(config: SelectionConfig, theta: readonly number[]): [actor: number, factor: number][] {
+  const { collaboration } = config
+  if (collaboration === 'collaborative') return theta.map((value, a) => [a, value])
+  if (collaboration === 'competitive') {
+    let best = 0
+    for (let a = 1; a < theta.length; a++) if (theta[a]! > theta[best]!) best = a
+    return [[best, theta[best]!]]
+  }
+  return [[config.actors.findIndex((actor) => `single:${actor.name}` === collaboration), 1]]
+}

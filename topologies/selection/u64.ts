@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+
+/** The largest document id. */
+export const u64Max = 2n ** 64n - 1n
+
+const mask = u64Max
+
+/** splitmix64's mixing of a 64-bit integer (SELECTION.md, "Random choices"); a bijection on [0, 2^64). */
+export function splitmix64(x: bigint): bigint {
+  let z = (x + 0x9e3779b97f4a7c15n) & mask
+  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask
+  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask
+  return z ^ (z >> 31n)
+}
+
+/** What a seed is used for. `sample:` is followed by the actor's name. */
+export type SeedPurpose = 'select' | 'order' | `sample:${string}`
+
+/** The 64-bit seed of one random choice of a run: the first 8 bytes, little-endian, of SHA-256 of `${seed}:${round}:${purpose}`. */
+export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): bigint {
+  return createHash('sha256').update(`${seed}:${round}:${purpose}`, 'utf8').digest().readBigUInt64LE(0)
+}
+
+/** The random order of documents under a seed: ascending key. Distinct ids have distinct keys, since splitmix64 is a bijection. */
+export function key(documentId: bigint, seed: bigint): bigint {
+  return splitmix64(documentId ^ seed)
+}
+
+/** A document id from its canonical decimal text (no sign, no leading zero, below 2^64); null where it is not one. */
+export function parseId(text: string): bigint | null {
+  if (!/^(?:0|[1-9][0-9]{0,19})$/.test(text)) return null
+  const id = BigInt(text)
+  return id <= u64Max ? id : null
+}
+
+export function formatId(id: bigint): string {
+  return id.toString()
+}
+
+/** Compares ids for Array.prototype.sort, ascending. */
+export function compareIds(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
