@@ -24,6 +24,7 @@ export const errorCodes = {
   POSITION_REFUSED: { exit: exitCodes.badData, retriable: false },
   REPLAY_DIFFERS: { exit: exitCodes.guarantee, retriable: false },
   GUARANTEE_VIOLATED: { exit: exitCodes.guarantee, retriable: false },
+  FENCED: { exit: exitCodes.configuration, retriable: false },
   INTERRUPTED: { exit: exitCodes.interrupted, retriable: false },
 } as const
 

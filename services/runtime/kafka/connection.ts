@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
+import { type Admin, Kafka as KafkajsClient, type RetryOptions, type SASLOptions } from 'kafkajs'
+import type { Log } from '../log.ts'
+import { toWinnowError } from './failure.ts'
+import { type Cluster, createCluster } from './internals.ts'
+import { kafkajsLevel, logInto } from './log-bridge.ts'
+
+export interface KafkaOptions {
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly log: Log
+  readonly ssl?: boolean | ConnectionOptions
+  readonly sasl?: SASLOptions
+  /** gzip costs the client more time than it saves a local network: none is the default. */
+  readonly compression?: 'none' | 'gzip'
+}
+
+/**
+ * Retries of connecting and of looking up coordinators: 1.5 s. Short, because what stands above it retries as well, and because a person
+ * who named a wrong broker should be told at once. All five numbers are given: kafkajs has other defaults where NODE_ENV is `test`.
+ */
+const connectRetry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 5 }
+
+/**
+ * Retries of produce requests: half a minute, more than a killed broker needs to come back (12.5 s). The first ones are short because a
+ * transaction that follows another at once is told CONCURRENT_TRANSACTIONS for some milliseconds.
+ */
+export const produceRetry: RetryOptions = {
+  initialRetryTime: 5,
+  factor: 0.2,
+  multiplier: 2,
+  maxRetryTime: 2500,
+  retries: 20,
+}
+
+/** One process's way to a Kafka cluster: the client, and the connections that admin work and reads share, opened when first needed. */
+export interface Connection {
+  readonly options: KafkaOptions
+  readonly client: KafkajsClient
+  /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
+  attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
+  admin(): Promise<Admin>
+  /** Runs `work` on the shared cluster connection, with its metadata for `topic` loaded; retries what may pass. */
+  onCluster<T>(topic: string, doing: string, work: (cluster: Cluster) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export function createConnection(options: KafkaOptions): Connection {
+  const client = new KafkajsClient({
+    brokers: [...options.brokers],
+    clientId: options.clientId,
+    ...(options.ssl !== undefined && { ssl: options.ssl }),
+    ...(options.sasl !== undefined && { sasl: options.sasl }),
+    connectionTimeout: 3000,
+    retry: connectRetry,
+    logLevel: kafkajsLevel(options.log),
+    logCreator: logInto(options.log),
+  })
+  const admin = shared(async () => {
+    const opened = client.admin()
+    await opened.connect()
+    return opened
+  })
+  const cluster = shared(async () => {
+    const opened = createCluster(client)
+    await opened.connect()
+    return opened
+  })
+
+  const attempt = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw toWinnowError(error, doing, options.brokers)
+    }
+  }
+
+  return {
+    options,
+    client,
+    attempt,
+    admin: () => attempt('connect', admin.get),
+    onCluster: (topic, doing, work) =>
+      attempt(doing, async () => {
+        for (let waitMs = 20; ; waitMs *= 2) {
+          try {
+            const open = await cluster.get()
+            await open.addMultipleTargetTopics([topic])
+            return await work(open)
+          } catch (error) {
+            // A topic that this connection once asked for and that is deleted now spoils every refresh of its metadata: begin anew.
+            await cluster.close()
+            if (waitMs > 1000 || !mayPass(error)) throw error
+            await sleep(waitMs)
+          }
+        }
+      }),
+    close: async () => {
+      await Promise.all([admin.close(), cluster.close()])
+    },
+  }
+}
+
+/** Whether kafkajs says that trying again may help; it has given up by itself where it counts retries. */
+function mayPass(error: unknown): boolean {
+  const { retriable, name, type } = error as { retriable?: boolean; name?: string; type?: string }
+  return retriable === true || name === 'KafkaJSConnectionClosedError' || type === 'NOT_LEADER_FOR_PARTITION'
+}
+
+/** A connection that is opened once, by whoever comes first, and opened again after it was closed or could not be opened. */
+function shared<T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) {
+  let current: Promise<T> | undefined
+  return {
+    get: (): Promise<T> => {
+      if (current === undefined) {
+        const opening = open()
+        current = opening
+        opening.catch(() => {
+          if (current === opening) current = undefined
+        })
+      }
+      return current
+    },
+    close: async (): Promise<void> => {
+      const closing = current
+      current = undefined
+      await closing?.then((opened) => opened.disconnect()).catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,118 @@
+import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
+import type { Connection } from './connection.ts'
+import { toWinnowError } from './failure.ts'
+import type { ConsumeOptions, Consumer } from './port.ts'
+
+/** A member that was killed is missed after this long, and its partitions go to others. */
+const sessionTimeoutMs = 15_000
+const heartbeatMs = 2_000
+/** How long a member may take to finish its batch before a rebalance goes on without it. */
+const rebalanceTimeoutMs = 60_000
+/** How long a fetch waits for records; `close` waits for the fetch. */
+const fetchWaitMs = 200
+const partitionBytesMax = 1024 * 1024
+
+const retry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 2000, retries: 10 }
+
+/**
+ * A member of a consumer group. One batch at a time over all its partitions; the offset after a batch is committed when `onBatch` has
+ * resolved, so a batch may come twice (after a kill, or a rebalance in the middle of it) and never not at all.
+ * While the broker is away kafkajs tries again for as long as it takes.
+ */
+export async function createConsumer(connection: Connection, options: ConsumeOptions): Promise<Consumer> {
+  const { client } = connection
+  const consumer = client.consumer({
+    groupId: options.groupId,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatMs,
+    rebalanceTimeout: rebalanceTimeoutMs,
+    maxWaitTimeInMs: fetchWaitMs,
+    maxBytesPerPartition: options.batchBytesMax ?? partitionBytesMax,
+    allowAutoTopicCreation: false,
+    retry,
+  })
+  let batchFailure: { error: unknown } | undefined
+  let reported = false
+  const report = (error: unknown) => {
+    if (reported) return
+    reported = true
+    options.onFailure(toWinnowError(error, `read ${options.topics.join(', ')}`, connection.options.brokers))
+  }
+
+  const eachBatch = async ({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload) => {
+    if (!isRunning() || isStale()) return
+    const { topic, partition } = batch
+    const records = batch.messages.map(({ offset, key, value }) => ({
+      topic,
+      partition,
+      offset: Number(offset),
+      key,
+      value,
+    }))
+    // A batch may take longer than the session; that the group has rebalanced meanwhile is found out by the commit.
+    const beat = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
+    try {
+      await options.onBatch(records)
+    } catch (error) {
+      batchFailure = { error }
+      // Anything else kafkajs would try again by itself. Without a cause: a retriable one would make it restart.
+      throw new kafkajs.KafkaJSNonRetriableError('onBatch failed')
+    } finally {
+      clearInterval(beat)
+    }
+    resolveOffset(batch.lastOffset())
+  }
+
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) report(batchFailure?.error ?? payload.error)
+  })
+  seekAtJoin(consumer, options.startOffset)
+
+  await connection
+    .attempt(`read ${options.topics.join(', ')}`, async () => {
+      await consumer.connect()
+      await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
+      // autoCommit commits what is resolved after each batch, and what a filtered batch (markers only) passed.
+      await consumer.run({
+        eachBatch,
+        eachBatchAutoResolve: false,
+        autoCommit: true,
+        partitionsConsumedConcurrently: 1,
+      })
+    })
+    .catch(async (error) => {
+      await consumer.disconnect().catch(() => {})
+      throw error
+    })
+
+  return {
+    close: async () => {
+      await consumer.disconnect()
+      if (batchFailure !== undefined) report(batchFailure.error)
+      reported = true
+    },
+  }
+}
+
+type KafkajsConsumer = ReturnType<Connection['client']['consumer']>
+
+/**
+ * Asks `startOffset` for every partition that this member did not hold before; one that it keeps through a rebalance goes on from the
+ * committed offset. kafkajs lets a consumer seek from the moment it has joined, before its first fetch.
+ */
+function seekAtJoin(consumer: KafkajsConsumer, startOffset: ConsumeOptions['startOffset']): void {
+  if (startOffset === undefined) return
+  let held = new Set<string>()
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    const given = new Set<string>()
+    for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
+      for (const partition of partitions) {
+        given.add(`${topic}[${partition}]`)
+        if (held.has(`${topic}[${partition}]`)) continue
+        const offset = startOffset(topic, partition)
+        if (offset !== undefined) consumer.seek({ topic, partition, offset: String(offset) })
+      }
+    }
+    held = given
+  })
+}

@@ -1,0 +1,77 @@
+import { WinnowError } from '../errors.ts'
+
+/** kafkajs wraps its errors several times over; the innermost one says what happened. */
+interface KafkajsError {
+  readonly name?: string
+  readonly type?: string
+  readonly code?: string | number
+  readonly retriable?: boolean
+  readonly message?: string
+  readonly cause?: unknown
+}
+
+function* chain(error: unknown): Generator<KafkajsError> {
+  let link = error
+  for (let depth = 0; depth < 10 && link !== null && typeof link === 'object'; depth++) {
+    yield link as KafkajsError
+    link = (link as KafkajsError).cause
+  }
+}
+
+/** Another producer took over the transactional id. Code 90 (PRODUCER_FENCED) is newer than kafkajs, which knows it by number only. */
+export const isFenced = (error: unknown): boolean =>
+  [...chain(error)].some(
+    ({ type, message }) => type === 'INVALID_PRODUCER_EPOCH' || message === 'Unknown error code 90',
+  )
+
+const hasType = (error: unknown, wanted: string) => [...chain(error)].some(({ type }) => type === wanted)
+
+/** The broker said no, for good: whether the request took effect is known. Anything else (timeouts, closed connections) is not. */
+export const isDefinite = (error: unknown): boolean =>
+  [...chain(error)].some(
+    ({ name, retriable }) =>
+      retriable === false && (name === 'KafkaJSProtocolError' || name === 'KafkaJSCreateTopicError'),
+  )
+
+/**
+ * What a person can act on, from what kafkajs throws: UNREACHABLE (retriable) when nothing answers, else a sentence about the refusal.
+ * @param doing continues the sentence "Could not ...", for example `write to topic x`
+ */
+export function toWinnowError(error: unknown, doing: string, brokers: readonly string[]): WinnowError {
+  if (error instanceof WinnowError) return error
+  const innermost = [...chain(error)].at(-1)
+  const reason = innermost?.message ?? String(error)
+  if (hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: the topic does not exist.`, {
+      hint: 'Create the topics first: winnow topics create.',
+      cause: error,
+    })
+  }
+  if (hasType(error, 'MESSAGE_TOO_LARGE')) {
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: the broker takes only smaller messages.`, {
+      hint: "Set the broker's message.max.bytes to 1048588 (its default) or more.",
+      cause: error,
+    })
+  }
+  if (isDefinite(error)) {
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: ${reason}`, {
+      hint: `The brokers (${brokers.join(', ')}) answered with a refusal: check their settings and permissions.`,
+      cause: error,
+    })
+  }
+  return new WinnowError(
+    'UNREACHABLE',
+    `Could not ${doing}: no answer from Kafka at ${brokers.join(', ')} (${reason}).`,
+    {
+      hint: 'Is a broker running there? `winnow dev` starts one; WINNOW_BROKERS names another.',
+      cause: error,
+    },
+  )
+}
+
+/** A fenced producer must stop: another instance does its work now. */
+export const fencedError = (transactionalId: string, cause: unknown): WinnowError =>
+  new WinnowError('FENCED', `Another instance took over as "${transactionalId}"; this one stops.`, {
+    hint: 'Run one instance of each name. If the other one replaces this one, there is nothing to do.',
+    cause,
+  })

@@ -1,0 +1,76 @@
+import { createRequire } from 'node:module'
+import type { Kafka as KafkajsClient } from 'kafkajs'
+
+const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => Batch = createRequire(import.meta.url)(
+  'kafkajs/src/consumer/batch.js',
+)
+
+/**
+ * The one place that reaches below kafkajs's public interface, which can read topics only as a consumer group: no reading at an offset
+ * without joining, no end of a topic as a read_committed reader sees it. Its cluster and batch classes do both. kafkajs is pinned to an
+ * exact version; test/integration/kafka-read.test.ts fails if these parts are not as described here.
+ */
+export interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addMultipleTargetTopics(topics: string[]): Promise<void>
+  refreshMetadata(): Promise<void>
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
+  findBroker(node: { nodeId: number }): Promise<Broker>
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
+}
+
+interface Broker {
+  fetch(request: {
+    isolationLevel: number
+    maxWaitTime: number
+    minBytes: number
+    maxBytes: number
+    topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[]
+  }): Promise<{ responses: { topicName: string; partitions: PartitionData[] }[] }>
+}
+
+interface PartitionData {
+  readonly partition: number
+}
+
+/** One fetch of one partition. */
+export interface Batch {
+  /** Records of committed transactions or of none, at the asked offset or after it. */
+  readonly messages: readonly { offset: string; key: Buffer | null; value: Buffer | null }[]
+  /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the asked offset. */
+  readonly rawMessages: readonly { offset: string }[]
+  readonly highWatermark: string
+}
+
+const readCommitted = 1
+
+/** @returns an unconnected cluster with the client's brokers, security and logs */
+export function createCluster(client: KafkajsClient): Cluster {
+  const symbol = Object.getOwnPropertySymbols(client).find((own) => own.description === 'private:Kafka:createCluster')
+  const create = symbol && (client as unknown as Record<symbol, (options: object) => Cluster>)[symbol]
+  if (create === undefined) throw new TypeError('This version of kafkajs has no createCluster')
+  return create({ allowAutoTopicCreation: false, isolationLevel: readCommitted, metadataMaxAge: 300_000 })
+}
+
+/** Fetches up to `bytesMax` of a partition from `offset` on; empty where there is nothing (yet). */
+export async function fetchBatch(
+  cluster: Cluster,
+  { topic, partition, offset, bytesMax }: { topic: string; partition: number; offset: number; bytesMax: number },
+): Promise<Batch> {
+  const leader =
+    cluster.findTopicPartitionMetadata(topic).find((found) => found.partitionId === partition)?.leader ?? -1
+  const broker = await cluster.findBroker({ nodeId: leader })
+  const { responses } = await broker.fetch({
+    isolationLevel: readCommitted,
+    maxWaitTime: 100,
+    minBytes: 1,
+    maxBytes: bytesMax,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: bytesMax }] }],
+  })
+  const data = responses[0]?.partitions[0]
+  if (data === undefined) throw new TypeError(`The broker's answer has nothing of ${topic}[${partition}]`)
+  return new KafkajsBatch(topic, String(offset), data)
+}
