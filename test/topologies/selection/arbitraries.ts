@@ -1,0 +1,91 @@
+import type { NaiveConfig, NaiveDocument, NaiveReward } from './naive.ts'
+
+/** A small seeded generator, so that a failing configuration is named by one number. */
+export function generator(seed: number) {
+  let state = seed >>> 0
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  const below = (n: number) => Math.floor(next() * n)
+  return { next, below, pick: <T>(list: readonly T[]): T => list[below(list.length)]! }
+}
+
+export interface Scenario {
+  config: NaiveConfig
+  documents: NaiveDocument[]
+  rewards: NaiveReward[]
+  rounds: number[]
+  positions: Record<number, number>
+}
+
+/** A random run: every option, few distinct weights and rewards (so that ties are everywhere), ids across 64 bits, gaps and empty rounds. */
+export function scenario(seed: number): Scenario {
+  const { next, below, pick } = generator(seed)
+  const names = ['quality', 'domain', 'topic', 'a b', 'x:y'].slice(0, 1 + below(5))
+  const coarse = below(2) === 0
+  const value = () => (coarse ? pick([-0.5, 0, 0.25, 0.5, 1]) : next() * 2 - 0.7)
+  const config: NaiveConfig = {
+    seed: pick([below(1000), -below(50), String(2n ** 64n + BigInt(below(100))), '0']),
+    actors: {},
+    budget: { documents: 1 },
+  }
+  for (const name of names) {
+    const size = 1 + below(4)
+    config.actors[name] = { subcategories: Array.from({ length: size }, (_, j) => `s${j}`) }
+    if (below(2)) config.actors[name].eta = pick([0, 0.1, 0.5, 1])
+    if (below(2)) config.actors[name].initialWeights = Array.from({ length: size }, value)
+    if (below(2)) config.actors[name].initialTheta = value()
+  }
+  if (below(2)) config.update = pick(['ema', 'additive'])
+  if (below(3)) {
+    config.rewardTransform = pick([
+      { kind: 'identity' },
+      { kind: 'exp' },
+      { kind: 'exp', scale: -1.25 },
+      { kind: 'standardize' },
+    ])
+  }
+  if (below(3) === 0) config.normalize = pick(['none', 'sum'])
+  if (below(2)) config.collaboration = pick(['collaborative', 'competitive', `single:${pick(names)}`])
+  if (below(2)) config.firstSelection = pick(['random', 'weights'])
+  if (below(2)) config.unrewarded = pick(['keep', 'mean'])
+  if (below(2)) config.repetitionDecay = pick([0, 0.1, 1])
+  if (below(3) === 0) config.repeat = pick(['allow', 'exclude'])
+
+  const documents: NaiveDocument[] = []
+  const ids = new Set<bigint>([0n, 2n ** 64n - 1n, 2n ** 53n + 1n, 2n ** 32n])
+  const count = pick([1, 2, 30, 120])
+  while (ids.size < count)
+    ids.add(below(2) ? BigInt(below(500)) : (BigInt(below(2 ** 32)) << 32n) | BigInt(below(2 ** 32)))
+  for (const id of [...ids].slice(0, count)) {
+    const labels = Object.fromEntries(names.map((name) => [name, below(config.actors[name]!.subcategories.length)]))
+    documents.push({ docId: id.toString(), tokens: pick([0, 1, 7, below(1000)]), labels })
+  }
+  const total = documents.reduce((sum, { tokens }) => sum + tokens, 0)
+  config.budget = pick<NaiveConfig['budget']>([
+    { documents: pick([1, Math.ceil(count / 3), count, count * 10]) },
+    { tokens: pick([1, Math.ceil(total / 3) || 1, total || 1, total * 10 + 1]) },
+  ])
+
+  const rounds = pick([[], [1], [1, 2, 3], [2, 5, 900], [1, 3, 4, 7]])
+  const rewards: NaiveReward[] = []
+  const positions: Record<number, number> = {}
+  for (const round of rounds) {
+    for (let i = below(40); i > 0; i--)
+      rewards.push({ round, actor: pick(names), docId: pick(documents).docId, reward: value() })
+  }
+  for (const round of [0, ...rounds]) if (below(3) === 0) positions[round] = pick([0, 1, below(count * 3), count])
+  return { config, documents, rewards: shuffled(rewards, below), rounds, positions }
+}
+
+export function shuffled<T>(list: readonly T[], below: (n: number) => number): T[] {
+  const copy = [...list]
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = below(i + 1)
+    ;[copy[i], copy[j]] = [copy[j]!, copy[i]!]
+  }
+  return copy
+}

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * SELECTION.md read literally: plain objects, BigInt and full sorts, and nothing of topologies/. Slow, and what the real thing must equal
+ * to the last bit.
+ */
+
+export interface NaiveDocument {
+  docId: string
+  tokens: number
+  labels: Record<string, number>
+}
+export interface NaiveReward {
+  round: number
+  actor: string
+  docId: string
+  reward: number
+}
+export interface NaiveActor {
+  subcategories: string[]
+  eta?: number
+  initialWeights?: number[]
+  initialTheta?: number
+}
+export interface NaiveConfig {
+  seed: number | string
+  actors: Record<string, NaiveActor>
+  update?: 'ema' | 'additive'
+  rewardTransform?: { kind: 'identity' } | { kind: 'exp'; scale?: number } | { kind: 'standardize' }
+  normalize?: 'none' | 'sum'
+  collaboration?: string
+  firstSelection?: 'random' | 'weights'
+  unrewarded?: 'keep' | 'mean'
+  repetitionDecay?: number
+  repeat?: 'allow' | 'exclude'
+  budget: { documents: number } | { tokens: number }
+}
+export interface NaiveRound {
+  round: number
+  weights: Record<string, number[]>
+  theta: Record<string, number>
+  actorRewards: Record<string, number | null>
+  documents: number
+  tokens: number
+  ids: string[]
+}
+
+const mask = (1n << 64n) - 1n
+
+export function naiveKey(id: bigint, seed: bigint): bigint {
+  let z = ((id ^ seed) + 0x9e3779b97f4a7c15n) & mask
+  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask
+  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask
+  return (z ^ (z >> 31n)) & mask
+}
+
+export function naiveSeed(seed: number | string, round: number, purpose: string): bigint {
+  const hash = createHash('sha256').update(`${seed}:${round}:${purpose}`).digest()
+  let value = 0n
+  for (let i = 7; i >= 0; i--) value = value * 256n + BigInt(hash[i]!)
+  return value
+}
+
+/** exp by its plain series in 400-bit fixed point; Number() of a BigInt and the division by a power of two round no more than once. */
+export function naiveExp(x: number): number {
+  const point = 400n
+  let fixed = 0n
+  for (let rest = x, shift = point; rest !== 0; rest = (rest - Math.trunc(rest)) * 2 ** 30, shift -= 30n) {
+    fixed += BigInt(Math.trunc(rest)) << shift
+  }
+  let sum = 0n
+  for (let n = 1n, term = 1n << point; term !== 0n && term !== -1n; term = (term * fixed) / (n++ << point)) sum += term
+  return Number(sum) / 2 ** 400
+}
+
+const ascending = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0)
+
+export function byKey<T extends { docId: string }>(documents: T[], seed: bigint): T[] {
+  return documents
+    .map((document) => ({ document, key: naiveKey(BigInt(document.docId), seed), id: BigInt(document.docId) }))
+    .sort((a, b) => ascending(a.key, b.key) || ascending(a.id, b.id))
+    .map(({ document }) => document)
+}
+
+/** @returns the rounds, or the text 'normalization' where a sum is 0 or not finite */
+export function naiveRun(
+  config: NaiveConfig,
+  documents: NaiveDocument[],
+  rewards: NaiveReward[],
+  roundNumbers: number[],
+  positions: Record<number, number> = {},
+): NaiveRound[] | 'normalization' {
+  const names = Object.keys(config.actors)
+  const eta = (name: string) => config.actors[name]!.eta ?? 0.1
+  const size = (name: string) => config.actors[name]!.subcategories.length
+  let theta = Object.fromEntries(names.map((name) => [name, config.actors[name]!.initialTheta ?? 1 / names.length]))
+  const weights = Object.fromEntries(
+    names.map((name) => [name, config.actors[name]!.initialWeights ?? Array(size(name)).fill(1 / size(name))]),
+  ) as Record<string, number[]>
+  const ever = Object.fromEntries(names.map((name) => [name, new Set<number>()]))
+  const byId = new Map(documents.map((document) => [document.docId, document]))
+  const reads = new Map<string, number>()
+  const rounds: NaiveRound[] = []
+
+  for (const round of [0, ...roundNumbers]) {
+    let actorRewards: Record<string, number | null> = Object.fromEntries(names.map((name) => [name, null]))
+    if (round > 0) {
+      // 2. The first of several counts; documents ascending within an actor, actors in configuration order.
+      const accepted = names.map((name) => {
+        const first = new Map<string, number>()
+        for (const reward of rewards) {
+          if (reward.round === round && reward.actor === name && !first.has(reward.docId))
+            first.set(reward.docId, reward.reward)
+        }
+        return [...first].sort((a, b) => ascending(BigInt(a[0]), BigInt(b[0])))
+      })
+      // 3. Transform.
+      const raw = accepted.flat().map(([, reward]) => reward)
+      let transform = (r: number) => r
+      const kind = config.rewardTransform ?? { kind: 'identity' }
+      if (kind.kind === 'exp') transform = (r) => naiveExp((kind.scale ?? 0.5) * r)
+      if (kind.kind === 'standardize') {
+        const m = raw.reduce((sum, r) => sum + r, 0) / raw.length
+        const s = Math.sqrt(raw.reduce((sum, r) => sum + (r - m) * (r - m), 0) / raw.length)
+        transform = (r) => (s === 0 ? 0 : (r - m) / s)
+      }
+      for (const [a, name] of names.entries()) {
+        const perSubcategory: number[][] = Array.from({ length: size(name) }, () => [])
+        for (const [docId, reward] of accepted[a]!)
+          perSubcategory[byId.get(docId)!.labels[name]!]!.push(transform(reward))
+        const means = perSubcategory.map((list) =>
+          list.length === 0 ? null : list.reduce((sum, r) => sum + r, 0) / list.length,
+        )
+        let w = weights[name]!.map((old, j) => {
+          if (means[j] === null) return old
+          ever[name]!.add(j)
+          return config.update === 'additive'
+            ? old + eta(name) * means[j]!
+            : (1 - eta(name)) * old + eta(name) * means[j]!
+        })
+        if (config.unrewarded === 'mean' && ever[name]!.size > 0) {
+          const have = w.filter((_, j) => ever[name]!.has(j))
+          const mean = have.reduce((sum, x) => sum + x, 0) / have.length
+          w = w.map((x, j) => (ever[name]!.has(j) ? x : mean))
+        }
+        if (config.normalize === 'sum') {
+          const sum = w.reduce((total, x) => total + x, 0)
+          if (sum === 0 || !Number.isFinite(sum)) return 'normalization'
+          w = w.map((x) => x / sum)
+        }
+        weights[name] = w
+        // 4. Eq. 7.
+        const products = means.flatMap((mean, j) => (mean === null ? [] : [w[j]! * mean]))
+        actorRewards = {
+          ...actorRewards,
+          [name]: products.length === 0 ? null : products.reduce((sum, x) => sum + x, 0) / products.length,
+        }
+      }
+      const have = names.filter((name) => actorRewards[name] !== null)
+      const mean = have.reduce((sum, name) => sum + actorRewards[name]!, 0) / have.length
+      theta = Object.fromEntries(
+        names.map((name) => [
+          name,
+          have.includes(name) ? theta[name]! + eta(name) * (actorRewards[name]! - mean) : theta[name]!,
+        ]),
+      )
+      if (config.normalize === 'sum') {
+        const sum = names.reduce((total, name) => total + theta[name]!, 0)
+        if (sum === 0 || !Number.isFinite(sum)) return 'normalization'
+        theta = Object.fromEntries(names.map((name) => [name, theta[name]! / sum]))
+      }
+    }
+    // 5. Score.
+    const collaboration = config.collaboration ?? 'collaborative'
+    const score = (document: NaiveDocument): number => {
+      if (round === 0 && (config.firstSelection ?? 'random') === 'random') return 0
+      const w = (name: string) => weights[name]![document.labels[name]!]!
+      let s = 0
+      if (collaboration === 'collaborative') for (const name of names) s += theta[name]! * w(name)
+      else if (collaboration === 'competitive') {
+        const best = names.reduce((a, b) => (theta[b]! > theta[a]! ? b : a))
+        s = theta[best]! * w(best)
+      } else s = w(collaboration.slice('single:'.length))
+      return s / (1 + (config.repetitionDecay ?? 0) * (reads.get(document.docId) ?? 0))
+    }
+    // 6. Select.
+    const seed = naiveSeed(config.seed, round, 'select')
+    const ordered = documents
+      .filter((document) => config.repeat !== 'exclude' || !reads.get(document.docId))
+      .map((document) => ({ document, s: score(document), id: BigInt(document.docId) }))
+      .map((entry) => ({ ...entry, key: naiveKey(entry.id, seed) }))
+      .sort((a, b) => b.s - a.s || ascending(a.key, b.key) || ascending(a.id, b.id))
+    const taken: NaiveDocument[] = []
+    let tokens = 0
+    for (const { document } of ordered) {
+      if ('documents' in config.budget ? taken.length >= config.budget.documents : tokens >= config.budget.tokens) break
+      taken.push(document)
+      tokens += document.tokens
+    }
+    // 7. Emit.
+    const ids = byKey(taken, naiveSeed(config.seed, round, 'order')).map(({ docId }) => docId)
+    const n = ids.length
+    const m = positions[round] ?? n
+    for (const [i, docId] of ids.entries()) {
+      if (i < m) reads.set(docId, (reads.get(docId) ?? 0) + Math.floor((m - i - 1) / n) + 1)
+    }
+    rounds.push({ round, weights: structuredClone(weights), theta, actorRewards, documents: n, tokens, ids })
+  }
+  return rounds
+}

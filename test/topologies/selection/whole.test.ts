@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import { WinnowError } from '../../../topologies/errors.ts'
+import { parseSelectionConfig, type SelectionConfig } from '../../../topologies/selection/config.ts'
+import { foldRound, initialState } from '../../../topologies/selection/console.ts'
+import { MemoryCorpus } from '../../../topologies/selection/memory-corpus.ts'
+import { type DocumentReward, rewardColumns } from '../../../topologies/selection/rewards.ts'
+import { select } from '../../../topologies/selection/select.ts'
+import { type Scenario, scenario } from './arbitraries.ts'
+import { byKey, type NaiveRound, naiveRun, naiveSeed } from './naive.ts'
+
+function corpusOf(config: SelectionConfig, { documents }: Scenario): MemoryCorpus {
+  const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
+  for (const { docId, tokens, labels } of documents) {
+    corpus.add(
+      BigInt(docId),
+      tokens,
+      config.actors.map(({ name }) => labels[name]!),
+    )
+  }
+  return corpus
+}
+
+async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
+  const config = parseSelectionConfig(given.config)
+  const corpus = corpusOf(config, given)
+  const byId = new Map(given.documents.map((document) => [document.docId, document]))
+  const named = <T>(values: readonly T[]) => Object.fromEntries(config.actors.map(({ name }, a) => [name, values[a]!]))
+  let state = initialState(config)
+  const rounds: NaiveRound[] = []
+  for (const round of [0, ...given.rounds]) {
+    if (round > 0) {
+      const columns = config.actors.map(({ name }) => {
+        const arrived = given.rewards.filter((reward) => reward.round === round && reward.actor === name)
+        return rewardColumns(
+          arrived.map(
+            ({ docId, reward }): DocumentReward => ({
+              documentId: BigInt(docId),
+              subcategory: byId.get(docId)!.labels[name]!,
+              reward,
+            }),
+          ),
+        )
+      })
+      try {
+        state = foldRound(config, round, state, columns)
+      } catch (error) {
+        expect(error).toBeInstanceOf(WinnowError)
+        expect((error as WinnowError).code).toBe('NORMALIZATION')
+        return 'normalization'
+      }
+    }
+    const weights = state.actors.map((actor) => actor.weights)
+    const selection = await select(corpus, config, round, weights, state.theta)
+    const ids: bigint[] = []
+    for await (const chunk of selection.ids) ids.push(...chunk)
+    corpus.addReads(BigUint64Array.from(ids), 0, ids.length, given.positions[round] ?? ids.length)
+    rounds.push({
+      round,
+      weights: named(weights),
+      theta: named(state.theta),
+      actorRewards: named(state.actorRewards),
+      documents: selection.documents,
+      tokens: selection.tokens,
+      ids: ids.map(String),
+    })
+  }
+  return rounds
+}
+
+describe('the whole of a run equals SELECTION.md read literally', () => {
+  test('to the last bit and id over 400 random runs with every option, ties and edge cases', async () => {
+    let normalizations = 0
+    for (let seed = 0; seed < 400; seed++) {
+      const given = scenario(seed)
+      const expected = naiveRun(given.config, given.documents, given.rewards, given.rounds, given.positions)
+      if (expected === 'normalization') normalizations++
+      expect(await run(given), `scenario ${seed}`).toEqual(expected)
+    }
+    // Both outcomes must have been met, or the comparison above is an empty one.
+    expect(normalizations).toBeGreaterThan(0)
+    expect(normalizations).toBeLessThan(200)
+  })
+
+  test('samples are the documents of the smallest keys of a subcategory', async () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const given = scenario(seed)
+      const config = parseSelectionConfig(given.config)
+      const corpus = corpusOf(config, given)
+      for (const [a, { name, subcategories }] of config.actors.entries()) {
+        for (const j of subcategories.keys()) {
+          const sampleSeed = naiveSeed(config.seed, 3, `sample:${name}`)
+          const expected = byKey(
+            given.documents.filter(({ labels }) => labels[name] === j),
+            sampleSeed,
+          )
+          const sampled = await corpus.sample(a, j, sampleSeed, 5)
+          expect(sampled.map(String)).toEqual(expected.slice(0, 5).map(({ docId }) => docId))
+        }
+      }
+    }
+  })
+})
