@@ -81,9 +81,9 @@ export class Console implements Processor {
     for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
   }
 
-  /** Where to go on reading rewards after restore(): answers to closed rounds are behind it. */
-  rewardOffset(partition: number): number {
-    return this.#positions.get(partition) ?? 0
+  /** Where to go on reading: answers to closed rounds are behind it; what trainer and actors say is little and read from the start. */
+  startOffset(topic: string, partition: number): number {
+    return topic === this.#topics.rewards.name ? (this.#positions.get(partition) ?? 0) : 0
   }
 
   #remember(record: string, value: unknown): void {

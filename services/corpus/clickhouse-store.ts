@@ -1,0 +1,94 @@
+import type { Document, Label, TopicOffset } from '../../schemas/index.ts'
+import type { At, CorpusStore, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { Corpus } from '../../topologies/selection/corpus.ts'
+import type { Sql } from '../runtime/clickhouse/sql.ts'
+import { ClickHouseCorpus } from './clickhouse-view.ts'
+import { columnNames } from './columns.ts'
+
+/** The corpus in ClickHouse (schemas/clickhouse). Rows of repeats merge into the same row, so every add may be repeated. */
+export class ClickHouseStore implements CorpusStore {
+  readonly #sql: Sql
+  readonly #columnsKnown = new Set<string>()
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  async addDocuments(documents: readonly At<Document>[]): Promise<void> {
+    const texts = documents.map(({ value: { docId, text, meta, tokens } }) => ({ doc: docId, text, meta, tokens }))
+    await this.#sql.insert('documents', texts)
+    const rows = documents.map(({ value: { docId, tokens }, partition, offset }) => ({
+      doc: docId,
+      part: partition,
+      tokens,
+      at_document: offset,
+    }))
+    await this.#sql.insert('corpus', rows, { columns: ['doc', 'part', 'tokens', 'at_document'] })
+  }
+
+  async addLabels(labels: readonly At<Label>[]): Promise<void> {
+    const byColumn = Map.groupBy(labels, ({ value: { actor, version } }) => `${actor}/${version}`)
+    for (const some of byColumn.values()) {
+      const { actor, version } = some[0]!.value
+      await this.ensureColumns(actor, version)
+      const { label, score, at } = columnNames({ actor, version })
+      const rows = some.map(({ value: { docId, subcategory, score: value, tokens }, partition, offset }) => ({
+        doc: docId,
+        part: partition,
+        tokens,
+        [label]: subcategory,
+        [score]: value,
+        [at]: offset,
+      }))
+      await this.#sql.insert('corpus', rows, { columns: ['doc', 'part', 'tokens', label, score, at] })
+    }
+  }
+
+  /** Adds the columns of one version of an actor's labels, if they are not there. */
+  async ensureColumns(actor: string, version: string): Promise<void> {
+    const names = columnNames({ actor, version })
+    if (this.#columnsKnown.has(names.label)) return
+    const columns = [
+      `${names.label} SimpleAggregateFunction(max, Nullable(UInt16))`,
+      `${names.score} SimpleAggregateFunction(max, Nullable(Float64))`,
+      `${names.at} SimpleAggregateFunction(min, Nullable(UInt64))`,
+    ]
+    await this.#sql.command(
+      `ALTER TABLE corpus ${columns.map((column) => `ADD COLUMN IF NOT EXISTS ${column}`).join(', ')}`,
+    )
+    this.#columnsKnown.add(names.label)
+  }
+
+  async cover(offsets: readonly TopicOffset[]): Promise<void> {
+    await this.#sql.insert('sink_offsets', offsets)
+  }
+
+  async covered(): Promise<TopicOffset[]> {
+    const rows = await this.#sql.query<{ topic: string; partition: number; offsetNext: string }>(
+      'SELECT topic, partition, offsetNext FROM sink_offsets FINAL ORDER BY topic, partition',
+    )
+    return rows.map((row) => ({ ...row, offsetNext: Number(row.offsetNext) }))
+  }
+
+  async view(options: ViewOptions): Promise<Corpus> {
+    for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
+    return new ClickHouseCorpus(this.#sql, options)
+  }
+
+  async texts(ids: readonly bigint[]): Promise<Map<bigint, string>> {
+    const rows = await this.#sql.query<{ doc: string; text: string }>(
+      'SELECT doc, text FROM documents WHERE doc IN (SELECT arrayJoin({ids:Array(UInt64)})) ORDER BY doc',
+      { ids: ids.map(String) },
+    )
+    return new Map(rows.map(({ doc, text }) => [BigInt(doc), text]))
+  }
+
+  async addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void> {
+    for await (const counts of reads) {
+      await this.#sql.insert(
+        'reads',
+        [...counts].map(([doc, times]) => ({ run, round, doc, times })),
+      )
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import type { LabelColumn } from '../../topologies/corpus-store.ts'
+import { WinnowError } from '../runtime/errors.ts'
+
+/** The columns of `corpus` that one version of one actor's labels fills. */
+export interface ColumnNames {
+  readonly label: string
+  readonly score: string
+  readonly at: string
+}
+
+/** Column names cannot be parameters of a statement, so nothing but these characters gets into one. */
+const plain = /^[A-Za-z0-9_]+$/
+
+export function columnNames({ actor, version }: Pick<LabelColumn, 'actor' | 'version'>): ColumnNames {
+  const suffix = `${actor.replaceAll('-', '_')}_${version}`
+  if (!plain.test(suffix)) {
+    throw new WinnowError('CONFIGURATION', `actor ${actor} with labeler version ${version} cannot name a column`, {
+      hint: 'Names of actors and versions may have letters, digits, - and _ only.',
+    })
+  }
+  return { label: `label_${suffix}`, score: `score_${suffix}`, at: `at_${suffix}` }
+}

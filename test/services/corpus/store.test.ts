@@ -1,0 +1,140 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TopicOffset, topics } from '../../../schemas/index.ts'
+import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
+import { type ClickHouse, createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
+import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
+import type { CorpusStore } from '../../../topologies/corpus-store.ts'
+import { MemoryStore } from '../../../topologies/memory-store.ts'
+import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
+import { select } from '../../../topologies/selection/select.ts'
+import { splitmix64 } from '../../../topologies/selection/u64.ts'
+
+const columns = [
+  { actor: 'quality', version: 'v1', topic: 'winnow.labels.quality' },
+  { actor: 'topic', version: 'v1', topic: 'winnow.labels.topic' },
+]
+const sizes = [2, 3]
+const documents = 400
+const partitions = 3
+const idOf = (n: number) => splitmix64(BigInt(n))
+
+/** 400 documents over three partitions; every tenth has no topic label. Everything is added twice, the repeat at a higher offset. */
+async function fill(store: CorpusStore): Promise<TopicOffset[]> {
+  for (const repeat of [0, 1]) {
+    for (let n = 0; n < documents; n++) {
+      const at = { partition: n % partitions, offset: Math.floor(n / partitions) + repeat * 1000 }
+      const docId = idOf(n)
+      const tokens = 10 + (n % 7)
+      await store.addDocuments([{ value: { docId, text: `text ${n}`, meta: '{}', tokens }, ...at }])
+      for (const [i, { actor, version }] of columns.entries()) {
+        if (actor === 'topic' && n % 10 === 0) continue
+        const subcategory = Number(splitmix64(idOf(n)) >> BigInt(i)) % sizes[i]!
+        await store.addLabels([
+          { value: { docId, actor, subcategory: Math.abs(subcategory), score: 0.5, tokens, version }, ...at },
+        ])
+      }
+    }
+  }
+  const offsets = [topics.documents.name, ...columns.map(({ topic }) => topic)].flatMap((topic) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offsetNext: 100 + partition })),
+  )
+  await store.cover(offsets)
+  return offsets
+}
+
+describe('the corpus in ClickHouse and in memory', () => {
+  let folder: string
+  let clickHouse: ClickHouse
+  let inSql: ClickHouseStore
+  const inMemory = new MemoryStore()
+  let labelOffsets: TopicOffset[]
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'winnow-corpus-'))
+    clickHouse = await createClickHouse({ url: `chdb:${folder}` })
+    await migrate(clickHouse.sql)
+    inSql = new ClickHouseStore(clickHouse.sql)
+    labelOffsets = await fill(inMemory)
+    await fill(inSql)
+    const reads = async function* () {
+      yield new Map([
+        [idOf(1), 2],
+        [idOf(3), 1],
+      ])
+    }
+    for (const store of [inMemory, inSql]) await store.addReads('run', 0, reads())
+  }, 120_000)
+
+  afterAll(async () => {
+    await clickHouse?.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const view = async (store: CorpusStore, readsOf: string | null) => store.view({ columns, labelOffsets, readsOf })
+
+  test('hold a document once its own record and all labels stand before the offsets', async () => {
+    expect(await inSql.covered()).toEqual(await inMemory.covered())
+    const groups = await (await view(inSql, null)).groups()
+    // Offsets 100, 101 and 102 of the three partitions hide the documents from 300 on but numbers 301, 302 and 305; a tenth has no topic.
+    const visible = Array.from({ length: documents }, (_, n) => n).filter(
+      (n) => n % 10 !== 0 && Math.floor(n / partitions) < 100 + (n % partitions),
+    )
+    expect(groups.reduce((sum, group) => sum + group.documents, 0)).toBe(visible.length)
+    expect(groups.reduce((sum, group) => sum + group.tokens, 0)).toBe(visible.reduce((sum, n) => sum + 10 + (n % 7), 0))
+  })
+
+  test('answer samples alike', async () => {
+    for (const [actor, subcategories] of sizes.entries()) {
+      for (let subcategory = 0; subcategory < subcategories; subcategory++) {
+        const [sql, memory] = await Promise.all(
+          [inSql, inMemory].map(async (store) =>
+            (await view(store, null)).sample(actor, subcategory, 2n ** 64n - 5n, 11),
+          ),
+        )
+        expect(sql).toEqual(memory)
+        expect(sql).toHaveLength(11)
+      }
+    }
+  })
+
+  test.each([
+    { budget: { documents: 1 } },
+    { budget: { documents: 57 } },
+    { budget: { documents: 100_000 } },
+    { budget: { tokens: 1 } },
+    { budget: { tokens: 1234 } },
+    { budget: { documents: 57 }, repetitionDecay: 0.1, firstSelection: 'weights' },
+    { budget: { tokens: 600 }, repeat: 'exclude', firstSelection: 'weights' },
+  ])('select the same documents in the same order with %j', async (options) => {
+    const config = parseSelectionConfig({
+      seed: 7,
+      actors: {
+        quality: { subcategories: ['low', 'high'], initialWeights: [0.2, 0.8] },
+        topic: { subcategories: ['a', 'b', 'c'], initialWeights: [0.5, 0.5, 0.1] },
+      },
+      ...options,
+    })
+    const readsOf = 'repeat' in options || 'repetitionDecay' in options ? 'run' : null
+    const weights = config.actors.map(({ initialWeights }) => initialWeights)
+    const results = []
+    for (const store of [inSql, inMemory]) {
+      const selection = await select(await view(store, readsOf), config, 1, weights, [0.5, 0.5])
+      const ids: bigint[] = []
+      for await (const piece of selection.ids) ids.push(...piece)
+      results.push({ ...selection, ids })
+    }
+    expect(results[0]).toEqual(results[1])
+    expect(results[0]!.ids.length).toBe(results[0]!.documents)
+    expect(new Set(results[0]!.ids).size).toBe(results[0]!.documents)
+    if ('documents' in options.budget) expect(results[0]!.documents).toBeLessThanOrEqual(options.budget.documents!)
+  })
+
+  test('find texts by id', async () => {
+    const ids = [idOf(5), idOf(399), 12345n]
+    expect(await inSql.texts(ids)).toEqual(await inMemory.texts(ids))
+    expect((await inSql.texts(ids)).get(idOf(399))).toBe('text 399')
+  })
+})

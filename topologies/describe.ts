@@ -1,0 +1,39 @@
+import { dataflow, edgeStations } from './dataflow.ts'
+import type { StationNode } from './node.ts'
+import type { RunConfig } from './run-config.ts'
+
+export interface Description {
+  readonly stations: readonly StationNode[]
+  /** One edge a topic, station to station: what a picture draws. */
+  readonly edges: readonly { topic: string; from: string; to: string }[]
+}
+
+/** The dataflow of a run as data, from which every picture of it is drawn. */
+export function describe(run: RunConfig): Description {
+  const stations = [...edgeStations(run), ...dataflow(run)].map(({ name, purpose, reads, writes, state }) => ({
+    name,
+    purpose,
+    reads,
+    writes,
+    ...(state !== undefined && { state }),
+  }))
+  const edges = stations.flatMap((from) =>
+    from.writes.flatMap((topic) =>
+      stations.filter(({ reads }) => reads.includes(topic)).map((to) => ({ topic, from: from.name, to: to.name })),
+    ),
+  )
+  return { stations, edges }
+}
+
+/** The dataflow as a Mermaid flowchart, which GitHub draws. */
+export function mermaid(
+  { stations, edges }: Description,
+  shorten: (topic: string) => string = (topic) => topic,
+): string {
+  const id = (name: string) => name.replaceAll(/[^A-Za-z0-9]/g, '_')
+  return [
+    'flowchart LR',
+    ...stations.map(({ name }) => `  ${id(name)}["${name}"]`),
+    ...edges.map(({ topic, from, to }) => `  ${id(from)} -->|${shorten(topic)}| ${id(to)}`),
+  ].join('\n')
+}

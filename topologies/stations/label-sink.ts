@@ -1,0 +1,72 @@
+import { Document, type Label, labelsTopic, type TopicOffset } from '../../schemas/index.ts'
+import type { At, CorpusStore } from '../corpus-store.ts'
+import type { Delivered, Output, Processor } from '../node.ts'
+
+/** The most a cell column holds. */
+const subcategoryMax = 2 ** 16 - 1
+
+/**
+ * Writes documents and labels into the corpus store, then how far it has come. Idempotent by construction: whatever comes twice, or
+ * after a kill between any two of these steps, merges into the same rows.
+ */
+export class LabelSink implements Processor {
+  readonly #store: CorpusStore
+  readonly #output: Output
+
+  constructor(store: CorpusStore, output: Output) {
+    this.#store = store
+    this.#output = output
+  }
+
+  async process(batch: readonly Delivered[]): Promise<void> {
+    const documents: At<Document>[] = []
+    const labels: At<Label>[] = []
+    for (const delivered of batch) {
+      if (delivered.record === Document.name) documents.push(delivered as Delivered<Document>)
+      else if (this.#acceptable(delivered as Delivered<Label>)) labels.push(delivered as Delivered<Label>)
+    }
+    await this.#store.addDocuments(documents)
+    await this.#store.addLabels(labels)
+    await this.#store.cover(coveredBy(batch))
+  }
+
+  #acceptable(delivered: Delivered<Label>): boolean {
+    const { actor, subcategory, docId, score, version } = delivered.value
+    if (labelsTopic(actor).name !== delivered.topic) {
+      this.#output.reject(delivered, 'wrong-actor', `label of document ${docId} is for actor ${actor}`)
+      return false
+    }
+    if (
+      !Number.isInteger(subcategory) ||
+      subcategory < 0 ||
+      subcategory > subcategoryMax ||
+      !/^[a-z0-9]{1,64}$/.test(version)
+    ) {
+      this.#output.reject(
+        delivered,
+        'bad-label',
+        `label of document ${docId}: subcategory ${subcategory}, version ${version}`,
+      )
+      return false
+    }
+    if (!Number.isFinite(score)) {
+      this.#output.reject(
+        delivered,
+        'non-finite-score',
+        `label of document ${docId} for actor ${actor} has the score ${score}`,
+      )
+      return false
+    }
+    return true
+  }
+}
+
+function coveredBy(batch: readonly Delivered[]): TopicOffset[] {
+  const covered = new Map<string, TopicOffset>()
+  for (const { topic, partition, offset } of batch) {
+    const name = `${topic}[${partition}]`
+    const before = covered.get(name)?.offsetNext ?? 0
+    covered.set(name, { topic, partition, offsetNext: Math.max(before, offset + 1) })
+  }
+  return [...covered.values()]
+}
