@@ -1,0 +1,187 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { type ClickHouse, createClickHouse } from '../../services/runtime/clickhouse/client.ts'
+import { ChdbEngine } from '../../services/runtime/clickhouse/engine.ts'
+import { startFront } from '../../services/runtime/clickhouse/front.ts'
+import type { Log } from '../../services/runtime/log.ts'
+import { endOrphan } from './child.ts'
+import { removeEndpoints, writeEndpoints } from './endpoints.ts'
+import { startJavaKafka } from './kafka-java.ts'
+import { namedKafka } from './kafka-named.ts'
+import { lockDataFolder } from './lock.ts'
+import { choosePorts, type Ports } from './ports.ts'
+import type { ProcessIdentity } from './process-identity.ts'
+
+export { type Endpoints, readEndpoints } from './endpoints.ts'
+
+/** Everything that winnow's services connect to. */
+export interface Cluster {
+  brokers: string[]
+  registryUrl: string
+  /** `http://127.0.0.1:PORT` of the embedded ClickHouse, or the server that the environment names. */
+  clickhouseUrl: string
+  clickhouse: ClickHouseClient
+  /** Processes that were started besides this one. */
+  pids: number[]
+  /** Ends everything in order and keeps the state; a second call waits for the first. */
+  stop(): Promise<void>
+}
+
+export interface ClusterOptions {
+  /** State, logs and the lock; made if missing. */
+  dataFolder: string
+  /** Starts from nothing: what an earlier cluster left in the folder is removed. */
+  fresh?: boolean
+  env?: NodeJS.ProcessEnv
+  log: Log
+  /** Lines for a person who waits. */
+  progress?: (line: string) => void
+}
+
+/** What the ways of getting a broker and a registry have in common. */
+export interface Kafka {
+  /** For a person: which way it was. */
+  kind: string
+  brokers: string[]
+  registryUrl: string
+  identities: ProcessIdentity[]
+  stop(): Promise<void>
+}
+
+/** A folder in use, and how to start things in it. */
+export interface ClusterContext {
+  stateFolder: string
+  ports: Ports
+  env: NodeJS.ProcessEnv
+  log: Log
+  progress: (line: string) => void
+  /** Records a process so that the next start ends it, should this one be killed. */
+  remember(identity: ProcessIdentity): void
+}
+
+/**
+ * Starts a broker, a schema registry and ClickHouse, or connects to those that the environment names: WINNOW_BROKERS with
+ * WINNOW_REGISTRY_URL, else Docker, else Java 17 with Maven; ClickHouse embedded unless WINNOW_CLICKHOUSE_URL. Everything listens on
+ * the loopback alone and ends with this process, however that ends. Throws DATA_FOLDER_LOCKED, UNREACHABLE, CONFIGURATION.
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const dataFolder = resolve(options.dataFolder)
+  const env = options.env ?? process.env
+  const progress = options.progress ?? (() => undefined)
+  mkdirSync(dataFolder, { recursive: true })
+  const unlock = lockDataFolder(dataFolder)
+  const stops: (() => Promise<void> | void)[] = [unlock]
+  // Last started, first stopped; the lock goes last, whatever fails before.
+  const stopAll = async (): Promise<void> => {
+    const errors: unknown[] = []
+    for (const stop of stops.splice(0).reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+  try {
+    const stateFolder = join(dataFolder, 'cluster')
+    await endOrphans(join(stateFolder, 'processes.json'), options.log)
+    removeEndpoints(dataFolder)
+    if (options.fresh) rmSync(stateFolder, { recursive: true, force: true })
+    mkdirSync(stateFolder, { recursive: true })
+    const context: ClusterContext = {
+      stateFolder,
+      ports: await choosePorts(join(stateFolder, 'ports.json')),
+      env,
+      log: options.log,
+      progress,
+      remember: recorder(join(stateFolder, 'processes.json')),
+    }
+    const [kafka, clickhouse] = await both(startKafka(context), startClickHouse(context), stops)
+    const endpoints = { brokers: kafka.brokers, registryUrl: kafka.registryUrl, clickhouseUrl: clickhouse.address }
+    writeEndpoints(dataFolder, endpoints)
+    stops.push(() => removeEndpoints(dataFolder))
+    options.log.info({ ...endpoints, clickhouseUrl: clickhouse.url, kind: kafka.kind }, 'cluster ready')
+    let stopped: Promise<void> | undefined
+    return {
+      ...endpoints,
+      clickhouse: clickhouse.client,
+      pids: kafka.identities.map((identity) => identity.pid),
+      stop: () => (stopped ??= stopAll()),
+    }
+  } catch (error) {
+    await stopAll().catch((stopError: unknown) =>
+      options.log.error({ err: stopError }, 'stopping after a failed start'),
+    )
+    throw error
+  }
+}
+
+type Stoppable = { stop(): Promise<void> }
+
+/** Waits for both also when one fails, so that whatever did start is stopped. */
+async function both<A extends Stoppable, B extends Stoppable>(
+  a: Promise<A>,
+  b: Promise<B>,
+  stops: (() => Promise<void> | void)[],
+): Promise<[A, B]> {
+  const results = await Promise.allSettled([a, b])
+  for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value.stop())
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  return results.map((result) => (result as PromiseFulfilledResult<Stoppable>).value) as unknown as [A, B]
+}
+
+async function startKafka(context: ClusterContext): Promise<Kafka> {
+  return (await namedKafka(context)) ?? (await startJavaKafka(context))
+}
+
+async function startClickHouse(context: ClusterContext): Promise<ClickHouse & Stoppable & { address: string }> {
+  const named = context.env.WINNOW_CLICKHOUSE_URL
+  if (named && !named.startsWith('chdb:')) {
+    const clickHouse = await createClickHouse({ url: named })
+    try {
+      await clickHouse.sql.ping()
+    } catch (error) {
+      await clickHouse.close()
+      throw error
+    }
+    return { ...clickHouse, address: named, stop: () => clickHouse.close() }
+  }
+  const engine = await ChdbEngine.open(named?.slice('chdb:'.length) ?? join(context.stateFolder, 'clickhouse'))
+  try {
+    const front = await startFront(engine, context.ports.clickhouse)
+    const clickHouse = await createClickHouse({ url: front.url })
+    const stop = async () => {
+      await clickHouse.close()
+      await front.close()
+      await engine.close()
+    }
+    return { ...clickHouse, address: front.url, stop }
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+/** Writes each process down as soon as it exists. */
+function recorder(file: string): (identity: ProcessIdentity) => void {
+  const identities: ProcessIdentity[] = []
+  return (identity) => {
+    identities.push(identity)
+    writeFileSync(file, JSON.stringify(identities))
+  }
+}
+
+async function endOrphans(file: string, log: Log): Promise<void> {
+  let identities: ProcessIdentity[] = []
+  try {
+    identities = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity[]
+  } catch {
+    // None recorded.
+  }
+  for (const identity of identities) {
+    if (await endOrphan(identity)) log.warn({ pid: identity.pid }, 'ended a process that an earlier start left behind')
+  }
+  rmSync(file, { force: true })
+}

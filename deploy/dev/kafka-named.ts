@@ -1,0 +1,46 @@
+import { connect } from 'node:net'
+import { WinnowError } from '../../services/runtime/errors.ts'
+import type { ClusterContext, Kafka } from './cluster.ts'
+
+/** The broker and registry that the environment names, if it does; UNREACHABLE if nobody listens there. */
+export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undefined> {
+  const brokers = (env.WINNOW_BROKERS ?? '').split(',').map((broker) => broker.trim()).filter((broker) => broker !== '') // biome-ignore format: one step
+  const registryUrl = env.WINNOW_REGISTRY_URL || undefined
+  if (brokers.length === 0 && registryUrl === undefined) return undefined
+  if (brokers.length === 0 || registryUrl === undefined) {
+    const [missing, given] =
+      brokers.length === 0 ? ['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL'] : ['WINNOW_REGISTRY_URL', 'WINNOW_BROKERS']
+    throw new WinnowError('CONFIGURATION', `${given} is set but ${missing} is not`, {
+      hint: `Set both, or neither to have winnow start its own.`,
+    })
+  }
+  const reached = await Promise.all(brokers.map(listens))
+  if (!reached.includes(true)) {
+    throw new WinnowError('UNREACHABLE', `no broker answers at ${brokers.join(', ')}`, {
+      hint: 'Is WINNOW_BROKERS right?',
+    })
+  }
+  await fetch(`${registryUrl}/subjects`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
+    throw new WinnowError('UNREACHABLE', `no schema registry answers at ${registryUrl}`, {
+      hint: 'Is WINNOW_REGISTRY_URL right?',
+      cause,
+    })
+  })
+  return { kind: 'named by the environment', brokers, registryUrl, identities: [], stop: async () => undefined }
+}
+
+function listens(broker: string): Promise<boolean> {
+  const separator = broker.lastIndexOf(':')
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: broker.slice(0, separator),
+      port: Number(broker.slice(separator + 1)),
+      timeout: 5_000,
+    })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => settle(true)).once('error', () => settle(false)).once('timeout', () => settle(false)) // biome-ignore format: one step
+  })
+}

@@ -1,0 +1,62 @@
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { WinnowError } from '../errors.ts'
+import { ChdbEngine } from './engine.ts'
+import { startFront } from './front.ts'
+import { Sql } from './sql.ts'
+
+export interface ClickHouse {
+  /** The address that `client` talks to, without credentials. */
+  url: string
+  client: ClickHouseClient
+  sql: Sql
+  close(): Promise<void>
+}
+
+// A sink's batch of 100,000 rows takes a second; minutes mean that nobody answers.
+const requestTimeoutMs = 300_000
+
+/**
+ * ClickHouse by its address: `http(s)://user:password@host:port` or, embedded in this process, `chdb:/folder`.
+ * The embedded one is reached through its own HTTP front, so that both ways run the very same calls, streams and errors
+ * (chDB's own connection for the client leaks settings between calls and gives 64-bit integers as JavaScript numbers).
+ * Does not connect; `client.ping()` does.
+ */
+export async function createClickHouse(options: { url: string; database?: string }): Promise<ClickHouse> {
+  const { url, database } = options
+  if (url.startsWith('chdb:')) {
+    const engine = await ChdbEngine.open(url.slice('chdb:'.length))
+    const front = await startFront(engine)
+    const clickHouse = connect(front.url, database)
+    return {
+      ...clickHouse,
+      close: async () => {
+        await clickHouse.close()
+        await front.close()
+        await engine.close()
+      },
+    }
+  }
+  if (!/^https?:\/\//.test(url)) {
+    throw new WinnowError('CONFIGURATION', `ClickHouse's address ${url} is neither http(s)://... nor chdb:/folder`, {
+      hint: 'For example WINNOW_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123',
+    })
+  }
+  return connect(url, database)
+}
+
+function connect(address: string, database: string | undefined): ClickHouse {
+  const url = new URL(address)
+  const { username, password } = url
+  url.username = ''
+  url.password = ''
+  const client = createClient({
+    url: url.href,
+    ...(username !== '' && { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
+    ...(database !== undefined && { database }),
+    request_timeout: requestTimeoutMs,
+    // Its errors reach the caller, who logs them; by itself it would write to stdout.
+    log: { level: ClickHouseLogLevel.OFF },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+  })
+  return { url: url.href.replace(/\/$/, ''), client, sql: new Sql(client), close: () => client.close() }
+}

@@ -1,0 +1,131 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ChdbEngine, Statement } from './engine.ts'
+
+/** ClickHouse's HTTP interface in front of an embedded engine. */
+export interface Front {
+  url: string
+  close(): Promise<void>
+}
+
+// Parameters of the HTTP layer that are not settings of the engine; the engine would refuse them as unknown.
+const transportOnly = new Set([
+  'query', 'database', 'default_format', 'query_id', 'session_id', 'session_timeout', 'role', 'user', 'password', 'quota_key',
+  'wait_end_of_query', 'send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'enable_http_compression',
+  'http_zlib_compression_level', 'http_response_buffer_size', 'buffer_size', 'compress', 'decompress', 'stacktrace',
+  'cancel_http_readonly_queries_on_client_close',
+]) // biome-ignore format: a list of names
+
+// ClickHouse's status for an error code, where it is not 500 (its HTTPHandler's mapping, the part that clients act on).
+const statusByCode = new Map([
+  [36, 400], [62, 400], [27, 400], [26, 400], [41, 400], [43, 400], [53, 400], [115, 404], [47, 404], [60, 404], [81, 404], [158, 413],
+]) // biome-ignore format: pairs
+
+// A batch of records is at most a few hundred megabytes; a longer body is a mistake and would not fit a JavaScript string.
+const bodyBytesMax = 400 * 1024 * 1024
+
+/**
+ * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body,
+ * `param_*`, settings, `database`, `default_format`, /ping. Reads text formats only; gives any format.
+ * Requests of web pages (an Origin header, or a Host that is not the loopback's) are refused, since there is no password.
+ */
+export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
+  const server = createServer((request, response) => {
+    answer(engine, request, response).catch((error: unknown) => refuse(response, error))
+  })
+  server.keepAliveTimeout = 60_000
+  server.requestTimeout = 0
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeIdleConnections()
+      // Requests still running get a moment; a connection that stays open would keep the process alive.
+      const late = setTimeout(() => server.closeAllConnections(), 2_000)
+      await closed
+      clearTimeout(late)
+    },
+  }
+}
+
+async function answer(engine: ChdbEngine, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '')
+  if (request.headers.origin !== undefined || !['127.0.0.1', 'localhost'].includes(host)) {
+    response.writeHead(403).end('Requests of web pages are refused.\n')
+    return
+  }
+  const url = new URL(request.url ?? '/', 'http://127.0.0.1')
+  if (request.method === 'GET' && (url.pathname === '/ping' || (url.pathname === '/' && url.search === ''))) {
+    response.writeHead(200, { 'content-type': 'text/plain' }).end('Ok.\n')
+    return
+  }
+  const body = await readBody(request)
+  const queryId = url.searchParams.get('query_id') ?? crypto.randomUUID()
+  const statement = statementOf(url.searchParams, request, body)
+  const bytes = await engine.run(statement)
+  response.writeHead(200, {
+    'content-type': /json/i.test(statement.format ?? '')
+      ? 'application/json; charset=UTF-8'
+      : 'text/plain; charset=UTF-8',
+    'x-clickhouse-query-id': queryId,
+    'x-clickhouse-format': statement.format ?? 'TabSeparated',
+    'x-clickhouse-timezone': 'UTC',
+    'x-clickhouse-summary':
+      '{"read_rows":"0","read_bytes":"0","written_rows":"0","written_bytes":"0","result_rows":"0","result_bytes":"0","elapsed_ns":"0"}',
+    'content-length': bytes.byteLength,
+  })
+  response.end(bytes)
+}
+
+/** The query and the body make one text, as ClickHouse itself reads them: `INSERT ... FORMAT X` and then the rows. */
+function statementOf(search: URLSearchParams, request: IncomingMessage, body: string): Statement {
+  const query = search.get('query')
+  const settings = new Map<string, string>()
+  const parameters = new Map<string, string>()
+  for (const [name, value] of search) {
+    if (name.startsWith('param_')) parameters.set(name.slice('param_'.length), value)
+    else if (!transportOnly.has(name)) settings.set(name, value)
+  }
+  const format = request.headers['x-clickhouse-format'] ?? search.get('default_format')
+  return {
+    sql: query === null ? body : body === '' ? query : `${query}\n${body}`,
+    settings,
+    parameters,
+    database: search.get('database') ?? (request.headers['x-clickhouse-database'] as string | undefined) ?? 'default',
+    ...(typeof format === 'string' && { format }),
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bodyBytesMax)
+      throw new Error(`Code: 158. DB::Exception: A request holds at most ${bodyBytesMax} bytes. (TOO_MANY_ROWS)`)
+    chunks.push(chunk)
+  }
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new Error(`Code: 36. DB::Exception: Bodies compressed with ${encoding} are not read here. (BAD_ARGUMENTS)`)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = Number(/Code: (\d+)/.exec(message)?.[1] ?? 1002)
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  response.writeHead(statusByCode.get(code) ?? 500, {
+    'content-type': 'text/plain; charset=UTF-8',
+    'x-clickhouse-exception-code': code,
+  })
+  response.end(message)
+}

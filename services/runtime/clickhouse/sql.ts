@@ -1,0 +1,131 @@
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import { WinnowError } from '../errors.ts'
+
+/** Values of `{name:Type}` placeholders. 64-bit ones as bigint. */
+export type SqlParameters = Record<
+  string,
+  string | number | bigint | boolean | null | readonly (string | number | bigint)[]
+>
+
+export interface InsertOptions {
+  /** Columns given by the rows; all of the table's otherwise. */
+  columns?: readonly [string, ...string[]]
+  /**
+   * A repeat with the same token inserts nothing, as long as the table has a deduplication window that still holds it.
+   * The same token must always come with the same rows: others would be dropped silently.
+   */
+  deduplicationToken?: string
+}
+
+/**
+ * What winnow asks of ClickHouse. 64-bit integers come as decimal strings (`BigInt(row.id)`), and go as bigint or string.
+ * Errors are WinnowErrors: UNREACHABLE (retriable) when nobody answers, else UNEXPECTED with ClickHouse's own message.
+ */
+export class Sql {
+  readonly client: ClickHouseClient
+
+  constructor(client: ClickHouseClient) {
+    this.client = client
+  }
+
+  /** All rows of a SELECT, as objects. */
+  async query<Row>(sql: string, parameters: SqlParameters = {}): Promise<Row[]> {
+    return await attempt(sql, async () => {
+      const result = await this.client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' })
+      return await result.json<Row>()
+    })
+  }
+
+  /** The output as text, in the format that the statement names with FORMAT (tab-separated otherwise). */
+  async queryText(sql: string, parameters: SqlParameters = {}): Promise<string> {
+    return await attempt(sql, async () => {
+      const { stream } = await this.client.exec({ query: sql, query_params: { ...parameters } })
+      const chunks: Buffer[] = []
+      for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+      return Buffer.concat(chunks).toString('utf8')
+    })
+  }
+
+  /** Rows in arrays as they arrive, for results that should not be held at once. */
+  async *stream<Row>(sql: string, parameters: SqlParameters = {}): AsyncGenerator<Row[]> {
+    const result = await attempt(sql, () =>
+      this.client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' }),
+    )
+    try {
+      for await (const rows of result.stream<Row>()) yield rows.map((row) => row.json())
+    } catch (error) {
+      throw translate(sql, error)
+    } finally {
+      result.close()
+    }
+  }
+
+  /** Inserts rows as JSONEachRow; no rows is no request. */
+  async insert<Row extends object>(table: string, rows: readonly Row[], options: InsertOptions = {}): Promise<void> {
+    if (rows.length === 0) return
+    await attempt(`INSERT INTO ${table}`, async () => {
+      // A string of lines of our own, since the client's JSON.stringify refuses bigint.
+      const lines = rows.map((row) => JSON.stringify(row, bigintAsString)).join('\n')
+      const columns = options.columns ? ` (${options.columns.join(', ')})` : ''
+      await this.client.command({
+        query: `INSERT INTO ${table}${columns} FORMAT JSONEachRow\n${lines}`,
+        // Named on every insert: where a session outlives a request, a token left from another one would drop these rows.
+        clickhouse_settings: { insert_deduplication_token: options.deduplicationToken ?? '' },
+      })
+    })
+  }
+
+  /** A statement without output: DDL, INSERT ... SELECT. */
+  async command(sql: string, parameters: SqlParameters = {}): Promise<void> {
+    await attempt(sql, () => this.client.command({ query: sql, query_params: { ...parameters } }))
+  }
+
+  /** UNREACHABLE if nobody answers. */
+  async ping(): Promise<void> {
+    const answer = await this.client.ping()
+    if (!answer.success) throw translate('ping', answer.error)
+  }
+
+  async close(): Promise<void> {
+    await this.client.close()
+  }
+}
+
+const bigintAsString = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
+
+async function attempt<Result>(sql: string, call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call()
+  } catch (error) {
+    throw translate(sql, error)
+  }
+}
+
+const connectionErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ETIMEDOUT',
+  'EPIPE',
+  'EAI_AGAIN',
+])
+
+function translate(sql: string, error: unknown): Error {
+  if (error instanceof WinnowError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const code = (error as { code?: unknown } | null)?.code
+  const unreachable =
+    (typeof code === 'string' && connectionErrors.has(code)) || /socket hang up|Timeout error/i.test(message)
+  if (unreachable && !(error instanceof ClickHouseError)) {
+    return new WinnowError('UNREACHABLE', `ClickHouse does not answer: ${message || String(code)}`, {
+      hint: 'Is it running, and is WINNOW_CLICKHOUSE_URL right?',
+      cause: error,
+    })
+  }
+  const kind = error instanceof ClickHouseError ? ` ${error.type ?? ''}` : ''
+  const head = sql.replace(/\s+/g, ' ').slice(0, 200)
+  return new WinnowError('UNEXPECTED', `ClickHouse refused a statement:${kind} ${message.trim()} (${head})`, {
+    cause: error,
+  })
+}
