@@ -4,8 +4,8 @@ import type { Field, FieldValue } from './field.ts'
 type Fields = Record<string, Field<unknown>>
 
 /** A record type: TypeScript's view by `RecordValue`, the run-time check, and the Avro schema that is registered. */
-export interface RecordType<F extends Fields = Fields> {
-  readonly name: string
+export interface RecordType<F extends Fields = Fields, N extends string = string> {
+  readonly name: N
   readonly doc: string
   readonly check: z.ZodType<{ [K in keyof F]: FieldValue<F[K]> }>
   readonly avro: { type: 'record'; name: string; namespace: string; doc: string; fields: unknown[] }
@@ -14,7 +14,7 @@ export interface RecordType<F extends Fields = Fields> {
 export type RecordValue<R> = R extends { check: z.ZodType<infer T> } ? T : never
 
 /** Builds a record type from its fields; the order of the fields is the order on the wire. */
-export function record<F extends Fields>(name: string, doc: string, fields: F): RecordType<F> {
+export function record<F extends Fields, const N extends string>(name: N, doc: string, fields: F): RecordType<F, N> {
   const shape = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value.check]))
   return {
     name,

@@ -4,7 +4,7 @@ import { foldRounds } from '../actor.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import type { RunConfig } from '../run-config.ts'
 
-const inputs = new Set([Reward.name, RoundOpened.name, RoundClosed.name])
+const inputs = new Set<string>([Reward.name, RoundOpened.name, RoundClosed.name])
 
 /** An actor at work: the RxJS fold between a consumer and a compacted topic. Its state record says where its input goes on. */
 export class ActorStation implements Processor {

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { toWinnowError } from './failure.ts'
 import { type Cluster, createCluster } from './internals.ts'
 import { kafkajsLevel, logInto } from './log-bridge.ts'
+import './quiet-queue.ts'
 
 export interface KafkaOptions {
   readonly brokers: readonly string[]

@@ -1,0 +1,47 @@
+import avsc, { type Type } from 'avsc'
+import type { RecordType } from '../../schemas/index.ts'
+
+const isU64 = (value: unknown): value is bigint =>
+  typeof value === 'bigint' && value >= 0n && value <= 0xffff_ffff_ffff_ffffn
+
+/** avsc hands over and takes the 8 bytes of a `long` before its zigzag coding, little-endian; as unsigned they are our id. */
+const u64 = avsc.types.LongType.__with({
+  fromBuffer: (buffer: Buffer) => buffer.readBigUInt64LE(),
+  toBuffer: (value: bigint) => {
+    const buffer = Buffer.allocUnsafe(8)
+    buffer.writeBigUInt64LE(value)
+    return buffer
+  },
+  // Texts, because JSON has no integers of 64 bits.
+  fromJSON: (value: string | number) => BigInt.asUintN(64, BigInt(value)),
+  toJSON: (value: bigint) => String(value),
+  isValid: isU64,
+  compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
+})
+
+/** An Avro type in which a `long` with logicalType `uint64` is a bigint. @throws when `schema` is not an Avro schema */
+export const avroType = (schema: unknown): Type =>
+  avsc.Type.forSchema(schema as avsc.Schema, {
+    // A fresh registry, and unions as plain values: null or the value.
+    registry: {},
+    wrapUnions: false,
+    omitRecordMethods: true,
+    typeHook: (part) => {
+      const { type, logicalType } = part as { type?: string; logicalType?: string }
+      return type === 'long' && logicalType === 'uint64' ? (u64 as unknown as Type) : undefined
+    },
+  })
+
+/** avsc takes Buffers only; fields of type bytes are Uint8Arrays. Only fields of the record itself: no record nests bytes. */
+export function withBuffers(value: object): object {
+  const copy: Record<string, unknown> = { ...value }
+  for (const [name, field] of Object.entries(copy)) {
+    if (field instanceof Uint8Array && !Buffer.isBuffer(field)) {
+      copy[name] = Buffer.from(field.buffer, field.byteOffset, field.byteLength)
+    }
+  }
+  return copy
+}
+
+/** Whether the record has bytes, so that `withBuffers` is needed. */
+export const hasBytes = (record: RecordType): boolean => JSON.stringify(record.avro.fields).includes('"bytes"')

@@ -1,0 +1,177 @@
+import type { Resolver, Type } from 'avsc'
+import type { z } from 'zod'
+import { type RecordType, type RecordValue, subjectOf } from '../../schemas/index.ts'
+import { avroType, hasBytes, withBuffers } from './avro.ts'
+import { WinnowError } from './errors.ts'
+import { type RegistryClient, register, registryClient, schemaById } from './registry.ts'
+
+/**
+ * Why bytes are not a record, a stable word that dead letters carry:
+ * bad-framing: not Confluent's framing; unknown-schema: its id is not in the registry, or is nothing we can read; wrong-record: a record, but
+ * none that is expected here; bad-body: the bytes do not fit their schema; invalid-record: a value is outside of what its field allows.
+ */
+export type DecodeReason = 'bad-framing' | 'unknown-schema' | 'wrong-record' | 'bad-body' | 'invalid-record'
+
+/** The bytes are at fault, and will be every time. A registry that is away is a WinnowError UNREACHABLE instead. */
+export class DecodeError extends Error {
+  readonly reason: DecodeReason
+
+  constructor(reason: DecodeReason, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'DecodeError'
+    this.reason = reason
+  }
+}
+
+/** A record with its type, told apart by `record`, the type's name. */
+export type Decoded<R extends RecordType = RecordType> = R extends RecordType
+  ? { readonly record: R['name']; readonly value: RecordValue<R> }
+  : never
+
+/**
+ * Records to bytes and back, in Confluent's framing: a zero byte, the schema's id as 4 bytes big-endian, the Avro body.
+ * Schemas are looked up once; with a known one nothing is awaited, and the registry may be away.
+ */
+export interface Codec {
+  /** @throws WinnowError BAD_DATA for a value that its record type does not allow */
+  encode<R extends RecordType>(record: R, value: RecordValue<R>): Buffer
+  /** At once where the schema is known. @throws DecodeError (also as a rejection), WinnowError UNREACHABLE */
+  decode(buffer: Uint8Array): Decoded | Promise<Decoded>
+  /** As `decode`, where only this type of record is expected. */
+  decodeAs<R extends RecordType>(record: R, buffer: Uint8Array): RecordValue<R> | Promise<RecordValue<R>>
+}
+
+export interface CodecOptions {
+  readonly registry: string | RegistryClient
+  readonly records: readonly RecordType[]
+}
+
+/** How one of our record types is written. */
+interface Own {
+  readonly record: RecordType
+  readonly type: Type
+  readonly header: Buffer
+  readonly hasBytes: boolean
+}
+
+/** A schema as some writer had it: how to read it as `own`, or why it is not read. */
+type Reading = { readonly own: Own; readonly resolver: Resolver | undefined } | DecodeError
+
+const headerBytes = 5
+
+/** Registers every record's schema. @throws WinnowError SCHEMA_INCOMPATIBLE, UNREACHABLE, CONFIGURATION */
+export async function createCodec({ registry, records }: CodecOptions): Promise<Codec> {
+  const client = typeof registry === 'string' ? registryClient(registry) : registry
+  const owns = new Map<string, Own>()
+  const readings = new Map<number, Reading>()
+  for (const record of records) {
+    const own = {
+      record,
+      type: avroType(record.avro),
+      header: header(await register(client, record)),
+      hasBytes: hasBytes(record),
+    }
+    owns.set(subjectOf(record), own)
+    readings.set(own.header.readUInt32BE(1), { own, resolver: undefined })
+  }
+
+  const lookUp = async (id: number): Promise<Reading> => {
+    const schema = await schemaById(client, id)
+    const reading =
+      schema === undefined ? unknown(id, 'the registry has no schema of that id') : readingOf(schema, id, owns)
+    // An id that is missing may be on its way from another registry; anything else never changes.
+    if (schema !== undefined) readings.set(id, reading)
+    return reading
+  }
+
+  const decodeWith = <T>(buffer: Uint8Array, finish: (reading: Reading, body: Buffer) => T): T | Promise<T> => {
+    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    if (bytes.length < headerBytes || bytes[0] !== 0) {
+      throw new DecodeError('bad-framing', 'The value does not begin with a zero byte and a schema id.')
+    }
+    const id = bytes.readUInt32BE(1)
+    const body = bytes.subarray(headerBytes)
+    const reading = readings.get(id)
+    return reading === undefined ? lookUp(id).then((found) => finish(found, body)) : finish(reading, body)
+  }
+
+  return {
+    encode: (record, value) => {
+      const own = owns.get(subjectOf(record))
+      if (own === undefined) throw new TypeError(`The codec was created without the record ${record.name}`)
+      return encode(own, value)
+    },
+    decode: (buffer) =>
+      decodeWith(buffer, (reading, body): Decoded => {
+        if (reading instanceof DecodeError) throw reading
+        return { record: reading.own.record.name, value: readBody(reading, body) }
+      }),
+    decodeAs: <R extends RecordType>(record: R, buffer: Uint8Array) =>
+      decodeWith(buffer, (reading, body): RecordValue<R> => {
+        if (reading instanceof DecodeError) throw reading
+        if (reading.own.record.name !== record.name) {
+          throw new DecodeError('wrong-record', `It is a ${reading.own.record.name}, not a ${record.name}.`)
+        }
+        return readBody(reading, body) as RecordValue<R>
+      }),
+  }
+}
+
+function header(id: number): Buffer {
+  const bytes = Buffer.alloc(headerBytes)
+  bytes.writeUInt32BE(id, 1)
+  return bytes
+}
+
+function encode({ record, type, header, hasBytes }: Own, value: unknown): Buffer {
+  const checked = record.check.safeParse(value)
+  if (!checked.success) {
+    throw new WinnowError('BAD_DATA', `Not a valid ${record.name}: ${issues(checked.error)}`, { cause: checked.error })
+  }
+  const body = type.toBuffer(hasBytes ? withBuffers(checked.data) : checked.data)
+  return Buffer.concat([header, body], headerBytes + body.length)
+}
+
+const unknown = (id: number, why: string, cause?: unknown) =>
+  new DecodeError('unknown-schema', `Schema ${id} cannot be read: ${why}.`, { cause })
+
+function readingOf(schema: string, id: number, owns: ReadonlyMap<string, Own>): Reading {
+  let type: Type
+  try {
+    type = avroType(JSON.parse(schema))
+  } catch (error) {
+    return unknown(id, 'it is not an Avro schema', error)
+  }
+  const own = owns.get(type.name ?? '')
+  if (own === undefined)
+    return new DecodeError(
+      'wrong-record',
+      `Schema ${id} is of ${type.name ?? type.typeName}, which is not expected here.`,
+    )
+  try {
+    return { own, resolver: own.type.createResolver(type) }
+  } catch (error) {
+    return unknown(id, `this version of ${own.record.name} is not compatible with ours`, error)
+  }
+}
+
+function readBody({ own, resolver }: Exclude<Reading, DecodeError>, body: Buffer): never {
+  let value: unknown
+  try {
+    value = own.type.fromBuffer(body, resolver)
+  } catch (error) {
+    throw new DecodeError('bad-body', `The bytes are not a ${own.record.name}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+  const checked = own.record.check.safeParse(value)
+  if (!checked.success) {
+    throw new DecodeError('invalid-record', `Not a valid ${own.record.name}: ${issues(checked.error)}`, {
+      cause: checked.error,
+    })
+  }
+  return checked.data as never
+}
+
+const issues = (error: z.ZodError): string =>
+  error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')

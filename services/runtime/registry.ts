@@ -1,0 +1,73 @@
+import { type Client, Compatibility, SchemaRegistryClient } from '@confluentinc/schemaregistry'
+import { type RecordType, subjectOf } from '../../schemas/index.ts'
+import { WinnowError } from './errors.ts'
+
+export type RegistryClient = Pick<Client, 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
+
+/** `mock://...` gives a registry in memory, for tests; it checks no compatibility. */
+export const registryClient = (url: string): RegistryClient =>
+  SchemaRegistryClient.newClient({
+    baseURLs: [url],
+    maxRetries: 3,
+    retriesWaitMs: 200,
+    retriesMaxWaitMs: 1000,
+    createAxiosDefaults: { timeout: 10_000 },
+  })
+
+/**
+ * Registers the record under its subject, which from then on refuses what readers of any earlier version could not read.
+ * @returns the schema's id, the same for the same schema every time
+ * @throws WinnowError SCHEMA_INCOMPATIBLE, UNREACHABLE, CONFIGURATION
+ */
+export async function register(client: RegistryClient, record: RecordType): Promise<number> {
+  const subject = subjectOf(record)
+  try {
+    await client.updateCompatibility(subject, Compatibility.BACKWARD_TRANSITIVE)
+    return await client.register(subject, { schema: JSON.stringify(record.avro), schemaType: 'AVRO' }, false)
+  } catch (error) {
+    const status = statusOf(error)
+    if (status === 409) {
+      throw new WinnowError(
+        'SCHEMA_INCOMPATIBLE',
+        `The registry refuses the schema of subject ${subject}: ${reasonOf(error)}`,
+        {
+          hint: 'This winnow is older than the one that wrote the topics, or its schema was changed incompatibly: run the newer version.',
+          cause: error,
+        },
+      )
+    }
+    throw registryFailure(error, `register the schema of subject ${subject}`)
+  }
+}
+
+/** @returns the schema's text, or undefined where the registry has no such id. @throws WinnowError UNREACHABLE, CONFIGURATION */
+export async function schemaById(client: RegistryClient, id: number): Promise<string | undefined> {
+  try {
+    return (await client.getBySubjectAndId('', id)).schema
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined
+    throw registryFailure(error, `look up schema ${id}`)
+  }
+}
+
+const statusOf = (error: unknown): number | undefined => (error as { status?: number }).status
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+function registryFailure(error: unknown, doing: string): WinnowError {
+  const status = statusOf(error)
+  const answered = status !== undefined && status < 500 && status !== 408 && status !== 429
+  if (answered) {
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: the registry answered ${status}: ${reasonOf(error)}`, {
+      hint: 'Check the registry address and its permissions.',
+      cause: error,
+    })
+  }
+  return new WinnowError(
+    'UNREACHABLE',
+    `Could not ${doing}: the schema registry does not answer (${reasonOf(error)}).`,
+    {
+      hint: 'Is it running? `winnow dev` starts one; WINNOW_REGISTRY_URL names another.',
+      cause: error,
+    },
+  )
+}
