@@ -1,0 +1,86 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
+import { migrate, statementsOf } from '../../../../services/runtime/clickhouse/migrate.ts'
+
+describe('migrations', () => {
+  let folder: string
+  let migrations: string
+  let clickHouse: ClickHouse
+  const write = (name: string, text: string) => writeFile(join(migrations, name), text)
+  const tables = async (): Promise<string[]> =>
+    (await clickHouse.sql.query<{ name: string }>('SHOW TABLES')).map(({ name }) => name)
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'winnow-migrate-'))
+    clickHouse = await createClickHouse({ url: `chdb:${join(folder, 'db')}` })
+  })
+  beforeEach(async () => {
+    for (const table of await tables()) await clickHouse.sql.command(`DROP TABLE ${table} SYNC`)
+    migrations = join(folder, crypto.randomUUID())
+    await mkdir(migrations)
+    await write('001_first.sql', 'CREATE TABLE first (a UInt64)\nENGINE = MergeTree ORDER BY a;\n')
+  })
+  afterAll(async () => {
+    await clickHouse.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('are applied in the order of their numbers, each once', async () => {
+    // Applied before the first, the second would fail: it copies from it.
+    await write('002_second.sql', 'CREATE TABLE second AS first;\nINSERT INTO second SELECT 7;\n')
+    expect(await migrate(clickHouse.sql, migrations)).toEqual(['001_first.sql', '002_second.sql'])
+    expect(await migrate(clickHouse.sql, migrations)).toEqual([])
+    expect(await clickHouse.sql.query('SELECT a FROM second')).toEqual([{ a: '7' }])
+    await write('003_third.sql', 'CREATE TABLE third AS first;\n')
+    expect(await migrate(clickHouse.sql, migrations)).toEqual(['003_third.sql'])
+    expect(await tables()).toEqual(['first', 'second', 'third', 'winnow_migrations'])
+  })
+
+  test('refuse a file that changed after it was applied, and name it', async () => {
+    await migrate(clickHouse.sql, migrations)
+    await write('001_first.sql', 'CREATE TABLE first (a UInt64, b UInt64) ENGINE = MergeTree ORDER BY a;\n')
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/001_first\.sql has changed since it was applied/)
+  })
+
+  test('refuse a database that a later version made', async () => {
+    await write('002_later.sql', 'CREATE TABLE later AS first;\n')
+    await migrate(clickHouse.sql, migrations)
+    await rm(join(migrations, '002_later.sql'))
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(
+      /002_later\.sql was applied to this database but is not there/,
+    )
+  })
+
+  test('refuse a new file with a number before an applied one', async () => {
+    await write('003_third.sql', 'CREATE TABLE third AS first;\n')
+    await migrate(clickHouse.sql, migrations)
+    await write('002_second.sql', 'CREATE TABLE second AS first;\n')
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/002_second\.sql comes before 003_third\.sql/)
+    expect(await tables()).not.toContain('second')
+  })
+
+  test('refuse two files with one number, and a file without', async () => {
+    await write('001_other.sql', 'SELECT 1;')
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/same number/)
+    await rm(join(migrations, '001_other.sql'))
+    await write('other.sql', 'SELECT 1;')
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/other\.sql is not called NNN_name\.sql/)
+  })
+
+  test('record a file only when all of it was applied, so that it runs again after an error', async () => {
+    const broken = 'CREATE TABLE IF NOT EXISTS second AS first;\nINSERT INTO nowhere SELECT 1;\n'
+    await write('002_second.sql', broken)
+    await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/migration 002_second\.sql failed.*nowhere/s)
+    await write('002_second.sql', broken.replace('nowhere', 'second'))
+    expect(await migrate(clickHouse.sql, migrations)).toEqual(['002_second.sql'])
+    expect(await clickHouse.sql.query('SELECT a FROM second')).toEqual([{ a: '1' }])
+  })
+})
+
+test('statements end with a semicolon at the end of a line, and comment lines are left out', () => {
+  const text = "-- A comment; with one;\nSELECT ';' AS a,\n  2;\n\n  -- another\nSELECT 3;  \nSELECT 4"
+  expect(statementsOf(text)).toEqual(["SELECT ';' AS a,\n  2", 'SELECT 3', 'SELECT 4'])
+})
