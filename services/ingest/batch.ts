@@ -1,0 +1,99 @@
+import { DeadLetter, Document, type RecordType, type RecordValue, topics } from '../../schemas/index.ts'
+import type { OutgoingRecord } from '../runtime/kafka/port.ts'
+import { maxRecordBytes, recordBytes } from '../runtime/kafka/split.ts'
+import { documentId } from './document-id.ts'
+import type { Line } from './lines.ts'
+import { parseRow, type Rejection } from './row.ts'
+import type { TokenCounter } from './token-counter.ts'
+
+export interface Encoder {
+  encode<R extends RecordType>(record: R, value: RecordValue<R>): Uint8Array
+}
+
+export interface BatchLimits {
+  /** A transaction costs about 10 ms whatever is in it, so hundreds of rows share one. */
+  readonly rowsMax: number
+  /** Bounds memory (a batch is written while the next one fills) and what a kill can cost. */
+  readonly bytesMax: number
+}
+
+interface RowText {
+  readonly row: number
+  readonly text: string
+  readonly meta: string
+  /** A copy of the line, for the dead letter it may become. */
+  readonly bytes: Buffer
+}
+
+/** What is kept of refused bytes, so that with message, key and paths the dead letter fits into a record. */
+export const deadLetterBytesKept = maxRecordBytes - 64 * 1024
+
+/** The rows of one source that go into one transaction. */
+export class Batch {
+  readonly #source: number
+  readonly #file: string
+  readonly #limits: BatchLimits
+  readonly #rows: RowText[] = []
+  readonly #deadLetters: DeadLetter[] = []
+  #bytes = 0
+
+  constructor(source: number, file: string, limits: BatchLimits) {
+    this.#source = source
+    this.#file = file
+    this.#limits = limits
+  }
+
+  get full(): boolean {
+    return this.#rows.length + this.#deadLetters.length >= this.#limits.rowsMax || this.#bytes >= this.#limits.bytesMax
+  }
+
+  add(line: Line) {
+    const row = parseRow(line)
+    if ('reason' in row) this.reject(line.row, row, line.bytes)
+    else this.#rows.push({ row: line.row, ...row, bytes: Buffer.from(line.bytes) })
+    this.#bytes += line.bytes.length
+  }
+
+  /** Keeps a copy of what fits into a dead letter. */
+  reject(row: number, { reason, message }: Rejection, bytes: Buffer) {
+    const value = Buffer.from(bytes.subarray(0, deadLetterBytesKept))
+    const cut = value.length < bytes.length ? ` (the first ${value.length} of ${bytes.length} bytes are kept)` : ''
+    this.#deadLetters.push({
+      station: 'ingest',
+      reason,
+      message: message.toWellFormed() + cut,
+      origin: `${this.#file}:${row + 1}`,
+      topic: null,
+      partition: null,
+      offset: null,
+      file: this.#file,
+      line: row + 1,
+      key: null,
+      value,
+    })
+  }
+
+  /** The records of the batch, and how many of them are documents and dead letters. */
+  async encode(encoder: Encoder, countTokens: TokenCounter) {
+    const tokens = await countTokens(this.#rows.map((row) => row.text))
+    const records: OutgoingRecord[] = []
+    for (const [index, { row, text, meta, bytes }] of this.#rows.entries()) {
+      const docId = documentId(this.#source, row)
+      const value = encoder.encode(Document, { docId, text, tokens: tokens[index]!, meta })
+      const record = { topic: topics.documents.name, key: docId.toString(), value }
+      const size = recordBytes(record)
+      if (size <= maxRecordBytes) records.push(record)
+      else this.reject(row, tooLarge(size), bytes)
+    }
+    const documents = records.length
+    for (const letter of this.#deadLetters) {
+      records.push({ topic: topics.deadLetters.name, key: letter.origin, value: encoder.encode(DeadLetter, letter) })
+    }
+    return { records, documents, rejected: this.#deadLetters.length }
+  }
+}
+
+const tooLarge = (bytes: number): Rejection => ({
+  reason: 'too-large',
+  message: `the document has ${bytes} bytes as a record, the limit is ${maxRecordBytes}`,
+})

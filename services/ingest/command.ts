@@ -1,0 +1,94 @@
+import type { Clock } from '../runtime/clock.ts'
+import { exitCodes, WinnowError } from '../runtime/errors.ts'
+import type { Kafka } from '../runtime/kafka/port.ts'
+import type { Log } from '../runtime/log.ts'
+import { type IngestResult, ingest, type RecordCodec, type SourceResult } from './ingest.ts'
+import { createProgress, type Terminal } from './progress.ts'
+import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
+
+export interface IngestFlags {
+  /** Prefix of the sources' names. */
+  readonly name?: string
+  /** `bytes:N` or `tokenizer:FILE`. */
+  readonly tokens?: string
+  readonly json?: boolean
+}
+
+export interface IngestContext {
+  readonly kafka: Kafka
+  readonly codec: RecordCodec
+  readonly log: Log
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly stdin: AsyncIterable<Buffer>
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: Terminal
+}
+
+/**
+ * `winnow ingest PATH...`: progress on stderr, the result on stdout.
+ * @returns the exit code: 0, 5 if a source breaks off, 130 if it was stopped
+ */
+export async function ingestCommand(
+  paths: readonly string[],
+  flags: IngestFlags,
+  context: IngestContext,
+): Promise<number> {
+  const { kafka, codec, log, clock, signal, stdin, stdout, stderr } = context
+  if (paths.length === 0) {
+    throw new WinnowError('USAGE', 'ingest needs a file, a folder, or - for standard input', {
+      hint: 'winnow ingest corpus/*.jsonl.gz',
+    })
+  }
+  const result = await ingest({
+    paths,
+    kafka,
+    codec,
+    log,
+    clock,
+    signal,
+    tokens: parseTokenCounting(flags.tokens),
+    progress: createProgress(stderr, clock),
+    standardInput: stdin,
+    ...(flags.name !== undefined && { nameOptions: { prefix: flags.name } }),
+  })
+  stdout.write(flags.json ? `${JSON.stringify(result)}\n` : describe(result))
+  for (const source of result.sources) {
+    if (source.outcome === 'damaged') {
+      stderr.write(
+        `${source.name} breaks off: what comes before is ingested (${source.documentsTotal} documents). ` +
+          'Replace it by the whole file and ingest it again; it goes on where it stopped.\n',
+      )
+    }
+  }
+  if (result.failed > 0) return exitCodes.badData
+  return result.stopped ? exitCodes.interrupted : exitCodes.ok
+}
+
+/** @throws WinnowError USAGE for anything but `bytes:N` and `tokenizer:FILE` */
+export function parseTokenCounting(text: string | undefined): TokenCounting {
+  if (text === undefined) return defaultTokenCounting
+  const [kind, ...rest] = text.split(':')
+  const value = rest.join(':')
+  if (kind === 'bytes' && Number(value) > 0) return { kind, perToken: Number(value) }
+  if (kind === 'tokenizer' && value !== '') return { kind, path: value }
+  throw new WinnowError('USAGE', `--tokens ${text}: expected bytes:N or tokenizer:FILE`, {
+    hint: 'for example bytes:4',
+  })
+}
+
+const sentences: Record<SourceResult['outcome'], (source: SourceResult) => string> = {
+  ingested: ({ documents, rejected }) =>
+    `${documents} documents${rejected > 0 ? `, ${rejected} rows to dead letters` : ''}`,
+  already: ({ documentsTotal }) => `already ingested, ${documentsTotal} documents`,
+  damaged: ({ documents }) => `breaks off, ${documents} documents before`,
+  stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,
+}
+
+function describe({ sources, documents, rejected, skipped }: IngestResult): string {
+  const lines = sources.map((source) => `${source.name}: ${sentences[source.outcome](source)}`)
+  lines.push(
+    `${documents} documents written, ${rejected} rows rejected, ${skipped} of ${sources.length} sources skipped`,
+  )
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+
+/**
+ * What tells a source's content from another under the same name, without reading all of it: `LENGTH:HASH`, where HASH is the SHA-256 of
+ * the first and the last 64 KiB of its first LENGTH bytes (as they are on disk, compressed or not). A file that grew still has the
+ * fingerprint of its first LENGTH bytes, so it goes on where it was. A file that is known to break off carries the mark `:damaged`.
+ */
+export interface Fingerprint {
+  readonly byteLength: number
+  readonly hash: string
+  readonly damaged: boolean
+}
+
+export const endBytes = 64 * 1024
+
+export function formatFingerprint({ byteLength, hash, damaged }: Fingerprint): string {
+  return `${byteLength}:${hash}${damaged ? ':damaged' : ''}`
+}
+
+export function parseFingerprint(text: string): Fingerprint {
+  const [byteLength, hash = '', mark] = text.split(':')
+  return { byteLength: Number(byteLength), hash, damaged: mark === 'damaged' }
+}
+
+/** `read` gives `length` bytes from `position`; both lie within `byteLength`. */
+async function fingerprint(
+  byteLength: number,
+  read: (position: number, length: number) => Promise<Buffer>,
+): Promise<Fingerprint> {
+  const hash = createHash('sha256')
+  hash.update(await read(0, Math.min(endBytes, byteLength)))
+  const tail = Math.max(endBytes, byteLength - endBytes)
+  if (tail < byteLength) hash.update(await read(tail, byteLength - tail))
+  return { byteLength, hash: hash.digest('hex'), damaged: false }
+}
+
+/** Fingerprint of the first `byteLength` bytes of a file that has as many. */
+export async function fingerprintOfFile(path: string, byteLength: number): Promise<Fingerprint> {
+  const file = await open(path)
+  try {
+    return await fingerprint(byteLength, async (position, length) => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position)
+      return buffer.subarray(0, bytesRead)
+    })
+  } finally {
+    await file.close()
+  }
+}
+
+/** Of standard input only the beginning can be known before it is read: the fingerprint covers as much of `head`. */
+export const fingerprintOfHead = (head: Buffer): Promise<Fingerprint> =>
+  fingerprint(Math.min(head.length, endBytes), async (position, length) => head.subarray(position, position + length))

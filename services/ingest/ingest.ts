@@ -1,0 +1,154 @@
+import { type RecordType, type RecordValue, Source, topics } from '../../schemas/index.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { Kafka } from '../runtime/kafka/port.ts'
+import type { Log } from '../runtime/log.ts'
+import type { BatchLimits, Encoder } from './batch.ts'
+import { deadLetterBytesKept } from './batch.ts'
+import { sourceNumberMax } from './document-id.ts'
+import type { LineLimits } from './lines.ts'
+import { type Plan, planSources } from './plan.ts'
+import type { IngestProgress } from './progress.ts'
+import { readSource } from './read-source.ts'
+import { findSources, type NameOptions } from './source-files.ts'
+import { createTokenCounter, defaultTokenCounting, type TokenCounting } from './token-counter.ts'
+import { SourceWriter } from './writer.ts'
+
+/** One ingest writes at a time: a second one with this id fences the first. */
+const transactionalId = 'winnow-ingest'
+
+export interface RecordCodec extends Encoder {
+  decodeAs<R extends RecordType>(record: R, bytes: Buffer): RecordValue<R>
+}
+
+export interface IngestLimits extends BatchLimits, LineLimits {}
+
+export const defaultLimits: IngestLimits = {
+  rowsMax: 500,
+  bytesMax: 2 * 1024 * 1024,
+  lineBytesMax: 64 * 1024 * 1024,
+  bytesKept: deadLetterBytesKept,
+}
+
+export interface IngestOptions {
+  /** Files, folders and `-` for standard input. */
+  readonly paths: readonly string[]
+  readonly kafka: Kafka
+  readonly codec: RecordCodec
+  readonly log: Log
+  readonly clock: Clock
+  readonly progress: IngestProgress
+  readonly nameOptions?: NameOptions
+  readonly tokens?: TokenCounting
+  /** Aborted: the batch in hand is written, and the next start goes on behind it. */
+  readonly signal?: AbortSignal
+  readonly standardInput?: AsyncIterable<Buffer>
+  readonly limits?: Partial<IngestLimits>
+}
+
+export interface SourceResult {
+  readonly name: string
+  /** Null: stopped before its first row, so it has no number yet. */
+  readonly source: number | null
+  /** `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `stopped`: by the signal. */
+  readonly outcome: 'ingested' | 'already' | 'damaged' | 'stopped'
+  /** Written this time. */
+  readonly documents: number
+  readonly rejected: number
+  /** Of the source in all. */
+  readonly documentsTotal: number
+}
+
+export interface IngestResult {
+  readonly sources: readonly SourceResult[]
+  /** Documents and dead letters written this time. */
+  readonly documents: number
+  readonly rejected: number
+  /** Sources that had been ingested before, and sources that break off. */
+  readonly skipped: number
+  readonly failed: number
+  readonly stopped: boolean
+}
+
+/**
+ * Writes the rows of the sources as documents, each once, whatever ended an earlier ingest of them.
+ * @throws WinnowError CONFIGURATION, before anything is written, for paths or contents that cannot be ingested under their names
+ */
+export async function ingest(options: IngestOptions): Promise<IngestResult> {
+  const { kafka, codec, log, clock, progress, signal } = options
+  const startedMs = clock()
+  const limits = { ...defaultLimits, ...options.limits }
+  const files = await findSources(options.paths, options.nameOptions)
+  const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
+  const producer = await kafka.producer({ transactionalId })
+  const writer = new SourceWriter(producer, codec, countTokens)
+  try {
+    // An empty transaction: it fences an ingest that still lives and ends what it left open, so what is read next stays true.
+    await producer.transaction(async () => {})
+    const known = await readSources(kafka, codec)
+    const plans = await planSources(files, known, options.standardInput ?? process.stdin)
+    progress.begin(plans.filter(isToRead).map(({ file }) => file.byteLength))
+    let numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
+    const results: SourceResult[] = []
+    for (const plan of plans) {
+      const number = plan.known?.source ?? numberNext
+      if (number > sourceNumberMax)
+        throw new WinnowError('CONFIGURATION', 'there are 2^24 sources; ids have room for no more')
+      const result = isToRead(plan)
+        ? await readSource(plan, number, { writer, limits, progress, ...(signal && { signal }) })
+        : asBefore(plan)
+      if (result.source === numberNext) numberNext++
+      results.push(result)
+      log.debug(result, 'source')
+    }
+    await writer.settled()
+    const result = summary(results)
+    log.info({ ...result, sources: results.length, durationMs: clock() - startedMs }, 'ingest ended')
+    return result
+  } finally {
+    progress.end()
+    // After an error elsewhere the transaction under way still gets its end; its own error has been thrown above.
+    await writer.settled().catch(() => {})
+    await producer.close()
+  }
+}
+
+const isToRead = ({ action }: Plan) => action === 'start' || action === 'continue'
+
+function asBefore({ action, file, known }: Plan): SourceResult {
+  const outcome = action === 'damaged' ? 'damaged' : 'already'
+  return {
+    name: file.name,
+    source: known?.source ?? null,
+    outcome,
+    documents: 0,
+    rejected: 0,
+    documentsTotal: known?.documents ?? 0,
+  }
+}
+
+/** The last record of each source. */
+async function readSources(kafka: Kafka, codec: RecordCodec): Promise<Map<string, Source>> {
+  const sources = new Map<string, Source>()
+  for await (const records of kafka.read(topics.sources.name)) {
+    for (const { value } of records) {
+      if (value === null) continue
+      const source = codec.decodeAs(Source, value)
+      sources.set(source.name, source)
+    }
+  }
+  return sources
+}
+
+function summary(sources: readonly SourceResult[]): IngestResult {
+  const sum = (of: (result: SourceResult) => number) => sources.reduce((total, result) => total + of(result), 0)
+  const count = (outcome: SourceResult['outcome']) => sum((result) => (result.outcome === outcome ? 1 : 0))
+  return {
+    sources,
+    documents: sum((result) => result.documents),
+    rejected: sum((result) => result.rejected),
+    skipped: count('already'),
+    failed: count('damaged'),
+    stopped: count('stopped') > 0,
+  }
+}

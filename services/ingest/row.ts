@@ -1,0 +1,65 @@
+import { isUtf8 } from 'node:buffer'
+import type { Line } from './lines.ts'
+
+/** Why a row became no document; the stable codes in dead letters. */
+export type RejectReason =
+  | 'not-json'
+  | 'not-utf8'
+  | 'no-text'
+  | 'empty-text'
+  | 'too-large'
+  | 'too-long-line'
+  | 'truncated-file'
+  | 'corrupt-file'
+
+export interface Rejection {
+  readonly reason: RejectReason
+  readonly message: string
+}
+
+export interface ParsedRow {
+  readonly text: string
+  /** The row without its text, as JSON. */
+  readonly meta: string
+}
+
+/**
+ * One row of SlimPajama's layout: a JSON object with a `text`. Everything else of it is kept as it is in `meta`.
+ * A lone surrogate in a JSON escape has no UTF-8 form: it becomes U+FFFD, always the same way.
+ */
+export function parseRow(line: Line): ParsedRow | Rejection {
+  if (line.tooLong) {
+    return { reason: 'too-long-line', message: `the line has ${line.byteLength} bytes; only its first bytes are kept` }
+  }
+  if (!isUtf8(line.bytes)) return { reason: 'not-utf8', message: 'the line is not UTF-8' }
+  let row: unknown
+  try {
+    row = parseJson(line.bytes.toString('utf8'))
+  } catch (error) {
+    return { reason: 'not-json', message: `the line is not JSON: ${(error as Error).message}` }
+  }
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    return { reason: 'not-json', message: 'the line is JSON, but not an object' }
+  }
+  const { text, ...rest } = row as Record<string, unknown>
+  if (text === undefined) return { reason: 'no-text', message: "the row has no 'text'" }
+  if (typeof text !== 'string') return { reason: 'no-text', message: "the row's 'text' is not a string" }
+  if (!/\S/.test(text)) return { reason: 'empty-text', message: "the row's 'text' is empty" }
+  return { text: text.toWellFormed(), meta: JSON.stringify(rest) }
+}
+
+/** A number of 16 digits or more may be an id that float64 cannot hold; rows without one take the fast way. */
+const longNumber = /[:,[\s]-?\d{16}/
+
+/** TypeScript 7's library has no type yet for what Node 24 has of JSON source text access. */
+const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown }
+
+/** `JSON.parse`, but an integer beyond 2^53 keeps its digits when it is written again. */
+function parseJson(text: string): unknown {
+  if (!longNumber.test(text)) return JSON.parse(text)
+  const keepDigits = (_key: string, value: unknown, context?: { source?: string }) =>
+    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source
+      ? rawJSON(context.source)
+      : value
+  return JSON.parse(text, keepDigits)
+}

@@ -1,0 +1,81 @@
+import type { Stats } from 'node:fs'
+import { access, constants, readdir, stat } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
+import { WinnowError } from '../runtime/errors.ts'
+
+export interface SourceFile {
+  /** What identifies the source in the topics: never changes with the machine or the folder above. */
+  readonly name: string
+  /** Where it is now, as a person gave it; null: standard input. */
+  readonly path: string | null
+  readonly byteLength: number | null
+}
+
+export interface NameOptions {
+  /** Put before every name, with a slash: keeps apart corpora whose files are called the same. */
+  readonly prefix?: string
+}
+
+/** What is taken from a folder. A file given by its own path may have any name. */
+const rowFile = /\.(jsonl|ndjson|json)(\.gz|\.zst)?$/
+
+/**
+ * The sources behind the given paths: files, folders (searched all through, hidden entries left out) and `-` for standard input.
+ * The order is that of the paths, and within a folder that of the names by code unit, the same on every machine.
+ * Nothing is read yet: a path that is missing or unreadable and two sources of one name are CONFIGURATION errors.
+ */
+export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<SourceFile[]> {
+  const sources: SourceFile[] = []
+  for (const path of paths) sources.push(...(await sourcesAt(path)))
+  const named = sources.map((source) => ({
+    ...source,
+    name: options.prefix ? `${options.prefix}/${source.name}` : source.name,
+  }))
+  const seen = new Map<string, SourceFile>()
+  for (const source of named) {
+    const other = seen.get(source.name)
+    if (other !== undefined) {
+      throw new WinnowError(
+        'CONFIGURATION',
+        `${other.path} and ${source.path} would both be the source '${source.name}'`,
+        {
+          hint: 'ingest them one after the other, each with a --name of its own, or give the folder above both',
+        },
+      )
+    }
+    seen.set(source.name, source)
+  }
+  return named
+}
+
+async function sourcesAt(path: string): Promise<SourceFile[]> {
+  if (path === '-') return [{ name: 'stdin', path: null, byteLength: null }]
+  const found = await inspect(path)
+  if (!found.isDirectory()) return [{ name: basename(path), path, byteLength: found.size }]
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => rowFile.test(entry.name) && !entry.isDirectory())
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((name) => !name.split('/').some((part) => part.startsWith('.')))
+    .sort((a, b) => (a < b ? -1 : 1))
+  if (files.length === 0) {
+    throw new WinnowError('CONFIGURATION', `no .jsonl, .jsonl.gz or .jsonl.zst file in ${path}`, {
+      hint: 'give a file by its own path if it has another name',
+    })
+  }
+  return await Promise.all(
+    files.map(async (name) => ({ name, path: join(path, name), byteLength: (await inspect(join(path, name))).size })),
+  )
+}
+
+async function inspect(path: string): Promise<Stats> {
+  try {
+    await access(path, constants.R_OK)
+    return await stat(path)
+  } catch (cause) {
+    throw new WinnowError('CONFIGURATION', `cannot read ${path}: ${(cause as Error).message}`, {
+      hint: 'check the path and its permissions',
+      cause,
+    })
+  }
+}

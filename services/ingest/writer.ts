@@ -1,0 +1,51 @@
+import { Source, topics } from '../../schemas/index.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
+import type { Batch, Encoder } from './batch.ts'
+import { rowMax } from './document-id.ts'
+import type { TokenCounter } from './token-counter.ts'
+
+/**
+ * Writes batches, each with the state of its source, in transactions: what the topics hold and how far the source is known to be read
+ * cannot differ, whenever the program ends. One transaction is under way while the next batch is read.
+ */
+export class SourceWriter {
+  readonly #producer: Producer
+  readonly #encoder: Encoder
+  readonly #countTokens: TokenCounter
+  #underWay: Promise<void> = Promise.resolve()
+
+  constructor(producer: Producer, encoder: Encoder, countTokens: TokenCounter) {
+    this.#producer = producer
+    this.#encoder = encoder
+    this.#countTokens = countTokens
+  }
+
+  /**
+   * Starts to write a batch once the one before is written, and answers the state of its source after it.
+   * @param state the source before this batch, with what else changes set to its new value (rowNext, complete, fingerprint)
+   */
+  async write(batch: Batch, state: Source): Promise<Source> {
+    if (state.rowNext > rowMax + 1)
+      throw new WinnowError('BAD_DATA', `${state.name} has more rows than an id can hold (2^40)`)
+    const { records, documents, rejected } = await batch.encode(this.#encoder, this.#countTokens)
+    const after = { ...state, documents: state.documents + documents, rejected: state.rejected + rejected }
+    records.push({ topic: topics.sources.name, key: after.name, value: this.#encoder.encode(Source, after) })
+    await this.#underWay
+    this.#underWay = this.#transaction(records)
+    // Whoever writes next, or waits for the end, gets the error; without this line the process would end before.
+    this.#underWay.catch(() => {})
+    return after
+  }
+
+  /** Resolves when everything given to `write` is committed. */
+  async settled(): Promise<void> {
+    await this.#underWay
+  }
+
+  async #transaction(records: readonly OutgoingRecord[]) {
+    await this.#producer.transaction(async (send) => {
+      await send(records)
+    })
+  }
+}

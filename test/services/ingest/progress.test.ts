@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { createProgress } from '../../../services/ingest/progress.ts'
+
+/** A progress on a screen of its own and a clock that is set by hand. */
+function onScreen(isTTY: boolean, columns = 200) {
+  const screen = { text: '', isTTY, columns, write: (text: string) => (screen.text += text) }
+  const time = { nowMs: 0 }
+  return { screen, time, progress: createProgress(screen, () => time.nowMs) }
+}
+
+test('elsewhere than on a terminal a plain line stands every two seconds', () => {
+  const { screen, time, progress } = onScreen(false)
+  progress.begin([1000, 3000])
+  progress.source('a.jsonl.gz')
+  progress.readCompressed(1000)
+  time.nowMs = 1900
+  progress.read(3000, 4_000_000)
+  expect(screen.text).toBe('')
+  time.nowMs = 2000
+  progress.wrote(2999, 1)
+  expect(screen.text).toBe(
+    ' 25%  3,000 rows  1,500 rows/s  2.0 MB/s  ETA 0:06  2,999 documents  1 rejected  a.jsonl.gz (1/2)\n',
+  )
+})
+
+test('on a terminal one line is redrawn, never wider than the terminal', () => {
+  const { screen, time, progress } = onScreen(true, 60)
+  progress.begin([1000])
+  progress.source('a.jsonl')
+  progress.readCompressed(500)
+  time.nowMs = 1000
+  progress.read(10, 1000)
+  progress.read(11, 1000)
+  time.nowMs = 2000
+  progress.end()
+  const draws = screen.text.split('\r\x1b[2K').slice(1)
+  expect(draws).toHaveLength(2)
+  expect(draws[0]).toMatch(/^█{12}░{12} {2}50% {2}10 rows {2}10 rows\/s/)
+  expect(draws[1]?.endsWith('\n')).toBe(true)
+  for (const draw of draws) expect(draw.trimEnd().length).toBeLessThan(60)
+})
+
+test('of standard input no end is foretold', () => {
+  const { screen, time, progress } = onScreen(false)
+  progress.begin([null])
+  progress.source('stdin')
+  time.nowMs = 2000
+  progress.read(4, 10)
+  expect(screen.text).toBe('4 rows  2 rows/s  0.0 MB/s  0 documents  stdin\n')
+})
+
+test('where nothing is read nothing is said', () => {
+  const { screen, progress } = onScreen(true)
+  progress.begin([])
+  progress.end()
+  expect(screen.text).toBe('')
+})

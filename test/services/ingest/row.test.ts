@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { type ParsedRow, parseRow, type Rejection } from '../../../services/ingest/row.ts'
+
+const parse = (line: string | Buffer) => {
+  const bytes = Buffer.from(line)
+  return parseRow({ row: 0, bytes, byteLength: bytes.length, tooLong: false })
+}
+
+test('the text is taken out and the rest is kept as JSON', () => {
+  expect(parse('{"text":"one","meta":{"redpajama_set_name":"RedPajamaBook"},"n":1}\r')).toEqual({
+    text: 'one',
+    meta: '{"meta":{"redpajama_set_name":"RedPajamaBook"},"n":1}',
+  })
+})
+
+test('a row of text alone has an empty object for meta', () => {
+  expect(parse('{"text":"one"}')).toEqual({ text: 'one', meta: '{}' })
+})
+
+test('integers that float64 cannot hold keep their digits', () => {
+  const row = parse('{"text":"t","id":18446744073709551615,"ids":[-9223372036854775808,7],"x":1.5}') as ParsedRow
+  expect(row.meta).toBe('{"id":18446744073709551615,"ids":[-9223372036854775808,7],"x":1.5}')
+})
+
+test('a lone surrogate becomes the replacement character, a pair stays', () => {
+  expect((parse('{"text":"a\\ud800b \\ud83d\\ude00"}') as ParsedRow).text).toBe('a\ufffdb \u{1f600}')
+})
+
+test.each([
+  ['not-json', '{"text": "broken'],
+  ['not-json', '["text"]'],
+  ['not-json', 'null'],
+  ['not-json', '"text"'],
+  ['no-text', '{"meta":{}}'],
+  ['no-text', '{"text":null}'],
+  ['no-text', '{"text":7}'],
+  ['empty-text', '{"text":""}'],
+  ['empty-text', '{"text":" \\n\\t"}'],
+  ['not-utf8', Buffer.from([0x7b, 0xff, 0x7d])],
+])('a row is rejected as %s: %s', (reason, line) => {
+  expect((parse(line) as Rejection).reason).toBe(reason)
+})
