@@ -22,6 +22,10 @@ export class IdIndex {
     return this.#column.subarray(0, this.#size)
   }
 
+  idAt(number: number): bigint {
+    return this.#column[number]!
+  }
+
   /** The number of an id given as uint32 words, -1 where it is unknown. */
   find(low: number, high: number): number {
     return this.#slots[this.#slot(low, high)]! - 1

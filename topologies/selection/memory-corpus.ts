@@ -56,7 +56,7 @@ export class MemoryCorpus implements Corpus {
 
   /** The id of document `number`. */
   idOf(number: number): bigint {
-    return this.#index.ids[number]!
+    return this.#index.idAt(number)
   }
 
   /** The subcategories of document `number`. */

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import { parseSelectionConfig, type SelectionConfig } from '../../topologies/selection/config.ts'
+import { WinnowError } from '../runtime/errors.ts'
+
+/** Reads C.json. @throws WinnowError CONFIGURATION naming the file */
+export function readSelectionConfig(file: string): SelectionConfig {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new WinnowError('CONFIGURATION', `${file}: cannot be read: ${(error as Error).message}`, {
+      hint: 'Name a readable JSON file.',
+      cause: error,
+    })
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text.replace(/^\ufeff/, ''), keepSeedDigits)
+  } catch (error) {
+    throw new WinnowError('CONFIGURATION', `${file}: is not JSON: ${(error as Error).message}`, {
+      hint: 'Mend the JSON; NaN and Infinity are not JSON.',
+      cause: error,
+    })
+  }
+  try {
+    return parseSelectionConfig(json)
+  } catch (error) {
+    if (!(error instanceof WinnowError)) throw error
+    throw new WinnowError(error.code, `${file}: ${error.message}`, {
+      ...(error.hint && { hint: error.hint }),
+      cause: error,
+    })
+  }
+}
+
+/** A seed that a double cannot hold is kept as the digits that stand in the file. */
+function keepSeedDigits(key: string, value: unknown, context?: { source?: string }): unknown {
+  const exceeds = key === 'seed' && typeof value === 'number' && !Number.isSafeInteger(value)
+  return exceeds && /^-?[0-9]+$/.test(context?.source ?? '') ? context!.source : value
+}

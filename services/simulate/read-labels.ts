@@ -1,0 +1,70 @@
+import type { SelectionConfig } from '../../topologies/selection/config.ts'
+import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { parseId } from '../../topologies/selection/u64.ts'
+import { isObject, own, parseLine } from './json-line.ts'
+import { LabelScanner } from './label-scan.ts'
+import { readLines } from './lines.ts'
+import type { RejectionReason } from './reasons.ts'
+import type { Rejections } from './rejections.ts'
+
+/** Reads L.jsonl into the corpus. Lines that do not make a document go to `rejections`; labels of actors not configured are ignored. */
+export async function readLabels(
+  file: string,
+  config: SelectionConfig,
+  corpus: MemoryCorpus,
+  rejections: Rejections,
+  onBlock: () => void,
+): Promise<void> {
+  const names = config.actors.map(({ name }) => name)
+  const sizes = config.actors.map(({ subcategories }) => subcategories.length)
+  const scanner = new LabelScanner(names, sizes)
+  const { document } = scanner
+  const accept = (bytes: Buffer | null, start: number, end: number, line: number): void => {
+    if (bytes === null) {
+      rejections.add(file, line, 'line-too-long', 'null')
+      return
+    }
+    if (
+      scanner.scan(bytes, start, end) &&
+      corpus.addWords(document.low, document.high, document.tokens, document.labels)
+    )
+      return
+    const parsed = parseLine(bytes, start, end, line)
+    if (parsed === null) return
+    const reason = parsed.reason ?? addDocument(parsed.object!, names, sizes, corpus)
+    if (reason !== null) rejections.add(file, line, reason, parsed.record)
+  }
+  await readLines(file, accept, onBlock)
+}
+
+/** @returns why the document was not added, or null */
+function addDocument(
+  object: Record<string, unknown>,
+  names: readonly string[],
+  sizes: readonly number[],
+  corpus: MemoryCorpus,
+): RejectionReason | null {
+  const docId = own(object, 'docId')
+  const id = typeof docId === 'string' ? parseId(docId) : null
+  if (id === null) return 'bad-id'
+  const tokens = own(object, 'tokens')
+  if (tokens === Number.POSITIVE_INFINITY || tokens === Number.NEGATIVE_INFINITY) return 'not-finite'
+  if (!isCount(tokens)) return 'bad-tokens'
+  const given = own(object, 'labels')
+  if (given === undefined || given === null) return 'missing-label'
+  if (!isObject(given)) return 'bad-label'
+  const labels: number[] = []
+  for (const [a, name] of names.entries()) {
+    const label = own(given, name)
+    if (label === undefined || label === null) return 'missing-label'
+    if (!Number.isInteger(label)) return 'bad-label'
+    if ((label as number) < 0 || (label as number) >= sizes[a]!) return 'unknown-subcategory'
+    labels.push(label as number)
+  }
+  return corpus.add(id, tokens, labels) ? null : 'duplicate'
+}
+
+/** An integer of 0 or more that a double holds exactly. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

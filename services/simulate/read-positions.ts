@@ -1,0 +1,44 @@
+import { own, parseLine } from './json-line.ts'
+import { readLines } from './lines.ts'
+import { isCount } from './read-labels.ts'
+import type { RejectionReason } from './reasons.ts'
+import type { Rejections } from './rejections.ts'
+
+/**
+ * Reads P.jsonl: m, how many documents of a round's selection the trainer had passed when the next round opened. The first line of a round counts.
+ * @param rounds the rounds of this run, 0 included
+ */
+export async function readPositions(
+  file: string,
+  rounds: readonly number[],
+  rejections: Rejections,
+  onBlock: () => void,
+): Promise<Map<number, number>> {
+  const known = new Set(rounds)
+  const positions = new Map<number, number>()
+  const accept = (object: Record<string, unknown>): RejectionReason | null => {
+    const round = own(object, 'round')
+    if (typeof round !== 'number' || !known.has(round)) return 'unknown-round'
+    const read = own(object, 'read')
+    if (read === Number.POSITIVE_INFINITY || read === Number.NEGATIVE_INFINITY) return 'not-finite'
+    if (!isCount(read)) return 'bad-read'
+    if (positions.has(round)) return 'duplicate'
+    positions.set(round, read)
+    return null
+  }
+  await readLines(
+    file,
+    (bytes, start, end, line) => {
+      if (bytes === null) {
+        rejections.add(file, line, 'line-too-long', 'null')
+        return
+      }
+      const parsed = parseLine(bytes, start, end, line)
+      if (parsed === null) return
+      const reason = parsed.reason ?? accept(parsed.object!)
+      if (reason !== null) rejections.add(file, line, reason, parsed.record)
+    },
+    onBlock,
+  )
+  return positions
+}

@@ -1,0 +1,161 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import type { SelectionConfig } from '../../topologies/selection/config.ts'
+import { foldRound, initialState, type SelectionState } from '../../topologies/selection/console.ts'
+import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { type Selection, select } from '../../topologies/selection/select.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import { BufferedFile } from './buffered-file.ts'
+import { readSelectionConfig } from './config-file.ts'
+import { readLabels } from './read-labels.ts'
+import { readPositions } from './read-positions.ts'
+import { readRewards } from './read-rewards.ts'
+import type { RejectionReason } from './reasons.ts'
+import { Rejections } from './rejections.ts'
+import { RewardSpill } from './reward-spill.ts'
+import { rewardsOf } from './round-rewards.ts'
+import { Staging } from './staging.ts'
+
+/** Files of SELECTION.md's "File interface"; labels, rewards and positions may be .gz. */
+export interface SimulateOptions {
+  labels: string
+  rewards: string
+  config: string
+  positions?: string | undefined
+  /** The folder that takes the results. */
+  out: string
+  signal?: AbortSignal | undefined
+}
+
+export interface SimulateSummary {
+  documents: number
+  rounds: { round: number; documents: number; tokens: number }[]
+  rejected: Partial<Record<RejectionReason, number>>
+}
+
+/**
+ * Runs the rounds of a rewards file over the documents of a labels file, through the same functions as the live console.
+ * @throws WinnowError CONFIGURATION (nothing is written), BAD_DATA for a file that cannot be read to its end, NORMALIZATION; an error leaves
+ * the folder as it was
+ */
+export async function simulate(options: SimulateOptions, log: Log): Promise<SimulateSummary> {
+  const config = readSelectionConfig(options.config)
+  for (const file of [options.labels, options.rewards, options.positions]) if (file !== undefined) checkReadable(file)
+  const staging = new Staging(options.out)
+  try {
+    const summary = await simulateInto(staging, config, options, log)
+    staging.publish()
+    return summary
+  } catch (error) {
+    staging.discard()
+    throw error
+  }
+}
+
+function checkReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK)
+    if (!statSync(file).isDirectory()) return
+  } catch (error) {
+    throw new WinnowError('BAD_DATA', `${file}: cannot be read: ${(error as Error).message}`, {
+      hint: 'Name a readable file.',
+      cause: error,
+    })
+  }
+  throw new WinnowError('BAD_DATA', `${file}: is a folder`, { hint: 'Name a readable file.' })
+}
+
+async function simulateInto(
+  staging: Staging,
+  config: SelectionConfig,
+  options: SimulateOptions,
+  log: Log,
+): Promise<SimulateSummary> {
+  using resources = new DisposableStack()
+  const rejections = resources.adopt(new Rejections(staging.file('rejected.jsonl')), (file) => file.close())
+  const spill = resources.adopt(new RewardSpill(staging.file('rewards.bin')), (file) => file.close())
+  const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
+  const checkAborted = () => throwIfAborted(options.signal)
+
+  await readLabels(options.labels, config, corpus, rejections, progressOf(corpus, log, checkAborted))
+  log.info({ documents: corpus.size }, 'labels read')
+  await readRewards(options.rewards, config, corpus, spill, rejections, checkAborted)
+  const rounds = [0, ...spill.rounds]
+  log.info({ rounds: rounds.length }, 'rewards read')
+  const positions =
+    options.positions === undefined
+      ? new Map<number, number>()
+      : await readPositions(options.positions, rounds, rejections, checkAborted)
+
+  const roundsFile = resources.adopt(new BufferedFile(staging.file('rounds.jsonl')), (file) => file.close())
+  const summary: SimulateSummary = { documents: corpus.size, rounds: [], rejected: {} }
+  let state = initialState(config)
+  for (const round of rounds) {
+    checkAborted()
+    if (round > 0) state = foldRound(config, round, state, rewardsOf(round, config.actors.length, corpus, spill))
+    const weights = state.actors.map((actor) => actor.weights)
+    const selection = await select(corpus, config, round, weights, state.theta)
+    await writeSelection(staging.file(`selection-${round}.txt`), selection, corpus, positions.get(round), checkAborted)
+    roundsFile.write(`${JSON.stringify(roundLine(round, config, state, selection))}\n`)
+    const { documents, tokens, threshold } = selection
+    summary.rounds.push({ round, documents, tokens })
+    log.info({ round, documents, tokens, threshold }, 'round selected')
+  }
+  summary.rejected = Object.fromEntries(rejections.counts)
+  return summary
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new WinnowError('INTERRUPTED', 'interrupted; nothing was written')
+}
+
+/** Documents between two lines of progress. */
+const progressDocuments = 1_000_000
+
+function progressOf(corpus: MemoryCorpus, log: Log, checkAborted: () => void): () => void {
+  let reported = 0
+  return () => {
+    checkAborted()
+    if (corpus.size < reported + progressDocuments) return
+    reported = corpus.size - (corpus.size % progressDocuments)
+    log.info({ documents: corpus.size }, 'reading labels')
+  }
+}
+
+/**
+ * Writes the ids and counts what the trainer read of them: no group of this round is needed any more, so it need not wait for the next.
+ * @param passed the trainer's position when the next round opened; all documents once where it is not known
+ */
+async function writeSelection(
+  path: string,
+  selection: Selection,
+  corpus: MemoryCorpus,
+  passed: number | undefined,
+  checkAborted: () => void,
+): Promise<void> {
+  const file = new BufferedFile(path)
+  try {
+    let index = 0
+    for await (const ids of selection.ids) {
+      checkAborted()
+      file.write(`${ids.join('\n')}\n`)
+      corpus.addReads(ids, index, selection.documents, passed ?? selection.documents)
+      index += ids.length
+    }
+  } finally {
+    file.close()
+  }
+}
+
+function roundLine(round: number, config: SelectionConfig, state: SelectionState, selection: Selection) {
+  const byActor = <T>(values: readonly T[]) =>
+    Object.fromEntries(config.actors.map(({ name }, a) => [name, values[a]!]))
+  return {
+    round,
+    weights: byActor(state.actors.map((actor) => actor.weights)),
+    theta: byActor(state.theta),
+    actorRewards: byActor(state.actorRewards),
+    documents: selection.documents,
+    tokens: selection.tokens,
+  }
+}

@@ -1,0 +1,46 @@
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { WinnowError } from '../runtime/errors.ts'
+
+const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
+
+/**
+ * A folder inside DIR that takes the results until they are complete, so that DIR never holds a mixture of an old and a new run, and an
+ * error leaves it as it was.
+ */
+export class Staging {
+  readonly path: string
+  readonly #out: string
+  readonly #outMade: boolean
+
+  /** @throws WinnowError CONFIGURATION where the folder cannot be made or written */
+  constructor(out: string) {
+    this.#out = out
+    try {
+      this.#outMade = mkdirSync(out, { recursive: true }) !== undefined
+      this.path = mkdtempSync(join(out, '.simulate-'))
+    } catch (error) {
+      throw new WinnowError('CONFIGURATION', `${out}: cannot be made or written: ${(error as Error).message}`, {
+        hint: 'Name a folder that can be written.',
+        cause: error,
+      })
+    }
+  }
+
+  file(name: string): string {
+    return join(this.path, name)
+  }
+
+  /** Replaces an older result in DIR by this one; touches nothing else there. */
+  publish(): void {
+    for (const name of readdirSync(this.#out)) if (resultFile.test(name)) rmSync(join(this.#out, name))
+    for (const name of readdirSync(this.path))
+      if (resultFile.test(name)) renameSync(this.file(name), join(this.#out, name))
+    rmSync(this.path, { recursive: true, force: true })
+  }
+
+  discard(): void {
+    rmSync(this.path, { recursive: true, force: true })
+    if (this.#outMade) rmdirSync(this.#out)
+  }
+}
