@@ -1,0 +1,122 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { parseConfigWith } from '../../topologies/selection/config.ts'
+import { defaultActors } from '../../topologies/selection/default-actors.ts'
+import { labelerConfig } from '../labeler/labeler.ts'
+import { WinnowError } from './errors.ts'
+
+const actorLabels = z.strictObject({
+  subcategories: z.array(z.string().min(1)).min(1).optional(),
+  labeler: labelerConfig,
+})
+
+/** The paper's actors: what SlimPajama needs. */
+const defaultLabelers: ActorsInput = {
+  quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
+  domain: { labeler: { kind: 'metadata' } },
+  topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
+}
+
+const configSchema = z.strictObject({
+  kafka: z.strictObject({ brokers: z.array(z.string().min(1)).default([]) }).prefault({}),
+  registry: z.strictObject({ url: z.url().optional() }).prefault({}),
+  clickhouse: z.strictObject({ url: z.string().optional(), database: z.string().optional() }).prefault({}),
+  /** What `winnow dev` keeps. */
+  dataFolder: z.string().default('.winnow'),
+  corpus: z
+    .strictObject({
+      /** Partitions of `winnow.documents` and of every label topic. */
+      partitions: z.int().min(1).max(1024).default(4),
+      /** Characters of a token in the estimate that ingest makes for token budgets. */
+      bytesPerToken: z.number().positive().default(4),
+    })
+    .prefault({}),
+  actors: z.record(z.string(), actorLabels).optional(),
+})
+
+type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
+
+export interface ActorLabels {
+  readonly name: string
+  readonly subcategories: string[]
+  readonly labeler: z.output<typeof labelerConfig>
+}
+
+export interface Config extends Omit<z.output<typeof configSchema>, 'actors'> {
+  readonly actors: ActorLabels[]
+  /** The configuration file's folder, where its relative paths start; the working folder without a file. */
+  readonly baseFolder: string
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+}
+
+/** Environment variables, and the place in the configuration that each one overrides. */
+export const environment = {
+  WINNOW_BROKERS: 'kafka.brokers',
+  WINNOW_REGISTRY_URL: 'registry.url',
+  WINNOW_CLICKHOUSE_URL: 'clickhouse.url',
+  WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
+  WINNOW_DATA: 'dataFolder',
+} as const
+
+/**
+ * The configuration: flag > environment > file > default. The file is the one given, else winnow.yaml in the working folder if it is there.
+ * @throws WinnowError CONFIGURATION naming the path of every problem
+ */
+export function loadConfig(
+  options: { file?: string; env?: NodeJS.ProcessEnv; folder?: string; dataFolder?: string } = {},
+): Config {
+  const { env = process.env, folder = process.cwd() } = options
+  const fallback = join(folder, 'winnow.yaml')
+  const file =
+    options.file === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, options.file)
+  const given = file === undefined ? {} : readConfigFile(file)
+  const parsed = parseConfigWith(configSchema, withEnvironment(given, env))
+  const baseFolder = file === undefined ? folder : dirname(file)
+  const dataFolder = resolve(
+    options.dataFolder === undefined ? baseFolder : folder,
+    options.dataFolder ?? parsed.dataFolder,
+  )
+  return { ...parsed, actors: actorsOf(parsed.actors ?? defaultLabelers), dataFolder, baseFolder, file }
+}
+
+function readConfigFile(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8')) ?? {}
+  } catch (cause) {
+    throw new WinnowError('CONFIGURATION', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+  }
+}
+
+function withEnvironment(given: unknown, env: NodeJS.ProcessEnv): unknown {
+  if (typeof given !== 'object' || given === null) return given
+  const config = structuredClone(given) as Record<string, Record<string, unknown> | string>
+  for (const [variable, place] of Object.entries(environment)) {
+    const value = env[variable]
+    if (value === undefined || value === '') continue
+    const [section, key] = place.split('.') as [string, string | undefined]
+    if (key === undefined) config[section] = value
+    else
+      config[section] = {
+        ...(config[section] as object),
+        [key]: key === 'brokers' ? value.split(',').map((one) => one.trim()) : value,
+      }
+  }
+  return config
+}
+
+function actorsOf(actors: ActorsInput): ActorLabels[] {
+  return Object.entries(actors).map(([name, { subcategories, labeler }]) => {
+    const known = subcategories ?? (Object.hasOwn(defaultActors, name) ? [...(defaultActors[name] ?? [])] : undefined)
+    if (known === undefined) {
+      throw new WinnowError('CONFIGURATION', `configuration: actors.${name}.subcategories is missing`, {
+        hint: 'Name the subcategories in their order; only quality, domain and topic have defaults.',
+      })
+    }
+    return { name, subcategories: known, labeler: labelerConfig.parse(labeler) }
+  })
+}

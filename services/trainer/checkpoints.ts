@@ -1,0 +1,36 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** What a checkpoint says, beside the weights, about where training was: its metadata, all of it text. */
+export const checkpointMetadata = z.object({
+  run: z.string(),
+  round: z.coerce.number().int(),
+  document: z.coerce.number().int(),
+  token: z.coerce.number().int(),
+  documentsRead: z.coerce.number().int(),
+})
+export type CheckpointMetadata = z.output<typeof checkpointMetadata>
+
+const fileOf = /^step-(\d{8})\.safetensors$/
+
+export const runFolder = (checkpoints: string, run: string): string => join(checkpoints, run)
+
+export const checkpointPath = (checkpoints: string, run: string, step: number): string =>
+  join(runFolder(checkpoints, run), `step-${String(step).padStart(8, '0')}.safetensors`)
+
+/** The checkpoint of the highest step, if there is one; files are written whole or not at all. */
+export async function latestCheckpoint(
+  checkpoints: string,
+  run: string,
+): Promise<{ path: string; step: number } | undefined> {
+  const folder = runFolder(checkpoints, run)
+  await mkdir(folder, { recursive: true })
+  const steps = (await readdir(folder)).flatMap((name) => {
+    const match = fileOf.exec(name)
+    return match === null ? [] : [Number(match[1])]
+  })
+  if (steps.length === 0) return undefined
+  const step = Math.max(...steps)
+  return { path: checkpointPath(checkpoints, run, step), step }
+}

@@ -1,0 +1,48 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { createGunzip } from 'node:zlib'
+import { z } from 'zod'
+import type { Model } from '../model/model.ts'
+import { documentWindows, referenceSequence, type Sequence } from '../model/sequences.ts'
+import { WinnowError } from '../runtime/errors.ts'
+
+const row = z.union([
+  z.object({ text: z.string().min(1) }),
+  z.object({ context: z.string(), continuation: z.string().min(1) }),
+])
+
+/**
+ * Reads the first `samplesMax` rows of a reference task: JSON lines, plain or .gz, with `text`, or with `context` and `continuation`.
+ * @throws WinnowError BAD_DATA naming file and line; CONFIGURATION where the file cannot be read or is empty
+ */
+export async function readReference(
+  path: string,
+  model: Model,
+  context: number,
+  samplesMax: number,
+): Promise<Sequence[]> {
+  const sequences: Sequence[] = []
+  let line = 0
+  try {
+    const file = createReadStream(path)
+    for await (const text of createInterface({ input: path.endsWith('.gz') ? file.pipe(createGunzip()) : file })) {
+      line++
+      if (text.trim() === '') continue
+      sequences.push(await sequenceOf(row.parse(JSON.parse(text)), model, context))
+      if (sequences.length === samplesMax) break
+    }
+  } catch (cause) {
+    if (line === 0)
+      throw new WinnowError('CONFIGURATION', `the reference ${path} cannot be read: ${String(cause)}`, { cause })
+    const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
+    throw new WinnowError('BAD_DATA', `${path}:${line}: not a reference sample`, { hint, cause })
+  }
+  if (sequences.length === 0) throw new WinnowError('CONFIGURATION', `the reference ${path} has no samples`)
+  return sequences
+}
+
+async function sequenceOf(sample: z.output<typeof row>, model: Model, context: number): Promise<Sequence> {
+  if ('text' in sample) return documentWindows(await model.tokenizer.encode(sample.text), context, 1)[0]!
+  const [prompt, continuation] = await model.tokenizer.encodeAll([sample.context, sample.continuation])
+  return referenceSequence(prompt!, continuation!, context)
+}

@@ -1,0 +1,134 @@
+import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import type { Codec } from '../runtime/codec.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
+
+/** Where a trainer is: put it into the checkpoint, and training resumes at the very document. */
+export interface Position {
+  readonly run: string
+  readonly round: number
+  /** Global index into the round's selection, counting on past its end: a trainer starts again at the first document. */
+  readonly index: number
+}
+
+/**
+ * The selected-index stream of a run: (round, global index) to document id, a pure function, read at random by chunk offset.
+ * Ranks take slices of the global order, so any number of them reads the same global batches.
+ */
+export class SelectionReader {
+  readonly #kafka: Kafka
+  readonly #codec: Codec
+  readonly #run: string
+  readonly #topics: RunTopics
+  readonly #manifests = new Map<number, Manifest>()
+  #waiting: { round: number; resolve: (manifest: Manifest) => void; reject: (error: unknown) => void }[] = []
+  #consumer: Consumer | undefined
+
+  private constructor(kafka: Kafka, codec: Codec, run: string) {
+    this.#kafka = kafka
+    this.#codec = codec
+    this.#run = run
+    this.#topics = runTopics(run)
+  }
+
+  /** @param groupId one a reader: readers of the same group would share the manifests among them */
+  static async open(options: { kafka: Kafka; codec: Codec; run: string; groupId: string }): Promise<SelectionReader> {
+    const reader = new SelectionReader(options.kafka, options.codec, options.run)
+    reader.#consumer = await options.kafka.consume({
+      groupId: options.groupId,
+      topics: [reader.#topics.consoleState.name],
+      startOffset: () => 0,
+      onBatch: async (records) => {
+        for (const { value } of records) if (value !== null) await reader.#learn(value)
+      },
+      onFailure: (error) => reader.#fail(error),
+    })
+    return reader
+  }
+
+  async #learn(bytes: Buffer): Promise<void> {
+    const { record, value } = await this.#codec.decode(bytes)
+    if (record !== Manifest.name) return
+    const manifest = value as Manifest
+    this.#manifests.set(manifest.round, manifest)
+    for (const { round, resolve } of this.#waiting) if (round === manifest.round) resolve(manifest)
+    this.#waiting = this.#waiting.filter(({ round }) => round !== manifest.round)
+  }
+
+  #fail(error: unknown): void {
+    for (const { reject } of this.#waiting) reject(error)
+    this.#waiting = []
+  }
+
+  /** The manifest of a round, as soon as it is there. */
+  manifest(round: number, signal?: AbortSignal): Promise<Manifest> {
+    const known = this.#manifests.get(round)
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ round, resolve, reject })
+      signal?.addEventListener(
+        'abort',
+        () => reject(new WinnowError('INTERRUPTED', `stopped while waiting for round ${round}`)),
+        { once: true },
+      )
+    })
+  }
+
+  /**
+   * Ids from a position on, without end: after the last document comes the first again. Waits for a round that is not selected yet.
+   * @throws WinnowError POSITION_REFUSED where the position does not fit the stream
+   */
+  async *documents(position: Position, signal?: AbortSignal): AsyncGenerator<bigint> {
+    if (position.run !== this.#run) throw refused(position, `this is the stream of run ${this.#run}`)
+    if (!Number.isSafeInteger(position.index) || position.index < 0)
+      throw refused(position, 'the index is not a natural number')
+    if (!Number.isSafeInteger(position.round) || position.round < 0)
+      throw refused(position, 'the round is not a natural number')
+    const manifest = await this.manifest(position.round, signal)
+    if (manifest.documents === 0) throw refused(position, 'the selection of this round is empty')
+    for (let index = position.index % manifest.documents; ; index = 0) yield* this.#fromIndex(manifest, index)
+  }
+
+  /** The ids of a selection from `index` on, once. */
+  async *#fromIndex(manifest: Manifest, index: number): AsyncGenerator<bigint> {
+    for await (const ids of this.chunks(manifest, index)) yield* ids
+  }
+
+  /** The ids of a selection from `index` on, once, as they were written. */
+  async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly bigint[]> {
+    let next = index
+    const from = manifest.chunkOffsetFirst + Math.floor(index / manifest.chunkDocuments)
+    if (next >= manifest.documents) return
+    for await (const records of this.#kafka.read(this.#topics.selections.name, [from])) {
+      for (const { value, offset } of records) {
+        const chunk = await this.#codec.decodeAs(SelectionChunk, value!)
+        const skip = next - chunk.indexFirst
+        if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
+          const message = `offset ${offset} of ${this.#topics.selections.name} does not hold index ${next} of round ${manifest.round}`
+          throw new WinnowError('GUARANTEE_VIOLATED', message)
+        }
+        yield skip === 0 ? chunk.docIds : chunk.docIds.slice(skip)
+        next = chunk.indexFirst + chunk.docIds.length
+        if (next >= manifest.documents) return
+      }
+    }
+    throw new WinnowError(
+      'GUARANTEE_VIOLATED',
+      `the selection of round ${manifest.round} ends at ${next} of ${manifest.documents}`,
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#consumer?.close()
+  }
+}
+
+function refused({ run, round, index }: Position, reason: string): WinnowError {
+  return new WinnowError(
+    'POSITION_REFUSED',
+    `position ${index} of round ${round} of run ${run} is refused: ${reason}`,
+    {
+      hint: 'Resume with the checkpoint of this run, or start the run anew.',
+    },
+  )
+}

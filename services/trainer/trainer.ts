@@ -1,0 +1,173 @@
+import { Progress, runTopics } from '../../schemas/index.ts'
+import type { CorpusStore } from '../../topologies/corpus-store.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Model } from '../model/model.ts'
+import { type PackedBatch, packBatches, type StreamPosition } from '../model/packer.ts'
+import type { TokenIds } from '../model/sequences.ts'
+import { createTrainer, type Trainer } from '../model/trainer.ts'
+import type { Codec } from '../runtime/codec.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { Producer } from '../runtime/kafka/port.ts'
+import type { Log } from '../runtime/log.ts'
+import { checkpointMetadata, checkpointPath, latestCheckpoint } from './checkpoints.ts'
+import { readReference } from './reference.ts'
+import type { SelectionReader } from './selection-reader.ts'
+
+export interface TrainerPorts {
+  readonly reader: SelectionReader
+  readonly store: CorpusStore
+  readonly model: Model
+  readonly producer: Producer
+  readonly codec: Codec
+  readonly log: Log
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/** Documents whose texts are fetched at a time, one fetch ahead of the tokenizer. */
+const documentsPerFetch = 64
+
+type Evaluate = () => Promise<{ referenceLoss: number; corpusLoss: number }>
+
+interface Place {
+  round: number
+  position: StreamPosition
+  documentsRead: number
+}
+
+/**
+ * The reference trainer: reads the selected-index stream, packs batches, trains, evaluates on held-out text, and at every U-th step
+ * writes a checkpoint, reports it, and waits for the next selection. Killed anywhere, it goes on from its last checkpoint, to the bit.
+ */
+export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSignal): Promise<void> {
+  const { context, batch } = run.trainer
+  const trainer = await createTrainer(ports.model, {
+    start: { seed: `${run.selection.seed}` },
+    batch,
+    context,
+    learningRate: run.trainer.learningRate,
+    warmupSteps: run.trainer.warmupSteps,
+    totalSteps: run.steps,
+    weightDecay: run.trainer.weightDecay,
+  })
+  try {
+    const { place, checkpoint } = await startingPlace(run, trainer)
+    const [reference, corpus] = await Promise.all(
+      [run.reference.evaluation, run.reference.corpus].map((path) =>
+        readReference(path, ports.model, context, run.reference.samplesMax),
+      ),
+    )
+    const evaluate = async () => ({
+      referenceLoss: (await trainer.evaluate(reference!)).loss,
+      corpusLoss: (await trainer.evaluate(corpus!)).loss,
+    })
+    await new TrainingLoop(run, ports, trainer, evaluate).go(place, checkpoint, signal)
+  } finally {
+    await trainer.close()
+  }
+}
+
+const placeOfRound = (round: number): Place => ({ round, position: { document: 0, token: 0 }, documentsRead: 0 })
+
+/** The place and checkpoint to go on from: the last one written, or the beginning. */
+async function startingPlace(
+  run: RunConfig,
+  trainer: Trainer,
+): Promise<{ place: Place; checkpoint: Progress['checkpoint'] }> {
+  const latest = await latestCheckpoint(run.checkpoints, run.name)
+  if (latest === undefined) return { place: placeOfRound(0), checkpoint: null }
+  const { metadata, digest } = await trainer.load(latest.path)
+  const { run: owner, round, document, token, documentsRead } = checkpointMetadata.parse(metadata)
+  if (owner !== run.name) {
+    throw new WinnowError('POSITION_REFUSED', `${latest.path} is a checkpoint of run ${owner}, not of ${run.name}`, {
+      hint: 'Give each run a checkpoints folder of its own.',
+    })
+  }
+  return { place: { round, position: { document, token }, documentsRead }, checkpoint: { ...latest, digest } }
+}
+
+class TrainingLoop {
+  readonly #run: RunConfig
+  readonly #ports: TrainerPorts
+  readonly #trainer: Trainer
+  readonly #evaluate: Evaluate
+  #losses: number[] = []
+
+  constructor(run: RunConfig, ports: TrainerPorts, trainer: Trainer, evaluate: Evaluate) {
+    this.#run = run
+    this.#ports = ports
+    this.#trainer = trainer
+    this.#evaluate = evaluate
+  }
+
+  async go(place: Place, checkpoint: Progress['checkpoint'], signal: AbortSignal): Promise<void> {
+    const { steps, updateSteps } = this.#run
+    let { round, position, documentsRead } = place
+    // A checkpoint that was loaded is reported again: a kill may have come between writing and reporting it.
+    await this.#report(place, true, checkpoint)
+    while (this.#trainer.steps < steps) {
+      const due = Math.floor(this.#trainer.steps / updateSteps)
+      if (due > round) ({ round, position, documentsRead } = placeOfRound(due))
+      for await (const packed of this.#batches(round, position, signal)) {
+        signal.throwIfAborted()
+        this.#losses.push((await this.#trainer.step(packed.ids as Int32Array<ArrayBuffer>)).loss)
+        ;({ position, documentsRead } = packed)
+        const boundary = this.#trainer.steps % updateSteps === 0 || this.#trainer.steps === steps
+        if (boundary) await this.#checkpoint({ round, position, documentsRead })
+        else if (this.#trainer.steps % this.#run.trainer.reportSteps === 0)
+          await this.#report({ round, position, documentsRead }, false)
+        if (boundary) break
+      }
+    }
+  }
+
+  async *#batches(round: number, from: StreamPosition, signal: AbortSignal): AsyncGenerator<PackedBatch> {
+    const { batch, context } = this.#run.trainer
+    const ids = this.#ports.reader.documents({ run: this.#run.name, round, index: from.document }, signal)
+    yield* packBatches(this.#tokens(ids), { batch, context, from })
+  }
+
+  /** Token ids of documents, in order; texts are fetched a page at a time. */
+  async *#tokens(ids: AsyncIterable<bigint>): AsyncGenerator<TokenIds> {
+    let page: bigint[] = []
+    for await (const id of ids) {
+      page.push(id)
+      if (page.length < documentsPerFetch) continue
+      const texts = await this.#ports.store.texts(page)
+      const missing = page.find((docId) => !texts.has(docId))
+      if (missing !== undefined)
+        throw new WinnowError('GUARANTEE_VIOLATED', `selected document ${missing} has no text in the corpus store`)
+      yield* await this.#ports.model.tokenizer.encodeAll(page.map((docId) => texts.get(docId)!))
+      page = []
+    }
+  }
+
+  async #checkpoint(place: Place): Promise<void> {
+    const path = checkpointPath(this.#run.checkpoints, this.#run.name, this.#trainer.steps)
+    const { document, token } = place.position
+    const metadata = { run: this.#run.name, round: place.round, document, token, documentsRead: place.documentsRead }
+    const texts = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)]))
+    const { digest } = await this.#trainer.save(path, texts)
+    await this.#report(place, true, { path, digest, step: this.#trainer.steps })
+  }
+
+  async #report(place: Place, evaluated: boolean, checkpoint: Progress['checkpoint'] = null): Promise<void> {
+    const { batch, context } = this.#run.trainer
+    const losses = evaluated ? await this.#evaluate() : { referenceLoss: null, corpusLoss: null }
+    const trainLoss =
+      this.#losses.length === 0 ? null : this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length
+    this.#losses = []
+    const value: Progress = {
+      run: this.#run.name,
+      step: this.#trainer.steps,
+      tokens: this.#trainer.steps * batch * context,
+      round: place.round,
+      position: place.documentsRead,
+      trainLoss,
+      ...losses,
+      checkpoint,
+    }
+    const topic = runTopics(this.#run.name).progress.name
+    await this.#ports.producer.send([{ topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }])
+    this.#ports.onProgress?.(value)
+  }
+}
