@@ -54,6 +54,8 @@ function connect(address: string, database: string | undefined): ClickHouse {
     ...(username !== '' && { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
     ...(database !== undefined && { database }),
     request_timeout: requestTimeoutMs,
+    // Long lists of ids do not fit into an address.
+    use_multipart_params_auto: true,
     // Its errors reach the caller, who logs them; by itself it would write to stdout.
     log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },

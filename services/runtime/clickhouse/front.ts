@@ -24,13 +24,16 @@ const statusByCode = new Map([
 // A batch of records is at most a few hundred megabytes; a longer body is a mistake and would not fit a JavaScript string.
 const bodyBytesMax = 400 * 1024 * 1024
 
+// Statements and parameters may come in the address; ClickHouse's own limit is 1 MiB too.
+const addressBytesMax = 1024 * 1024
+
 /**
  * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body,
  * `param_*`, settings, `database`, `default_format`, /ping. Reads text formats only; gives any format.
  * Requests of web pages (an Origin header, or a Host that is not the loopback's) are refused, since there is no password.
  */
 export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: addressBytesMax }, (request, response) => {
     answer(engine, request, response).catch((error: unknown) => refuse(response, error))
   })
   server.keepAliveTimeout = 60_000
@@ -64,8 +67,18 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
     return
   }
   const body = await readBody(request)
-  const queryId = url.searchParams.get('query_id') ?? crypto.randomUUID()
-  const statement = statementOf(url.searchParams, request, body)
+  const search = url.searchParams
+  const type = request.headers['content-type'] ?? ''
+  const queryId = search.get('query_id') ?? crypto.randomUUID()
+  let rows = ''
+  if (type.startsWith('multipart/form-data')) {
+    // Long parameters, and then the query too, come as the fields of a form.
+    const form = await new Response(body, { headers: { 'content-type': type } }).formData()
+    for (const [name, value] of form) search.append(name, String(value))
+  } else {
+    rows = body.toString('utf8')
+  }
+  const statement = statementOf(search, request, rows)
   const bytes = await engine.run(statement)
   response.writeHead(200, {
     'content-type': /json/i.test(statement.format ?? '')
@@ -100,7 +113,7 @@ function statementOf(search: URLSearchParams, request: IncomingMessage, body: st
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -113,7 +126,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   if (encoding !== undefined && encoding !== 'identity') {
     throw new Error(`Code: 36. DB::Exception: Bodies compressed with ${encoding} are not read here. (BAD_ARGUMENTS)`)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
