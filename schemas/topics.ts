@@ -87,3 +87,15 @@ export type RunTopics = ReturnType<typeof runTopics>
  * keeps every run readable by one reader.
  */
 export const subjectOf = (record: RecordType) => `${record.avro.namespace}.${record.name}`
+
+/** The topic of this name, if it is one of winnow's: what may be in it, and how it is kept. */
+export function topicNamed(name: string): TopicSpec | undefined {
+  const actor = /^winnow\.labels\.(.+)$/.exec(name)?.[1]
+  const run = /^winnow\.run\.(.+)\.[^.]+$/.exec(name)?.[1]
+  const candidates: TopicSpec[] = [
+    ...Object.values(topics),
+    ...(actor === undefined ? [] : [labelsTopic(actor)]),
+    ...(run === undefined ? [] : Object.values(runTopics(run))),
+  ]
+  return candidates.find((topic) => topic.name === name)
+}

@@ -1,0 +1,90 @@
+import { topicNamed } from '../../schemas/index.ts'
+import type { Delivered } from '../../topologies/node.ts'
+import { type Codec, type Decoded, DecodeError } from './codec.ts'
+import type { DeadLetters, Origin } from './dead-letters.ts'
+import { WinnowError } from './errors.ts'
+import type { IncomingRecord, Kafka } from './kafka/port.ts'
+
+/** Decodes what a station reads, and remembers the bytes of what it was given, should it refuse a record. */
+export class StationInput {
+  readonly #codec: Codec
+  readonly #deadLetters: DeadLetters
+  readonly #origins = new WeakMap<Delivered, IncomingRecord>()
+  /** Names of the record types that a topic may hold; undefined: it is none of winnow's, and may hold any. */
+  readonly #expected = new Map<string, readonly string[] | undefined>()
+
+  constructor(codec: Codec, deadLetters: DeadLetters) {
+    this.#codec = codec
+    this.#deadLetters = deadLetters
+  }
+
+  /** What cannot be decoded goes to dead letters, the rest is returned. @throws WinnowError UNREACHABLE when the registry is needed and away */
+  async decode(records: readonly IncomingRecord[]): Promise<Delivered[]> {
+    const batch: Delivered[] = []
+    for (const incoming of records) {
+      try {
+        const decoded = decode(this.#codec, incoming)
+        // Nothing is awaited where the schema is known: an await for every record would cost more than the decoding.
+        const { record, value } = decoded instanceof Promise ? await decoded : decoded
+        this.#check(incoming.topic, record)
+        const { topic, partition, offset } = incoming
+        const delivered: Delivered = { topic, partition, offset, record, value }
+        this.#origins.set(delivered, incoming)
+        batch.push(delivered)
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error
+        this.#deadLetters.add(incoming, error.reason, error.message)
+      }
+    }
+    return batch
+  }
+
+  /** The bytes are those that were read; none for a record that this input did not give out. */
+  originOf(delivered: Delivered): Origin {
+    const { topic, partition, offset } = delivered
+    return this.#origins.get(delivered) ?? { topic, partition, offset, key: null, value: null }
+  }
+
+  /**
+   * A topic that holds a station's memory, up to its end. Deleted keys are left out.
+   * @throws WinnowError BAD_DATA where a record cannot be decoded: a station must not start on part of its memory
+   */
+  async readAll(kafka: Kafka, topic: string): Promise<Delivered[]> {
+    const all: Delivered[] = []
+    for await (const records of kafka.read(topic)) {
+      for (const incoming of records) {
+        if (incoming.value === null) continue
+        const { partition, offset } = incoming
+        try {
+          const { record, value } = await decode(this.#codec, incoming)
+          this.#check(topic, record)
+          all.push({ topic, partition, offset, record, value })
+        } catch (error) {
+          if (!(error instanceof DecodeError)) throw error
+          throw new WinnowError('BAD_DATA', `${topic}[${partition}]@${offset} cannot be read: ${error.message}`, {
+            hint: 'It is part of the memory of a station. Who wrote it? Delete its key from the topic to go on without it.',
+            cause: error,
+          })
+        }
+      }
+    }
+    return all
+  }
+
+  #check(topic: string, record: string): void {
+    if (!this.#expected.has(topic))
+      this.#expected.set(
+        topic,
+        topicNamed(topic)?.records.map(({ name }) => name),
+      )
+    const expected = this.#expected.get(topic)
+    if (expected?.includes(record) === false) {
+      throw new DecodeError('wrong-record', `It is a ${record}; ${topic} holds ${expected.join(' and ')}.`)
+    }
+  }
+}
+
+function decode(codec: Codec, { value }: IncomingRecord): Decoded | Promise<Decoded> {
+  if (value === null) throw new DecodeError('bad-framing', 'The record has no value.')
+  return codec.decode(value)
+}

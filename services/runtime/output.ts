@@ -1,0 +1,69 @@
+import type { RecordValue } from '../../schemas/index.ts'
+import type { Landed, Outgoing, Send } from '../../topologies/node.ts'
+import type { Codec } from './codec.ts'
+import type { Kafka, OutgoingRecord, Producer } from './kafka/port.ts'
+
+/** What a station writes with: encodes records and sends them. */
+export class KafkaOutput {
+  /** Records written, by topic. Those of a transaction count when it is committed. */
+  readonly written: Record<string, number> = {}
+  readonly #codec: Codec
+  readonly #producer: Producer
+  readonly #transactional: boolean
+
+  private constructor(codec: Codec, producer: Producer, transactional: boolean) {
+    this.#codec = codec
+    this.#producer = producer
+    this.#transactional = transactional
+  }
+
+  static async open(options: { kafka: Kafka; codec: Codec; transactionalId?: string }): Promise<KafkaOutput> {
+    const { kafka, codec, transactionalId } = options
+    const producer = await kafka.producer(transactionalId === undefined ? {} : { transactionalId })
+    return new KafkaOutput(codec, producer, transactionalId !== undefined)
+  }
+
+  /** With a transactional id a transaction of its own: outside of one a broker does not fence a producer that was replaced. */
+  async send(records: readonly Outgoing[]): Promise<Landed[]> {
+    if (records.length === 0) return []
+    if (this.#transactional) return await this.transaction((send) => send(records) as Promise<Landed[]>)
+    const landed = await this.sendRaw(this.#encode(records))
+    this.#count(records)
+    return landed
+  }
+
+  async transaction<T>(work: (send: Send) => Promise<T>): Promise<T> {
+    const sent: Outgoing[] = []
+    const result = await this.#producer.transaction((send) =>
+      work(async (records) => {
+        if (records.length === 0) return []
+        const landed = await send(this.#encode(records))
+        sent.push(...records)
+        return landed
+      }),
+    )
+    this.#count(sent)
+    return result
+  }
+
+  /** For what is not counted as the station's own writing: dead letters. */
+  sendRaw(records: readonly OutgoingRecord[]): Promise<Landed[]> {
+    return this.#producer.send(records)
+  }
+
+  close(): Promise<void> {
+    return this.#producer.close()
+  }
+
+  #encode(records: readonly Outgoing[]): OutgoingRecord[] {
+    return records.map(({ topic, record, key, value }) => ({
+      topic,
+      key,
+      value: this.#codec.encode(record, value as RecordValue<typeof record>),
+    }))
+  }
+
+  #count(records: readonly Outgoing[]): void {
+    for (const { topic } of records) this.written[topic] = (this.written[topic] ?? 0) + 1
+  }
+}

@@ -1,0 +1,155 @@
+import { setTimeout as sleepFor } from 'node:timers/promises'
+import type { RunningStation, Station } from '../../topologies/dataflow.ts'
+import type { Output } from '../../topologies/node.ts'
+import type { Codec } from './codec.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { StationInput } from './input.ts'
+import type { IncomingRecord, Kafka } from './kafka/port.ts'
+import type { Log } from './log.ts'
+import { KafkaOutput } from './output.ts'
+import { type RetryPolicy, withRetries } from './retry.ts'
+
+export interface StationOptions {
+  readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom'>
+  readonly build: (output: Output) => RunningStation
+  readonly kafka: Kafka
+  readonly codec: Codec
+  readonly log: Log
+  /** Members of one group share the partitions of what the station reads. */
+  readonly groupId: string
+  /** For a station that only one instance may be of: all it writes is in transactions, and a newer instance fences it. */
+  readonly transactionalId?: string
+  /** How often `tick` is called; a station without `tick` needs none. */
+  readonly tickMs?: number
+  readonly retries?: RetryPolicy
+  /** The station has stopped and will not go on by itself; `close` is still to be called. */
+  readonly onFailure: (error: unknown) => void
+}
+
+export interface StationStats {
+  /** Records read, by topic; with those that went to dead letters. */
+  readonly read: Readonly<Record<string, number>>
+  /** Records written, by topic; without dead letters. */
+  readonly written: Readonly<Record<string, number>>
+  readonly deadLetters: number
+  readonly retries: number
+  /** The offset after the last record done with, by `topic[partition]`. */
+  readonly positions: Readonly<Record<string, number>>
+}
+
+export interface StationHandle {
+  /** Finishes the batch in hand, commits its offsets, leaves the group. */
+  close(): Promise<void>
+  stats(): StationStats
+}
+
+/** Sleeps 0.1, 0.2, ... 12.8 s, half a minute in all, on top of what the clients below have tried. */
+const retriesDefault: RetryPolicy = { attemptsMax: 9, delayMsFirst: 100, sleep: (ms) => sleepFor(ms) }
+
+/**
+ * Runs a station of the dataflow on Kafka: the one way in which winnow's services consume topics.
+ *
+ * Per batch, in this order: decode; `process`, whose sends are acknowledged by all replicas before it goes on; dead letters, acknowledged as
+ * well; then the group's offsets. So nothing is skipped: what fails in between comes again. A record that cannot be decoded, or that the
+ * station rejects, goes to dead letters with its bytes, and the rest goes on. What may pass (WinnowError.retriable: a registry, broker
+ * or database that is away) is tried again, with growing waits; anything else, or a wait too long, stops the station.
+ */
+export async function runStation(options: StationOptions): Promise<StationHandle> {
+  const { station, kafka, codec, log, transactionalId } = options
+  const counters = { read: {} as Record<string, number>, positions: {} as Record<string, number>, retries: 0 }
+  const retries = options.retries ?? retriesDefault
+  const output = await KafkaOutput.open({ kafka, codec, ...(transactionalId !== undefined && { transactionalId }) })
+  const deadLetters = new DeadLetters(station.name, codec, output)
+  const input = new StationInput(codec, deadLetters)
+  const running = options.build({
+    send: (records) => output.send(records),
+    transaction: (work) => output.transaction(work),
+    reject: (delivered, reason, message) => deadLetters.add(input.originOf(delivered), reason, message),
+  })
+
+  /** One thing at a time, as a station expects: batches and ticks never overlap. */
+  let tail: Promise<unknown> = Promise.resolve()
+  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = tail.then(work)
+    tail = result.catch(() => {})
+    return result
+  }
+  const persistently = <T>(doing: string, work: () => Promise<T>): Promise<T> =>
+    withRetries(retries, work, (error, attempt, delayMs) => {
+      counters.retries++
+      log.warn({ station: station.name, err: error, attempt, delayMs }, `${doing} failed, trying again`)
+    })
+
+  const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
+    await persistently('a batch', async () => {
+      // What an earlier attempt rejected comes again.
+      deadLetters.clear()
+      const batch = await input.decode(records)
+      if (batch.length > 0) await running.process(batch)
+      await deadLetters.send()
+    })
+    const last = records.at(-1)
+    if (last === undefined) return
+    counters.read[last.topic] = (counters.read[last.topic] ?? 0) + records.length
+    counters.positions[`${last.topic}[${last.partition}]`] = last.offset + 1
+  }
+
+  let failed = false
+  let ticking: NodeJS.Timeout | undefined
+  const fail = (error: unknown) => {
+    if (failed) return
+    failed = true
+    clearInterval(ticking)
+    options.onFailure(error)
+  }
+  const tick = async () => {
+    await running.tick?.()
+    await deadLetters.send()
+  }
+
+  try {
+    for (const topic of station.restoreFrom) running.restore?.(await input.readAll(kafka, topic))
+    if (station.restoreFrom.length === 0) running.restore?.([])
+    await persistently('the start', async () => running.start?.())
+    const consumer = await kafka.consume({
+      groupId: options.groupId,
+      topics: station.reads,
+      ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
+      onBatch: (records) => exclusively(() => processBatch(records)),
+      onFailure: fail,
+    })
+    if (running.tick !== undefined) {
+      let waiting = false
+      ticking = setInterval(() => {
+        // A long batch must not pile up ticks.
+        if (waiting || failed) return
+        waiting = true
+        exclusively(() => persistently('a tick', tick))
+          .catch(fail)
+          .finally(() => {
+            waiting = false
+          })
+      }, options.tickMs ?? 1000)
+    }
+    return {
+      close: async () => {
+        clearInterval(ticking)
+        await consumer.close()
+        await tail
+        await output.close()
+      },
+      stats: () => ({
+        ...structuredClone(counters),
+        written: { ...output.written },
+        deadLetters: deadLetters.sent,
+      }),
+    }
+  } catch (error) {
+    await output.close()
+    throw error
+  }
+}
+
+/** The group of a station that every run has one of, or that the corpus has one of. */
+export const groupIdOf = (station: string, run?: string): string =>
+  ['winnow', run, station.replaceAll(' ', '-')].filter((part) => part !== undefined).join('.')

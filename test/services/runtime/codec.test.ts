@@ -1,0 +1,196 @@
+import { SchemaRegistryClient } from '@confluentinc/schemaregistry'
+import { expect, test } from 'vitest'
+import { string, u64 } from '../../../schemas/field.ts'
+import { DeadLetter, Label, Source } from '../../../schemas/index.ts'
+import { type RecordType, record } from '../../../schemas/record.ts'
+import { createCodec, DecodeError } from '../../../services/runtime/codec.ts'
+import type { RegistryClient } from '../../../services/runtime/registry.ts'
+
+const label: Label = { docId: 1n, actor: 'q', subcategory: 3, score: 0.5, tokens: 12, version: 'v1' }
+
+const mock = (): RegistryClient => SchemaRegistryClient.newClient({ baseURLs: ['mock://codec'] })
+
+/** A registry whose calls can be made to fail, counting the look-ups. */
+function faulty(client: RegistryClient = mock()) {
+  const state = { lookUps: 0, failure: undefined as Error | undefined }
+  const registry: RegistryClient = {
+    register: (...input) => (state.failure ? Promise.reject(state.failure) : client.register(...input)),
+    updateCompatibility: (...input) => client.updateCompatibility(...input),
+    getBySubjectAndId: (...input) => {
+      state.lookUps++
+      return state.failure ? Promise.reject(state.failure) : client.getBySubjectAndId(...input)
+    },
+  }
+  return { registry, state }
+}
+
+const restError = (status: number, message: string) => Object.assign(new Error(message), { status })
+
+/** How a Label was written before it had a version, or after it got a field. */
+const schemaOf = (fields: unknown[]) => ({
+  schemaType: 'AVRO',
+  schema: JSON.stringify({ type: 'record', name: 'Label', namespace: 'winnow', fields }),
+})
+
+const reasonOf = async (work: () => unknown): Promise<string | undefined> => {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof DecodeError) return error.reason
+    throw error
+  }
+  return undefined
+}
+
+test('a record is framed with a zero byte, its schema id big-endian and the Avro body', async () => {
+  const codec = await createCodec({ registry: mock(), records: [Source, Label] })
+  const bytes = codec.encode(Label, label)
+  expect(bytes.subarray(0, 5).toString('hex')).toBe('0000000002')
+  expect(bytes.subarray(5).toString('hex')).toBe('0202710600000000 0000e03f18047631'.replace(' ', ''))
+})
+
+test.each([0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n])(
+  'the 64-bit id %s comes back as the same bigint, at once',
+  async (docId) => {
+    const codec = await createCodec({ registry: mock(), records: [Label] })
+    expect(codec.decode(codec.encode(Label, { ...label, docId }))).toEqual({
+      record: 'Label',
+      value: { ...label, docId },
+    })
+  },
+)
+
+test.each([NaN, -0, Infinity, -Infinity, 5e-324])('the score %s comes back as it is', async (score) => {
+  const codec = await createCodec({ registry: mock(), records: [Label] })
+  const value = await codec.decodeAs(Label, codec.encode(Label, { ...label, score }))
+  expect(Object.is(value.score, score)).toBe(true)
+})
+
+test('plain Uint8Arrays are bytes, and nothing of the buffer around them is written', async () => {
+  const codec = await createCodec({ registry: mock(), records: [DeadLetter] })
+  const around = new Uint8Array([9, 1, 2, 9])
+  const letter: DeadLetter = {
+    ...{ station: 's', reason: 'r', message: '', origin: 'ü', topic: null, partition: null, offset: null },
+    ...{ file: null, line: 7, key: null, value: around.subarray(1, 3) },
+  }
+  expect(await codec.decodeAs(DeadLetter, codec.encode(DeadLetter, letter))).toEqual({
+    ...letter,
+    value: Buffer.from([1, 2]),
+  })
+})
+
+test('a value that its type does not allow is not written, and the message names the field', async () => {
+  const codec = await createCodec({ registry: mock(), records: [Label] })
+  expect(() => codec.encode(Label, { ...label, docId: 2n ** 64n })).toThrow(/Not a valid Label: docId/)
+  expect(() => codec.encode(Label, { ...label, docId: -1n })).toThrow(/docId/)
+  expect(() => codec.encode(Label, { ...label, subcategory: 1.5 })).toThrow(/subcategory/)
+  expect(() => codec.encode(Label, { ...label, extra: 1 } as Label)).toThrow(/extra/)
+})
+
+test.each([
+  ['nothing', ''],
+  ['four bytes', '00000000'],
+  ['a first byte that is not zero', '010000000102'],
+])('%s is bad framing', async (_what, hex) => {
+  const codec = await createCodec({ registry: mock(), records: [Label] })
+  expect(await reasonOf(() => codec.decode(Buffer.from(hex, 'hex')))).toBe('bad-framing')
+})
+
+test('a body that is cut, has more bytes than it should, or breaks a field is told apart by its reason', async () => {
+  const codec = await createCodec({ registry: mock(), records: [Label, record('Other', '', { id: u64 })] })
+  const bytes = codec.encode(Label, label)
+  expect(await reasonOf(() => codec.decode(bytes.subarray(0, -1)))).toBe('bad-body')
+  expect(await reasonOf(() => codec.decode(Buffer.concat([bytes, Buffer.from([0])])))).toBe('bad-body')
+})
+
+test('a value that Avro reads and the field does not allow is an invalid record', async () => {
+  const wide: RecordType = {
+    ...Label,
+    check: record('Label', '', { docId: u64 }).check as unknown as RecordType['check'],
+  }
+  const codec = await createCodec({ registry: mock(), records: [Label] })
+  const strict = await createCodec({ registry: mock(), records: [wide] })
+  expect(await reasonOf(() => strict.decode(codec.encode(Label, label)))).toBe('invalid-record')
+})
+
+test('another record than the expected one, or than any of ours, is a wrong record', async () => {
+  const client = mock()
+  const both = await createCodec({ registry: client, records: [Label, Source] })
+  const labels = await createCodec({ registry: client, records: [Label] })
+  const source = both.encode(Source, {
+    ...{ name: 'a', source: 1, fingerprint: '', rowNext: 0, documents: 0, rejected: 0, complete: false },
+  })
+  expect(await reasonOf(() => both.decodeAs(Label, source))).toBe('wrong-record')
+  expect(await reasonOf(() => labels.decode(source))).toBe('wrong-record')
+})
+
+test('an id that the registry does not have is an unknown schema, and is asked for again', async () => {
+  const { registry, state } = faulty()
+  const codec = await createCodec({ registry, records: [Label] })
+  const bytes = codec.encode(Label, label)
+  bytes.writeUInt32BE(99, 1)
+  expect(await reasonOf(() => codec.decode(bytes))).toBe('unknown-schema')
+  expect(await reasonOf(() => codec.decode(bytes))).toBe('unknown-schema')
+  expect(state.lookUps).toBe(2)
+})
+
+test('a record of an earlier version is read with the defaults of today, its schema looked up once', async () => {
+  const { registry, state } = faulty()
+  const id = await registry.register(
+    'winnow.Note',
+    {
+      schemaType: 'AVRO',
+      schema: JSON.stringify({
+        ...{ type: 'record', name: 'Note', namespace: 'winnow' },
+        fields: [{ name: 'id', type: { type: 'long', logicalType: 'uint64' } }],
+      }),
+    },
+    false,
+  )
+  const Note = record('Note', '', { id: u64, text: { ...string, default: 'none' } })
+  const codec = await createCodec({ registry, records: [Note] })
+  const bytes = Buffer.from('000000000004', 'hex')
+  bytes.writeUInt32BE(id, 1)
+  const first = codec.decode(bytes)
+  expect(first).toBeInstanceOf(Promise)
+  expect(await first).toEqual({ record: 'Note', value: { id: 2n, text: 'none' } })
+  expect(codec.decode(bytes)).toEqual({ record: 'Note', value: { id: 2n, text: 'none' } })
+  expect(state.lookUps).toBe(1)
+})
+
+test('a version that today’s reader cannot read is an unknown schema', async () => {
+  const client = mock()
+  const id = await client.register('winnow.Label', schemaOf([{ name: 'docId', type: 'string' }]), false)
+  const codec = await createCodec({ registry: client, records: [Label] })
+  const bytes = Buffer.from('000000000002', 'hex')
+  bytes.writeUInt32BE(id, 1)
+  expect(await reasonOf(() => codec.decode(bytes))).toBe('unknown-schema')
+})
+
+test('with the registry away known schemas go on, and an unknown one is no fault of the record', async () => {
+  const { registry, state } = faulty()
+  const codec = await createCodec({ registry, records: [Label] })
+  const bytes = codec.encode(Label, label)
+  state.failure = new Error('connect ECONNREFUSED')
+  expect(codec.decode(bytes)).toEqual({ record: 'Label', value: label })
+  bytes.writeUInt32BE(99, 1)
+  await expect(codec.decode(bytes)).rejects.toMatchObject({ code: 'UNREACHABLE', retriable: true })
+})
+
+test('an incompatible schema stops at the start and names subject and reason', async () => {
+  const { registry, state } = faulty()
+  state.failure = restError(409, 'field docId is missing a default')
+  await expect(createCodec({ registry, records: [Label] })).rejects.toMatchObject({
+    code: 'SCHEMA_INCOMPATIBLE',
+    message: 'The registry refuses the schema of subject winnow.Label: field docId is missing a default',
+  })
+})
+
+test.each([
+  [503, 'UNREACHABLE'],
+  [401, 'CONFIGURATION'],
+])('a registry that answers %i at the start is %s', async (status, code) => {
+  const { registry, state } = faulty()
+  state.failure = restError(status, 'no')
+  await expect(createCodec({ registry, records: [Label] })).rejects.toMatchObject({ code })
+})

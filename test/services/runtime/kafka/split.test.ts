@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { WinnowError } from '../../../../services/runtime/errors.ts'
+import type { SentRange } from '../../../../services/runtime/kafka/port.ts'
+import { maxRecordBytes, recordBytes, sentRanges, split } from '../../../../services/runtime/kafka/split.ts'
+
+const record = (bytes: number, key: string | null = null) => ({ topic: 'a', key, value: new Uint8Array(bytes) })
+
+test('a record of the largest size passes, one byte more is refused with topic, key and bytes', () => {
+  expect(maxRecordBytes).toBe(1_048_588 - 61 - 27)
+  expect(split([record(maxRecordBytes - 4, '1234')])).toHaveLength(1)
+  expect(() => split([record(1), record(maxRecordBytes - 3, '1234')])).toThrow(
+    expect.objectContaining({
+      code: 'BAD_DATA',
+      message: `A record with key "1234" for topic a has 1048501 bytes; a broker takes at most 1048500.`,
+    }),
+  )
+  expect(() => split([record(maxRecordBytes + 1)])).toThrow(WinnowError)
+})
+
+test('key bytes count as UTF-8, a missing value counts nothing', () => {
+  expect(recordBytes({ topic: 'a', key: 'äß€', value: null })).toBe(2 + 2 + 3)
+  expect(recordBytes({ topic: 'a', key: null, value: new Uint8Array(3) })).toBe(3)
+})
+
+test('records stay in order and no piece is larger than a batch may be', () => {
+  const records = Array.from({ length: 30 }, (_, i) => record(100_000 + i))
+  const pieces = split(records)
+  expect(pieces.flat()).toEqual(records)
+  // 10 records of 100,000 bytes with 27 each fit into 1,048,527, an 11th does not.
+  expect(pieces.map((piece) => piece.length)).toEqual([10, 10, 10])
+  expect(split([])).toEqual([])
+})
+
+test('two of half the largest size do not share a piece when their headers do not fit', () => {
+  expect(split([record(maxRecordBytes / 2), record(maxRecordBytes / 2)])).toHaveLength(2)
+  expect(split([record(maxRecordBytes / 2), record(maxRecordBytes / 2 - 27)])).toHaveLength(1)
+})
+
+test('many small records are cut by number', () => {
+  const pieces = split(Array.from({ length: 4500 }, () => record(1)))
+  expect(pieces.map((piece) => piece.length)).toEqual([2000, 2000, 500])
+})
+
+test('ranges of consecutive requests are joined where nothing came between', () => {
+  const ranges: SentRange[] = []
+  const sent = (partitions: number[]) => [{ topic: 'a', messages: partitions.map((partition) => ({ partition })) }]
+  sentRanges(
+    sent([0, 1, 0]),
+    [
+      { topicName: 'a', partition: 0, baseOffset: '10' },
+      { topicName: 'a', partition: 1, baseOffset: '5' },
+    ],
+    ranges,
+  )
+  sentRanges(
+    sent([0, 1]),
+    [
+      { topicName: 'a', partition: 0, baseOffset: '12' },
+      { topicName: 'a', partition: 1, baseOffset: '9' },
+    ],
+    ranges,
+  )
+  expect(ranges).toEqual([
+    { topic: 'a', partition: 0, offsetFirst: 10, count: 3 },
+    { topic: 'a', partition: 1, offsetFirst: 5, count: 1 },
+    { topic: 'a', partition: 1, offsetFirst: 9, count: 1 },
+  ])
+})
