@@ -91,11 +91,12 @@ def export(config, out, k_in, k_out):
         stored + projection_names + ['ids', 'mask'], ['loss', 'phi'], f'{out}/influence.onnx',
     )
 
-    moments = [torch.zeros_like(p) for p in values]
+    # A tensor of its own for each moment: the tracer tells inputs apart by identity.
+    moments = [torch.zeros_like(p) for p in values + values]
     scalars = [torch.tensor(0.5 + index / 16) for index in range(len(ADAMW_SCALARS))]
     state = [prefix + key for prefix in ('', 'm.', 'v.') for key in stored]
     write_graph(
-        adamw_step(model, names), values + moments + moments + batch + scalars, 3 * count,
+        adamw_step(model, names), values + moments + batch + scalars, 3 * count,
         state + ['ids', 'mask', *ADAMW_SCALARS], ['loss', 'gradient_norm', *('new.' + name for name in state)],
         f'{out}/train.onnx',
     )

@@ -97,6 +97,7 @@ def without_provenance(model):
 
 def write_graph(function, arguments, ids_index, input_names, output_names, path):
     """Traces and writes one graph; arguments[ids_index] and the next are ids and mask, of dynamic shape [B, L]."""
+    assert len({id(t) for t in arguments}) == len(arguments), 'one tensor stands for two inputs'
     dynamic = {ids_index: (0, 1), ids_index + 1: (0, 1)}
     graph = traced(function, arguments, dynamic)
     names = {0: torch.export.Dim('batch', min=1, max=65536), 1: torch.export.Dim('length', min=LENGTH_MIN, max=65536)}

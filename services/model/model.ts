@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import { type ModelDescription, readDescription } from './description.ts'
+import { loadTokenizer, type TextTokenizer } from './tokenizer.ts'
+import { ModelWorker } from './worker/client.ts'
+
+export interface ModelOptions {
+  /** Folder of the graphs, model.json and tokenizer.json. Default: the demo's model. */
+  graphs?: string
+  /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
+  threads?: number
+}
+
+/** The demo's model: Llama, 2 layers of 64, vocabulary of 4,096. */
+export const demoGraphs = join(import.meta.dirname, 'graphs', 'llama-64x2')
+
+/** A model's graphs and tokenizer; the weights come with trainers and checkpoints. */
+export interface Model {
+  readonly description: ModelDescription
+  readonly tokenizer: TextTokenizer
+  /** Starts a thread for ONNX sessions, which ends with the model. */
+  startWorker(): ModelWorker
+  /** Lets what runs finish and ends all threads. */
+  close(): Promise<void>
+}
+
+/** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
+export async function openModel({ graphs = demoGraphs, threads = 1 }: ModelOptions = {}): Promise<Model> {
+  const description = await readDescription(graphs)
+  const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size)
+  const workers: ModelWorker[] = []
+  return {
+    description,
+    tokenizer,
+    startWorker() {
+      const worker = new ModelWorker({ folder: graphs, threads })
+      workers.push(worker)
+      return worker
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.close()))
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import { WinnowError } from '../runtime/errors.ts'
+import type { Model } from './model.ts'
+import { type LearningRateSchedule, learningRateAt } from './schedule.ts'
+import type { Sequence } from './sequences.ts'
+import type { OptimizerSettings, SavedState } from './worker/operations.ts'
+
+export interface TrainerOptions extends LearningRateSchedule, Partial<OptimizerSettings> {
+  /** Where training starts: the seed's initial weights, or a checkpoint with its moments and steps. */
+  start: { seed: string } | { checkpoint: string }
+  /** Sequences in a batch. */
+  batch: number
+  /** Targets in a sequence; a row of a batch has context + 1 tokens. */
+  context: number
+}
+
+const defaults: OptimizerSettings = { weightDecay: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clip: 1 }
+
+export interface Trainer {
+  /** Optimizer steps done, those before the checkpoint included. */
+  readonly steps: number
+  /**
+   * One AdamW step on ids [batch, context + 1], row-major; the array's buffer is handed over.
+   * @returns mean loss in nats per target, before the step; the norm of the whole gradient before clipping.
+   * @throws WinnowError BAD_DATA where the loss is not finite: the state is then lost, load a checkpoint.
+   */
+  step(ids: Int32Array<ArrayBuffer>): Promise<{ loss: number; gradientNorm: number; learningRate: number }>
+  /** Writes weights, moments and steps, so that training resumes to the bit. `metadata` comes back from `load`. */
+  save(path: string, metadata?: Record<string, string>): Promise<{ digest: string; bytes: number }>
+  load(path: string): Promise<SavedState>
+  /** Loss of the present weights in nats per target, over all targets of all sequences; every sequence is run alone. */
+  evaluate(sequences: readonly Sequence[]): Promise<{ loss: number; tokens: number }>
+  close(): Promise<void>
+}
+
+/** A model in training, in a thread of its own. The same start, batches and threads give the same weights to the bit. */
+export async function createTrainer(model: Model, options: TrainerOptions): Promise<Trainer> {
+  const { start, batch, context, learningRate, warmupSteps, totalSteps, ...given } = options
+  const schedule = { learningRate, warmupSteps, totalSteps }
+  const settings = { ...defaults, ...given }
+  const worker = model.startWorker()
+  let steps = 0
+
+  const trainer: Trainer = {
+    get steps() {
+      return steps
+    },
+    async step(ids) {
+      if (ids.length !== batch * (context + 1))
+        throw new RangeError(`a batch has ${batch} x ${context + 1} token ids, got ${ids.length}`)
+      const rate = learningRateAt(steps, schedule)
+      const result = await worker.call('step', { ids, rows: batch, learningRate: rate, ...settings }, [ids.buffer])
+      steps = result.steps
+      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))
+        throw new WinnowError('BAD_DATA', `Training diverged: the loss of step ${steps} is ${result.loss}`, {
+          hint: 'Lower the learning rate or lengthen the warm-up, and start from an earlier checkpoint.',
+        })
+      return { loss: result.loss, gradientNorm: result.gradientNorm, learningRate: rate }
+    },
+    save: (path, metadata = {}) => worker.call('save', { path, metadata }),
+    async load(path) {
+      const state = await worker.call('load', { path })
+      steps = state.steps
+      return state
+    },
+    evaluate: (sequences) => worker.call('evaluate', { sequences }),
+    close: () => worker.close(),
+  }
+  if ('seed' in start) await worker.call('initialize', { seed: start.seed })
+  else await trainer.load(start.checkpoint)
+  return trainer
+}

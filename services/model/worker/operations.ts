@@ -1,0 +1,78 @@
+import type { Sequence } from '../sequences.ts'
+
+/** A weights file and what it must contain, so that a replaced or half-written file is noticed. */
+export interface Checkpoint {
+  path: string
+  /** SHA-256 of the file, hexadecimal. */
+  digest: string
+}
+
+/** AdamW with decoupled weight decay on matrices. */
+export interface OptimizerSettings {
+  weightDecay: number
+  beta1: number
+  beta2: number
+  epsilon: number
+  /** The largest norm of a step's whole gradient; Infinity: any. */
+  clip: number
+}
+
+/** What a worker thread can be asked; each is an argument and an answer that can be posted between threads. */
+export interface Operations {
+  /** Starts training anew from the seed's initial weights. */
+  initialize: { argument: { seed: string }; answer: undefined }
+  /** One optimizer step on `ids` [rows, length]. */
+  step: {
+    argument: OptimizerSettings & { ids: Int32Array; rows: number; learningRate: number }
+    answer: { loss: number; gradientNorm: number; steps: number }
+  }
+  /** Writes weights, moments and steps. */
+  save: { argument: { path: string; metadata: Record<string, string> }; answer: { digest: string; bytes: number } }
+  load: { argument: { path: string }; answer: SavedState }
+  /** Loss of the weights in training over all weighted targets. */
+  evaluate: { argument: { sequences: readonly Sequence[] }; answer: { loss: number; tokens: number } }
+  /** Projected gradient of every sequence's mean loss, [sequences, size of phi] row-major, at a checkpoint. */
+  gradients: {
+    argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[] }
+    answer: { phi: Float32Array; losses: Float64Array; targets: Float64Array }
+  }
+  /** The mean over `reference` of its losses, before minus after one plain gradient step on `sequence`. */
+  probe: {
+    argument: {
+      checkpoint: Checkpoint
+      sequence: Sequence
+      reference: readonly Sequence[]
+      learningRate: number
+      parameters: 'all' | 'projected'
+    }
+    answer: { reward: number }
+  }
+}
+
+export interface SavedState {
+  steps: number
+  digest: string
+  metadata: Record<string, string>
+}
+
+export type OperationName = keyof Operations
+export type Argument<N extends OperationName> = Operations[N]['argument']
+export type Answer<N extends OperationName> = Operations[N]['answer']
+
+export interface WorkerOptions {
+  /** The folder of graphs. */
+  folder: string
+  /** Threads within an operator. */
+  threads: number
+}
+
+export type Request = { id: number; operation: OperationName; argument: unknown } | { close: true }
+
+/** An error crosses threads as its parts, because structured cloning would lose its class. */
+export interface FailureParts {
+  code: string
+  message: string
+  hint: string | undefined
+  stack: string | undefined
+}
+export type Response = { id: number; answer: unknown } | { id: number; failure: FailureParts }

@@ -1,0 +1,113 @@
+import { Tensor } from 'onnxruntime-node'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type FloatTensor, readSafetensors, sizeOf, writeSafetensors } from '../safetensors.ts'
+import { initialWeights } from '../weights.ts'
+import type { Answer, Argument, SavedState } from './operations.ts'
+import { optimizerFeeds } from './optimizer.ts'
+import { type Feeds, floats, lossOf, type Sessions, tensorsOf } from './sessions.ts'
+
+/** Weights, then first and second moments, as the training graph and checkpoints name them. */
+const kinds = ['', 'm.', 'v.'] as const
+
+/** A model in training. Its state stays in this thread: only token ids go in and numbers come out. */
+export class Training {
+  readonly #sessions: Sessions
+  /** Of every tensor in a checkpoint, in its order. */
+  readonly #shapes: ReadonlyMap<string, readonly number[]>
+  #state: Feeds = {}
+  /** The next step's outputs. State and outputs take turns, so that no step allocates. */
+  #spare: Feeds = {}
+  #steps = 0
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions
+    const { parameters } = sessions.description
+    this.#shapes = new Map(kinds.flatMap((kind) => parameters.map(({ name, shape }) => [kind + name, shape] as const)))
+  }
+
+  initialize({ seed }: Argument<'initialize'>): undefined {
+    const weights = initialWeights(this.#sessions.description, seed)
+    const zeros = (prefix: string): [string, FloatTensor][] =>
+      [...weights].map(([name, { shape }]) => [prefix + name, { shape, data: new Float32Array(sizeOf(shape)) }])
+    this.#adopt(new Map([...weights, ...zeros('m.'), ...zeros('v.')]), 0)
+  }
+
+  async step({ ids, rows, learningRate, ...settings }: Argument<'step'>): Promise<Answer<'step'>> {
+    const session = await this.#sessions.get('train')
+    const tokens = this.#sessions.ids(ids, rows)
+    const outputs: Record<string, Tensor | null> = { loss: null, gradient_norm: null }
+    for (const name in this.#spare) outputs[`new.${name}`] = this.#spare[name]!
+    const results = await session.run(
+      {
+        ...this.#state,
+        ids: tokens,
+        mask: new Tensor('float32', new Float32Array(ids.length).fill(1), tokens.dims),
+        ...optimizerFeeds(settings, learningRate, this.#steps + 1),
+      },
+      outputs,
+    )
+    const used = this.#state
+    this.#state = this.#spare
+    this.#spare = used
+    this.#steps += 1
+    return { loss: floats(results.loss)[0]!, gradientNorm: floats(results.gradient_norm)[0]!, steps: this.#steps }
+  }
+
+  async evaluate({ sequences }: Argument<'evaluate'>): Promise<Answer<'evaluate'>> {
+    let total = 0
+    let tokens = 0
+    for (const sequence of sequences) {
+      const { loss, targets } = await lossOf(this.#sessions, this.#weights(), sequence)
+      total += loss * targets
+      tokens += targets
+    }
+    return { loss: total / tokens, tokens }
+  }
+
+  save({ path, metadata }: Argument<'save'>): Promise<Answer<'save'>> {
+    const tensors = Object.entries(this.#state).map(([name, tensor]): [string, FloatTensor] => [
+      name,
+      { shape: tensor.dims, data: floats(tensor) },
+    ])
+    return writeSafetensors(path, tensors, { ...metadata, steps: String(this.#steps) })
+  }
+
+  async load({ path }: Argument<'load'>): Promise<SavedState> {
+    const { tensors, metadata, digest } = await readSafetensors(path)
+    const steps = Number(metadata.steps ?? 'none')
+    if (!Number.isSafeInteger(steps) || steps < 0)
+      throw new WinnowError('BAD_DATA', `${path} does not say after how many steps it was written`, {
+        hint: 'Training resumes only from checkpoints that a trainer wrote.',
+      })
+    this.#adopt(new Map([...this.#shapes].map(([name, shape]) => [name, fitting(path, name, tensors, shape)])), steps)
+    return { steps, digest, metadata }
+  }
+
+  #adopt(tensors: ReadonlyMap<string, FloatTensor>, steps: number): void {
+    this.#state = tensorsOf(tensors)
+    this.#spare = tensorsOf(
+      [...tensors].map(([name, { shape }]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]),
+    )
+    this.#steps = steps
+  }
+
+  #weights(): Feeds {
+    return Object.fromEntries(this.#sessions.description.parameters.map(({ name }) => [name, this.#state[name]!]))
+  }
+}
+
+/** @throws WinnowError BAD_DATA where a checkpoint lacks a tensor or has it in another shape. */
+export function fitting(
+  path: string,
+  name: string,
+  tensors: ReadonlyMap<string, FloatTensor>,
+  shape: readonly number[],
+): FloatTensor {
+  const tensor = tensors.get(name)
+  const found = tensor === undefined ? 'missing' : `[${tensor.shape}]`
+  if (tensor === undefined || String(tensor.shape) !== String(shape))
+    throw new WinnowError('BAD_DATA', `${path} does not fit the model: ${name} is ${found}, expected [${shape}]`, {
+      hint: 'Use a checkpoint of this model, or the graphs it was trained with.',
+    })
+  return tensor
+}

@@ -1,0 +1,201 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createInfluence, type InfluenceOptions } from '../../../services/model/influence.ts'
+import { type Model, openModel } from '../../../services/model/model.ts'
+import { documentWindows, type Sequence } from '../../../services/model/sequences.ts'
+import { createTrainer } from '../../../services/model/trainer.ts'
+import type { Checkpoint } from '../../../services/model/worker/operations.ts'
+import { generator, golden, languageText, scaledCheckpoint, spearman, temporaryFolder } from './support.ts'
+
+const context = 64
+const languages = 5
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let model: Model
+/** After 40 steps on all languages. */
+let trained: Checkpoint
+/** Texts of language 0. */
+let reference: Sequence[]
+/** Four of each language, of several lengths. */
+let documents: number[][]
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  model = await openModel()
+  const random = generator(5)
+  const trainer = await createTrainer(model, {
+    start: { seed: '3' },
+    batch: 10,
+    context: 32,
+    learningRate: 5e-3,
+    warmupSteps: 5,
+    totalSteps: 80,
+  })
+  for (let k = 0; k < 40; k++)
+    await trainer.step(
+      Int32Array.from(Array.from({ length: 10 }, (_, row) => languageText(row % languages, 33, random)).flat()),
+    )
+  const path = join(folder.path, 'trained.safetensors')
+  trained = { path, digest: (await trainer.save(path)).digest }
+  await trainer.close()
+  reference = Array.from({ length: 8 }, () => documentWindows(languageText(0, 40, random), context, 1)[0]!)
+  documents = Array.from({ length: 20 }, (_, i) => languageText(i % languages, 12 + 3 * i, random))
+})
+afterAll(async () => {
+  await model.close()
+  await folder[Symbol.asyncDispose]()
+})
+
+const influence = (options: Partial<InfluenceOptions> = {}) =>
+  createInfluence(model, { projectionSeed: '11', normalize: 'none', context, ...options })
+
+describe('projected gradients', () => {
+  it('agree with float64', async () => {
+    const checkpoint = await scaledCheckpoint(model, golden.seed, golden.weightScale, join(folder.path, 'golden'))
+    const worker = model.startWorker()
+    const sequences = golden.influence.map(({ tokens }) => ({
+      ids: Int32Array.from(tokens),
+      mask: new Float32Array(tokens.length).fill(1),
+    }))
+    const { phi, losses } = await worker.call('gradients', {
+      checkpoint,
+      projectionSeed: golden.projectionSeed,
+      sequences,
+    })
+    for (const [row, { loss, moduleNorms, everySixteenth }] of golden.influence.entries()) {
+      expect(Math.abs(losses[row]! - loss)).toBeLessThan(1e-5)
+      const values = phi.subarray(row * 3584, (row + 1) * 3584)
+      for (const [m, expected] of moduleNorms.entries()) {
+        const part = values.subarray(m * 256, (m + 1) * 256)
+        const error = everySixteenth.slice(m * 16, (m + 1) * 16).map((value, i) => part[i * 16]! - value)
+        // A sequence of two tokens gives queries and keys no gradient at all.
+        const tolerance = 1e-5 * expected + 1e-12
+        expect(Math.abs(Math.hypot(...part) - expected), `row ${row}, module ${m}`).toBeLessThan(tolerance)
+        expect(Math.hypot(...error), `row ${row}, module ${m}`).toBeLessThan(tolerance)
+      }
+    }
+    await worker.close()
+  })
+})
+
+describe('influence', () => {
+  it('ranks documents as a real step on each of them does, and has its sign', async () => {
+    // Besides the documents of one language, some from none to all of the reference's language, the rest of another.
+    const random = generator(21)
+    const mixed = Array.from({ length: 20 }, (_, i) => [
+      ...languageText(0, 2 * i, random),
+      ...languageText(1 + (i % 4), 2 * (19 - i), random),
+    ])
+    const scored = [...documents, ...mixed]
+    const scorer = influence()
+    await scorer.setReference(trained, reference)
+    const rewards = await scorer.score(trained, scored)
+    const worker = model.startWorker()
+    const probes: number[] = []
+    for (const document of scored) {
+      const sequence = documentWindows(document, context, 1)[0]!
+      // A step small enough that the loss is almost linear along it, large enough for float32 to see the difference.
+      const step = { checkpoint: trained, sequence, reference, learningRate: 0.002, parameters: 'projected' as const }
+      probes.push((await worker.call('probe', step)).reward)
+    }
+    await Promise.all([scorer.close(), worker.close()])
+
+    expect(spearman(rewards, probes)).toBeGreaterThan(0.85)
+    const clear = rewards.filter((_, i) => Math.abs(probes[i]!) > 3e-4)
+    const agreeing = rewards.filter((reward, i) => Math.abs(probes[i]!) > 3e-4 && reward * probes[i]! > 0)
+    expect(clear.length).toBeGreaterThan(20)
+    expect(agreeing.length).toBeGreaterThan(0.9 * clear.length)
+    expect(Math.min(...rewards)).toBeLessThan(0)
+  })
+
+  it('favours documents of the reference and gives the reference itself a cosine near 1', async () => {
+    const scorer = influence({ normalize: 'cosine' })
+    expect(scorer.estimator).toBe('gradient/cosine/identity')
+    await scorer.setReference(trained, reference)
+    const rewards = await scorer.score(trained, documents)
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+    const byLanguage = Array.from({ length: languages }, (_, l) => mean(rewards.filter((_, i) => i % languages === l)))
+    expect(byLanguage.indexOf(Math.max(...byLanguage))).toBe(0)
+    for (const reward of rewards) expect(Math.abs(reward)).toBeLessThanOrEqual(1)
+
+    await scorer.setReference(trained, [documentWindows(documents[0]!, context, 1)[0]!])
+    expect((await scorer.score(trained, [documents[0]!]))[0]).toBeCloseTo(1, 12)
+    await scorer.close()
+  })
+
+  it('does not depend, to the bit, on which documents are asked together or on the number of workers', async () => {
+    const [one, two] = [influence(), influence({ workers: 2 })]
+    await Promise.all([one.setReference(trained, reference), two.setReference(trained, reference)])
+    const alone: number[] = []
+    for (const document of documents) alone.push(...(await one.score(trained, [document])))
+    expect(await one.score(trained, documents)).toEqual(alone)
+    expect(await one.score(trained, documents.toReversed())).toEqual(alone.toReversed())
+    expect(await two.score(trained, documents)).toEqual(alone)
+    await Promise.all([one.close(), two.close()])
+  })
+
+  it('averages the windows of a document by their targets', async () => {
+    const random = generator(9)
+    const long = languageText(0, 100, random)
+    const [first, both] = [influence(), influence({ windows: 2 })]
+    await Promise.all([first.setReference(trained, reference), both.setReference(trained, reference)])
+    const [reward] = await both.score(trained, [long])
+    const [head] = await first.score(trained, [long])
+    const worker = model.startWorker()
+    const sequences = [...documentWindows(long, context, 2), ...reference]
+    const { phi } = await worker.call('gradients', { checkpoint: trained, projectionSeed: '11', sequences })
+    const products = [0, 1].map((w) => {
+      let sum = 0
+      for (let r = 2; r < sequences.length; r++)
+        for (let i = 0; i < 3584; i++) sum += (phi[w * 3584 + i]! * phi[r * 3584 + i]!) / reference.length
+      return sum
+    })
+    expect(head).toBeCloseTo(products[0]!, 10)
+    // 64 targets in the first window; 36 tokens and the end of the document in the second.
+    expect(reward).toBeCloseTo((64 * products[0]! + 37 * products[1]!) / 101, 10)
+    await Promise.all([first.close(), both.close(), worker.close()])
+  })
+
+  it('takes texts, of which it reads no more than its windows need', async () => {
+    const scorer = influence()
+    await scorer.setReference(trained, reference)
+    const text = 'The jury said the election was conducted well. '.repeat(200)
+    const tokens = await model.tokenizer.encode(text)
+    const [fromText, fromTokens] = await scorer.score(trained, [text, tokens])
+    expect(fromText).toBe(fromTokens)
+    expect((await scorer.score(trained, [''])).every(Number.isFinite)).toBe(true)
+    await scorer.close()
+  })
+
+  it('keeps the references of two checkpoints', async () => {
+    const scorer = influence()
+    const checkpoints = [trained]
+    for (const seed of ['1', '2'])
+      checkpoints.push(await scaledCheckpoint(model, seed, 1, join(folder.path, `seed-${seed}.safetensors`)))
+    const first = await scorer.setReference(trained, reference)
+    expect(first.sequences).toBe(8)
+    expect(await scorer.setReference(trained, reference)).toEqual(first)
+    await scorer.setReference(checkpoints[1]!, reference)
+    await scorer.score(trained, [documents[0]!])
+    await scorer.setReference(checkpoints[2]!, reference)
+    await scorer.score(trained, [documents[0]!])
+    await expect(scorer.score(checkpoints[1]!, [documents[0]!])).rejects.toThrow('No reference was set')
+    await scorer.close()
+  })
+
+  it('refuses a checkpoint whose file is another one than the request names, and goes on', async () => {
+    const scorer = influence()
+    const replaced = join(folder.path, 'replaced.safetensors')
+    await copyFile(trained.path, replaced)
+    await expect(scorer.setReference({ path: replaced, digest: '00' }, reference)).rejects.toMatchObject({
+      code: 'BAD_DATA',
+      message: expect.stringContaining('the request names 00'),
+    })
+    await expect(scorer.setReference({ path: '/nowhere', digest: '01' }, reference)).rejects.toMatchObject({
+      code: 'BAD_DATA',
+    })
+    await expect(scorer.setReference(trained, [])).rejects.toMatchObject({ code: 'CONFIGURATION' })
+    expect((await scorer.setReference({ path: replaced, digest: trained.digest }, reference)).loss).toBeGreaterThan(0)
+    await scorer.close()
+  })
+})

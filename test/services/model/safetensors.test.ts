@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type FloatTensor, readSafetensors, writeSafetensors } from '../../../services/model/safetensors.ts'
+import { temporaryFolder } from './support.ts'
+
+const tensors: [string, FloatTensor][] = [
+  ['weight', { shape: [2, 3], data: Float32Array.of(1, -2, 3.5, 0, Number.MIN_VALUE, 1e30) }],
+  ['gain', { shape: [1], data: Float32Array.of(-0) }],
+  ['scalar', { shape: [], data: Float32Array.of(7) }],
+]
+
+function file(header: unknown, dataBytes: number): Buffer {
+  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  return Buffer.concat([length, text, Buffer.alloc(dataBytes)])
+}
+
+describe('safetensors', () => {
+  it('gives back names, shapes, values and metadata, and the digest of the file', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    const { digest, bytes } = await writeSafetensors(path, tensors, { step: '12' })
+    const content = await readFile(path)
+    expect(content.length).toBe(bytes)
+    expect(createHash('sha256').update(content).digest('hex')).toBe(digest)
+    const read = await readSafetensors(path)
+    expect(read.digest).toBe(digest)
+    expect(read.metadata).toEqual({ step: '12' })
+    expect([...read.tensors]).toEqual(tensors)
+    expect(Object.is(read.tensors.get('gain')!.data[0], -0)).toBe(true)
+  })
+
+  it('lays the file out as the format says: length, JSON, then the data from a multiple of 8', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    await writeSafetensors(path, tensors)
+    const content = await readFile(path)
+    const length = Number(content.readBigUInt64LE(0))
+    expect((8 + length) % 8).toBe(0)
+    const header = JSON.parse(content.toString('utf8', 8, 8 + length))
+    expect(header.weight).toEqual({ dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] })
+    expect(header.gain).toEqual({ dtype: 'F32', shape: [1], data_offsets: [24, 28] })
+    expect(content.readFloatLE(8 + length + 4)).toBe(-2)
+  })
+
+  it('replaces a file at once and leaves no temporary file behind', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    await writeSafetensors(path, tensors)
+    await writeSafetensors(path, [['other', { shape: [1], data: Float32Array.of(1) }]])
+    expect([...(await readSafetensors(path)).tensors.keys()]).toEqual(['other'])
+    expect(await readdir(folder.path)).toEqual(['a.safetensors'])
+  })
+
+  it('refuses a file truncated at any place', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    const { bytes } = await writeSafetensors(path, tensors)
+    for (const size of [bytes - 1, bytes - 30, 40, 8, 3, 0]) {
+      await writeSafetensors(path, tensors)
+      await truncate(path, size)
+      await expect(readSafetensors(path), `${size} bytes`).rejects.toMatchObject({
+        code: 'BAD_DATA',
+        message: expect.stringContaining(path),
+      })
+    }
+  })
+
+  it.each([
+    ['its header is not JSON', file('{"a": ', 0)],
+    ['only F32 is read', file({ a: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4)],
+    ['its shape [3] needs 12', file({ a: { dtype: 'F32', shape: [3], data_offsets: [0, 8] } }, 8)],
+    ['no valid shape', file({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4)],
+    ['do not cover its data', file({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 8)],
+    ['its header would have', Buffer.from('ffffffffffffffff', 'hex')],
+  ])('refuses a file because %s', async (reason, content) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    await writeFile(path, content)
+    await expect(readSafetensors(path)).rejects.toThrow(reason)
+  })
+
+  it('says which file does not exist', async () => {
+    await expect(readSafetensors('/nowhere/a.safetensors')).rejects.toThrow('/nowhere/a.safetensors is not a usable')
+  })
+})

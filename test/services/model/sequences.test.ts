@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { learningRateAt } from '../../../services/model/schedule.ts'
+import { documentWindows, padded, referenceSequence } from '../../../services/model/sequences.ts'
+
+const ids = (sequences: readonly { ids: Int32Array }[]) => sequences.map((sequence) => [...sequence.ids])
+
+describe('windows of a document', () => {
+  it('begin with the end of the document before, and every token is a target once', () => {
+    expect(ids(documentWindows([1, 2, 3, 4, 5], 3, 4))).toEqual([
+      [0, 1, 2, 3],
+      [3, 4, 5, 0],
+    ])
+  })
+
+  it('are as many as asked for at most', () => {
+    expect(ids(documentWindows([1, 2, 3, 4, 5], 3, 1))).toEqual([[0, 1, 2, 3]])
+    expect(ids(documentWindows([1, 2, 3, 4, 5, 6], 3, 9))).toEqual([
+      [0, 1, 2, 3],
+      [3, 4, 5, 6],
+      [6, 0],
+    ])
+  })
+
+  it('hold at least the end of the document', () => {
+    const [window, ...others] = documentWindows([], 3, 2)
+    expect([...window!.ids]).toEqual([0, 0])
+    expect([...window!.mask]).toEqual([1, 1])
+    expect(others).toEqual([])
+  })
+})
+
+describe('a reference sample', () => {
+  it('is the end of prompt and continuation, with all tokens or those of the continuation as targets', () => {
+    const all = referenceSequence([1, 2, 3], [4, 5], 3)
+    expect([...all.ids]).toEqual([2, 3, 4, 5])
+    expect([...all.mask]).toEqual([1, 1, 1, 1])
+    const end = referenceSequence([1, 2], [3], 9, 'continuation')
+    expect([...end.ids]).toEqual([0, 1, 2, 3])
+    expect([...end.mask]).toEqual([0, 0, 0, 1])
+  })
+})
+
+describe('padding', () => {
+  it('has no weight as a target', () => {
+    const { ids, mask } = padded({ ids: Int32Array.of(0, 9), mask: Float32Array.of(1, 1) }, 4)
+    expect([...ids]).toEqual([0, 9, 0, 0])
+    expect([...mask]).toEqual([1, 1, 0, 0])
+  })
+})
+
+describe('the learning rate', () => {
+  const schedule = { learningRate: 1, warmupSteps: 4, totalSteps: 100 }
+  it('warms up linearly, then follows a cosine to a tenth and stays there', () => {
+    expect(learningRateAt(0, schedule)).toBeCloseTo(0.25, 12)
+    expect(learningRateAt(50, schedule)).toBeCloseTo(0.55, 12)
+    expect(learningRateAt(100, schedule)).toBeCloseTo(0.1, 12)
+    expect(learningRateAt(500, schedule)).toBeCloseTo(0.1, 12)
+    expect(learningRateAt(0, { ...schedule, warmupSteps: 0 })).toBe(1)
+  })
+})
