@@ -54,7 +54,7 @@ const seed = z
   )
   .transform(String)
 
-/** JSON objects move integer-like keys to the front and set the prototype by `__proto__`: neither may name an actor. */
+/** JSON objects move integer-like keys to the front, so they may not name actors, whose order counts. */
 const actorName = z
   .string()
   .min(1, 'an actor needs a name')
@@ -62,7 +62,6 @@ const actorName = z
     (name) => !/^(?:0|[1-9][0-9]*)$/.test(name),
     'an actor name must not be a number, JSON objects would reorder it',
   )
-  .refine((name) => name !== '__proto__', 'is not a usable actor name')
 
 const actor = z.strictObject({
   subcategories: z
@@ -160,6 +159,10 @@ export function parseSelectionConfig(json: unknown): SelectionConfig {
 
 /** Parses a configuration by any schema. @throws WinnowError CONFIGURATION that names the path of every problem */
 export function parseConfigWith<T>(schema: z.ZodType<T>, json: unknown): T {
+  const prototypeKey = pathOfPrototypeKey(json)
+  if (prototypeKey !== null) {
+    throw new WinnowError('CONFIGURATION', `configuration: ${prototypeKey.join('.')}: is not a usable name`)
+  }
   const result = schema.safeParse(json)
   if (result.success) return result.data
   throw new WinnowError(
@@ -169,6 +172,16 @@ export function parseConfigWith<T>(schema: z.ZodType<T>, json: unknown): T {
       hint: 'Mend the named places of the configuration; nothing was changed.',
     },
   )
+}
+
+/** Where a key `__proto__` stands, which the schema would pass over in silence. */
+function pathOfPrototypeKey(json: unknown): string[] | null {
+  if (typeof json !== 'object' || json === null) return null
+  for (const [key, value] of Object.entries(json)) {
+    const below = key === '__proto__' ? [] : pathOfPrototypeKey(value)
+    if (below !== null) return [key, ...below]
+  }
+  return null
 }
 
 /** One sentence a problem. A union is reported by the branch that came furthest, so that `budget.documents` is named and not only `budget`. */

@@ -64,7 +64,7 @@ export function updateTheta(
     return reward === null ? theta[a]! : theta[a]! + actor.eta * (reward - mean)
   })
   if (config.normalize === 'sum')
-    after = normalizedBySum(after, 'the collaborative weights (theta) of the actors', round)
+    after = normalizedBySum(after, `theta of the actors ${config.actors.map(({ name }) => name).join(', ')}`, round)
   for (const [a, value] of after.entries()) {
     if (Number.isFinite(value)) continue
     throw new WinnowError(

@@ -1,9 +1,15 @@
 import type { Group } from './groups.ts'
 import type { Remaining } from './plan.ts'
 
-/** What the budget takes of a level, smallest (key, id) first. */
+/**
+ * What the budget takes of a level: the documents of these groups whose key(id, seed) is at most `keyLast`. Distinct ids have distinct
+ * keys, so this says it exactly, however many they are.
+ */
 export interface Cut {
-  ids: BigUint64Array
+  groups: readonly Group[]
+  seed: bigint
+  /** null where nothing is taken. */
+  keyLast: bigint | null
   documents: number
   tokens: number
 }
@@ -23,5 +29,5 @@ export interface Corpus {
   cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut>
 
   /** The documents of whole groups and of a cut in order of (key(id, orderSeed), id), in chunks. */
-  emit(whole: readonly Group[], cut: BigUint64Array, orderSeed: bigint): AsyncIterable<BigUint64Array>
+  emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncIterable<BigUint64Array>
 }

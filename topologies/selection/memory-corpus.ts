@@ -2,9 +2,10 @@ import type { Corpus, Cut } from './corpus.ts'
 import { GroupTable } from './group-table.ts'
 import type { Group } from './groups.ts'
 import { IdIndex } from './id-index.ts'
-import { sortByKey, wordsOf } from './mix.ts'
+import { mixInPlace, sortByKey, unmixInPlace, wordsOf } from './mix.ts'
 import type { Remaining } from './plan.ts'
 import { timesRead } from './reads.ts'
+import { key } from './u64.ts'
 
 /** Ids in a chunk of `emit`: half a megabyte. */
 const chunkIds = 65_536
@@ -99,12 +100,22 @@ export class MemoryCorpus implements Corpus {
       tokens += this.#tokens[this.#index.find(words[documents * 2]!, words[documents * 2 + 1]!)]!
       documents += 1
     }
-    return { ids: ids.slice(0, documents), documents, tokens }
+    const keyLast = documents === 0 ? null : key(ids[documents - 1]!, seed)
+    return { groups, seed, keyLast, documents, tokens }
   }
 
-  async *emit(whole: readonly Group[], cut: BigUint64Array, orderSeed: bigint): AsyncGenerator<BigUint64Array> {
-    const ids = sortByKey(this.#idsOf(whole, cut), orderSeed)
+  async *emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+    const ids = sortByKey(this.#idsOf(whole, this.#idsOfCut(cut)), orderSeed)
     for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
+  }
+
+  #idsOfCut({ groups, seed, keyLast }: Cut): BigUint64Array {
+    if (keyLast === null) return new BigUint64Array(0)
+    const ids = this.#idsOf(groups)
+    mixInPlace(ids, seed)
+    const taken = ids.filter((one) => one <= keyLast)
+    unmixInPlace(taken, seed)
+    return taken
   }
 
   /** The ids of all documents of these groups, in order of addition, and then those of `more`; a new column. */

@@ -19,7 +19,7 @@ export interface Selection {
   ids: AsyncIterable<BigUint64Array>
 }
 
-const nothing: Cut = { ids: new BigUint64Array(0), documents: 0, tokens: 0 }
+const nothing: Cut = { groups: [], seed: 0n, keyLast: null, documents: 0, tokens: 0 }
 
 /**
  * "Score", "Select" and "Emit" of SELECTION.md for one round: for the simulation, the live console and the replay alike.
@@ -53,6 +53,6 @@ export async function select(
             taken: cut.documents,
           },
     histogramDigest: histogramDigest(groups),
-    ids: corpus.emit(whole, cut.ids, seedOf(config.seed, round, 'order')),
+    ids: corpus.emit(whole, cut, seedOf(config.seed, round, 'order')),
   }
 }

@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { mixInPlace, sortByKey, unmixInPlace } from '../../../topologies/selection/mix.ts'
+import { compareIds, formatId, key, parseId, seedOf, splitmix64, u64Max } from '../../../topologies/selection/u64.ts'
+
+const u64 = fc.bigInt({ min: 0n, max: u64Max })
+
+describe('random choices', () => {
+  test('splitmix64 and seedOf give the values that SELECTION.md names', () => {
+    expect(splitmix64(0n)).toBe(0xe220a8397b1dcdafn)
+    expect(seedOf(7, 0, 'select')).toBe(5505375452765718958n)
+  })
+
+  test('a seed is the same as a number, a bigint and a string', () => {
+    expect(seedOf('7', 0, 'select')).toBe(5505375452765718958n)
+    expect(seedOf(7n, 0, 'select')).toBe(5505375452765718958n)
+    expect(seedOf(7, 1, 'select')).not.toBe(5505375452765718958n)
+    expect(seedOf(7, 0, 'sample:topic')).not.toBe(seedOf(7, 0, 'sample:domain'))
+  })
+
+  test('keys over columns of words equal the keys of bigints, and are undone to the ids', () => {
+    fc.assert(
+      fc.property(fc.array(u64), u64, (ids, seed) => {
+        const column = BigUint64Array.from(ids)
+        mixInPlace(column, seed)
+        expect([...column]).toEqual(ids.map((id) => key(id, seed)))
+        unmixInPlace(column, seed)
+        expect([...column]).toEqual(ids)
+      }),
+      { examples: [[[0n, 1n, u64Max, 2n ** 32n, 2n ** 32n - 1n, 2n ** 63n], u64Max]] },
+    )
+  })
+
+  test('sortByKey orders distinct ids by key', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(u64, { maxLength: 200 }), u64, (ids, seed) => {
+        const sorted = [...ids].sort((a, b) => compareIds(key(a, seed), key(b, seed)))
+        expect([...sortByKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
+      }),
+    )
+  })
+})
+
+describe('document ids as text', () => {
+  test('every unsigned 64-bit integer survives', () => {
+    fc.assert(fc.property(u64, (id) => parseId(formatId(id)) === id))
+    expect(parseId('18446744073709551615')).toBe(u64Max)
+    expect(parseId('9007199254740993')).toBe(9007199254740993n)
+  })
+
+  test.each([
+    '',
+    '-1',
+    '+1',
+    '01',
+    '00',
+    '1.0',
+    '1e3',
+    ' 1',
+    '1 ',
+    '18446744073709551616',
+    '99999999999999999999',
+    '0x1',
+    '١',
+  ])('%j is not an id', (text) => {
+    expect(parseId(text)).toBeNull()
+  })
+})
