@@ -1,14 +1,11 @@
-import { DeadLetter, Document, type RecordType, type RecordValue, topics } from '../../schemas/index.ts'
+import { DeadLetter, Document, topics } from '../../schemas/index.ts'
+import type { Codec } from '../runtime/codec.ts'
 import type { OutgoingRecord } from '../runtime/kafka/port.ts'
 import { maxRecordBytes, recordBytes } from '../runtime/kafka/split.ts'
 import { documentId } from './document-id.ts'
 import type { Line } from './lines.ts'
 import { parseRow, type Rejection } from './row.ts'
 import type { TokenCounter } from './token-counter.ts'
-
-export interface Encoder {
-  encode<R extends RecordType>(record: R, value: RecordValue<R>): Uint8Array
-}
 
 export interface BatchLimits {
   /** A transaction costs about 10 ms whatever is in it, so hundreds of rows share one. */
@@ -74,12 +71,12 @@ export class Batch {
   }
 
   /** The records of the batch, and how many of them are documents and dead letters. */
-  async encode(encoder: Encoder, countTokens: TokenCounter) {
+  async encode(codec: Pick<Codec, 'encode'>, countTokens: TokenCounter) {
     const tokens = await countTokens(this.#rows.map((row) => row.text))
     const records: OutgoingRecord[] = []
     for (const [index, { row, text, meta, bytes }] of this.#rows.entries()) {
       const docId = documentId(this.#source, row)
-      const value = encoder.encode(Document, { docId, text, tokens: tokens[index]!, meta })
+      const value = codec.encode(Document, { docId, text, tokens: tokens[index]!, meta })
       const record = { topic: topics.documents.name, key: docId.toString(), value }
       const size = recordBytes(record)
       if (size <= maxRecordBytes) records.push(record)
@@ -87,7 +84,7 @@ export class Batch {
     }
     const documents = records.length
     for (const letter of this.#deadLetters) {
-      records.push({ topic: topics.deadLetters.name, key: letter.origin, value: encoder.encode(DeadLetter, letter) })
+      records.push({ topic: topics.deadLetters.name, key: letter.origin, value: codec.encode(DeadLetter, letter) })
     }
     return { records, documents, rejected: this.#deadLetters.length }
   }

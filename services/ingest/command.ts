@@ -2,7 +2,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
-import { type IngestResult, ingest, type RecordCodec, type SourceResult } from './ingest.ts'
+import { type IngestCodec, type IngestResult, ingest, type SourceResult } from './ingest.ts'
 import { createProgress, type Terminal } from './progress.ts'
 import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 
@@ -16,7 +16,7 @@ export interface IngestFlags {
 
 export interface IngestContext {
   readonly kafka: Kafka
-  readonly codec: RecordCodec
+  readonly codec: IngestCodec
   readonly log: Log
   readonly clock: Clock
   readonly signal: AbortSignal

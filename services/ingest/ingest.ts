@@ -1,9 +1,10 @@
-import { type RecordType, type RecordValue, Source, topics } from '../../schemas/index.ts'
+import { Source, topics } from '../../schemas/index.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { type Codec, DecodeError } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
-import type { BatchLimits, Encoder } from './batch.ts'
+import type { BatchLimits } from './batch.ts'
 import { deadLetterBytesKept } from './batch.ts'
 import { sourceNumberMax } from './document-id.ts'
 import type { LineLimits } from './lines.ts'
@@ -17,9 +18,7 @@ import { SourceWriter } from './writer.ts'
 /** One ingest writes at a time: a second one with this id fences the first. */
 const transactionalId = 'winnow-ingest'
 
-export interface RecordCodec extends Encoder {
-  decodeAs<R extends RecordType>(record: R, bytes: Buffer): RecordValue<R>
-}
+export type IngestCodec = Pick<Codec, 'encode' | 'decodeAs'>
 
 export interface IngestLimits extends BatchLimits, LineLimits {}
 
@@ -34,7 +33,7 @@ export interface IngestOptions {
   /** Files, folders and `-` for standard input. */
   readonly paths: readonly string[]
   readonly kafka: Kafka
-  readonly codec: RecordCodec
+  readonly codec: IngestCodec
   readonly log: Log
   readonly clock: Clock
   readonly progress: IngestProgress
@@ -128,13 +127,21 @@ function asBefore({ action, file, known }: Plan): SourceResult {
 }
 
 /** The last record of each source. */
-async function readSources(kafka: Kafka, codec: RecordCodec): Promise<Map<string, Source>> {
+async function readSources(kafka: Kafka, codec: IngestCodec): Promise<Map<string, Source>> {
   const sources = new Map<string, Source>()
   for await (const records of kafka.read(topics.sources.name)) {
-    for (const { value } of records) {
+    for (const { topic, partition, offset, value } of records) {
       if (value === null) continue
-      const source = codec.decodeAs(Source, value)
-      sources.set(source.name, source)
+      try {
+        const source = await codec.decodeAs(Source, value)
+        sources.set(source.name, source)
+      } catch (cause) {
+        if (!(cause instanceof DecodeError)) throw cause
+        throw new WinnowError('BAD_DATA', `${topic}[${partition}]@${offset} is no source: ${cause.message}`, {
+          hint: 'without it, it is not known which rows have been ingested: mend or replace the record',
+          cause,
+        })
+      }
     }
   }
   return sources

@@ -1,7 +1,8 @@
 import { Source, topics } from '../../schemas/index.ts'
+import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
-import type { Batch, Encoder } from './batch.ts'
+import type { Batch } from './batch.ts'
 import { rowMax } from './document-id.ts'
 import type { TokenCounter } from './token-counter.ts'
 
@@ -11,13 +12,13 @@ import type { TokenCounter } from './token-counter.ts'
  */
 export class SourceWriter {
   readonly #producer: Producer
-  readonly #encoder: Encoder
+  readonly #codec: Pick<Codec, 'encode'>
   readonly #countTokens: TokenCounter
   #underWay: Promise<void> = Promise.resolve()
 
-  constructor(producer: Producer, encoder: Encoder, countTokens: TokenCounter) {
+  constructor(producer: Producer, codec: Pick<Codec, 'encode'>, countTokens: TokenCounter) {
     this.#producer = producer
-    this.#encoder = encoder
+    this.#codec = codec
     this.#countTokens = countTokens
   }
 
@@ -28,9 +29,9 @@ export class SourceWriter {
   async write(batch: Batch, state: Source): Promise<Source> {
     if (state.rowNext > rowMax + 1)
       throw new WinnowError('BAD_DATA', `${state.name} has more rows than an id can hold (2^40)`)
-    const { records, documents, rejected } = await batch.encode(this.#encoder, this.#countTokens)
+    const { records, documents, rejected } = await batch.encode(this.#codec, this.#countTokens)
     const after = { ...state, documents: state.documents + documents, rejected: state.rejected + rejected }
-    records.push({ topic: topics.sources.name, key: after.name, value: this.#encoder.encode(Source, after) })
+    records.push({ topic: topics.sources.name, key: after.name, value: this.#codec.encode(Source, after) })
     await this.#underWay
     this.#underWay = this.#transaction(records)
     // Whoever writes next, or waits for the end, gets the error; without this line the process would end before.

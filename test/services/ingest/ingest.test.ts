@@ -4,8 +4,9 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { topics } from '../../../schemas/index.ts'
 import { placeOf } from '../../../services/ingest/document-id.ts'
+import { DecodeError } from '../../../services/runtime/codec.ts'
 import { maxRecordBytes } from '../../../services/runtime/kafka/split.ts'
-import { Killed, MemoryKafka } from './memory-kafka.ts'
+import { codec, Killed, MemoryKafka } from './memory-kafka.ts'
 import { folder, row, rows, run } from './support.ts'
 
 const text = (kafka: MemoryKafka) => kafka.documents.map((document) => document.text)
@@ -291,6 +292,20 @@ describe('before anything is written it is an error', () => {
 
   test('when a folder holds nothing to read', async () => {
     await expect(run(new MemoryKafka(), [folder({ 'a.txt': 'x' })])).rejects.toThrow(/no \.jsonl/)
+  })
+
+  test('when the state of a source cannot be read', async () => {
+    const codecOfNothing = {
+      ...codec,
+      decodeAs: () => {
+        throw new DecodeError('bad-framing', 'no record')
+      },
+    }
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.jsonl': rows(1) })
+    await run(kafka, [path])
+    await expect(run(kafka, [path], { codec: codecOfNothing })).rejects.toThrow('winnow.sources[0]@0 is no source')
+    expect(kafka.documents).toHaveLength(1)
   })
 
   test('when the tokenizer cannot be loaded', async () => {

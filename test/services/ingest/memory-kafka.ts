@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8'
 import { DeadLetter, Document, type RecordType, type RecordValue, Source, topics } from '../../../schemas/index.ts'
-import type { RecordCodec } from '../../../services/ingest/ingest.ts'
+import type { IngestCodec } from '../../../services/ingest/ingest.ts'
 import type {
   IncomingRecord,
   Kafka,
@@ -9,9 +9,9 @@ import type {
   SentRange,
 } from '../../../services/runtime/kafka/port.ts'
 
-/** Encodes as Node's own serialisation: what ingest writes is read back without a registry. */
-export const codec: RecordCodec = {
-  encode: (_record, value) => serialize(value),
+/** Checks as the real one does and encodes as Node's own serialisation: what ingest writes is read back without a registry. */
+export const codec: IngestCodec = {
+  encode: (record, value) => serialize(record.check.parse(value)),
   decodeAs: <R extends RecordType>(_record: R, bytes: Buffer) => deserialize(bytes) as RecordValue<R>,
 }
 
@@ -39,7 +39,7 @@ export class MemoryKafka {
   }
 
   all<R extends RecordType>(topic: { name: string }, record: R): RecordValue<R>[] {
-    return (this.topics.get(topic.name) ?? []).map(({ value }) => codec.decodeAs(record, Buffer.from(value!)))
+    return (this.topics.get(topic.name) ?? []).map(({ value }) => deserialize(value!) as RecordValue<R>)
   }
 
   get documents(): Document[] {
