@@ -55,41 +55,44 @@ export class ClickHouseCorpus implements Corpus {
 
   async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
     const { from, parameters } = this.#view()
-    const filter = groupsFilter(groups)
-    const marginal = `SELECT doc, tokens, ${keySql('doc', 'seed', 'cut')} AS k FROM (${from}) WHERE ${filter.sql}`
+    const marginal = `SELECT tokens, ${keySql('doc', 'seed', 'cut')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
     const taken =
       'documents' in remaining
-        ? `SELECT doc, tokens FROM (${marginal}) ORDER BY k, doc LIMIT {remaining:UInt64}`
-        : `SELECT doc, tokens FROM (SELECT doc, tokens, k, sum(tokens) OVER (ORDER BY k, doc ROWS UNBOUNDED PRECEDING) - tokens AS before
-           FROM (${marginal})) WHERE before < {remaining:UInt64} ORDER BY k, doc`
-    const rows = await this.#sql.query<{ doc: string; tokens: string }>(taken, {
-      ...parameters,
-      ...filter.parameters,
+        ? `SELECT k, tokens FROM (${marginal}) ORDER BY k LIMIT {remaining:UInt64}`
+        : `SELECT k, tokens FROM (SELECT k, tokens, sum(tokens) OVER (ORDER BY k ROWS UNBOUNDED PRECEDING) - tokens AS before
+           FROM (${marginal})) WHERE before < {remaining:UInt64}`
+    const [row] = await this.#sql.query<{ keyLast: string; documents: string; tokens: string }>(
+      `SELECT max(k) AS keyLast, count() AS documents, sum(tokens) AS tokens FROM (${taken})`,
+      { ...parameters, seed, remaining: 'documents' in remaining ? remaining.documents : remaining.tokens },
+    )
+    const documents = Number(row!.documents)
+    return {
+      groups,
       seed,
-      remaining: 'documents' in remaining ? remaining.documents : remaining.tokens,
-    })
-    return { ids: idsOf(rows), documents: rows.length, tokens: rows.reduce((sum, row) => sum + Number(row.tokens), 0) }
+      keyLast: documents === 0 ? null : BigInt(row!.keyLast),
+      documents,
+      tokens: Number(row!.tokens),
+    }
   }
 
-  async *emit(whole: readonly Group[], cut: BigUint64Array, orderSeed: bigint): AsyncIterable<BigUint64Array> {
+  async *emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncIterable<BigUint64Array> {
     const { from, parameters } = this.#view()
-    const filter = groupsFilter(whole)
-    const documents = whole.reduce((sum, group) => sum + group.documents, 0) + cut.length
+    const chosen = [isOneOf(whole)]
+    if (cut.keyLast !== null)
+      chosen.push(`(${isOneOf(cut.groups)} AND ${keySql('doc', 'cutSeed', 'cut')} <= {keyLast:UInt64})`)
+    const documents = whole.reduce((sum, group) => sum + group.documents, 0) + cut.documents
     const pages = Math.max(1, Math.ceil(documents / emitDocumentsPerPage))
-    const cutIds = [...cut].map(String)
     // Keys are spread evenly over 64 bits, so equal ranges of them are pages of nearly equal size.
     const step = 2n ** 64n / BigInt(pages)
     for (let page = 0; page < pages; page++) {
       const first = step * BigInt(page)
       const last = page === pages - 1 ? 2n ** 64n - 1n : first + step - 1n
       const rows = await this.#sql.query<{ doc: string }>(
-        `SELECT doc FROM (SELECT doc, ${keySql('doc', 'seed', 'order')} AS k FROM (
-           SELECT doc FROM (${from}) WHERE ${filter.sql}
-           UNION ALL SELECT arrayJoin({cut:Array(UInt64)}) AS doc))
-         WHERE k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k, doc`,
-        { ...parameters, ...filter.parameters, cut: cutIds, seed: orderSeed, first, last },
+        `SELECT doc FROM (SELECT doc, ${keySql('doc', 'seed', 'order')} AS k FROM (${from}) WHERE ${chosen.join(' OR ')})
+         WHERE k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
+        { ...parameters, cutSeed: cut.seed, keyLast: cut.keyLast ?? 0n, seed: orderSeed, first, last },
       )
-      yield idsOf(rows)
+      yield BigUint64Array.from(rows, ({ doc }) => BigInt(doc))
     }
   }
 
@@ -121,11 +124,14 @@ export class ClickHouseCorpus implements Corpus {
   }
 }
 
-function groupsFilter(groups: readonly Group[]): { sql: string; parameters: SqlParameters } {
-  const names = groups.map(({ labels, reads }) => `${labels.join(',')};${reads}`)
-  if (names.length === 0) return { sql: '0', parameters: {} }
-  const name = "concat(arrayStringConcat(labels, ','), ';', toString(reads))"
-  return { sql: `${name} IN (SELECT arrayJoin({groups:Array(String)}))`, parameters: { groups: names } }
+/** A condition on labels and reads. The numbers stand in the statement itself: a list of parameters of this length would not fit into a URL. */
+function isOneOf(groups: readonly Group[]): string {
+  if (groups.length === 0) return 'false'
+  const tuples = groups.map(({ labels, reads }) => {
+    const numbers = [...labels, reads]
+    if (!numbers.every(Number.isSafeInteger)) throw new RangeError(`not a group: ${numbers.join(', ')}`)
+    return `(${numbers.join(',')})`
+  })
+  const names = [...groups[0]!.labels.map((_, i) => `labels[${i + 1}]`), 'reads']
+  return `(${names.join(', ')}) IN (${tuples.join(',')})`
 }
-
-const idsOf = (rows: readonly { doc: string }[]): BigUint64Array => BigUint64Array.from(rows, ({ doc }) => BigInt(doc))

@@ -24,18 +24,22 @@ const idOf = (n: number) => splitmix64(BigInt(n))
 /** 400 documents over three partitions; every tenth has no topic label. Everything is added twice, the repeat at a higher offset. */
 async function fill(store: CorpusStore): Promise<TopicOffset[]> {
   for (const repeat of [0, 1]) {
-    for (let n = 0; n < documents; n++) {
-      const at = { partition: n % partitions, offset: Math.floor(n / partitions) + repeat * 1000 }
-      const docId = idOf(n)
-      const tokens = 10 + (n % 7)
-      await store.addDocuments([{ value: { docId, text: `text ${n}`, meta: '{}', tokens }, ...at }])
-      for (const [i, { actor, version }] of columns.entries()) {
-        if (actor === 'topic' && n % 10 === 0) continue
-        const subcategory = Number(splitmix64(idOf(n)) >> BigInt(i)) % sizes[i]!
-        await store.addLabels([
-          { value: { docId, actor, subcategory: Math.abs(subcategory), score: 0.5, tokens, version }, ...at },
-        ])
-      }
+    const all = Array.from({ length: documents }, (_, n) => ({
+      n,
+      at: { partition: n % partitions, offset: Math.floor(n / partitions) + repeat * 1000 },
+      tokens: 10 + (n % 7),
+    }))
+    await store.addDocuments(
+      all.map(({ n, at, tokens }) => ({ value: { docId: idOf(n), text: `text ${n}`, meta: '{}', tokens }, ...at })),
+    )
+    for (const [i, { actor, version }] of columns.entries()) {
+      const labelled = all.filter(({ n }) => actor !== 'topic' || n % 10 !== 0)
+      await store.addLabels(
+        labelled.map(({ n, at, tokens }) => {
+          const subcategory = Number(splitmix64(idOf(n) ^ BigInt(i)) % BigInt(sizes[i]!))
+          return { value: { docId: idOf(n), actor, subcategory, score: 0.5, tokens, version }, ...at }
+        }),
+      )
     }
   }
   const offsets = [topics.documents.name, ...columns.map(({ topic }) => topic)].flatMap((topic) =>

@@ -1,0 +1,75 @@
+import { corpusStations, type Ports, type Station } from '../../topologies/dataflow.ts'
+import { createLabeler, type Labeler } from '../labeler/labeler.ts'
+import type { ActorLabels, Config } from '../runtime/config.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { groupIdOf, runStation } from '../runtime/station.ts'
+import { createCorpusTopics, type Runtime } from './runtime.ts'
+import type { Service } from './services.ts'
+
+const sinkName = 'label sink'
+
+/** Ports of which a station uses some: asking for another is a mistake in the station. */
+export function portsOf(some: Partial<Ports>): Ports {
+  return new Proxy(some, {
+    get(target, name) {
+      if (name in target) return target[name as keyof Ports]
+      throw new WinnowError('UNEXPECTED', `this station has no port ${String(name)}`)
+    },
+  }) as Ports
+}
+
+function stationOf(config: Config, name: string): Station {
+  return corpusStations(config.actors.map((actor) => actor.name)).find((station) => station.name === name)!
+}
+
+/** Labels every document for one actor. Its consumer group is the actor's: a new actor reads from the start. */
+export async function startLabeler(
+  runtime: Runtime,
+  config: Config,
+  actor: ActorLabels,
+  onFailure: (error: unknown) => void,
+): Promise<Service & { labeler: Labeler }> {
+  await createCorpusTopics(runtime.kafka, config)
+  const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
+  const station = stationOf(config, `labeler ${actor.name}`)
+  const handle = await runStation({
+    ...runtime,
+    station,
+    build: (output) => station.build(portsOf({ labelModel: () => labeler }), output),
+    // Labels of another version are other labels: every document is labelled again, beside the old ones.
+    groupId: groupIdOf(`${station.name} ${labeler.version}`),
+    onFailure,
+  })
+  const close = async () => {
+    await handle.close()
+    await labeler.close()
+  }
+  return { name: station.name, labeler, close }
+}
+
+/** Writes documents and labels into ClickHouse. */
+export async function startLabelSink(
+  runtime: Runtime,
+  config: Config,
+  onFailure: (error: unknown) => void,
+): Promise<Service> {
+  await createCorpusTopics(runtime.kafka, config)
+  const station = stationOf(config, sinkName)
+  const handle = await runStation({
+    ...runtime,
+    station,
+    build: (output) => station.build(portsOf({ store: runtime.store }), output),
+    groupId: groupIdOf(sinkName),
+    onFailure,
+  })
+  return { name: sinkName, close: () => handle.close() }
+}
+
+/** All labelers and the label sink. */
+export async function startCorpus(runtime: Runtime, config: Config, onFailure: (error: unknown) => void) {
+  await createCorpusTopics(runtime.kafka, config)
+  const labelers = await Promise.all(config.actors.map((actor) => startLabeler(runtime, config, actor, onFailure)))
+  const sink = await startLabelSink(runtime, config, onFailure)
+  const versions = Object.fromEntries(labelers.map(({ labeler }) => [labeler.actor, labeler.version]))
+  return { services: [...labelers, sink] as Service[], versions }
+}

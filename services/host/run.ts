@@ -1,0 +1,158 @@
+import { labelsTopic, type Manifest, Progress, Run, runTopics, topics } from '../../schemas/index.ts'
+import type { ConsoleEvent } from '../../topologies/console/console.ts'
+import type { LabelColumn } from '../../topologies/corpus-store.ts'
+import { runStations } from '../../topologies/dataflow.ts'
+import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { createRunInfluence } from '../influence/model.ts'
+import type { Model } from '../model/model.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { groupIdOf, runStation } from '../runtime/station.ts'
+import { SelectionReader } from '../trainer/selection-reader.ts'
+import { train } from '../trainer/trainer.ts'
+import { portsOf } from './corpus.ts'
+import { createRunTopics, type Runtime } from './runtime.ts'
+import type { Service } from './services.ts'
+
+/** Records a run. The same run again is the same record; another configuration under its name is refused. */
+export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: string | null = null): Promise<void> {
+  const known = (await listRuns(runtime)).get(run.name)
+  const config = runConfigJson(run)
+  if (known !== undefined && known.config !== config) {
+    throw new WinnowError('CONFIGURATION', `run ${run.name} exists with another configuration`, {
+      hint: 'A run is never changed: give the new one another name, or start with --fresh.',
+    })
+  }
+  if (known !== undefined) return
+  const producer = await runtime.kafka.producer()
+  const value = runtime.codec.encode(Run, { run: run.name, config, replayOf })
+  await producer.send([{ topic: topics.runs.name, key: run.name, value }])
+  await producer.close()
+}
+
+/** All recorded runs by name. */
+export async function listRuns(runtime: Runtime): Promise<Map<string, Run>> {
+  const runs = new Map<string, Run>()
+  for await (const records of runtime.kafka.read(topics.runs.name)) {
+    for (const { value } of records) {
+      if (value === null) continue
+      const run = await runtime.codec.decodeAs(Run, value)
+      runs.set(run.run, run)
+    }
+  }
+  return runs
+}
+
+/** @throws WinnowError CONFIGURATION where there is none of that name */
+export async function runNamed(runtime: Runtime, name: string): Promise<RunConfig> {
+  const runs = await listRuns(runtime)
+  const run = runs.get(name)
+  if (run === undefined) {
+    throw new WinnowError('CONFIGURATION', `there is no run ${name}`, {
+      hint: `Runs: ${[...runs.keys()].join(', ') || 'none'}.`,
+    })
+  }
+  return parseRunConfig(JSON.parse(run.config))
+}
+
+export const columnsOf = (run: RunConfig): LabelColumn[] =>
+  run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))
+
+export interface RunHooks {
+  readonly onFailure: (error: unknown) => void
+  readonly onConsole?: (event: ConsoleEvent) => void
+  readonly onProgress?: (progress: Progress) => void
+}
+
+const consoleTickMs = 500
+
+/** The influence worker, actors and console of a run. */
+export async function startRunStations(
+  runtime: Runtime,
+  run: RunConfig,
+  model: Model,
+  hooks: RunHooks,
+): Promise<Service[]> {
+  const of = runTopics(run.name)
+  await createRunTopics(runtime.kafka, of)
+  const services: Service[] = []
+  // A control run asks for no rewards and needs no worker.
+  const influence = run.sampleDocuments === 0 ? undefined : await createRunInfluence(run, model)
+  if (influence !== undefined) services.push(influence)
+  const reader = await SelectionReader.open({
+    ...runtime,
+    run: run.name,
+    groupId: groupIdOf('console reader', run.name),
+  })
+  services.push({ name: `selections of ${run.name}`, close: () => reader.close() })
+  const ports = portsOf({
+    store: runtime.store,
+    ...(influence !== undefined && { influence }),
+    console: {
+      columns: columnsOf(run),
+      selections: { selection: (manifest: Manifest) => reader.chunks(manifest) },
+      now: systemClock,
+      ...(hooks.onConsole !== undefined && { onEvent: hooks.onConsole }),
+    },
+  })
+  for (const station of runStations(run)) {
+    if (station.name === 'influence' && influence === undefined) continue
+    const groupId = groupIdOf(station.name, run.name)
+    const handle = await runStation({
+      ...runtime,
+      station,
+      build: (output) => station.build(ports, output),
+      groupId,
+      ...(station.name === 'console' && { transactionalId: groupId, tickMs: consoleTickMs }),
+      onFailure: hooks.onFailure,
+    })
+    services.push({ name: `${station.name} of ${run.name}`, close: () => handle.close() })
+  }
+  return services
+}
+
+/** The reference trainer of a run. `done` resolves when it has made its last step. */
+export async function startTrainer(
+  runtime: Runtime,
+  run: RunConfig,
+  model: Model,
+  hooks: RunHooks,
+): Promise<Service & { done: Promise<void> }> {
+  await createRunTopics(runtime.kafka, runTopics(run.name))
+  const reader = await SelectionReader.open({ ...runtime, run: run.name, groupId: groupIdOf('trainer', run.name) })
+  const producer = await runtime.kafka.producer()
+  const stop = new AbortController()
+  const ports = {
+    ...runtime,
+    reader,
+    producer,
+    model,
+    ...(hooks.onProgress !== undefined && { onProgress: hooks.onProgress }),
+  }
+  const done = train(run, ports, stop.signal)
+  done.catch((error: unknown) => {
+    if (!stop.signal.aborted) hooks.onFailure(error)
+  })
+  return {
+    name: `trainer of ${run.name}`,
+    done,
+    close: async () => {
+      stop.abort()
+      await done.catch(() => {})
+      await reader.close()
+      await producer.close()
+    },
+  }
+}
+
+/** All progress reports of a run, in order; a step reported twice (after a kill) counts once. */
+export async function readProgress(runtime: Runtime, run: string): Promise<Progress[]> {
+  const bySteps = new Map<number, Progress>()
+  for await (const records of runtime.kafka.read(runTopics(run).progress.name)) {
+    for (const { value } of records) {
+      const progress = await runtime.codec.decodeAs(Progress, value!)
+      bySteps.set(progress.step, progress)
+    }
+  }
+  return [...bySteps.values()].sort((a, b) => a.step - b.step)
+}

@@ -1,0 +1,93 @@
+import * as schemas from '../../schemas/index.ts'
+import { labelsTopic, type RecordType, type RunTopics, type TopicSpec, topics } from '../../schemas/index.ts'
+import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
+import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
+import { migrate } from '../runtime/clickhouse/migrate.ts'
+import { type Codec, createCodec } from '../runtime/codec.ts'
+import type { Config } from '../runtime/config.ts'
+import { createKafka } from '../runtime/kafka/kafkajs.ts'
+import type { Kafka, TopicDefinition } from '../runtime/kafka/port.ts'
+import type { Log } from '../runtime/log.ts'
+
+/** Where the parts are. */
+export interface Addresses {
+  readonly brokers: readonly string[]
+  readonly registryUrl: string
+  readonly clickhouseUrl: string
+  readonly database?: string
+}
+
+/** Open connections to everything a station needs. */
+export interface Runtime {
+  readonly kafka: Kafka
+  readonly codec: Codec
+  readonly clickHouse: ClickHouse
+  readonly store: ClickHouseStore
+  readonly log: Log
+  close(): Promise<void>
+}
+
+/** Every record type of schemas/: what the registry is told of. */
+export const allRecords: readonly RecordType[] = [
+  schemas.Source,
+  schemas.Document,
+  schemas.Label,
+  schemas.Run,
+  schemas.Progress,
+  schemas.RewardRequest,
+  schemas.Reward,
+  schemas.RoundOpened,
+  schemas.RoundClosed,
+  schemas.Manifest,
+  schemas.ActorState,
+  schemas.SelectionChunk,
+  schemas.DeadLetter,
+]
+
+/** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
+export async function openRuntime(addresses: Addresses, log: Log): Promise<Runtime> {
+  const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log })
+  const codec = await createCodec({ registry: addresses.registryUrl, records: allRecords })
+  const { database } = addresses
+  const clickHouse = await createClickHouse({
+    url: addresses.clickhouseUrl,
+    ...(database !== undefined && { database }),
+  })
+  try {
+    await migrate(clickHouse.sql)
+  } catch (error) {
+    await clickHouse.close()
+    throw error
+  }
+  return {
+    kafka,
+    codec,
+    clickHouse,
+    store: new ClickHouseStore(clickHouse.sql),
+    log,
+    close: async () => {
+      await kafka.close()
+      await clickHouse.close()
+    },
+  }
+}
+
+const definitionOf = (
+  { name, partitions, cleanup, retentionMs }: TopicSpec,
+  corpusPartitions: number,
+): TopicDefinition => ({
+  name,
+  partitions: partitions === 'corpus' ? corpusPartitions : partitions,
+  cleanup,
+  retentionMs,
+})
+
+/** Creates the topics of the corpus, where they are missing. */
+export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<void> {
+  const specs = [...Object.values(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
+  await kafka.createTopics(specs.map((spec) => definitionOf(spec, config.corpus.partitions)))
+}
+
+export async function createRunTopics(kafka: Kafka, of: RunTopics): Promise<void> {
+  await kafka.createTopics(Object.values(of).map((spec) => definitionOf(spec, 1)))
+}
