@@ -5,12 +5,15 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Kafka, logLevel } from 'kafkajs'
 import { WinnowError } from '../../services/runtime/errors.ts'
-import { type Child, startChild, waitForLog } from './child.ts'
-import type { Ports } from './ports.ts'
+import { type Child, readyOrStopped, startChild } from './child.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 
 const run = promisify(execFile)
 const loggingOption = `-Dlog4j2.configurationFile=${fileURLToPath(new URL('./broker-log4j2.properties', import.meta.url))}`
+
+/** The loopback ports of a broker and a registry. */
+export const portNames = ['broker', 'controller', 'registry', 'registryManagement'] as const
+export type Ports = Record<(typeof portNames)[number], number>
 
 /** What a program of the Java path needs to start. */
 export interface JavaProgram {
@@ -25,32 +28,43 @@ export interface JavaProgram {
   started(identity: ProcessIdentity): void
 }
 
-// After kill -9 the controller waits for the old broker session to time out; with the default of 9 s a restart takes 12.5 s.
-const properties = (folder: string, ports: Ports): string => `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${ports.controller}
-listeners=PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports.broker}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=${join(folder, 'log')}
-auto.create.topics.enable=false
-num.partitions=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
-num.network.threads=2
-num.io.threads=4
-log.cleaner.dedupe.buffer.size=16777216
-`
+/** Settings of a single node that is its own controller, the same from jars and in a container. */
+export const brokerProperties: Readonly<Record<string, string>> = {
+  'process.roles': 'broker,controller',
+  'node.id': '1',
+  'controller.listener.names': 'CONTROLLER',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+  // A misspelt topic is an error, not a new topic.
+  'auto.create.topics.enable': 'false',
+  'num.partitions': '1',
+  'offsets.topic.replication.factor': '1',
+  'offsets.topic.num.partitions': '4',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'transaction.state.log.num.partitions': '4',
+  'share.coordinator.state.topic.replication.factor': '1',
+  'share.coordinator.state.topic.min.isr': '1',
+  'share.coordinator.state.topic.num.partitions': '1',
+  'group.initial.rebalance.delay.ms': '0',
+  // After kill -9 the controller waits for the old broker session to time out; with the default of 9 s a restart takes 12.5 s.
+  'broker.session.timeout.ms': '2000',
+  'broker.heartbeat.interval.ms': '500',
+  'num.network.threads': '2',
+  'num.io.threads': '4',
+  // The default of 128 MiB would be half the heap.
+  'log.cleaner.dedupe.buffer.size': '16777216',
+}
+
+const propertiesFile = (folder: string, ports: Ports): string =>
+  Object.entries({
+    ...brokerProperties,
+    'controller.quorum.voters': `1@127.0.0.1:${ports.controller}`,
+    listeners: `PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.broker}`,
+    'log.dirs': join(folder, 'log'),
+  })
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
 
 const brokerHeap = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
@@ -59,7 +73,7 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
   const { folder, ports } = program
   mkdirSync(folder, { recursive: true })
   const configuration = join(folder, 'server.properties')
-  writeFileSync(configuration, properties(folder, ports))
+  writeFileSync(configuration, propertiesFile(folder, ports))
   const clusterId = await format(program, jars, configuration)
   const child = startChild(
     'Kafka broker',
@@ -68,27 +82,25 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
     folder,
   ) // biome-ignore format: a command line
   program.started(child.identity)
-  try {
-    await waitForLog(child, /Kafka Server started/, 60_000)
-    await assertOurs(`127.0.0.1:${ports.broker}`, clusterId)
-    return child
-  } catch (error) {
-    await child.stop()
-    throw error
-  }
+  return await readyOrStopped(child, /Kafka Server started/, () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId))
 }
 
 const classpath = (jars: string): string => join(jars, '*')
 
-/** The cluster's id. The first time it is made, written down, and then the log folder is formatted with it. */
-async function format(program: JavaProgram, jars: string, configuration: string): Promise<string> {
-  const file = join(program.folder, 'cluster-id')
+/** The id of the cluster whose state is in `folder`; made and written down the first time. */
+export function readClusterId(folder: string): string {
+  const file = join(folder, 'cluster-id')
   if (!existsSync(file)) {
-    // The id is 16 bytes in base64url; a leading dash would look like an option.
+    // 16 bytes in base64url; a leading dash would look like an option.
     const bytes = Buffer.from(crypto.randomUUID().replaceAll('-', ''), 'hex')
     writeFileSync(file, bytes.toString('base64url').replace(/^-/, 'w'))
   }
-  const clusterId = readFileSync(file, 'utf8').trim()
+  return readFileSync(file, 'utf8').trim()
+}
+
+/** Formats the log folder the first time; gives the cluster's id. */
+async function format(program: JavaProgram, jars: string, configuration: string): Promise<string> {
+  const clusterId = readClusterId(program.folder)
   if (!existsSync(join(program.folder, 'log', 'meta.properties'))) {
     // A class archive can be used here, but one in the making is the broker's.
     const options = program.options.filter((option) => !option.startsWith('-XX:ArchiveClassesAtExit'))
@@ -98,8 +110,8 @@ async function format(program: JavaProgram, jars: string, configuration: string)
   return clusterId
 }
 
-/** Refuses a stranger on our port. */
-async function assertOurs(broker: string, clusterId: string): Promise<void> {
+/** Connects; UNREACHABLE if it is a stranger that has our port. */
+export async function assertOurs(broker: string, clusterId: string): Promise<void> {
   const kafka = new Kafka({
     clientId: 'winnow-dev',
     brokers: [broker],

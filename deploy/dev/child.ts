@@ -26,6 +26,8 @@ exec "$@" 3<&- </dev/null
 `
 
 const stopGraceMs = 10_000
+// Two to eight seconds on two cores; a machine that is twenty times as slow is broken rather than slow.
+const readyTimeoutMs = 120_000
 
 /**
  * Starts a program in a process group of its own (so that Ctrl-C in the terminal reaches us alone, and we end it in order), its output
@@ -92,10 +94,21 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Waits until the program's own log says that it is ready: its own words prove that it is ours, which an open port does not.
- * UNREACHABLE with the end of the log if it ends first or takes longer.
+ * Gives the program when its own log says that it is ready (its own words prove that it is ours, which an open port does not) and
+ * `check` passes; else stops it. UNREACHABLE with the end of the log if it ends first or takes longer.
  */
-export async function waitForLog(child: Child, ready: RegExp, timeoutMs: number): Promise<void> {
+export async function readyOrStopped(child: Child, ready: RegExp, check: () => Promise<void>): Promise<Child> {
+  try {
+    await waitForLog(child, ready, readyTimeoutMs)
+    await check()
+    return child
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}
+
+async function waitForLog(child: Child, ready: RegExp, timeoutMs: number): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += 50) {
     const text = readFileSync(child.logFile, 'utf8')
     if (ready.test(text)) return

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../../services/runtime/log.ts'
 import type { Artifacts } from './artifacts.ts'
-import { type JavaProgram, startBroker } from './broker.ts'
+import { type JavaProgram, portNames, startBroker } from './broker.ts'
 import type { Child } from './child.ts'
 import type { Java } from './java.ts'
 import { choosePorts } from './ports.ts'
@@ -47,7 +47,7 @@ export async function ensureClassArchives(
 async function train(java: Java, artifacts: Artifacts, archives: { broker: string; registry: string }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-training-'))
   try {
-    const ports = await choosePorts(join(folder, 'ports.json'))
+    const ports = await choosePorts(join(folder, 'ports.json'), portNames)
     const program = (name: string, archive: string): JavaProgram => ({
       java: java.command,
       options: [`-XX:ArchiveClassesAtExit=${archive}.${process.pid}`, '-Xlog:cds=off'],

@@ -1,16 +1,19 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type ClickHouse, createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { ChdbEngine } from '../../services/runtime/clickhouse/engine.ts'
 import { startFront } from '../../services/runtime/clickhouse/front.ts'
+import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Log } from '../../services/runtime/log.ts'
 import { endOrphan } from './child.ts'
+import { allOrStop, type ClusterContext, type Kafka } from './context.ts'
 import { removeEndpoints, writeEndpoints } from './endpoints.ts'
+import { startDockerKafka } from './kafka-docker.ts'
 import { startJavaKafka } from './kafka-java.ts'
 import { namedKafka } from './kafka-named.ts'
 import { lockDataFolder } from './lock.ts'
-import { choosePorts, type Ports } from './ports.ts'
+import { choosePorts } from './ports.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 
 export { type Endpoints, readEndpoints } from './endpoints.ts'
@@ -37,27 +40,6 @@ export interface ClusterOptions {
   log: Log
   /** Lines for a person who waits. */
   progress?: (line: string) => void
-}
-
-/** What the ways of getting a broker and a registry have in common. */
-export interface Kafka {
-  /** For a person: which way it was. */
-  kind: string
-  brokers: string[]
-  registryUrl: string
-  identities: ProcessIdentity[]
-  stop(): Promise<void>
-}
-
-/** A folder in use, and how to start things in it. */
-export interface ClusterContext {
-  stateFolder: string
-  ports: Ports
-  env: NodeJS.ProcessEnv
-  log: Log
-  progress: (line: string) => void
-  /** Records a process so that the next start ends it, should this one be killed. */
-  remember(identity: ProcessIdentity): void
 }
 
 /**
@@ -92,13 +74,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     mkdirSync(stateFolder, { recursive: true })
     const context: ClusterContext = {
       stateFolder,
-      ports: await choosePorts(join(stateFolder, 'ports.json')),
+      fresh: options.fresh ?? false,
       env,
       log: options.log,
       progress,
       remember: recorder(join(stateFolder, 'processes.json')),
     }
-    const [kafka, clickhouse] = await both(startKafka(context), startClickHouse(context), stops)
+    const [kafka, clickhouse] = await allOrStop<[Kafka, StartedClickHouse]>([
+      startKafka(context),
+      startClickHouse(context),
+    ])
+    stops.push(
+      () => kafka.stop(),
+      () => clickhouse.stop(),
+    )
     const endpoints = { brokers: kafka.brokers, registryUrl: kafka.registryUrl, clickhouseUrl: clickhouse.address }
     writeEndpoints(dataFolder, endpoints)
     stops.push(() => removeEndpoints(dataFolder))
@@ -107,7 +96,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     return {
       ...endpoints,
       clickhouse: clickhouse.client,
-      pids: kafka.identities.map((identity) => identity.pid),
+      pids: kafka.pids,
       stop: () => (stopped ??= stopAll()),
     }
   } catch (error) {
@@ -118,25 +107,30 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-type Stoppable = { stop(): Promise<void> }
-
-/** Waits for both also when one fails, so that whatever did start is stopped. */
-async function both<A extends Stoppable, B extends Stoppable>(
-  a: Promise<A>,
-  b: Promise<B>,
-  stops: (() => Promise<void> | void)[],
-): Promise<[A, B]> {
-  const results = await Promise.allSettled([a, b])
-  for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value.stop())
-  for (const result of results) if (result.status === 'rejected') throw result.reason
-  return results.map((result) => (result as PromiseFulfilledResult<Stoppable>).value) as unknown as [A, B]
+interface StartedClickHouse extends ClickHouse {
+  /** With credentials, if it has any. */
+  address: string
+  stop(): Promise<void>
 }
 
+/** A folder keeps to its way: a broker found in Docker one day and run from jars the next would have lost its topics. */
 async function startKafka(context: ClusterContext): Promise<Kafka> {
-  return (await namedKafka(context)) ?? (await startJavaKafka(context))
+  const named = await namedKafka(context)
+  if (named) return named
+  const file = join(context.stateFolder, 'way')
+  const way = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+  const docker = way === 'java' ? undefined : await startDockerKafka(context)
+  if (way === 'docker' && !docker) {
+    throw new WinnowError('UNREACHABLE', `the broker of ${context.stateFolder} is in Docker, which does not answer`, {
+      hint: 'Start Docker, or start afresh (--fresh) without what that broker holds.',
+    })
+  }
+  const kafka = docker ?? (await startJavaKafka(context))
+  writeFileSync(file, docker ? 'docker' : 'java')
+  return kafka
 }
 
-async function startClickHouse(context: ClusterContext): Promise<ClickHouse & Stoppable & { address: string }> {
+async function startClickHouse(context: ClusterContext): Promise<StartedClickHouse> {
   const named = context.env.WINNOW_CLICKHOUSE_URL
   if (named && !named.startsWith('chdb:')) {
     const clickHouse = await createClickHouse({ url: named })
@@ -150,7 +144,8 @@ async function startClickHouse(context: ClusterContext): Promise<ClickHouse & St
   }
   const engine = await ChdbEngine.open(named?.slice('chdb:'.length) ?? join(context.stateFolder, 'clickhouse'))
   try {
-    const front = await startFront(engine, context.ports.clickhouse)
+    const { clickhouse: port } = await choosePorts(join(context.stateFolder, 'clickhouse-port.json'), ['clickhouse'])
+    const front = await startFront(engine, port)
     const clickHouse = await createClickHouse({ url: front.url })
     const stop = async () => {
       await clickHouse.close()

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { WinnowError } from '../../services/runtime/errors.ts'
-import type { ClusterContext, Kafka } from './cluster.ts'
+import type { ClusterContext, Kafka } from './context.ts'
 
 /** The broker and registry that the environment names, if it does; UNREACHABLE if nobody listens there. */
 export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undefined> {
@@ -26,7 +26,7 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
       cause,
     })
   })
-  return { kind: 'named by the environment', brokers, registryUrl, identities: [], stop: async () => undefined }
+  return { kind: 'named by the environment', brokers, registryUrl, pids: [], stop: async () => undefined }
 }
 
 function listens(broker: string): Promise<boolean> {

@@ -1,48 +1,45 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 
-/** The loopback ports of one data folder. */
-export interface Ports {
-  broker: number
-  controller: number
-  registry: number
-  registryManagement: number
-  clickhouse: number
-}
-
-const names = ['broker', 'controller', 'registry', 'registryManagement', 'clickhouse'] as const
-
 /**
- * The ports recorded in `file` where they are all free, so that a restart keeps its addresses; else free ones, recorded there.
- * All are held at once while choosing, so no two are the same.
+ * Loopback ports by name: those recorded in `file` where they are all free, so that a restart keeps its addresses (`renew`: not
+ * those), else free ones, recorded there. All are held at once while choosing, so no two are the same.
  */
-export async function choosePorts(file: string, options: { renew?: boolean } = {}): Promise<Ports> {
-  const recorded = options.renew ? undefined : readPorts(file)
-  const ports = (recorded && (await tryHold(recorded))) ?? (await tryHold(undefined))
+export async function choosePorts<Name extends string>(
+  file: string,
+  names: readonly Name[],
+  options: { renew?: boolean } = {},
+): Promise<Record<Name, number>> {
+  const recorded = options.renew ? undefined : readPorts(file, names)
+  const ports = (recorded && (await hold(names, recorded))) ?? (await hold(names, undefined))
   if (!ports) throw new Error('no free ports on 127.0.0.1')
   writeFileSync(file, JSON.stringify(ports))
   return ports
 }
 
-function readPorts(file: string): Ports | undefined {
+function readPorts<Name extends string>(file: string, names: readonly Name[]): Record<Name, number> | undefined {
   try {
-    const ports = JSON.parse(readFileSync(file, 'utf8')) as Ports
+    const ports = JSON.parse(readFileSync(file, 'utf8')) as Record<Name, number>
     return names.every((name) => Number.isInteger(ports[name]) && ports[name] > 0) ? ports : undefined
   } catch {
     return undefined
   }
 }
 
-async function tryHold(wanted: Ports | undefined): Promise<Ports | undefined> {
+/** Listens on all of them for a moment (0: any free port); undefined if one is taken. */
+async function hold<Name extends string>(
+  names: readonly Name[],
+  wanted: Record<Name, number> | undefined,
+): Promise<Record<Name, number> | undefined> {
   const servers: Server[] = []
   try {
-    const ports: Partial<Ports> = {}
+    const ports: Partial<Record<Name, number>> = {}
     for (const name of names) {
       const server = await listen(wanted?.[name] ?? 0)
       servers.push(server)
       ports[name] = (server.address() as { port: number }).port
     }
-    return ports as Ports
+    return ports as Record<Name, number>
   } catch {
     return undefined
   } finally {

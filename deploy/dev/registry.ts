@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { JavaProgram } from './broker.ts'
-import { type Child, startChild, waitForLog } from './child.ts'
+import { type Child, readyOrStopped, startChild } from './child.ts'
 
 const registryHeap = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
@@ -23,14 +23,9 @@ export async function startRegistry(program: JavaProgram, jar: string): Promise<
     folder,
   ) // biome-ignore format: a command line
   program.started(child.identity)
-  try {
-    await waitForLog(child, /Listening on: http:\/\/127\.0\.0\.1/, 60_000)
-    await requireCompatibility(registryUrl(ports.registry))
-    return child
-  } catch (error) {
-    await child.stop()
-    throw error
-  }
+  return await readyOrStopped(child, /Listening on: http:\/\/127\.0\.0\.1/, () =>
+    requireCompatibility(registryUrl(ports.registry)),
+  )
 }
 
 const registryProperties = (port: number, managementPort: number): string[] => [
@@ -47,7 +42,7 @@ const registryProperties = (port: number, managementPort: number): string[] => [
 ]
 
 /** BACKWARD_TRANSITIVE for every subject: a reader of today reads all that was ever written. The registry's own default is NONE. */
-async function requireCompatibility(url: string): Promise<void> {
+export async function requireCompatibility(url: string): Promise<void> {
   let reason: unknown
   for (let attempt = 0; attempt < 50; attempt++) {
     try {

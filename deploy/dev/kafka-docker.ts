@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { assertOurs, brokerProperties, type Ports, portNames, readClusterId } from './broker.ts'
+import { type Child, readyOrStopped, startChild } from './child.ts'
+import { allOrStop, type ClusterContext, type Kafka } from './context.ts'
+import { running } from './kafka-java.ts'
+import { choosePorts } from './ports.ts'
+import { registryUrl, requireCompatibility } from './registry.ts'
+
+const run = promisify(execFile)
+
+const images = { kafka: 'apache/kafka-native:4.3.1', registry: 'apicurio/apicurio-registry:3.0.9' }
+
+/**
+ * A broker and a registry in containers, if a Docker engine answers and has or gets the images; undefined if not. The command `docker run`
+ * stays in the foreground as our child, so that a container ends as a program would; its state is in a volume named after the folder.
+ */
+export async function startDockerKafka(context: ClusterContext): Promise<Kafka | undefined> {
+  const docker = (...args: string[]) => run('docker', args, { env: context.env, timeout: 600_000 })
+  const answers = await run('docker', ['version'], { env: context.env, timeout: 5_000 }).then(() => true, () => false) // biome-ignore format: one step
+  if (!answers) return undefined
+  try {
+    for (const image of Object.values(images)) {
+      const present = await docker('image', 'inspect', image).then(() => true, () => false) // biome-ignore format: one step
+      if (present) continue
+      context.progress(`fetching the image ${image}`)
+      await docker('pull', '-q', image)
+    }
+  } catch (error) {
+    context.log.warn({ err: error }, 'Docker answers but cannot fetch the images: trying Java')
+    return undefined
+  }
+  const name = `winnow-${createHash('sha256').update(context.stateFolder).digest('hex').slice(0, 12)}`
+  const containers = [`${name}-kafka`, `${name}-registry`] as const
+  // Left behind where the engine outlived the command.
+  await docker('rm', '--force', ...containers)
+  if (context.fresh) await docker('volume', 'rm', '--force', ...containers)
+  mkdirSync(join(context.stateFolder, 'logs'), { recursive: true })
+  const ports = await choosePorts(join(context.stateFolder, 'ports.json'), portNames)
+  const [kafka, registry] = containers
+  const children = await allOrStop<[Child, Child]>([
+    startBrokerContainer(kafka, ports, context),
+    startRegistryContainer(registry, ports, context),
+  ])
+  const cluster = running('Docker', ports, children, context)
+  return {
+    ...cluster,
+    stop: async () => {
+      await cluster.stop()
+      await docker('rm', '--force', ...containers)
+    },
+  }
+}
+
+async function startBrokerContainer(name: string, ports: Ports, context: ClusterContext): Promise<Child> {
+  const folder = join(context.stateFolder, 'kafka-docker')
+  mkdirSync(folder, { recursive: true })
+  const clusterId = readClusterId(folder)
+  const properties = {
+    ...brokerProperties,
+    'controller.quorum.voters': '1@localhost:9093',
+    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.broker}`,
+    'log.dirs': '/var/lib/kafka/data',
+  }
+  const variables = Object.entries(properties).map(
+    ([key, value]) => `KAFKA_${key.replaceAll('.', '_').toUpperCase()}=${value}`,
+  )
+  const options = ['-p', `127.0.0.1:${ports.broker}:9092`, '-v', `${name}:/var/lib/kafka/data`]
+  const child = startContainer(
+    'Kafka broker',
+    name,
+    images.kafka,
+    options,
+    [`CLUSTER_ID=${clusterId}`, ...variables],
+    context,
+  )
+  return await readyOrStopped(child, /Kafka Server started/, () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId))
+}
+
+async function startRegistryContainer(name: string, ports: Ports, context: ClusterContext): Promise<Child> {
+  // As root, since a new volume belongs to root.
+  const options = ['-p', `127.0.0.1:${ports.registry}:8080`, '-v', `${name}:/winnow`, '--user', '0']
+  const variables = [
+    'APICURIO_STORAGE_KIND=sql',
+    'APICURIO_STORAGE_SQL_KIND=h2',
+    'APICURIO_DATASOURCE_URL=jdbc:h2:file:/winnow/registry',
+    'APICURIO_CCOMPAT_LEGACY_ID_MODE_ENABLED=false',
+    'QUARKUS_LOG_CATEGORY__IO_QUARKUS__LEVEL=INFO',
+  ]
+  const child = startContainer('schema registry', name, images.registry, options, variables, context)
+  return await readyOrStopped(child, /Listening on: http/, () => requireCompatibility(registryUrl(ports.registry)))
+}
+
+function startContainer(
+  what: string,
+  name: string,
+  image: string,
+  options: string[],
+  variables: string[],
+  context: ClusterContext,
+): Child {
+  const command = [
+    'docker',
+    'run',
+    '--rm',
+    '--name',
+    name,
+    ...options,
+    ...variables.flatMap((variable) => ['-e', variable]),
+    image,
+  ]
+  const child = startChild(what, command, join(context.stateFolder, 'logs', `${name}.log`), context.stateFolder)
+  context.remember(child.identity)
+  return child
+}
