@@ -1,0 +1,80 @@
+import { WinnowError } from './errors.ts'
+
+/** Anything that was started and can be ended in order. */
+export interface Stoppable {
+  close(): Promise<void>
+}
+
+/** What `runUntilSignal` needs of the process, so that tests can stand in for it. */
+export interface ProcessLike {
+  on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown
+  off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown
+  exit(code: number): unknown
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean }
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** How a service ends itself when it fails after its start. */
+export type Fail = (error: unknown) => void
+
+/**
+ * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal ends the process at once with 130.
+ * `start` is given a signal that aborts with the first of them, for a start that takes long, and `fail` for failures after the start:
+ * they close everything as well, and are printed.
+ * @returns the exit code: 0 after a signal, else that of the error
+ */
+export async function runUntilSignal(
+  start: (signal: AbortSignal, fail: Fail) => Promise<readonly Stoppable[]>,
+  host: ProcessLike = process,
+): Promise<number> {
+  const interrupted = new AbortController()
+  let failure: { error: unknown } | undefined
+  let end: () => void = () => {}
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const fail: Fail = (error) => {
+    // The first failure is the cause, what follows from it is not worth a line.
+    failure ??= { error }
+    end()
+  }
+  const onSignal = () => {
+    if (interrupted.signal.aborted) host.exit(130)
+    interrupted.abort()
+    end()
+  }
+  host.on('SIGINT', onSignal)
+  host.on('SIGTERM', onSignal)
+  try {
+    const started = await start(interrupted.signal, fail)
+    await ended
+    for (const one of [...started].reverse()) await one.close().catch(fail)
+  } catch (error) {
+    // A start that was told to stop may do so by throwing.
+    if (!interrupted.signal.aborted) fail(error)
+  } finally {
+    host.off('SIGINT', onSignal)
+    host.off('SIGTERM', onSignal)
+  }
+  if (failure === undefined) return 0
+  printError(failure.error, host)
+  return exitCodeOf(failure.error)
+}
+
+export const exitCodeOf = (error: unknown): number => (error instanceof WinnowError ? error.exitCode : 1)
+
+/**
+ * One line on stderr that says what happened and what to do about it; red where a person looks at it and NO_COLOR is not set.
+ * An error that is none of ours is a bug: then its stack follows.
+ */
+export function printError(error: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
+  const known = error instanceof WinnowError
+  const message = error instanceof Error ? error.message : String(error)
+  const text = known
+    ? [`${error.code}: ${message}`, error.hint].filter((part) => part !== undefined).join(' ')
+    : `UNEXPECTED: ${message}`
+  const line = `winnow: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
+  const colored = stderr.isTTY === true && (env.NO_COLOR ?? '') === ''
+  stderr.write(colored ? `\u001b[31m${line}\u001b[39m\n` : `${line}\n`)
+  if (!known && error instanceof Error && error.stack !== undefined) stderr.write(`${error.stack}\n`)
+}

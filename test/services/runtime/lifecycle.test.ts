@@ -1,0 +1,92 @@
+import { EventEmitter } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { WinnowError } from '../../../services/runtime/errors.ts'
+import { printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
+
+/** A process of its own to send signals to. */
+class Host extends EventEmitter {
+  readonly written: string[] = []
+  readonly exits: number[] = []
+  readonly env: NodeJS.ProcessEnv = {}
+  readonly stderr: { write: (text: string) => void; isTTY: boolean }
+  constructor(isTTY = false) {
+    super()
+    this.stderr = { write: (text) => void this.written.push(text), isTTY }
+  }
+  exit(code: number): void {
+    this.exits.push(code)
+  }
+}
+
+const stoppable = (name: string, closed: string[]) => ({ close: async () => void closed.push(name) })
+
+test('the first signal closes what was started, last first, and the exit code is 0', async () => {
+  const host = new Host()
+  const closed: string[] = []
+  const running = runUntilSignal(async () => [stoppable('a', closed), stoppable('b', closed)], host)
+  await turn()
+  expect(closed).toEqual([])
+  host.emit('SIGTERM')
+  expect(await running).toBe(0)
+  expect(closed).toEqual(['b', 'a'])
+  expect(host.listenerCount('SIGINT') + host.listenerCount('SIGTERM')).toBe(0)
+})
+
+test('a second signal ends the process with 130 while the first one still drains', async () => {
+  const host = new Host()
+  let drained = () => {}
+  const slow = { close: () => new Promise<void>((resolve) => (drained = resolve)) }
+  const running = runUntilSignal(async () => [slow], host)
+  await turn()
+  host.emit('SIGINT')
+  await turn()
+  expect(host.exits).toEqual([])
+  host.emit('SIGINT')
+  expect(host.exits).toEqual([130])
+  drained()
+  expect(await running).toBe(0)
+})
+
+test('a signal during the start aborts it', async () => {
+  const host = new Host()
+  const start = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+  const running = runUntilSignal(start, host)
+  host.emit('SIGINT')
+  expect(await running).toBe(0)
+  expect(host.written).toEqual([])
+})
+
+test('a failed start is printed in one line with its hint, and gives its exit code', async () => {
+  const host = new Host()
+  const start = async () => {
+    throw new WinnowError('UNREACHABLE', 'Nothing answers\n at :9092.', { hint: 'Start a broker.' })
+  }
+  expect(await runUntilSignal(start, host)).toBe(4)
+  expect(host.written).toEqual(['winnow: UNREACHABLE: Nothing answers at :9092. Start a broker.\n'])
+})
+
+test('a failure after the start closes everything and is the one that is printed', async () => {
+  const host = new Host()
+  const closed: string[] = []
+  const second = { close: () => Promise.reject(new Error('closing failed because of it')) }
+  const running = runUntilSignal(async (_signal, fail) => {
+    setTimeout(() => fail(new WinnowError('BAD_DATA', 'A record is bad.')), 1)
+    return [stoppable('a', closed), second]
+  }, host)
+  expect(await running).toBe(5)
+  expect(closed).toEqual(['a'])
+  expect(host.written).toEqual(['winnow: BAD_DATA: A record is bad.\n'])
+})
+
+test('the line is red on a terminal, unless NO_COLOR is set; a bug shows its stack', () => {
+  const terminal = new Host(true)
+  printError(new WinnowError('USAGE', 'No.'), terminal)
+  expect(terminal.written).toEqual(['\u001b[31mwinnow: USAGE: No.\u001b[39m\n'])
+  const plain = new Host(true)
+  plain.env.NO_COLOR = '1'
+  printError(new TypeError('x is undefined'), plain)
+  expect(plain.written[0]).toBe('winnow: UNEXPECTED: x is undefined\n')
+  expect(plain.written[1]).toMatch(/TypeError: x is undefined\n +at /)
+})
