@@ -39,7 +39,9 @@ export class MemoryKafka {
   }
 
   all<R extends RecordType>(topic: { name: string }, record: R): RecordValue<R>[] {
-    return (this.topics.get(topic.name) ?? []).map(({ value }) => deserialize(value!) as RecordValue<R>)
+    return (this.topics.get(topic.name) ?? []).map(
+      ({ value }) => record.check.parse(deserialize(value!)) as RecordValue<R>,
+    )
   }
 
   get documents(): Document[] {
