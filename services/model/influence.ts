@@ -49,8 +49,13 @@ export interface Influence {
 }
 
 interface ReferenceGradient extends ReferenceSummary {
-  referenceDigest: string
   gradient: Float64Array
+}
+
+/** Kept from the moment its computation starts, so that batches that come at once share it. */
+interface KeptReference {
+  referenceDigest: string
+  result: Promise<ReferenceGradient>
 }
 
 const referencesMax = 2
@@ -62,7 +67,7 @@ const sequencesPerCall = 8
 export function createInfluence(model: Model, options: InfluenceOptions): Influence {
   const { projectionSeed, normalize, context, windows = 1, workers = 1 } = options
   const pool = Array.from({ length: workers }, () => model.startWorker())
-  const references = new Recent<ReferenceGradient>(referencesMax)
+  const references = new Recent<KeptReference>(referencesMax)
   const size = projectedSize(model.description)
 
   async function gradientsOf(checkpoint: Checkpoint, sequences: readonly Sequence[]): Promise<Gradients[]> {
@@ -80,6 +85,26 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     return model.tokenizer.encode(document.slice(0, windows * context * unitsPerToken))
   }
 
+  async function meanGradient(checkpoint: Checkpoint, reference: readonly Sequence[]): Promise<ReferenceGradient> {
+    const gradients = await gradientsOf(checkpoint, reference)
+    const gradient = new Float64Array(size)
+    for (const { phi } of gradients) addScaled(gradient, phi, 1 / reference.length)
+    const loss = gradients.reduce((sum, each) => sum + each.loss, 0) / reference.length
+    return { gradient, loss, sequences: reference.length, gradientNorm: norm(gradient) }
+  }
+
+  function keepReference(checkpoint: Checkpoint, reference: readonly Sequence[]): KeptReference {
+    const referenceDigest = digestOf(reference)
+    const found = references.get(checkpoint.digest)
+    if (found?.referenceDigest === referenceDigest) return found
+    const result = meanGradient(checkpoint, reference)
+    // What failed is computed anew the next time: the file may be there by then. The caller gets the failure itself.
+    result.catch(() => references.delete(checkpoint.digest))
+    const kept = { referenceDigest, result }
+    references.set(checkpoint.digest, kept)
+    return kept
+  }
+
   return {
     estimator: `gradient/${normalize}/identity`,
 
@@ -88,25 +113,17 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
         throw new WinnowError('CONFIGURATION', 'The reference has no sequences', {
           hint: 'Name at least one reference task.',
         })
-      const referenceDigest = digestOf(reference)
-      let found = references.get(checkpoint.digest)
-      if (found?.referenceDigest !== referenceDigest) {
-        const gradients = await gradientsOf(checkpoint, reference)
-        const gradient = new Float64Array(size)
-        for (const { phi } of gradients) addScaled(gradient, phi, 1 / reference.length)
-        const loss = gradients.reduce((sum, each) => sum + each.loss, 0) / reference.length
-        found = { referenceDigest, gradient, loss, sequences: reference.length, gradientNorm: norm(gradient) }
-      }
-      references.set(checkpoint.digest, found)
-      return { loss: found.loss, sequences: found.sequences, gradientNorm: found.gradientNorm }
+      const { loss, sequences, gradientNorm } = await keepReference(checkpoint, reference).result
+      return { loss, sequences, gradientNorm }
     },
 
     async score(checkpoint, documents) {
-      const reference = references.get(checkpoint.digest)
-      if (reference === undefined)
+      const kept = references.get(checkpoint.digest)
+      if (kept === undefined)
         throw new WinnowError('CONFIGURATION', `No reference was set for the checkpoint ${checkpoint.path}`, {
           hint: 'Call setReference with this checkpoint first; it is kept for two checkpoints.',
         })
+      const reference = await kept.result
       const tokens = await Promise.all(documents.map(tokensOf))
       const cut = tokens.map((each) => documentWindows(each, context, windows))
       const gradients = await gradientsOf(checkpoint, cut.flat())

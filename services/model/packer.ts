@@ -10,7 +10,7 @@ export interface StreamPosition {
 
 export interface PackedBatch {
   /** [batch, context + 1], row-major. The last token of a row is the first of the next. */
-  ids: Int32Array
+  ids: Int32Array<ArrayBuffer>
   /** Where the next batch begins; packing the documents from there on continues to the token. */
   position: StreamPosition
   /** Documents of which at least one token was in this or an earlier batch: SELECTION.md's m. */
@@ -64,7 +64,7 @@ export async function* packBatches(
   }
 }
 
-function rows(stream: Int32Array, batch: number, context: number): Int32Array {
+function rows(stream: Int32Array, batch: number, context: number): Int32Array<ArrayBuffer> {
   const ids = new Int32Array(batch * (context + 1))
   for (let row = 0; row < batch; row++)
     ids.set(stream.subarray(row * context, (row + 1) * context + 1), row * (context + 1))

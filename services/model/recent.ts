@@ -19,4 +19,8 @@ export class Recent<Value> {
     this.#values.set(key, value)
     for (const oldest of this.#values.keys()) if (this.#values.size > this.#sizeMax) this.#values.delete(oldest)
   }
+
+  delete(key: string): void {
+    this.#values.delete(key)
+  }
 }
