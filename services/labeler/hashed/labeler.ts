@@ -1,0 +1,64 @@
+import { isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { subcategoriesOfClasses, versionOf } from '../mapping.ts'
+import { WorkerPool } from '../pool.ts'
+import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
+import { readModel } from './model.ts'
+import type { HashedRequest, HashedWorkerData } from './worker.ts'
+
+export const hashedConfig = z.strictObject({
+  kind: z.literal('hashed'),
+  /** A folder with model.json and weights.bin, or `shipped:quality` or `shipped:topic`. */
+  model: z.string().min(1),
+  threads: z.number().int().min(1).max(64).default(1),
+})
+export type HashedConfig = z.infer<typeof hashedConfig>
+
+const shippedPrefix = 'shipped:'
+/** Texts of one message to a thread: large enough that messages cost nothing, small enough that threads share a batch. */
+const textsPerRequest = 256
+
+/** The folder that a `model` setting names. */
+export function modelFolder(model: string, baseFolder: string): string {
+  if (model.startsWith(shippedPrefix))
+    return fileURLToPath(new URL(`../models/${model.slice(shippedPrefix.length)}`, import.meta.url))
+  return isAbsolute(model) ? model : join(baseFolder, model)
+}
+
+/** Labels by a linear model of hashed n-grams, in worker threads. @throws WinnowError MODEL_UNUSABLE */
+export async function createHashedLabeler(
+  actor: ActorOfLabels,
+  config: HashedConfig,
+  baseFolder: string,
+): Promise<Labeler> {
+  const folder = modelFolder(config.model, baseFolder)
+  const { file, weights, digest } = readModel(folder)
+  const subcategories = subcategoriesOfClasses(actor, file.classes, join(folder, 'model.json'))
+  const data: HashedWorkerData = { file, weights, subcategories, count: actor.subcategories.length }
+  const pool = await WorkerPool.start<HashedRequest, LabelResult[]>(
+    new URL('./worker.ts', import.meta.url),
+    data,
+    config.threads,
+  )
+  const { characters } = file.features
+  return {
+    actor: actor.name,
+    version: versionOf(['hashed', digest, actor.subcategories]),
+    label: async (inputs) => {
+      const requests: Promise<LabelResult[]>[] = []
+      for (let from = 0; from < inputs.length; from += textsPerRequest) {
+        const slice = inputs.slice(from, from + textsPerRequest)
+        // Only what the model reads is copied to the thread: a document may have megabytes.
+        requests.push(
+          pool.ask({
+            texts: slice.map(({ text }) => text.slice(0, characters)),
+            lengths: slice.map(({ text }) => text.length),
+          }),
+        )
+      }
+      return (await Promise.all(requests)).flat()
+    },
+    close: () => pool.close(),
+  }
+}

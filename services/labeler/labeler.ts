@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { createHashedLabeler, hashedConfig } from './hashed/labeler.ts'
+import { createMetadataLabeler, metadataConfig } from './metadata.ts'
+import { createOnnxLabeler, onnxConfig } from './onnx/labeler.ts'
+import type { ActorOfLabels, Labeler } from './types.ts'
+
+export type { ActorOfLabels, Labeler, LabelInput, LabelResult } from './types.ts'
+
+/** How an actor's labels are found. Another way of labelling is another kind: a schema, a factory, and a line in each of the two lists here. */
+export const labelerConfig = z.discriminatedUnion('kind', [metadataConfig, hashedConfig, onnxConfig])
+export type LabelerConfig = z.infer<typeof labelerConfig>
+/** What a configuration file holds: whatever has a default may be left out. */
+export type LabelerConfigInput = z.input<typeof labelerConfig>
+
+/**
+ * Makes the labeler of an actor. Relative paths in `config` start at `baseFolder`.
+ * @throws WinnowError CONFIGURATION for a mapping to a subcategory that the actor does not have; MODEL_UNUSABLE for a model that is missing,
+ *   damaged, or does not fit its tokenizer or the actor
+ */
+export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig, baseFolder: string): Promise<Labeler> {
+  switch (config.kind) {
+    case 'metadata':
+      return createMetadataLabeler(actor, config)
+    case 'hashed':
+      return await createHashedLabeler(actor, config, baseFolder)
+    case 'onnx':
+      return await createOnnxLabeler(actor, config, baseFolder)
+  }
+}

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { WinnowError } from '../runtime/errors.ts'
+import type { ActorOfLabels, LabelResult } from './types.ts'
+
+/** The largest score of a regression head; SELECTION.md, "Default actors". */
+const scoreMax = 5
+
+/** Digest of whatever decides the labels; the first 16 hexadecimal digits of SHA-256. */
+export function versionOf(parts: unknown): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+}
+
+/** Interval of a score: [0, 5] is cut into `count` equal parts, a score outside is clamped. One that is not finite has no label. */
+export function labelOfScore(score: number, count: number): LabelResult {
+  if (!Number.isFinite(score))
+    return { ok: false, reason: 'non-finite-score', message: `The model's score is ${score}.` }
+  const clamped = Math.min(scoreMax, Math.max(0, score))
+  return { ok: true, subcategory: Math.min(count - 1, Math.floor((clamped * count) / scoreMax)), score }
+}
+
+/** The class of the largest logit (the first of equals), as the actor's subcategory, with its softmax probability. */
+export function labelOfLogits(logits: ArrayLike<number>, subcategories: number[]): LabelResult {
+  let best = 0
+  let sum = 0
+  for (let k = 0; k < logits.length; k++) {
+    if (!Number.isFinite(logits[k]))
+      return { ok: false, reason: 'non-finite-score', message: `The model's logit ${k} is ${logits[k]}.` }
+    if (logits[k]! > logits[best]!) best = k
+  }
+  for (let k = 0; k < logits.length; k++) sum += Math.exp(logits[k]! - logits[best]!)
+  return { ok: true, subcategory: subcategories[best]!, score: 1 / sum }
+}
+
+/** For each class of a model, its index in the actor's list, by name. @throws WinnowError MODEL_UNUSABLE for a class that is not there. */
+export function subcategoriesOfClasses(actor: ActorOfLabels, classes: string[], file: string): number[] {
+  return classes.map((name) => {
+    const index = actor.subcategories.indexOf(name)
+    if (index >= 0) return index
+    throw new WinnowError(
+      'MODEL_UNUSABLE',
+      `${file}: the model's class ${JSON.stringify(name)} is not a subcategory of actor ${actor.name}`,
+      {
+        hint: `Use a model for this actor, or make its subcategories fit: they are ${actor.subcategories.join(', ')}; the model's classes are ${classes.join(', ')}.`,
+      },
+    )
+  })
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Tokenizer } from 'tokenizers'
+import { z } from 'zod'
+import { WinnowError } from '../../runtime/errors.ts'
+
+/** What we read of a Hugging Face config.json. */
+const configFile = z.looseObject({
+  vocab_size: z.number().int().min(1),
+  max_position_embeddings: z.number().int().min(1).optional(),
+  pad_token_id: z.number().int().nullable().optional(),
+  problem_type: z.string().nullable().optional(),
+  id2label: z.record(z.string().regex(/^\d+$/), z.string()),
+})
+
+/** A model as exported: one label makes it a regression. */
+export interface EncoderFolder {
+  folder: string
+  kind: 'regression' | 'classification'
+  /** Names of the outputs by index. */
+  labels: string[]
+  padId: number
+  /** Longest sequence, special tokens included. */
+  positions: number
+  /** SHA-256 of the names and contents of all files that decide the labels. */
+  digest: string
+}
+
+function unusable(file: string, what: string, cause?: unknown): WinnowError {
+  return new WinnowError('MODEL_UNUSABLE', `${file}: ${what}`, {
+    hint: 'Name a folder with model.onnx, tokenizer.json and config.json, all three exported from the same Hugging Face checkpoint.',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw unusable(file, 'cannot be read', cause)
+  }
+}
+
+async function digestOf(files: string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of files) for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/** Reads a tokenizer without the truncation and padding it may have been saved with. @throws WinnowError MODEL_UNUSABLE */
+export function readTokenizer(file: string): Tokenizer {
+  const text = readText(file)
+  try {
+    const tokenizer = Tokenizer.fromString(text)
+    tokenizer.disableTruncation()
+    tokenizer.disablePadding()
+    return tokenizer
+  } catch (cause) {
+    throw unusable(file, 'is not a tokenizer that the tokenizers library reads', cause)
+  }
+}
+
+function readConfig(file: string): z.infer<typeof configFile> {
+  let json: unknown
+  try {
+    json = JSON.parse(readText(file))
+  } catch (cause) {
+    if (cause instanceof WinnowError) throw cause
+    throw unusable(file, 'is not JSON', cause)
+  }
+  const parsed = configFile.safeParse(json)
+  if (!parsed.success) throw unusable(file, z.prettifyError(parsed.error))
+  return parsed.data
+}
+
+/** Checks that the three files are there and belong together. @throws WinnowError MODEL_UNUSABLE naming the files */
+export async function inspectFolder(folder: string): Promise<EncoderFolder> {
+  const path = (name: string) => join(folder, name)
+  const config = readConfig(path('config.json'))
+  const labels = Array.from({ length: Object.keys(config.id2label).length }, (_, i) => config.id2label[i])
+  if (labels.length === 0 || labels.includes(undefined))
+    throw unusable(path('config.json'), 'id2label does not number its labels from 0')
+  const kind = labels.length === 1 ? 'regression' : 'classification'
+  if (kind === 'classification' && config.problem_type && config.problem_type !== 'single_label_classification') {
+    throw unusable(
+      path('config.json'),
+      `problem_type is ${config.problem_type}; with several labels only single_label_classification gives a document one`,
+    )
+  }
+  const tokenizer = readTokenizer(path('tokenizer.json'))
+  const largest = Object.values(tokenizer.getVocab(true)).reduce((most, id) => Math.max(most, id), -1)
+  if (largest >= config.vocab_size) {
+    throw unusable(
+      path('tokenizer.json'),
+      `has token ids up to ${largest}, but ${path('config.json')} has vocab_size ${config.vocab_size}: the tokenizer belongs to another model`,
+    )
+  }
+  const weights = listModelFiles(folder)
+  return {
+    folder,
+    kind,
+    labels: labels as string[],
+    padId: config.pad_token_id ?? 0,
+    positions: config.max_position_embeddings ?? Number.POSITIVE_INFINITY,
+    digest: await digestOf([...weights, path('tokenizer.json'), path('config.json')]),
+  }
+}
+
+/** model.onnx and the files of external weights beside it. */
+function listModelFiles(folder: string): string[] {
+  const names = readdirSync(folder)
+    .filter((name) => name.startsWith('model.onnx'))
+    .sort()
+  if (!names.includes('model.onnx')) throw unusable(join(folder, 'model.onnx'), 'cannot be read: there is no such file')
+  return names.map((name) => join(folder, name))
+}

@@ -1,0 +1,100 @@
+import { isAbsolute, join } from 'node:path'
+import { z } from 'zod'
+import { WinnowError } from '../../runtime/errors.ts'
+import { subcategoriesOfClasses, versionOf } from '../mapping.ts'
+import { WorkerPool } from '../pool.ts'
+import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
+import { type EncoderFolder, inspectFolder } from './folder.ts'
+import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
+
+export const onnxConfig = z.strictObject({
+  kind: z.literal('onnx'),
+  /** A folder with model.onnx, tokenizer.json and config.json. */
+  model: z.string().min(1),
+  windows: z
+    .strictObject({
+      /** Tokens of a window, special tokens included; by default what the model takes, at most 512. */
+      size: z.number().int().min(4).optional(),
+      /** Tokens that a window repeats of the one before. */
+      overlap: z.number().int().min(0).default(0),
+      /** `first` truncates: only the first window is read. `mean` and `max` join the logits of the windows, class by class. */
+      combine: z.enum(['first', 'mean', 'max']).default('first'),
+      /** Further windows of a long document are not read. */
+      limit: z.number().int().min(1).default(16),
+    })
+    .prefault({}),
+  /** Subcategory for each of the model's labels that is not itself the name of one. */
+  mapping: z.record(z.string(), z.string()).default({}),
+  /** Padded tokens of a batch at most; bounds memory. */
+  batchTokens: z.number().int().min(1).default(8192),
+  /** Of one session. */
+  threads: z.number().int().min(1).max(64).default(1),
+})
+export type OnnxConfig = z.infer<typeof onnxConfig>
+
+const sizeDefault = 512
+/** Upper bound of what a token stands for, on average: of longer texts only so many characters per token to be read are tokenized. */
+const charactersPerToken = 16
+/** Documents of one request to the thread, so that bucketing by length has something to choose from. */
+const textsPerRequest = 512
+
+function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFolder): number {
+  const size = config.windows.size ?? Math.min(sizeDefault, encoder.positions)
+  const wrong = (what: string, hint: string) =>
+    new WinnowError('CONFIGURATION', `Labeler of actor ${actor.name}: ${what}`, { hint })
+  if (size > encoder.positions)
+    throw wrong(
+      `windows.size ${size} is more than the ${encoder.positions} positions of ${encoder.folder}`,
+      `Set at most ${encoder.positions}.`,
+    )
+  if (config.windows.overlap >= size / 2)
+    throw wrong(
+      `windows.overlap ${config.windows.overlap} is not below half of windows.size ${size}`,
+      'Set a smaller overlap.',
+    )
+  return size
+}
+
+/** Labels by a Hugging Face encoder exported to ONNX, in a worker thread. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
+export async function createOnnxLabeler(
+  actor: ActorOfLabels,
+  config: OnnxConfig,
+  baseFolder: string,
+): Promise<Labeler> {
+  const encoder = await inspectFolder(isAbsolute(config.model) ? config.model : join(baseFolder, config.model))
+  const size = windowSize(actor, config, encoder)
+  const names = encoder.labels.map((label) => config.mapping[label] ?? label)
+  const subcategories =
+    encoder.kind === 'regression' ? [] : subcategoriesOfClasses(actor, names, join(encoder.folder, 'config.json'))
+  const { overlap, combine } = config.windows
+  const limit = combine === 'first' ? 1 : config.windows.limit
+  const { batchTokens, threads } = config
+  const data: OnnxWorkerData = {
+    encoder,
+    size,
+    overlap,
+    combine,
+    limit,
+    batchTokens,
+    threads,
+    subcategories,
+    count: actor.subcategories.length,
+  }
+  const pool = await WorkerPool.start<OnnxRequest, LabelResult[]>(new URL('./worker.ts', import.meta.url), data, 1)
+  const characters = size * limit * charactersPerToken
+  return {
+    actor: actor.name,
+    version: versionOf(['onnx', encoder.digest, size, overlap, combine, limit, names, actor.subcategories]),
+    label: async (inputs) => {
+      const results: LabelResult[] = []
+      for (let from = 0; from < inputs.length; from += textsPerRequest) {
+        const texts = inputs
+          .slice(from, from + textsPerRequest)
+          .map(({ text }) => text.slice(0, characters).toWellFormed())
+        results.push(...(await pool.ask({ texts })))
+      }
+      return results
+    },
+    close: () => pool.close(),
+  }
+}

@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { labelOfLogits, labelOfScore } from '../mapping.ts'
+import type { WorkerAnswer } from '../pool.ts'
+import type { LabelResult } from '../types.ts'
+import { bucketByLength, combineWindows } from './batches.ts'
+import { type EncoderFolder, readTokenizer } from './folder.ts'
+
+export interface OnnxWorkerData {
+  encoder: EncoderFolder
+  size: number
+  overlap: number
+  combine: 'first' | 'mean' | 'max'
+  limit: number
+  batchTokens: number
+  threads: number
+  subcategories: number[]
+  count: number
+}
+
+/** Well-formed starts of texts. */
+export interface OnnxRequest {
+  texts: string[]
+}
+
+const data = workerData as OnnxWorkerData
+const port = parentPort!
+const modelPath = join(data.encoder.folder, 'model.onnx')
+const tokenizer = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
+tokenizer.setTruncation(data.size, { stride: data.overlap })
+
+/** Token ids of a document's windows, special tokens included, at most `limit`. */
+async function windowsOf(texts: string[]): Promise<number[][][]> {
+  const encodings = await tokenizer.encodeBatch(texts)
+  return encodings.map((encoding) => {
+    const further = data.limit > 1 ? encoding.getOverflowing().slice(0, data.limit - 1) : []
+    return [encoding, ...further].map((window) => {
+      const ids = window.getIds()
+      // A tokenizer without special tokens gives an empty text no token at all, and a model cannot run on none.
+      return ids.length > 0 ? ids : [data.encoder.padId]
+    })
+  })
+}
+
+function feedsOf(session: InferenceSession, rows: number[][]): Record<string, Tensor> {
+  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
+  const ids = new BigInt64Array(rows.length * longest).fill(BigInt(data.encoder.padId))
+  const mask = new BigInt64Array(ids.length)
+  for (const [r, row] of rows.entries()) {
+    for (const [i, id] of row.entries()) {
+      ids[r * longest + i] = BigInt(id)
+      mask[r * longest + i] = 1n
+    }
+  }
+  const known: Record<string, BigInt64Array> = {
+    input_ids: ids,
+    attention_mask: mask,
+    token_type_ids: new BigInt64Array(ids.length),
+  }
+  return Object.fromEntries(
+    session.inputNames.map((name) => [name, new Tensor('int64', known[name]!, [rows.length, longest])]),
+  )
+}
+
+/** Logits of each sequence. */
+async function run(session: InferenceSession, sequences: number[][]): Promise<Float32Array[]> {
+  const logits = new Array<Float32Array>(sequences.length)
+  const width = data.encoder.labels.length
+  const lengths = sequences.map((sequence) => sequence.length)
+  for (const batch of bucketByLength(lengths, data.batchTokens)) {
+    const outputs = await session.run(
+      feedsOf(
+        session,
+        batch.map((i) => sequences[i]!),
+      ),
+    )
+    const output = outputs[session.outputNames.includes('logits') ? 'logits' : session.outputNames[0]!]!
+    if (output.type !== 'float32' || output.size !== batch.length * width) {
+      throw new Error(
+        `output has type ${output.type} and shape [${output.dims.join(', ')}], but config.json's id2label has ${width} labels: expected float32 [${batch.length}, ${width}]`,
+      )
+    }
+    for (const [row, i] of batch.entries())
+      logits[i] = (output.data as Float32Array).subarray(row * width, (row + 1) * width)
+  }
+  return logits
+}
+
+async function label(session: InferenceSession, texts: string[]): Promise<LabelResult[]> {
+  const windows = await windowsOf(texts)
+  const logits = await run(session, windows.flat())
+  let next = 0
+  return windows.map((own) => {
+    const combined = combineWindows(logits.slice(next, next + own.length), data.combine)
+    next += own.length
+    return data.encoder.kind === 'regression'
+      ? labelOfScore(combined[0]!, data.count)
+      : labelOfLogits(combined, data.subcategories)
+  })
+}
+
+async function start(): Promise<InferenceSession> {
+  const session = await InferenceSession.create(modelPath, {
+    intraOpNumThreads: data.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    // Threads that spin while they wait take the core from the other services.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  })
+  const unknown = session.inputNames.filter((name) => !['input_ids', 'attention_mask', 'token_type_ids'].includes(name))
+  if (unknown.length > 0)
+    throw new Error(
+      `wants the inputs ${unknown.join(', ')}; an encoder has input_ids, attention_mask and perhaps token_type_ids`,
+    )
+  await label(session, ['probe'])
+  return session
+}
+
+try {
+  const session = await start()
+  let last: Promise<unknown> = Promise.resolve()
+  port.on('message', ({ id, request }: { id: number; request: OnnxRequest }) => {
+    // One request at a time: two would only share the same threads and hold twice the memory.
+    last = last
+      .then(() => label(session, request.texts))
+      .then((response) => port.postMessage({ id, response } satisfies WorkerAnswer<LabelResult[]>))
+      .catch((error: Error) => port.postMessage({ id, failure: error.message } satisfies WorkerAnswer<LabelResult[]>))
+  })
+  port.postMessage('ready')
+} catch (error) {
+  port.postMessage({
+    unusable: `${modelPath}: ${(error as Error).message}`,
+    hint: 'Export model.onnx, tokenizer.json and config.json anew, from one checkpoint.',
+  })
+}

@@ -1,0 +1,131 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
+import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
+import { locate, readCorpus } from './training/corpus.ts'
+import {
+  assembleWeights,
+  chooseBuckets,
+  crossValidate,
+  dealFolds,
+  designRows,
+  documentFrequency,
+  type FitOptions,
+  prepare,
+  quantize,
+  rowWeights,
+} from './training/fit.ts'
+import { fitLinear, type Target } from './training/linear.ts'
+import { measure } from './training/metrics.ts'
+import { fileDigest, readAnnotations, truthOf } from './training/rows.ts'
+
+/** What to train from what. */
+export interface TrainOptions {
+  /** A name, and the field of the annotations that holds the truth. */
+  task: string
+  kind: 'regression' | 'classification'
+  /** Of a classification, in order; an annotation of another class is an error. */
+  classes: string[]
+  annotations: string
+  /** JSONL or JSONL.gz; an annotation's `shard` is a place in this list. */
+  corpus: string[]
+  /** Fields of the rows' meta whose labels help: a classifier is trained for each. */
+  auxiliaryFields: string[]
+  /** Receives model.json, weights.bin and cross-validation.json. */
+  out: string
+  seed: number
+  folds: number
+  /** 0: every annotation weighs the same; 1: every class does. Classification only. */
+  balance: number
+  features: FeatureSpec
+  fit: FitOptions
+}
+
+export const defaultFeatures: FeatureSpec = { characters: 3000, bits: 20, wordGrams: 2, characterGrams: [] }
+export const defaultFit: FitOptions = {
+  documentsMin: 4,
+  rowsMax: 60_000,
+  l2: 1e-4,
+  iterations: 150,
+  auxiliaryL2: 3e-6,
+  auxiliaryIterations: 40,
+  surfaceScale: 0.15,
+  auxiliaryScale: 0.15,
+}
+
+async function keptBuckets({ corpus, features, fit }: TrainOptions): Promise<Uint32Array> {
+  const everything = await readCorpus(corpus, new FeatureExtractor(features), [])
+  return chooseBuckets(documentFrequency(everything, 2 ** features.bits), fit.documentsMin, fit.rowsMax)
+}
+
+/**
+ * Trains a hashed model and writes it with its cross-validated metrics. The same inputs, options and version of Node give the same bytes.
+ * @throws WinnowError BAD_DATA for a broken row or annotation
+ */
+export async function train(options: TrainOptions, progress: (step: string) => void = () => {}): Promise<ModelFile> {
+  const kept = await keptBuckets(options)
+  const corpus = await readCorpus(options.corpus, new FeatureExtractor(options.features, kept), options.auxiliaryFields)
+  const annotations = readAnnotations(options.annotations, options.task)
+  const classes = options.kind === 'classification' ? options.classes : undefined
+  const truth = truthOf(annotations, classes, options.annotations)
+  const chosen = locate(annotations, corpus, options.annotations)
+  progress(`${corpus.starts.length - 1} documents, ${chosen.length} annotations`)
+  const prepared = prepare(corpus, options.auxiliaryFields, new Set(chosen), kept.length, options.fit)
+  const auxiliary = quantize(prepared.auxiliary)
+  progress(
+    `auxiliary classifiers: ${prepared.groups.map((group) => `${group.name} (${group.classes.length})`).join(', ')}`,
+  )
+  const design = designRows(prepared, corpus, chosen, options.fit)
+  const balance = options.kind === 'classification' ? options.balance : 0
+  const outputs = options.kind === 'regression' ? 1 : options.classes.length
+  const target = (rows: number[]): Target => {
+    const values = rows.map((row) => truth[row]!)
+    return { kind: options.kind, outputs, values, rowWeights: rowWeights(values, balance) }
+  }
+  const scores = crossValidate(
+    design,
+    target,
+    dealFolds(chosen.length, options.folds, options.seed),
+    kept.length,
+    options.fit,
+  )
+  const { metrics, ...details } = measure(truth, scores, classes)
+  progress(`${options.folds}-fold cross-validation: ${JSON.stringify(metrics)}`)
+  const model = fitLinear(design, target(truth.map((_, i) => i)), options.fit)
+  const weights = encodeWeights(assembleWeights(kept, prepared, auxiliary, model, options.fit))
+  const file: ModelFile = {
+    format: 'winnow-hashed/1',
+    task: options.task,
+    kind: options.kind,
+    classes: options.kind === 'regression' ? [] : options.classes,
+    features: options.features,
+    rows: kept.length,
+    surface: prepared.surface,
+    auxiliary: prepared.groups,
+    weights: { sha256: sha256(weights), bytes: weights.length },
+    training: {
+      annotations: { rows: chosen.length, sha256: await fileDigest(options.annotations) },
+      corpus: await Promise.all(
+        options.corpus.map(async (name) => ({ name: basename(name), sha256: await fileDigest(name) })),
+      ),
+      documents: corpus.starts.length - 1,
+      seed: options.seed,
+      balance,
+      ...options.fit,
+    },
+    metrics: {
+      ...metrics,
+      obtained:
+        `${options.folds}-fold cross-validation over the annotations, weights rounded as shipped; the auxiliary classifiers were trained once, on documents without annotation. ` +
+        'The strengths were chosen by the same cross-validation, so a held-out score will be slightly lower.',
+    },
+  }
+  mkdirSync(options.out, { recursive: true })
+  writeFileSync(join(options.out, 'weights.bin'), weights)
+  writeFileSync(join(options.out, 'model.json'), `${JSON.stringify(file, null, 1)}\n`)
+  writeFileSync(
+    join(options.out, 'cross-validation.json'),
+    `${JSON.stringify({ classes: file.classes, metrics, truth, ...details })}\n`,
+  )
+  return file
+}

@@ -1,0 +1,94 @@
+import { WinnowError } from '../../runtime/errors.ts'
+import { type FeatureExtractor, surfaceCount } from '../hashed/features.ts'
+import { type Annotation, readRows } from './rows.ts'
+
+/** Hashed counts of every document of a corpus; the texts are not kept. */
+export interface CorpusFeatures {
+  /** Document i's distinct rows are the entries starts[i] to starts[i + 1] of `rows`; `counts` says how often each was hit. */
+  starts: Uint32Array
+  rows: Uint32Array
+  counts: Uint32Array
+  /** [documents, surfaceCount] */
+  surface: Float64Array[]
+  /** For each auxiliary field the document's value, if it is a string. */
+  auxiliary: (string | undefined)[][]
+  /** Number of the document (shard, line): documentsBefore[shard] + line. */
+  documentsBefore: number[]
+}
+
+class Growing {
+  #array = new Uint32Array(1 << 20)
+  length = 0
+
+  push(values: Uint32Array): void {
+    while (this.length + values.length > this.#array.length) {
+      const larger = new Uint32Array(this.#array.length * 2)
+      larger.set(this.#array)
+      this.#array = larger
+    }
+    this.#array.set(values, this.length)
+    this.length += values.length
+  }
+
+  get values(): Uint32Array {
+    return this.#array.subarray(0, this.length)
+  }
+}
+
+function stringAt(meta: unknown, field: string): string | undefined {
+  const value = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)[field] : undefined
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Extracts the features of all documents of a corpus; `auxiliaryFields` are fields of meta. @throws WinnowError BAD_DATA */
+export async function readCorpus(
+  files: string[],
+  extractor: FeatureExtractor,
+  auxiliaryFields: string[],
+): Promise<CorpusFeatures> {
+  const rows = new Growing()
+  const counts = new Growing()
+  const starts = [0]
+  const surface: Float64Array[] = []
+  const auxiliary: (string | undefined)[][] = []
+  const documentsOf = files.map(() => 0)
+  for await (const { shard, text, meta } of readRows(files)) {
+    documentsOf[shard]!++
+    extractor.extract(text)
+    rows.push(extractor.rows.subarray(0, extractor.size))
+    counts.push(extractor.counts.subarray(0, extractor.size))
+    starts.push(rows.length)
+    surface.push(extractor.surface.slice(0, surfaceCount))
+    auxiliary.push(auxiliaryFields.map((field) => stringAt(meta, field)))
+  }
+  const documentsBefore = [0]
+  for (const documents of documentsOf) documentsBefore.push(documentsBefore.at(-1)! + documents)
+  return {
+    starts: Uint32Array.from(starts),
+    rows: rows.values,
+    counts: counts.values,
+    surface,
+    auxiliary,
+    documentsBefore,
+  }
+}
+
+/** The number of each annotated document. @throws WinnowError BAD_DATA for one that is not in the corpus */
+export function locate(
+  annotations: Annotation[],
+  { documentsBefore }: Pick<CorpusFeatures, 'documentsBefore'>,
+  file: string,
+): number[] {
+  return annotations.map(({ shard, line }, i) => {
+    const start = documentsBefore[shard]
+    const end = documentsBefore[shard + 1]
+    if (start !== undefined && end !== undefined && start + line < end) return start + line
+    throw new WinnowError(
+      'BAD_DATA',
+      `${file}:${i + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
+      {
+        hint: 'Give the corpus files in the order that the annotations number them.',
+      },
+    )
+  })
+}

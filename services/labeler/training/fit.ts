@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto'
+import { surfaceCount } from '../hashed/features.ts'
+import { logSoftmaxGroups, standardizeSurface, type Weights } from '../hashed/model.ts'
+import type { CorpusFeatures } from './corpus.ts'
+import {
+  appendDense,
+  fitLinear,
+  type LinearModel,
+  predictLinear,
+  rowCount,
+  type SparseRows,
+  type Target,
+  takeRows,
+} from './linear.ts'
+
+/** Strengths that were chosen by cross-validation; the scales weigh dense features against the n-grams, whose length is 1. */
+export interface FitOptions {
+  /** An n-gram counts if so many documents of the corpus have it; at most so many do. */
+  documentsMin: number
+  rowsMax: number
+  l2: number
+  iterations: number
+  auxiliaryL2: number
+  auxiliaryIterations: number
+  surfaceScale: number
+  auxiliaryScale: number
+}
+
+export interface AuxiliaryGroup {
+  name: string
+  classes: string[]
+}
+
+/** Everything that does not depend on which annotations are held out. */
+export interface Prepared {
+  /** n-gram values, [documents, rows of weights] */
+  grams: SparseRows
+  idf: Float32Array
+  surface: { means: number[]; scales: number[] }
+  groups: AuxiliaryGroup[]
+  auxiliary: LinearModel
+}
+
+/** How many documents have each row. */
+export function documentFrequency(corpus: CorpusFeatures, rows: number): Uint32Array {
+  const frequency = new Uint32Array(rows)
+  for (const row of corpus.rows) frequency[row]!++
+  return frequency
+}
+
+/**
+ * The buckets that get weights: those of at least `documentsMin` documents, if more than `rowsMax` then the most frequent (the first of equals),
+ * ascending. A bucket that few documents have teaches a classifier little and costs as much space as any other.
+ */
+export function chooseBuckets(frequency: Uint32Array, documentsMin: number, rowsMax: number): Uint32Array {
+  const candidates = Uint32Array.from(frequency.keys()).filter((bucket) => frequency[bucket]! >= documentsMin)
+  const order = candidates.sort((a, b) => frequency[b]! - frequency[a]! || a - b)
+  return order.slice(0, rowsMax).sort()
+}
+
+/** idf = ln((1 + n) / (1 + documents that have the row)) */
+export function inverseDocumentFrequency(corpus: CorpusFeatures, rows: number): Float32Array {
+  const documents = corpus.starts.length - 1
+  const frequency = documentFrequency(corpus, rows)
+  return Float32Array.from(frequency, (count) => Math.log((1 + documents) / (1 + count)))
+}
+
+/** The values that HashedScorer computes: (1 + ln count) * idf, divided by the row's length. */
+export function weighRows(corpus: CorpusFeatures, idf: Float32Array): SparseRows {
+  const values = new Float32Array(corpus.rows.length)
+  for (let row = 0; row < corpus.starts.length - 1; row++) {
+    let squares = 0
+    for (let i = corpus.starts[row]!; i < corpus.starts[row + 1]!; i++) {
+      values[i] = (1 + Math.log(corpus.counts[i]!)) * idf[corpus.rows[i]!]!
+      squares += values[i]! * values[i]!
+    }
+    const norm = squares > 0 ? Math.sqrt(squares) : 1
+    for (let i = corpus.starts[row]!; i < corpus.starts[row + 1]!; i++) values[i]! /= norm
+  }
+  return { starts: corpus.starts, columns: corpus.rows, values, width: idf.length }
+}
+
+function surfaceStatistics(surface: Float64Array[]): { means: number[]; scales: number[] } {
+  const means = Array.from(
+    { length: surfaceCount },
+    (_, s) => surface.reduce((sum, row) => sum + row[s]!, 0) / surface.length,
+  )
+  const scales = means.map(
+    (mean, s) => Math.sqrt(surface.reduce((sum, row) => sum + (row[s]! - mean) ** 2, 0) / surface.length) || 1,
+  )
+  return { means, scales }
+}
+
+/** Rounds each output's weights to 255 levels, in place, and returns the int8 values [width, outputs] with the level of each output. */
+export function quantize(model: LinearModel): { values: Int8Array; scales: Float32Array } {
+  const { weights, outputs } = model
+  const largest = new Float64Array(outputs)
+  for (let i = 0; i < weights.length; i++) largest[i % outputs] = Math.max(largest[i % outputs]!, Math.abs(weights[i]!))
+  const scales = Float32Array.from(largest, (value) => (value > 0 ? value / 127 : 1))
+  const values = new Int8Array(weights.length)
+  for (let i = 0; i < weights.length; i++) {
+    values[i] = Math.round(weights[i]! / scales[i % outputs]!)
+    weights[i] = values[i]! * scales[i % outputs]!
+  }
+  return { values, scales }
+}
+
+/** Weight of each value, proportional to (how often it occurs)^-balance: 0 weighs rows alike, 1 weighs classes alike. They sum to 1. */
+export function rowWeights(values: ArrayLike<number>, balance: number): Float64Array {
+  const counts = new Map<number, number>()
+  for (let i = 0; i < values.length; i++) counts.set(values[i]!, (counts.get(values[i]!) ?? 0) + 1)
+  const raw = Float64Array.from(values, (value) => counts.get(value)! ** -balance)
+  const sum = raw.reduce((total, weight) => total + weight, 0)
+  return raw.map((weight) => weight / sum)
+}
+
+/**
+ * Fits the auxiliary classifiers. Annotated documents are left out of it, so that for the final fit the auxiliary log-probabilities of its
+ * documents are those of texts never seen, as they will be in use.
+ */
+export function prepare(
+  corpus: CorpusFeatures,
+  fields: string[],
+  annotated: Set<number>,
+  width: number,
+  options: FitOptions,
+): Prepared {
+  const idf = inverseDocumentFrequency(corpus, width)
+  const grams = weighRows(corpus, idf)
+  const fitted = fields.map((name, field) => {
+    const labelled = corpus.auxiliary.flatMap((labels, row) =>
+      labels[field] === undefined || annotated.has(row) ? [] : [row],
+    )
+    const classes = [...new Set(labelled.map((row) => corpus.auxiliary[row]![field]!))].sort()
+    const values = labelled.map((row) => classes.indexOf(corpus.auxiliary[row]![field]!))
+    const target: Target = {
+      kind: 'classification',
+      outputs: classes.length,
+      values,
+      rowWeights: rowWeights(values, 0),
+    }
+    const model = fitLinear(takeRows(grams, labelled), target, {
+      l2: options.auxiliaryL2,
+      iterations: options.auxiliaryIterations,
+    })
+    return { group: { name, classes }, model }
+  })
+  const auxiliary = joinOutputs(
+    fitted.map(({ model }) => model),
+    width,
+  )
+  return { grams, idf, surface: surfaceStatistics(corpus.surface), groups: fitted.map(({ group }) => group), auxiliary }
+}
+
+/** One model whose outputs are those of all. */
+function joinOutputs(models: LinearModel[], width: number): LinearModel {
+  const outputs = models.reduce((sum, model) => sum + model.outputs, 0)
+  const weights = new Float64Array(width * outputs)
+  let offset = 0
+  for (const model of models) {
+    for (let row = 0; row < width; row++)
+      weights.set(model.weights.subarray(row * model.outputs, (row + 1) * model.outputs), row * outputs + offset)
+    offset += model.outputs
+  }
+  return { weights, biases: Float64Array.from(models.flatMap((model) => [...model.biases])), outputs }
+}
+
+/** n-grams, then scaled surface features, then scaled auxiliary log-probabilities of the chosen documents. */
+export function designRows(
+  prepared: Prepared,
+  corpus: CorpusFeatures,
+  chosen: number[],
+  options: FitOptions,
+): SparseRows {
+  const rows = takeRows(prepared.grams, chosen)
+  const { means, scales } = prepared.surface
+  const groups = prepared.groups.map((group) => group.classes.length)
+  const hidden = predictLinear(rows, prepared.auxiliary)
+  const dense = chosen.map((row, i) => {
+    logSoftmaxGroups(hidden[i]!, groups)
+    const surface = Array.from(
+      { length: surfaceCount },
+      (_, s) => options.surfaceScale * standardizeSurface(corpus.surface[row]!, means, scales, s),
+    )
+    return [...surface, ...hidden[i]!.map((value) => options.auxiliaryScale * value)]
+  })
+  return appendDense(rows, dense)
+}
+
+/** A permutation of 0 to count - 1 by the SHA-256 of seed and number, dealt into `folds` parts. */
+export function dealFolds(count: number, folds: number, seed: number): number[] {
+  const keys = Array.from({ length: count }, (_, i) => createHash('sha256').update(`${seed}:fold:${i}`).digest('hex'))
+  const order = keys.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1))
+  const fold = new Array<number>(count).fill(0)
+  for (const [place, i] of order.entries()) fold[i] = place % folds
+  return fold
+}
+
+/** Rounds the n-gram weights of a model of `designRows` to int8, in place; the dense ones stay as they are. */
+export function quantizeDesign(model: LinearModel, width: number): { values: Int8Array; scales: Float32Array } {
+  return quantize({ ...model, weights: model.weights.subarray(0, width * model.outputs) })
+}
+
+/** Scores of every row by a model that did not see its fold, with weights rounded as they are when shipped. */
+export function crossValidate(
+  design: SparseRows,
+  target: (chosen: number[]) => Target,
+  fold: number[],
+  width: number,
+  options: FitOptions,
+): Float64Array[] {
+  const scores = new Array<Float64Array>(rowCount(design))
+  for (const held of new Set(fold)) {
+    const seen = fold.flatMap((part, i) => (part === held ? [] : [i]))
+    const unseen = fold.flatMap((part, i) => (part === held ? [i] : []))
+    const model = fitLinear(takeRows(design, seen), target(seen), options)
+    quantizeDesign(model, width)
+    for (const [i, row] of predictLinear(takeRows(design, unseen), model).entries()) scores[unseen[i]!] = row
+  }
+  return scores
+}
+
+/** Puts the auxiliary classifiers and the fitted outputs into the layout of weights.bin; the scales of dense features go into their weights. */
+export function assembleWeights(
+  kept: Uint32Array,
+  prepared: Prepared,
+  auxiliary: { values: Int8Array; scales: Float32Array },
+  model: LinearModel,
+  options: FitOptions,
+): Weights {
+  const rows = prepared.idf.length
+  const hidden = prepared.auxiliary.outputs
+  const { outputs } = model
+  const output = quantizeDesign(model, rows)
+  const width = hidden + outputs
+  const joined = new Int8Array(rows * width)
+  for (let row = 0; row < rows; row++) {
+    joined.set(auxiliary.values.subarray(row * hidden, (row + 1) * hidden), row * width)
+    joined.set(output.values.subarray(row * outputs, (row + 1) * outputs), row * width + hidden)
+  }
+  const surfaceStart = rows * outputs
+  const auxiliaryStart = surfaceStart + surfaceCount * outputs
+  return {
+    kept,
+    idf: prepared.idf,
+    columnScales: Float32Array.from([...auxiliary.scales, ...output.scales]),
+    auxiliaryBiases: Float32Array.from(prepared.auxiliary.biases),
+    surfaceWeights: Float32Array.from(
+      model.weights.subarray(surfaceStart, auxiliaryStart),
+      (value) => value * options.surfaceScale,
+    ),
+    auxiliaryWeights: Float32Array.from(
+      model.weights.subarray(auxiliaryStart),
+      (value) => value * options.auxiliaryScale,
+    ),
+    biases: Float32Array.from(model.biases),
+    rows: joined,
+  }
+}

@@ -1,0 +1,73 @@
+/** Share of equal entries. */
+export function accuracy(truth: number[], guesses: number[]): number {
+  return truth.filter((value, i) => value === guesses[i]).length / truth.length
+}
+
+/** counts[true class][guessed class] */
+export function confusionMatrix(truth: number[], guesses: number[], classes: number): number[][] {
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
+  for (const [i, value] of truth.entries()) counts[value]![guesses[i]!]!++
+  return counts
+}
+
+/** Mean over the classes of 2TP / (2TP + FP + FN); a class that is neither there nor guessed is left out, as scikit-learn does. */
+export function macroF1(counts: number[][]): number {
+  const scores = counts.flatMap((row, k) => {
+    const inClass = row.reduce((sum, count) => sum + count, 0)
+    const guessed = counts.reduce((sum, other) => sum + other[k]!, 0)
+    return inClass + guessed === 0 ? [] : [(2 * row[k]!) / (inClass + guessed)]
+  })
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length
+}
+
+/** Ranks from 1, equal values share their mean rank. */
+function ranks(values: number[]): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!)
+  const result = new Array<number>(values.length).fill(0)
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to++
+    for (let i = from; i < to; i++) result[order[i]!] = (from + to + 1) / 2
+    from = to
+  }
+  return result
+}
+
+function pearson(a: number[], b: number[]): number {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const [meanA, meanB] = [mean(a), mean(b)]
+  let [product, squaresA, squaresB] = [0, 0, 0]
+  for (const [i, value] of a.entries()) {
+    product += (value - meanA) * (b[i]! - meanB)
+    squaresA += (value - meanA) ** 2
+    squaresB += (b[i]! - meanB) ** 2
+  }
+  return product / Math.sqrt(squaresA * squaresB)
+}
+
+/** Spearman's rank correlation: Pearson's of the mean ranks, so ties count as ties. */
+export function spearman(a: number[], b: number[]): number {
+  return pearson(ranks(a), ranks(b))
+}
+
+export function meanSquaredError(truth: number[], guesses: number[]): number {
+  return truth.reduce((sum, value, i) => sum + (value - guesses[i]!) ** 2, 0) / truth.length
+}
+
+/** Metrics of scores: accuracy and macro-F1 of the largest of each row, or rank correlation and squared error of a regression (no `classes`). */
+export function measure(truth: number[], scores: ArrayLike<number>[], classes: string[] | undefined) {
+  if (!classes) {
+    const guesses = scores.map((row) => row[0]!)
+    return {
+      guesses,
+      metrics: { spearman: spearman(truth, guesses), meanSquaredError: meanSquaredError(truth, guesses) },
+    }
+  }
+  const guesses = scores.map((row) => {
+    let best = 0
+    for (let k = 1; k < row.length; k++) if (row[k]! > row[best]!) best = k
+    return best
+  })
+  const confusion = confusionMatrix(truth, guesses, classes.length)
+  return { guesses, metrics: { accuracy: accuracy(truth, guesses), macroF1: macroF1(confusion) }, confusion }
+}

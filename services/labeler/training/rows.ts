@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { z } from 'zod'
+import { WinnowError } from '../../runtime/errors.ts'
+
+const annotationRow = z.looseObject({ shard: z.number().int().min(0), line: z.number().int().min(0) })
+const corpusRow = z.looseObject({ text: z.string(), meta: z.unknown().optional() })
+
+/** The truth about a document, which it names by the file's place in the list of corpus files and the line, both from 0. */
+export interface Annotation {
+  shard: number
+  line: number
+  value: unknown
+}
+
+export interface CorpusRow {
+  shard: number
+  line: number
+  text: string
+  meta: unknown
+}
+
+function badRow(file: string, line: number, what: string): WinnowError {
+  return new WinnowError('BAD_DATA', `${file}:${line + 1}: ${what}`, {
+    hint: 'Training and evaluation need every row: repair this one, or remove it and number the annotations anew.',
+  })
+}
+
+function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: number): T {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw badRow(file, line, 'is not JSON')
+  }
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) throw badRow(file, line, z.prettifyError(parsed.error))
+  return parsed.data
+}
+
+/** Lines as JSONL means them: ended by \n alone. (node:readline also breaks at U+2028, which JSON strings may hold.) */
+export async function* splitLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  let rest: Uint8Array[] = []
+  for await (const chunk of source) {
+    let from = 0
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      yield Buffer.concat([...rest, chunk.subarray(from, end)]).toString('utf8')
+      rest = []
+      from = end + 1
+    }
+    if (from < chunk.length) rest.push(chunk.subarray(from))
+  }
+  if (rest.length > 0) yield Buffer.concat(rest).toString('utf8')
+}
+
+/**
+ * Reads JSONL or JSONL.gz files of `{"text", "meta"}`, in order.
+ * @throws WinnowError BAD_DATA naming file and line, or the file that cannot be read to its end
+ */
+export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
+  for (const [shard, file] of files.entries()) {
+    let line = 0
+    try {
+      const raw = createReadStream(file)
+      // pipeline hands an error of the source to the reader of its last stream, where it is thrown.
+      for await (const text of splitLines(file.endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw)) {
+        const row = parseRow(corpusRow, text, file, line)
+        yield { shard, line: line++, text: row.text, meta: row.meta }
+      }
+    } catch (cause) {
+      if (cause instanceof WinnowError) throw cause
+      throw new WinnowError('BAD_DATA', `${file}: cannot be read beyond row ${line}: ${(cause as Error).message}`, {
+        hint: 'Check that the file is there, readable and complete.',
+        cause,
+      })
+    }
+  }
+}
+
+/** Reads annotations `{"shard", "line", [field]}`. @throws WinnowError BAD_DATA naming file and line */
+export function readAnnotations(file: string, field: string): Annotation[] {
+  const rows = readFileSync(file, 'utf8').split('\n')
+  if (rows.at(-1) === '') rows.pop()
+  return rows.map((text, line) => {
+    const parsed = parseRow(annotationRow, text, file, line)
+    if (parsed[field] === undefined) throw badRow(file, line, `has no field ${field}`)
+    return { shard: parsed.shard, line: parsed.line, value: parsed[field] }
+  })
+}
+
+/**
+ * What annotations say as numbers: the score, or the place in `classes` of a classification.
+ * @throws WinnowError BAD_DATA for a value that is neither
+ */
+export function truthOf(annotations: Annotation[], classes: string[] | undefined, file: string): number[] {
+  return annotations.map(({ value }, line) => {
+    if (classes?.includes(value as string)) return classes.indexOf(value as string)
+    if (!classes && typeof value === 'number' && Number.isFinite(value)) return value
+    throw badRow(
+      file,
+      line,
+      `${JSON.stringify(value)} is not ${classes ? `one of ${classes.join(', ')}` : 'a finite number'}`,
+    )
+  })
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function fileDigest(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

@@ -1,0 +1,218 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  createLabeler,
+  type Labeler,
+  type LabelerConfigInput,
+  labelerConfig,
+} from '../../../services/labeler/labeler.ts'
+import { bucketByLength, combineWindows } from '../../../services/labeler/onnx/batches.ts'
+
+const fixtures = join(import.meta.dirname, 'fixtures')
+const golden = JSON.parse(readFileSync(join(fixtures, 'golden.json'), 'utf8')) as {
+  text: string
+  topic: number[]
+  quality: number
+}[]
+const classes = ['Finance', 'Health', 'Nature']
+const topic = { name: 'topic', subcategories: ['Nature', 'Other', 'Finance', 'Health'] }
+const quality = { name: 'quality', subcategories: ['0-1', '1-2', '2-3', '3-4', '4-5'] }
+const long = golden.at(-1)!.text
+
+const cleanups: (() => Promise<void> | void)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup()
+})
+
+async function labeler(actor: typeof topic, config: Partial<LabelerConfigInput>, folder = fixtures): Promise<Labeler> {
+  const made = await createLabeler(
+    actor,
+    labelerConfig.parse({ kind: 'onnx', model: actor.name, windows: { size: 32 }, ...config }),
+    folder,
+  )
+  cleanups.push(() => made.close())
+  return made
+}
+
+/** A copy of the fixtures that a test may damage. */
+function copyOfFixtures(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'winnow-onnx-'))
+  cpSync(fixtures, folder, { recursive: true })
+  cleanups.push(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+const inputs = (texts: string[]) => texts.map((text) => ({ text, meta: {} }))
+const softmax = (logits: number[], k: number) =>
+  Math.exp(logits[k]!) / logits.reduce((sum, logit) => sum + Math.exp(logit), 0)
+
+describe('the onnx labeler', () => {
+  it("gives the class and probability of Python's logits, by name of the class, in the order of the inputs", async () => {
+    const made = await labeler(topic, { batchTokens: 70 })
+    const results = await made.label(inputs(golden.map(({ text }) => text)))
+    for (const [i, { topic: logits }] of golden.entries()) {
+      const best = logits.indexOf(Math.max(...logits))
+      expect(results[i]).toEqual({
+        ok: true,
+        subcategory: topic.subcategories.indexOf(classes[best]!),
+        score: expect.closeTo(softmax(logits, best), 4),
+      })
+    }
+  })
+
+  it("gives the score of Python's regression head and its interval", async () => {
+    const made = await labeler(quality, {})
+    const results = await made.label(inputs(golden.map(({ text }) => text)))
+    for (const [i, { quality: score }] of golden.entries()) {
+      const interval = Math.min(4, Math.floor(Math.max(0, score)))
+      expect(results[i]).toEqual({ ok: true, subcategory: interval, score: expect.closeTo(score, 4) })
+    }
+  })
+
+  it('reads only the first window when it truncates, and all of them for mean and max', async () => {
+    const score = async (combine: 'first' | 'mean' | 'max', limit = 16) => {
+      const made = await labeler(quality, { windows: { size: 32, overlap: 8, combine, limit } })
+      const [result] = await made.label(inputs([long]))
+      return result!.ok ? result!.score : Number.NaN
+    }
+    const first = await score('first')
+    expect(first).toBeCloseTo(golden.at(-1)!.quality, 4)
+    expect(await score('mean', 1)).toBeCloseTo(first, 5)
+    expect(await score('mean')).not.toBeCloseTo(first, 3)
+    expect(await score('max')).toBeGreaterThanOrEqual(Math.max(first, await score('mean')))
+  })
+
+  it('labels an empty text, lone surrogates, control characters and a megabyte without a space', async () => {
+    const made = await labeler(topic, { windows: { size: 32, overlap: 4, combine: 'mean' } })
+    const bad = ['', '\ud800 lone \udc00', '\u0000\u0001\u0002\uffff', 'x'.repeat(100_000), 'word '.repeat(2_000_000)]
+    const results = await made.label(inputs(bad))
+    expect(results.map(({ ok }) => ok)).toEqual(bad.map(() => true))
+  })
+
+  it('has a version that is stable, and that another window size changes', async () => {
+    const versions = await Promise.all([
+      labeler(topic, {}),
+      labeler(topic, { threads: 2 }),
+      labeler(topic, { windows: { size: 16 } }),
+    ])
+    expect(versions[0]!.version).toBe(versions[1]!.version)
+    expect(versions[0]!.version).not.toBe(versions[2]!.version)
+  })
+
+  it('uses the mapping for labels that are not names of subcategories', async () => {
+    const actor = { name: 'topic', subcategories: ['money', 'life', 'earth'] }
+    const made = await labeler(actor, { mapping: { Finance: 'money', Health: 'life', Nature: 'earth' } })
+    const [result] = await made.label(inputs([golden[0]!.text]))
+    expect(result).toMatchObject({ ok: true, subcategory: golden[0]!.topic.indexOf(Math.max(...golden[0]!.topic)) })
+    await expect(labeler(actor, {})).rejects.toMatchObject({
+      code: 'MODEL_UNUSABLE',
+      message: expect.stringContaining('"Finance"'),
+    })
+  })
+})
+
+describe('an onnx folder that cannot be used', () => {
+  it.each(['model.onnx', 'tokenizer.json', 'config.json'])(
+    'without %s is refused by the name of the file',
+    async (name) => {
+      const folder = copyOfFixtures()
+      rmSync(join(folder, 'topic', name))
+      await expect(labeler(topic, {}, folder)).rejects.toMatchObject({
+        code: 'MODEL_UNUSABLE',
+        exitCode: 3,
+        message: expect.stringContaining(join('topic', name)),
+      })
+    },
+  )
+
+  it('whose tokenizer has more ids than the model is refused by the names of both files', async () => {
+    const folder = copyOfFixtures()
+    const file = join(folder, 'topic', 'config.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), vocab_size: 50 }))
+    const refusal = expect(labeler(topic, {}, folder)).rejects
+    await refusal.toMatchObject({
+      code: 'MODEL_UNUSABLE',
+      message: expect.stringMatching(/tokenizer\.json.*config\.json has vocab_size 50/),
+      hint: expect.stringContaining('same Hugging Face checkpoint'),
+    })
+  })
+
+  it('whose graph has another number of labels than config.json is refused', async () => {
+    const folder = copyOfFixtures()
+    cpSync(join(folder, 'quality', 'model.onnx'), join(folder, 'topic', 'model.onnx'))
+    await expect(labeler(topic, {}, folder)).rejects.toMatchObject({
+      code: 'MODEL_UNUSABLE',
+      message: expect.stringContaining('3 labels'),
+    })
+  })
+
+  it('whose graph is not ONNX is refused', async () => {
+    const folder = copyOfFixtures()
+    writeFileSync(join(folder, 'topic', 'model.onnx'), 'not a graph')
+    await expect(labeler(topic, {}, folder)).rejects.toMatchObject({
+      code: 'MODEL_UNUSABLE',
+      message: expect.stringContaining('model.onnx'),
+    })
+  })
+
+  it('with fewer positions than the window asks for is refused', async () => {
+    await expect(labeler(topic, { windows: { size: 65 } })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('64 positions'),
+    })
+  })
+})
+
+/** The exporter's name of the regression head's 16 float32 weights, the second input of the graph's last node. */
+const headWeights = 'lifted_tensor_24'
+
+describe('a model whose output is not a number', () => {
+  it('gives no label but a reason', async () => {
+    const folder = copyOfFixtures()
+    const file = join(folder, 'quality', 'model.onnx')
+    const graph = readFileSync(file)
+    const nan = Buffer.alloc(4)
+    nan.writeFloatLE(Number.NaN)
+    writeFileSync(file, replaceInitializer(graph, headWeights, 64, nan))
+    const made = await labeler(quality, {}, folder)
+    const [result] = await made.label(inputs(['text']))
+    expect(result).toEqual({ ok: false, reason: 'non-finite-score', message: expect.stringContaining('NaN') })
+  })
+})
+
+/** ONNX keeps an initializer's name next to its raw bytes (field 9: tag 0x4a, then the length): overwrite all of them with `filler`. */
+function replaceInitializer(graph: Buffer, name: string, bytes: number, filler: Buffer): Buffer {
+  const copy = Buffer.from(graph)
+  for (let at = copy.indexOf(name); at >= 0; at = copy.indexOf(name, at + 1)) {
+    const raw = copy.indexOf(Buffer.from([0x4a, bytes]), at)
+    if (raw < 0 || raw > at + name.length + 8) continue
+    for (let i = 0; i < bytes; i += filler.length) filler.copy(copy, raw + 2 + i)
+    return copy
+  }
+  throw new Error(`no initializer ${name} with ${bytes} bytes`)
+}
+
+describe('bucketByLength', () => {
+  it('fills batches with sequences of like length up to the token budget', () => {
+    expect(bucketByLength([9, 2, 3, 8, 2], 9)).toEqual([[1, 4, 2], [3], [0]])
+  })
+
+  it('gives a sequence that is over the budget a batch of its own', () => {
+    expect(bucketByLength([100, 100], 10)).toEqual([[0], [1]])
+    expect(bucketByLength([], 10)).toEqual([])
+  })
+})
+
+describe('combineWindows', () => {
+  it('joins class by class', () => {
+    const windows = [
+      [1, 4],
+      [3, 0],
+    ]
+    expect(combineWindows(windows, 'first')).toEqual([1, 4])
+    expect(combineWindows(windows, 'mean')).toEqual([2, 2])
+    expect(combineWindows(windows, 'max')).toEqual([3, 4])
+  })
+})
