@@ -92,7 +92,7 @@ export function createConnection(options: KafkaOptions): Connection {
           } catch (error) {
             // A topic that this connection once asked for and that is deleted now spoils every refresh of its metadata: begin anew.
             await cluster.close()
-            if (waitMs > 1000 || !mayPass(error)) throw error
+            if (waitMs > waitMsMax(error)) throw error
             await sleep(waitMs)
           }
         }
@@ -103,10 +103,12 @@ export function createConnection(options: KafkaOptions): Connection {
   }
 }
 
-/** Whether kafkajs says that trying again may help; it has given up by itself where it counts retries. */
-function mayPass(error: unknown): boolean {
+/** How long to go on trying: not at all where it does not help, and not long for a topic, which may have been created this moment. */
+function waitMsMax(error: unknown): number {
   const { retriable, name, type } = error as { retriable?: boolean; name?: string; type?: string }
-  return retriable === true || name === 'KafkaJSConnectionClosedError' || type === 'NOT_LEADER_FOR_PARTITION'
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return 100
+  // kafkajs gave up by itself where it counted retries, and says then that the error is not retriable.
+  return retriable === true || name === 'KafkaJSConnectionClosedError' ? 1000 : 0
 }
 
 /** A connection that is opened once, by whoever comes first, and opened again after it was closed or could not be opened. */

@@ -37,7 +37,10 @@ export interface TopicDefinition {
 export interface Producer {
   /** Splits below the broker's request limit. Resolves when all replicas have the records. */
   send(records: readonly OutgoingRecord[]): Promise<SentRange[]>
-  /** All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced. */
+  /**
+   * All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced.
+   * Readers see them some milliseconds after this resolves, when the markers are written; a newer producer with this id waits for them.
+   */
   transaction<T>(work: (send: (records: readonly OutgoingRecord[]) => Promise<SentRange[]>) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -68,7 +71,10 @@ export interface Kafka {
   endOffsets(topic: string): Promise<number[]>
   producer(options?: { transactionalId?: string }): Promise<Producer>
   consume(options: ConsumeOptions): Promise<Consumer>
-  /** All committed records from `from` (default: the beginning) up to the end as it is now, partition by partition in batches. */
+  /**
+   * All committed records from `from` (default: the beginning) up to the end as it is now, partition by partition in batches.
+   * A partition whose `from` is at or past its end is skipped. The caller may stop at any time.
+   */
   read(topic: string, from?: readonly number[]): AsyncIterable<readonly IncomingRecord[]>
   close(): Promise<void>
 }

@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import type { IncomingRecord, Kafka, OutgoingRecord } from '../../services/runtime/kafka/port.ts'
+import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
+
+const record = (topic: string, key: string, value = key): OutgoingRecord => ({ topic, key, value: Buffer.from(value) })
+
+/** A transaction is visible some milliseconds after its commit: when its marker is written. */
+const visible = (kafka: Kafka, topic: string, end: number) =>
+  until(async () => (await kafka.endOffsets(topic))[0] === end)
+
+/** Consumes into a list; every consumer of a test is its own unless it names the group. */
+async function collect(kafka: Kafka, topics: string[], options: Partial<Parameters<Kafka['consume']>[0]> = {}) {
+  const records: IncomingRecord[] = []
+  const failures: unknown[] = []
+  const consumer = await kafka.consume({
+    groupId: randomUUID(),
+    topics,
+    onBatch: async (batch) => void records.push(...batch),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  })
+  return { records, failures, close: () => consumer.close() }
+}
+
+test('what is sent is consumed, in order in each partition, with key, value and place', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 3 })
+  const producer = await kafka.producer()
+  const sent = Array.from({ length: 300 }, (_, i) => record(topic, `key ${i % 10}`, `value ${i}`))
+  const ranges = await producer.send([...sent, { topic, key: 'gone', value: null }])
+  expect(ranges.reduce((sum, { count }) => sum + count, 0)).toBe(301)
+  const consumer = await collect(kafka, [topic])
+  await until(() => consumer.records.length === 301)
+  await consumer.close()
+  const ends = [0, 0, 0]
+  for (const { partition, offset } of consumer.records) expect(offset).toBe(ends[partition]!++)
+  expect(await kafka.endOffsets(topic)).toEqual(ends)
+  for (const range of ranges) expect(ends[range.partition]).toBe(range.offsetFirst + range.count)
+  const ofKey = consumer.records.filter(({ key }) => key?.toString() === 'key 7').map(text)
+  expect(ofKey).toEqual(Array.from({ length: 30 }, (_, i) => `value ${i * 10 + 7}`))
+  expect(consumer.records.find(({ key }) => key?.toString() === 'gone')?.value).toBeNull()
+})
+
+test('five megabytes in one send are split, complete and in order, and land in one range', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer()
+  const sent = Array.from({ length: 50 }, (_, i) => record(topic, 'k', `${i}`.padEnd(100_000, '.')))
+  expect(await producer.send(sent)).toEqual([{ topic, partition: 0, offsetFirst: 0, count: 50 }])
+  const read = await readAll(kafka, topic)
+  expect(read.map((found) => Number.parseInt(text(found)!, 10))).toEqual(Array.from({ length: 50 }, (_, i) => i))
+})
+
+test('a record of exactly the largest size is taken, one byte more is refused before anything is sent', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer()
+  await producer.send([{ topic, key: null, value: Buffer.alloc(1_048_500, 1) }])
+  const refused = producer.send([record(topic, 'small'), { topic, key: null, value: Buffer.alloc(1_048_501, 1) }])
+  await expect(refused).rejects.toMatchObject({ code: 'BAD_DATA' })
+  expect((await readAll(kafka, topic)).map(({ value }) => value?.length)).toEqual([1_048_500])
+})
+
+test('the largest record is taken in a transaction as well', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  await producer.transaction((send) => send([{ topic, key: null, value: Buffer.alloc(1_048_500, 1) }]))
+  await until(async () => (await readAll(kafka, topic)).length === 1)
+})
+
+test('a transaction is invisible until it is committed, then whole', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const other = await newTopic(kafka)
+  const consumer = await collect(kafka, [topic, other])
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  await producer.transaction(async (send) => {
+    await send([record(topic, 'a'), record(other, 'b')])
+    await send([record(topic, 'c')])
+    expect(await kafka.endOffsets(topic)).toEqual([0])
+    expect(await readAll(kafka, topic)).toEqual([])
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(consumer.records).toEqual([])
+  })
+  await until(() => consumer.records.length === 3)
+  await consumer.close()
+  expect((await readAll(kafka, topic)).map(text)).toEqual(['a', 'c'])
+})
+
+test('nothing of a transaction that fails is seen, and the next one works', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  const failing = producer.transaction(async (send) => {
+    await send([record(topic, 'never')])
+    throw new Error('no')
+  })
+  await expect(failing).rejects.toThrow('no')
+  const [landed] = await producer.transaction((send) => send([record(topic, 'seen')]))
+  expect(landed).toEqual({ topic, partition: 0, offsetFirst: 2, count: 1 })
+  await visible(kafka, topic, 4)
+  expect((await readAll(kafka, topic)).map(text)).toEqual(['seen'])
+})
+
+test('transactions back to back do not wait for each other’s markers long', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  await producer.transaction((send) => send([record(topic, 'first')]))
+  const started = performance.now()
+  for (let i = 0; i < 20; i++) await producer.transaction((send) => send([record(topic, `${i}`)]))
+  // 177 ms each with kafkajs's own retry times.
+  expect((performance.now() - started) / 20).toBeLessThan(100)
+})
+
+test('a newer producer with the same transactional id fences the older one, for good', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const transactionalId = randomUUID()
+  const older = await kafka.producer({ transactionalId })
+  await older.transaction((send) => send([record(topic, 'older')]))
+  let newer: Awaited<ReturnType<Kafka['producer']>> | undefined
+  const fenced = older.transaction(async (send) => {
+    await send([record(topic, 'zombie')])
+    newer = await kafka.producer({ transactionalId })
+  })
+  await expect(fenced).rejects.toMatchObject({ code: 'FENCED', retriable: false })
+  await newer!.transaction((send) => send([record(topic, 'newer')]))
+  await expect(older.transaction((send) => send([record(topic, 'again')]))).rejects.toMatchObject({ code: 'FENCED' })
+  await newer!.transaction((send) => send([record(topic, 'newer still')]))
+  // Three records, the zombie's and a marker each.
+  await visible(kafka, topic, 8)
+  expect((await readAll(kafka, topic)).map(text)).toEqual(['older', 'newer', 'newer still'])
+})
+
+test('offsets are committed after a batch, so the next member of the group goes on behind it', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  const groupId = randomUUID()
+  await producer.transaction((send) => send([record(topic, 'a'), record(topic, 'b')]))
+  const first = await collect(kafka, [topic], { groupId })
+  await until(() => first.records.length === 2)
+  await first.close()
+  await producer.transaction((send) => send([record(topic, 'c')]))
+  const second = await collect(kafka, [topic], { groupId })
+  await until(() => second.records.length === 1)
+  await second.close()
+  expect(second.records.map(text)).toEqual(['c'])
+})
+
+test('a failing batch stops the consumer, is reported once, and comes again to the next one', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer()
+  const groupId = randomUUID()
+  await producer.send([record(topic, 'a')])
+  let calls = 0
+  const first = await collect(kafka, [topic], {
+    groupId,
+    onBatch: async () => {
+      calls++
+      throw new TypeError('a bug')
+    },
+  })
+  await until(() => first.failures.length > 0)
+  await first.close()
+  expect(calls).toBe(1)
+  expect(first.failures).toMatchObject([{ cause: expect.any(TypeError) }])
+  const second = await collect(kafka, [topic], { groupId })
+  await until(() => second.records.length === 1)
+  await second.close()
+})
+
+test('startOffset overrides the group’s offset, in the partitions where it answers', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 2 })
+  const producer = await kafka.producer()
+  const groupId = randomUUID()
+  const both = [0, 1].flatMap((partition) => ['a', 'b', 'c'].map((key) => ({ ...record(topic, key), partition })))
+  await producer.send(both)
+  const first = await collect(kafka, [topic], { groupId })
+  await until(() => first.records.length === 6)
+  await first.close()
+  const startOffset = (_topic: string, partition: number) => (partition === 1 ? 1 : undefined)
+  const second = await collect(kafka, [topic], { groupId, startOffset })
+  await until(() => second.records.length === 2)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await second.close()
+  expect(second.records.map((found) => [found.partition, text(found)])).toEqual([
+    [1, 'b'],
+    [1, 'c'],
+  ])
+})
+
+test('two members share the partitions, and what one leaves the other takes over', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 4 })
+  const producer = await kafka.producer()
+  const groupId = randomUUID()
+  const one = await collect(kafka, [topic], { groupId })
+  const two = await collect(kafka, [topic], { groupId })
+  const round = (n: number) => [0, 1, 2, 3].map((partition) => ({ ...record(topic, `${n}`), partition }))
+  for (let n = 0; n < 20; n++) {
+    await producer.send(round(n))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  const keyOf = ({ partition, offset }: IncomingRecord) => `${partition}@${offset}`
+  await until(() => new Set([...one.records, ...two.records].map(keyOf)).size === 80)
+  expect(new Set(two.records.map(({ partition }) => partition)).size).toBeGreaterThan(0)
+  await one.close()
+  const before = two.records.length
+  await producer.send(round(20))
+  await until(() => two.records.length >= before + 4)
+  await two.close()
+})
+
+test('a topic that does not exist is a configuration error, at once', async () => {
+  const kafka = connect()
+  const producer = await kafka.producer()
+  const missing = `missing-${randomUUID()}`
+  const error = { code: 'CONFIGURATION', message: expect.stringContaining('does not exist') }
+  await expect(producer.send([record(missing, 'a')])).rejects.toMatchObject(error)
+  await expect(collect(kafka, [missing])).rejects.toMatchObject(error)
+  await expect(readAll(kafka, missing)).rejects.toMatchObject(error)
+})
+
+test('topics are created once, listed, deleted, and refused with other settings', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 2, cleanup: 'compact' })
+  const definition = { name: topic, partitions: 2, cleanup: 'compact', retentionMs: -1 } as const
+  await kafka.createTopics([definition])
+  expect(await kafka.topicNames()).toContain(topic)
+  await expect(
+    kafka.createTopics([{ ...definition, partitions: 3, cleanup: 'delete', retentionMs: 1000 }]),
+  ).rejects.toMatchObject({
+    code: 'CONFIGURATION',
+    message: expect.stringMatching(
+      `${topic} has partitions 2, not 3; ${topic} has cleanup.policy compact, not delete; ${topic} has retention.ms -1, not 1000`,
+    ),
+  })
+  await kafka.deleteTopics([topic, 'never-was'])
+  await until(async () => !(await kafka.topicNames()).includes(topic))
+})
+
+test('no broker is UNREACHABLE with the address and what to do, within seconds', async () => {
+  const kafka = connect(['127.0.0.1:1'])
+  const error = { code: 'UNREACHABLE', message: expect.stringContaining('127.0.0.1:1'), hint: expect.any(String) }
+  await Promise.all([
+    expect(kafka.producer()).rejects.toMatchObject(error),
+    expect(kafka.topicNames()).rejects.toMatchObject(error),
+    expect(readAll(kafka, 'x')).rejects.toMatchObject(error),
+    expect(collect(kafka, ['x'])).rejects.toMatchObject(error),
+  ])
+}, 10_000)
