@@ -85,8 +85,11 @@ export const howToInstall =
 /** The folder holds exactly the files of the list (the format of sha256sum), each with its checksum; CONFIGURATION if not. */
 export async function verify(folder: string, checksums: string): Promise<void> {
   const expected = new Map(
-    checksums.trim().split('\n').map((line) => [line.slice(66), line.slice(0, 64)] as const),
-  ) // biome-ignore format: one step
+    checksums
+      .trim()
+      .split('\n')
+      .map((line) => [line.slice(66), line.slice(0, 64)] as const),
+  )
   const found = await readdir(folder)
   const differing = [...expected.keys()].filter((name) => !found.includes(name)).map((name) => `${name} is missing`)
   for (const name of found) {

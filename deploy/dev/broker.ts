@@ -77,10 +77,19 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
   const clusterId = await format(program, jars, configuration)
   const child = startChild(
     'Kafka broker',
-    [program.java, ...brokerHeap, ...program.options, loggingOption, '-cp', classpath(jars), 'kafka.Kafka', configuration],
+    [
+      program.java,
+      ...brokerHeap,
+      ...program.options,
+      loggingOption,
+      '-cp',
+      classpath(jars),
+      'kafka.Kafka',
+      configuration,
+    ],
     program.logFile,
     folder,
-  ) // biome-ignore format: a command line
+  )
   program.started(child.identity)
   return await readyOrStopped(child, /Kafka Server started/, () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId))
 }

@@ -20,11 +20,17 @@ const images = { kafka: 'apache/kafka-native:4.3.1', registry: 'apicurio/apicuri
  */
 export async function startDockerKafka(context: ClusterContext): Promise<Kafka | undefined> {
   const docker = (...args: string[]) => run('docker', args, { env: context.env, timeout: 600_000 })
-  const answers = await run('docker', ['version'], { env: context.env, timeout: 5_000 }).then(() => true, () => false) // biome-ignore format: one step
+  const answers = await run('docker', ['version'], { env: context.env, timeout: 5_000 }).then(
+    () => true,
+    () => false,
+  )
   if (!answers) return undefined
   try {
     for (const image of Object.values(images)) {
-      const present = await docker('image', 'inspect', image).then(() => true, () => false) // biome-ignore format: one step
+      const present = await docker('image', 'inspect', image).then(
+        () => true,
+        () => false,
+      )
       if (present) continue
       context.progress(`fetching the image ${image}`)
       await docker('pull', '-q', image)

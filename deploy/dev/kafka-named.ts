@@ -4,7 +4,10 @@ import type { ClusterContext, Kafka } from './context.ts'
 
 /** The broker and registry that the environment names, if it does; UNREACHABLE if nobody listens there. */
 export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undefined> {
-  const brokers = (env.WINNOW_BROKERS ?? '').split(',').map((broker) => broker.trim()).filter((broker) => broker !== '') // biome-ignore format: one step
+  const brokers = (env.WINNOW_BROKERS ?? '')
+    .split(',')
+    .map((broker) => broker.trim())
+    .filter((broker) => broker !== '')
   const registryUrl = env.WINNOW_REGISTRY_URL || undefined
   if (brokers.length === 0 && registryUrl === undefined) return undefined
   if (brokers.length === 0 || registryUrl === undefined) {
@@ -41,6 +44,9 @@ function listens(broker: string): Promise<boolean> {
       socket.destroy()
       resolve(answer)
     }
-    socket.once('connect', () => settle(true)).once('error', () => settle(false)).once('timeout', () => settle(false)) // biome-ignore format: one step
+    socket
+      .once('connect', () => settle(true))
+      .once('error', () => settle(false))
+      .once('timeout', () => settle(false))
   })
 }

@@ -16,12 +16,17 @@ export async function startRegistry(program: JavaProgram, jar: string): Promise<
   const child = startChild(
     'schema registry',
     [
-      program.java, ...registryHeap, ...program.options, ...registryProperties(ports.registry, ports.registryManagement),
-      `-Dapicurio.datasource.url=jdbc:h2:file:${join(folder, 'registry')}`, '-jar', jar,
+      program.java,
+      ...registryHeap,
+      ...program.options,
+      ...registryProperties(ports.registry, ports.registryManagement),
+      `-Dapicurio.datasource.url=jdbc:h2:file:${join(folder, 'registry')}`,
+      '-jar',
+      jar,
     ],
     program.logFile,
     folder,
-  ) // biome-ignore format: a command line
+  )
   program.started(child.identity)
   return await readyOrStopped(child, /Listening on: http:\/\/127\.0\.0\.1/, () =>
     requireCompatibility(registryUrl(ports.registry)),

@@ -1,5 +1,8 @@
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { ChdbEngine, Statement } from './engine.ts'
 
 /** ClickHouse's HTTP interface in front of an embedded engine. */
@@ -9,17 +12,22 @@ export interface Front {
 }
 
 // Parameters of the HTTP layer that are not settings of the engine; the engine would refuse them as unknown.
+// biome-ignore format: a list of names
 const transportOnly = new Set([
   'query', 'database', 'default_format', 'query_id', 'session_id', 'session_timeout', 'role', 'user', 'password', 'quota_key',
   'wait_end_of_query', 'send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'enable_http_compression',
   'http_zlib_compression_level', 'http_response_buffer_size', 'buffer_size', 'compress', 'decompress', 'stacktrace',
   'cancel_http_readonly_queries_on_client_close',
-]) // biome-ignore format: a list of names
+])
 
 // ClickHouse's status for an error code, where it is not 500 (its HTTPHandler's mapping, the part that clients act on).
+// biome-ignore format: pairs
 const statusByCode = new Map([
   [36, 400], [62, 400], [27, 400], [26, 400], [41, 400], [43, 400], [53, 400], [115, 404], [47, 404], [60, 404], [81, 404], [158, 413],
-]) // biome-ignore format: pairs
+])
+
+const binaryInsert =
+  /^(\s*INSERT\s.*?)\s+FORMAT\s+(RowBinary\w*|Native|Parquet|Arrow\w*|Avro|ORC|MsgPack|BSONEachRow)\s*$/is
 
 // A batch of records is at most a few hundred megabytes; a longer body is a mistake and would not fit a JavaScript string.
 const bodyBytesMax = 400 * 1024 * 1024
@@ -29,7 +37,7 @@ const addressBytesMax = 1024 * 1024
 
 /**
  * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body,
- * `param_*`, settings, `database`, `default_format`, /ping. Reads text formats only; gives any format.
+ * `param_*` (also as a form), settings, `database`, `default_format`, /ping. Answers are not streamed: the engine gives them whole.
  * Requests of web pages (an Origin header, or a Host that is not the loopback's) are refused, since there is no password.
  */
 export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
@@ -70,16 +78,30 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
   const search = url.searchParams
   const type = request.headers['content-type'] ?? ''
   const queryId = search.get('query_id') ?? crypto.randomUUID()
-  let rows = ''
+  const binary = binaryInsert.exec(search.get('query') ?? '')
+  let bytes: Uint8Array
+  let statement: Statement
   if (type.startsWith('multipart/form-data')) {
     // Long parameters, and then the query too, come as the fields of a form.
-    const form = await new Response(body, { headers: { 'content-type': type } }).formData()
+    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
     for (const [name, value] of form) search.append(name, String(value))
+    statement = statementOf(search, request, '')
+    bytes = await engine.run(statement)
+  } else if (binary) {
+    // The engine takes a statement as text, which these bytes are not: it reads them from a file instead.
+    const file = join(tmpdir(), `winnow-insert-${crypto.randomUUID()}`)
+    await writeFile(file, body)
+    try {
+      search.set('query', `${binary[1]} FROM INFILE '${file}' FORMAT ${binary[2]}`)
+      statement = statementOf(search, request, '')
+      bytes = await engine.run(statement)
+    } finally {
+      await rm(file, { force: true })
+    }
   } else {
-    rows = body.toString('utf8')
+    statement = statementOf(search, request, body.toString('utf8'))
+    bytes = await engine.run(statement)
   }
-  const statement = statementOf(search, request, rows)
-  const bytes = await engine.run(statement)
   response.writeHead(200, {
     'content-type': /json/i.test(statement.format ?? '')
       ? 'application/json; charset=UTF-8'
