@@ -99,3 +99,12 @@ export function topicNamed(name: string): TopicSpec | undefined {
   ]
   return candidates.find((topic) => topic.name === name)
 }
+
+/** Every record that travels in one of winnow's topics, in the order of the topics; what a codec registers. */
+export const allRecords: readonly RecordType[] = [
+  ...new Set(
+    [...Object.values<TopicSpec>(topics), labelsTopic('any'), ...Object.values<TopicSpec>(runTopics('any'))].flatMap(
+      ({ records }) => records,
+    ),
+  ),
+]

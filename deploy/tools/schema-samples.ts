@@ -1,0 +1,146 @@
+import type * as records from '../../schemas/index.ts'
+
+/** For each record, values at the edges of what its fields allow: the body of every one is kept with each published version. */
+export interface Samples {
+  Source: records.Source[]
+  Document: records.Document[]
+  Label: records.Label[]
+  Run: records.Run[]
+  Progress: records.Progress[]
+  RewardRequest: records.RewardRequest[]
+  Reward: records.Reward[]
+  RoundOpened: records.RoundOpened[]
+  RoundClosed: records.RoundClosed[]
+  ActorState: records.ActorState[]
+  Manifest: records.Manifest[]
+  SelectionChunk: records.SelectionChunk[]
+  DeadLetter: records.DeadLetter[]
+}
+
+const u64Max = 2n ** 64n - 1n
+/** The first id whose sign bit is set where it travels as a signed number. */
+const u64Middle = 2n ** 63n
+/** Two, three and four bytes a character in UTF-8, a zero character, and a composed emoji. */
+const unicode = 'äß €漢字 \u0000 👩‍🔬'
+/** The largest whole number that avsc writes as a long. */
+const longMax = Number.MAX_SAFE_INTEGER - 1
+const intMax = 2 ** 31 - 1
+
+const label: records.Label = { docId: 0n, actor: 'quality', subcategory: 0, score: 0, tokens: 0, version: '' }
+const progress: records.Progress = {
+  ...{ run: 'a', step: 0, tokens: 0, round: 0, position: 0 },
+  ...{ trainLoss: null, referenceLoss: null, corpusLoss: null, checkpoint: null },
+}
+const reward: records.Reward = {
+  ...{ run: 'a', round: 0, actor: 'topic', docId: 0n, reward: 0 },
+  ...{ checkpointDigest: '', graphDigest: '', estimator: 'gradient/cosine/identity', projectionSeed: '' },
+}
+
+export const samples: Samples = {
+  Source: [
+    { name: '', source: 0, fingerprint: '', rowNext: 0, documents: 0, rejected: 0, complete: false },
+    {
+      ...{ name: `${unicode}.jsonl.gz`, source: 2 ** 24 - 1, fingerprint: 'ab', rowNext: 2 ** 40 },
+      ...{ documents: longMax, rejected: 1, complete: true },
+    },
+  ],
+  Document: [
+    { docId: 0n, text: '', tokens: 0, meta: '{}' },
+    { docId: 1n, text: 'a', tokens: 1, meta: '{}' },
+    { docId: u64Middle, text: unicode, tokens: longMax, meta: `{"meta":{"redpajama_set_name":"${'x'.repeat(200)}"}}` },
+    { docId: u64Max, text: 'b'.repeat(70), tokens: 64, meta: '{}' },
+  ],
+  Label: [
+    label,
+    { ...label, docId: 2n ** 53n + 1n, score: -0, subcategory: 1 },
+    { ...label, docId: u64Middle - 1n, score: Number.NaN, subcategory: intMax },
+    { ...label, docId: u64Middle, score: Number.POSITIVE_INFINITY, subcategory: -1 },
+    { ...label, docId: u64Max, score: Number.NEGATIVE_INFINITY, subcategory: -(2 ** 31), actor: unicode },
+    { ...label, docId: 42n, score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
+  ],
+  Run: [
+    { run: 'a', config: '{}', replayOf: null },
+    { run: unicode, config: '{"seed":"18446744073709551615"}', replayOf: '' },
+  ],
+  Progress: [
+    progress,
+    {
+      ...{ run: 'a', step: longMax, tokens: longMax, round: intMax, position: longMax },
+      ...{ trainLoss: 2.5, referenceLoss: Number.NaN, corpusLoss: -0 },
+      checkpoint: { path: '/checkpoints/1500.safetensors', digest: 'cd', step: 1500 },
+    },
+  ],
+  RewardRequest: [
+    { run: '', round: 0, actor: '', docId: 0n, text: '', checkpointPath: '', checkpointDigest: '' },
+    {
+      ...{ run: 'a', round: intMax, actor: 'domain', docId: u64Max, text: unicode },
+      ...{ checkpointPath: '/c', checkpointDigest: 'ef' },
+    },
+  ],
+  Reward: [
+    reward,
+    { ...reward, docId: u64Middle, reward: -1, projectionSeed: String(u64Max) },
+    { ...reward, docId: u64Max, reward: Number.NaN },
+  ],
+  RoundOpened: [
+    {
+      ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
+      ...{ labelOffsets: [], samples: [], deadlineMs: null },
+    },
+    {
+      ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
+      labelOffsets: [
+        { topic: 'winnow.documents', partition: 0, offsetNext: 0 },
+        { topic: 'winnow.labels.quality', partition: 3, offsetNext: longMax },
+      ],
+      samples: [
+        { actor: 'quality', subcategory: 0, docIds: [] },
+        { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max] },
+      ],
+      deadlineMs: 1_800_000_000_000,
+    },
+  ],
+  RoundClosed: [
+    { run: 'a', round: 0, reason: 'answered', rewardOffsets: [], missing: 0 },
+    {
+      ...{ run: 'a', round: 1, reason: 'deadline', missing: 7 },
+      rewardOffsets: [{ topic: 'winnow.run.a.rewards', partition: 1, offsetNext: 300 }],
+    },
+  ],
+  ActorState: [
+    { run: 'a', actor: 'q', round: 0, weights: [], rewards: [], counts: [], everRewarded: [], inputOffsets: [] },
+    {
+      ...{ run: 'a', actor: 'q', round: 2, weights: [0.1, -0, 1e308], rewards: [null, -0.25, 5e-324] },
+      ...{ counts: [0, 1, longMax], everRewarded: [1, 2] },
+      inputOffsets: [{ topic: 'winnow.run.a.rewards', partition: 0, offsetNext: 12 }],
+    },
+  ],
+  Manifest: [
+    {
+      ...{ run: 'a', round: 0, step: 0, actors: [], theta: [], weights: [], actorRewards: [], documents: 0, tokens: 0 },
+      ...{ threshold: null, marginal: null, histogramDigest: '', selectionDigest: '', labelOffsets: [] },
+      ...{ chunkDocuments: 0, chunkOffsetFirst: -1 },
+    },
+    {
+      ...{ run: 'a', round: 1, step: 1500, actors: ['quality', 'domain'], theta: [0.5, 0.5] },
+      ...{ weights: [[1, 2], []], actorRewards: [null, -1], documents: 3, tokens: longMax, threshold: -0.125 },
+      ...{ marginal: { score: -0.125, documents: 9, taken: 2, keyLast: 2n ** 64n - 1n }, histogramDigest: 'a', selectionDigest: 'b' },
+      labelOffsets: [{ topic: 'winnow.labels.quality', partition: 0, offsetNext: 3 }],
+      ...{ chunkDocuments: 4096, chunkOffsetFirst: 17 },
+    },
+  ],
+  SelectionChunk: [
+    { run: 'a', round: 0, indexFirst: 0, docIds: [] },
+    { run: 'a', round: 1, indexFirst: longMax, docIds: [0n, 1n, u64Middle - 1n, u64Middle, u64Max] },
+  ],
+  DeadLetter: [
+    {
+      ...{ station: '', reason: '', message: '', origin: '', topic: null, partition: null, offset: null },
+      ...{ file: null, line: null, key: null, value: null },
+    },
+    {
+      ...{ station: 'ingest', reason: 'bad-json', message: unicode, origin: 'a:7', topic: 't', partition: 0 },
+      ...{ offset: longMax, file: 'a', line: 7, key: new Uint8Array(0), value: new Uint8Array([0, 127, 128, 255]) },
+    },
+  ],
+}
