@@ -6,8 +6,12 @@ import fs from 'node:fs'
 const file = new URL('../../package-lock.json', import.meta.url)
 const lock = JSON.parse(fs.readFileSync(file, 'utf8'))
 const platform = (name) => {
-  const os = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'sunos', 'aix', 'win32'].find((o) => name.includes(o))
-  const cpu = ['arm64', 'x64', 'ia32', 'arm', 'ppc64', 's390x', 'riscv64', 'loong64', 'mips64el', 'wasm32'].find((c) => name.includes(c))
+  const os = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'sunos', 'aix', 'win32'].find((o) =>
+    name.includes(o),
+  )
+  const cpu = ['arm64', 'x64', 'ia32', 'arm', 'ppc64', 's390x', 'riscv64', 'loong64', 'mips64el', 'wasm32'].find((c) =>
+    name.includes(c),
+  )
   return { ...(os && { os: [os] }), ...(cpu && { cpu: [cpu] }) }
 }
 let added = 0

@@ -124,7 +124,11 @@ export const samples: Samples = {
     {
       ...{ run: 'a', round: 1, step: 1500, actors: ['quality', 'domain'], theta: [0.5, 0.5] },
       ...{ weights: [[1, 2], []], actorRewards: [null, -1], documents: 3, tokens: longMax, threshold: -0.125 },
-      ...{ marginal: { score: -0.125, documents: 9, taken: 2, keyLast: 2n ** 64n - 1n }, histogramDigest: 'a', selectionDigest: 'b' },
+      ...{
+        marginal: { score: -0.125, documents: 9, taken: 2, keyLast: 2n ** 64n - 1n },
+        histogramDigest: 'a',
+        selectionDigest: 'b',
+      },
       labelOffsets: [{ topic: 'winnow.labels.quality', partition: 0, offsetNext: 3 }],
       ...{ chunkDocuments: 4096, chunkOffsetFirst: 17 },
     },

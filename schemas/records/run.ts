@@ -113,6 +113,7 @@ const Marginal = record('Marginal', 'The level of equal score that the budget cu
   score: double,
   documents: documented(long, 'Documents of this score'),
   taken: long,
+  keyLast: documented(nullable(u64), 'Those whose key(id, select seed) is at most this were taken; null: none'),
 })
 export type Marginal = RecordValue<typeof Marginal>
 

@@ -1,5 +1,4 @@
-import * as schemas from '../../schemas/index.ts'
-import { labelsTopic, type RecordType, type RunTopics, type TopicSpec, topics } from '../../schemas/index.ts'
+import { allRecords, labelsTopic, type RunTopics, type TopicSpec, topics } from '../../schemas/index.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
 import { migrate } from '../runtime/clickhouse/migrate.ts'
@@ -26,23 +25,6 @@ export interface Runtime {
   readonly log: Log
   close(): Promise<void>
 }
-
-/** Every record type of schemas/: what the registry is told of. */
-export const allRecords: readonly RecordType[] = [
-  schemas.Source,
-  schemas.Document,
-  schemas.Label,
-  schemas.Run,
-  schemas.Progress,
-  schemas.RewardRequest,
-  schemas.Reward,
-  schemas.RoundOpened,
-  schemas.RoundClosed,
-  schemas.Manifest,
-  schemas.ActorState,
-  schemas.SelectionChunk,
-  schemas.DeadLetter,
-]
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
 export async function openRuntime(addresses: Addresses, log: Log): Promise<Runtime> {

@@ -61,7 +61,9 @@ export async function decideSelection(
 }
 
 function marginalOf({ marginal }: Selection): Manifest['marginal'] {
-  return marginal === null ? null : { score: marginal.score, documents: marginal.documents, taken: marginal.taken }
+  if (marginal === null) return null
+  const { groups: _, ...recorded } = marginal
+  return recorded
 }
 
 /** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and digests them on the way. */

@@ -8,6 +8,8 @@ export class GroupTable {
   readonly #groups: Group[] = []
   readonly #byReads: Map<number, number>[] = []
   readonly #cellOf: number[] = []
+  /** The last move out of each group: most documents of a selection are read equally often. */
+  readonly #moves: { times: number; to: number }[] = []
   /** One map an actor: from (state so far, label) to the next state; the last actor's state is the cell. */
   readonly #states: Map<number, number>[]
   readonly #sizes: readonly number[]
@@ -37,11 +39,20 @@ export class GroupTable {
   /** Moves one document to the group of the same cell with `times` reads more; returns that group's number. */
   moveByReads(group: number, times: number, tokens: number): number {
     const from = this.#groups[group]!
-    const to = this.#group(this.#cellOf[group]!, from.labels, from.reads + times)
+    const to = this.#targetOf(group, from, times)
     from.documents -= 1
     from.tokens -= tokens
     this.add(to, tokens)
     return to
+  }
+
+  #targetOf(group: number, from: Group, times: number): number {
+    const move = this.#moves[group]!
+    if (move.times !== times) {
+      move.times = times
+      move.to = this.#group(this.#cellOf[group]!, from.labels, from.reads + times)
+    }
+    return move.to
   }
 
   #cell(labels: ArrayLike<number>): number {
@@ -63,6 +74,7 @@ export class GroupTable {
     const number = this.#groups.length
     this.#groups.push({ labels: Array.from(labels), reads, documents: 0, tokens: 0 })
     this.#cellOf.push(cell)
+    this.#moves.push({ times: 0, to: number })
     byReads.set(reads, number)
     return number
   }

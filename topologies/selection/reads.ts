@@ -1,7 +1,14 @@
+import type { SelectionConfig } from './config.ts'
+
 /**
  * How often a trainer has read the i-th document (from 0) of a selection of n after passing m of them in emission order, starting again
  * at the end: floor((m - i - 1) / n) + 1 if i < m, else not at all (SELECTION.md, "Score").
  */
 export function timesRead(index: number, documents: number, passed: number): number {
   return index < passed ? Math.floor((passed - index - 1) / documents) + 1 : 0
+}
+
+/** Whether any score or selection of this configuration depends on what was read; where not, reads need not be counted. */
+export function readsMatter(config: Pick<SelectionConfig, 'repetitionDecay' | 'repeat'>): boolean {
+  return config.repetitionDecay > 0 || config.repeat === 'exclude'
 }

@@ -12,7 +12,7 @@ export interface Selection {
   /** The lowest score selected; null where nothing is. */
   threshold: number | null
   /** The level that the budget cuts, of how many groups and documents it is made, and how many documents are taken; null without a cut. */
-  marginal: { score: number; groups: number; documents: number; taken: number } | null
+  marginal: { score: number; groups: number; documents: number; taken: number; keyLast: bigint | null } | null
   /** See `histogramDigest`. */
   histogramDigest: string
   /** The ids in emission order, in chunks of the corpus's choice. To be read once. */
@@ -51,6 +51,7 @@ export async function select(
             groups: marginal.groups.length,
             documents: marginal.documents,
             taken: cut.documents,
+            keyLast: cut.keyLast,
           },
     histogramDigest: histogramDigest(groups),
     ids: corpus.emit(whole, cut, seedOf(config.seed, round, 'order')),

@@ -28,7 +28,7 @@ export class Labeling implements Processor {
     const documents = batch as readonly Delivered<Document>[]
     const { actor, version } = this.#model
     const results = await this.#model.label(
-      documents.map(({ value: { text, meta } }) => ({ text, meta: JSON.parse(meta) })),
+      documents.map(({ value: { text, meta } }) => ({ text, meta: metaOf(meta) })),
     )
     const labels: Outgoing[] = []
     for (const [i, result] of results.entries()) {
@@ -44,4 +44,10 @@ export class Labeling implements Processor {
     }
     if (labels.length > 0) await this.#output.send(labels)
   }
+}
+
+/** SlimPajama's rows keep everything but the text in `meta`; of a flat row (FineWeb's) the other fields are its meta. */
+function metaOf(row: string): unknown {
+  const fields: unknown = JSON.parse(row)
+  return typeof fields === 'object' && fields !== null && 'meta' in fields ? fields.meta : fields
 }
