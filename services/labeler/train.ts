@@ -44,10 +44,10 @@ export interface TrainOptions {
 export const defaultFeatures: FeatureSpec = { characters: 3000, bits: 20, wordGrams: 2, characterGrams: [] }
 export const defaultFit: FitOptions = {
   documentsMin: 4,
-  rowsMax: 60_000,
+  rowsMax: 40_000,
   l2: 1e-4,
-  iterations: 150,
-  auxiliaryL2: 3e-6,
+  iterations: 100,
+  auxiliaryL2: 1e-5,
   auxiliaryIterations: 40,
   surfaceScale: 0.15,
   auxiliaryScale: 0.15,

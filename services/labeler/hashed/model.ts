@@ -75,7 +75,7 @@ export function encodeWeights(weights: Weights): Uint8Array {
 }
 
 function decodeWeights(bytes: Uint8Array, sizes: Sizes): Weights {
-  const aligned = bytes.slice().buffer
+  const aligned = new Uint8Array(bytes).buffer
   const kept = new Uint32Array(aligned, 0, sizes.rows)
   let offset = 4 * sizes.rows
   const [idf, columnScales, auxiliaryBiases, surfaceWeights, auxiliaryWeights, biases] = floatLengths(sizes).map(

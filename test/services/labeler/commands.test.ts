@@ -1,0 +1,168 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { evaluateCommand, labelCommand, trainCommand } from '../../../services/labeler/commands.ts'
+import { makeToy, type Toy, toyClasses, toyText } from './toy.ts'
+
+let toy: Toy
+beforeAll(async () => {
+  toy = makeToy()
+  await trainCommand(toy.options('topic'))
+})
+afterAll(() => toy.remove())
+
+const choice = () => ({
+  actor: { name: 'topic', subcategories: toyClasses },
+  labeler: { kind: 'hashed' as const, model: 'topic' },
+  baseFolder: toy.folder,
+})
+
+describe('training', () => {
+  it('repeats itself to the byte, and says what it was trained on and how well it does', async () => {
+    const file = await trainCommand(toy.options('again'))
+    for (const name of ['model.json', 'weights.bin', 'cross-validation.json']) {
+      expect(readFileSync(join(toy.folder, 'again', name))).toEqual(readFileSync(join(toy.folder, 'topic', name)))
+    }
+    expect(file.metrics).toMatchObject({ accuracy: 1, macroF1: 1, obtained: expect.stringContaining('5-fold') })
+    expect(file.training).toMatchObject({
+      documents: 120,
+      annotations: { rows: 40, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    })
+    expect(file.auxiliary).toEqual([{ name: 'theme', classes: ['theme 0', 'theme 1'] }])
+  })
+
+  it('writes the confusion matrix beside the model', () => {
+    const { confusion, classes } = JSON.parse(readFileSync(join(toy.folder, 'topic', 'cross-validation.json'), 'utf8'))
+    expect(classes).toEqual(toyClasses)
+    expect(confusion).toEqual([
+      [20, 0],
+      [0, 20],
+    ])
+  })
+
+  it.each([
+    ['{"shard": 0, "line": 60, "topic": "Sea"}', 'line 60'],
+    ['{"shard": 2, "line": 0, "topic": "Sea"}', 'shard 2'],
+    ['{"shard": 0, "line": 0, "topic": "Sky"}', '"Sky"'],
+    ['{"shard": 0, "line": 0}', 'no field topic'],
+    ['{"shard": 0', 'not JSON'],
+  ])('refuses the annotation %s by file and line', async (row, what) => {
+    const annotations = join(toy.folder, 'bad.jsonl')
+    writeFileSync(annotations, `{"shard": 0, "line": 0, "topic": "Sea"}\n${row}\n`)
+    await expect(trainCommand({ ...toy.options('bad'), annotations })).rejects.toMatchObject({
+      code: 'BAD_DATA',
+      exitCode: 5,
+      message: expect.stringMatching(new RegExp(`bad\\.jsonl:2: .*${what}`)),
+    })
+  })
+
+  it('refuses a broken corpus row by file and line, and a truncated .gz by file', async () => {
+    const folder = mkdtempSync(join(toy.folder, 'broken-'))
+    const rows = join(folder, 'rows.jsonl')
+    writeFileSync(rows, '{"text": "fine"}\n{"text": 3}\n')
+    await expect(trainCommand({ ...toy.options('bad'), corpus: [rows] })).rejects.toMatchObject({
+      code: 'BAD_DATA',
+      message: expect.stringContaining('rows.jsonl:2'),
+    })
+    const cut = join(folder, 'cut.jsonl.gz')
+    writeFileSync(cut, readFileSync(toy.corpus[1]!).subarray(0, -20))
+    await expect(trainCommand({ ...toy.options('bad'), corpus: [cut] })).rejects.toMatchObject({
+      code: 'BAD_DATA',
+      message: expect.stringContaining('cut.jsonl.gz'),
+    })
+    await expect(trainCommand({ ...toy.options('bad'), corpus: [join(folder, 'no.jsonl')] })).rejects.toMatchObject({
+      code: 'BAD_DATA',
+      message: expect.stringContaining('no.jsonl'),
+    })
+    rmSync(folder, { recursive: true })
+  })
+})
+
+describe('evaluation', () => {
+  it('runs the labeler over annotated documents and says when it was trained on them', async () => {
+    const options = {
+      ...choice(),
+      task: 'topic',
+      kind: 'classification' as const,
+      annotations: toy.annotations,
+      corpus: toy.corpus,
+    }
+    expect(await evaluateCommand(options)).toEqual({
+      documents: 40,
+      unlabelled: 0,
+      metrics: { accuracy: 1, macroF1: 1 },
+      confusion: [
+        [20, 0],
+        [0, 20],
+      ],
+      trainedOnThese: true,
+    })
+    const others = join(toy.folder, 'others.jsonl')
+    writeFileSync(others, '{"shard": 1, "line": 1, "topic": "Code"}\n{"shard": 0, "line": 2, "topic": "Code"}\n')
+    expect(await evaluateCommand({ ...options, annotations: others })).toMatchObject({
+      documents: 2,
+      metrics: { accuracy: 0.5 },
+      trainedOnThese: false,
+    })
+  })
+})
+
+describe('labelling rows', () => {
+  async function* chunks(text: string) {
+    const bytes = Buffer.from(text)
+    for (let from = 0; from < bytes.length; from += 7) yield bytes.subarray(from, from + 7)
+  }
+
+  async function run(text: string, options = choice()) {
+    const labels: string[] = []
+    const rejects: string[] = []
+    const counts = await labelCommand(
+      options,
+      chunks(text),
+      async (part) => void labels.push(part),
+      async (part) => void rejects.push(part),
+    )
+    const parse = (parts: string[]) =>
+      parts
+        .join('')
+        .split('\n')
+        .filter(Boolean)
+        .map((row) => JSON.parse(row))
+    return { counts, labels: parse(labels), rejects: parse(rejects) }
+  }
+
+  it('writes a label for each row, in order, and counts and explains the rows it cannot label', async () => {
+    const rows = [
+      JSON.stringify({ text: `${toyText(0, 900)}\u2028`, meta: {} }),
+      'not JSON',
+      JSON.stringify({ meta: {} }),
+      JSON.stringify({ text: toyText(1, 901) }),
+      '',
+    ]
+    const { counts, labels, rejects } = await run(rows.join('\n'))
+    expect(labels).toEqual([
+      { line: 0, subcategory: 'Sea', index: 0, score: expect.any(Number) },
+      { line: 3, subcategory: 'Code', index: 1, score: expect.any(Number) },
+    ])
+    expect(rejects).toEqual(
+      [1, 2].map((line) => ({ line, reason: 'bad-row', message: expect.stringContaining('"text"') })),
+    )
+    expect(counts).toEqual({ labelled: 2, rejected: 2 })
+  })
+
+  it('keeps the order beyond one batch', async () => {
+    const { labels } = await run(
+      Array.from({ length: 1200 }, (_, i) => JSON.stringify({ text: toyText(i % 2, i) })).join('\n'),
+    )
+    expect(labels.map(({ line, index }) => [line, index])).toEqual(Array.from({ length: 1200 }, (_, i) => [i, i % 2]))
+  })
+
+  it('refuses a configuration with unknown keys before it reads a row', async () => {
+    const labeler = { kind: 'hashed' as const, model: 'topic', thread: 2 }
+    await expect(run('', { ...choice(), labeler })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      exitCode: 3,
+      message: expect.stringContaining('thread'),
+    })
+  })
+})
