@@ -23,7 +23,7 @@ test('a program is ready when its own log says so, and is gone after stop', asyn
   await child.stop()
   expect(isAlive(child.identity)).toBe(false)
   // Its watch was killed with it; the system takes a moment to clear the remains away.
-  await expect.poll(() => groupExists(child.identity.pid)).toBe(false)
+  await expect.poll(() => groupExists(child.identity.pid), { timeout: 10_000 }).toBe(false)
 })
 
 test('a program that ends while starting is an error that shows the end of its log', async () => {
