@@ -1,4 +1,4 @@
-import { labelsTopic, type Manifest, Progress, Run, runTopics, topics } from '../../schemas/index.ts'
+import { labelsTopic, type Manifest, type Progress, Run, runTopics, topics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import { runStations } from '../../topologies/dataflow.ts'
@@ -143,16 +143,4 @@ export async function startTrainer(
       await producer.close()
     },
   }
-}
-
-/** All progress reports of a run, in order; a step reported twice (after a kill) counts once. */
-export async function readProgress(runtime: Runtime, run: string): Promise<Progress[]> {
-  const bySteps = new Map<number, Progress>()
-  for await (const records of runtime.kafka.read(runTopics(run).progress.name)) {
-    for (const { value } of records) {
-      const progress = await runtime.codec.decodeAs(Progress, value!)
-      bySteps.set(progress.step, progress)
-    }
-  }
-  return [...bySteps.values()].sort((a, b) => a.step - b.step)
 }

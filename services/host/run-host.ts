@@ -1,0 +1,65 @@
+import { Run, topics } from '../../schemas/index.ts'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { type Model, openModel } from '../model/model.ts'
+import { groupIdOf } from '../runtime/station.ts'
+import { type RunHooks, startRunStations, startTrainer } from './run.ts'
+import type { Runtime } from './runtime.ts'
+import { closeAll, type Service } from './services.ts'
+
+export interface RunHostHooks {
+  readonly onFailure: (error: unknown) => void
+  readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
+  /** A run's trainer has made its last step. */
+  readonly onDone?: (run: string) => void
+}
+
+/**
+ * Runs every recorded run in this process: influence worker, actors, console and reference trainer, also of runs that are recorded
+ * while it runs. A run that was interrupted goes on where it was; a replay has nothing to run.
+ */
+export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
+  const services: Service[] = []
+  const started = new Set<string>()
+  const models = new Map<string, Promise<Model>>()
+  const modelOf = (folder: string): Promise<Model> => {
+    const model = models.get(folder) ?? openModel({ graphs: folder })
+    models.set(folder, model)
+    return model
+  }
+
+  async function startRun(run: RunConfig): Promise<void> {
+    const model = await modelOf(run.model)
+    const own = { ...hooks.hooksOf?.(run), onFailure: hooks.onFailure }
+    services.push(...(await startRunStations(runtime, run, model, own)))
+    const trainer = await startTrainer(runtime, run, model, own)
+    services.push(trainer)
+    trainer.done.then(
+      () => hooks.onDone?.(run.name),
+      () => {},
+    )
+  }
+
+  const consumer = await runtime.kafka.consume({
+    groupId: groupIdOf('run host'),
+    topics: [topics.runs.name],
+    startOffset: () => 0,
+    onBatch: async (records) => {
+      for (const { value } of records) {
+        if (value === null) continue
+        const { run, config, replayOf } = await runtime.codec.decodeAs(Run, value)
+        if (replayOf !== null || started.has(run)) continue
+        started.add(run)
+        await startRun(parseRunConfig(JSON.parse(config)))
+      }
+    },
+    onFailure: hooks.onFailure,
+  })
+  return {
+    name: 'run host',
+    close: async () => {
+      await consumer.close()
+      await closeAll(services)
+      for (const model of models.values()) await (await model).close()
+    },
+  }
+}

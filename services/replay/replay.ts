@@ -1,0 +1,117 @@
+import { from, lastValueFrom, toArray } from 'rxjs'
+import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { foldRounds } from '../../topologies/actor.ts'
+import { recordReads } from '../../topologies/console/reads.ts'
+import { chunksOf, decideSelection } from '../../topologies/console/selecting.ts'
+import { type RunConfig, readsMatter } from '../../topologies/run-config.ts'
+import { type RecordedRun, readRecordedRun, readTopic } from '../host/recorded.ts'
+import { columnsOf, submitRun } from '../host/run.ts'
+import { createRunTopics, type Runtime } from '../host/runtime.ts'
+import { KafkaOutput } from '../runtime/output.ts'
+import { groupIdOf } from '../runtime/station.ts'
+import { SelectionReader } from '../trainer/selection-reader.ts'
+import { compareRounds, type RoundComparison } from './compare.ts'
+
+export interface ReplayOptions {
+  readonly runtime: Runtime
+  readonly recorded: RunConfig
+  /** The same run under a new name, or with other hyperparameters. Actors and seed decide what was sampled, so they stay. */
+  readonly replay: RunConfig
+  readonly onRound?: (comparison: RoundComparison) => void
+}
+
+/**
+ * Refolds a run's recorded streams from offset 0 through the same fold, theta, scores and top-k into topics of a new name, and compares
+ * round by round. What the console once decided about time (when a round opened and closed, which labels and rewards it saw) is taken
+ * from the log; everything else is computed again.
+ */
+export async function replay({ runtime, recorded, replay: run, onRound }: ReplayOptions): Promise<RoundComparison[]> {
+  const log = await readRecordedRun(runtime, recorded.name)
+  const statesByRound = await refold(runtime, recorded, run, log)
+  await submitRun(runtime, run, recorded.name)
+  const topics = runTopics(run.name)
+  await createRunTopics(runtime.kafka, topics)
+  const transactionalId = groupIdOf('replay', run.name)
+  const output = await KafkaOutput.open({ ...runtime, transactionalId })
+  const open = (name: string) =>
+    SelectionReader.open({ ...runtime, run: name, groupId: groupIdOf(`replay reader ${name}`, run.name) })
+  const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
+  const comparisons: RoundComparison[] = []
+  const manifests: Manifest[] = []
+  try {
+    for (const original of log.manifests) {
+      const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
+      const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
+      const previous = manifests.at(-1)
+      if (previous !== undefined && readsMatter(run)) {
+        await recordReads(
+          runtime.store,
+          { selection: (manifest) => after.chunks(manifest) },
+          previous,
+          opened.previousRead,
+        )
+      }
+      const actorStates = statesByRound.get(original.round)!
+      const { manifest, ids } = await decideSelection({
+        run,
+        opened,
+        actorStates,
+        theta: previous?.theta ?? run.selection.actors.map(({ initialTheta }) => initialTheta),
+        corpus: await runtime.store.view({
+          columns: columnsOf(run),
+          labelOffsets: opened.labelOffsets,
+          readsOf: readsMatter(run) ? run.name : null,
+        }),
+      })
+      const whole = await output.transaction(async (send) => {
+        const state = topics.consoleState.name
+        await send([
+          { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
+          { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
+          ...actorStates.map((value) => ({
+            topic: topics.actorState.name,
+            record: ActorState,
+            key: `${value.actor}/${value.round}`,
+            value,
+          })),
+        ])
+        let selectionDigest = ''
+        let chunkOffsetFirst = -1
+        for await (const chunk of chunksOf(run.name, opened.round, ids, (digest) => (selectionDigest = digest))) {
+          const [landed] = await send([
+            { topic: topics.selections.name, record: SelectionChunk, key: `${opened.round}`, value: chunk },
+          ])
+          if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
+        }
+        const value: Manifest = { ...manifest, selectionDigest, chunkOffsetFirst }
+        await send([{ topic: state, record: Manifest, key: `selected/${opened.round}`, value }])
+        return value
+      })
+      manifests.push(whole)
+      const comparison = await compareRounds(original, whole, before, after)
+      comparisons.push(comparison)
+      onRound?.(comparison)
+    }
+  } finally {
+    await Promise.all([before.close(), after.close(), output.close()])
+  }
+  return comparisons
+}
+
+/** The actors' states of every round, folded anew from the recorded decisions and rewards. */
+async function refold(
+  runtime: Runtime,
+  recorded: RunConfig,
+  run: RunConfig,
+  log: RecordedRun,
+): Promise<Map<number, ActorState[]>> {
+  const rewards = await readTopic(runtime, runTopics(recorded.name).rewards.name)
+  const inputs = [...log.decisions.filter(({ record }) => record !== Manifest.name), ...rewards]
+  const byRound = new Map<number, ActorState[]>()
+  for (const { name } of run.selection.actors) {
+    for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray()))) {
+      byRound.set(state.round, [...(byRound.get(state.round) ?? []), state])
+    }
+  }
+  return byRound
+}

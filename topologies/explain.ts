@@ -1,0 +1,82 @@
+import type { Manifest } from '../schemas/index.ts'
+import type { SelectionConfig } from './selection/config.ts'
+import { scoreOf } from './selection/score.ts'
+import { key, seedOf } from './selection/u64.ts'
+
+/** What a document was when a round selected. */
+export interface ExplainedDocument {
+  readonly docId: bigint
+  /** Subcategory of each actor, in configuration order. */
+  readonly labels: readonly number[]
+  /** How often this run's trainer had read it; 0 where the run does not count. */
+  readonly reads: number
+  /** Whether its record and all labels stood before the round's offsets. */
+  readonly tookPart: boolean
+}
+
+export interface Explanation {
+  readonly round: number
+  readonly verdict: 'selected' | 'below the threshold' | 'lost the draw among equals' | 'not there yet' | 'already read'
+  /** S(x) of Eq. 6. */
+  readonly score: number
+  readonly threshold: number | null
+  /** theta_A * w_A of each actor, as far as the run's collaboration lets it count. */
+  readonly contributions: readonly { actor: string; subcategory: string; theta: number; weight: number }[]
+  /** What would have turned the verdict, in words. */
+  readonly flip: string
+}
+
+/** Why a document was or was not selected in a round, out of its manifest: nothing is computed that the log does not hold. */
+export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
+  const { round, theta, weights, threshold, marginal } = manifest
+  const score = scoreOf(config, round, weights, theta)(document.labels, document.reads)
+  const contributions = config.actors.map(({ name, subcategories }, a) => ({
+    actor: name,
+    subcategory: subcategories[document.labels[a]!]!,
+    theta: theta[a]!,
+    weight: weights[a]![document.labels[a]!]!,
+  }))
+  const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
+    round,
+    verdict,
+    score,
+    threshold,
+    contributions,
+    flip,
+  })
+  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round looked')
+  if (config.repeat === 'exclude' && document.reads > 0) return is('already read', 'repeat: allow')
+  if (threshold === null) return is('below the threshold', 'nothing was selected in this round')
+  if (score < threshold) return is('below the threshold', shortfall(threshold - score, contributions))
+  if (score > threshold || marginal === null) return is('selected', surplus(score - threshold, marginal))
+  const drawn = key(document.docId, seedOf(config.seed, round, 'select'))
+  if (marginal.keyLast !== null && drawn <= marginal.keyLast) {
+    return is(
+      'selected',
+      `the draw: ${marginal.taken} of ${marginal.documents} documents of this score were taken, by the seed`,
+    )
+  }
+  return is(
+    'lost the draw among equals',
+    `the draw: only ${marginal.taken} of ${marginal.documents} documents of this score were taken, by the seed`,
+  )
+}
+
+const written = (value: number): string => value.toPrecision(4)
+
+/** The least change of one actor's weight that lifts the score to the threshold. */
+function shortfall(missing: number, contributions: Explanation['contributions']): string {
+  const useful = contributions.filter(({ theta }) => theta > 0)
+  const strongest = useful.reduce<(typeof useful)[number] | undefined>(
+    (best, one) => (best === undefined || one.theta > best.theta ? one : best),
+    undefined,
+  )
+  if (strongest === undefined) return `a score higher by ${written(missing)}`
+  const { actor, subcategory, theta, weight } = strongest
+  return `a score higher by ${written(missing)}: for example a weight of ${written(weight + missing / theta)} instead of ${written(weight)} for ${actor} ${subcategory}`
+}
+
+function surplus(margin: number, marginal: Manifest['marginal']): string {
+  if (margin > 0) return `a score lower by more than ${written(margin)}`
+  return marginal === null ? 'a smaller budget' : `a score lower than ${written(marginal.score)}`
+}
