@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import { foldRound, initialState, type SelectionState } from '../../topologies/selection/console.ts'
 import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { readsMatter } from '../../topologies/selection/reads.ts'
 import { type Selection, select } from '../../topologies/selection/select.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
@@ -95,7 +96,9 @@ async function simulateInto(
     if (round > 0) state = foldRound(config, round, state, rewardsOf(round, config.actors.length, corpus, spill))
     const weights = state.actors.map((actor) => actor.weights)
     const selection = await select(corpus, config, round, weights, state.theta)
-    await writeSelection(staging.file(`selection-${round}.txt`), selection, corpus, positions.get(round), checkAborted)
+    const counted = readsMatter(config) && round !== rounds.at(-1)
+    const passed = counted ? (positions.get(round) ?? selection.documents) : 0
+    await writeSelection(staging.file(`selection-${round}.txt`), selection, corpus, passed, checkAborted)
     roundsFile.write(`${JSON.stringify(roundLine(round, config, state, selection))}\n`)
     const { documents, tokens, threshold } = selection
     summary.rounds.push({ round, documents, tokens })
@@ -124,13 +127,13 @@ function progressOf(corpus: MemoryCorpus, log: Log, checkAborted: () => void): (
 
 /**
  * Writes the ids and counts what the trainer read of them: no group of this round is needed any more, so it need not wait for the next.
- * @param passed the trainer's position when the next round opened; all documents once where it is not known
+ * @param passed how many of them the trainer had passed when the next round opened; 0 where nothing depends on it
  */
 async function writeSelection(
   path: string,
   selection: Selection,
   corpus: MemoryCorpus,
-  passed: number | undefined,
+  passed: number,
   checkAborted: () => void,
 ): Promise<void> {
   const file = new BufferedFile(path)
@@ -139,7 +142,7 @@ async function writeSelection(
     for await (const ids of selection.ids) {
       checkAborted()
       file.write(`${ids.join('\n')}\n`)
-      corpus.addReads(ids, index, selection.documents, passed ?? selection.documents)
+      corpus.addReads(ids, index, selection.documents, passed)
       index += ids.length
     }
   } finally {

@@ -113,7 +113,7 @@ export class MemoryCorpus implements Corpus {
     if (keyLast === null) return new BigUint64Array(0)
     const ids = this.#idsOf(groups)
     mixInPlace(ids, seed)
-    const taken = ids.filter((one) => one <= keyLast)
+    const taken = upTo(ids, keyLast)
     unmixInPlace(taken, seed)
     return taken
   }
@@ -139,4 +139,20 @@ export class MemoryCorpus implements Corpus {
     column.set(more, documents)
     return column
   }
+}
+
+/** The values of a column that are at most `last`, moved to its front. Compares words: BigInt comparisons take ten times as long. */
+function upTo(column: BigUint64Array, last: bigint): BigUint64Array {
+  const words = wordsOf(column)
+  const lastLow = Number(last & 0xffffffffn)
+  const lastHigh = Number(last >> 32n)
+  let kept = 0
+  for (let at = 0; at < words.length; at += 2) {
+    const low = words[at]!
+    const high = words[at + 1]!
+    if (high > lastHigh || (high === lastHigh && low > lastLow)) continue
+    words[kept++] = low
+    words[kept++] = high
+  }
+  return column.subarray(0, kept / 2)
 }

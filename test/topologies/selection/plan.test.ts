@@ -7,6 +7,7 @@ import { planSelection } from '../../../topologies/selection/plan.ts'
 import { timesRead } from '../../../topologies/selection/reads.ts'
 import { scoreOf } from '../../../topologies/selection/score.ts'
 import { select } from '../../../topologies/selection/select.ts'
+import { compareIds, key, seedOf } from '../../../topologies/selection/u64.ts'
 
 const group = (label: number, documents: number, tokens = documents * 10, reads = 0): Group => ({
   labels: [label],
@@ -154,7 +155,9 @@ describe('a selection from memory', () => {
     for (let i = 0n; i < 10n; i++) corpus.add(i, 5, [Number(i % 2n)])
     const selection = await select(corpus, config({ documents: 7 }), 1, [[0.25, 0.75]], [2])
     expect(selection).toMatchObject({ documents: 7, tokens: 35, threshold: 0.5 })
-    expect(selection.marginal).toEqual({ score: 0.5, groups: 1, documents: 5, taken: 2 })
+    // The cell of even ids: taken up to the second smallest of its keys.
+    const keys = [0n, 2n, 4n, 6n, 8n].map((id) => key(id, seedOf(3, 1, 'select'))).sort(compareIds)
+    expect(selection.marginal).toEqual({ score: 0.5, groups: 1, documents: 5, taken: 2, keyLast: keys[1] })
     expect(selection.histogramDigest).toBe(histogramDigest([group(1, 5, 25), group(0, 5, 25)]))
   })
 
