@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
 
 const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
@@ -11,13 +11,14 @@ const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
 export class Staging {
   readonly path: string
   readonly #out: string
-  readonly #outMade: boolean
+  /** The topmost folder that had to be made, if any. */
+  readonly #topMade: string | undefined
 
   /** @throws WinnowError CONFIGURATION where the folder cannot be made or written */
   constructor(out: string) {
-    this.#out = out
+    this.#out = resolve(out)
     try {
-      this.#outMade = mkdirSync(out, { recursive: true }) !== undefined
+      this.#topMade = mkdirSync(out, { recursive: true })
       this.path = mkdtempSync(join(out, '.simulate-'))
     } catch (error) {
       throw new WinnowError('CONFIGURATION', `${out}: cannot be made or written: ${(error as Error).message}`, {
@@ -39,8 +40,14 @@ export class Staging {
     rmSync(this.path, { recursive: true, force: true })
   }
 
+  /** Leaves DIR as it was, absent if it was. */
   discard(): void {
     rmSync(this.path, { recursive: true, force: true })
-    if (this.#outMade) rmdirSync(this.#out)
+    if (this.#topMade === undefined) return
+    try {
+      for (let folder = this.#out; folder.length >= this.#topMade.length; folder = dirname(folder)) rmdirSync(folder)
+    } catch {
+      // Something else was put there meanwhile; an empty folder too many is no reason to hide the error that led here.
+    }
   }
 }

@@ -256,6 +256,9 @@ describe('what ends a simulation', () => {
     expect(error.code).toBe('NORMALIZATION')
     expect(error.message).toMatch(/round 4.*actor a/)
     expect(existsSync(folder.out)).toBe(false)
+    const files = { labels: folder.file('L.jsonl'), rewards: folder.file('R.jsonl'), config: folder.file('C.json') }
+    await failure(simulate({ ...files, out: folder.file('deep/er/out') }, silent))
+    expect(existsSync(folder.file('deep'))).toBe(false)
   })
 
   test('an output folder that is a file', async () => {
