@@ -23,10 +23,12 @@ LENGTH_MIN = 4
 def embedding_backward(gradient, indices, rows, padding_index, scale_by_frequency):
     """Scatter-add of the rows. torch's own rule becomes ScatterND(reduction=add), which races in onnxruntime's CPU kernel
     when an index occurs twice and more than one thread runs; scatter_add becomes ScatterElements(add), which is serial."""
-    assert not scale_by_frequency and padding_index < 0, 'embeddings with padding_idx or frequency scaling are not supported'
+    assert not scale_by_frequency, 'embeddings scaled by frequency are not supported'
     width = gradient.shape[-1]
-    flat = indices.reshape(-1, 1).expand(-1, width)
-    return gradient.new_zeros(rows, width).scatter_add(0, flat, gradient.reshape(-1, width))
+    flat, index = gradient.reshape(-1, width), indices.reshape(-1, 1)
+    if padding_index >= 0:
+        flat = torch.where(index == padding_index, torch.zeros_like(flat), flat)
+    return gradient.new_zeros(rows, width).scatter_add(0, index.expand(-1, width), flat)
 
 
 def slice_backward(gradient, sizes, dim, start, end, step):
