@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { WinnowError } from '../../services/runtime/errors.ts'
+import { processStart } from './process-identity.ts'
 
 const run = promisify(execFile)
 const pomFile = fileURLToPath(new URL('./pom.xml', import.meta.url))
@@ -46,8 +47,8 @@ export async function ensureArtifacts(env: NodeJS.ProcessEnv, progress: (line: s
 
 async function fill(folder: string, env: NodeJS.ProcessEnv, progress: (line: string) => void): Promise<void> {
   progress('fetching Kafka and the schema registry with Maven (150 MB, once)')
+  await removeAbandoned(folder)
   const aside = `${folder}.filling-${process.pid}`
-  await rm(aside, { recursive: true, force: true })
   await mkdir(aside, { recursive: true })
   try {
     const broker = join(aside, 'broker')
@@ -67,6 +68,17 @@ async function fill(folder: string, env: NodeJS.ProcessEnv, progress: (line: str
     // Another process was faster, and its folder went through the same verification.
     if (existsSync(join(folder, 'verified'))) return
     throw error
+  }
+}
+
+/** Folders that a killed process was filling. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const [parent, prefix] = [dirname(folder), `${basename(folder)}.filling-`]
+  for (const name of await readdir(parent).catch(() => [])) {
+    if (!name.startsWith(prefix)) continue
+    const pid = Number(name.slice(prefix.length))
+    if (pid === process.pid || processStart(pid) === undefined)
+      await rm(join(parent, name), { recursive: true, force: true })
   }
 }
 

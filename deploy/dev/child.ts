@@ -12,8 +12,8 @@ export interface Child {
   /** Resolves when it has ended, whoever ended it. */
   ended: Promise<void>
   hasEnded(): boolean
-  /** SIGTERM, and SIGKILL after `graceMs`; resolves when nothing of it is left. */
-  stop(graceMs?: number): Promise<void>
+  /** SIGTERM, and SIGKILL after `graceMs`; resolves when it is gone, with whether it went without SIGKILL. */
+  stop(graceMs?: number): Promise<boolean>
 }
 
 // The shell starts a watch and becomes the program. The watch reads a pipe whose other end only our process holds: the kernel closes
@@ -33,10 +33,21 @@ const readyTimeoutMs = 120_000
  * Starts a program in a process group of its own (so that Ctrl-C in the terminal reaches us alone, and we end it in order), its output
  * in `logFile`; the log before is kept as `.1`.
  */
-export function startChild(name: string, command: readonly string[], logFile: string, cwd: string): Child {
+export function startChild(
+  name: string,
+  command: readonly string[],
+  logFile: string,
+  cwd: string,
+  env = process.env,
+): Child {
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`)
   const log = openSync(logFile, 'a')
-  const child = spawn('/bin/sh', ['-c', watched, name, ...command], { cwd, detached: true, stdio: ['pipe', log, log] })
+  const child = spawn('/bin/sh', ['-c', watched, name, ...command], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['pipe', log, log],
+  })
   closeSync(log)
   // The pipe alone must not keep our process from ending.
   child.stdin?.on('error', () => undefined)
@@ -65,14 +76,16 @@ async function stopChild(
   ended: Promise<void>,
   hasEnded: () => boolean,
   graceMs: number,
-) {
+): Promise<boolean> {
   if (!hasEnded()) {
     child.kill('SIGTERM')
     await Promise.race([ended, sleep(graceMs, undefined, { ref: false })])
   }
+  const heeded = hasEnded()
   // What is left of the group: the program if it did not go, and its watch.
   signalGroup(pid, 'SIGKILL')
   await ended
+  return heeded
 }
 
 /** Ends a process of an earlier start whose owner was killed, if it still runs. */

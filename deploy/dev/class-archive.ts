@@ -57,9 +57,14 @@ async function train(java: Java, artifacts: Artifacts, archives: { broker: strin
       started: () => undefined,
     })
     const finish = async (starting: Promise<Child>, archive: string): Promise<void> => {
-      await (await starting).stop(archiveGraceMs)
-      // Renamed when whole: another process may read it any time.
-      renameSync(`${archive}.${process.pid}`, archive)
+      const aside = `${archive}.${process.pid}`
+      try {
+        const whole = await (await starting).stop(archiveGraceMs)
+        // Renamed when whole: another process may read it any time.
+        if (whole) renameSync(aside, archive)
+      } finally {
+        rmSync(aside, { force: true })
+      }
     }
     await Promise.all([
       finish(startBroker(program('broker', archives.broker), artifacts.broker), archives.broker),

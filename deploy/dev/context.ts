@@ -25,7 +25,7 @@ export interface Kafka {
 }
 
 /** Waits for all also when one fails, so that whatever did start is stopped before the error goes on. */
-export async function allOrStop<Parts extends readonly { stop(): Promise<void> }[]>(
+export async function allOrStop<Parts extends readonly { stop(): Promise<unknown> }[]>(
   starting: {
     [Index in keyof Parts]: Promise<Parts[Index]>
   },

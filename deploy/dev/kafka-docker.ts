@@ -119,7 +119,8 @@ function startContainer(
     ...variables.flatMap((variable) => ['-e', variable]),
     image,
   ]
-  const child = startChild(what, command, join(context.stateFolder, 'logs', `${name}.log`), context.stateFolder)
+  const logFile = join(context.stateFolder, 'logs', `${name}.log`)
+  const child = startChild(what, command, logFile, context.stateFolder, context.env)
   context.remember(child.identity)
   return child
 }

@@ -20,7 +20,7 @@ const ready = async () => undefined
 test('a program is ready when its own log says so, and is gone after stop', async () => {
   const child = await readyOrStopped(shell('echo starting; sleep 0.1; echo ready; exec sleep 60'), /^ready$/m, ready)
   expect(isAlive(child.identity)).toBe(true)
-  await child.stop()
+  expect(await child.stop()).toBe(true)
   expect(isAlive(child.identity)).toBe(false)
   // Its watch was killed with it; the system takes a moment to clear the remains away.
   await expect.poll(() => groupExists(child.identity.pid), { timeout: 10_000 }).toBe(false)
@@ -43,7 +43,7 @@ test('a program that is ready but fails the check is stopped', async () => {
 
 test('a program that does not heed SIGTERM is killed after the grace', async () => {
   const child = await readyOrStopped(shell("trap '' TERM; echo ready; while :; do sleep 0.1; done"), /ready/, ready)
-  await child.stop(200)
+  expect(await child.stop(200)).toBe(false)
   expect(isAlive(child.identity)).toBe(false)
 })
 

@@ -1,0 +1,63 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ClusterContext } from '../../../deploy/dev/context.ts'
+import { startDockerKafka } from '../../../deploy/dev/kafka-docker.ts'
+
+let folder: string
+let context: ClusterContext
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'winnow-docker-'))
+  context = {
+    stateFolder: join(folder, 'cluster'),
+    fresh: false,
+    env: { PATH: `${folder}:/usr/bin:/bin` },
+    log: pino({ level: 'silent' }),
+    progress: () => undefined,
+    remember: () => undefined,
+  }
+  mkdirSync(context.stateFolder)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+/** A command of that name which writes down how it is called and then does what `script` says. */
+function docker(script: string): () => string[] {
+  const calls = join(folder, 'calls')
+  writeFileSync(join(folder, 'docker'), `#!/bin/sh\necho "$@" >> ${calls}\n${script}\n`)
+  chmodSync(join(folder, 'docker'), 0o755)
+  return () => readFileSync(calls, 'utf8').trim().split('\n')
+}
+
+test('without an engine that answers there is no cluster in Docker', async () => {
+  const calls = docker('exit 1')
+  expect(await startDockerKafka(context)).toBeUndefined()
+  expect(calls()).toEqual(['version'])
+})
+
+test('an engine that cannot fetch an image is passed over', async () => {
+  const calls = docker('case "$1" in version) exit 0;; *) exit 1;; esac')
+  expect(await startDockerKafka(context)).toBeUndefined()
+  expect(calls().at(-1)).toMatch(/^pull -q apache\/kafka-native:/)
+})
+
+test('containers are reached on the loopback alone, are removed when they end, and keep their state in volumes', async () => {
+  const calls = docker('case "$1" in run) echo no space left; exit 125;; esac')
+  await expect(startDockerKafka(context)).rejects.toThrow(/ended while starting:\nno space left/)
+  const runs = calls().filter((call) => call.startsWith('run'))
+  expect(runs).toHaveLength(2)
+  for (const run of runs) {
+    expect(run).toMatch(/^run --rm --name (winnow-\w+-\w+) -p 127\.0\.0\.1:\d+:\d+ -v \1:\//)
+    expect(run.match(/ -p /g)).toHaveLength(1)
+  }
+  expect(calls().some((call) => call.startsWith('volume'))).toBe(false)
+})
+
+test('a fresh start removes the volumes before it runs anything', async () => {
+  const calls = docker('[ "$1" != run ]')
+  await expect(startDockerKafka({ ...context, fresh: true })).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  const kinds = calls().map((call) => call.split(' ')[0])
+  expect(kinds.indexOf('volume')).toBeGreaterThan(0)
+  expect(kinds.indexOf('volume')).toBeLessThan(kinds.indexOf('run'))
+})
