@@ -3,13 +3,12 @@ import { basename, join } from 'node:path'
 import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
 import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
 import { locate, readCorpus } from './training/corpus.ts'
+import { chooseBuckets, documentFrequency } from './training/features.ts'
 import {
   assembleWeights,
-  chooseBuckets,
   crossValidate,
   dealFolds,
   designRows,
-  documentFrequency,
   type FitOptions,
   prepare,
   quantize,
