@@ -59,7 +59,7 @@ interface KeptReference {
 }
 
 const referencesMax = 2
-/** Of a text only windows * context * 16 UTF-16 units are tokenized: far more than its windows hold, but not a megabyte. */
+/** Of a text only windows * context * 16 UTF-16 units are tokenized: more than the windows hold of any prose, but not a megabyte. */
 const unitsPerToken = 16
 /** Sequences in one call of a worker: long enough to hide the call, short enough to share work evenly. */
 const sequencesPerCall = 8

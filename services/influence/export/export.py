@@ -1,7 +1,7 @@
 """Writes loss.onnx, influence.onnx, train.onnx and model.json of a causal language model whose weights are inputs.
 
     python -m venv VENV && VENV/bin/pip install -r requirements.txt
-    python export.py --out ../../model/graphs/llama-64x2                 the demo model, the same bytes every time
+    python export.py --out ../../model/graphs/llama-64x2                 the demo model
     python export.py --config my/config.json --out FOLDER                any config of Hugging Face
 
 Works unchanged for Llama, Qwen2, GPT-2 and GPT-NeoX configurations. Not covered: sliding windows, ALiBi, fused experts.

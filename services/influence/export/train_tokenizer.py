@@ -1,11 +1,12 @@
 """Trains the byte-level BPE tokenizer of a model: texts in, tokenizer.json out. It holds a vocabulary, no texts.
 
-    python train_tokenizer.py --out ../../model/graphs/llama-64x2/tokenizer.json corpus.jsonl [more.jsonl]
+    python train_tokenizer.py --out ../../model/graphs/llama-64x2/tokenizer.json corpus-0.jsonl.gz corpus-1.jsonl.gz
 
-Each line is an object with `text`. The result is a function of the files, their order and the options.
+Each line is an object with `text`; files may be gzipped. The result is a function of the files, their order and the options.
 """
 
 import argparse
+import gzip
 import json
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -16,7 +17,8 @@ END_OF_TEXT = '<|endoftext|>'
 def texts(paths, characters_max):
     """The beginnings of documents, so that one long document does not decide the vocabulary."""
     for path in paths:
-        with open(path, encoding='utf-8') as file:
+        opener = gzip.open if path.endswith('.gz') else open
+        with opener(path, 'rt', encoding='utf-8') as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield json.loads(line)['text'][:characters_max]
@@ -26,7 +28,7 @@ def texts(paths, characters_max):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('files', nargs='+', help='JSONL files of {"text": ...}')
+    parser.add_argument('files', nargs='+', help='JSONL files of {"text": ...}, plain or .gz')
     parser.add_argument('--out', required=True)
     parser.add_argument('--vocabulary', type=int, default=4096)
     parser.add_argument('--characters', type=int, default=8000, help='of each document, from its start')
