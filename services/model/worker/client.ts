@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, WinnowError } from '../../runtime/errors.ts'
 import type { Answer, Argument, FailureParts, OperationName, Request, Response, WorkerOptions } from './operations.ts'
+import { guardExit, guardMemory, unguardExit } from './run-guard.ts'
 
 interface Pending {
   resolve(answer: unknown): void
@@ -15,14 +16,18 @@ export class ModelWorker {
   #ids = 0
   #failure: WinnowError | undefined
 
-  constructor(options: WorkerOptions) {
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: options })
+  constructor(options: Omit<WorkerOptions, 'guard'>) {
+    const guard = guardMemory()
+    const workerData: WorkerOptions = { ...options, guard }
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData })
+    guardExit(guard)
     this.#worker.on('message', (response: Response) => this.#settle(response))
     this.#worker.on('error', (cause) =>
       this.#fail(new WinnowError('UNEXPECTED', `A model worker failed: ${String(cause)}`, { cause })),
     )
     this.#ended = new Promise((resolve) => {
       this.#worker.on('exit', () => {
+        unguardExit(guard)
         this.#fail(new WinnowError('UNEXPECTED', 'The model worker has ended'))
         resolve()
       })

@@ -22,14 +22,13 @@ export class Gradients {
   }
 
   async gradients({ checkpoint, projectionSeed, sequences }: Argument<'gradients'>): Promise<Answer<'gradients'>> {
-    const session = await this.#sessions.get('influence')
     const weights = await this.#weightsOf(checkpoint)
     const size = projectedSize(this.#sessions.description)
     const phi = new Float32Array(size * sequences.length)
     const losses = new Float64Array(sequences.length)
     for (const [i, sequence] of sequences.entries()) {
       const feeds = { ...weights, ...this.#projectionsOf(projectionSeed), ...this.#sessions.one(sequence) }
-      const result = await session.run(feeds)
+      const result = await this.#sessions.run('influence', feeds)
       phi.set(floats(result.phi), i * size)
       losses[i] = floats(result.loss)[0]!
     }
@@ -61,7 +60,6 @@ export class Gradients {
 
   /** The gradient of the sequence's mean loss with respect to every parameter. */
   async #gradientOf(weights: Feeds, sequence: Sequence): Promise<Feeds> {
-    const session = await this.#sessions.get('train')
     const names = Object.keys(weights)
     const zeros = names.flatMap((name) => {
       const shape = weights[name]!.dims
@@ -74,7 +72,7 @@ export class Gradients {
       ...this.#sessions.one(sequence),
       ...optimizerFeeds(gradientOnly, 0, 1),
     }
-    const result = await session.run(feeds)
+    const result = await this.#sessions.run('train', feeds)
     return Object.fromEntries(names.map((name) => [name, result[`new.m.${name}`]!]))
   }
 

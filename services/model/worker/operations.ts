@@ -64,6 +64,8 @@ export interface WorkerOptions {
   folder: string
   /** Threads within an operator. */
   threads: number
+  /** See run-guard.ts. */
+  guard: SharedArrayBuffer
 }
 
 export type Request = { id: number; operation: OperationName; argument: unknown } | { close: true }

@@ -4,6 +4,7 @@ import type { GraphName, ModelDescription } from '../description.ts'
 import type { FloatTensor } from '../safetensors.ts'
 import { padded, type Sequence } from '../sequences.ts'
 import type { WorkerOptions } from './operations.ts'
+import { guarded } from './run-guard.ts'
 
 export type Feeds = Record<string, Tensor>
 
@@ -18,7 +19,16 @@ export class Sessions {
     this.#options = options
   }
 
-  get(name: GraphName): Promise<InferenceSession> {
+  /** Runs a graph. Outputs named in `outputs` with a tensor are written into it. */
+  async run(name: GraphName, feeds: Feeds, outputs?: Record<string, Tensor | null>): Promise<Feeds> {
+    const results = await guarded(this.#options.guard, async () => {
+      const session = await this.#get(name)
+      return outputs === undefined ? session.run(feeds) : session.run(feeds, outputs)
+    })
+    return results as Feeds
+  }
+
+  #get(name: GraphName): Promise<InferenceSession> {
     let session = this.#sessions.get(name)
     if (session === undefined) {
       session = InferenceSession.create(join(this.#options.folder, this.description.graphs[name].file), {
@@ -50,7 +60,8 @@ export class Sessions {
   }
 
   async release(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).release()
+    for (const session of this.#sessions.values())
+      await guarded(this.#options.guard, async () => (await session).release())
     this.#sessions.clear()
   }
 }
@@ -77,7 +88,6 @@ export async function lossOf(
   weights: Feeds,
   sequence: Sequence,
 ): Promise<{ loss: number; targets: number }> {
-  const session = await sessions.get('loss')
-  const { loss, count } = await session.run({ ...weights, ...sessions.one(sequence) })
+  const { loss, count } = await sessions.run('loss', { ...weights, ...sessions.one(sequence) })
   return { loss: floats(loss)[0]!, targets: floats(count)[0]! }
 }

@@ -33,11 +33,11 @@ export class Training {
   }
 
   async step({ ids, rows, learningRate, ...settings }: Argument<'step'>): Promise<Answer<'step'>> {
-    const session = await this.#sessions.get('train')
     const tokens = this.#sessions.ids(ids, rows)
     const outputs: Record<string, Tensor | null> = { loss: null, gradient_norm: null }
     for (const name in this.#spare) outputs[`new.${name}`] = this.#spare[name]!
-    const results = await session.run(
+    const results = await this.#sessions.run(
+      'train',
       {
         ...this.#state,
         ids: tokens,
