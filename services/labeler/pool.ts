@@ -4,9 +4,15 @@ import { WinnowError } from '../runtime/errors.ts'
 /** What a worker answers: first `ready`, then one message for each request. */
 export type WorkerAnswer<Response> = { id: number; response: Response } | { id: number; failure: string }
 
+interface Waiting<Response> {
+  resolve(response: Response): void
+  reject(error: Error): void
+  settled: Promise<Response>
+}
+
 interface Thread<Response> {
   worker: Worker
-  waiting: Map<number, { resolve(response: Response): void; reject(error: Error): void }>
+  waiting: Map<number, Waiting<Response>>
 }
 
 /**
@@ -17,6 +23,7 @@ export class WorkerPool<Request, Response> {
   readonly #threads: Thread<Response>[]
   #nextId = 0
   #broken: WinnowError | undefined
+  #closed = false
 
   private constructor(threads: Thread<Response>[]) {
     this.#threads = threads
@@ -51,14 +58,19 @@ export class WorkerPool<Request, Response> {
     if (this.#broken) return Promise.reject(this.#broken)
     const thread = this.#threads.reduce((least, other) => (other.waiting.size < least.waiting.size ? other : least))
     const id = this.#nextId++
-    return new Promise((resolve, reject) => {
-      thread.waiting.set(id, { resolve, reject })
-      thread.worker.postMessage({ id, request })
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<Response>()
+    thread.waiting.set(id, { resolve, reject, settled: promise })
+    thread.worker.postMessage({ id, request })
+    return promise
   }
 
+  /** Refuses further requests, waits for the answers to those under way, and ends the threads. */
   async close(): Promise<void> {
-    this.#break(new WinnowError('INTERRUPTED', 'The labeler was closed'))
+    this.#broken ??= new WinnowError('INTERRUPTED', 'The labeler was closed')
+    await Promise.allSettled(
+      this.#threads.flatMap(({ waiting }) => [...waiting.values()].map(({ settled }) => settled)),
+    )
+    this.#closed = true
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
@@ -69,21 +81,23 @@ export class WorkerPool<Request, Response> {
       if ('failure' in answer) waiting?.reject(new WinnowError('UNEXPECTED', `Labelling failed: ${answer.failure}`))
       else waiting?.resolve(answer.response)
     })
-    const fail = (cause?: unknown) =>
+    const fail = (cause: unknown) => {
+      if (this.#closed) return
       this.#break(
         new WinnowError('UNEXPECTED', 'A labeling thread ended', {
           hint: 'Restart the labeler; see the cause for why.',
           cause,
         }),
       )
+    }
     thread.worker.on('error', fail)
     thread.worker.on('exit', (code) => fail(new Error(`exit code ${code}`)))
   }
 
   #break(error: WinnowError): void {
-    this.#broken ??= error
+    this.#broken = error
     for (const { waiting } of this.#threads) {
-      for (const { reject } of waiting.values()) reject(this.#broken)
+      for (const { reject } of waiting.values()) reject(error)
       waiting.clear()
     }
   }
@@ -96,5 +110,8 @@ function ready(worker: Worker): Promise<void> {
       else reject(new WinnowError('MODEL_UNUSABLE', message.unusable, { hint: message.hint }))
     })
     worker.once('error', reject)
+    worker.once('exit', (code) =>
+      reject(new WinnowError('UNEXPECTED', `A labeling thread ended at its start, exit code ${code}`)),
+    )
   })
 }

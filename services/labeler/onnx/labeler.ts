@@ -86,14 +86,12 @@ export async function createOnnxLabeler(
     actor: actor.name,
     version: versionOf(['onnx', encoder.digest, size, overlap, combine, limit, names, actor.subcategories]),
     label: async (inputs) => {
-      const results: LabelResult[] = []
+      const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {
-        const texts = inputs
-          .slice(from, from + textsPerRequest)
-          .map(({ text }) => text.slice(0, characters).toWellFormed())
-        results.push(...(await pool.ask({ texts })))
+        const slice = inputs.slice(from, from + textsPerRequest)
+        requests.push(pool.ask({ texts: slice.map(({ text }) => text.slice(0, characters).toWellFormed()) }))
       }
-      return results
+      return (await Promise.all(requests)).flat()
     },
     close: () => pool.close(),
   }

@@ -99,6 +99,13 @@ describe('the hashed labeler', () => {
     await expect(made.label(inputs(['wave']))).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
 
+  it('finishes what is under way when it is closed', async () => {
+    const made = await labeler(topic, 'topic', 2)
+    const pending = made.label(inputs(Array.from({ length: 2000 }, (_, i) => toyText(i % 2, i))))
+    await made.close()
+    expect(await pending).toHaveLength(2000)
+  })
+
   it('has a version that follows the model and the subcategories', async () => {
     const version = async (...args: Parameters<typeof labeler>) => (await labeler(...args)).version
     expect(await version(topic)).toBe(await version(topic, 'topic', 2))
