@@ -7,6 +7,7 @@ import type { Log } from '../runtime/log.ts'
 import type { BatchLimits } from './batch.ts'
 import { deadLetterBytesKept } from './batch.ts'
 import { sourceNumberMax } from './document-id.ts'
+import { Stopped, untilAborted } from './input.ts'
 import type { LineLimits } from './lines.ts'
 import { type Plan, planSources } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
@@ -76,6 +77,8 @@ export interface IngestResult {
 export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const { kafka, codec, log, clock, progress, signal } = options
   const startedMs = clock()
+  const given = options.standardInput ?? process.stdin
+  const standardInput = signal === undefined ? given : untilAborted(given, signal)
   const limits = { ...defaultLimits, ...options.limits }
   const files = await findSources(options.paths, options.nameOptions)
   const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
@@ -85,7 +88,7 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     // An empty transaction: it fences an ingest that still lives and ends what it left open, so what is read next stays true.
     await producer.transaction(async () => {})
     const known = await readSources(kafka, codec)
-    const plans = await planSources(files, known, options.standardInput ?? process.stdin)
+    const plans = await planSources(files, known, standardInput)
     progress.begin(plans.filter(isToRead).map(({ file }) => file.byteLength))
     let numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
     const results: SourceResult[] = []
@@ -104,6 +107,9 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     const result = summary(results)
     log.info({ ...result, sources: results.length, durationMs: clock() - startedMs }, 'ingest ended')
     return result
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error
+    return { ...summary([]), stopped: true }
   } finally {
     progress.end()
     // After an error elsewhere the transaction under way still gets its end; its own error has been thrown above.

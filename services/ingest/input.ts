@@ -38,3 +38,23 @@ async function* resumed(head: Buffer, iterator: AsyncIterator<Buffer>): AsyncGen
     await iterator.return?.()
   }
 }
+
+/** The signal came while standard input gave nothing. */
+export class Stopped extends Error {}
+
+/** Throws Stopped where the signal comes first: standard input may keep one waiting for ever. */
+export async function* untilAborted(input: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const iterator = input[Symbol.asyncIterator]()
+  const aborted = new Promise<never>((_, reject) => {
+    const stop = () => reject(new Stopped())
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  // Whoever reads gets the error; nobody may be reading when it comes.
+  aborted.catch(() => {})
+  for (;;) {
+    const next = await Promise.race([iterator.next(), aborted])
+    if (next.done) return
+    yield next.value
+  }
+}

@@ -47,8 +47,16 @@ export async function planSources(
   return plans
 }
 
+const parquet = Buffer.from('PAR1')
+const lineFeed = Buffer.from('\n')
+
 async function planFile(file: SourceFile, known: Source | null, path: string, byteLength: number): Promise<Plan> {
   const fingerprint = await fingerprintOfFile(path, byteLength)
+  if ((await bytesAt(path, 0, 4)).equals(parquet)) {
+    throw new WinnowError('CONFIGURATION', `${path} is a Parquet file, which winnow does not read`, {
+      hint: 'write its rows as JSON lines and ingest those',
+    })
+  }
   if (known === null) return { file, action: 'start', known, fingerprint }
   const before = parseFingerprint(known.fingerprint)
   if (byteLength < before.byteLength) throw otherContent(file, 'it is shorter than it was')
@@ -75,13 +83,19 @@ async function planStandardInput(file: SourceFile, known: Source | null, input: 
 /** Rows may be appended to a plain file whose last line was finished. Appending to a compressed one would be a guess about its tool. */
 async function checkAppended(file: SourceFile, path: string, byteLengthBefore: number) {
   if (byteLengthBefore === 0) return
+  if (compressionOf(await bytesAt(path, 0, 4)) !== 'none') {
+    throw otherContent(file, 'it is compressed and grew after it was ingested to its end')
+  }
+  if (!(await bytesAt(path, byteLengthBefore - 1, 1)).equals(lineFeed)) {
+    throw otherContent(file, 'it grew after its last line had been ingested without a line end')
+  }
+}
+
+async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
   const handle = await open(path)
   try {
-    const head = (await handle.read(Buffer.alloc(4), 0, 4, 0)).buffer
-    if (compressionOf(head) !== 'none')
-      throw otherContent(file, 'it is compressed and grew after it was ingested to its end')
-    const last = (await handle.read(Buffer.alloc(1), 0, 1, byteLengthBefore - 1)).buffer
-    if (last[0] !== 0x0a) throw otherContent(file, 'it grew after its last line had been ingested without a line end')
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await handle.close()
   }

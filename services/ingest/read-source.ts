@@ -3,7 +3,7 @@ import { Batch } from './batch.ts'
 import { compressionOf, DamagedFile, decompressed } from './compression.ts'
 import { formatFingerprint } from './fingerprint.ts'
 import type { IngestLimits, SourceResult } from './ingest.ts'
-import { openFile } from './input.ts'
+import { openFile, Stopped } from './input.ts'
 import { LineSplitter } from './lines.ts'
 import type { Plan } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
@@ -55,10 +55,10 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
 
   if (signal?.aborted) return result('stopped')
   progress.source(name)
+  let rowNext = rowFirst
   try {
     const input = plan.input ?? (await openFile(shown, plan.fingerprint.byteLength))
     const bytes = counted(input.bytes, progress)
-    let rowNext = rowFirst
     for await (const chunk of decompressed(bytes, compressionOf(input.head))) {
       for (const line of lines.push(chunk)) {
         if (signal?.aborted) break
@@ -68,10 +68,7 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
         if (batch.full) await flush({ rowNext })
       }
       progress.read(lines.rows, chunk.length)
-      if (signal?.aborted) {
-        if (rowNext > state.rowNext) await flush({ rowNext })
-        return result('stopped')
-      }
+      if (signal?.aborted) throw new Stopped()
     }
     const last = lines.end()
     if (last !== null && last.row >= rowFirst) batch.add(last)
@@ -80,6 +77,10 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
     await flush({ rowNext: Math.max(lines.rows, rowFirst), complete: true })
     return result('ingested')
   } catch (error) {
+    if (error instanceof Stopped) {
+      if (rowNext > state.rowNext) await flush({ rowNext })
+      return result('stopped')
+    }
     if (!(error instanceof DamagedFile)) throw error
     const row = Math.max(lines.rows, rowFirst)
     const message = `${error.message}, in line ${lines.rows + 1}; ${lines.rows} lines before it are good`

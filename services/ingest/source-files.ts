@@ -17,7 +17,7 @@ export interface NameOptions {
 }
 
 /** What is taken from a folder. A file given by its own path may have any name. */
-const rowFile = /\.(jsonl|ndjson|json)(\.gz|\.zst)?$/
+const rowFile = /\.(jsonl|ndjson)(\.gz|\.zst)?$/
 
 /**
  * The sources behind the given paths: files, folders (searched all through, hidden entries left out) and `-` for standard input.

@@ -150,6 +150,29 @@ describe('whatever ends an ingest, the next one goes on with nothing doubled or 
     expect(kafka.sources).toEqual(whole.sources)
   })
 
+  test('stopped while standard input keeps it waiting', async () => {
+    const stop = new AbortController()
+    async function* silent() {
+      yield Buffer.from(rows(30_000))
+      setTimeout(() => stop.abort(), 10)
+      await new Promise(() => {})
+    }
+    const kafka = new MemoryKafka()
+    const result = await run(kafka, ['-'], { standardInput: silent(), signal: stop.signal, limits: { rowsMax: 7000 } })
+    expect(result).toMatchObject({ stopped: true, documents: 30_000 })
+    expect(kafka.sources.get('stdin')).toMatchObject({ rowNext: 30_000, complete: false })
+  })
+
+  test('stopped before standard input says anything', async () => {
+    const stop = new AbortController()
+    async function* mute(): AsyncGenerator<Buffer> {
+      setTimeout(() => stop.abort(), 10)
+      await new Promise(() => {})
+    }
+    const result = await run(new MemoryKafka(), ['-'], { standardInput: mute(), signal: stop.signal })
+    expect(result).toMatchObject({ stopped: true, documents: 0, sources: [] })
+  })
+
   test('a signal before the first row writes nothing', async () => {
     const kafka = new MemoryKafka()
     const result = await run(kafka, [folder(files)], { signal: AbortSignal.abort() })
@@ -282,6 +305,13 @@ describe('before anything is written it is an error', () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': rows(1) })
     await expect(run(kafka, [path, join(path, 'missing.jsonl')])).rejects.toMatchObject({ code: 'CONFIGURATION' })
+    expect(kafka.topics.size).toBe(0)
+  })
+
+  test('when a file is Parquet', async () => {
+    const path = folder({ 'a.jsonl': rows(1), 'b.jsonl': 'PAR1 and so on' })
+    const kafka = new MemoryKafka()
+    await expect(run(kafka, [path])).rejects.toThrow(/is a Parquet file/)
     expect(kafka.topics.size).toBe(0)
   })
 
