@@ -1,5 +1,5 @@
 -- Texts, to be shown and read. A document may be inserted any number of times.
-CREATE TABLE documents (
+CREATE TABLE IF NOT EXISTS documents (
   doc UInt64,
   text String CODEC(ZSTD(3)),
   meta String CODEC(ZSTD(3)),
@@ -9,7 +9,7 @@ CREATE TABLE documents (
 -- One row a document: its cell. Each insert brings the document's own columns or one actor's, and rows of a document are merged:
 -- repeats and any order of inserts give the same row. The columns of an actor are added when its labeler's version is first seen
 -- (label_<actor>_<version> its subcategory, score_..., at_... the offset of its record); the lowest offset of repeats counts.
-CREATE TABLE corpus (
+CREATE TABLE IF NOT EXISTS corpus (
   doc UInt64,
   part SimpleAggregateFunction(max, UInt32),
   tokens SimpleAggregateFunction(max, UInt64),
@@ -17,14 +17,14 @@ CREATE TABLE corpus (
 ) ENGINE = AggregatingMergeTree ORDER BY doc;
 
 -- Up to where the label sink has inserted each partition: what "as of" starts from.
-CREATE TABLE sink_offsets (
+CREATE TABLE IF NOT EXISTS sink_offsets (
   topic String,
   partition UInt32,
   offsetNext UInt64
 ) ENGINE = ReplacingMergeTree(offsetNext) ORDER BY (topic, partition);
 
 -- How often a run's trainer read each document of each round's selection.
-CREATE TABLE reads (
+CREATE TABLE IF NOT EXISTS reads (
   run String,
   round UInt32,
   doc UInt64,

@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import type { CliContext, GlobalOptions } from '../services/cli/context.ts'
+import { startCorpus } from '../services/host/corpus.ts'
+import { type Addresses, createCorpusTopics, openRuntime } from '../services/host/runtime.ts'
+import { closeAll } from '../services/host/services.ts'
+import { type Config, loadConfig } from '../services/runtime/config.ts'
+import { WinnowError } from '../services/runtime/errors.ts'
+import { createLog } from '../services/runtime/log.ts'
+import { readEndpoints, startCluster } from './dev/cluster.ts'
+
+/** Where the demo keeps its own cluster, below the data folder: its corpus and actors are its own. */
+export const demoFolder = 'demo'
+
+/** Commands are quiet unless something is wrong: what they say is their output. */
+const log = () => createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
+
+type Context = Pick<CliContext, 'env' | 'folder' | 'stderr'>
+
+export function configOf({ env, folder }: Context, { config, data }: GlobalOptions): Config {
+  return loadConfig({
+    env,
+    folder,
+    ...(config !== undefined && { file: config }),
+    ...(data !== undefined && { dataFolder: data }),
+  })
+}
+
+/** The addresses that configuration and environment name; undefined where they name no brokers. */
+export function namedAddresses(config: Config): Addresses | undefined {
+  if (config.kafka.brokers.length === 0) return undefined
+  const { registry, clickhouse } = config
+  if (registry.url === undefined || clickhouse.url === undefined) {
+    throw new WinnowError('CONFIGURATION', 'brokers are named, but not the registry and ClickHouse that go with them', {
+      hint: 'Set registry.url and clickhouse.url in winnow.yaml, or WINNOW_REGISTRY_URL and WINNOW_CLICKHOUSE_URL.',
+    })
+  }
+  return {
+    brokers: config.kafka.brokers,
+    registryUrl: registry.url,
+    clickhouseUrl: clickhouse.url,
+    ...(clickhouse.database !== undefined && { database: clickhouse.database }),
+  }
+}
+
+/** The cluster that runs on this machine on the data folder, or on the demo's below it, with the configuration it was started with. */
+function running(context: Context, config: Config): { addresses: Addresses; config: Config } | undefined {
+  for (const dataFolder of [config.dataFolder, join(config.dataFolder, demoFolder)]) {
+    const addresses = readEndpoints(dataFolder)
+    if (addresses === undefined) continue
+    if (!dataFolder.endsWith(demoFolder) || config.file !== undefined) return { addresses, config }
+    return { addresses, config: loadConfig({ ...context, file: join(dataFolder, 'winnow.yaml'), dataFolder }) }
+  }
+  return undefined
+}
+
+export async function connect(context: Context, options: GlobalOptions) {
+  const config = configOf(context, options)
+  const named = namedAddresses(config)
+  const found = named === undefined ? running(context, config) : { addresses: named, config }
+  if (found === undefined) {
+    throw new WinnowError('UNREACHABLE', `no cluster is named, and none runs here on ${config.dataFolder}`, {
+      hint: "Start one with 'npm start' or 'npx winnow dev', or name yours in winnow.yaml or WINNOW_BROKERS.",
+    })
+  }
+  const runtime = await openRuntime(found.addresses, log())
+  try {
+    await createCorpusTopics(runtime.kafka, found.config)
+  } catch (error) {
+    await runtime.close()
+    throw error
+  }
+  return { config: found.config, runtime, close: () => runtime.close() }
+}
+
+export async function connectOrStart(context: Context, options: GlobalOptions, onFailure: (error: unknown) => void) {
+  const config = configOf(context, options)
+  if (namedAddresses(config) !== undefined || running(context, config) !== undefined)
+    return await connect(context, options)
+  context.stderr.write(`no cluster runs here: starting one on ${config.dataFolder}\n`)
+  const cluster = await startCluster({
+    dataFolder: config.dataFolder,
+    env: context.env,
+    log: log(),
+    progress: (line) => context.stderr.write(`${line}\n`),
+  })
+  const runtime = await openRuntime(cluster, log())
+  const { services } = await startCorpus(runtime, config, onFailure)
+  return {
+    config,
+    runtime,
+    close: async () => {
+      await closeAll(services)
+      await runtime.close()
+      await cluster.stop()
+    },
+  }
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+} from '../../services/cli/context.ts'
+import { exitCodes } from '../../services/runtime/errors.ts'
+import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
+import { configOf } from '../connect.ts'
+import { startDemo } from './demo.ts'
+
+export const demo = (context: CliContext): Command =>
+  clusterCommand(
+    'demo',
+    'the whole loop here, on a real corpus: labels, rewards, weights, selections, two models in training',
+  )
+    .option('--exit', 'ends after the summary instead of serving until Ctrl-C')
+    .option('--fresh', 'forgets what an earlier demo left')
+    .option('--seed <n>', 'seed of the runs', naturalNumber, 7)
+    .addHelpText('after', example('npm start', 'npm start -- --exit --seed 3'))
+    .action(async (options: GlobalOptions & { exit?: boolean; fresh?: boolean; seed: number }) => {
+      const config = configOf(context, options)
+      let finished = false
+      const code = await runUntilSignal(async (signal, fail) => {
+        const demo = await startDemo({ ...options, context, dataFolder: config.dataFolder, signal, fail })
+        finished = true
+        if (options.exit === true) process.kill(process.pid, 'SIGTERM')
+        else
+          context.stderr.write(
+            "serving until Ctrl-C; try 'npx winnow status', 'npx winnow tail run.NAME.console-state', 'npx winnow explain ID' in another terminal\n",
+          )
+        return demo
+      })
+      context.exitCode(code === 0 && !finished ? exitCodes.interrupted : code)
+    })

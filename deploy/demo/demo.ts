@@ -1,0 +1,158 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import type { CliContext } from '../../services/cli/context.ts'
+import { startCorpus } from '../../services/host/corpus.ts'
+import { waitForLabels } from '../../services/host/label-progress.ts'
+import { submitRun } from '../../services/host/run.ts'
+import { startRunHost } from '../../services/host/run-host.ts'
+import { openRuntime, type Runtime } from '../../services/host/runtime.ts'
+import { ingest } from '../../services/ingest/ingest.ts'
+import { createProgress } from '../../services/ingest/progress.ts'
+import { systemClock } from '../../services/runtime/clock.ts'
+import { type Config, loadConfig } from '../../services/runtime/config.ts'
+import { WinnowError } from '../../services/runtime/errors.ts'
+import type { Stoppable } from '../../services/runtime/lifecycle.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { demoFolder } from '../connect.ts'
+import { startCluster } from '../dev/cluster.ts'
+import { buildDemoCorpus, type CorpusManifest, sourceNames } from './corpus.ts'
+import { narrate } from './narration.ts'
+import { demoRuns } from './runs.ts'
+import { summary } from './summary.ts'
+
+export interface DemoOptions {
+  readonly context: CliContext
+  readonly dataFolder: string
+  readonly seed: number
+  readonly fresh?: boolean
+  readonly signal: AbortSignal
+  readonly fail: (error: unknown) => void
+}
+
+/** Runs the demo to its summary, and leaves everything running. A demo that was interrupted goes on where it was. */
+export async function startDemo({ context, dataFolder, seed, fresh, signal, fail }: DemoOptions): Promise<Stoppable[]> {
+  const started: Stoppable[] = []
+  const began = systemClock()
+  const say = (line: string) => {
+    const seconds = ((systemClock() - began) / 1000).toFixed(1).padStart(6)
+    context.stderr.write(`${seconds} s  ${line}\n`)
+  }
+  const folder = join(dataFolder, demoFolder)
+  const log = createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
+  try {
+    const cluster = await startCluster({
+      dataFolder: folder,
+      fresh: fresh === true,
+      env: context.env,
+      log,
+      progress: say,
+    })
+    started.push({ close: () => cluster.stop() })
+    say(`broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`)
+    if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
+    const manifest = corpusOf(folder, say)
+    const config = demoConfig(folder)
+    const runtime = await openRuntime(cluster, log)
+    started.push(runtime)
+    const { services, versions } = await startCorpus(runtime, config, fail)
+    started.push(...services)
+    await fillCorpus(runtime, config, manifest, { context, signal, say })
+    signal.throwIfAborted()
+
+    const { collaborative, control } = demoRuns({ seed, actors: config.actors, versions, manifest, folder })
+    await trainBoth(runtime, [collaborative, control], { started, fail, signal, say })
+    context.stdout.write(await summary(runtime, collaborative, control, manifest))
+    say('done')
+    return started
+  } catch (error) {
+    for (const one of started.reverse())
+      await one.close().catch((cause: unknown) => log.error({ err: cause }, 'stopping'))
+    throw error
+  }
+}
+
+function corpusOf(folder: string, say: (line: string) => void): CorpusManifest {
+  const corpusFolder = join(folder, 'texts')
+  const file = join(corpusFolder, 'manifest.json')
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as CorpusManifest
+  say('making the corpus from texts, mails, manuals and code of the installed packages')
+  return buildDemoCorpus(corpusFolder)
+}
+
+/** The demo's configuration, kept as a file so that `winnow status` in a second terminal reads the same. */
+function demoConfig(folder: string): Config {
+  const file = join(folder, 'winnow.yaml')
+  mkdirSync(folder, { recursive: true })
+  const actors = {
+    quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
+    domain: { subcategories: [...sourceNames], labeler: { kind: 'metadata' } },
+    topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
+  }
+  writeFileSync(file, `# Written by the demo.\n${stringify({ actors })}`)
+  return loadConfig({ file, dataFolder: folder, env: {} })
+}
+
+async function fillCorpus(
+  runtime: Runtime,
+  config: Config,
+  manifest: CorpusManifest,
+  { context, signal, say }: Pick<DemoOptions, 'context' | 'signal'> & { say: (line: string) => void },
+): Promise<void> {
+  const began = systemClock()
+  say(`ingesting ${manifest.corpus.documents} documents from ${sourceNames.length} sources: ${sourceNames.join(', ')}`)
+  const progress = createProgress(context.stderr, systemClock)
+  const result = await ingest({ ...runtime, paths: manifest.corpus.files, clock: systemClock, progress, signal })
+  signal.throwIfAborted()
+  let before = ''
+  const labels = await waitForLabels(runtime, config, {
+    signal,
+    onProgress: ({ documents, complete }) => {
+      const line = `labelled ${complete} of ${documents} documents`
+      if (line !== before) say(line)
+      before = line
+    },
+  })
+  if (labels.complete !== manifest.corpus.documents) {
+    throw new WinnowError(
+      'GUARANTEE_VIOLATED',
+      `${labels.complete} of ${manifest.corpus.documents} documents are labelled`,
+      {
+        hint: "Look at 'npx winnow tail dead-letters' while the demo runs.",
+      },
+    )
+  }
+  const seconds = (systemClock() - began) / 1000
+  if (result.documents > 0) say(`ingested and labelled at ${Math.round(result.documents / seconds)} documents/s`)
+  else say('the corpus was there already')
+}
+
+async function trainBoth(
+  runtime: Runtime,
+  runs: readonly RunConfig[],
+  {
+    started,
+    fail,
+    signal,
+    say,
+  }: { started: Stoppable[]; fail: (error: unknown) => void; signal: AbortSignal; say: (line: string) => void },
+): Promise<void> {
+  const left = new Set(runs.map(({ name }) => name))
+  const trained = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => trained.reject(signal.reason), { once: true })
+  const host = startRunHost(runtime, {
+    onFailure: (error) => {
+      trained.reject(error)
+      fail(error)
+    },
+    hooksOf: (run) => narrate(run, say),
+    onDone: (run) => {
+      left.delete(run)
+      if (left.size === 0) trained.resolve()
+    },
+  })
+  started.push(await host)
+  for (const run of runs) await submitRun(runtime, run)
+  await trained.promise
+}

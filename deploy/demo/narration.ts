@@ -1,0 +1,42 @@
+import type { Manifest, Progress } from '../../schemas/index.ts'
+import { fixed } from '../../services/cli/table.ts'
+import type { RunHooks } from '../../services/host/run.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+
+/** Tells what a run does in lines for a person. */
+export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHooks, 'onFailure'> {
+  const name = run.name.padEnd(14)
+  return {
+    onConsole: (event) => {
+      if (event.kind === 'opened' && event.requests > 0)
+        say(`${name} round ${event.round} opened: ${event.requests} rewards asked for`)
+      if (event.kind === 'closed' && event.reason === 'deadline')
+        say(`${name} round ${event.round} closed without ${event.missing} rewards`)
+      if (event.kind === 'selected')
+        say(
+          `${name} round ${event.manifest.round} selected ${event.manifest.documents} documents${leaders(run, event.manifest)}`,
+        )
+    },
+    onProgress: (progress) =>
+      say(`${name} step ${String(progress.step).padStart(4)}/${run.steps}  ${losses(progress)}`),
+  }
+}
+
+const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
+  [
+    trainLoss === null ? undefined : `training ${fixed(trainLoss, 3)}`,
+    referenceLoss === null ? undefined : `reference ${fixed(referenceLoss, 3)}`,
+    corpusLoss === null ? undefined : `other text ${fixed(corpusLoss, 3)}`,
+  ]
+    .filter((part) => part !== undefined)
+    .join('  ')
+
+/** What each actor favours now; nothing for a control run. */
+function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
+  if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
+  const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
+    const best = weights[a]!.reduce((top, weight, j) => (weight > weights[a]![top]! ? j : top), 0)
+    return `${name} ${subcategories[best]} (theta ${fixed(theta[a], 2)})`
+  })
+  return `; favoured: ${favoured.join(', ')}`
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path'
+import { demoGraphs } from '../../services/model/model.ts'
+import type { ActorLabels } from '../../services/runtime/config.ts'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { CorpusManifest } from './corpus.ts'
+
+/** What the rewards measure: see README, "The demo", for why this is a fair question. */
+export const demoReference = 'fiction'
+
+const updateSteps = 150
+const steps = 1050
+
+/**
+ * The demo's two runs over the same corpus, from the same initial weights and with the same budget: the multi-actor one, and a control
+ * whose collaborative weights are 0, so that every document scores the same and the seed draws anew in every round.
+ */
+export function demoRuns(options: {
+  seed: number
+  actors: readonly ActorLabels[]
+  versions: Readonly<Record<string, string>>
+  manifest: CorpusManifest
+  folder: string
+}): { collaborative: RunConfig; control: RunConfig } {
+  const { seed, actors, versions, manifest, folder } = options
+  const { reward, eval: evaluation } = manifest.references[demoReference]
+  const run = (name: string, actor: object, sampleDocuments: number) =>
+    parseRunConfig({
+      name: `${name}-${seed}`,
+      selection: {
+        seed,
+        actors: Object.fromEntries(
+          actors.map(({ name: of, subcategories }) => [of, { subcategories, eta: 0.5, ...actor }]),
+        ),
+        // Raw rewards of this size would leave the initial weights in charge of every round; see SELECTION.md, "Actors".
+        rewardTransform: { kind: 'standardize' },
+        unrewarded: 'mean',
+        budget: { documents: Math.floor(manifest.corpus.documents / 4) },
+      },
+      updateSteps,
+      steps,
+      sampleDocuments,
+      rewardDeadlineSeconds: 600,
+      labelers: versions,
+      reference: { reward, evaluation, corpus: manifest.generalEval, samplesMax: 192 },
+      model: demoGraphs,
+      checkpoints: join(folder, 'checkpoints'),
+    })
+  return { collaborative: run('multi-actor', {}, 20), control: run('random', { initialTheta: 0 }, 0) }
+}

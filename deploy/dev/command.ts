@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
+import { startCorpus } from '../../services/host/corpus.ts'
+import { startRunHost } from '../../services/host/run-host.ts'
+import { openRuntime } from '../../services/host/runtime.ts'
+import { runUntilSignal, type Stoppable } from '../../services/runtime/lifecycle.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { configOf } from '../connect.ts'
+import { startCluster } from './cluster.ts'
+
+/** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */
+export const dev = (context: CliContext): Command =>
+  clusterCommand('dev', 'starts a broker, a registry, ClickHouse and all services here, until Ctrl-C')
+    .option('--fresh', 'forgets what an earlier start left')
+    .addHelpText('after', example('winnow dev', 'winnow dev --data /tmp/try --fresh'))
+    .action(async (options: GlobalOptions & { fresh?: boolean }) => {
+      const config = configOf(context, options)
+      const log = createLog('winnow')
+      const say = (line: string) => context.stderr.write(`${line}\n`)
+      const code = await runUntilSignal(async (_signal, fail) => {
+        const started: Stoppable[] = []
+        try {
+          const cluster = await startCluster({
+            dataFolder: config.dataFolder,
+            fresh: options.fresh === true,
+            env: context.env,
+            log,
+            progress: say,
+          })
+          started.push({ close: () => cluster.stop() })
+          const runtime = await openRuntime(cluster, log)
+          started.push(runtime)
+          started.push(...(await startCorpus(runtime, config, fail)).services)
+          started.push(
+            await startRunHost(runtime, { onFailure: fail, onDone: (run) => say(`run ${run} has made its last step`) }),
+          )
+          say(
+            `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`,
+          )
+          say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')
+          return started
+        } catch (error) {
+          for (const one of started.reverse())
+            await one.close().catch((cause: unknown) => log.error({ err: cause }, 'stopping'))
+          throw error
+        }
+      })
+      context.exitCode(code)
+    })

@@ -1,0 +1,61 @@
+import type { Command } from 'commander'
+import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
+import { explainDocument } from '../../explain/explain.ts'
+import { listRuns, runNamed } from '../../host/run.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { fixed, table } from '../table.ts'
+
+interface Options extends GlobalOptions {
+  readonly run?: string
+  readonly json?: boolean
+}
+
+const textCharactersShown = 300
+
+export const explain = (context: CliContext): Command =>
+  clusterCommand('explain', 'why a document was or was not selected, round by round, and what would have turned it')
+    .argument('<id>', 'document id, decimal')
+    .option('--run <name>', 'the run (default: the first one)')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('winnow explain 1099511627776 --run demo-7'))
+    .action(async (id: string, options: Options) => {
+      const docId = parseId(id)
+      if (docId === null)
+        throw new WinnowError('USAGE', `${id} is not a document id`, {
+          hint: `An id is a decimal number up to ${u64Max}.`,
+        })
+      const { runtime, close } = await context.connect(options)
+      try {
+        const name = options.run ?? (await listRuns(runtime)).keys().next().value
+        if (name === undefined)
+          throw new WinnowError('CONFIGURATION', 'there is no run yet that could have selected it')
+        const run = await runNamed(runtime, name)
+        const explained = await explainDocument(runtime, run, docId)
+        if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)
+        if (options.json) return await print(context.stdout, `${json({ run: name, ...explained })}\n`)
+        const { document, explanations } = explained
+        const text = document.text.slice(0, textCharactersShown).replaceAll(/\s+/g, ' ')
+        const labels =
+          explanations[0]?.contributions.map(({ actor, subcategory }) => `${actor} ${subcategory}`).join(', ') ??
+          'not labelled by every actor'
+        const rows = explanations.map((one) => [
+          `${one.round}`,
+          one.verdict,
+          fixed(one.score, 6),
+          fixed(one.threshold, 6),
+          one.flip,
+        ])
+        const columns = [
+          { title: 'round', number: true },
+          { title: 'verdict' },
+          { title: 'score', number: true },
+          { title: 'threshold', number: true },
+          { title: 'what would have turned it' },
+        ]
+        const head = `document ${id} (${document.tokens} tokens) in run ${name}\n${document.meta.slice(0, textCharactersShown)}\n${labels}\n\n  ${text}\n`
+        await print(context.stdout, `${head}\n${table(columns, rows)}\n`)
+      } finally {
+        await close()
+      }
+    })

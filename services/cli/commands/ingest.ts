@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { waitForLabels } from '../../host/label-progress.ts'
+import { ingestCommand } from '../../ingest/command.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { exitCodes } from '../../runtime/errors.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly name?: string
+  readonly tokens?: string
+  readonly json?: boolean
+  readonly wait: boolean
+}
+
+export const ingest = (context: CliContext): Command =>
+  clusterCommand(
+    'ingest',
+    'reads source files (JSON lines; plain, .gz or .zst; folders; - for standard input) into the corpus',
+  )
+    .argument('<path...>', 'files and folders')
+    .option('--name <prefix>', 'stands before the names of the sources')
+    .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')
+    .option('--no-wait', 'ends once the documents are written, without waiting for their labels')
+    .option('--json', 'the result as JSON')
+    .addHelpText('after', example('winnow ingest corpus/*.jsonl.gz', 'zcat part.gz | winnow ingest --name part -'))
+    .action(async (paths: string[], options: Options) => {
+      const interrupted = new AbortController()
+      const onSignal = () => {
+        if (interrupted.signal.aborted) process.exit(exitCodes.interrupted)
+        context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
+        interrupted.abort()
+      }
+      process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+      let failure: unknown
+      const fail = (error: unknown) => {
+        failure ??= error
+        interrupted.abort()
+      }
+      const { config, runtime, close } = await context.connectOrStart(options, fail)
+      try {
+        const tokens = options.tokens ?? `bytes:${config.corpus.bytesPerToken}`
+        const code = await ingestCommand(
+          paths,
+          { ...options, tokens },
+          {
+            ...runtime,
+            clock: systemClock,
+            signal: interrupted.signal,
+            stdin: context.stdin,
+            stdout: context.stdout,
+            stderr: context.stderr,
+          },
+        )
+        if (options.wait && !interrupted.signal.aborted) {
+          const labels = await waitForLabels(runtime, config, { signal: interrupted.signal, terminal: context.stderr })
+          context.stderr.write(`${labels.complete} of ${labels.documents} documents are labelled by every actor\n`)
+        }
+        if (failure !== undefined) throw failure
+        context.exitCode(code)
+      } finally {
+        process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+        await close()
+      }
+    })

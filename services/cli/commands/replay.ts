@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { parse } from 'yaml'
+import { listRuns, runNamed } from '../../host/run.ts'
+import { replayRun } from '../../replay/changes.ts'
+import type { RoundComparison } from '../../replay/compare.ts'
+import { replay as replayRecorded } from '../../replay/replay.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { percent } from '../table.ts'
+
+interface Options extends GlobalOptions {
+  readonly run: string
+  readonly as?: string
+  readonly with?: string
+  readonly json?: boolean
+}
+
+export const replay = (context: CliContext): Command =>
+  clusterCommand('replay', "refolds a run's recorded streams under a new name and compares them bit by bit")
+    .requiredOption('--run <name>', 'the recorded run')
+    .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
+    .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
+    .option('--json', 'a JSON line for each round')
+    .addHelpText('after', example('winnow replay --run demo-7', 'winnow replay --run demo-7 --with additive.yaml'))
+    .action(async (options: Options) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        const recorded = await runNamed(runtime, options.run)
+        const name = options.as ?? freeName(options.run, [...(await listRuns(runtime)).keys()])
+        const run = replayRun(recorded, name, options.with === undefined ? {} : readChanges(options.with))
+        const show = (round: RoundComparison) =>
+          print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
+        const shown: Promise<void>[] = []
+        const rounds = await replayRecorded({
+          runtime,
+          recorded,
+          replay: run,
+          onRound: (round) => shown.push(show(round)),
+        })
+        await Promise.all(shown)
+        const first = rounds.find(({ same }) => !same)
+        if (options.with !== undefined) return
+        if (first !== undefined) {
+          throw new WinnowError(
+            'REPLAY_DIFFERS',
+            `round ${first.round} of ${name} differs from ${options.run}: ${first.firstDifference}`,
+          )
+        }
+        if (!options.json)
+          await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
+      } finally {
+        await close()
+      }
+    })
+
+function freeName(run: string, taken: readonly string[]): string {
+  for (let n = 1; ; n++) {
+    const name = `${run}-replay-${n}`
+    if (!taken.includes(name)) return name
+  }
+}
+
+function readChanges(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new WinnowError('CONFIGURATION', `${file} cannot be read: ${String(cause)}`, { cause })
+  }
+}
+
+function inWords({ round, same, firstDifference, documents, common }: RoundComparison): string {
+  if (same) return `round ${round}: same, ${documents[0]} documents`
+  const share = percent(common / Math.max(1, documents[0]))
+  return `round ${round}: ${common} of ${documents[0]} documents in common (${share}); first difference: ${firstDifference}`
+}

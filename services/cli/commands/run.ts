@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { parse } from 'yaml'
+import { parseRunConfig } from '../../../topologies/run-config.ts'
+import { startLabeler, startLabelSink } from '../../host/corpus.ts'
+import { listRuns, runNamed, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
+import type { Service } from '../../host/services.ts'
+import { openModel } from '../../model/model.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { runUntilSignal } from '../../runtime/lifecycle.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+
+type Connection = Awaited<ReturnType<CliContext['connect']>>
+
+/** Runs one service in the foreground until a signal: the first drains, the second ends at once. */
+async function serve(
+  context: CliContext,
+  options: GlobalOptions,
+  start: (connection: Connection, fail: (error: unknown) => void) => Promise<Service[]>,
+): Promise<void> {
+  const code = await runUntilSignal(async (_signal, fail) => {
+    const connection = await context.connect(options)
+    try {
+      const services = await start(connection, fail)
+      context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and ends\n`)
+      return [connection, ...services]
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  })
+  context.exitCode(code)
+}
+
+export function run(context: CliContext): Command {
+  const command = new Command('run').description(
+    'runs one service, as many instances as there are partitions; records runs',
+  )
+  command.addCommand(
+    clusterCommand('labeler', 'labels documents for one actor')
+      .requiredOption('--actor <name>', 'an actor of the configuration')
+      .addHelpText('after', example('winnow run labeler --actor topic'))
+      .action((options: GlobalOptions & { actor: string }) =>
+        serve(context, options, async ({ runtime, config }, fail) => {
+          const actor = config.actors.find(({ name }) => name === options.actor)
+          if (actor === undefined) {
+            const hint = `Actors: ${config.actors.map(({ name }) => name).join(', ')}.`
+            throw new WinnowError('CONFIGURATION', `the configuration has no actor ${options.actor}`, { hint })
+          }
+          return [await startLabeler(runtime, config, actor, fail)]
+        }),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('label-sink', 'writes documents and labels into ClickHouse')
+      .addHelpText('after', example('winnow run label-sink'))
+      .action((options: GlobalOptions) =>
+        serve(context, options, async ({ runtime, config }, fail) => [await startLabelSink(runtime, config, fail)]),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('stations', 'the influence worker, actors and console of a run')
+      .requiredOption('--run <name>', 'the run')
+      .addHelpText('after', example('winnow run stations --run pretraining-3'))
+      .action((options: GlobalOptions & { run: string }) =>
+        serve(context, options, async ({ runtime }, fail) => {
+          const config = await runNamed(runtime, options.run)
+          const model = await openModel({ graphs: config.model })
+          const services = await startRunStations(runtime, config, model, { onFailure: fail })
+          return [{ name: 'model', close: () => model.close() }, ...services]
+        }),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('trainer', 'the reference trainer of a run')
+      .requiredOption('--run <name>', 'the run')
+      .addHelpText('after', example('winnow run trainer --run pretraining-3'))
+      .action((options: GlobalOptions & { run: string }) =>
+        serve(context, options, async ({ runtime }, fail) => {
+          const config = await runNamed(runtime, options.run)
+          const model = await openModel({ graphs: config.model })
+          return [
+            { name: 'model', close: () => model.close() },
+            await startTrainer(runtime, config, model, { onFailure: fail }),
+          ]
+        }),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('create', 'records a run from a file; winnow dev starts it')
+      .argument('<file>', 'run configuration, JSON or YAML (topologies/run-config.ts)')
+      .addHelpText('after', example('winnow run create run.yaml'))
+      .action(async (file: string, options: GlobalOptions) => {
+        const { runtime, close } = await context.connect(options)
+        try {
+          const config = parseRunConfig(parse(readFileSync(file, 'utf8')))
+          await submitRun(runtime, config)
+          await print(context.stdout, `${config.name}\n`)
+        } finally {
+          await close()
+        }
+      }),
+  )
+  command.addCommand(
+    clusterCommand('list', 'the names of all recorded runs').action(async (options: GlobalOptions) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        for (const name of (await listRuns(runtime)).keys()) await print(context.stdout, `${name}\n`)
+      } finally {
+        await close()
+      }
+    }),
+  )
+  return command
+}

@@ -1,0 +1,14 @@
+import { Command } from 'commander'
+import { simulateCommand } from '../../simulate/command.ts'
+import { example } from '../context.ts'
+
+export const simulate = (): Command =>
+  new Command('simulate')
+    .description('runs the rounds of recorded rewards over labelled documents, on files alone')
+    .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines (.gz too)')
+    .requiredOption('--rewards <file>', 'rewards in log order, JSON lines (.gz too)')
+    .requiredOption('--config <file>', 'seed, actors and hyperparameters, JSON')
+    .requiredOption('--out <folder>', 'takes rounds.jsonl, rejected.jsonl and selection-K.txt')
+    .option('--positions <file>', 'how far the trainer read each selection, JSON lines')
+    .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
+    .action(simulateCommand)

@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { runTopics, topics } from '../../../schemas/index.ts'
+import { DecodeError } from '../../runtime/codec.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import type { IncomingRecord } from '../../runtime/kafka/port.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly lines: number
+  readonly follow: boolean
+}
+
+export const tail = (context: CliContext): Command =>
+  clusterCommand('tail', 'the last records of a topic, decoded, as JSON lines; goes on as they come')
+    .argument('<topic>', 'name of the topic; winnow. may be left out')
+    .option('-n, --lines <count>', 'records of each partition to begin with', naturalNumber, 10)
+    .option('--no-follow', 'ends at the end of the topic')
+    .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
+    .action(async (given: string, options: Options) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        const topic = await existing(await runtime.kafka.topicNames(), given)
+        const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
+        const ends = await runtime.kafka.endOffsets(topic)
+        const from = ends.map((end) => Math.max(0, end - options.lines))
+        if (!options.follow) {
+          for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
+          return
+        }
+        const ended = Promise.withResolvers<void>()
+        const consumer = await runtime.kafka.consume({
+          // A group of its own: whoever tails takes nothing away from anybody.
+          groupId: `winnow-tail-${process.pid}-${topic}`,
+          topics: [topic],
+          startOffset: (_topic, partition) => from[partition] ?? 0,
+          onBatch: async (records) => {
+            for (const record of records) await write(record)
+          },
+          onFailure: ended.reject,
+        })
+        process.once('SIGINT', () => ended.resolve()).once('SIGTERM', () => ended.resolve())
+        context.stdout.once('error', () => ended.resolve())
+        await ended.promise
+        await consumer.close()
+      } finally {
+        await close()
+      }
+
+      async function decoded({ partition, offset, key, value }: IncomingRecord): Promise<object> {
+        const place = { partition, offset, key: key?.toString() ?? null }
+        if (value === null) return { ...place, value: null }
+        try {
+          return { ...place, ...(await runtime.codec.decode(value)) }
+        } catch (error) {
+          if (!(error instanceof DecodeError)) throw error
+          return { ...place, error: error.message, bytes: value }
+        }
+      }
+    })
+
+async function existing(names: readonly string[], given: string): Promise<string> {
+  const found = [given, `winnow.${given}`].find((name) => names.includes(name))
+  if (found !== undefined) return found
+  const known = names.filter((name) => name.startsWith('winnow.')).sort()
+  throw new WinnowError('USAGE', `there is no topic ${given}`, {
+    hint: `Topics: ${known.join(', ') || `none yet; for example ${topics.documents.name} or ${runTopics('NAME').progress.name}`}.`,
+  })
+}

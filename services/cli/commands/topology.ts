@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import { describe, mermaid } from '../../../topologies/describe.ts'
+import { listRuns, runNamed } from '../../host/run.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+
+export const topology = (context: CliContext): Command =>
+  clusterCommand('topology', 'the dataflow of a run: its stations and the topics between them')
+    .option('--run <name>', 'the run (default: the first one)')
+    .option('--mermaid', 'as a Mermaid flowchart')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('winnow topology --run demo-7 --mermaid'))
+    .action(async (options: GlobalOptions & { run?: string; mermaid?: boolean; json?: boolean }) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        const name = options.run ?? (await listRuns(runtime)).keys().next().value
+        if (name === undefined)
+          throw new WinnowError('CONFIGURATION', 'there is no run yet', {
+            hint: 'Start one, for example with npm start.',
+          })
+        const description = describe(await runNamed(runtime, name))
+        if (options.json) return await print(context.stdout, `${json(description)}\n`)
+        if (options.mermaid)
+          return await print(
+            context.stdout,
+            `${mermaid(description, (topic) => topic.replace(/^winnow\.(run\.[^.]+\.)?/, ''))}\n`,
+          )
+        for (const { name: station, purpose, reads, writes } of description.stations) {
+          await print(
+            context.stdout,
+            `${station}: ${purpose}\n  reads  ${reads.join(', ') || '–'}\n  writes ${writes.join(', ') || '–'}\n`,
+          )
+        }
+      } finally {
+        await close()
+      }
+    })

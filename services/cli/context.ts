@@ -1,0 +1,61 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { Runtime } from '../host/runtime.ts'
+import type { Config } from '../runtime/config.ts'
+
+/** What the commands need of the outside. `deploy` knows how to find or start a cluster. */
+export interface CliContext {
+  readonly env: NodeJS.ProcessEnv
+  readonly folder: string
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  /** Connects to the cluster named by the configuration, else to the one that runs on this machine. @throws WinnowError UNREACHABLE */
+  connect(options: GlobalOptions): Promise<{ config: Config; runtime: Runtime; close(): Promise<void> }>
+  /** As connect(), but where none runs starts an embedded one, with labelers and label sink, for as long as the command takes. */
+  connectOrStart(
+    options: GlobalOptions,
+    onFailure: (error: unknown) => void,
+  ): Promise<{ config: Config; runtime: Runtime; close(): Promise<void> }>
+  /** Set by a command that ends well but not with 0. */
+  exitCode(code: number): void
+}
+
+/** Options of every command that talks to a cluster. */
+export interface GlobalOptions {
+  readonly config?: string
+  readonly data?: string
+}
+
+/** A command that talks to a cluster. */
+export const clusterCommand = (name: string, description: string): Command =>
+  new Command(name)
+    .description(description)
+    .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
+    .option('--data <folder>', 'data folder of a local cluster (default: .winnow)')
+
+export const example = (...lines: string[]): string => `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+
+export function naturalNumber(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('must be a whole number, 0 or more')
+  return value
+}
+
+/** Writes and waits where the reader is slow; a reader that went away (`| head`) ends the command quietly. */
+export async function print(stdout: NodeJS.WriteStream, text: string): Promise<void> {
+  if (stdout.write(text)) return
+  await new Promise((resolve) => stdout.once('drain', resolve))
+}
+
+/** JSON with 64-bit ids as decimal strings and bytes as base64. */
+export const json = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part === 'bigint') return part.toString()
+    if (part instanceof Uint8Array) return Buffer.from(part).toString('base64')
+    // Buffer.toJSON came first.
+    if (isBufferJson(part)) return Buffer.from(part.data).toString('base64')
+    return part
+  })
+
+const isBufferJson = (part: unknown): part is { type: 'Buffer'; data: number[] } =>
+  typeof part === 'object' && part !== null && 'type' in part && part.type === 'Buffer' && 'data' in part

@@ -1,0 +1,46 @@
+import { Command, CommanderError } from 'commander'
+import { exitCodes } from '../runtime/errors.ts'
+import { exitCodeOf, printError } from '../runtime/lifecycle.ts'
+import { explain } from './commands/explain.ts'
+import { ingest } from './commands/ingest.ts'
+import { labeler } from './commands/labeler.ts'
+import { replay } from './commands/replay.ts'
+import { run } from './commands/run.ts'
+import { simulate } from './commands/simulate.ts'
+import { status } from './commands/status.ts'
+import { tail } from './commands/tail.ts'
+import { topology } from './commands/topology.ts'
+import type { CliContext } from './context.ts'
+
+const exitCodeHelp = `
+Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 dependency unreachable, 5 bad data, 6 guarantee violated, 130 interrupted.
+Data goes to standard output, progress and logs to standard error.`
+
+/** The command line. `more` are the commands that start things on this machine: dev and demo. */
+export function buildProgram(context: CliContext, more: readonly Command[] = []): Command {
+  const program = new Command('winnow')
+    .description("chooses a language model's corpus while it is pretrained, by the model's own response")
+    .showSuggestionAfterError()
+    .addHelpText('after', exitCodeHelp)
+  const commands = [...more, ingest, run, status, explain, tail, replay, simulate, labeler, topology]
+  for (const command of commands) program.addCommand(typeof command === 'function' ? command(context) : command)
+  const strict = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: (text) => context.stderr.write(text) })
+    for (const child of command.commands) strict(child)
+  }
+  strict(program)
+  return program
+}
+
+/** Runs the program on arguments. @returns the exit code; errors are printed, one line and what to do */
+export async function runProgram(program: Command, args: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCodes.ok
+  } catch (error) {
+    // Commander has printed its own already: help and version end with 0, the rest is usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    printError(error)
+    return exitCodeOf(error)
+  }
+}
