@@ -111,7 +111,7 @@ export function buildDemoCorpus(folder: string): CorpusManifest {
     return { reward: reward!.path, eval: evaluation!.path, rewardTexts: reward!.texts, evalTexts: evaluation!.texts }
   }
   const references = { fiction: reference('fiction'), addresses: reference('addresses') }
-  const general = generalSample(byUse.get('general')!, documents, seen)
+  const general = inOrder(generalSample(byUse.get('general')!, documents, seen))
   const generalEval = write('general-eval.jsonl', general.map(row))
   const manifest: CorpusManifest = {
     digest: digest.digest('hex'),
