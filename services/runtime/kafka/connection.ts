@@ -18,14 +18,14 @@ export interface KafkaOptions {
 }
 
 /**
- * Retries of connecting and of looking up coordinators: 1.5 s. Short, because what stands above it retries as well, and because a person
- * who named a wrong broker should be told at once. All five numbers are given: kafkajs has other defaults where NODE_ENV is `test`.
+ * Retries of connecting and of looking up coordinators: 1.5 s, because a person who named a wrong broker should be told at once.
+ * All five numbers are given: kafkajs has other defaults where NODE_ENV is `test`.
  */
 const connectRetry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 5 }
 
 /**
- * Retries of produce requests: half a minute, more than a killed broker needs to come back (12.5 s). The first ones are short because a
- * transaction that follows another at once is told CONCURRENT_TRANSACTIONS for some milliseconds.
+ * Retries of a producer, once it was connected: half a minute, more than a killed broker needs to come back (12.5 s). The first ones are
+ * short because a transaction that follows another at once is told CONCURRENT_TRANSACTIONS for some milliseconds.
  */
 export const produceRetry: RetryOptions = {
   initialRetryTime: 5,
@@ -39,6 +39,8 @@ export const produceRetry: RetryOptions = {
 export interface Connection {
   readonly options: KafkaOptions
   readonly client: KafkajsClient
+  /** The same, for who would rather wait than fail: retries as `produceRetry` says. */
+  readonly patientClient: KafkajsClient
   /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
   admin(): Promise<Admin>
@@ -48,16 +50,18 @@ export interface Connection {
 }
 
 export function createConnection(options: KafkaOptions): Connection {
-  const client = new KafkajsClient({
-    brokers: [...options.brokers],
-    clientId: options.clientId,
-    ...(options.ssl !== undefined && { ssl: options.ssl }),
-    ...(options.sasl !== undefined && { sasl: options.sasl }),
-    connectionTimeout: 3000,
-    retry: connectRetry,
-    logLevel: kafkajsLevel(options.log),
-    logCreator: logInto(options.log),
-  })
+  const clientWith = (retry: RetryOptions) =>
+    new KafkajsClient({
+      brokers: [...options.brokers],
+      clientId: options.clientId,
+      ...(options.ssl !== undefined && { ssl: options.ssl }),
+      ...(options.sasl !== undefined && { sasl: options.sasl }),
+      connectionTimeout: 3000,
+      retry,
+      logLevel: kafkajsLevel(options.log),
+      logCreator: logInto(options.log),
+    })
+  const client = clientWith(connectRetry)
   const admin = shared(async () => {
     const opened = client.admin()
     await opened.connect()
@@ -80,6 +84,7 @@ export function createConnection(options: KafkaOptions): Connection {
   return {
     options,
     client,
+    patientClient: clientWith(produceRetry),
     attempt,
     admin: () => attempt('connect', admin.get),
     onCluster: (topic, doing, work) =>

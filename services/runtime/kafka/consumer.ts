@@ -4,7 +4,7 @@ import { toWinnowError } from './failure.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 
 /** A member that was killed is missed after this long, and its partitions go to others. */
-const sessionTimeoutMs = 15_000
+const sessionTimeoutMs = 10_000
 const heartbeatMs = 2_000
 /** How long a member may take to finish its batch before a rebalance goes on without it. */
 const rebalanceTimeoutMs = 60_000
@@ -21,6 +21,7 @@ const retry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, 
  */
 export async function createConsumer(connection: Connection, options: ConsumeOptions): Promise<Consumer> {
   const { client } = connection
+  let closing = false
   const consumer = client.consumer({
     groupId: options.groupId,
     sessionTimeout: sessionTimeoutMs,
@@ -29,7 +30,8 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     maxWaitTimeInMs: fetchWaitMs,
     maxBytesPerPartition: options.batchBytesMax ?? partitionBytesMax,
     allowAutoTopicCreation: false,
-    retry,
+    // kafkajs would restart a consumer that is closed while it waits to join, and keep the process alive.
+    retry: { ...retry, restartOnFailure: async () => !closing },
   })
   let batchFailure: { error: unknown } | undefined
   let reported = false
@@ -64,7 +66,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   }
 
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (!payload.restart) report(batchFailure?.error ?? payload.error)
+    if (!payload.restart && !closing) report(batchFailure?.error ?? payload.error)
   })
   seekAtJoin(consumer, options.startOffset)
 
@@ -87,6 +89,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
 
   return {
     close: async () => {
+      closing = true
       await consumer.disconnect()
       if (batchFailure !== undefined) report(batchFailure.error)
       reported = true

@@ -35,7 +35,7 @@ type Sender = Pick<KafkajsProducer | Transaction, 'sendBatch'>
  * records again, so that the broker drops the next ones as repeats: after any failure the next send makes a new kafkajs producer.
  */
 export async function createProducer(connection: Connection, transactionalId?: string): Promise<Producer> {
-  const { client, options } = connection
+  const { patientClient, options } = connection
   const compression = options.compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None
   const knownTopics = new Set<string>()
   let current: KafkajsProducer | undefined
@@ -52,7 +52,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
   const connected = async (): Promise<KafkajsProducer> => {
     if (dead !== undefined) throw dead
     if (current !== undefined) return current
-    const producer = client.producer({
+    const producer = patientClient.producer({
       idempotent: true,
       allowAutoTopicCreation: false,
       maxInFlightRequests: 1,
@@ -135,6 +135,8 @@ export async function createProducer(connection: Connection, transactionalId?: s
     throw sendFailure
   }
 
+  // Fails soon where there is no broker at all.
+  await connection.admin()
   await connected()
   return {
     send: (records) =>
