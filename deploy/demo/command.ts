@@ -10,6 +10,7 @@ import { exitCodes } from '../../services/runtime/errors.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { configOf } from '../connect.ts'
 import { startDemo } from './demo.ts'
+import { stepsDefault } from './runs.ts'
 
 export const demo = (context: CliContext): Command =>
   clusterCommand(
@@ -19,8 +20,14 @@ export const demo = (context: CliContext): Command =>
     .option('--exit', 'ends after the summary instead of serving until Ctrl-C')
     .option('--fresh', 'forgets what an earlier demo left')
     .option('--seed <n>', 'seed of the runs', naturalNumber, 7)
+    .option(
+      '--steps <n>',
+      'optimizer steps of each run; fewer show the loop, but not much learning',
+      naturalNumber,
+      stepsDefault,
+    )
     .addHelpText('after', example('npm start', 'npm start -- --exit --seed 3'))
-    .action(async (options: GlobalOptions & { exit?: boolean; fresh?: boolean; seed: number }) => {
+    .action(async (options: GlobalOptions & { exit?: boolean; fresh?: boolean; seed: number; steps: number }) => {
       const config = configOf(context, options)
       let finished = false
       const code = await runUntilSignal(async (signal, fail) => {

@@ -26,13 +26,22 @@ export interface DemoOptions {
   readonly context: CliContext
   readonly dataFolder: string
   readonly seed: number
+  readonly steps: number
   readonly fresh?: boolean
   readonly signal: AbortSignal
   readonly fail: (error: unknown) => void
 }
 
 /** Runs the demo to its summary, and leaves everything running. A demo that was interrupted goes on where it was. */
-export async function startDemo({ context, dataFolder, seed, fresh, signal, fail }: DemoOptions): Promise<Stoppable[]> {
+export async function startDemo({
+  context,
+  dataFolder,
+  seed,
+  steps,
+  fresh,
+  signal,
+  fail,
+}: DemoOptions): Promise<Stoppable[]> {
   const started: Stoppable[] = []
   const began = systemClock()
   const say = (line: string) => {
@@ -61,7 +70,7 @@ export async function startDemo({ context, dataFolder, seed, fresh, signal, fail
     await fillCorpus(runtime, config, manifest, { context, signal, say })
     signal.throwIfAborted()
 
-    const { collaborative, control } = demoRuns({ seed, actors: config.actors, versions, manifest, folder })
+    const { collaborative, control } = demoRuns({ seed, steps, actors: config.actors, versions, manifest, folder })
     await trainBoth(runtime, [collaborative, control], { started, fail, signal, say })
     context.stdout.write(await summary(runtime, collaborative, control, manifest))
     say('done')

@@ -7,8 +7,9 @@ import type { CorpusManifest } from './corpus.ts'
 /** What the rewards measure: see README, "The demo", for why this is a fair question. */
 export const demoReference = 'fiction'
 
-const updateSteps = 150
-const steps = 1050
+/** Round 0 and six reselections. */
+const rounds = 7
+export const stepsDefault = 1050
 
 /**
  * The demo's two runs over the same corpus, from the same initial weights and with the same budget: the multi-actor one, and a control
@@ -16,12 +17,14 @@ const steps = 1050
  */
 export function demoRuns(options: {
   seed: number
+  /** Optimizer steps of each run; seven stages of equal length. */
+  steps: number
   actors: readonly ActorLabels[]
   versions: Readonly<Record<string, string>>
   manifest: CorpusManifest
   folder: string
 }): { collaborative: RunConfig; control: RunConfig } {
-  const { seed, actors, versions, manifest, folder } = options
+  const { seed, steps, actors, versions, manifest, folder } = options
   const { reward, eval: evaluation } = manifest.references[demoReference]
   const run = (name: string, actor: object, sampleDocuments: number) =>
     parseRunConfig({
@@ -36,7 +39,7 @@ export function demoRuns(options: {
         unrewarded: 'mean',
         budget: { documents: Math.floor(manifest.corpus.documents / 4) },
       },
-      updateSteps,
+      updateSteps: Math.max(1, Math.floor(steps / rounds)),
       steps,
       sampleDocuments,
       rewardDeadlineSeconds: 600,

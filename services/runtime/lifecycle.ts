@@ -71,7 +71,10 @@ export function printError(error: unknown, { stderr, env }: Pick<ProcessLike, 's
   const known = error instanceof WinnowError
   const message = error instanceof Error ? error.message : String(error)
   const text = known
-    ? [`${error.code}: ${message}`, error.hint].filter((part) => part !== undefined).join(' ')
+    ? [`${error.code}: ${message}`, error.hint]
+        .filter((part) => part !== undefined)
+        .map((part) => (/[.!?]$/.test(part) ? part : `${part}.`))
+        .join(' ')
     : `UNEXPECTED: ${message}`
   const line = `winnow: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
   const colored = stderr.isTTY === true && (env.NO_COLOR ?? '') === ''

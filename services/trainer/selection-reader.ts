@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
+
+const attemptsMax = 100
+const attemptMs = 50
 
 /** Where a trainer is: put it into the checkpoint, and training resumes at the very document. */
 export interface Position {
@@ -97,8 +101,26 @@ export class SelectionReader {
   /** The ids of a selection from `index` on, once, as they were written. */
   async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly bigint[]> {
     let next = index
+    for (let attempt = 0; next < manifest.documents; attempt++) {
+      const before = next
+      for await (const chunk of this.#chunksFrom(manifest, next)) {
+        const skip = next - chunk.indexFirst
+        yield skip === 0 ? chunk.docIds : chunk.docIds.slice(skip)
+        next = chunk.indexFirst + chunk.docIds.length
+      }
+      if (next > before) attempt = 0
+      // A transaction is committed partition by partition: the manifest may be readable a moment before the chunks are.
+      else if (attempt === attemptsMax) {
+        const message = `the selection of round ${manifest.round} ends at ${next} of ${manifest.documents}`
+        throw new WinnowError('GUARANTEE_VIOLATED', message)
+      } else await sleep(attemptMs)
+    }
+  }
+
+  /** The chunks that can be read now, from the one that holds `index` on. */
+  async *#chunksFrom(manifest: Manifest, index: number): AsyncGenerator<SelectionChunk> {
     const from = manifest.chunkOffsetFirst + Math.floor(index / manifest.chunkDocuments)
-    if (next >= manifest.documents) return
+    let next = index
     for await (const records of this.#kafka.read(this.#topics.selections.name, [from])) {
       for (const { value, offset } of records) {
         const chunk = await this.#codec.decodeAs(SelectionChunk, value!)
@@ -107,15 +129,11 @@ export class SelectionReader {
           const message = `offset ${offset} of ${this.#topics.selections.name} does not hold index ${next} of round ${manifest.round}`
           throw new WinnowError('GUARANTEE_VIOLATED', message)
         }
-        yield skip === 0 ? chunk.docIds : chunk.docIds.slice(skip)
+        yield chunk
         next = chunk.indexFirst + chunk.docIds.length
         if (next >= manifest.documents) return
       }
     }
-    throw new WinnowError(
-      'GUARANTEE_VIOLATED',
-      `the selection of round ${manifest.round} ends at ${next} of ${manifest.documents}`,
-    )
   }
 
   async close(): Promise<void> {
