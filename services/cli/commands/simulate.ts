@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { simulateCommand } from '../../simulate/command.ts'
+import type { SimulateOptions } from '../../simulate/simulate.ts'
 import { example } from '../context.ts'
 
 export const simulate = (): Command =>
@@ -11,4 +12,9 @@ export const simulate = (): Command =>
     .requiredOption('--out <folder>', 'takes rounds.jsonl, rejected.jsonl and selection-K.txt')
     .option('--positions <file>', 'how far the trainer read each selection, JSON lines')
     .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
-    .action(simulateCommand)
+    .action(async (options: Omit<SimulateOptions, 'signal'>) => {
+      const interrupted = new AbortController()
+      const stop = () => interrupted.abort()
+      process.once('SIGINT', stop).once('SIGTERM', stop)
+      await simulateCommand({ ...options, signal: interrupted.signal })
+    })
