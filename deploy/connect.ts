@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { CliContext, GlobalOptions } from '../services/cli/context.ts'
 import { startCorpus } from '../services/host/corpus.ts'
+import { labelerVersions } from '../services/host/label-progress.ts'
 import { type Addresses, createCorpusTopics, openRuntime } from '../services/host/runtime.ts'
-import { closeAll } from '../services/host/services.ts'
+import { closeAll, type Service } from '../services/host/services.ts'
 import { type Config, loadConfig } from '../services/runtime/config.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
@@ -76,6 +77,8 @@ export async function connectOrStart(context: Context, options: GlobalOptions, o
   const config = configOf(context, options)
   if (namedAddresses(config) !== undefined || running(context, config) !== undefined)
     return await connect(context, options)
+  // A model that is missing is told before anything is started.
+  await labelerVersions(config)
   context.stderr.write(`no cluster runs here: starting one on ${config.dataFolder}\n`)
   const cluster = await startCluster({
     dataFolder: config.dataFolder,
@@ -83,15 +86,14 @@ export async function connectOrStart(context: Context, options: GlobalOptions, o
     log: log(),
     progress: (line) => context.stderr.write(`${line}\n`),
   })
-  const runtime = await openRuntime(cluster, log())
-  const { services } = await startCorpus(runtime, config, onFailure)
-  return {
-    config,
-    runtime,
-    close: async () => {
-      await closeAll(services)
-      await runtime.close()
-      await cluster.stop()
-    },
+  const opened: Service[] = [{ name: 'cluster', close: () => cluster.stop() }]
+  try {
+    const runtime = await openRuntime(cluster, log())
+    opened.push({ name: 'connections', close: () => runtime.close() })
+    opened.push(...(await startCorpus(runtime, config, onFailure)).services)
+    return { config, runtime, close: () => closeAll(opened) }
+  } catch (error) {
+    await closeAll(opened).catch((cause: unknown) => log().error({ err: cause }, 'stopping after a failed start'))
+    throw error
   }
 }

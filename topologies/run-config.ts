@@ -4,7 +4,7 @@ import { parseConfigWith, selectionConfig } from './selection/config.ts'
 const positive = z.int().min(1)
 
 /** Topics, tables and columns carry these names, so they are plain. */
-const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
+export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 export const plainNameRule = 'must start with a letter and have letters, digits, - and _ only, at most 63'
 
 const runConfigSchema = z

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
+import { labelerVersions } from '../../services/host/label-progress.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
 import { openRuntime } from '../../services/host/runtime.ts'
 import { runUntilSignal, type Stoppable } from '../../services/runtime/lifecycle.ts'
@@ -19,6 +20,8 @@ export const dev = (context: CliContext): Command =>
       const say = (line: string) => context.stderr.write(`${line}\n`)
       const code = await runUntilSignal(async (_signal, fail) => {
         const started: Stoppable[] = []
+        // A model that is missing is told before anything is started.
+        await labelerVersions(config)
         try {
           const cluster = await startCluster({
             dataFolder: config.dataFolder,

@@ -2,15 +2,29 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { plainName, plainNameRule } from '../../topologies/run-config.ts'
 import { parseConfigWith } from '../../topologies/selection/config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
 import { labelerConfig } from '../labeler/labeler.ts'
 import { WinnowError } from './errors.ts'
 
 const actorLabels = z.strictObject({
-  subcategories: z.array(z.string().min(1)).min(1).optional(),
+  subcategories: z
+    .array(z.string().min(1))
+    .min(1)
+    .refine((names) => new Set(names).size === names.length, 'must not name one twice')
+    .optional(),
   labeler: labelerConfig,
 })
+
+/** Topics and columns are named after actors; a column has _ where a name has -, so names must differ in more than that. */
+const actors = z
+  .record(z.string().regex(plainName, plainNameRule), actorLabels)
+  .refine((given) => Object.keys(given).length > 0, 'must have at least one actor')
+  .refine((given) => {
+    const names = Object.keys(given)
+    return new Set(names.map((name) => name.replaceAll('-', '_'))).size === names.length
+  }, 'has two names that differ only in - and _')
 
 /** The paper's actors: what SlimPajama needs. */
 const defaultLabelers: ActorsInput = {
@@ -33,7 +47,7 @@ const configSchema = z.strictObject({
       bytesPerToken: z.number().positive().default(4),
     })
     .prefault({}),
-  actors: z.record(z.string(), actorLabels).optional(),
+  actors: actors.optional(),
 })
 
 type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
@@ -72,21 +86,41 @@ export function loadConfig(
   const fallback = join(folder, 'winnow.yaml')
   const file =
     options.file === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, options.file)
-  const given = file === undefined ? {} : readConfigFile(file)
-  const parsed = parseConfigWith(configSchema, withEnvironment(given, env))
+  const given = file === undefined ? {} : (readYaml(file) ?? {})
+  const parsed = namingWhere(file, env, () => parseConfigWith(configSchema, withEnvironment(given, env)))
   const baseFolder = file === undefined ? folder : dirname(file)
   const dataFolder = resolve(
     options.dataFolder === undefined ? baseFolder : folder,
     options.dataFolder ?? parsed.dataFolder,
   )
-  return { ...parsed, actors: actorsOf(parsed.actors ?? defaultLabelers), dataFolder, baseFolder, file }
+  const known = namingWhere(file, env, () => actorsOf(parsed.actors ?? defaultLabelers))
+  return { ...parsed, actors: known, dataFolder, baseFolder, file }
 }
 
-function readConfigFile(file: string): unknown {
+/** Puts the file before what is wrong in it, and says which variables had a part in it. */
+function namingWhere<T>(file: string | undefined, env: NodeJS.ProcessEnv, work: () => T): T {
   try {
-    return parse(readFileSync(file, 'utf8')) ?? {}
+    return work()
+  } catch (error) {
+    if (!(error instanceof WinnowError)) throw error
+    const variables = Object.entries(environment).filter(([variable, place]) => {
+      return env[variable] && error.message.includes(`${place}:`)
+    })
+    const set = variables.map(([variable, place]) => `${variable} sets ${place}.`)
+    throw new WinnowError(error.code, file === undefined ? error.message : `${file}: ${error.message}`, {
+      hint: [error.hint, ...set].filter((part) => part !== undefined).join(' '),
+      cause: error,
+    })
+  }
+}
+
+/** A YAML or JSON file that a person wrote. @throws WinnowError CONFIGURATION naming the file, and the line where it is no YAML */
+export function readYaml(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8'))
   } catch (cause) {
     throw new WinnowError('CONFIGURATION', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      hint: 'Give a readable YAML or JSON file.',
       cause,
     })
   }

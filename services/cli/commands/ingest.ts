@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { waitForLabels } from '../../host/label-progress.ts'
+import { type LabelProgress, waitForLabels } from '../../host/label-progress.ts'
 import { ingestCommand } from '../../ingest/command.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { exitCodes } from '../../runtime/errors.ts'
+import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -51,14 +51,22 @@ export const ingest = (context: CliContext): Command =>
             stderr: context.stderr,
           },
         )
-        if (options.wait && !interrupted.signal.aborted) {
+        const waited = options.wait && !interrupted.signal.aborted
+        if (waited) {
           const labels = await waitForLabels(runtime, config, { signal: interrupted.signal, terminal: context.stderr })
-          context.stderr.write(`${labels.complete} of ${labels.documents} documents are labelled by every actor\n`)
+          context.stderr.write(`${inWords(labels)}\n`)
+          if (!labels.done && !interrupted.signal.aborted)
+            throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
+              hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
+            })
         }
         if (failure !== undefined) throw failure
-        context.exitCode(code)
+        context.exitCode(waited && interrupted.signal.aborted ? exitCodes.interrupted : code)
       } finally {
         process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
         await close()
       }
     })
+
+const inWords = ({ documents, complete, refused }: LabelProgress): string =>
+  `${complete} of ${documents} documents are labelled by every actor${refused === 0 ? '' : `, ${refused} were refused (winnow tail dead-letters)`}`

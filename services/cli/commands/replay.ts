@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { parse } from 'yaml'
 import { listRuns, runNamed } from '../../host/run.ts'
 import { replayRun } from '../../replay/changes.ts'
 import type { RoundComparison } from '../../replay/compare.ts'
 import { replay as replayRecorded } from '../../replay/replay.ts'
+import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
 import { percent } from '../table.ts'
@@ -24,11 +23,12 @@ export const replay = (context: CliContext): Command =>
     .option('--json', 'a JSON line for each round')
     .addHelpText('after', example('winnow replay --run demo-7', 'winnow replay --run demo-7 --with additive.yaml'))
     .action(async (options: Options) => {
+      const changes = options.with === undefined ? {} : readYaml(options.with)
       const { runtime, close } = await context.connect(options)
       try {
         const recorded = await runNamed(runtime, options.run)
         const name = options.as ?? freeName(options.run, [...(await listRuns(runtime)).keys()])
-        const run = replayRun(recorded, name, options.with === undefined ? {} : readChanges(options.with))
+        const run = replayRun(recorded, name, changes)
         const show = (round: RoundComparison) =>
           print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
         const shown: Promise<void>[] = []
@@ -58,14 +58,6 @@ function freeName(run: string, taken: readonly string[]): string {
   for (let n = 1; ; n++) {
     const name = `${run}-replay-${n}`
     if (!taken.includes(name)) return name
-  }
-}
-
-function readChanges(file: string): unknown {
-  try {
-    return parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    throw new WinnowError('CONFIGURATION', `${file} cannot be read: ${String(cause)}`, { cause })
   }
 }
 

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { parse } from 'yaml'
-import { parseRunConfig } from '../../../topologies/run-config.ts'
+import { parseRunConfig, type RunConfig } from '../../../topologies/run-config.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { listRuns, runNamed, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
 import type { Service } from '../../host/services.ts'
 import { openModel } from '../../model/model.ts'
+import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
@@ -91,9 +90,9 @@ export function run(context: CliContext): Command {
       .argument('<file>', 'run configuration, JSON or YAML (topologies/run-config.ts)')
       .addHelpText('after', example('winnow run create run.yaml'))
       .action(async (file: string, options: GlobalOptions) => {
+        const config = readRunConfig(file)
         const { runtime, close } = await context.connect(options)
         try {
-          const config = parseRunConfig(parse(readFileSync(file, 'utf8')))
           await submitRun(runtime, config)
           await print(context.stdout, `${config.name}\n`)
         } finally {
@@ -102,14 +101,30 @@ export function run(context: CliContext): Command {
       }),
   )
   command.addCommand(
-    clusterCommand('list', 'the names of all recorded runs').action(async (options: GlobalOptions) => {
-      const { runtime, close } = await context.connect(options)
-      try {
-        for (const name of (await listRuns(runtime)).keys()) await print(context.stdout, `${name}\n`)
-      } finally {
-        await close()
-      }
-    }),
+    clusterCommand('list', 'the names of all recorded runs')
+      .addHelpText('after', example('winnow run list'))
+      .action(async (options: GlobalOptions) => {
+        const { runtime, close } = await context.connect(options)
+        try {
+          for (const name of (await listRuns(runtime)).keys()) await print(context.stdout, `${name}\n`)
+        } finally {
+          await close()
+        }
+      }),
   )
   return command
+}
+
+/** @throws WinnowError CONFIGURATION naming the file and the place in it */
+function readRunConfig(file: string): RunConfig {
+  const given = readYaml(file)
+  try {
+    return parseRunConfig(given)
+  } catch (error) {
+    if (!(error instanceof WinnowError)) throw error
+    throw new WinnowError(error.code, `${file}: ${error.message}`, {
+      ...(error.hint !== undefined && { hint: error.hint }),
+      cause: error,
+    })
+  }
 }

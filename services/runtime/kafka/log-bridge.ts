@@ -12,6 +12,12 @@ const normal = [
   // Reported by our own onFailure, with the error itself.
   'Error when calling eachBatch',
   'Crash: KafkaJSNonRetriableError',
+  // A coordinator that is still loading or that moved, a connection that broke: the consumer begins again, and what lasts (a broker that
+  // stays away) is told by the retries that it then runs out of.
+  'Crash: KafkaJSProtocolError',
+  'Crash: KafkaJSConnection',
+  'Crash: KafkaJSGroupCoordinatorNotFound',
+  'Restarting the consumer',
 ]
 const normalNamespaces = ['Connection', 'BrokerPool']
 /** By this retry some seconds have passed without an answer (see produceRetry): time to tell. */
