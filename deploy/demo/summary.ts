@@ -3,7 +3,6 @@ import { fixed, percent, table } from '../../services/cli/table.ts'
 import { type Composition, corpusComposition, selectionComposition } from '../../services/host/composition.ts'
 import { readManifests, readProgress } from '../../services/host/recorded.ts'
 import type { Runtime } from '../../services/host/runtime.ts'
-import { groupIdOf } from '../../services/runtime/station.ts'
 import { SelectionReader } from '../../services/trainer/selection-reader.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
@@ -22,7 +21,7 @@ export async function summary(
     readProgress(runtime, control.name),
   ])
   const last = manifests.at(-1)!
-  const reader = await SelectionReader.open({ ...runtime, run: run.name, groupId: groupIdOf('demo summary', run.name) })
+  const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'demo summary' })
   const compositions = [
     await corpusComposition(runtime, run, last),
     await selectionComposition(runtime, run, last, reader),

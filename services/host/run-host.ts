@@ -1,7 +1,7 @@
 import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { type Model, openModel } from '../model/model.ts'
-import { groupIdOf } from '../runtime/station.ts'
+import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
 import type { Runtime } from './runtime.ts'
 import { closeAll, type Service } from './services.ts'
@@ -40,7 +40,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   }
 
   const consumer = await runtime.kafka.consume({
-    groupId: groupIdOf('run host'),
+    groupId: groupOfItsOwn(groupIdOf('run host')),
     topics: [topics.runs.name],
     startOffset: () => 0,
     onBatch: async (records) => {

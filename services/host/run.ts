@@ -82,7 +82,7 @@ export async function startRunStations(
   const reader = await SelectionReader.open({
     ...runtime,
     run: run.name,
-    groupId: groupIdOf('console reader', run.name),
+    reader: 'console reader',
   })
   services.push({ name: `selections of ${run.name}`, close: () => reader.close() })
   const ports = portsOf({
@@ -119,7 +119,7 @@ export async function startTrainer(
   hooks: RunHooks,
 ): Promise<Service & { done: Promise<void> }> {
   await createRunTopics(runtime.kafka, runTopics(run.name))
-  const reader = await SelectionReader.open({ ...runtime, run: run.name, groupId: groupIdOf('trainer', run.name) })
+  const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'trainer' })
   const producer = await runtime.kafka.producer()
   const stop = new AbortController()
   const ports = {

@@ -33,8 +33,7 @@ export async function replay({ runtime, recorded, replay: run, onRound }: Replay
   await createRunTopics(runtime.kafka, topics)
   const transactionalId = groupIdOf('replay', run.name)
   const output = await KafkaOutput.open({ ...runtime, transactionalId })
-  const open = (name: string) =>
-    SelectionReader.open({ ...runtime, run: name, groupId: groupIdOf(`replay reader ${name}`, run.name) })
+  const open = (name: string) => SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' })
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
   const comparisons: RoundComparison[] = []
   const manifests: Manifest[] = []

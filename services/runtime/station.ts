@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
@@ -15,7 +16,7 @@ export interface StationOptions {
   readonly kafka: Kafka
   readonly codec: Codec
   readonly log: Log
-  /** Members of one group share the partitions of what the station reads. */
+  /** Instances of a station share the partitions of what it reads, as members of this group; one with `startOffset` is in one of its own. */
   readonly groupId: string
   /** For a station that only one instance may be of: all it writes is in transactions, and a newer instance fences it. */
   readonly transactionalId?: string
@@ -112,7 +113,8 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (station.restoreFrom.length === 0) running.restore?.([])
     await persistently('the start', async () => running.start?.())
     const consumer = await kafka.consume({
-      groupId: options.groupId,
+      // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
+      groupId: running.startOffset === undefined ? options.groupId : groupOfItsOwn(options.groupId),
       topics: station.reads,
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       onBatch: (records) => exclusively(() => processBatch(records)),
@@ -153,3 +155,6 @@ export async function runStation(options: StationOptions): Promise<StationHandle
 /** The group of a station that every run has one of, or that the corpus has one of. */
 export const groupIdOf = (station: string, run?: string): string =>
   ['winnow', run, station.replaceAll(' ', '-')].filter((part) => part !== undefined).join('.')
+
+/** A consumer group with one member, for readers that need every partition. It vanishes with its member's offsets. */
+export const groupOfItsOwn = (groupId: string): string => `${groupId}.${randomUUID()}`

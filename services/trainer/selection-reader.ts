@@ -3,6 +3,7 @@ import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schem
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
+import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 
 const attemptsMax = 100
 const attemptMs = 50
@@ -35,11 +36,11 @@ export class SelectionReader {
     this.#topics = runTopics(run)
   }
 
-  /** @param groupId one a reader: readers of the same group would share the manifests among them */
-  static async open(options: { kafka: Kafka; codec: Codec; run: string; groupId: string }): Promise<SelectionReader> {
+  /** @param reader who reads: the beginning of the consumer group's name. Every reader is in a group of its own, so ranks do not share. */
+  static async open(options: { kafka: Kafka; codec: Codec; run: string; reader: string }): Promise<SelectionReader> {
     const reader = new SelectionReader(options.kafka, options.codec, options.run)
     reader.#consumer = await options.kafka.consume({
-      groupId: options.groupId,
+      groupId: groupOfItsOwn(groupIdOf(options.reader, options.run)),
       topics: [reader.#topics.consoleState.name],
       startOffset: () => 0,
       onBatch: async (records) => {
