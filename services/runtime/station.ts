@@ -44,8 +44,16 @@ export interface StationHandle {
   stats(): StationStats
 }
 
-/** Sleeps 0.1, 0.2, ... 12.8 s, half a minute in all, on top of what the clients below have tried. */
-const retriesDefault: RetryPolicy = { attemptsMax: 9, delayMsFirst: 100, sleep: (ms) => sleepFor(ms) }
+/**
+ * Sleeps 0.1, 0.2, ... 5 s, two minutes in all, on top of what the clients below have tried: a database that restarts is waited for.
+ * The batch in hand is all that is held meanwhile.
+ */
+const retriesDefault: RetryPolicy = {
+  attemptsMax: 30,
+  delayMsFirst: 100,
+  delayMsMax: 5000,
+  sleep: (ms) => sleepFor(ms),
+}
 
 /**
  * Runs a station of the dataflow on Kafka: the one way in which winnow's services consume topics.

@@ -67,7 +67,7 @@ async function start(build: Build = labelAll, options: Partial<StationOptions> =
     codec,
     log,
     groupId: 'g',
-    retries: { attemptsMax: 3, delayMsFirst: 10, sleep: async (ms) => sleeps.push(ms) },
+    retries: { attemptsMax: 3, delayMsFirst: 10, delayMsMax: 1000, sleep: async (ms) => sleeps.push(ms) },
     onFailure: (error) => failed(error),
     ...options,
   })
