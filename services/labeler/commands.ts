@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { WinnowError } from '../runtime/errors.ts'
+import { splitLines } from '../runtime/lines.ts'
 import { modelFolder } from './hashed/labeler.ts'
 import { type ModelFile, readModel } from './hashed/model.ts'
 import { createLabeler, type Labeler, type LabelerConfigInput, type LabelInput, labelerConfig } from './labeler.ts'
 import { defaultFeatures, defaultFit, type TrainOptions, train } from './train.ts'
 import { measure } from './training/metrics.ts'
-import { type Annotation, fileDigest, readAnnotations, readRows, splitLines, truthOf } from './training/rows.ts'
+import { type Annotation, fileDigest, readAnnotations, readRows, truthOf } from './training/rows.ts'
 import type { ActorOfLabels } from './types.ts'
 
 /** Documents in work at a time: bounds the memory of the commands. */

@@ -1,10 +1,8 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
-import { createGunzip } from 'node:zlib'
 import { z } from 'zod'
 import type { Model } from '../model/model.ts'
 import { documentWindows, referenceSequence, type Sequence } from '../model/sequences.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { readLines } from '../runtime/lines.ts'
 
 const row = z.union([
   z.object({ text: z.string().min(1) }),
@@ -23,22 +21,30 @@ export async function readReference(
 ): Promise<Sequence[]> {
   const sequences: Sequence[] = []
   let line = 0
-  try {
-    const file = createReadStream(path)
-    for await (const text of createInterface({ input: path.endsWith('.gz') ? file.pipe(createGunzip()) : file })) {
-      line++
-      if (text.trim() === '') continue
+  for await (const text of linesOf(path)) {
+    line++
+    if (text.trim() === '') continue
+    try {
       sequences.push(await sequenceOf(row.parse(JSON.parse(text)), model, context))
-      if (sequences.length === samplesMax) break
+    } catch (cause) {
+      const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
+      throw new WinnowError('BAD_DATA', `${path}:${line}: not a reference sample`, { hint, cause })
     }
-  } catch (cause) {
-    if (line === 0)
-      throw new WinnowError('CONFIGURATION', `the reference ${path} cannot be read: ${String(cause)}`, { cause })
-    const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
-    throw new WinnowError('BAD_DATA', `${path}:${line}: not a reference sample`, { hint, cause })
+    if (sequences.length === samplesMax) break
   }
   if (sequences.length === 0) throw new WinnowError('CONFIGURATION', `the reference ${path} has no samples`)
   return sequences
+}
+
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const lines = readLines(path)
+  for (;;) {
+    const next = await lines.next().catch((cause: unknown) => {
+      throw new WinnowError('CONFIGURATION', `the reference ${path} cannot be read: ${String(cause)}`, { cause })
+    })
+    if (next.done === true) return
+    yield next.value
+  }
 }
 
 async function sequenceOf(sample: z.output<typeof row>, model: Model, context: number): Promise<Sequence> {

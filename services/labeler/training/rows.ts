@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
+import { readLines } from '../../runtime/lines.ts'
 
 const annotationRow = z.looseObject({ shard: z.number().int().min(0), line: z.number().int().min(0) })
 const corpusRow = z.looseObject({ text: z.string(), meta: z.unknown().optional() })
@@ -40,21 +39,6 @@ function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: num
   return parsed.data
 }
 
-/** Lines as JSONL means them: ended by \n alone. (node:readline also breaks at U+2028, which JSON strings may hold.) */
-export async function* splitLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  let rest: Uint8Array[] = []
-  for await (const chunk of source) {
-    let from = 0
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
-      yield Buffer.concat([...rest, chunk.subarray(from, end)]).toString('utf8')
-      rest = []
-      from = end + 1
-    }
-    if (from < chunk.length) rest.push(chunk.subarray(from))
-  }
-  if (rest.length > 0) yield Buffer.concat(rest).toString('utf8')
-}
-
 /**
  * Reads JSONL or JSONL.gz files of `{"text", "meta"}`, in order.
  * @throws WinnowError BAD_DATA naming file and line, or the file that cannot be read to its end
@@ -63,9 +47,7 @@ export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
   for (const [shard, file] of files.entries()) {
     let line = 0
     try {
-      const raw = createReadStream(file)
-      // pipeline hands an error of the source to the reader of its last stream, where it is thrown.
-      for await (const text of splitLines(file.endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw)) {
+      for await (const text of readLines(file)) {
         const row = parseRow(corpusRow, text, file, line)
         yield { shard, line: line++, text: row.text, meta: row.meta }
       }

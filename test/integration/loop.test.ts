@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest'
+import type { Manifest } from '../../schemas/index.ts'
+import { explainDocument } from '../../services/explain/explain.ts'
+import { readProgress, readRecordedRun } from '../../services/host/recorded.ts'
+import { startRunStations, startTrainer, submitRun } from '../../services/host/run.ts'
+import { closeAll } from '../../services/host/services.ts'
+import { replayRun } from '../../services/replay/changes.ts'
+import { replay } from '../../services/replay/replay.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { decidedInMemory, decidedOnCluster, selectionsOf } from './loop-memory.ts'
+import { fail, openWorld, type World } from './loop-world.ts'
+
+const corpusDocuments = 60
+
+async function trainToTheEnd({ runtime, model }: World, run: RunConfig): Promise<void> {
+  await submitRun(runtime, run)
+  const services = await startRunStations(runtime, run, model, { onFailure: fail })
+  const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+  services.push(trainer)
+  await trainer.done
+  await closeAll(services)
+}
+
+test('the loop on the cluster: what the in-memory driver decides, replays to the bit, explains every document', async () => {
+  const world = await openWorld(corpusDocuments)
+  const { runtime } = world
+  const decay = world.run('decay', { repetitionDecay: 0.5 })
+  // A selection that is smaller than what a stage reads: the trainer goes round.
+  const exclude = world.run('exclude', { repeat: 'exclude', budget: { documents: 3 } }, { updateSteps: 4, steps: 12 })
+  await Promise.all([trainToTheEnd(world, decay), trainToTheEnd(world, exclude)])
+
+  for (const run of [decay, exclude]) {
+    const onCluster = await decidedOnCluster(runtime, run)
+    expect(onCluster.manifests).toHaveLength(3)
+    expect(onCluster).toEqual(await decidedInMemory(runtime, run))
+    await expectReadsAsCounted(world, run)
+    await expectProgressToGoForward(world, run)
+  }
+
+  const same = await replay({ runtime, recorded: decay, replay: replayRun(decay, `${decay.name}-again`) })
+  expect(same).toEqual(
+    [0, 1, 2].map((round) => ({ round, same: true, firstDifference: undefined, documents: [20, 20], common: 20 })),
+  )
+  const again = await replay({ runtime, recorded: exclude, replay: replayRun(exclude, `${exclude.name}-again`) })
+  expect(again.map(({ same: one }) => one)).toEqual([true, true, true])
+  const changed = { update: 'additive', budget: { documents: 25 } }
+  const other = await replay({ runtime, recorded: decay, replay: replayRun(decay, `${decay.name}-other`, changed) })
+  expect(other.map(({ same: one, documents }) => [one, documents])).toEqual([
+    [false, [20, 25]],
+    [false, [20, 25]],
+    [false, [20, 25]],
+  ])
+  expect(other[1]!.firstDifference).toMatch(/^weights: actor kind-/)
+
+  await world.add(200, 2)
+  for (const run of [decay, exclude]) await expectExplanationsToAgree(world, run)
+})
+
+/** SELECTION.md, "Score": the i-th of n documents was read floor((m - i - 1) / n) + 1 times, m where the trainer was. */
+async function expectReadsAsCounted({ runtime }: World, run: RunConfig): Promise<void> {
+  const { manifests, opened } = await readRecordedRun(runtime, run.name)
+  const selected = await selectionsOf(runtime, run.name, manifests)
+  const expected = opened.slice(1).flatMap(({ round, previousRead: m }) => {
+    const ids = selected[round - 1]!
+    const times = ids.map((_, i) => (i < m! ? Math.floor((m! - i - 1) / ids.length) + 1 : 0))
+    return ids.flatMap((doc, i) => (times[i]! > 0 ? [`${round - 1} ${doc} ${times[i]}`] : []))
+  })
+  const rows = await runtime.clickHouse.sql.query<{ round: number; doc: string; times: string }>(
+    'SELECT round, doc, times FROM reads FINAL WHERE run = {run:String}',
+    { run: run.name },
+  )
+  expect(rows.map(({ round, doc, times }) => `${round} ${doc} ${times}`).sort()).toEqual(expected.sort())
+  expect(opened.slice(1).every(({ previousRead }) => previousRead! > 0)).toBe(true)
+  if (run.selection.repeat === 'exclude') {
+    expect(opened[1]!.previousRead).toBeGreaterThan(3)
+    for (const round of [1, 2]) expect(selected[round]!.filter((id) => selected[round - 1]!.includes(id))).toEqual([])
+  }
+}
+
+async function expectProgressToGoForward({ runtime }: World, run: RunConfig): Promise<void> {
+  const reports = await readProgress(runtime, run.name)
+  expect(reports.map(({ step }) => step)).toEqual(Array.from({ length: run.steps + 1 }, (_, step) => step))
+  for (const [i, report] of reports.slice(1).entries()) {
+    const before = reports[i]!
+    expect(report.tokens - before.tokens).toBe(2 * 24)
+    expect(report.round).toBeGreaterThanOrEqual(before.round)
+    if (report.round === before.round) expect(report.position).toBeGreaterThanOrEqual(before.position)
+    expect(report.trainLoss).toBeGreaterThan(0)
+  }
+  const checkpoints = reports.flatMap(({ step, checkpoint }) => (checkpoint === null ? [] : [[step, checkpoint.step]]))
+  expect(checkpoints).toEqual([1, 2, 3].map((stage) => [stage * run.updateSteps, stage * run.updateSteps]))
+}
+
+async function expectExplanationsToAgree({ runtime }: World, run: RunConfig): Promise<void> {
+  const manifests: Manifest[] = [...(await readRecordedRun(runtime, run.name)).manifests]
+  const selected = (await selectionsOf(runtime, run.name, manifests)).map((ids) => new Set(ids))
+  const rows = await runtime.clickHouse.sql.query<{ doc: string }>('SELECT doc FROM corpus FINAL')
+  expect(rows).toHaveLength(corpusDocuments + 2)
+  const verdicts = new Set<string>()
+  let late = 0
+  for (const { doc } of rows) {
+    const { explanations } = (await explainDocument(runtime, run, BigInt(doc)))!
+    const were = explanations.map(({ round, verdict }) => ({ round, selected: verdict === 'selected' }))
+    expect(were).toEqual(manifests.map(({ round }, i) => ({ round, selected: selected[i]!.has(BigInt(doc)) })))
+    if (explanations.every(({ verdict }) => verdict === 'not there yet')) late++
+    for (const { verdict } of explanations) verdicts.add(verdict)
+  }
+  expect(late).toBe(2)
+  expect(verdicts).toContain(run.selection.repeat === 'exclude' ? 'already read' : 'below the threshold')
+  expect(verdicts).toContain('lost the draw among equals')
+}
