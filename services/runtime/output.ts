@@ -1,6 +1,7 @@
 import type { RecordValue } from '../../schemas/index.ts'
 import type { Landed, Outgoing, Send } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
+import { reach } from './crash-points.ts'
 import type { Kafka, OutgoingRecord, Producer } from './kafka/port.ts'
 
 /** What a station writes with: encodes records and sends them. */
@@ -27,21 +28,28 @@ export class KafkaOutput {
   async send(records: readonly Outgoing[]): Promise<Landed[]> {
     if (records.length === 0) return []
     if (this.#transactional) return await this.transaction((send) => send(records) as Promise<Landed[]>)
+    reach(`sending ${typeOf(records)}`)
     const landed = await this.sendRaw(this.#encode(records))
+    reach(`sent ${typeOf(records)}`)
     this.#count(records)
     return landed
   }
 
   async transaction<T>(work: (send: Send) => Promise<T>): Promise<T> {
     const sent: Outgoing[] = []
-    const result = await this.#producer.transaction((send) =>
-      work(async (records) => {
+    const result = await this.#producer.transaction(async (send) => {
+      const done = await work(async (records) => {
         if (records.length === 0) return []
+        reach(`sending ${typeOf(records)}`)
         const landed = await send(this.#encode(records))
+        reach(`sent ${typeOf(records)}`)
         sent.push(...records)
         return landed
-      }),
-    )
+      })
+      reach(`committing ${typeOf(sent)}`)
+      return done
+    })
+    reach(`committed ${typeOf(sent)}`)
     this.#count(sent)
     return result
   }
@@ -67,3 +75,6 @@ export class KafkaOutput {
     for (const { topic } of records) this.written[topic] = (this.written[topic] ?? 0) + 1
   }
 }
+
+/** How a crash point names records: by the type of the last one. */
+const typeOf = (records: readonly Outgoing[]): string => records.at(-1)?.record.name ?? 'nothing'

@@ -1,0 +1,26 @@
+/**
+ * Places between two effects of a station, at which a fault test may end the process: "sent ActorState" comes after the broker has the
+ * record and before anything else. Outside of such a test nobody listens and a call does nothing.
+ */
+export type CrashPoint =
+  /** A batch: given by the consumer; decoded; done with, its offsets not yet committed. */
+  | 'polled'
+  | 'decoded'
+  | 'processed'
+  /** Records of a type: before and after the send, and, of those in a transaction, before and after its commit (the last record's type). */
+  | `${'sending' | 'sent' | 'committing' | 'committed'} ${string}`
+  /** The trainer: before a step, with a checkpoint that is not yet reported, after the report. */
+  | 'stepping'
+  | 'checkpointed'
+  | 'reported'
+  /** The corpus store: before and after each of its calls. */
+  | `store ${'before' | 'after'} ${string}`
+
+let listener: (point: CrashPoint) => void = () => {}
+
+export const reach = (point: CrashPoint): void => listener(point)
+
+/** For the child processes of fault tests. */
+export function listenAtCrashPoints(listen: (point: CrashPoint) => void): void {
+  listener = listen
+}
