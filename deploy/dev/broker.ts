@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Kafka, logLevel } from 'kafkajs'
 import { WinnowError } from '../../services/runtime/errors.ts'
+import '../../services/runtime/kafka/quiet-queue.ts'
 import { type Child, readyOrStopped, startChild } from './child.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 

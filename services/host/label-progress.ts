@@ -117,7 +117,7 @@ class Refusals {
   /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
     await this.#readOn(this.#runtime.kafka, this.#runtime.codec)
-    const ids = [...this.#ids]
+    const ids = [...this.#ids].map(BigInt)
     let count = 0
     for (let first = 0; first < ids.length; first += idsPerQuery) {
       const [row] = await this.#runtime.clickHouse.sql.query<{ refused: string }>(
