@@ -3,6 +3,7 @@ import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
+import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
@@ -90,13 +91,16 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     })
 
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
+    reach('polled')
     await persistently('a batch', async () => {
       // What an earlier attempt rejected comes again.
       deadLetters.clear()
       const batch = await input.decode(records)
+      reach('decoded')
       if (batch.length > 0) await running.process(batch)
       await deadLetters.send()
     })
+    reach('processed')
     const last = records.at(-1)
     if (last === undefined) return
     counters.read[last.topic] = (counters.read[last.topic] ?? 0) + records.length
