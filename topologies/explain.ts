@@ -20,7 +20,7 @@ export interface Explanation {
   /** S(x) of Eq. 6. */
   readonly score: number
   readonly threshold: number | null
-  /** theta_A * w_A of each actor, as far as the run's collaboration lets it count. */
+  /** What each actor adds, theta times weight. Its theta is what counted: by the run's collaboration it may be 1, or 0 for an actor left out. */
   readonly contributions: readonly { actor: string; subcategory: string; theta: number; weight: number }[]
   /** What would have turned the verdict, in words. */
   readonly flip: string
@@ -33,7 +33,7 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   const contributions = config.actors.map(({ name, subcategories }, a) => ({
     actor: name,
     subcategory: subcategories[document.labels[a]!]!,
-    theta: theta[a]!,
+    theta: factorOf(config, manifest, document.labels, a),
     weight: weights[a]![document.labels[a]!]!,
   }))
   const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
@@ -47,7 +47,11 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round looked')
   if (config.repeat === 'exclude' && document.reads > 0) return is('already read', 'repeat: allow')
   if (threshold === null) return is('below the threshold', 'nothing was selected in this round')
-  if (score < threshold) return is('below the threshold', shortfall(threshold - score, contributions))
+  if (score < threshold)
+    return is(
+      'below the threshold',
+      shortfall((threshold - score) * (1 + config.repetitionDecay * document.reads), contributions),
+    )
   if (score > threshold || marginal === null) return is('selected', surplus(score - threshold, marginal))
   const drawn = key(document.docId, seedOf(config.seed, round, 'select'))
   if (marginal.keyLast !== null && drawn <= marginal.keyLast) {
@@ -62,18 +66,27 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   )
 }
 
+/** By how much one actor's weight counts in the score: the score that a weight of 1 for it, and of 0 for all others, would give. */
+function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, labels: readonly number[], a: number) {
+  const alone = weights.map((ofActor, b) => ofActor.map(() => (b === a ? 1 : 0)))
+  return scoreOf(config, round, alone, theta)(labels, 0)
+}
+
 const written = (value: number): string => value.toPrecision(4)
 
-/** The least change of one actor's weight that lifts the score to the threshold. */
+/**
+ * The least change of one actor's weight that lifts the score to the threshold.
+ * @param missing what the weighted sum, before the decay by reads, falls short by
+ */
 function shortfall(missing: number, contributions: Explanation['contributions']): string {
   const useful = contributions.filter(({ theta }) => theta > 0)
   const strongest = useful.reduce<(typeof useful)[number] | undefined>(
     (best, one) => (best === undefined || one.theta > best.theta ? one : best),
     undefined,
   )
-  if (strongest === undefined) return `a score higher by ${written(missing)}`
+  if (strongest === undefined) return `a weighted sum higher by ${written(missing)}`
   const { actor, subcategory, theta, weight } = strongest
-  return `a score higher by ${written(missing)}: for example a weight of ${written(weight + missing / theta)} instead of ${written(weight)} for ${actor} ${subcategory}`
+  return `a weighted sum higher by ${written(missing)}: for example a weight of ${written(weight + missing / theta)} instead of ${written(weight)} for ${actor} ${subcategory}`
 }
 
 function surplus(margin: number, marginal: Manifest['marginal']): string {

@@ -59,6 +59,8 @@ export class Console implements Processor {
   #progress: Progress | undefined
   #ledger: RoundLedger | undefined
   #roundOpen = -1
+  /** A round that is being opened: where writing it failed without a word on whether it is written, the very same is written again. */
+  #opening: RoundOpened | undefined
 
   constructor(run: RunConfig, ports: ConsolePorts) {
     this.#run = run
@@ -92,9 +94,8 @@ export class Console implements Processor {
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
   }
 
-  /** Opens round 0, or goes on where an earlier console stopped. */
+  /** Opens round 0 if there are documents, or goes on where an earlier console stopped. */
   async start(): Promise<void> {
-    if (this.#roundOpen === -1) await this.#open(0)
     await this.#advance()
   }
 
@@ -141,7 +142,9 @@ export class Console implements Processor {
   async #advance(): Promise<void> {
     for (;;) {
       const round = this.#roundOpen
-      if (!this.#closed.has(round)) {
+      if (round === -1) {
+        if (!(await this.#openFirst())) return
+      } else if (!this.#closed.has(round)) {
         if (!(await this.#closeIfDue(round))) return
       } else if (!this.#manifests.has(round)) {
         if (!(await this.#selectIfFolded(round))) return
@@ -158,22 +161,40 @@ export class Console implements Processor {
     return this.#ports.store.view({ columns: this.#ports.columns, labelOffsets, readsOf })
   }
 
-  async #open(round: number): Promise<void> {
+  async #labelOffsets(): Promise<TopicOffset[]> {
     const inputs = new Set([topics.documents.name, ...this.#ports.columns.map(({ topic }) => topic)])
-    const labelOffsets = (await this.#ports.store.covered()).filter(({ topic }) => inputs.has(topic))
-    const corpus = await this.#view(labelOffsets)
-    const opened = await openRound(this.#run, round, corpus, {
+    return (await this.#ports.store.covered()).filter(({ topic }) => inputs.has(topic))
+  }
+
+  /** A run may be recorded before its corpus is labelled: it waits, since a trainer can do nothing with a selection of nothing. */
+  async #openFirst(): Promise<boolean> {
+    const corpus = await this.#view(await this.#labelOffsets())
+    if ((await corpus.groups()).length === 0) return false
+    await this.#open(0)
+    return true
+  }
+
+  async #decideOpening(round: number): Promise<RoundOpened> {
+    const labelOffsets = await this.#labelOffsets()
+    return await openRound(this.#run, round, await this.#view(labelOffsets), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
       labelOffsets,
       nowMs: this.#ports.now(),
     })
+  }
+
+  async #open(due: number): Promise<void> {
+    const opened = this.#opening ?? (await this.#decideOpening(due))
+    const { round } = opened
+    this.#opening = opened
     await this.#ports.output.transaction(async (send) => {
       await this.#request(opened, send)
       await send([
         { topic: this.#topics.consoleState.name, record: RoundOpened, key: `opened/${round}`, value: opened },
       ])
     })
+    this.#opening = undefined
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
     this.#ledger = new RoundLedger(opened)

@@ -66,8 +66,9 @@ class Collector {
       for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
       this.ready.push({ opened, closed, ledger, inputOffsets: closed.rewardOffsets })
       this.#closedInOrder.shift()
-      this.#rounds.delete(round)
       this.#roundDone = round
+      // Rounds are closed in their order, so of an earlier one nothing will come of what is kept: strays of rounds that never were.
+      for (const known of this.#rounds.keys()) if (known <= round) this.#rounds.delete(known)
     }
   }
 

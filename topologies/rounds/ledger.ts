@@ -4,6 +4,7 @@ export type Verdict =
   | 'accepted'
   | 'duplicate'
   | 'late'
+  | 'unknown-round'
   | 'unknown-actor'
   | 'unknown-document'
   | 'not-finite'
@@ -12,6 +13,7 @@ export type Verdict =
 /** Why a reward was not accepted, in words; a duplicate is an ordinary redelivery and has none. */
 export const refusals: Partial<Record<Verdict, string>> = {
   late: 'arrived after its round was closed',
+  'unknown-round': 'is for another run or round',
   'unknown-actor': 'names an actor that this round did not ask for',
   'unknown-document': 'names a document that this round did not ask for',
   'not-finite': 'is not a finite number',
@@ -38,10 +40,14 @@ export interface AcceptedRewards {
 export class RoundLedger {
   readonly requested: number
   #answered = 0
+  readonly #run: string
+  readonly #round: number
   readonly #checkpointDigest: string | null
   readonly #entries = new Map<string, Map<bigint, Entry>>()
 
   constructor(opened: RoundOpened) {
+    this.#run = opened.run
+    this.#round = opened.round
     this.#checkpointDigest = opened.checkpointDigest
     let requested = 0
     for (const { actor, subcategory, docIds } of opened.samples) {
@@ -58,6 +64,7 @@ export class RoundLedger {
   }
 
   accept(reward: Reward, partition: number, offset: number): Verdict {
+    if (reward.run !== this.#run || reward.round !== this.#round) return 'unknown-round'
     const entries = this.#entries.get(reward.actor)
     if (entries === undefined) return 'unknown-actor'
     const entry = entries.get(reward.docId)
