@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/{schemas,topologies,services,deploy}/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{schemas,topologies,services,deploy}/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
       {
         // One broker, registry and ClickHouse are started for all files; each file uses its own topics and database.
         test: {
