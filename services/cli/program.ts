@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes } from '../runtime/errors.ts'
-import { exitCodeOf, printError } from '../runtime/lifecycle.ts'
+import { exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
 import { explain } from './commands/explain.ts'
 import { ingest } from './commands/ingest.ts'
 import { labeler } from './commands/labeler.ts'
@@ -33,14 +33,18 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
 }
 
 /** Runs the program on arguments. @returns the exit code; errors are printed, one line and what to do */
-export async function runProgram(program: Command, args: readonly string[]): Promise<number> {
+export async function runProgram(
+  program: Command,
+  args: readonly string[],
+  host: Pick<ProcessLike, 'stderr' | 'env'> = process,
+): Promise<number> {
   try {
     await program.parseAsync(args, { from: 'user' })
     return exitCodes.ok
   } catch (error) {
     // Commander has printed its own already: help and version end with 0, the rest is usage.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-    printError(error)
+    printError(error, host)
     return exitCodeOf(error)
   }
 }

@@ -14,6 +14,8 @@ export async function explainDocument(
 ): Promise<{ document: StoredDocument; explanations: Explanation[] } | undefined> {
   const columns = columnsOf(run)
   const sql = runtime.clickHouse.sql
+  // A run may be asked about before the first label of one of its actors.
+  for (const { actor, version } of columns) await runtime.store.ensureColumns(actor, version)
   const document = await readDocument(sql, docId, columns)
   if (document === undefined) return undefined
   const { labels } = document

@@ -4,7 +4,7 @@ import type { ActorLabels, Config } from '../runtime/config.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { groupIdOf, runStation } from '../runtime/station.ts'
 import { createCorpusTopics, type Runtime } from './runtime.ts'
-import type { Service } from './services.ts'
+import { type Service, startTogether } from './services.ts'
 
 const sinkName = 'label sink'
 
@@ -39,6 +39,9 @@ export async function startLabeler(
     // Labels of another version are other labels: every document is labelled again, beside the old ones.
     groupId: groupIdOf(`${station.name} ${labeler.version}`),
     onFailure,
+  }).catch(async (error: unknown) => {
+    await labeler.close()
+    throw error
   })
   const close = async () => {
     await handle.close()
@@ -68,8 +71,17 @@ export async function startLabelSink(
 /** All labelers and the label sink. */
 export async function startCorpus(runtime: Runtime, config: Config, onFailure: (error: unknown) => void) {
   await createCorpusTopics(runtime.kafka, config)
-  const labelers = await Promise.all(config.actors.map((actor) => startLabeler(runtime, config, actor, onFailure)))
-  const sink = await startLabelSink(runtime, config, onFailure)
-  const versions = Object.fromEntries(labelers.map(({ labeler }) => [labeler.actor, labeler.version]))
-  return { services: [...labelers, sink] as Service[], versions }
+  const versions: Record<string, string> = {}
+  const services = await startTogether(async (started) => {
+    const labelers = await Promise.allSettled(
+      config.actors.map((actor) => startLabeler(runtime, config, actor, onFailure)),
+    )
+    for (const one of labelers) if (one.status === 'fulfilled') started.push(one.value)
+    for (const one of labelers) {
+      if (one.status === 'rejected') throw one.reason
+      versions[one.value.labeler.actor] = one.value.labeler.version
+    }
+    started.push(await startLabelSink(runtime, config, onFailure))
+  })
+  return { services, versions }
 }

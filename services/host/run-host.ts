@@ -59,7 +59,8 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     close: async () => {
       await consumer.close()
       await closeAll(services)
-      for (const model of models.values()) await (await model).close()
+      // A model that could not be opened has failed its run already.
+      await Promise.allSettled([...models.values()].map(async (model) => (await model).close()))
     },
   }
 }

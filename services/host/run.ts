@@ -12,7 +12,7 @@ import { SelectionReader } from '../trainer/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
 import { portsOf } from './corpus.ts'
 import { createRunTopics, type Runtime } from './runtime.ts'
-import type { Service } from './services.ts'
+import { type Service, startTogether } from './services.ts'
 
 /** Records a run. The same run again is the same record; another configuration under its name is refused. */
 export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: string | null = null): Promise<void> {
@@ -23,11 +23,18 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
       hint: 'A run is never changed: give the new one another name, or start with --fresh.',
     })
   }
+  if (known !== undefined && known.replayOf !== replayOf) {
+    const what = known.replayOf === null ? 'a run of its own' : `a replay of ${known.replayOf}`
+    throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
+  }
   if (known !== undefined) return
   const producer = await runtime.kafka.producer()
   const value = runtime.codec.encode(Run, { run: run.name, config, replayOf })
-  await producer.send([{ topic: topics.runs.name, key: run.name, value }])
-  await producer.close()
+  try {
+    await producer.send([{ topic: topics.runs.name, key: run.name, value }])
+  } finally {
+    await producer.close()
+  }
 }
 
 /** All recorded runs by name. */
@@ -73,9 +80,17 @@ export async function startRunStations(
   model: Model,
   hooks: RunHooks,
 ): Promise<Service[]> {
-  const of = runTopics(run.name)
-  await createRunTopics(runtime.kafka, of)
-  const services: Service[] = []
+  await createRunTopics(runtime.kafka, runTopics(run.name))
+  return await startTogether((started) => startInto(started, runtime, run, model, hooks))
+}
+
+async function startInto(
+  services: Service[],
+  runtime: Runtime,
+  run: RunConfig,
+  model: Model,
+  hooks: RunHooks,
+): Promise<void> {
   // A control run asks for no rewards and needs no worker.
   const influence = run.sampleDocuments === 0 ? undefined : await createRunInfluence(run, model)
   if (influence !== undefined) services.push(influence)
@@ -108,7 +123,6 @@ export async function startRunStations(
     })
     services.push({ name: `${station.name} of ${run.name}`, close: () => handle.close() })
   }
-  return services
 }
 
 /** The reference trainer of a run. `done` resolves when it has made its last step. */
@@ -120,7 +134,10 @@ export async function startTrainer(
 ): Promise<Service & { done: Promise<void> }> {
   await createRunTopics(runtime.kafka, runTopics(run.name))
   const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'trainer' })
-  const producer = await runtime.kafka.producer()
+  const producer = await runtime.kafka.producer().catch(async (error: unknown) => {
+    await reader.close()
+    throw error
+  })
   const stop = new AbortController()
   const ports = {
     ...runtime,

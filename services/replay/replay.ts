@@ -7,6 +7,7 @@ import { type RunConfig, readsMatter } from '../../topologies/run-config.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../host/recorded.ts'
 import { columnsOf, submitRun } from '../host/run.ts'
 import { createRunTopics, type Runtime } from '../host/runtime.ts'
+import { WinnowError } from '../runtime/errors.ts'
 import { KafkaOutput } from '../runtime/output.ts'
 import { groupIdOf } from '../runtime/station.ts'
 import { SelectionReader } from '../trainer/selection-reader.ts'
@@ -26,6 +27,11 @@ export interface ReplayOptions {
  * from the log; everything else is computed again.
  */
 export async function replay({ runtime, recorded, replay: run, onRound }: ReplayOptions): Promise<RoundComparison[]> {
+  if (run.name === recorded.name) {
+    throw new WinnowError('CONFIGURATION', `${run.name} cannot be replayed into its own topics`, {
+      hint: 'Give the replay another name.',
+    })
+  }
   const log = await readRecordedRun(runtime, recorded.name)
   const statesByRound = await refold(runtime, recorded, run, log)
   await submitRun(runtime, run, recorded.name)

@@ -8,6 +8,12 @@ import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 const attemptsMax = 100
 const attemptMs = 50
 
+interface Waiting {
+  readonly round: number
+  readonly resolve: (manifest: Manifest) => void
+  readonly reject: (error: unknown) => void
+}
+
 /** Where a trainer is: put it into the checkpoint, and training resumes at the very document. */
 export interface Position {
   readonly run: string
@@ -26,8 +32,10 @@ export class SelectionReader {
   readonly #run: string
   readonly #topics: RunTopics
   readonly #manifests = new Map<number, Manifest>()
-  #waiting: { round: number; resolve: (manifest: Manifest) => void; reject: (error: unknown) => void }[] = []
+  readonly #waiting = new Set<Waiting>()
   #consumer: Consumer | undefined
+  /** Why no further manifest will come. */
+  #failure: unknown
 
   private constructor(kafka: Kafka, codec: Codec, run: string) {
     this.#kafka = kafka
@@ -56,27 +64,45 @@ export class SelectionReader {
     if (record !== Manifest.name) return
     const manifest = value as Manifest
     this.#manifests.set(manifest.round, manifest)
-    for (const { round, resolve } of this.#waiting) if (round === manifest.round) resolve(manifest)
-    this.#waiting = this.#waiting.filter(({ round }) => round !== manifest.round)
+    for (const waiting of this.#waiting) this.#answer(waiting)
   }
 
   #fail(error: unknown): void {
-    for (const { reject } of this.#waiting) reject(error)
-    this.#waiting = []
+    this.#failure ??= error
+    for (const waiting of this.#waiting) this.#answer(waiting)
   }
 
-  /** The manifest of a round, as soon as it is there. */
-  manifest(round: number, signal?: AbortSignal): Promise<Manifest> {
-    const known = this.#manifests.get(round)
-    if (known !== undefined) return Promise.resolve(known)
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ round, resolve, reject })
-      signal?.addEventListener(
-        'abort',
-        () => reject(new WinnowError('INTERRUPTED', `stopped while waiting for round ${round}`)),
-        { once: true },
-      )
-    })
+  /** Settles a waiting caller if its round is known, or will never be. */
+  #answer({ round, resolve, reject }: Waiting): void {
+    const manifest = this.#manifests.get(round)
+    const roundLast = Math.max(-1, ...this.#manifests.keys())
+    if (manifest !== undefined) resolve(manifest)
+    else if (this.#failure !== undefined) reject(this.#failure)
+    // Rounds are selected in their order.
+    else if (round < roundLast) {
+      const position = { run: this.#run, round, index: 0 }
+      reject(refused(position, `this round was never selected, round ${roundLast} was`))
+    }
+  }
+
+  /**
+   * The manifest of a round, as soon as it is there.
+   * @throws WinnowError POSITION_REFUSED where the run went past this round without selecting; INTERRUPTED by the signal or `close`
+   */
+  async manifest(round: number, signal?: AbortSignal): Promise<Manifest> {
+    const { promise, resolve, reject } = Promise.withResolvers<Manifest>()
+    const waiting = { round, resolve, reject }
+    const stop = () => reject(interrupted(round))
+    if (signal?.aborted === true) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    this.#waiting.add(waiting)
+    this.#answer(waiting)
+    try {
+      return await promise
+    } finally {
+      this.#waiting.delete(waiting)
+      signal?.removeEventListener('abort', stop)
+    }
   }
 
   /**
@@ -138,9 +164,12 @@ export class SelectionReader {
   }
 
   async close(): Promise<void> {
+    for (const { round, reject } of this.#waiting) reject(interrupted(round))
     await this.#consumer?.close()
   }
 }
+
+const interrupted = (round: number) => new WinnowError('INTERRUPTED', `stopped while waiting for round ${round}`)
 
 function refused({ run, round, index }: Position, reason: string): WinnowError {
   return new WinnowError(

@@ -13,6 +13,7 @@ import {
   Reward,
   type RewardRequest,
   type RoundClosed,
+  type RoundOpened,
   runTopics,
   topics,
 } from '../../schemas/index.ts'
@@ -293,8 +294,14 @@ test('rewards that are no number, or for a round, actor or document nobody asked
   }
   await producer.send([{ topic: of.progress.name, key: run.name, value: runtime.codec.encode(Progress, progress) }])
   await until(async () => (await decided('RoundOpened')).length === 2)
-  const requests = (await readTopic(runtime, of.rewardRequests.name)).map(({ value }) => value as RewardRequest)
-  expect(requests.length).toBeGreaterThan(2)
+  const opened = (await decided('RoundOpened')).at(-1)!.value as RoundOpened
+  const asked = opened.samples.reduce((sum, { docIds }) => sum + docIds.length, 0)
+  expect(asked).toBeGreaterThan(2)
+  const requested = async () =>
+    (await readTopic(runtime, of.rewardRequests.name)).map(({ value }) => value as RewardRequest)
+  // The partitions of a transaction become visible one after the other.
+  await until(async () => (await requested()).length === asked)
+  const requests = await requested()
 
   const answer = ({ round, actor, docId }: RewardRequest, change: Partial<Reward> = {}): Uint8Array =>
     runtime.codec.encode(Reward, {

@@ -63,6 +63,10 @@ export class FakeKafka implements Kafka {
     return this.partitions(topic).map(endOf)
   }
 
+  async committedOffsets(groupId: string, topic: string): Promise<(number | null)[]> {
+    return this.partitions(topic).map((_, partition) => this.committed.get(`${groupId} ${topic}[${partition}]`) ?? null)
+  }
+
   async producer({ transactionalId }: { transactionalId?: string } = {}): Promise<Producer> {
     const epoch = (this.#epochs.get(transactionalId ?? '') ?? 0) + 1
     if (transactionalId !== undefined) this.#epochs.set(transactionalId, epoch)

@@ -4,7 +4,7 @@ import { WinnowError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import type { Kafka, TopicDefinition } from './port.ts'
 
-type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames'>
+type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'committedOffsets'>
 
 export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
@@ -30,6 +30,17 @@ export const createAdmin = (connection: Connection): AdminPart => ({
     const admin = await connection.admin()
     const names = await connection.attempt('list the topics', () => admin.listTopics())
     return names.filter((name) => !name.startsWith('__')).sort()
+  },
+  committedOffsets: async (groupId, topic) => {
+    const admin = await connection.admin()
+    const [answer] = await connection.attempt('ask how far a consumer group has come', () =>
+      admin.fetchOffsets({ groupId, topics: [topic] }),
+    )
+    const committed: (number | null)[] = []
+    for (const { partition, offset } of answer?.partitions ?? []) {
+      committed[partition] = Number(offset) < 0 ? null : Number(offset)
+    }
+    return committed
   },
 })
 

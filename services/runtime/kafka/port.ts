@@ -69,6 +69,8 @@ export interface Kafka {
   topicNames(): Promise<string[]>
   /** The next offset of each partition, as a read_committed reader sees it; index = partition. */
   endOffsets(topic: string): Promise<number[]>
+  /** The offset that a consumer group goes on from, by partition; null where it has committed none. */
+  committedOffsets(groupId: string, topic: string): Promise<(number | null)[]>
   producer(options?: { transactionalId?: string }): Promise<Producer>
   consume(options: ConsumeOptions): Promise<Consumer>
   /**

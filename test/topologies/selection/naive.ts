@@ -82,10 +82,13 @@ export function byKey<T extends { docId: string }>(documents: T[], seed: bigint)
     .map(({ document }) => document)
 }
 
-/** @returns the rounds, or the text 'normalization' where a sum is 0 or not finite */
+/**
+ * @param corpus the documents, or those that a round sees, where the corpus grows
+ * @returns the rounds, or the text 'normalization' where a sum is 0 or not finite
+ */
 export function naiveRun(
   config: NaiveConfig,
-  documents: NaiveDocument[],
+  corpus: NaiveDocument[] | ((round: number) => NaiveDocument[]),
   rewards: NaiveReward[],
   roundNumbers: number[],
   positions: Record<number, number> = {},
@@ -98,11 +101,12 @@ export function naiveRun(
     names.map((name) => [name, config.actors[name]!.initialWeights ?? Array(size(name)).fill(1 / size(name))]),
   ) as Record<string, number[]>
   const ever = Object.fromEntries(names.map((name) => [name, new Set<number>()]))
-  const byId = new Map(documents.map((document) => [document.docId, document]))
   const reads = new Map<string, number>()
   const rounds: NaiveRound[] = []
 
   for (const round of [0, ...roundNumbers]) {
+    const documents = typeof corpus === 'function' ? corpus(round) : corpus
+    const byId = new Map(documents.map((document) => [document.docId, document]))
     let actorRewards: Record<string, number | null> = Object.fromEntries(names.map((name) => [name, null]))
     if (round > 0) {
       // 2. The first of several counts; documents ascending within an actor, actors in configuration order.

@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { expect, test } from 'vitest'
+import { demo } from '../../../deploy/demo/command.ts'
+import { dev } from '../../../deploy/dev/command.ts'
+import type { CliContext } from '../../../services/cli/context.ts'
+import { json } from '../../../services/cli/context.ts'
+import { buildProgram, runProgram } from '../../../services/cli/program.ts'
+import { table } from '../../../services/cli/table.ts'
+
+/** Help touches nothing of it but standard error. */
+const written: string[] = []
+const context = { env: {}, stderr: { write: (text: string) => void written.push(text) } } as unknown as CliContext
+const program = () => buildProgram(context, [dev(context), demo(context)])
+
+function* leaves(command: Command, path: string[] = []): Generator<{ path: string; command: Command }> {
+  if (command.commands.length === 0) yield { path: path.join(' '), command }
+  for (const child of command.commands) yield* leaves(child, [...path, child.name()])
+}
+
+const help = (command: Command): string => {
+  let text = ''
+  command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp()
+  return text
+}
+
+test.each([...leaves(program())])("the help of '$path' has an example of it", ({ path, command }) => {
+  const text = help(command)
+  const [, examples] = text.split('Example:')
+  expect(examples).toContain(path === 'demo' ? 'npm start' : `winnow ${path}`)
+})
+
+test('the help of the program names every command and every exit code', () => {
+  const text = help(program())
+  for (const { path } of leaves(program())) expect(text).toContain(path.split(' ')[0])
+  for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(text).toMatch(new RegExp(`\\b${code} [a-z]`))
+})
+
+test('asking for help is no error, and leaving a command out is', async () => {
+  const quiet = program()
+  for (const { command } of leaves(quiet)) command.configureOutput({ writeOut: () => {} })
+  quiet.configureOutput({ writeOut: () => {}, writeErr: () => {} })
+  expect(await runProgram(quiet, ['status', '--help'])).toBe(0)
+  expect(await runProgram(quiet, [])).toBe(2)
+})
+
+test('JSON output has 64-bit ids as decimal strings and bytes as base64', () => {
+  const value = { id: 2n ** 64n - 1n, bytes: new Uint8Array([1, 2, 255]), buffer: Buffer.from([1, 2, 255]), n: 1.5 }
+  expect(json(value)).toBe('{"id":"18446744073709551615","bytes":"AQL/","buffer":"AQL/","n":1.5}')
+})
+
+test('a table has its numbers to the right and no spaces at the ends of its lines', () => {
+  const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'note' }]
+  expect(
+    table(columns, [
+      ['a', '5', ''],
+      ['long one', '1050', 'x'],
+    ]),
+  ).toBe(['run       step  note', '────────  ────  ────', 'a            5', 'long one  1050  x'].join('\n'))
+})
