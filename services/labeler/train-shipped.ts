@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLog } from '../runtime/log.ts'
-import { trainCommand } from './commands.ts'
+import { trainCommand } from './commands/train.ts'
 
 /** The topics of SELECTION.md, in its order. */
 const topics = [

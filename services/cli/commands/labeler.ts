@@ -1,95 +1,141 @@
 import { Command, Option } from 'commander'
-import { evaluateCommand, type LabelerChoice, labelCommand, trainCommand } from '../../labeler/commands.ts'
+import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
+import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
+import { labelCommand } from '../../labeler/commands/label.ts'
+import { trainCommand } from '../../labeler/commands/train.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, example, json, naturalNumber, print } from '../context.ts'
 
+type Task = 'regression' | 'classification'
+
 interface Choice {
-  readonly actor: string
+  readonly actor?: string
+  readonly model?: string
   readonly config?: string
 }
 
+interface Annotated {
+  readonly task?: Task
+  readonly data: string
+  readonly text: string[]
+  readonly field?: string
+}
+
+const names = (text: string): string[] => text.split(',').map((name) => name.trim())
+
+/** The labeler of a configured actor, or of a model's folder. @throws WinnowError USAGE, CONFIGURATION */
+function choose(context: CliContext, { actor, model, config }: Choice): LabelerChoice {
+  if ((actor === undefined) === (model === undefined)) {
+    throw new WinnowError('USAGE', 'one of --actor and --model must be given, not both', {
+      hint: '--actor names an actor of the configuration (quality, domain and topic by default), --model a folder written by train.',
+    })
+  }
+  if (model !== undefined) return choiceOfModel(model, context.folder)
+  const { actors, baseFolder } = loadConfig({
+    ...(config !== undefined && { file: config }),
+    env: context.env,
+    folder: context.folder,
+  })
+  const found = actors.find(({ name }) => name === actor)
+  if (found === undefined) {
+    const hint = `Actors: ${actors.map(({ name }) => name).join(', ')}.`
+    throw new WinnowError('CONFIGURATION', `the configuration has no actor ${actor}`, { hint })
+  }
+  return { actor: found, labeler: found.labeler, baseFolder }
+}
+
+const choosing = (command: Command): Command =>
+  command
+    .option('--actor <name>', 'an actor of the configuration')
+    .option('--model <folder>', 'instead of an actor: a folder written by train')
+    .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
+
+const annotated = (command: Command, task: Option): Command =>
+  command
+    .addOption(task.choices(['regression', 'classification']))
+    .requiredOption('--data <file>', 'annotations: JSON lines with shard, line and the field')
+    .requiredOption('--text <shards...>', 'the annotated files, JSON lines (.gz too), in the order of their numbers')
+
+const train = (context: CliContext): Command =>
+  annotated(
+    new Command('train').description('trains a hashed n-gram model from annotations'),
+    new Option('--task <task>', 'scores or names').makeOptionMandatory(),
+  )
+    .option('--field <name>', 'field of the annotations (default: the only one with numbers, or with names)')
+    .option('--classes <names>', 'in their order, separated by commas (default: those of the data)', names)
+    .option('--auxiliary-fields <names>', 'fields of meta whose labels help, separated by commas', names)
+    .option('--seed <n>', 'seed of the folds', naturalNumber, 0)
+    .requiredOption('--out <folder>', 'takes model.json, weights.bin and cross-validation.json')
+    .addHelpText(
+      'after',
+      example(
+        'winnow labeler train --task regression --field quality --data annotations.jsonl --text shard-*.jsonl.gz --out model/',
+        'winnow labeler label --model model/ < documents.jsonl > labels.jsonl',
+      ),
+    )
+    .action(
+      async (
+        options: Annotated & { task: Task; classes?: string[]; auxiliaryFields?: string[]; seed: number; out: string },
+      ) => {
+        const { task, data, text, field, classes, auxiliaryFields, seed, out } = options
+        const model = await trainCommand(
+          {
+            kind: task,
+            annotations: data,
+            corpus: text,
+            ...(field !== undefined && { task: field }),
+            ...(classes !== undefined && { classes }),
+            ...(auxiliaryFields !== undefined && { auxiliaryFields }),
+            seed,
+            out,
+          },
+          (step) => context.stderr.write(`${step}\n`),
+        )
+        await print(
+          context.stdout,
+          `${json({ out, task: model.task, classes: model.classes, metrics: model.metrics })}\n`,
+        )
+      },
+    )
+
+const evaluate = (context: CliContext): Command =>
+  annotated(
+    choosing(new Command('evaluate').description('scores a labeler on annotated documents')),
+    new Option('--task <task>', 'what the annotations hold: scores or names (default: see the data)'),
+  )
+    .option('--field <name>', "field of the annotations (default: the actor's name, or the only one)")
+    .addHelpText(
+      'after',
+      example('winnow labeler evaluate --actor topic --data annotations.jsonl --text shard-*.jsonl.gz'),
+    )
+    .action(async (options: Choice & Annotated) => {
+      const evaluation = await evaluateCommand({
+        ...choose(context, options),
+        annotations: options.data,
+        corpus: options.text,
+        ...(options.field !== undefined && { task: options.field }),
+        ...(options.task !== undefined && { kind: options.task }),
+      })
+      if (evaluation.trainedOnThese)
+        context.stderr.write(
+          'The model was trained on these annotations: the figures do not say how it does on others.\n',
+        )
+      await print(context.stdout, `${json(evaluation)}\n`)
+    })
+
+const label = (context: CliContext): Command =>
+  choosing(new Command('label').description('labels JSON lines with "text" and "meta" from standard input'))
+    .addHelpText('after', example('winnow labeler label --actor quality < documents.jsonl > labels.jsonl'))
+    .action(async (options: Choice) => {
+      const write = (text: string) => print(context.stdout, text)
+      const reject = (text: string) => print(context.stderr, text)
+      const { labelled, rejected } = await labelCommand(choose(context, options), context.stdin, write, reject)
+      context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
+    })
+
 export function labeler(context: CliContext): Command {
   const command = new Command('labeler').description('trains, evaluates and runs labelers on files')
-  const choose = ({ actor, config }: Choice): LabelerChoice => {
-    const { actors, baseFolder } = loadConfig({
-      ...(config !== undefined && { file: config }),
-      env: context.env,
-      folder: context.folder,
-    })
-    const found = actors.find(({ name }) => name === actor)
-    if (found === undefined) {
-      const hint = `Actors: ${actors.map(({ name }) => name).join(', ')}.`
-      throw new WinnowError('CONFIGURATION', `the configuration has no actor ${actor}`, { hint })
-    }
-    return { actor: found, labeler: found.labeler, baseFolder }
-  }
-  const kind = () =>
-    new Option('--kind <kind>', 'what the annotations hold')
-      .choices(['regression', 'classification'])
-      .makeOptionMandatory()
-
-  command.addCommand(
-    new Command('label')
-      .description('labels JSON lines with "text" and "meta" from standard input')
-      .requiredOption('--actor <name>', 'an actor of the configuration')
-      .option('--config <file>', 'configuration file')
-      .addHelpText('after', example('winnow labeler label --actor quality < documents.jsonl > labels.jsonl'))
-      .action(async (options: Choice) => {
-        const write = (text: string) => print(context.stdout, text)
-        const reject = (text: string) => print(context.stderr, text)
-        const { labelled, rejected } = await labelCommand(choose(options), context.stdin, write, reject)
-        context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
-      }),
-  )
-  command.addCommand(
-    new Command('train')
-      .description('trains a hashed n-gram model from annotations')
-      .requiredOption('--task <field>', 'field of the annotations, and of the model')
-      .addOption(kind())
-      .option('--classes <names>', 'names in their order, separated by commas (classification)', (text) =>
-        text.split(','),
-      )
-      .requiredOption('--annotations <file>', 'JSON lines with shard, line and the task field')
-      .requiredOption('--corpus <files...>', 'the annotated shards, JSON lines (.gz too)')
-      .option('--auxiliary-fields <fields>', 'fields of meta whose labels help, separated by commas', (text) =>
-        text.split(','),
-      )
-      .option('--seed <n>', 'seed of folds and order', naturalNumber, 0)
-      .requiredOption('--out <folder>', 'takes model.json and weights.bin')
-      .addHelpText(
-        'after',
-        example(
-          'winnow labeler train --task quality --kind regression --annotations a.jsonl --corpus shard-*.gz --out quality',
-        ),
-      )
-      .action(async (options: Parameters<typeof trainCommand>[0]) => {
-        const model = await trainCommand(options, (step) => context.stderr.write(`${step}\n`))
-        await print(context.stdout, `${json(model)}\n`)
-      }),
-  )
-  command.addCommand(
-    new Command('evaluate')
-      .description("scores an actor's labeler on annotated documents")
-      .requiredOption('--actor <name>', 'an actor of the configuration')
-      .option('--config <file>', 'configuration file')
-      .requiredOption('--task <field>', 'field of the annotations')
-      .addOption(kind())
-      .requiredOption('--annotations <file>', 'JSON lines with shard, line and the task field')
-      .requiredOption('--corpus <files...>', 'the annotated shards')
-      .addHelpText(
-        'after',
-        example(
-          'winnow labeler evaluate --actor topic --task topic --kind classification --annotations a.jsonl --corpus shard-*.gz',
-        ),
-      )
-      .action(
-        async (
-          options: Choice & Pick<Parameters<typeof evaluateCommand>[0], 'task' | 'kind' | 'annotations' | 'corpus'>,
-        ) => {
-          await print(context.stdout, `${json(await evaluateCommand({ ...options, ...choose(options) }))}\n`)
-        },
-      ),
-  )
+  for (const make of [label, train, evaluate]) command.addCommand(make(context))
   return command
 }

@@ -61,11 +61,51 @@ export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
   }
 }
 
+function annotationLines(file: string): string[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new WinnowError('BAD_DATA', `${file}: cannot be read: ${(cause as Error).message}`, {
+      hint: 'Give a file of JSON lines with shard, line and the annotated field.',
+      cause,
+    })
+  }
+  const rows = text.split('\n')
+  if (rows.at(-1) === '') rows.pop()
+  if (rows.length > 0) return rows
+  throw new WinnowError('BAD_DATA', `${file}: has no annotation`, { hint: 'Give a row for each annotated document.' })
+}
+
+const typeOfKind = { regression: 'number', classification: 'string' } as const
+
+/**
+ * The field that annotations are about: `preferred` if the first row has it, else the only one beside shard and line that holds what `kind` asks
+ * for, a number or a string.
+ * @throws WinnowError USAGE if there is not exactly one
+ */
+export function fieldOf(file: string, kind: 'regression' | 'classification' | undefined, preferred?: string): string {
+  const first = parseRow(annotationRow, annotationLines(file)[0]!, file, 0)
+  const fits = (value: unknown) => {
+    const type = typeof value
+    return kind === undefined ? type === 'number' || type === 'string' : type === typeOfKind[kind]
+  }
+  const names = Object.keys(first).filter((name) => !Object.hasOwn(annotationRow.shape, name) && fits(first[name]))
+  if (preferred !== undefined && names.includes(preferred)) return preferred
+  if (names.length === 1) return names[0]!
+  throw new WinnowError('USAGE', `${file}: has ${names.length} fields that could be meant: ${names.join(', ')}`, {
+    hint: 'Name one by --field.',
+  })
+}
+
+/** What annotations hold, by the first of them. */
+export function kindOf(annotations: Annotation[]): 'regression' | 'classification' {
+  return typeof annotations[0]?.value === 'number' ? 'regression' : 'classification'
+}
+
 /** Reads annotations `{"shard", "line", [field]}`. @throws WinnowError BAD_DATA naming file and line */
 export function readAnnotations(file: string, field: string): Annotation[] {
-  const rows = readFileSync(file, 'utf8').split('\n')
-  if (rows.at(-1) === '') rows.pop()
-  return rows.map((text, line) => {
+  return annotationLines(file).map((text, line) => {
     const parsed = parseRow(annotationRow, text, file, line)
     if (parsed[field] === undefined) throw badRow(file, line, `has no field ${field}`)
     return { shard: parsed.shard, line: parsed.line, value: parsed[field] }

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { evaluateCommand, labelCommand, trainCommand } from '../../../services/labeler/commands.ts'
+import { evaluateCommand } from '../../../services/labeler/commands/evaluate.ts'
+import { labelCommand } from '../../../services/labeler/commands/label.ts'
+import { trainCommand } from '../../../services/labeler/commands/train.ts'
 import { makeToy, type Toy, toyClasses, toyText } from './toy.ts'
 
 let toy: Toy
@@ -91,6 +93,7 @@ describe('evaluation', () => {
       documents: 40,
       unlabelled: 0,
       metrics: { accuracy: 1, macroF1: 1 },
+      calibration: { expectedError: expect.any(Number), bins: expect.any(Array) },
       confusion: [
         [20, 0],
         [0, 20],

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { trainCommand } from '../../../services/labeler/commands.ts'
+import { trainCommand } from '../../../services/labeler/commands/train.ts'
 import { type ModelFile, sha256 } from '../../../services/labeler/hashed/model.ts'
 import { createLabeler, type Labeler, labelerConfig } from '../../../services/labeler/labeler.ts'
 import { makeToy, type Toy, toyText } from './toy.ts'

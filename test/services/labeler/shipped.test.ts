@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { evaluateCommand } from '../../../services/labeler/commands.ts'
+import { evaluateCommand } from '../../../services/labeler/commands/evaluate.ts'
 import { createLabeler, type Labeler, labelerConfig } from '../../../services/labeler/labeler.ts'
 
 const models = join(import.meta.dirname, '../../../services/labeler/models')

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import type { TrainCommandOptions } from '../../../services/labeler/commands.ts'
+import type { TrainCommandOptions } from '../../../services/labeler/commands/train.ts'
 
 /** A corpus with two plain topics in two files, of which the web pages (even lines) have the topic in their metadata, and all are annotated. */
 export interface Toy {

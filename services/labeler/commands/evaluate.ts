@@ -1,0 +1,107 @@
+import { WinnowError } from '../../runtime/errors.ts'
+import { modelFolder } from '../hashed/labeler.ts'
+import { readModel } from '../hashed/model.ts'
+import type { LabelInput } from '../labeler.ts'
+import { labelOfScore } from '../mapping.ts'
+import { type Calibration, calibrateClasses, calibrateScores } from '../training/calibration.ts'
+import { accuracy, confusionMatrix, macroF1, meanSquaredError, spearman } from '../training/metrics.ts'
+import { type Annotation, fieldOf, fileDigest, kindOf, readAnnotations, readRows, truthOf } from '../training/rows.ts'
+import { batchDocuments, type LabelerChoice, openLabeler } from './choice.ts'
+
+export interface EvaluateOptions extends LabelerChoice {
+  annotations: string
+  /** JSONL or JSONL.gz; an annotation's `shard` is a place in this list. */
+  corpus: string[]
+  /** Field of the annotations; by default the actor's name, or else the only one that holds what `kind` asks for. */
+  task?: string
+  /** What the field holds: scores, or names of subcategories. By default what its first row holds. */
+  kind?: 'regression' | 'classification'
+}
+
+export interface Evaluation {
+  documents: number
+  /** Annotated documents that got no label; they are not in the metrics. */
+  unlabelled: number
+  /** accuracy and macroF1 of subcategories (of scores: of the interval), and for scores spearman and meanSquaredError. */
+  metrics: Record<string, number>
+  calibration: Calibration
+  /** [true subcategory][given subcategory] */
+  confusion: number[][]
+  /** True if the model was trained on this very file of annotations, so that the metrics say nothing about other documents. */
+  trainedOnThese: boolean
+}
+
+/** Runs a labeler, as it would run in the service, over annotated documents. @throws WinnowError BAD_DATA, USAGE */
+export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluation> {
+  const { subcategories, name } = options.actor
+  const task = options.task ?? fieldOf(options.annotations, options.kind, name)
+  const annotations = readAnnotations(options.annotations, task)
+  const kind = options.kind ?? kindOf(annotations)
+  const truth = truthOf(annotations, kind === 'classification' ? subcategories : undefined, options.annotations)
+  const inputs = await inputsOf(annotations, options.corpus, options.annotations)
+  const known: number[] = []
+  const guesses: number[] = []
+  const scores: number[] = []
+  const labeler = await openLabeler(options)
+  try {
+    for (let from = 0; from < inputs.length; from += batchDocuments) {
+      for (const [i, result] of (await labeler.label(inputs.slice(from, from + batchDocuments))).entries()) {
+        if (!result.ok) continue
+        known.push(truth[from + i]!)
+        guesses.push(result.subcategory)
+        scores.push(result.score)
+      }
+    }
+  } finally {
+    await labeler.close()
+  }
+  const places = kind === 'classification' ? known : known.map((score) => intervalOf(score, subcategories.length))
+  const confusion = confusionMatrix(places, guesses, subcategories.length)
+  const ofPlaces = { accuracy: accuracy(places, guesses), macroF1: macroF1(confusion) }
+  const ofScores = { spearman: spearman(known, scores), meanSquaredError: meanSquaredError(known, scores) }
+  const correct = places.map((place, i) => place === guesses[i])
+  return {
+    documents: known.length,
+    unlabelled: inputs.length - known.length,
+    metrics: kind === 'classification' ? ofPlaces : { ...ofScores, ...ofPlaces },
+    calibration: kind === 'classification' ? calibrateClasses(scores, correct) : calibrateScores(scores, known),
+    confusion,
+    trainedOnThese: await isTrainedOn(options, options.annotations),
+  }
+}
+
+function intervalOf(score: number, count: number): number {
+  const label = labelOfScore(score, count)
+  return label.ok ? label.subcategory : 0
+}
+
+/** Texts and metadata of the annotated documents, in the annotations' order. */
+async function inputsOf(annotations: Annotation[], corpus: string[], file: string): Promise<LabelInput[]> {
+  const places = new Map<string, number[]>()
+  for (const [i, { shard, line }] of annotations.entries()) {
+    const key = `${shard}:${line}`
+    places.set(key, [...(places.get(key) ?? []), i])
+  }
+  const inputs = new Array<LabelInput | undefined>(annotations.length).fill(undefined)
+  for await (const { shard, line, text, meta } of readRows(corpus)) {
+    for (const i of places.get(`${shard}:${line}`) ?? []) inputs[i] = { text, meta }
+  }
+  return inputs.map((input, i) => {
+    if (input) return input
+    const { shard, line } = annotations[i]!
+    throw new WinnowError(
+      'BAD_DATA',
+      `${file}:${i + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
+      {
+        hint: 'Give the corpus files in the order that the annotations number them.',
+      },
+    )
+  })
+}
+
+async function isTrainedOn({ labeler, baseFolder }: LabelerChoice, annotations: string): Promise<boolean> {
+  if (labeler.kind !== 'hashed') return false
+  const { file } = readModel(modelFolder(labeler.model, baseFolder))
+  const trained = file.training.annotations as { sha256?: string } | undefined
+  return trained?.sha256 === (await fileDigest(annotations))
+}

@@ -1,0 +1,49 @@
+import type { ModelFile } from '../hashed/model.ts'
+import { defaultFeatures, defaultFit, type TrainOptions, train } from '../train.ts'
+import { fieldOf, readAnnotations } from '../training/rows.ts'
+
+export interface TrainCommandOptions extends Pick<TrainOptions, 'kind' | 'annotations' | 'corpus' | 'out'> {
+  /** Field of the annotations; by default the only one that holds what `kind` asks for. */
+  task?: string
+  /** By default the annotations' own, in alphabetical order. */
+  classes?: string[]
+  auxiliaryFields?: string[]
+  seed?: number
+  folds?: number
+  balance?: number
+  features?: Partial<TrainOptions['features']>
+  fit?: Partial<TrainOptions['fit']>
+}
+
+/** Strengths that suit a thousand annotations of each kind. */
+const strengths = { regression: { l2: 3e-4, balance: 0 }, classification: { l2: 1e-3, balance: 0.5 } } as const
+
+/** Trains a hashed model with defaults for what is left out; see `train`. @throws WinnowError BAD_DATA, USAGE */
+export async function trainCommand(
+  options: TrainCommandOptions,
+  progress?: (step: string) => void,
+): Promise<ModelFile> {
+  const { kind, annotations } = options
+  const task = options.task ?? fieldOf(annotations, kind)
+  const { l2, balance } = strengths[kind]
+  return await train(
+    {
+      ...options,
+      task,
+      classes: kind === 'regression' ? [] : (options.classes ?? classesOf(annotations, task)),
+      auxiliaryFields: options.auxiliaryFields ?? [],
+      seed: options.seed ?? 0,
+      folds: options.folds ?? 5,
+      balance: options.balance ?? balance,
+      features: { ...defaultFeatures, ...options.features },
+      fit: { ...defaultFit, l2, ...options.fit },
+    },
+    progress,
+  )
+}
+
+/** The names that annotations use; whatever else is in the field is refused later, by line. */
+function classesOf(annotations: string, field: string): string[] {
+  const names = readAnnotations(annotations, field).flatMap(({ value }) => (typeof value === 'string' ? [value] : []))
+  return [...new Set(names)].sort()
+}
