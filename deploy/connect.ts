@@ -4,9 +4,11 @@ import { startCorpus } from '../services/host/corpus.ts'
 import { labelerVersions } from '../services/host/label-progress.ts'
 import { type Addresses, createCorpusTopics, openRuntime } from '../services/host/runtime.ts'
 import { closeAll, type Service } from '../services/host/services.ts'
+import { systemClock } from '../services/runtime/clock.ts'
 import { type Config, loadConfig } from '../services/runtime/config.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
+import { whileWaiting } from '../services/runtime/progress.ts'
 import { readEndpoints, startCluster } from './dev/cluster.ts'
 
 /** Where the demo keeps its own cluster, below the data folder: its corpus and actors are its own. */
@@ -63,7 +65,8 @@ export async function connect(context: Context, options: GlobalOptions) {
       hint: "Start one with 'npm start' or 'npx winnow dev', or name yours in winnow.yaml or WINNOW_BROKERS.",
     })
   }
-  const runtime = await openRuntime(found.addresses, log())
+  const doing = `connecting to ${found.addresses.brokers.join(', ')}`
+  const runtime = await whileWaiting(context.stderr, systemClock, doing, openRuntime(found.addresses, log()))
   try {
     await createCorpusTopics(runtime.kafka, found.config)
   } catch (error) {

@@ -47,6 +47,9 @@ export async function print(stdout: NodeJS.WriteStream, text: string): Promise<v
   await new Promise((resolve) => stdout.once('drain', resolve))
 }
 
+/** The width that a table has to fit; undefined where it is no terminal, and lines may be of any length. */
+export const widthOf = (stdout: NodeJS.WriteStream): number | undefined => (stdout.isTTY ? stdout.columns : undefined)
+
 /** JSON with 64-bit ids as decimal strings and bytes as base64. */
 export const json = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) => {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes } from '../runtime/errors.ts'
-import { exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
+import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
+import { completion } from './commands/completion.ts'
 import { explain } from './commands/explain.ts'
 import { ingest } from './commands/ingest.ts'
 import { labeler } from './commands/labeler.ts'
@@ -22,14 +23,28 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     .description("chooses a language model's corpus while it is pretrained, by the model's own response")
     .showSuggestionAfterError()
     .addHelpText('after', exitCodeHelp)
-  const commands = [...more, ingest, run, status, explain, tail, replay, simulate, labeler, topology]
+  const commands = [...more, ingest, run, status, explain, tail, replay, simulate, labeler, topology, completion]
   for (const command of commands) program.addCommand(typeof command === 'function' ? command(context) : command)
   const strict = (command: Command): void => {
-    command.exitOverride().configureOutput({ writeErr: (text) => context.stderr.write(text) })
+    command.exitOverride().configureOutput({
+      writeErr: (text) => context.stderr.write(text),
+      outputError: (text, write) => write(`${colored(usageError(text, command), context)}\n`),
+    })
     for (const child of command.commands) strict(child)
   }
   strict(program)
   return program
+}
+
+/** Commander's own errors in the form of all others: one line, with the next step. */
+function usageError(text: string, command: Command): string {
+  const said = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, '. ')
+  const path = []
+  for (let at: Command | null = command; at !== null; at = at.parent) path.unshift(at.name())
+  return `winnow: USAGE: ${said}${/[.?)]$/.test(said) ? '' : '.'} See '${path.join(' ')} --help'.`
 }
 
 /** Runs the program on arguments. @returns the exit code; errors are printed, one line and what to do */

@@ -1,22 +1,84 @@
+import stringWidth from 'string-width'
+
 /** A column: its title, and whether it holds numbers, which stand to the right. */
 export interface Column {
   readonly title: string
   readonly number?: boolean
 }
 
-/** A plain table that reads well in a terminal and in a README. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => (columns[i]!.number === true ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-      .join('  ')
-      .trimEnd()
+const gap = '  '
+/** No column of text becomes narrower than this; a terminal that has no room for it wraps by itself. */
+const textCellsMin = 8
+
+/**
+ * A plain table that reads well in a terminal and in a README. One that is wider than `width` gets its widest columns of text narrower,
+ * their cells broken over lines; numbers are never broken.
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  { width = Number.POSITIVE_INFINITY }: { width?: number | undefined } = {},
+): string {
+  const widths = fitted(
+    columns.map(({ title }, i) => Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[i] ?? '')))),
+    columns,
+    width,
+  )
+  const padded = (cell: string, i: number) => {
+    const space = ' '.repeat(Math.max(0, widths[i]! - stringWidth(cell)))
+    return columns[i]!.number === true ? space + cell : cell + space
+  }
+  const lines = (cells: readonly string[]): string[] => {
+    const broken = columns.map((_, i) => wrap(cells[i] ?? '', widths[i]!))
+    const height = Math.max(1, ...broken.map((part) => part.length))
+    return Array.from({ length: height }, (_, row) =>
+      broken
+        .map((part, i) => padded(part[row] ?? '', i))
+        .join(gap)
+        .trimEnd(),
+    )
+  }
   return [
-    line(columns.map(({ title }) => title)),
-    line(widths.map((width) => '─'.repeat(width))),
-    ...rows.map(line),
+    ...lines(columns.map(({ title }) => title)),
+    widths.map((cells) => '─'.repeat(cells)).join(gap),
+    ...rows.flatMap(lines),
   ].join('\n')
+}
+
+/** Takes cells from the widest column of text, one after the other, until the table fits or nothing can be taken. */
+function fitted(natural: readonly number[], columns: readonly Column[], width: number): number[] {
+  const widths = [...natural]
+  const room = width - gap.length * (widths.length - 1)
+  let excess = widths.reduce((sum, cells) => sum + cells, 0) - room
+  while (excess > 0) {
+    const shrinkable = widths.map((cells, i) => (columns[i]!.number === true || cells <= textCellsMin ? 0 : cells))
+    const widest = shrinkable.indexOf(Math.max(...shrinkable))
+    if (shrinkable[widest] === 0 || widest === -1) break
+    widths[widest]!--
+    excess--
+  }
+  return widths
+}
+
+const characters = new Intl.Segmenter()
+
+/** Breaks a text at spaces, and inside a word only where it is longer than a line. */
+function wrap(text: string, width: number): string[] {
+  if (stringWidth(text) <= width) return [text]
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const joined = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`
+    if (stringWidth(joined) <= width) {
+      lines[lines.length - 1] = joined
+      continue
+    }
+    if (lines.at(-1) !== '') lines.push('')
+    for (const { segment } of characters.segment(word)) {
+      if (stringWidth(lines.at(-1)! + segment) > width) lines.push('')
+      lines[lines.length - 1] += segment
+    }
+  }
+  return lines
 }
 
 /** A number for a person: so many digits after the point, a minus that is one, and a dash for what is not there. */

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DeadLetter, topics } from '../../schemas/index.ts'
 import { columnNames } from '../corpus/columns.ts'
 import { createLabeler } from '../labeler/labeler.ts'
+import { systemClock } from '../runtime/clock.ts'
 import { type Codec, DecodeError } from '../runtime/codec.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
+import { Counter, type Terminal } from '../runtime/progress.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface LabelProgress {
@@ -23,7 +25,7 @@ export interface WaitedLabels extends LabelProgress {
 
 interface WaitOptions {
   readonly signal?: AbortSignal
-  readonly terminal?: { readonly isTTY?: boolean; write(text: string): unknown }
+  readonly terminal?: Terminal
   readonly onProgress?: (progress: LabelProgress) => void
   /** A labeler or a sink that makes no progress for so long is down or gone: waiting longer helps nobody. */
   readonly patienceMs?: number
@@ -45,6 +47,7 @@ export async function waitForLabels(
   const versions = await labelerVersions(config)
   const refusals = new Refusals(runtime)
   const last = await lastOffsets(runtime.kafka, topics.documents.name)
+  const shown = terminal && new Counter(terminal, systemClock, { doing: 'labelling', unit: 'documents' })
   let before = ''
   let unchangedMs = 0
   let progress: LabelProgress = { documents: 0, complete: 0, refused: 0 }
@@ -58,14 +61,14 @@ export async function waitForLabels(
       const refused = unchangedMs > 0 && counts.complete < counts.documents ? await refusals.count(versions) : 0
       progress = { ...counts, refused }
       onProgress?.(progress)
-      if (terminal?.isTTY) terminal.write(`\rlabelled ${progress.complete} of ${progress.documents} documents `)
+      shown?.at(progress.complete, progress.documents)
       if (counts.complete + refused >= counts.documents && (await isSunk(runtime, last)))
         return { ...progress, done: true }
       await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => {})
     }
     return { ...progress, done: false }
   } finally {
-    if (terminal?.isTTY) terminal.write('\n')
+    shown?.clear()
   }
 }
 

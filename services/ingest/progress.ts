@@ -1,4 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
+import { type HowFar, ProgressLine, type Terminal, whole } from '../runtime/progress.ts'
+
+export type { Terminal } from '../runtime/progress.ts'
 
 /** What ingest tells while it works. */
 export interface IngestProgress {
@@ -22,49 +25,26 @@ export const noProgress: IngestProgress = {
   end() {},
 }
 
-export interface Terminal {
-  write(text: string): unknown
-  readonly isTTY?: boolean
-  readonly columns?: number
-}
-
-const plainEveryMs = 2000
-const barEveryMs = 100
-const barCells = 24
-
 /** A bar redrawn in place on a terminal, a plain line every two seconds elsewhere. */
 export function createProgress(terminal: Terminal, clock: Clock): IngestProgress {
-  const startedMs = clock()
-  let drawnMs = startedMs
+  const line = new ProgressLine(terminal, clock)
   let bytesTotal: number | null = 0
   let [compressed, bytes, rowsBefore, rowsOfSource, documents, rejected] = [0, 0, 0, 0, 0, 0]
   let [sources, source, name] = [0, 0, '']
 
-  const line = () => {
-    const seconds = Math.max((clock() - startedMs) / 1000, 0.001)
-    const share = bytesTotal === null || bytesTotal === 0 ? null : Math.min(compressed / bytesTotal, 1)
+  const howFar = (): HowFar => {
     const rows = rowsBefore + rowsOfSource
-    return [
-      ...(share === null
-        ? []
-        : [`${terminal.isTTY ? `${bar(share)} ` : ''}${String(Math.floor(share * 100)).padStart(3)}%`]),
-      `${whole(rows)} rows`,
-      `${whole(rows / seconds)} rows/s`,
-      `${(bytes / 1e6 / seconds).toFixed(1)} MB/s`,
-      ...(share === null || share === 0 ? [] : [`ETA ${duration((seconds / share) * (1 - share))}`]),
-      `${whole(documents)} documents`,
-      ...(rejected === 0 ? [] : [`${whole(rejected)} rejected`]),
-      sources > 1 ? `${name} (${source}/${sources})` : name,
-    ].join('  ')
-  }
-  const draw = () => {
-    drawnMs = clock()
-    // One column less than there are: a full line would wrap, and the next redraw leave it standing.
-    if (terminal.isTTY) terminal.write(`\r\x1b[2K${line().slice(0, (terminal.columns ?? 80) - 1)}`)
-    else terminal.write(`${line()}\n`)
-  }
-  const tick = () => {
-    if (clock() - drawnMs >= (terminal.isTTY ? barEveryMs : plainEveryMs)) draw()
+    return {
+      share: bytesTotal === null || bytesTotal === 0 ? null : Math.min(compressed / bytesTotal, 1),
+      parts: [
+        `${whole(rows)} rows`,
+        `${whole(rows / line.seconds)} rows/s`,
+        `${(bytes / 1e6 / line.seconds).toFixed(1)} MB/s`,
+        `${whole(documents)} documents`,
+        ...(rejected === 0 ? [] : [`${whole(rejected)} rejected`]),
+        sources > 1 ? `${name} (${source}/${sources})` : name,
+      ],
+    }
   }
 
   return {
@@ -84,28 +64,15 @@ export function createProgress(terminal: Terminal, clock: Clock): IngestProgress
     read(rows, count) {
       rowsOfSource = rows
       bytes += count
-      tick()
+      line.tick(howFar)
     },
     wrote(newDocuments, newRejected) {
       documents += newDocuments
       rejected += newRejected
-      tick()
+      line.tick(howFar)
     },
     end() {
-      if (source === 0) return
-      draw()
-      if (terminal.isTTY) terminal.write('\n')
+      if (source > 0) line.end(howFar(), true)
     },
   }
-}
-
-const bar = (share: number) => '█'.repeat(Math.round(share * barCells)).padEnd(barCells, '░')
-
-const whole = (count: number) => Math.round(count).toLocaleString('en-US')
-
-function duration(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  const pad = (part: number) => String(part).padStart(2, '0')
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
-  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`
 }

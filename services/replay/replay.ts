@@ -19,6 +19,8 @@ export interface ReplayOptions {
   /** The same run under a new name, or with other hyperparameters. Actors and seed decide what was sampled, so they stay. */
   readonly replay: RunConfig
   readonly onRound?: (comparison: RoundComparison) => void
+  /** Told before each round, and after the last one. */
+  readonly onProgress?: (roundsDone: number, roundsTotal: number) => void
 }
 
 /**
@@ -26,7 +28,13 @@ export interface ReplayOptions {
  * round by round. What the console once decided about time (when a round opened and closed, which labels and rewards it saw) is taken
  * from the log; everything else is computed again.
  */
-export async function replay({ runtime, recorded, replay: run, onRound }: ReplayOptions): Promise<RoundComparison[]> {
+export async function replay({
+  runtime,
+  recorded,
+  replay: run,
+  onRound,
+  onProgress,
+}: ReplayOptions): Promise<RoundComparison[]> {
   if (run.name === recorded.name) {
     throw new WinnowError('CONFIGURATION', `${run.name} cannot be replayed into its own topics`, {
       hint: 'Give the replay another name.',
@@ -45,6 +53,7 @@ export async function replay({ runtime, recorded, replay: run, onRound }: Replay
   const manifests: Manifest[] = []
   try {
     for (const original of log.manifests) {
+      onProgress?.(comparisons.length, log.manifests.length)
       const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
       const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
       const previous = manifests.at(-1)

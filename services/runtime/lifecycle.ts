@@ -63,8 +63,12 @@ export async function runUntilSignal(
 
 export const exitCodeOf = (error: unknown): number => (error instanceof WinnowError ? error.exitCode : 1)
 
+/** Red where a person looks at it and NO_COLOR is not set. */
+export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'>): string =>
+  stderr.isTTY === true && (env.NO_COLOR ?? '') === '' ? `\u001b[31m${line}\u001b[39m` : line
+
 /**
- * One line on stderr that says what happened and what to do about it; red where a person looks at it and NO_COLOR is not set.
+ * One line on stderr that says what happened and what to do about it.
  * An error that is none of ours is a bug: then its stack follows.
  */
 export function printError(error: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
@@ -77,7 +81,6 @@ export function printError(error: unknown, { stderr, env }: Pick<ProcessLike, 's
         .join(' ')
     : `UNEXPECTED: ${message}`
   const line = `winnow: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
-  const colored = stderr.isTTY === true && (env.NO_COLOR ?? '') === ''
-  stderr.write(colored ? `\u001b[31m${line}\u001b[39m\n` : `${line}\n`)
+  stderr.write(`${colored(line, { stderr, env })}\n`)
   if (!known && error instanceof Error && error.stack !== undefined) stderr.write(`${error.stack}\n`)
 }

@@ -1,12 +1,29 @@
+import { systemClock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
+import { Counter, type Terminal, whole } from '../runtime/progress.ts'
 import { type SimulateOptions, simulate } from './simulate.ts'
 
-/** `winnow simulate`: runs it and logs a summary to stderr. Lines that were rejected do not make it fail. */
-export async function simulateCommand(options: SimulateOptions): Promise<void> {
-  const log = createLog('simulate')
-  const { documents, rounds, rejected } = await simulate(options, log)
-  const selected = Object.fromEntries(rounds.map((round) => [round.round, round.documents]))
+export interface SimulateContext {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: Terminal
+}
+
+/** `winnow simulate`: progress on stderr, what it came to on stdout. Lines that were rejected do not make it fail. */
+export async function simulateCommand(
+  { json, ...options }: SimulateOptions & { json?: boolean },
+  { stdout, stderr }: SimulateContext,
+): Promise<void> {
+  const log = createLog('simulate', process.env.WINNOW_LOG_LEVEL ?? 'warn')
+  const counters = {
+    reading: new Counter(stderr, systemClock, { doing: 'reading labels', unit: 'documents' }),
+    selecting: new Counter(stderr, systemClock, { doing: 'selecting', unit: 'rounds' }),
+  }
+  const onProgress: SimulateOptions['onProgress'] = (doing, done, total) => counters[doing].at(done, total)
+  const summary = await simulate({ ...options, onProgress }, log).finally(() => {
+    for (const counter of Object.values(counters)) counter.clear()
+  })
+  const { documents, rounds, rejected } = summary
   const lines = Object.values(rejected).reduce((sum, count) => sum + count, 0)
-  const message = `simulated ${rounds.length} rounds over ${documents} documents into ${options.out}; ${lines} lines rejected`
-  log.info({ documents, selected, rejected }, message)
+  const inWords = `simulated ${rounds.length} rounds over ${whole(documents)} documents into ${options.out}; ${lines} lines rejected`
+  stdout.write(`${json ? JSON.stringify({ ...summary, out: options.out }) : inWords}\n`)
 }

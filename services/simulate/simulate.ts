@@ -26,6 +26,8 @@ export interface SimulateOptions {
   /** The folder that takes the results. */
   out: string
   signal?: AbortSignal | undefined
+  /** Told now and then while documents are read (no total is known), and before each round. */
+  onProgress?: ((doing: 'reading' | 'selecting', done: number, total: number | null) => void) | undefined
 }
 
 export interface SimulateSummary {
@@ -78,7 +80,7 @@ async function simulateInto(
   const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
   const checkAborted = () => throwIfAborted(options.signal)
 
-  await readLabels(options.labels, config, corpus, rejections, progressOf(corpus, log, checkAborted))
+  await readLabels(options.labels, config, corpus, rejections, progressOf(corpus, options, checkAborted))
   log.info({ documents: corpus.size }, 'labels read')
   await readRewards(options.rewards, config, corpus, spill, rejections, checkAborted)
   const rounds = [0, ...spill.rounds]
@@ -91,8 +93,9 @@ async function simulateInto(
   const roundsFile = resources.adopt(new BufferedFile(staging.file('rounds.jsonl')), (file) => file.close())
   const summary: SimulateSummary = { documents: corpus.size, rounds: [], rejected: {} }
   let state = initialState(config)
-  for (const round of rounds) {
+  for (const [done, round] of rounds.entries()) {
     checkAborted()
+    options.onProgress?.('selecting', done, rounds.length)
     if (round > 0) state = foldRound(config, round, state, rewardsOf(round, config.actors.length, corpus, spill))
     const weights = state.actors.map((actor) => actor.weights)
     const selection = await select(corpus, config, round, weights, state.theta)
@@ -113,15 +116,15 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Documents between two lines of progress. */
-const progressDocuments = 1_000_000
+const progressDocuments = 16_384
 
-function progressOf(corpus: MemoryCorpus, log: Log, checkAborted: () => void): () => void {
+function progressOf(corpus: MemoryCorpus, { onProgress }: SimulateOptions, checkAborted: () => void): () => void {
   let reported = 0
   return () => {
     checkAborted()
     if (corpus.size < reported + progressDocuments) return
     reported = corpus.size - (corpus.size % progressDocuments)
-    log.info({ documents: corpus.size }, 'reading labels')
+    onProgress?.('reading', corpus.size, null)
   }
 }
 

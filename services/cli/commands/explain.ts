@@ -3,7 +3,7 @@ import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
 import { explainDocument } from '../../explain/explain.ts'
 import { listRuns, runNamed } from '../../host/run.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
 import { fixed, table } from '../table.ts'
 
 interface Options extends GlobalOptions {
@@ -54,7 +54,7 @@ export const explain = (context: CliContext): Command =>
           { title: 'what would have turned it' },
         ]
         const head = `document ${id} (${document.tokens} tokens) in run ${name}\n${document.meta.slice(0, textCharactersShown)}\n${labels}\n\n  ${text}\n`
-        await print(context.stdout, `${head}\n${table(columns, rows)}\n`)
+        await print(context.stdout, `${head}\n${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
       } finally {
         await close()
       }

@@ -3,8 +3,10 @@ import { listRuns, runNamed } from '../../host/run.ts'
 import { replayRun } from '../../replay/changes.ts'
 import type { RoundComparison } from '../../replay/compare.ts'
 import { replay as replayRecorded } from '../../replay/replay.ts'
+import { systemClock } from '../../runtime/clock.ts'
 import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { Counter } from '../../runtime/progress.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
 import { percent } from '../table.ts'
 
@@ -29,15 +31,20 @@ export const replay = (context: CliContext): Command =>
         const recorded = await runNamed(runtime, options.run)
         const name = options.as ?? freeName(options.run, [...(await listRuns(runtime)).keys()])
         const run = replayRun(recorded, name, changes)
-        const show = (round: RoundComparison) =>
-          print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
+        const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
+        const show = (round: RoundComparison) => {
+          progress.clear()
+          return print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
+        }
         const shown: Promise<void>[] = []
         const rounds = await replayRecorded({
           runtime,
           recorded,
           replay: run,
           onRound: (round) => shown.push(show(round)),
+          onProgress: (done, total) => progress.at(done, total),
         })
+        progress.clear()
         await Promise.all(shown)
         const first = rounds.find(({ same }) => !same)
         if (options.with !== undefined) return

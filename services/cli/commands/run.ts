@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { parseRunConfig, type RunConfig } from '../../../topologies/run-config.ts'
+import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { listRuns, runNamed, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
 import type { Service } from '../../host/services.ts'
@@ -7,7 +7,7 @@ import { openModel } from '../../model/model.ts'
 import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
 
 type Connection = Awaited<ReturnType<CliContext['connect']>>
 
@@ -88,13 +88,14 @@ export function run(context: CliContext): Command {
   command.addCommand(
     clusterCommand('create', 'records a run from a file; winnow dev starts it')
       .argument('<file>', 'run configuration, JSON or YAML (topologies/run-config.ts)')
+      .option('--json', 'what was recorded, as JSON')
       .addHelpText('after', example('winnow run create run.yaml'))
-      .action(async (file: string, options: GlobalOptions) => {
+      .action(async (file: string, options: GlobalOptions & { json?: boolean }) => {
         const config = readRunConfig(file)
         const { runtime, close } = await context.connect(options)
         try {
           await submitRun(runtime, config)
-          await print(context.stdout, `${config.name}\n`)
+          await print(context.stdout, options.json ? `${runConfigJson(config)}\n` : `${config.name}\n`)
         } finally {
           await close()
         }
@@ -102,11 +103,15 @@ export function run(context: CliContext): Command {
   )
   command.addCommand(
     clusterCommand('list', 'the names of all recorded runs')
-      .addHelpText('after', example('winnow run list'))
-      .action(async (options: GlobalOptions) => {
+      .option('--json', 'with their configurations, a JSON line each')
+      .addHelpText('after', example('winnow run list', 'winnow run list --json | jq .config.steps'))
+      .action(async (options: GlobalOptions & { json?: boolean }) => {
         const { runtime, close } = await context.connect(options)
         try {
-          for (const name of (await listRuns(runtime)).keys()) await print(context.stdout, `${name}\n`)
+          for (const { run, config, replayOf } of (await listRuns(runtime)).values()) {
+            const line = options.json ? json({ run, replayOf, config: JSON.parse(config) }) : run
+            await print(context.stdout, `${line}\n`)
+          }
         } finally {
           await close()
         }

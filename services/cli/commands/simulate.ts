@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { simulateCommand } from '../../simulate/command.ts'
 import type { SimulateOptions } from '../../simulate/simulate.ts'
-import { example } from '../context.ts'
+import { type CliContext, example } from '../context.ts'
 
-export const simulate = (): Command =>
+export const simulate = (context: CliContext): Command =>
   new Command('simulate')
     .description('runs the rounds of recorded rewards over labelled documents, on files alone')
     .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines (.gz too)')
@@ -11,10 +11,11 @@ export const simulate = (): Command =>
     .requiredOption('--config <file>', 'seed, actors and hyperparameters, JSON')
     .requiredOption('--out <folder>', 'takes rounds.jsonl, rejected.jsonl and selection-K.txt')
     .option('--positions <file>', 'how far the trainer read each selection, JSON lines')
+    .option('--json', 'what it came to, as JSON')
     .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
-    .action(async (options: Omit<SimulateOptions, 'signal'>) => {
+    .action(async (options: Omit<SimulateOptions, 'signal'> & { json?: boolean }) => {
       const interrupted = new AbortController()
       const stop = () => interrupted.abort()
       process.once('SIGINT', stop).once('SIGTERM', stop)
-      await simulateCommand({ ...options, signal: interrupted.signal })
+      await simulateCommand({ ...options, signal: interrupted.signal }, context)
     })

@@ -4,7 +4,7 @@ import { parseRunConfig } from '../../../topologies/run-config.ts'
 import { labelerVersions, labelProgress } from '../../host/label-progress.ts'
 import { readManifests, readProgress } from '../../host/recorded.ts'
 import { listRuns } from '../../host/run.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
 import { fixed, table } from '../table.ts'
 
 export const status = (context: CliContext): Command =>
@@ -55,7 +55,10 @@ export const status = (context: CliContext): Command =>
             .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
             .join(' '),
         ])
-        await print(context.stdout, `${head}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows)}\n`)
+        await print(
+          context.stdout,
+          `${head}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
+        )
       } finally {
         await close()
       }

@@ -14,6 +14,7 @@ export const tail = (context: CliContext): Command =>
   clusterCommand('tail', 'the last records of a topic, decoded, as JSON lines; goes on as they come')
     .argument('<topic>', 'name of the topic; winnow. may be left out')
     .option('-n, --lines <count>', 'records of each partition to begin with', naturalNumber, 10)
+    .option('--json', 'what it writes anyway: a JSON line for each record')
     .option('--no-follow', 'ends at the end of the topic')
     .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
     .action(async (given: string, options: Options) => {

@@ -49,7 +49,7 @@ test.each([
 test('an unknown command is answered with the one that was meant', async () => {
   const { code, stdout, stderr } = await winnow(['sttus'])
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-  expect(stderr).toContain('Did you mean status?')
+  expect(stderr).toBe("winnow: USAGE: unknown command 'sttus'. (Did you mean status?) See 'winnow --help'.\n")
 })
 
 test.each([

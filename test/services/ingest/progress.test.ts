@@ -19,7 +19,7 @@ test('elsewhere than on a terminal a plain line stands every two seconds', () =>
   time.nowMs = 2000
   progress.wrote(2999, 1)
   expect(screen.text).toBe(
-    ' 25%  3,000 rows  1,500 rows/s  2.0 MB/s  ETA 0:06  2,999 documents  1 rejected  a.jsonl.gz (1/2)\n',
+    ' 25%  ETA 0:06  3,000 rows  1,500 rows/s  2.0 MB/s  2,999 documents  1 rejected  a.jsonl.gz (1/2)\n',
   )
 })
 
@@ -35,7 +35,7 @@ test('on a terminal one line is redrawn, never wider than the terminal', () => {
   progress.end()
   const draws = screen.text.split('\r\x1b[2K').slice(1)
   expect(draws).toHaveLength(2)
-  expect(draws[0]).toMatch(/^█{12}░{12} {2}50% {2}10 rows {2}10 rows\/s/)
+  expect(draws[0]).toMatch(/^█{12}░{12} {2}50% {2}ETA 0:01 {2}10 rows {2}10 rows\/s/)
   expect(draws[1]?.endsWith('\n')).toBe(true)
   for (const draw of draws) expect(draw.trimEnd().length).toBeLessThan(60)
 })

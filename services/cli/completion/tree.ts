@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+
+/** What may stand in a place: a file, a folder, one of some words, or anything. */
+export type Value =
+  | { readonly kind: 'file' }
+  | { readonly kind: 'folder' }
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'any' }
+
+export interface CompletedOption {
+  /** For example `-n` and `--lines`. */
+  readonly flags: readonly string[]
+  readonly description: string
+  /** undefined: a switch. */
+  readonly value: Value | undefined
+}
+
+/** A command as a shell completes it. `place` is how it is called, for example `winnow run labeler`. */
+export interface CompletedCommand {
+  readonly place: string
+  readonly name: string
+  readonly description: string
+  readonly children: readonly CompletedCommand[]
+  readonly options: readonly CompletedOption[]
+  /** Of its arguments the first; undefined: it takes none. */
+  readonly argument: Value | undefined
+}
+
+/** Commands, options and arguments of a program, out of commander's own tree: a new command is completed without a further word. */
+export function completedCommand(command: Command, above = ''): CompletedCommand {
+  const place = `${above} ${command.name()}`.trim()
+  const argument = command.registeredArguments[0]
+  const help = { flags: ['-h', '--help'], description: 'display help for command', value: undefined }
+  return {
+    place,
+    name: command.name(),
+    description: command.description(),
+    children: command.commands.map((child) => completedCommand(child, place)),
+    options: [
+      ...command.options.map(({ short, long, description, argChoices, required, optional, flags }) => ({
+        flags: [short, long].filter((flag) => flag !== undefined),
+        description,
+        value: required || optional ? valueNamed(flags, argChoices) : undefined,
+      })),
+      help,
+    ],
+    argument: argument && valueNamed(argument.name(), argument.argChoices),
+  }
+}
+
+/** What a value is follows from how it is named: <file>, <folder>, <path...>. */
+function valueNamed(name: string, choices: readonly string[] | undefined): Value {
+  if (choices !== undefined) return { kind: 'words', words: choices }
+  if (/\b(file|files|path)\b/.test(name)) return { kind: 'file' }
+  if (/\bfolder\b/.test(name)) return { kind: 'folder' }
+  return { kind: 'any' }
+}
+
+/** A command and all below it. */
+export const everyCommand = (command: CompletedCommand): CompletedCommand[] => [
+  command,
+  ...command.children.flatMap(everyCommand),
+]
+
+/** In single quotes, as bash and zsh read them. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", `'"'"'`)}'`
