@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 
 const clock = join('services', 'runtime', 'clock.ts')
 /** What a replay could not compute again. */
-const notFromTheSeed = /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\bprocess\.hrtime\b/
+const notFromTheSeed =
+  /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\bprocess\.hrtime\b/
 
 const sources = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
