@@ -59,8 +59,9 @@ export class Console implements Processor {
   #progress: Progress | undefined
   #ledger: RoundLedger | undefined
   #roundOpen = -1
-  /** A round that is being opened: where writing it failed without a word on whether it is written, the very same is written again. */
+  /** A decision that is being written: where that failed without a word on whether it is written, the very same is written again. */
   #opening: RoundOpened | undefined
+  #closing: RoundClosed | undefined
 
   constructor(run: RunConfig, ports: ConsolePorts) {
     this.#run = run
@@ -225,13 +226,13 @@ export class Console implements Processor {
     }
   }
 
-  async #closeIfDue(round: number): Promise<boolean> {
+  #decideClosing(round: number): RoundClosed | undefined {
     const opened = this.#opened.get(round)!
     const missing = this.#ledger!.missing
     const late = opened.deadlineMs !== null && this.#ports.now() >= opened.deadlineMs
-    if (missing > 0 && !late) return false
+    if (missing > 0 && !late) return undefined
     const topic = this.#topics.rewards.name
-    const closed: RoundClosed = {
+    return {
       run: this.#run.name,
       round,
       reason: missing === 0 ? 'answered' : 'deadline',
@@ -240,11 +241,18 @@ export class Console implements Processor {
         .sort((a, b) => a.partition - b.partition),
       missing,
     }
+  }
+
+  async #closeIfDue(round: number): Promise<boolean> {
+    const closed = this.#closing ?? this.#decideClosing(round)
+    if (closed === undefined) return false
+    this.#closing = closed
     await this.#ports.output.send([
       { topic: this.#topics.consoleState.name, record: RoundClosed, key: `closed/${round}`, value: closed },
     ])
+    this.#closing = undefined
     this.#remember(RoundClosed.name, closed)
-    this.#ports.onEvent?.({ kind: 'closed', round, reason: closed.reason, missing })
+    this.#ports.onEvent?.({ kind: 'closed', round, reason: closed.reason, missing: closed.missing })
     return true
   }
 

@@ -1,0 +1,214 @@
+import {
+  type ActorState,
+  type Document,
+  type Label,
+  labelsTopic,
+  type Manifest,
+  type Reward,
+  type RewardRequest,
+  RoundClosed,
+  RoundOpened,
+  type TopicOffset,
+  topics,
+} from '../../schemas/index.ts'
+import type { Delivered } from '../../topologies/node.ts'
+import {
+  byKey,
+  type NaiveConfig,
+  type NaiveDocument,
+  type NaiveReward,
+  naiveRun,
+  naiveSeed,
+} from '../topologies/selection/naive.ts'
+import type { World } from './world.ts'
+
+type At<V> = { at: Delivered; value: V }
+
+/**
+ * What a run should have come to, from its input topics and the console's decisions about time alone: nothing of topologies/ but the
+ * records' types. SELECTION.md is read literally by `naiveRun`; which records count is read literally here.
+ * @throws Error that says what differs
+ */
+export function check(world: World, config: NaiveConfig): Manifest[] {
+  const { run } = world
+  const opened = once(world.decisions<RoundOpened>(RoundOpened.name))
+  const closed = once(world.decisions<RoundClosed>(RoundClosed.name))
+  const manifests = emittedOnce(world)
+  const rounds = opened.map(({ round }) => round)
+  same('rounds ascend', rounds, ascending(rounds))
+  same(
+    'one closing a round',
+    closed.map(({ round }) => round),
+    rounds,
+  )
+  same(
+    'one manifest a round',
+    manifests.map(({ round }) => round),
+    rounds,
+  )
+  same('the last round is selected', rounds.at(-1), 3)
+
+  const actors = Object.keys(config.actors)
+  const all = corpusOf(world, config)
+  const asOf = ({ labelOffsets }: RoundOpened) =>
+    all.filter((one) => one.inputs.every((at) => before(at, labelOffsets)))
+  const requests = world.driver.log.records<RewardRequest>(world.topics.rewardRequests.name).map(({ value }) => value)
+  const requested = new Set(requests.map((one) => `${one.round}/${one.actor}/${one.docId}`))
+  const accepted: NaiveReward[] = []
+  for (const [i, round] of opened.entries()) {
+    const documents = asOf(round).map(({ document }) => document)
+    const samples = round.round === 0 ? [] : samplesOf(config, round.round, documents, run.sampleDocuments)
+    same(`round ${round.round}: samples`, round.samples, samples)
+    const asked = samples.flatMap(({ actor, docIds }) => docIds.map((docId) => `${round.round}/${actor}/${docId}`))
+    same(
+      `round ${round.round}: requests lost`,
+      asked.filter((one) => !requested.has(one)),
+      [],
+    )
+    const counted = rewardsOf(world, round, closed[i]!, new Set(asked))
+    const { missing, reason } = closed[i]!
+    const unanswered = asked.length - counted.length
+    // Requests of a torn opening, which Kafka does not leave behind, may be answered before the console knows of the round: the fold counts
+    // such an answer, since it stands in the log, and the console takes it for missing.
+    if (world.driver.counts.torn === 0 || missing < unanswered)
+      same(`round ${round.round}: missing`, missing, unanswered)
+    same(`round ${round.round}: reason`, reason, missing === 0 ? 'answered' : 'deadline')
+    accepted.push(...counted)
+  }
+  const positions = Object.fromEntries(
+    opened.slice(1).flatMap(({ previousRead }, i) => (previousRead === null ? [] : [[rounds[i]!, previousRead]])),
+  )
+  const byRound = new Map(opened.map((one) => [one.round, asOf(one).map(({ document }) => document)]))
+  const known = all.map(({ document }) => document)
+  const expected = naiveRun(config, (round) => byRound.get(round) ?? known, accepted, rounds.slice(1), positions)
+  if (expected === 'normalization') throw new Error('the oracle cannot normalize: choose another configuration')
+  const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
+  for (const [i, manifest] of manifests.entries()) {
+    const { round, weights, theta, actorRewards, documents, tokens, ids } = expected[i]!
+    const inOrder = <V>(values: Record<string, V>) => actors.map((actor) => values[actor]!)
+    const what = `round ${round}: `
+    same(`${what}weights`, manifest.weights, inOrder(weights))
+    same(`${what}theta`, manifest.theta, inOrder(theta))
+    same(`${what}actor rewards`, manifest.actorRewards, inOrder(actorRewards))
+    same(`${what}selected ids`, world.selected(manifest), ids.map(BigInt))
+    same(`${what}size`, [manifest.documents, manifest.tokens], [documents, tokens])
+    withinBudget(config, manifest, ids, known)
+    for (const state of states.filter((one) => one.round === round)) {
+      same(`${what}state of ${state.actor}`, state.weights, weights[state.actor])
+    }
+  }
+  return manifests
+}
+
+/**
+ * The decisions by round. A write whose outcome was not known is made again, so that a decision may stand in the log twice, but
+ * never as two decisions.
+ */
+function once<T extends { round: number }>(decisions: readonly T[]): T[] {
+  const byRound = new Map<number, T>()
+  for (const decision of decisions) {
+    const first = byRound.get(decision.round) ?? decision
+    byRound.set(decision.round, first)
+    same(`round ${decision.round}: a decision made twice`, decision, first)
+  }
+  return [...byRound.values()]
+}
+
+/** The last manifest of each round; one before it says the same of another copy of the same chunks. */
+function emittedOnce(world: World): Manifest[] {
+  const byRound = new Map<number, Manifest>()
+  for (const manifest of world.manifests()) {
+    const first = byRound.get(manifest.round) ?? manifest
+    const { chunkOffsetFirst } = first
+    same(`round ${manifest.round}: a selection made twice`, { ...manifest, chunkOffsetFirst }, first)
+    same(`round ${manifest.round}: chunks emitted twice`, world.selected(manifest), world.selected(first))
+    byRound.set(manifest.round, manifest)
+  }
+  return [...byRound.values()]
+}
+
+interface Known {
+  document: NaiveDocument
+  inputs: Delivered[]
+}
+
+/** Documents with all their labels, each at the lowest offset of an acceptable record. */
+function corpusOf(world: World, config: NaiveConfig): Known[] {
+  const labels = Object.entries(config.actors).map(([actor, { subcategories }]) => ({
+    actor,
+    first: lowest<Label>(
+      world.driver.log.records<Label>(labelsTopic(actor).name).filter(({ value }) => {
+        const plain = value.version === 'v1' && value.actor === actor && Number.isFinite(value.score)
+        return plain && value.subcategory >= 0 && value.subcategory < subcategories.length
+      }),
+    ),
+  }))
+  const documents = lowest<Document>(world.driver.log.records<Document>(topics.documents.name))
+  return [...documents].flatMap(([docId, { at, value }]) => {
+    const own = labels.map(({ actor, first }) => ({ actor, label: first.get(docId) }))
+    if (own.some(({ label }) => label === undefined)) return []
+    const entries = own.map(({ actor, label }) => [actor, label!.value.subcategory] as const)
+    return [
+      {
+        document: { docId: `${docId}`, tokens: value.tokens, labels: Object.fromEntries(entries) },
+        inputs: [at, ...own.map(({ label }) => label!.at)],
+      },
+    ]
+  })
+}
+
+function lowest<V extends { docId: bigint }>(records: readonly Delivered<V>[]): Map<bigint, At<V>> {
+  const first = new Map<bigint, At<V>>()
+  for (const at of records) if (!first.has(at.value.docId)) first.set(at.value.docId, { at, value: at.value })
+  return first
+}
+
+const before = ({ topic, partition, offset }: Delivered, limits: readonly TopicOffset[]): boolean =>
+  limits.some((limit) => limit.topic === topic && limit.partition === partition && offset < limit.offsetNext)
+
+function samplesOf(config: NaiveConfig, round: number, documents: NaiveDocument[], count: number) {
+  return Object.entries(config.actors).flatMap(([actor, { subcategories }]) =>
+    subcategories.flatMap((_, subcategory) => {
+      const own = documents.filter(({ labels }) => labels[actor] === subcategory)
+      const docIds = byKey(own, naiveSeed(config.seed, round, `sample:${actor}`)).slice(0, count)
+      return docIds.length === 0 ? [] : [{ actor, subcategory, docIds: docIds.map(({ docId }) => BigInt(docId)) }]
+    }),
+  )
+}
+
+/** Of the answers to what was asked, before the closing's offsets, the first of each: a document's answers share a partition. */
+function rewardsOf(world: World, opened: RoundOpened, closed: RoundClosed, asked: ReadonlySet<string>): NaiveReward[] {
+  const first = new Map<string, NaiveReward>()
+  for (const delivered of world.driver.log.records<Reward>(world.topics.rewards.name)) {
+    const { run, round, actor, docId, reward, checkpointDigest } = delivered.value
+    const name = `${round}/${actor}/${docId}`
+    if (run !== world.run.name || round !== opened.round || !asked.has(name) || first.has(name)) continue
+    if (!Number.isFinite(reward) || checkpointDigest !== opened.checkpointDigest) continue
+    if (before(delivered, closed.rewardOffsets)) first.set(name, { round, actor, docId: `${docId}`, reward })
+  }
+  return [...first.values()]
+}
+
+function withinBudget(config: NaiveConfig, manifest: Manifest, ids: string[], documents: NaiveDocument[]): void {
+  const tokensOf = new Map(documents.map(({ docId, tokens }) => [docId, tokens]))
+  if ('documents' in config.budget) {
+    if (manifest.documents > config.budget.documents) throw new Error(`round ${manifest.round}: over the budget`)
+    return
+  }
+  // The shortest prefix that reaches it: without its last document, whichever that is, it does not.
+  const largest = Math.max(0, ...ids.map((id) => tokensOf.get(id)!))
+  if (manifest.tokens - largest >= config.budget.tokens) throw new Error(`round ${manifest.round}: over the budget`)
+}
+
+const ascending = (numbers: number[]) => numbers.toSorted((a, b) => a - b)
+
+/** Compares to the bit, with -0 other than 0. */
+export function same(what: string, actual: unknown, expected: unknown): void {
+  const [a, b] = [text(actual), text(expected)]
+  if (a !== b) throw new Error(`${what}: ${a} instead of ${b}`)
+}
+
+const text = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'bigint' ? `${part}n` : Object.is(part, -0) ? '-0' : part,
+  )

@@ -1,0 +1,269 @@
+import {
+  Document,
+  Label,
+  labelsTopic,
+  Manifest,
+  Progress,
+  Reward,
+  type RoundClosed,
+  type RoundOpened,
+  runTopics,
+  type SelectionChunk,
+  topics,
+} from '../../schemas/index.ts'
+import type { Ports } from '../../topologies/dataflow.ts'
+import { dataflow } from '../../topologies/dataflow.ts'
+import { MemoryStore } from '../../topologies/memory-store.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { type Call, FaultDriver, type Faults, faultyStore, noFaults } from '../support/fault-driver.ts'
+import { Seeded } from '../support/seeded.ts'
+import { documents, rewardOf, subcategoryOf, tinyRun } from '../topologies/loop.ts'
+import type { NaiveConfig } from '../topologies/selection/naive.ts'
+
+export const roundsMax = 4
+
+export interface WorldOptions {
+  readonly seed: number
+  /** Another interleaving, and other partitions, of the same inputs. */
+  readonly schedule?: number
+  /** While the run is on; afterwards all faults stop. */
+  readonly faults: Faults
+  /** The trainer reports whenever it likes, the corpus grows meanwhile, rewards come doubled with other values, late or not at all. */
+  readonly unruly: boolean
+  /** Records that no station may take in are mixed into every topic. */
+  readonly poison: boolean
+  readonly selection: Partial<NaiveConfig>
+  /** Other fields of the run. */
+  readonly more?: object
+}
+
+const textOf = new Map(documents.map((document) => [document.text, document.docId]))
+/** Documents that no labeler can label. */
+export const unlabelable = (docId: bigint): boolean => docId % 17n === 0n
+
+/** A run in a world where things fail, with everything that an oracle needs to say what should have come out. */
+export class World {
+  readonly random: Seeded
+  readonly run: RunConfig
+  readonly driver: FaultDriver
+  readonly topics: ReturnType<typeof runTopics>
+  readonly #options: WorldOptions
+  readonly #store = new MemoryStore()
+  #documentsLeft: (typeof documents)[number][]
+  #stepLast = 0
+  #scored = 0
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.random = new Seeded(options.seed)
+    this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...options.more })
+    this.topics = runTopics(this.run.name)
+    const single: string[] = [this.topics.selections.name, this.topics.progress.name]
+    const schedule = new Seeded(options.schedule ?? options.seed + 1_000_003)
+    const spread = 1 + schedule.below(4)
+    const partitions = (topic: string) => (single.includes(topic) || topic.endsWith('-state') ? 1 : spread)
+    this.driver = new FaultDriver(schedule, partitions, { ports: (call) => this.#ports(call) })
+    this.#documentsLeft = documents.slice(0, 50 + this.random.below(30))
+  }
+
+  manifests(): Manifest[] {
+    return this.decisions<Manifest>(Manifest.name)
+  }
+
+  decisions<T extends Manifest | RoundOpened | RoundClosed>(name: string): T[] {
+    const all = this.driver.log.records<T>(this.topics.consoleState.name)
+    return all.filter(({ record }) => record === name).map(({ value }) => value)
+  }
+
+  /** The selection that a manifest speaks of, read as a trainer does: by offset. */
+  selected(manifest: Manifest): bigint[] {
+    const chunks = this.driver.log.records<SelectionChunk>(this.topics.selections.name)
+    const ids: bigint[] = []
+    for (let i = 0; ids.length < manifest.documents; i++) {
+      const chunk = chunks.find(({ offset }) => offset === manifest.chunkOffsetFirst + i)
+      if (
+        chunk === undefined ||
+        chunk.value.indexFirst !== i * manifest.chunkDocuments ||
+        chunk.value.round !== manifest.round
+      )
+        throw new Error(`round ${manifest.round}: chunk ${i} does not stand where the manifest says`)
+      ids.push(...chunk.value.docIds)
+    }
+    return ids
+  }
+
+  /** The whole run: a corpus, then rounds under faults, then peace, in which everything that is due must come. */
+  async play(): Promise<void> {
+    const { faults, unruly } = this.#options
+    const stations = dataflow(this.run)
+    const corpus = stations.filter(({ name }) => name.startsWith('label'))
+    this.driver.faults = faults
+    this.driver.add(corpus)
+    if (unruly) {
+      this.#ingest(10)
+      await this.#steps(this.random.below(200))
+    } else {
+      this.#ingest(this.#documentsLeft.length)
+      await this.#whileDisturbed()
+    }
+    this.driver.add(stations.filter((station) => !corpus.includes(station)))
+    await (unruly ? this.#unrulyRun() : this.#orderlyRun())
+    this.driver.faults = noFaults
+    this.#ingest(this.#documentsLeft.length)
+    await this.#peace()
+    this.#report((roundsMax - 1) * this.run.updateSteps)
+    await this.#peace()
+  }
+
+  async #orderlyRun(): Promise<void> {
+    await this.#whileDisturbed()
+    for (let round = 1; round < roundsMax; round++) {
+      this.#report(round * this.run.updateSteps, 7)
+      await this.#whileDisturbed()
+    }
+  }
+
+  async #unrulyRun(): Promise<void> {
+    for (let i = 0; i < 40; i++) {
+      await this.#steps(this.random.below(40))
+      if (this.random.chance(0.3)) this.#ingest(5)
+      if (this.random.chance(0.25)) this.#report(Math.min(this.#stepLast + 5, (roundsMax - 1) * this.run.updateSteps))
+      if (this.#options.poison && this.random.chance(0.3)) this.#poison()
+      if (this.random.chance(0.2)) this.driver.tick()
+    }
+  }
+
+  /** Under faults there is always something to do; when nothing is left for a moment, what is due has come. */
+  async #whileDisturbed(): Promise<void> {
+    const faults = this.driver.faults
+    await this.#steps(60 + this.random.below(60))
+    this.driver.faults = noFaults
+    await this.#peace()
+    this.driver.faults = faults
+  }
+
+  async #peace(): Promise<void> {
+    await this.driver.settle()
+    // Answers that will never come are waited for no longer than the deadline.
+    for (let i = 0; i < 20; i++) {
+      this.driver.nowMs += 3 * 3600_000
+      this.driver.tick()
+      await this.driver.settle()
+    }
+  }
+
+  async #steps(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.driver.step()
+  }
+
+  #ingest(count: number): void {
+    const some = this.#documentsLeft.splice(0, count)
+    this.driver.append(
+      some.map((value) => ({ topic: topics.documents.name, record: Document, key: `${value.docId}`, value })),
+    )
+  }
+
+  /** What a trainer says; one that has no selection yet, or was started again, says odd things, which are its right. */
+  #report(step: number, position?: number): void {
+    this.#stepLast = Math.max(this.#stepLast, step)
+    const round = this.manifests().at(-1)?.round ?? 0
+    const value: Progress = {
+      run: this.run.name,
+      step,
+      tokens: step * 100,
+      round,
+      position: position ?? this.random.below(70),
+      trainLoss: 1,
+      referenceLoss: null,
+      corpusLoss: null,
+      checkpoint:
+        position === undefined && step < (roundsMax - 1) * this.run.updateSteps && this.random.chance(0.2)
+          ? null
+          : { path: `step-${step}`, digest: 'x'.repeat(step), step },
+    }
+    this.driver.append([{ topic: this.topics.progress.name, record: Progress, key: this.run.name, value }])
+  }
+
+  #poison(): void {
+    const { random } = this
+    const old = this.driver.log.records<Reward>(this.topics.rewards.name).map(({ value }) => value)
+    if (old.length > 0) {
+      const some = random.pick(old)
+      const value = random.pick<Reward>([
+        { ...some, reward: some.reward + 1 },
+        { ...some, reward: Number.NaN },
+        { ...some, reward: Number.POSITIVE_INFINITY },
+        { ...some, round: some.round + 1 + random.below(3) },
+        { ...some, run: 'another', reward: 5 },
+        { ...some, actor: 'nobody' },
+        { ...some, docId: some.docId ^ 1n },
+        { ...some, checkpointDigest: 'another' },
+      ])
+      this.driver.append([{ topic: this.topics.rewards.name, record: Reward, key: `${value.docId}`, value }])
+    }
+    const actor = random.pick(this.run.selection.actors).name
+    const docId = random.pick(documents).docId
+    const good: Label = { docId, actor, subcategory: subcategoryOf(actor, docId), score: 1, tokens: 5, version: 'v1' }
+    const value = random.pick<Label>([
+      { ...good, actor: 'nobody' },
+      { ...good, subcategory: -1 },
+      { ...good, score: Number.NaN },
+      { ...good, version: 'not plain' },
+      { ...good, version: 'v2', subcategory: 0 },
+    ])
+    this.driver.append([{ topic: labelsTopic(actor).name, record: Label, key: `${docId}`, value }])
+  }
+
+  #ports(call: Call): Ports {
+    const { unruly } = this.#options
+    return {
+      store: faultyStore(this.#store, call, this.random),
+      labelModel: (actor) => ({
+        actor,
+        version: 'v1',
+        label: (inputs) =>
+          call(() =>
+            inputs.map(({ text }) => {
+              const docId = textOf.get(text)!
+              if (unlabelable(docId)) return { ok: false, reason: 'unlabelable', message: 'no' }
+              return { ok: true, subcategory: subcategoryOf(actor, docId), score: 1 }
+            }),
+          ),
+      }),
+      influence: {
+        graphDigest: 'graph',
+        estimator: 'test',
+        projectionSeed: '0',
+        score: ({ digest }, texts) =>
+          call(() =>
+            texts.map((text) => {
+              const reward = rewardOf(digest, textOf.get(text)!)
+              if (!unruly) return reward
+              // A worker that never answers the same twice: which answer counts then shows in every bit.
+              this.#scored++
+              return this.random.chance(0.03) ? Number.NaN : reward + this.#scored / 1000
+            }),
+          ),
+      },
+      console: {
+        columns: this.run.selection.actors.map(({ name }) => ({
+          actor: name,
+          version: 'v1',
+          topic: labelsTopic(name).name,
+        })),
+        selections: { selection: (manifest) => this.#chunks(call, manifest) },
+        now: () => this.driver.nowMs,
+      },
+    }
+  }
+
+  /** As the real reader: a manifest may be readable before the chunks that it speaks of. */
+  async *#chunks(call: Call, manifest: Manifest): AsyncGenerator<readonly bigint[]> {
+    for (;;) {
+      await call(() => {})
+      const pending = this.driver.log.markersPending.some(({ topic }) => topic === this.topics.selections.name)
+      if (!pending) break
+    }
+    yield this.selected(manifest)
+  }
+}
