@@ -1,4 +1,4 @@
-import { WinnowError } from './errors.ts'
+import { exitCodes, WinnowError } from './errors.ts'
 
 /** Anything that was started and can be ended in order. */
 export interface Stoppable {
@@ -14,6 +14,42 @@ export interface ProcessLike {
   readonly env: NodeJS.ProcessEnv
 }
 
+/**
+ * One Ctrl-C may arrive twice: the terminal signals the whole process group, and a launcher between (npm, an older Node) hands its own copy
+ * on. What comes so soon after the first is the same.
+ */
+const sameInterruptMs = 300
+
+/**
+ * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`; a second one ends the process at once with 130.
+ * `release` gives the signals back.
+ */
+export function interruptible(
+  host: ProcessLike = process,
+  onFirst: () => void = () => {},
+): { readonly signal: AbortSignal; release(): void } {
+  const interrupted = new AbortController()
+  let again = false
+  const onSignal = () => {
+    if (again) host.exit(exitCodes.interrupted)
+    if (interrupted.signal.aborted) return
+    setTimeout(() => {
+      again = true
+    }, sameInterruptMs).unref()
+    onFirst()
+    interrupted.abort()
+  }
+  host.on('SIGINT', onSignal)
+  host.on('SIGTERM', onSignal)
+  return {
+    signal: interrupted.signal,
+    release: () => {
+      host.off('SIGINT', onSignal)
+      host.off('SIGTERM', onSignal)
+    },
+  }
+}
+
 /** How a service ends itself when it fails after its start. */
 export type Fail = (error: unknown) => void
 
@@ -27,7 +63,6 @@ export async function runUntilSignal(
   start: (signal: AbortSignal, fail: Fail) => Promise<readonly Stoppable[]>,
   host: ProcessLike = process,
 ): Promise<number> {
-  const interrupted = new AbortController()
   let failure: { error: unknown } | undefined
   let end: () => void = () => {}
   const ended = new Promise<void>((resolve) => {
@@ -38,23 +73,16 @@ export async function runUntilSignal(
     failure ??= { error }
     end()
   }
-  const onSignal = () => {
-    if (interrupted.signal.aborted) host.exit(130)
-    interrupted.abort()
-    end()
-  }
-  host.on('SIGINT', onSignal)
-  host.on('SIGTERM', onSignal)
+  const { signal, release } = interruptible(host, () => end())
   try {
-    const started = await start(interrupted.signal, fail)
+    const started = await start(signal, fail)
     await ended
     for (const one of [...started].reverse()) await one.close().catch(fail)
   } catch (error) {
     // A start that was told to stop may do so by throwing.
-    if (!interrupted.signal.aborted) fail(error)
+    if (!signal.aborted) fail(error)
   } finally {
-    host.off('SIGINT', onSignal)
-    host.off('SIGTERM', onSignal)
+    release()
   }
   if (failure === undefined) return 0
   printError(failure.error, host)

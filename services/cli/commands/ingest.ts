@@ -3,6 +3,7 @@ import { type LabelProgress, waitForLabels } from '../../host/label-progress.ts'
 import { ingestCommand } from '../../ingest/command.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
+import { interruptible } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -24,17 +25,15 @@ export const ingest = (context: CliContext): Command =>
     .option('--json', 'the result as JSON')
     .addHelpText('after', example('winnow ingest corpus/*.jsonl.gz', 'zcat part.gz | winnow ingest --name part -'))
     .action(async (paths: string[], options: Options) => {
-      const interrupted = new AbortController()
-      const onSignal = () => {
-        if (interrupted.signal.aborted) process.exit(exitCodes.interrupted)
+      const stop = new AbortController()
+      const interrupted = interruptible(process, () => {
         context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
-        interrupted.abort()
-      }
-      process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+        stop.abort()
+      })
       let failure: unknown
       const fail = (error: unknown) => {
         failure ??= error
-        interrupted.abort()
+        stop.abort()
       }
       const { config, runtime, close } = await context.connectOrStart(options, fail)
       try {
@@ -45,25 +44,25 @@ export const ingest = (context: CliContext): Command =>
           {
             ...runtime,
             clock: systemClock,
-            signal: interrupted.signal,
+            signal: stop.signal,
             stdin: context.stdin,
             stdout: context.stdout,
             stderr: context.stderr,
           },
         )
-        const waited = options.wait && !interrupted.signal.aborted
+        const waited = options.wait && !stop.signal.aborted
         if (waited) {
-          const labels = await waitForLabels(runtime, config, { signal: interrupted.signal, terminal: context.stderr })
+          const labels = await waitForLabels(runtime, config, { signal: stop.signal, terminal: context.stderr })
           context.stderr.write(`${inWords(labels)}\n`)
-          if (!labels.done && !interrupted.signal.aborted)
+          if (!labels.done && !stop.signal.aborted)
             throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
               hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
             })
         }
         if (failure !== undefined) throw failure
-        context.exitCode(waited && interrupted.signal.aborted ? exitCodes.interrupted : code)
+        context.exitCode(waited && stop.signal.aborted ? exitCodes.interrupted : code)
       } finally {
-        process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+        interrupted.release()
         await close()
       }
     })

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { interruptible } from '../../runtime/lifecycle.ts'
 import { simulateCommand } from '../../simulate/command.ts'
 import type { SimulateOptions } from '../../simulate/simulate.ts'
 import { type CliContext, example } from '../context.ts'
@@ -14,8 +15,10 @@ export const simulate = (context: CliContext): Command =>
     .option('--json', 'what it came to, as JSON')
     .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
     .action(async (options: Omit<SimulateOptions, 'signal'> & { json?: boolean }) => {
-      const interrupted = new AbortController()
-      const stop = () => interrupted.abort()
-      process.once('SIGINT', stop).once('SIGTERM', stop)
-      await simulateCommand({ ...options, signal: interrupted.signal }, context)
+      const { signal, release } = interruptible()
+      try {
+        await simulateCommand({ ...options, signal }, context)
+      } finally {
+        release()
+      }
     })

@@ -3,6 +3,7 @@ import { runTopics, topics } from '../../../schemas/index.ts'
 import { DecodeError } from '../../runtime/codec.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
+import { interruptible } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -39,9 +40,9 @@ export const tail = (context: CliContext): Command =>
           },
           onFailure: ended.reject,
         })
-        process.once('SIGINT', () => ended.resolve()).once('SIGTERM', () => ended.resolve())
+        const { release } = interruptible(process, () => ended.resolve())
         context.stdout.once('error', () => ended.resolve())
-        await ended.promise
+        await ended.promise.finally(release)
         await consumer.close()
       } finally {
         await close()

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { WinnowError } from '../../../services/runtime/errors.ts'
 import { printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
@@ -42,8 +42,24 @@ test('a second signal ends the process with 130 while the first one still drains
   host.emit('SIGINT')
   await turn()
   expect(host.exits).toEqual([])
+  await sleep(310)
   host.emit('SIGINT')
   expect(host.exits).toEqual([130])
+  drained()
+  expect(await running).toBe(0)
+})
+
+test('a Ctrl-C that a launcher hands on as well is one', async () => {
+  const host = new Host()
+  let drained = () => {}
+  const slow = { close: () => new Promise<void>((resolve) => (drained = resolve)) }
+  const running = runUntilSignal(async () => [slow], host)
+  await turn()
+  host.emit('SIGINT')
+  await turn()
+  host.emit('SIGINT')
+  host.emit('SIGTERM')
+  expect(host.exits).toEqual([])
   drained()
   expect(await running).toBe(0)
 })
