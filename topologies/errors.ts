@@ -20,6 +20,7 @@ export const errorCodes = {
   NORMALIZATION: { exit: exitCodes.badData, retriable: false },
   SCHEMA_INCOMPATIBLE: { exit: exitCodes.configuration, retriable: false },
   MODEL_UNUSABLE: { exit: exitCodes.configuration, retriable: false },
+  CHECKPOINT_INCOMPLETE: { exit: exitCodes.badData, retriable: true },
   DATA_FOLDER_LOCKED: { exit: exitCodes.configuration, retriable: true },
   POSITION_REFUSED: { exit: exitCodes.badData, retriable: false },
   REPLAY_DIFFERS: { exit: exitCodes.guarantee, retriable: false },

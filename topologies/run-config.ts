@@ -27,6 +27,25 @@ const runConfigSchema = z
         projectionSeed: z.string().default('winnow'),
         /** Windows of a document that count; the rest of a long one is not looked at. */
         windowsMax: positive.default(1),
+        // What follows is optional rather than defaulted, so that a run recorded before it existed is still the same record.
+        /** `gradient` (the default): products of projected gradients; `probe`: the reference loss before minus after a small step. */
+        estimator: z.enum(['gradient', 'probe']).optional(),
+        /** H of Eq. 3: `identity` (the default) or `fisher`: damped second moment of the reference samples' gradients. */
+        hessian: z.enum(['identity', 'fisher']).optional(),
+        /** lambda of `fisher`, in units of the mean eigenvalue. Default 0.1. */
+        damping: z.number().positive().optional(),
+        /** Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7). */
+        context: positive.optional(),
+        /** Tokens of a window that the next one sees again, as context only. Default 0; the paper: 256 (A.7). */
+        overlap: z.int().min(0).optional(),
+        /** Of `probe`: the learning rate of the step, with `normalize: cosine` its length. Default 0.01. */
+        probeStep: z.number().positive().optional(),
+        /** How the rewards for several reference tasks become one. Default: mean. */
+        combine: z.enum(['mean', 'max']).optional(),
+      })
+      .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
+        path: ['hessian'],
+        message: 'a probe takes no Hessian',
       })
       .prefault({}),
     trainer: z
@@ -43,6 +62,8 @@ const runConfigSchema = z
     /** Files of JSON lines with `text`: what rewards measure against, what the trainer is evaluated on. */
     reference: z.strictObject({
       reward: z.string(),
+      /** Further tasks that rewards measure against, each with a gradient of its own; see `influence.combine`. */
+      moreRewards: z.array(z.string()).min(1).optional(),
       evaluation: z.string(),
       corpus: z.string(),
       samplesMax: positive.default(256),
@@ -53,6 +74,10 @@ const runConfigSchema = z
     checkpoints: z.string(),
   })
   .superRefine((run, context) => {
+    if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {
+      const path = ['influence', 'overlap']
+      context.addIssue({ code: 'custom', path, message: 'must be less than the context of a window' })
+    }
     for (const { name } of run.selection.actors) {
       if (!plainName.test(name))
         context.addIssue({ code: 'custom', path: ['selection', 'actors', name], message: plainNameRule })

@@ -1,24 +1,61 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { InfluenceModel } from '../../topologies/stations/influence.ts'
 import type { Service } from '../host/services.ts'
-import { createInfluence } from '../model/influence.ts'
+import { createInfluence, type InfluenceOptions } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
+import type { Sequence } from '../model/sequences.ts'
 import { readReference } from '../trainer/reference.ts'
 
-/** Rewards of a run's documents from its reference task, at whatever checkpoint a request names. */
+/** How a run's configuration wants rewards computed. */
+export function influenceOptions(run: RunConfig): InfluenceOptions {
+  const {
+    windowsMax,
+    context = run.trainer.context,
+    estimator,
+    hessian,
+    damping,
+    overlap,
+    probeStep,
+    combine,
+  } = run.influence
+  return {
+    projectionSeed: run.influence.projectionSeed,
+    normalize: run.influence.normalize,
+    context,
+    windows: windowsMax,
+    ...(estimator !== undefined && { estimator }),
+    ...(hessian !== undefined && { hessian }),
+    ...(damping !== undefined && { damping }),
+    ...(overlap !== undefined && { overlap }),
+    ...(probeStep !== undefined && { probeStep }),
+    ...(combine !== undefined && { combine }),
+  }
+}
+
+/** The reference tasks that a run's rewards measure against. */
+export async function rewardTasks(run: RunConfig, model: Model, samplesMax: number): Promise<Sequence[][]> {
+  const { context = run.trainer.context } = run.influence
+  const tasks: Sequence[][] = []
+  for (const path of [run.reference.reward, ...(run.reference.moreRewards ?? [])])
+    tasks.push(await readReference(path, model, context, samplesMax))
+  return tasks
+}
+
+/** Rewards of a run's documents from its reference tasks, at whatever checkpoint a request names. */
 export async function createRunInfluence(run: RunConfig, model: Model): Promise<InfluenceModel & Service> {
-  const { context } = run.trainer
-  const { normalize, projectionSeed, windowsMax } = run.influence
-  const reference = await readReference(run.reference.reward, model, context, run.reference.samplesMax)
-  const influence = createInfluence(model, { projectionSeed, normalize, context, windows: windowsMax })
+  const options = influenceOptions(run)
+  const tasks = await rewardTasks(run, model, run.reference.samplesMax)
+  const influence = createInfluence(model, options)
+  const { influence: projected, train } = model.description.graphs
+  const several = tasks.length > 1 ? `/${options.combine ?? 'mean'}-of-${tasks.length}` : ''
   return {
     name: `influence of ${run.name}`,
-    graphDigest: model.description.graphs.influence.sha256,
-    estimator: influence.estimator,
-    projectionSeed,
+    graphDigest: (options.estimator === 'probe' ? train : projected).sha256,
+    estimator: influence.estimator + several,
+    projectionSeed: options.projectionSeed,
     async score(checkpoint, texts) {
       // Computed once a checkpoint, however many batches ask.
-      await influence.setReference(checkpoint, reference)
+      await influence.setReference(checkpoint, tasks)
       return influence.score(checkpoint, texts)
     },
     close: () => influence.close(),

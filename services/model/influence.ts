@@ -1,141 +1,122 @@
 import { createHash } from 'node:crypto'
 import { WinnowError } from '../runtime/errors.ts'
+import type { PreparedReference, ReferenceSummary } from './estimators/estimator.ts'
+import { gradientEstimator } from './estimators/gradient.ts'
+import { probeEstimator } from './estimators/probe.ts'
 import type { Model } from './model.ts'
-import { projectedSize } from './projection.ts'
 import { Recent } from './recent.ts'
 import { documentWindows, type Sequence, type TokenIds } from './sequences.ts'
-import { addScaled, dot, norm } from './vector.ts'
-import type { ModelWorker } from './worker/client.ts'
 import type { Checkpoint } from './worker/operations.ts'
 
 export interface InfluenceOptions {
+  /** `gradient`: products of projected gradients; `probe`: the reference loss before minus after one small step. Default: gradient. */
+  estimator?: 'gradient' | 'probe'
   projectionSeed: string
-  /** `cosine` divides by the norms of both gradients: rewards of long and short, early and late documents compare. */
+  /** `cosine` takes the lengths of gradients out: rewards of long and short, early and late documents compare. */
   normalize: 'none' | 'cosine'
+  /** Of `gradient`: H of Eq. 3. Default: identity. */
+  hessian?: 'identity' | 'fisher'
+  /** Of `fisher`, see fisher.ts. Default: 0.1, as DataInf. */
+  damping?: number
+  /** Of `probe`: learning rate of the step, or with `cosine` its length. Small, so that the loss is almost linear along it. */
+  probeStep?: number
   /** Targets in a window of a document. */
   context: number
-  /** Windows of a document at most, from its start; their gradients are averaged by targets. */
+  /** Tokens that a window sees again of the one before; see documentWindows. Default: 0. */
+  overlap?: number
+  /** Windows of a document at most, from its start; averaged by targets. */
   windows?: number
-  /** Threads that compute gradients. The result does not depend on it. */
+  /** How the rewards for several tasks become one. Default: mean. */
+  combine?: 'mean' | 'max'
+  /** Threads that compute. The result does not depend on it. */
   workers?: number
 }
 
-/** What a reference is at a checkpoint. */
-export interface ReferenceSummary {
-  /** Mean over the sequences of their mean losses. */
-  loss: number
-  sequences: number
-  /** Norm of the mean projected gradient. */
-  gradientNorm: number
-}
-
 /**
- * Rewards of documents (SELECTION.md, "Rewards", estimator `gradient`, H the identity): the inner product of the document's
- * projected gradient with the mean projected gradient of the reference, both of mean loss per token. Positive: a gradient step
- * on the document lowers the reference loss. A document's reward is a function of the document, the checkpoint, the reference
- * and the options alone, to the bit: every window is run as a batch of its own.
+ * Rewards of documents (SELECTION.md, "Rewards"). Positive: a gradient step on the document lowers the reference loss. A document's
+ * reward is a function of the document, the checkpoint, the reference and the options alone, to the bit: every window is run as a
+ * batch of its own, and nothing is computed across the documents that are asked for together.
  */
 export interface Influence {
-  /** As rewards name it, for example `gradient/cosine/identity`. */
+  /** As reward events name it, for example `gradient/cosine/identity`. */
   readonly estimator: string
-  /** Computes the mean gradient of the reference at the checkpoint, once: it is kept for the two checkpoints used last. */
-  setReference(checkpoint: Checkpoint, reference: readonly Sequence[]): Promise<ReferenceSummary>
+  /** Computes what is needed of the reference tasks at the checkpoint, once: it is kept for the two checkpoints used last. */
+  setReference(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<readonly ReferenceSummary[]>
   /**
    * Rewards of documents, texts or token ids, at a checkpoint whose reference was set. 0 where a gradient vanishes.
-   * @throws WinnowError CONFIGURATION where no reference was set; BAD_DATA where the checkpoint is unusable.
+   * @throws WinnowError CONFIGURATION where no reference was set; CHECKPOINT_INCOMPLETE or BAD_DATA where the checkpoint is unusable.
    */
   score(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[]>
+  /** As score, for each task apart: [documents][tasks]. */
+  scoreTasks(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[][]>
   close(): Promise<void>
-}
-
-interface ReferenceGradient extends ReferenceSummary {
-  gradient: Float64Array
 }
 
 /** Kept from the moment its computation starts, so that batches that come at once share it. */
 interface KeptReference {
   referenceDigest: string
-  result: Promise<ReferenceGradient>
+  prepared: Promise<PreparedReference>
 }
 
 const referencesMax = 2
 /** Of a text only windows * context * 16 UTF-16 units are tokenized: more than the windows hold of any prose, but not a megabyte. */
 const unitsPerToken = 16
-/** Sequences in one call of a worker: long enough to hide the call, short enough to share work evenly. */
-const sequencesPerCall = 8
 
 export function createInfluence(model: Model, options: InfluenceOptions): Influence {
-  const { projectionSeed, normalize, context, windows = 1, workers = 1 } = options
+  const { normalize, context, overlap = 0, windows = 1, workers = 1, combine = 'mean' } = options
+  const { projectionSeed, hessian = 'identity', damping = 0.1, probeStep = 0.01 } = options
   const pool = Array.from({ length: workers }, () => model.startWorker())
+  const estimator =
+    options.estimator === 'probe'
+      ? probeEstimator(pool, { normalize, step: probeStep })
+      : gradientEstimator(model.description, pool, { projectionSeed, normalize, hessian, damping })
   const references = new Recent<KeptReference>(referencesMax)
-  const size = projectedSize(model.description)
-
-  async function gradientsOf(checkpoint: Checkpoint, sequences: readonly Sequence[]): Promise<Gradients[]> {
-    return inParallel(pool, sequences, (worker, part) =>
-      worker
-        .call('gradients', { checkpoint, projectionSeed, sequences: part })
-        .then(({ phi, losses, targets }) =>
-          part.map((_, i) => ({ phi: phi.subarray(i * size, (i + 1) * size), loss: losses[i]!, targets: targets[i]! })),
-        ),
-    )
-  }
 
   async function tokensOf(document: string | TokenIds): Promise<TokenIds> {
     if (typeof document !== 'string') return document
     return model.tokenizer.encode(document.slice(0, windows * context * unitsPerToken))
   }
 
-  async function meanGradient(checkpoint: Checkpoint, reference: readonly Sequence[]): Promise<ReferenceGradient> {
-    const gradients = await gradientsOf(checkpoint, reference)
-    const gradient = new Float64Array(size)
-    for (const { phi } of gradients) addScaled(gradient, phi, 1 / reference.length)
-    const loss = gradients.reduce((sum, each) => sum + each.loss, 0) / reference.length
-    return { gradient, loss, sequences: reference.length, gradientNorm: norm(gradient) }
-  }
-
-  function keepReference(checkpoint: Checkpoint, reference: readonly Sequence[]): KeptReference {
-    const referenceDigest = digestOf(reference)
+  function keepReference(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): KeptReference {
+    const referenceDigest = digestOf(tasks)
     const found = references.get(checkpoint.digest)
     if (found?.referenceDigest === referenceDigest) return found
-    const result = meanGradient(checkpoint, reference)
+    const kept = { referenceDigest, prepared: estimator.prepare(checkpoint, tasks) }
     // What failed is computed anew the next time: the file may be there by then. The caller gets the failure itself.
-    result.catch(() => references.delete(checkpoint.digest))
-    const kept = { referenceDigest, result }
+    kept.prepared.catch(() => {
+      if (references.get(checkpoint.digest) === kept) references.delete(checkpoint.digest)
+    })
     references.set(checkpoint.digest, kept)
     return kept
   }
 
-  return {
-    estimator: `gradient/${normalize}/identity`,
+  async function scoreTasks(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[][]> {
+    const kept = references.get(checkpoint.digest)
+    if (kept === undefined)
+      throw new WinnowError('CONFIGURATION', `No reference was set for the checkpoint ${checkpoint.path}`, {
+        hint: 'Call setReference with this checkpoint first; it is kept for two checkpoints.',
+      })
+    const prepared = await kept.prepared
+    const tokens = await Promise.all(documents.map(tokensOf))
+    return prepared.score(tokens.map((each) => documentWindows(each, context, windows, overlap)))
+  }
 
-    async setReference(checkpoint, reference) {
-      if (reference.length === 0)
+  return {
+    estimator: estimator.name,
+
+    async setReference(checkpoint, tasks) {
+      if (tasks.length === 0 || tasks.some(({ length }) => length === 0))
         throw new WinnowError('CONFIGURATION', 'The reference has no sequences', {
-          hint: 'Name at least one reference task.',
+          hint: 'Name at least one reference task, and none that is empty.',
         })
-      const { loss, sequences, gradientNorm } = await keepReference(checkpoint, reference).result
-      return { loss, sequences, gradientNorm }
+      return (await keepReference(checkpoint, tasks).prepared).summaries
     },
 
     async score(checkpoint, documents) {
-      const kept = references.get(checkpoint.digest)
-      if (kept === undefined)
-        throw new WinnowError('CONFIGURATION', `No reference was set for the checkpoint ${checkpoint.path}`, {
-          hint: 'Call setReference with this checkpoint first; it is kept for two checkpoints.',
-        })
-      const reference = await kept.result
-      const tokens = await Promise.all(documents.map(tokensOf))
-      const cut = tokens.map((each) => documentWindows(each, context, windows))
-      const gradients = await gradientsOf(checkpoint, cut.flat())
-      let at = 0
-      return cut.map(({ length }) => {
-        const gradient = averageByTargets(gradients.slice(at, at + length), size)
-        at += length
-        const product = dot(gradient, reference.gradient)
-        if (normalize === 'none' || product === 0) return product
-        return product / (norm(gradient) * reference.gradientNorm)
-      })
+      return (await scoreTasks(checkpoint, documents)).map((rewards) => combined(rewards, combine))
     },
+
+    scoreTasks,
 
     async close() {
       await Promise.all(pool.map((worker) => worker.close()))
@@ -143,43 +124,18 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
   }
 }
 
-interface Gradients {
-  phi: Float32Array
-  loss: number
-  targets: number
-}
+const combined = (rewards: readonly number[], how: 'mean' | 'max'): number =>
+  how === 'max' ? Math.max(...rewards) : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length
 
-function averageByTargets(windows: readonly Gradients[], size: number): Float64Array {
-  const total = windows.reduce((sum, { targets }) => sum + targets, 0)
-  const mean = new Float64Array(size)
-  for (const { phi, targets } of windows) addScaled(mean, phi, targets / total)
-  return mean
-}
-
-/** Shares out the sequences in parts; results in the order of the sequences. */
-async function inParallel<T>(
-  pool: readonly ModelWorker[],
-  sequences: readonly Sequence[],
-  compute: (worker: ModelWorker, part: readonly Sequence[]) => Promise<T[]>,
-): Promise<T[]> {
-  const results: T[][] = []
-  let next = 0
-  async function work(worker: ModelWorker): Promise<void> {
-    while (next * sequencesPerCall < sequences.length) {
-      const part = next++
-      results[part] = await compute(worker, sequences.slice(part * sequencesPerCall, (part + 1) * sequencesPerCall))
-    }
-  }
-  await Promise.all(pool.map(work))
-  return results.flat()
-}
-
-function digestOf(sequences: readonly Sequence[]): string {
+function digestOf(tasks: readonly (readonly Sequence[])[]): string {
   const hash = createHash('sha256')
-  for (const { ids, mask } of sequences) {
-    hash.update(`${ids.length};`)
-    for (const { buffer, byteOffset, byteLength } of [ids, mask])
-      hash.update(new Uint8Array(buffer, byteOffset, byteLength))
+  for (const sequences of tasks) {
+    hash.update(`task of ${sequences.length}:`)
+    for (const { ids, mask } of sequences) {
+      hash.update(`${ids.length};`)
+      for (const { buffer, byteOffset, byteLength } of [ids, mask])
+        hash.update(new Uint8Array(buffer, byteOffset, byteLength))
+    }
   }
   return hash.digest('hex')
 }

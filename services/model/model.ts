@@ -8,6 +8,8 @@ export interface ModelOptions {
   graphs?: string
   /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
   threads?: number
+  /** Memory for checkpoints in each worker thread that computes rewards; the one in use always fits. Default: 1 GiB. */
+  checkpointBytesMax?: number
 }
 
 /** The demo's model: Llama, 2 layers of 64, vocabulary of 4,096. */
@@ -24,7 +26,8 @@ export interface Model {
 }
 
 /** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
-export async function openModel({ graphs = demoGraphs, threads = 1 }: ModelOptions = {}): Promise<Model> {
+export async function openModel(options: ModelOptions = {}): Promise<Model> {
+  const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30 } = options
   const description = await readDescription(graphs)
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size)
   const workers: ModelWorker[] = []
@@ -32,7 +35,7 @@ export async function openModel({ graphs = demoGraphs, threads = 1 }: ModelOptio
     description,
     tokenizer,
     startWorker() {
-      const worker = new ModelWorker({ folder: graphs, threads })
+      const worker = new ModelWorker({ folder: graphs, threads, checkpointBytesMax })
       workers.push(worker)
       return worker
     },

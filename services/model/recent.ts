@@ -1,10 +1,12 @@
-/** Keeps the values used last, at most `sizeMax` of them. */
+/** Keeps the values used last, as many as together weigh at most `weightMax`, and always the very last. By default each weighs 1. */
 export class Recent<Value> {
   readonly #values = new Map<string, Value>()
-  readonly #sizeMax: number
+  readonly #weightMax: number
+  readonly #weightOf: (value: Value) => number
 
-  constructor(sizeMax: number) {
-    this.#sizeMax = sizeMax
+  constructor(weightMax: number, weightOf: (value: Value) => number = () => 1) {
+    this.#weightMax = weightMax
+    this.#weightOf = weightOf
   }
 
   get(key: string): Value | undefined {
@@ -17,7 +19,18 @@ export class Recent<Value> {
     // A Map keeps the order of insertion: the first key is the one unused for longest.
     this.#values.delete(key)
     this.#values.set(key, value)
-    for (const oldest of this.#values.keys()) if (this.#values.size > this.#sizeMax) this.#values.delete(oldest)
+    this.makeRoom(0)
+  }
+
+  /** Lets go of the values unused for longest until one that weighs `weight` fits beside the others. */
+  makeRoom(weight: number): void {
+    let total = weight
+    for (const value of this.#values.values()) total += this.#weightOf(value)
+    for (const [oldest, value] of this.#values) {
+      if (total <= this.#weightMax || (weight === 0 && this.#values.size === 1)) return
+      this.#values.delete(oldest)
+      total -= this.#weightOf(value)
+    }
   }
 
   delete(key: string): void {

@@ -9,9 +9,12 @@ export interface FloatTensor {
   data: Float32Array
 }
 
-export interface SafetensorsFile {
+export interface SafetensorsContent {
   tensors: Map<string, FloatTensor>
   metadata: Record<string, string>
+}
+
+export interface SafetensorsFile extends SafetensorsContent {
   /** SHA-256 of the whole file, hexadecimal. */
   digest: string
 }
@@ -23,35 +26,56 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1)
 }
 
-/**
- * Reads a safetensors file of F32 tensors. The tensors must cover the file's data exactly, so that a truncated or half-written
- * file is never taken for a checkpoint.
- * @throws WinnowError BAD_DATA naming the file, also where it does not exist.
- */
+/** @throws WinnowError BAD_DATA naming the file, also where it does not exist; see parseSafetensors. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw unreadable(path, 'it cannot be opened', cause)
   })
+  return { ...parseSafetensors(path, bytes), digest: createHash('sha256').update(bytes).digest('hex') }
+}
+
+/**
+ * The tensors of a safetensors file, F32, or F16 or BF16, which become F32 without a loss. They must cover the file's data exactly, so that
+ * a truncated or half-written file is never taken for a checkpoint.
+ * @throws WinnowError BAD_DATA naming the file.
+ */
+export function parseSafetensors(path: string, bytes: Buffer): SafetensorsContent {
   const { header, dataStart } = parseHeader(path, bytes)
   const metadata = (header.__metadata__ ?? {}) as Record<string, string>
   const tensors = new Map<string, FloatTensor>()
   let end = 0
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__')
   for (const [name, value] of entries) {
-    const { shape, first, last } = parseEntry(path, name, value)
+    const { shape, first, last, decode } = parseEntry(path, name, value)
     if (dataStart + last > bytes.length)
       throw unreadable(
         path,
         `tensor ${name} ends ${dataStart + last - bytes.length} bytes after the file: it is truncated`,
       )
     end += last - first
-    // A copy, because a Float32Array must start at a multiple of 4 in its buffer.
-    const data = new Float32Array(last / 4 - first / 4)
-    new Uint8Array(data.buffer).set(bytes.subarray(dataStart + first, dataStart + last))
-    tensors.set(name, { shape, data })
+    tensors.set(name, { shape, data: decode(bytes.subarray(dataStart + first, dataStart + last)) })
   }
   if (dataStart + end !== bytes.length) throw unreadable(path, 'its tensors do not cover its data')
-  return { tensors, metadata, digest: createHash('sha256').update(bytes).digest('hex') }
+  return { tensors, metadata }
+}
+
+interface Encoding {
+  readonly bytes: number
+  decode(bytes: Buffer): Float32Array
+}
+
+const encodings: Readonly<Record<string, Encoding>> = {
+  // A copy, because a Float32Array must start at a multiple of 4 in its buffer.
+  F32: { bytes: 4, decode: (bytes) => new Float32Array(Uint8Array.from(bytes).buffer) },
+  F16: { bytes: 2, decode: (bytes) => Float32Array.from(new Float16Array(Uint8Array.from(bytes).buffer)) },
+  // The upper half of a float32.
+  BF16: {
+    bytes: 2,
+    decode: (bytes) => {
+      const halves = new Uint16Array(Uint8Array.from(bytes).buffer)
+      return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer)
+    },
+  },
 }
 
 /**
@@ -135,15 +159,22 @@ function parseHeader(path: string, bytes: Buffer): { header: Record<string, unkn
   throw unreadable(path, 'its header is not a JSON object')
 }
 
-function parseEntry(path: string, name: string, value: unknown): { shape: number[]; first: number; last: number } {
+function parseEntry(
+  path: string,
+  name: string,
+  value: unknown,
+): { shape: number[]; first: number; last: number; decode: Encoding['decode'] } {
   const { dtype, shape, data_offsets: offsets } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown }
-  if (dtype !== 'F32') throw unreadable(path, `tensor ${name} is ${String(dtype)}; only F32 is read`)
+  const encoding = encodings[String(dtype)]
+  if (encoding === undefined)
+    throw unreadable(path, `tensor ${name} is ${String(dtype)}; only ${Object.keys(encodings).join(', ')} are read`)
   if (!isNaturals(shape) || !isNaturals(offsets) || offsets.length !== 2)
     throw unreadable(path, `tensor ${name} has no valid shape and offsets`)
   const [first, last] = offsets as [number, number]
-  if (last - first !== 4 * sizeOf(shape) || first % 4 !== 0)
-    throw unreadable(path, `tensor ${name} has ${last - first} bytes, its shape [${shape}] needs ${4 * sizeOf(shape)}`)
-  return { shape, first, last }
+  const needed = encoding.bytes * sizeOf(shape)
+  if (last - first !== needed)
+    throw unreadable(path, `tensor ${name} has ${last - first} bytes, its shape [${shape}] needs ${needed}`)
+  return { shape, first, last, decode: encoding.decode }
 }
 
 function isNaturals(value: unknown): value is number[] {

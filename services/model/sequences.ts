@@ -11,18 +11,22 @@ export interface Sequence {
 }
 
 /**
- * A document as training meets it, cut into windows: <|endoftext|> (the end of the one before), its tokens, <|endoftext|>.
- * Window w predicts tokens w * context + 1 to (w + 1) * context of that stream; at least one window.
+ * A document as training meets it, cut into windows: <|endoftext|> (the end of the one before), its tokens, <|endoftext|>; at least
+ * one window. A window has at most `context` targets. The first `overlap` of every later one are the last of the window before,
+ * seen again as context with weight 0: every token is a target once, and past the first window with at least `overlap` before it.
  */
-export function documentWindows(tokens: TokenIds, context: number, windows: number): Sequence[] {
-  const lengthMax = windows * context + 1
+export function documentWindows(tokens: TokenIds, context: number, windows: number, overlap = 0): Sequence[] {
+  const stride = context - overlap
+  const lengthMax = (windows - 1) * stride + context + 1
   const stream = new Int32Array(Math.min(tokens.length + 2, lengthMax))
   stream[0] = endOfText
   for (let i = 0; i + 1 < stream.length; i++) stream[i + 1] = i < tokens.length ? tokens[i]! : endOfText
   const result: Sequence[] = []
-  for (let from = 0; from + 1 < stream.length; from += context) {
+  for (let from = 0; from === 0 || from + overlap + 1 < stream.length; from += stride) {
     const ids = stream.slice(from, from + context + 1)
-    result.push({ ids, mask: new Float32Array(ids.length).fill(1) })
+    const mask = new Float32Array(ids.length).fill(1)
+    if (from > 0) mask.fill(0, 0, overlap + 1)
+    result.push({ ids, mask })
   }
   return result
 }
@@ -41,15 +45,5 @@ export function referenceSequence(
   const ids = all.slice(-(context + 1))
   const mask = new Float32Array(ids.length).fill(1)
   if (targets === 'continuation') mask.fill(0, 0, Math.max(0, ids.length - continuation.length))
-  return { ids, mask }
-}
-
-/** The sequence with padding at the right that nothing looks at, where the graph needs more tokens. */
-export function padded(sequence: Sequence, lengthMin: number): Sequence {
-  if (sequence.ids.length >= lengthMin) return sequence
-  const ids = new Int32Array(lengthMin)
-  const mask = new Float32Array(lengthMin)
-  ids.set(sequence.ids)
-  mask.set(sequence.mask)
   return { ids, mask }
 }

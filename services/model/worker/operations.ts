@@ -1,10 +1,19 @@
 import type { Sequence } from '../sequences.ts'
 
-/** A weights file and what it must contain, so that a replaced or half-written file is noticed. */
+/** A weights file, or the index of a sharded one, and what it must contain, so that a replaced or half-written file is noticed. */
 export interface Checkpoint {
   path: string
-  /** SHA-256 of the file, hexadecimal. */
+  /** SHA-256, hexadecimal; see checkpoint.ts. */
   digest: string
+}
+
+/** A plain gradient step on the windows of a document, their gradients averaged by targets. */
+export interface ProbeStep {
+  windows: readonly Sequence[]
+  /** The learning rate; with `cosine` the length of the step over the moved parameters. */
+  size: number
+  normalize: 'none' | 'cosine'
+  parameters: 'all' | 'projected'
 }
 
 /** AdamW with decoupled weight decay on matrices. */
@@ -36,16 +45,10 @@ export interface Operations {
     argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[] }
     answer: { phi: Float32Array; losses: Float64Array; targets: Float64Array }
   }
-  /** The mean over `reference` of its losses, before minus after one plain gradient step on `sequence`. */
+  /** Of each task the mean over its sequences of their mean losses, at the checkpoint, or after a step from it. */
   probe: {
-    argument: {
-      checkpoint: Checkpoint
-      sequence: Sequence
-      reference: readonly Sequence[]
-      learningRate: number
-      parameters: 'all' | 'projected'
-    }
-    answer: { reward: number }
+    argument: { checkpoint: Checkpoint; tasks: readonly (readonly Sequence[])[]; step?: ProbeStep }
+    answer: { losses: number[] }
   }
 }
 
@@ -64,6 +67,8 @@ export interface WorkerOptions {
   folder: string
   /** Threads within an operator. */
   threads: number
+  /** Bytes of checkpoints kept in memory; the one in use is always. */
+  checkpointBytesMax: number
   /** See run-guard.ts. */
   guard: SharedArrayBuffer
 }

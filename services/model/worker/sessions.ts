@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { GraphName, ModelDescription } from '../description.ts'
 import type { FloatTensor } from '../safetensors.ts'
-import { padded, type Sequence } from '../sequences.ts'
+import type { Sequence } from '../sequences.ts'
 import type { WorkerOptions } from './operations.ts'
 import { guarded } from './run-guard.ts'
 
@@ -46,8 +46,19 @@ export class Sessions {
 
   /** ids and mask of one sequence as inputs [1, length]. A batch of one, so that a result cannot depend on its neighbours. */
   one(sequence: Sequence): Feeds {
-    const { ids, mask } = padded(sequence, this.description.lengthMin)
-    return { ids: this.ids(ids, 1), mask: new Tensor('float32', mask, [1, mask.length]) }
+    return this.batch([sequence])
+  }
+
+  /** ids and mask of sequences as inputs [sequences, length of the longest], padded at the right. */
+  batch(sequences: readonly Sequence[]): Feeds {
+    const length = Math.max(this.description.lengthMin, ...sequences.map(({ ids }) => ids.length))
+    const ids = new Int32Array(sequences.length * length)
+    const mask = new Float32Array(ids.length)
+    for (const [row, sequence] of sequences.entries()) {
+      ids.set(sequence.ids, row * length)
+      mask.set(sequence.mask, row * length)
+    }
+    return { ids: this.ids(ids, sequences.length), mask: new Tensor('float32', mask, [sequences.length, length]) }
   }
 
   /** @throws RangeError for an id that the vocabulary does not have. */
@@ -90,4 +101,25 @@ export async function lossOf(
 ): Promise<{ loss: number; targets: number }> {
   const { loss, count } = await sessions.run('loss', { ...weights, ...sessions.one(sequence) })
   return { loss: floats(loss)[0]!, targets: floats(count)[0]! }
+}
+
+/** Sequences in one run of a reference: what a batch gains is gained by then, and its logits stay small. */
+const sequencesPerRun = 16
+
+/**
+ * Mean losses of sequences, run in batches of like length. Only for a reference, which is always the same: in float32 a loss may depend
+ * in its last bits on the batch it is computed in.
+ */
+export async function lossesOf(sessions: Sessions, weights: Feeds, sequences: readonly Sequence[]): Promise<number[]> {
+  const order = sequences.map((_, i) => i).sort((a, b) => sequences[a]!.ids.length - sequences[b]!.ids.length || a - b)
+  const losses: number[] = []
+  for (let from = 0; from < order.length; from += sequencesPerRun) {
+    const batch = order.slice(from, from + sequencesPerRun)
+    const { loss } = await sessions.run('loss', {
+      ...weights,
+      ...sessions.batch(batch.map((i) => sequences[i]!)),
+    })
+    for (const [row, i] of batch.entries()) losses[i] = floats(loss)[row]!
+  }
+  return losses
 }

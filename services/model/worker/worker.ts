@@ -2,8 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { WinnowError } from '../../runtime/errors.ts'
 import { readDescription } from '../description.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { Gradients } from './gradients.ts'
 import type { Answer, Argument, OperationName, Request, Response, WorkerOptions } from './operations.ts'
+import { Probes } from './probes.ts'
 import { Sessions } from './sessions.ts'
 import { Training } from './training.ts'
 
@@ -11,7 +13,9 @@ const options = workerData as WorkerOptions
 const port = parentPort!
 const sessions = new Sessions(await readDescription(options.folder), options)
 const training = new Training(sessions)
-const gradients = new Gradients(sessions)
+const checkpoints = new Checkpoints(sessions.description, options.checkpointBytesMax)
+const gradients = new Gradients(sessions, checkpoints)
+const probes = new Probes(sessions, checkpoints)
 
 const operations: { [N in OperationName]: (argument: Argument<N>) => Answer<N> | Promise<Answer<N>> } = {
   initialize: (argument) => training.initialize(argument),
@@ -20,7 +24,7 @@ const operations: { [N in OperationName]: (argument: Argument<N>) => Answer<N> |
   load: (argument) => training.load(argument),
   evaluate: (argument) => training.evaluate(argument),
   gradients: (argument) => gradients.gradients(argument),
-  probe: (argument) => gradients.probe(argument),
+  probe: (argument) => probes.probe(argument),
 }
 
 async function answer(request: Request): Promise<void> {

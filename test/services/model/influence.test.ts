@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createInfluence, type InfluenceOptions } from '../../../services/model/influence.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
+import { type FloatTensor, readSafetensors, writeSafetensors } from '../../../services/model/safetensors.ts'
 import { documentWindows, type Sequence } from '../../../services/model/sequences.ts'
 import { createTrainer } from '../../../services/model/trainer.ts'
 import type { Checkpoint } from '../../../services/model/worker/operations.ts'
@@ -88,15 +89,17 @@ describe('influence', () => {
     ])
     const scored = [...documents, ...mixed]
     const scorer = influence()
-    await scorer.setReference(trained, reference)
+    await scorer.setReference(trained, [reference])
     const rewards = await scorer.score(trained, scored)
     const worker = model.startWorker()
+    const before = await worker.call('probe', { checkpoint: trained, tasks: [reference] })
     const probes: number[] = []
     for (const document of scored) {
       const sequence = documentWindows(document, context, 1)[0]!
       // A step small enough that the loss is almost linear along it, large enough for float32 to see the difference.
-      const step = { checkpoint: trained, sequence, reference, learningRate: 0.002, parameters: 'projected' as const }
-      probes.push((await worker.call('probe', step)).reward)
+      const step = { windows: [sequence], size: 0.002, normalize: 'none' as const, parameters: 'projected' as const }
+      const after = await worker.call('probe', { checkpoint: trained, tasks: [reference], step })
+      probes.push(before.losses[0]! - after.losses[0]!)
     }
     await Promise.all([scorer.close(), worker.close()])
 
@@ -108,24 +111,107 @@ describe('influence', () => {
     expect(Math.min(...rewards)).toBeLessThan(0)
   })
 
+  it.each([
+    ['none', 0.05],
+    ['cosine', 0.2],
+  ] as const)(
+    'by a probe (%s) is the fall of the reference loss where a checkpoint really steps',
+    async (normalize, size) => {
+      const tasks = [reference, [documentWindows(documents[1]!, context, 1)[0]!]]
+      const long = languageText(0, 100, generator(33))
+      const scorer = influence({ estimator: 'probe', normalize, probeStep: size, windows: 2 })
+      expect(scorer.estimator).toBe(`probe/${normalize}/${size}`)
+      const summaries = await scorer.setReference(trained, tasks)
+      const [rewards] = await scorer.scoreTasks(trained, [long])
+
+      // The gradient of each window from a trainer's first moment; the step, in float64, by hand.
+      const { tensors } = await readSafetensors(trained.path)
+      const windows = documentWindows(long, context, 2)
+      const options = {
+        batch: 1,
+        learningRate: 0,
+        warmupSteps: 0,
+        totalSteps: 9,
+        beta1: 0,
+        clip: Number.POSITIVE_INFINITY,
+      }
+      const slopes: Map<string, FloatTensor>[] = []
+      for (const { ids } of windows) {
+        const trainer = await createTrainer(model, {
+          ...options,
+          start: { checkpoint: trained.path },
+          context: ids.length - 1,
+        })
+        await trainer.step(Int32Array.from(ids))
+        const path = join(folder.path, 'slope.safetensors')
+        await trainer.save(path)
+        await trainer.close()
+        slopes.push((await readSafetensors(path)).tensors)
+      }
+      const names = [...tensors.keys()].filter((name) => !/^[mv]\./.test(name))
+      const targets = windows.map(({ ids }) => ids.length - 1)
+      const all = targets[0]! + targets[1]!
+      const slopeOf = (name: string, i: number) =>
+        slopes.reduce((sum, slope, w) => sum + (targets[w]! / all) * slope.get(`m.${name}`)!.data[i]!, 0)
+      let squares = 0
+      for (const name of names)
+        for (let i = 0; i < tensors.get(name)!.data.length; i++) squares += slopeOf(name, i) ** 2
+      const rate = normalize === 'none' ? size : size / Math.sqrt(squares)
+      const stepped = [...tensors].map(([name, { shape, data }]): [string, FloatTensor] => [
+        name,
+        { shape, data: names.includes(name) ? data.map((weight, i) => weight - rate * slopeOf(name, i)) : data },
+      ])
+      const path = join(folder.path, 'stepped.safetensors')
+      await writeSafetensors(path, stepped, { steps: '41' })
+      const losses = []
+      for (const checkpoint of [trained.path, path]) {
+        const trainer = await createTrainer(model, { ...options, start: { checkpoint }, context: 1 })
+        // All samples of a task are of one length, so that the mean over targets is the mean over samples.
+        losses.push([(await trainer.evaluate(tasks[0]!)).loss, (await trainer.evaluate(tasks[1]!)).loss])
+        await trainer.close()
+      }
+      for (const t of [0, 1]) {
+        expect(summaries[t]!.loss).toBeCloseTo(losses[0]![t]!, 5)
+        expect(Math.abs(losses[0]![t]! - losses[1]![t]!)).toBeGreaterThan(1e-4)
+        expect(rewards![t]).toBeCloseTo(losses[0]![t]! - losses[1]![t]!, 5)
+      }
+      expect(rewards![0]).toBeGreaterThan(0)
+      await scorer.close()
+    },
+  )
+
+  it.each(['mean', 'max'] as const)('for several tasks is their %s, and each task is there apart', async (combine) => {
+    const other = Array.from({ length: 4 }, (_, i) => documentWindows(documents[5 * i + 1]!, context, 1)[0]!)
+    const [both, first, second] = [influence({ combine }), influence(), influence()]
+    await both.setReference(trained, [reference, other])
+    await first.setReference(trained, [reference])
+    await second.setReference(trained, [other])
+    const apart = await both.scoreTasks(trained, documents)
+    const [ofFirst, ofSecond] = [await first.score(trained, documents), await second.score(trained, documents)]
+    expect(apart).toEqual(documents.map((_, i) => [ofFirst[i], ofSecond[i]]))
+    const expected = apart.map(([a, b]) => (combine === 'mean' ? (a! + b!) / 2 : Math.max(a!, b!)))
+    expect(await both.score(trained, documents)).toEqual(expected)
+    await Promise.all([both.close(), first.close(), second.close()])
+  })
+
   it('favours documents of the reference and gives the reference itself a cosine near 1', async () => {
     const scorer = influence({ normalize: 'cosine' })
     expect(scorer.estimator).toBe('gradient/cosine/identity')
-    await scorer.setReference(trained, reference)
+    await scorer.setReference(trained, [reference])
     const rewards = await scorer.score(trained, documents)
     const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
     const byLanguage = Array.from({ length: languages }, (_, l) => mean(rewards.filter((_, i) => i % languages === l)))
     expect(byLanguage.indexOf(Math.max(...byLanguage))).toBe(0)
     for (const reward of rewards) expect(Math.abs(reward)).toBeLessThanOrEqual(1)
 
-    await scorer.setReference(trained, [documentWindows(documents[0]!, context, 1)[0]!])
+    await scorer.setReference(trained, [[documentWindows(documents[0]!, context, 1)[0]!]])
     expect((await scorer.score(trained, [documents[0]!]))[0]).toBeCloseTo(1, 12)
     await scorer.close()
   })
 
   it('does not depend, to the bit, on which documents are asked together or on the number of workers', async () => {
     const [one, two] = [influence(), influence({ workers: 2 })]
-    await Promise.all([one.setReference(trained, reference), two.setReference(trained, reference)])
+    await Promise.all([one.setReference(trained, [reference]), two.setReference(trained, [reference])])
     const alone: number[] = []
     for (const document of documents) alone.push(...(await one.score(trained, [document])))
     expect(await one.score(trained, documents)).toEqual(alone)
@@ -138,7 +224,7 @@ describe('influence', () => {
     const random = generator(9)
     const long = languageText(0, 100, random)
     const [first, both] = [influence(), influence({ windows: 2 })]
-    await Promise.all([first.setReference(trained, reference), both.setReference(trained, reference)])
+    await Promise.all([first.setReference(trained, [reference]), both.setReference(trained, [reference])])
     const [reward] = await both.score(trained, [long])
     const [head] = await first.score(trained, [long])
     const worker = model.startWorker()
@@ -158,7 +244,7 @@ describe('influence', () => {
 
   it('takes texts, of which it reads no more than its windows need', async () => {
     const scorer = influence()
-    await scorer.setReference(trained, reference)
+    await scorer.setReference(trained, [reference])
     const text = 'The jury said the election was conducted well. '.repeat(200)
     const tokens = await model.tokenizer.encode(text)
     const [fromText, fromTokens] = await scorer.score(trained, [text, tokens])
@@ -172,15 +258,15 @@ describe('influence', () => {
     const checkpoints = [trained]
     for (const seed of ['1', '2'])
       checkpoints.push(await scaledCheckpoint(model, seed, 1, join(folder.path, `seed-${seed}.safetensors`)))
-    const first = await scorer.setReference(trained, reference)
-    expect(first.sequences).toBe(8)
-    expect(await scorer.setReference(trained, reference)).toEqual(first)
+    const first = await scorer.setReference(trained, [reference])
+    expect(first.map(({ sequences }) => sequences)).toEqual([8])
+    expect(await scorer.setReference(trained, [reference])).toEqual(first)
     const other = reference.slice(0, 3)
-    expect((await scorer.setReference(trained, other)).sequences).toBe(3)
-    expect(await scorer.setReference(trained, reference)).toEqual(first)
-    await scorer.setReference(checkpoints[1]!, reference)
+    expect((await scorer.setReference(trained, [other]))[0]!.sequences).toBe(3)
+    expect(await scorer.setReference(trained, [reference])).toEqual(first)
+    await scorer.setReference(checkpoints[1]!, [reference])
     await scorer.score(trained, [documents[0]!])
-    await scorer.setReference(checkpoints[2]!, reference)
+    await scorer.setReference(checkpoints[2]!, [reference])
     await scorer.score(trained, [documents[0]!])
     await expect(scorer.score(checkpoints[1]!, [documents[0]!])).rejects.toThrow('No reference was set')
     await scorer.close()
@@ -190,15 +276,17 @@ describe('influence', () => {
     const scorer = influence()
     const replaced = join(folder.path, 'replaced.safetensors')
     await copyFile(trained.path, replaced)
-    await expect(scorer.setReference({ path: replaced, digest: '00' }, reference)).rejects.toMatchObject({
-      code: 'BAD_DATA',
+    await expect(scorer.setReference({ path: replaced, digest: '00' }, [reference])).rejects.toMatchObject({
+      code: 'CHECKPOINT_INCOMPLETE',
       message: expect.stringContaining('the request names 00'),
     })
-    await expect(scorer.setReference({ path: '/nowhere', digest: '01' }, reference)).rejects.toMatchObject({
-      code: 'BAD_DATA',
+    await expect(scorer.setReference({ path: '/nowhere', digest: '01' }, [reference])).rejects.toMatchObject({
+      code: 'CHECKPOINT_INCOMPLETE',
     })
     await expect(scorer.setReference(trained, [])).rejects.toMatchObject({ code: 'CONFIGURATION' })
-    expect((await scorer.setReference({ path: replaced, digest: trained.digest }, reference)).loss).toBeGreaterThan(0)
+    expect(
+      (await scorer.setReference({ path: replaced, digest: trained.digest }, [reference]))[0]!.loss,
+    ).toBeGreaterThan(0)
     await scorer.close()
   })
 })

@@ -55,6 +55,23 @@ describe('safetensors', () => {
     expect(await readdir(folder.path)).toEqual(['a.safetensors'])
   })
 
+  it('reads half precision, both kinds, as the values they stand for', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'a.safetensors')
+    const header = {
+      half: { dtype: 'F16', shape: [4], data_offsets: [0, 8] },
+      brain: { dtype: 'BF16', shape: [2, 2], data_offsets: [8, 16] },
+    }
+    const content = file(header, 16)
+    // 1, -2, the smallest subnormal, infinity of IEEE 754 half; 1, -2, 3.140625, 2^-126 as upper halves of float32.
+    for (const [i, bits] of [0x3c00, 0xc000, 0x0001, 0x7c00, 0x3f80, 0xc000, 0x4049, 0x0080].entries())
+      content.writeUInt16LE(bits, content.length - 16 + 2 * i)
+    await writeFile(path, content)
+    const { tensors: read } = await readSafetensors(path)
+    expect([...read.get('half')!.data]).toEqual([1, -2, 2 ** -24, Number.POSITIVE_INFINITY])
+    expect(read.get('brain')).toEqual({ shape: [2, 2], data: Float32Array.of(1, -2, 3.140625, 2 ** -126) })
+  })
+
   it('refuses a file truncated at any place', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
@@ -71,7 +88,7 @@ describe('safetensors', () => {
 
   it.each([
     ['its header is not JSON', file('{"a": ', 0)],
-    ['only F32 is read', file({ a: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4)],
+    ['only F32, F16, BF16 are read', file({ a: { dtype: 'I32', shape: [1], data_offsets: [0, 4] } }, 4)],
     ['its shape [3] needs 12', file({ a: { dtype: 'F32', shape: [3], data_offsets: [0, 8] } }, 8)],
     ['no valid shape', file({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4)],
     ['do not cover its data', file({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 8)],

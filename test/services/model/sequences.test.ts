@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { learningRateAt } from '../../../services/model/schedule.ts'
-import { documentWindows, padded, referenceSequence } from '../../../services/model/sequences.ts'
+import { documentWindows, referenceSequence } from '../../../services/model/sequences.ts'
 
 const ids = (sequences: readonly { ids: Int32Array }[]) => sequences.map((sequence) => [...sequence.ids])
 
@@ -21,6 +21,32 @@ describe('windows of a document', () => {
     ])
   })
 
+  it('see the last tokens of the window before again, as context alone', () => {
+    const windows = documentWindows([1, 2, 3, 4, 5, 6, 7], 4, 9, 2)
+    expect(ids(windows)).toEqual([
+      [0, 1, 2, 3, 4],
+      [2, 3, 4, 5, 6],
+      [4, 5, 6, 7, 0],
+    ])
+    expect(windows.map(({ mask }) => [...mask])).toEqual([
+      [1, 1, 1, 1, 1],
+      [0, 0, 0, 1, 1],
+      [0, 0, 0, 1, 1],
+    ])
+  })
+
+  it('make every token a target once for any length, context and overlap', () => {
+    for (const context of [1, 2, 3, 5, 8])
+      for (let overlap = 0; overlap < context; overlap++)
+        for (let length = 0; length < 20; length++) {
+          const tokens = Array.from({ length }, (_, i) => i + 1)
+          const targets = documentWindows(tokens, context, 99, overlap).flatMap(({ ids, mask }) =>
+            [...ids].filter((_, i) => i > 0 && mask[i] === 1),
+          )
+          expect(targets, `${context}, ${overlap}, ${length}`).toEqual([...tokens, 0])
+        }
+  })
+
   it('hold at least the end of the document', () => {
     const [window, ...others] = documentWindows([], 3, 2)
     expect([...window!.ids]).toEqual([0, 0])
@@ -37,14 +63,6 @@ describe('a reference sample', () => {
     const end = referenceSequence([1, 2], [3], 9, 'continuation')
     expect([...end.ids]).toEqual([0, 1, 2, 3])
     expect([...end.mask]).toEqual([0, 0, 0, 1])
-  })
-})
-
-describe('padding', () => {
-  it('has no weight as a target', () => {
-    const { ids, mask } = padded({ ids: Int32Array.of(0, 9), mask: Float32Array.of(1, 1) }, 4)
-    expect([...ids]).toEqual([0, 9, 0, 0])
-    expect([...mask]).toEqual([1, 1, 0, 0])
   })
 })
 

@@ -58,3 +58,26 @@ function ranks(values: readonly number[]): number[] {
   for (const [rank, i] of order.entries()) result[i] = rank
   return result
 }
+
+/** x with matrix x = right, by Gaussian elimination with pivoting in float64. */
+export function solved(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const n = right.length
+  const rows = matrix.map((row, i) => [...row, right[i]!])
+  for (let k = 0; k < n; k++) {
+    const pivot = rows
+      .slice(k)
+      .reduce((best, row, i) => (Math.abs(row[k]!) > Math.abs(rows[best]![k]!) ? k + i : best), k)
+    ;[rows[k], rows[pivot]] = [rows[pivot]!, rows[k]!]
+    for (let i = k + 1; i < n; i++) {
+      const factor = rows[i]![k]! / rows[k]![k]!
+      for (let j = k; j <= n; j++) rows[i]![j]! -= factor * rows[k]![j]!
+    }
+  }
+  const x = new Array<number>(n).fill(0)
+  for (let i = n - 1; i >= 0; i--) {
+    let sum = rows[i]![n]!
+    for (let j = i + 1; j < n; j++) sum -= rows[i]![j]! * x[j]!
+    x[i] = sum / rows[i]![i]!
+  }
+  return x
+}

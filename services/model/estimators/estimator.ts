@@ -1,0 +1,26 @@
+import type { Sequence } from '../sequences.ts'
+import type { Checkpoint } from '../worker/operations.ts'
+
+/** What a reference task is at a checkpoint. */
+export interface ReferenceSummary {
+  /** Mean over the sequences of their mean losses. */
+  loss: number
+  sequences: number
+  /** Norm of the mean projected gradient; a probe computes none. */
+  gradientNorm?: number
+}
+
+/** The reference tasks at one checkpoint, ready to score documents. */
+export interface PreparedReference {
+  readonly summaries: readonly ReferenceSummary[]
+  /** Rewards [documents][tasks] of documents, each cut into its windows. */
+  score(documents: readonly (readonly Sequence[])[]): Promise<number[][]>
+}
+
+/** One way to tell how much training on a document now would help each reference task. Positive: it helps. */
+export interface Estimator {
+  /** As reward events name it. */
+  readonly name: string
+  /** Done once for a checkpoint and reference. */
+  prepare(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<PreparedReference>
+}

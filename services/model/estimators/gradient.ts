@@ -1,0 +1,119 @@
+import type { ModelDescription } from '../description.ts'
+import { fisherInverse } from '../fisher.ts'
+import { inParallel } from '../pool.ts'
+import { projectedSize } from '../projection.ts'
+import type { Sequence } from '../sequences.ts'
+import { addScaled, dot, norm } from '../vector.ts'
+import type { ModelWorker } from '../worker/client.ts'
+import type { Checkpoint } from '../worker/operations.ts'
+import type { Estimator } from './estimator.ts'
+
+export interface GradientOptions {
+  projectionSeed: string
+  normalize: 'none' | 'cosine'
+  hessian: 'identity' | 'fisher'
+  /** See fisher.ts. */
+  damping: number
+}
+
+interface Gradient {
+  phi: Float32Array
+  loss: number
+  targets: number
+}
+
+interface Task {
+  /** H^-1 times the mean projected gradient. */
+  direction: Float64Array
+  directionNorm: number
+}
+
+/** Sequences in one call of a worker: long enough to hide the call, short enough to share work evenly. */
+const sequencesPerCall = 8
+
+/**
+ * The inner product of the document's projected gradient with H^-1 times the mean projected gradient of the task (Eq. 3), both of mean
+ * loss per token; `cosine` divides it by the norms of these two vectors. H is the identity, or the damped Fisher matrix of all
+ * tasks' reference samples at the checkpoint: they are what every worker has, so that a document's reward cannot depend on
+ * which others are asked for with it.
+ */
+export function gradientEstimator(
+  description: ModelDescription,
+  pool: readonly ModelWorker[],
+  { projectionSeed, normalize, hessian, damping }: GradientOptions,
+): Estimator {
+  const size = projectedSize(description)
+
+  const gradientsOf = (checkpoint: Checkpoint, sequences: readonly Sequence[]): Promise<Gradient[]> =>
+    inParallel(pool, sequences, sequencesPerCall, async (worker, part) => {
+      const { phi, losses, targets } = await worker.call('gradients', { checkpoint, projectionSeed, sequences: part })
+      return part.map((_, i) => ({
+        phi: phi.subarray(i * size, (i + 1) * size),
+        loss: losses[i]!,
+        targets: targets[i]!,
+      }))
+    })
+
+  const rewardOf = (gradient: Float64Array, { direction, directionNorm }: Task): number => {
+    const product = dot(gradient, direction)
+    return normalize === 'none' || product === 0 ? product : product / (norm(gradient) * directionNorm)
+  }
+
+  return {
+    name: `gradient/${normalize}/${hessian === 'identity' ? hessian : `fisher-${damping}`}`,
+
+    async prepare(checkpoint, tasks) {
+      const all = await gradientsOf(checkpoint, tasks.flat())
+      const parts = inGroups(
+        all,
+        tasks.map(({ length }) => length),
+      )
+      const rows = all.map(({ phi }) => phi)
+      const inverse = hessian === 'identity' ? (vector: Float64Array) => vector : await fisherInverse(rows, damping)
+      const means = parts.map((part) => meanOf(part, size))
+      const directions: Task[] = means.map((mean) => {
+        const direction = inverse(mean)
+        return { direction, directionNorm: norm(direction) }
+      })
+      return {
+        summaries: parts.map((part, t) => ({
+          loss: part.reduce((sum, { loss }) => sum + loss, 0) / part.length,
+          sequences: part.length,
+          gradientNorm: norm(means[t]!),
+        })),
+        async score(documents) {
+          const gradients = await gradientsOf(checkpoint, documents.flat())
+          const windows = inGroups(
+            gradients,
+            documents.map(({ length }) => length),
+          )
+          return windows.map((group) => {
+            const gradient = averageByTargets(group, size)
+            return directions.map((task) => rewardOf(gradient, task))
+          })
+        },
+      }
+    },
+  }
+}
+
+function inGroups<T>(values: readonly T[], lengths: readonly number[]): T[][] {
+  let at = 0
+  return lengths.map((length) => {
+    at += length
+    return values.slice(at - length, at)
+  })
+}
+
+function meanOf(gradients: readonly Gradient[], size: number): Float64Array {
+  const mean = new Float64Array(size)
+  for (const { phi } of gradients) addScaled(mean, phi, 1 / gradients.length)
+  return mean
+}
+
+function averageByTargets(windows: readonly Gradient[], size: number): Float64Array {
+  const total = windows.reduce((sum, { targets }) => sum + targets, 0)
+  const mean = new Float64Array(size)
+  for (const { phi, targets } of windows) addScaled(mean, phi, targets / total)
+  return mean
+}

@@ -1,0 +1,35 @@
+import { inParallel } from '../pool.ts'
+import type { ModelWorker } from '../worker/client.ts'
+import type { Estimator } from './estimator.ts'
+
+export interface ProbeOptions {
+  /** `cosine`: a step of length `step` whatever the gradient's norm; `none`: a step of `step` times the gradient. */
+  normalize: 'none' | 'cosine'
+  step: number
+  /** What the step moves: all parameters, or those alone whose gradients are projected. */
+  parameters?: 'all' | 'projected'
+}
+
+/**
+ * MATES' probe: the loss of each task before minus after one plain gradient step on the document from the checkpoint (windows averaged
+ * by targets). A forward pass over the whole reference for each document: slow, and exact up to the step's curvature.
+ */
+export function probeEstimator(pool: readonly ModelWorker[], options: ProbeOptions): Estimator {
+  const { normalize, step, parameters = 'all' } = options
+  return {
+    name: `probe/${normalize}/${step}`,
+
+    async prepare(checkpoint, tasks) {
+      const { losses: before } = await pool[0]!.call('probe', { checkpoint, tasks })
+      return {
+        summaries: tasks.map(({ length }, t) => ({ loss: before[t]!, sequences: length })),
+        score: (documents) =>
+          inParallel(pool, documents, 1, async (worker, [windows]) => {
+            const on = { windows: windows!, size: step, normalize, parameters }
+            const { losses: after } = await worker.call('probe', { checkpoint, tasks, step: on })
+            return [before.map((loss, t) => loss - after[t]!)]
+          }),
+      }
+    },
+  }
+}

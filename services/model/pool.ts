@@ -1,0 +1,28 @@
+import type { Sequence } from './sequences.ts'
+import type { ModelWorker } from './worker/client.ts'
+
+/** Computes results of items on several workers, `perCall` items in a call; results in the order of the items. */
+export async function inParallel<Item, Result>(
+  pool: readonly ModelWorker[],
+  items: readonly Item[],
+  perCall: number,
+  compute: (worker: ModelWorker, part: readonly Item[]) => Promise<Result[]>,
+): Promise<Result[]> {
+  const results: Result[][] = []
+  let next = 0
+  async function work(worker: ModelWorker): Promise<void> {
+    while (next * perCall < items.length) {
+      const part = next++
+      results[part] = await compute(worker, items.slice(part * perCall, (part + 1) * perCall))
+    }
+  }
+  await Promise.all(pool.map(work))
+  return results.flat()
+}
+
+/** The weight of all targets of a sequence. */
+export function targetsOf({ mask }: Sequence): number {
+  let sum = 0
+  for (let i = 1; i < mask.length; i++) sum += mask[i]!
+  return sum
+}
