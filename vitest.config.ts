@@ -21,6 +21,19 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        // After the others, on a cluster of its own: what it kills and stops is nobody else's.
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: ['test/support/cluster.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+          maxConcurrency: 4,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 })

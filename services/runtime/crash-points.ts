@@ -7,6 +7,8 @@ export type CrashPoint =
   | 'polled'
   | 'decoded'
   | 'processed'
+  /** The group's offsets are committed. */
+  | 'committed offsets'
   /** Records of a type: before and after the send, and, of those in a transaction, before and after its commit (the last record's type). */
   | `${'sending' | 'sent' | 'committing' | 'committed'} ${string}`
   /** The trainer: before a step, with a checkpoint that is not yet reported, after the report. */

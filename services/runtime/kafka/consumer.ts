@@ -1,4 +1,5 @@
 import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
+import { reach } from '../crash-points.ts'
 import type { Connection } from './connection.ts'
 import { toWinnowError } from './failure.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
@@ -68,6 +69,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart && !closing) report(batchFailure?.error ?? payload.error)
   })
+  consumer.on(consumer.events.COMMIT_OFFSETS, () => reach('committed offsets'))
   seekAtJoin(consumer, options.startOffset)
 
   await connection

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { casesOf } from './cases.ts'
+import { expectActors, expectConsole, expectRewards } from './compare.ts'
+import { runNamed } from './corpus.ts'
+import { computeExpected, type Expected } from './oracle.ts'
+import { play, playWithKills } from './play.ts'
+import { fill, openWorld, type World } from './world.ts'
+
+let world: World
+let expected: Expected
+beforeAll(async () => {
+  expected = await computeExpected(runNamed('oracle'))
+  world = await openWorld()
+  await fill(world, expected)
+})
+afterAll(() => world.close())
+
+const kills = casesOf(
+  'console',
+  { landing: 5, soak: 100 },
+  {
+    // While it samples, folds, and emits a selection of two chunks.
+    'sent RewardRequest': 6,
+    'committing RoundOpened': 7,
+    polled: 12,
+    'committed RoundClosed': 7,
+    'sent SelectionChunk': 12,
+    'committed Manifest': 7,
+  },
+)
+
+test.concurrent.for(kills)(
+  'a console killed at $name loses, repeats and reorders nothing',
+  async ({ crashes }, { onTestFinished }) => {
+    const run = await playWithKills(world, 'console', crashes, onTestFinished)
+    await expectConsole(world, run, expected)
+    await expectActors(world, run, expected)
+    await expectRewards(world, run, expected)
+  },
+)
+
+const zombies = casesOf(
+  'zombie console',
+  { landing: 1, soak: 10 },
+  { 'sent RewardRequest': 3, 'committing Manifest': 4, polled: 6 },
+)
+
+test.concurrent.for(zombies)(
+  'a console that is stopped at $name and wakes when another has taken over is fenced',
+  async ({ crashes }, { onTestFinished }) => {
+    const { run, start, played } = await play(world, 'console', onTestFinished)
+    const zombie = start({ ...crashes[0]!, signal: 'SIGSTOP' })
+    const done = played()
+    await zombie.said(`reached ${crashes[0]!.point}`)
+    const successor = start()
+    await done
+    zombie.signal('SIGCONT')
+    expect(await zombie.exited()).toBe(3)
+    expect(zombie.errors).toContain('FENCED')
+    await successor.stop()
+    await expectConsole(world, run, expected)
+    await expectActors(world, run, expected)
+  },
+)

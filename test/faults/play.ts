@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto'
+import { Manifest, Progress, runTopics } from '../../schemas/index.ts'
+import { portsOf } from '../../services/host/corpus.ts'
+import { createRunTopics } from '../../services/host/runtime.ts'
+import { runStation, type StationHandle } from '../../services/runtime/station.ts'
+import { runStations } from '../../topologies/dataflow.ts'
+import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { until } from '../support/kafka.ts'
+import type { Crash } from './cases.ts'
+import { influence, runNamed } from './corpus.ts'
+import { progressAfter, roundsOf } from './oracle.ts'
+import { killAt, Service } from './service.ts'
+import { consolePorts, type StationChildOptions, stationOptions } from './stations.ts'
+import type { World } from './world.ts'
+
+/** A run whose stations but one live in the test's process; the one is a process of its own, to be ill-treated. */
+export interface Play {
+  readonly run: RunConfig
+  /** Starts the station in question, once more where it is told to. */
+  start(crash?: StationChildOptions['crash']): Service
+  /** Resolves when the run has made its last selection, and throws where a station failed. */
+  played(): Promise<void>
+  /** The station's consumer group, or how its name begins. */
+  readonly group: string
+}
+
+/** Of a test that runs beside others only its own context knows its end. */
+export type OnTestFinished = (finish: () => Promise<void>) => void
+
+export async function play(world: World, stationName: string, onTestFinished: OnTestFinished): Promise<Play> {
+  const run = runNamed(`run-${randomUUID().slice(0, 8)}`)
+  const of = runTopics(run.name)
+  await createRunTopics(world.runtime.kafka, of)
+  const failures: unknown[] = []
+  const onFailure = (error: unknown) => failures.push(error)
+  const ports = portsOf({ store: world.runtime.store, influence, console: consolePorts(run) })
+  const handles: StationHandle[] = []
+  const services: Service[] = []
+  const producer = await world.runtime.kafka.producer()
+  onTestFinished(async () => {
+    for (const service of services) await service.kill()
+    await Promise.all(handles.map((handle) => handle.close()))
+    await producer.close()
+  })
+  for (const station of runStations(run).filter(({ name }) => name !== stationName)) {
+    const build = station.build.bind(station, ports)
+    handles.push(
+      await runStation({ ...world.runtime, ...stationOptions(station.name, run.name), station, build, onFailure }),
+    )
+  }
+  const start: Play['start'] = (crash) => {
+    const options: StationChildOptions = {
+      station: stationName,
+      addresses: world.addresses,
+      run: runConfigJson(run),
+      group: run.name,
+      ...(crash !== undefined && { crash }),
+    }
+    const service = new Service(stationName, 'station-child.ts', options)
+    services.push(service)
+    return service
+  }
+  /** The trainer's part: reports a checkpoint as soon as it has a selection to train on. */
+  const played = async () => {
+    for (const round of roundsOf(run)) {
+      await until(async () => {
+        if (failures.length > 0) throw failures[0]
+        const current = services.at(-1)
+        if (current?.ended && (await current.exited()) !== 'SIGKILL') throw new Error(current.errors)
+        const decided = await world.records(of.consoleState.name)
+        return decided.some(({ record, value }) => record === Manifest.name && (value as Manifest).round === round)
+      }, 60_000)
+      if (round === roundsOf(run).at(-1)) return
+      const value = world.runtime.codec.encode(Progress, progressAfter(run, round))
+      await producer.send([{ topic: of.progress.name, key: run.name, value }])
+    }
+  }
+  return { run, start, played, group: stationOptions(stationName, run.name).groupId }
+}
+
+/** Plays a run during which the station is killed at each of the points, one after the other, and started again. */
+export async function playWithKills(
+  world: World,
+  stationName: string,
+  crashes: readonly Crash[],
+  onTestFinished: OnTestFinished,
+): Promise<RunConfig> {
+  const { run, start, played, group } = await play(world, stationName, onTestFinished)
+  const [, last] = await Promise.all([played(), killAt(crashes, start, () => world.evict(group))])
+  await last.said('ready')
+  await last.stop()
+  return run
+}

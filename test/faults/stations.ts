@@ -1,0 +1,34 @@
+import type { Manifest } from '../../schemas/index.ts'
+import type { Addresses } from '../../services/host/runtime.ts'
+import type { ConsolePorts } from '../../topologies/console/console.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { columnsOf } from './oracle.ts'
+import type { ChildOptions } from './service.ts'
+
+/** What station-child.ts is told. */
+export interface StationChildOptions extends ChildOptions {
+  readonly station: string
+  readonly addresses: Addresses
+  /** Of a run's station: its configuration. */
+  readonly run?: string
+  /** Beginning of the consumer group's and the transactional id's name. */
+  readonly group: string
+}
+
+/** How services/host starts a station, for those that a test starts by itself. */
+export const stationOptions = (station: string, group: string) => {
+  const groupId = `${group}.${station.replaceAll(' ', '-')}`
+  return { groupId, ...(station === 'console' && { transactionalId: groupId, tickMs: 500 }) }
+}
+
+export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'output'> => ({
+  columns: columnsOf(run),
+  selections: {
+    // biome-ignore lint/correctness/useYield: no run of these tests counts what was read
+    selection: async function* (manifest: Manifest): AsyncGenerator<bigint[]> {
+      throw new Error(`nobody asks for the selection of round ${manifest.round}`)
+    },
+  },
+  // No deadline passes.
+  now: () => 0,
+})
