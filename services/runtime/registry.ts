@@ -1,4 +1,9 @@
-import { type Client, Compatibility, SchemaRegistryClient } from '@confluentinc/schemaregistry'
+// The client alone: the package's index loads the key managers of four clouds, half a second at every start.
+import {
+  type Client,
+  Compatibility,
+  SchemaRegistryClient,
+} from '@confluentinc/schemaregistry/dist/schemaregistry-client.js'
 import { type RecordType, subjectOf } from '../../schemas/index.ts'
 import { WinnowError } from './errors.ts'
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, Progress, runTopics } from '../../schemas/index.ts'
 import { portsOf } from '../../services/host/corpus.ts'
 import { createRunTopics } from '../../services/host/runtime.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { runStations } from '../../topologies/dataflow.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
-import { until } from '../support/kafka.ts'
 import type { Crash } from './cases.ts'
 import { influence, runNamed } from './corpus.ts'
 import { progressAfter, roundsOf } from './oracle.ts'
@@ -60,22 +60,42 @@ export async function play(world: World, stationName: string, onTestFinished: On
     services.push(service)
     return service
   }
+  const selected = selectedRounds(world, run)
   /** The trainer's part: reports a checkpoint as soon as it has a selection to train on. */
   const played = async () => {
     for (const round of roundsOf(run)) {
-      await until(async () => {
+      for (let waitedMs = 0; !(await selected()).has(round); waitedMs += pollMs) {
         if (failures.length > 0) throw failures[0]
         const current = services.at(-1)
         if (current?.ended && (await current.exited()) !== 'SIGKILL') throw new Error(current.errors)
-        const decided = await world.records(of.consoleState.name)
-        return decided.some(({ record, value }) => record === Manifest.name && (value as Manifest).round === round)
-      }, 60_000)
+        if (waitedMs > 60_000)
+          throw new Error(`round ${round} is not selected after ${waitedMs} ms: ${current?.errors}`)
+        await sleep(pollMs)
+      }
       if (round === roundsOf(run).at(-1)) return
       const value = world.runtime.codec.encode(Progress, progressAfter(run, round))
       await producer.send([{ topic: of.progress.name, key: run.name, value }])
     }
   }
   return { run, start, played, group: stationOptions(stationName, run.name).groupId }
+}
+
+const pollMs = 50
+
+/** The rounds that have a manifest; each question reads only what has come since the last one. */
+function selectedRounds({ runtime: { kafka, codec } }: World, run: RunConfig): () => Promise<ReadonlySet<number>> {
+  const rounds = new Set<number>()
+  let from = 0
+  return async () => {
+    for await (const records of kafka.read(runTopics(run.name).consoleState.name, [from])) {
+      for (const { offset, value } of records) {
+        from = offset + 1
+        const decided = await codec.decode(value!)
+        if (decided.record === Manifest.name) rounds.add((decided.value as Manifest).round)
+      }
+    }
+    return rounds
+  }
 }
 
 /** Plays a run during which the station is killed at each of the points, one after the other, and started again. */

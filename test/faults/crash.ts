@@ -1,0 +1,42 @@
+// What every program to be killed begins with.
+import { writeSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import type { CrashPoint } from '../../services/runtime/crash-points.ts'
+import { listenAtCrashPoints, reach } from '../../services/runtime/crash-points.ts'
+import type { ChildOptions } from './service.ts'
+
+// Hundreds of short processes run the same files.
+enableCompileCache()
+
+export const say = (line: string): void => void writeSync(1, `${line}\n`)
+
+/** The options of this process; from now on it sends itself the signal at the point that they name. */
+export function childOptions<O extends ChildOptions>(): O {
+  const options = JSON.parse(process.argv[2]!) as O
+  const { crash } = options
+  let visits = 0
+  listenAtCrashPoints((point) => {
+    if (crash === undefined || point !== crash.point || ++visits !== crash.visit) return
+    say(`reached ${point}`)
+    process.kill(process.pid, crash.signal)
+    // The signal comes to this thread when the kernel likes: nothing more is done until it does.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, crash.signal === 'SIGKILL' ? 60_000 : 20)
+  })
+  return options
+}
+
+/** The same object with a crash point before and after each call of its methods: "store before addLabels". */
+export function watched<T extends object>(name: string, target: T): T {
+  return new Proxy(target, {
+    get(object, property) {
+      const member = object[property as keyof T] as unknown
+      if (typeof member !== 'function') return member
+      return async (...values: unknown[]) => {
+        reach(`${name} before ${String(property)}` as CrashPoint)
+        const result = await (member as (...given: unknown[]) => Promise<unknown>).apply(object, values)
+        reach(`${name} after ${String(property)}` as CrashPoint)
+        return result
+      }
+    },
+  })
+}
