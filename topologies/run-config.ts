@@ -7,20 +7,16 @@ const positive = z.int().min(1)
 export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 export const plainNameRule = 'must start with a letter and have letters, digits, - and _ only, at most 63'
 
-const runConfigSchema = z
+/** The whole of a run's file; what is said of each key here is its reference (docs/run-yaml.md) and what an editor shows. */
+export const runConfigSchema = z
   .strictObject({
-    name: z.string().regex(plainName, plainNameRule),
-    selection: selectionConfig,
-    /** U of Algorithm 2: optimizer steps between rounds. */
-    updateSteps: positive,
-    /** T of Algorithm 2: optimizer steps in all. */
-    steps: positive,
-    /** n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7). */
-    sampleDocuments: z.int().min(0).default(20),
-    /** A round closes without the missing answers after this long. */
-    rewardDeadlineSeconds: z.number().min(1).default(3600),
-    /** Version of the labeler whose labels each actor uses: actor to version. */
-    labelers: z.record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/)),
+    name: z.string().regex(plainName, plainNameRule).describe('Topics and checkpoints carry it'),
+    selection: selectionConfig.describe('What decides its selections'),
+    updateSteps: positive.describe('U of Algorithm 2: optimizer steps between rounds'),
+    steps: positive.describe('T of Algorithm 2: optimizer steps in all'),
+    sampleDocuments: z.int().min(0).default(20).describe('n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7)'),
+    rewardDeadlineSeconds: z.number().min(1).default(3600).describe('A round closes without the missing answers after this long'),
+    labelers: z.record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/)).describe('Version of the labeler whose labels each actor uses: actor to version'),
     influence: z
       .strictObject({
         normalize: z.enum(['none', 'cosine']).default('cosine'),
@@ -68,10 +64,8 @@ const runConfigSchema = z
       corpus: z.string(),
       samplesMax: positive.default(256),
     }),
-    /** Folder of the exported graphs and tokenizer. */
-    model: z.string(),
-    /** Folder that trainer and influence workers share. */
-    checkpoints: z.string(),
+    model: z.string().describe('Folder of the exported graphs and tokenizer'),
+    checkpoints: z.string().describe('Folder that trainer and influence workers share'),
   })
   .superRefine((run, context) => {
     if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {

@@ -2,8 +2,10 @@ import { Command, CommanderError } from 'commander'
 import { exitCodes } from '../runtime/errors.ts'
 import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
 import { completion } from './commands/completion.ts'
+import { config } from './commands/config.ts'
 import { explain } from './commands/explain.ts'
 import { ingest } from './commands/ingest.ts'
+import { init } from './commands/init.ts'
 import { labeler } from './commands/labeler.ts'
 import { replay } from './commands/replay.ts'
 import { run } from './commands/run.ts'
@@ -23,7 +25,21 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     .description("chooses a language model's corpus while it is pretrained, by the model's own response")
     .showSuggestionAfterError()
     .addHelpText('after', exitCodeHelp)
-  const commands = [...more, ingest, run, status, explain, tail, replay, simulate, labeler, topology, completion]
+  const commands = [
+    ...more,
+    init,
+    config,
+    ingest,
+    run,
+    status,
+    explain,
+    tail,
+    replay,
+    simulate,
+    labeler,
+    topology,
+    completion,
+  ]
   for (const command of commands) program.addCommand(typeof command === 'function' ? command(context) : command)
   const strict = (command: Command): void => {
     command.exitOverride().configureOutput({

@@ -15,11 +15,16 @@ const slimPajama = {
 }
 
 export const metadataConfig = z.strictObject({
-  kind: z.literal('metadata'),
-  /** Where in the row's meta the value is; a dot goes one level down. */
-  path: z.string().min(1).default('redpajama_set_name'),
-  /** Subcategory for each value. A value that is itself the name of a subcategory needs none. */
-  mapping: z.record(z.string(), z.string()).optional(),
+  kind: z.literal('metadata').describe('By a field of the row'),
+  path: z
+    .string()
+    .min(1)
+    .default('redpajama_set_name')
+    .describe("Where in the row's meta the value is; a dot goes one level down"),
+  mapping: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Subcategory for each value. A value that is itself the name of a subcategory needs none'),
 })
 export type MetadataConfig = z.infer<typeof metadataConfig>
 

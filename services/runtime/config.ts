@@ -13,8 +13,9 @@ const actorLabels = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .refine((names) => new Set(names).size === names.length, 'must not name one twice')
-    .optional(),
-  labeler: labelerConfig,
+    .optional()
+    .describe('Names in their order; quality, domain and topic have theirs'),
+  labeler: labelerConfig.describe('How its labels are found'),
 })
 
 /** Topics and columns are named after actors; a column has _ where a name has -, so names must differ in more than that. */
@@ -26,6 +27,9 @@ const actors = z
     return new Set(names.map((name) => name.replaceAll('-', '_'))).size === names.length
   }, 'has two names that differ only in - and _')
 
+/** The port that Prometheus's list of default ports has for OpenTelemetry's exporters, which nobody else here is on. */
+export const metricsPortDefault = 9464
+
 /** The paper's actors: what SlimPajama needs. */
 const defaultLabelers: ActorsInput = {
   quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
@@ -33,21 +37,76 @@ const defaultLabelers: ActorsInput = {
   topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
 }
 
-const configSchema = z.strictObject({
-  kafka: z.strictObject({ brokers: z.array(z.string().min(1)).default([]) }).prefault({}),
-  registry: z.strictObject({ url: z.url().optional() }).prefault({}),
-  clickhouse: z.strictObject({ url: z.string().optional(), database: z.string().optional() }).prefault({}),
-  /** What `winnow dev` keeps. */
-  dataFolder: z.string().default('.winnow'),
+/** The whole of winnow.yaml; what is said of each key here is its reference (docs/winnow-yaml.md) and what an editor shows. */
+export const configSchema = z.strictObject({
+  kafka: z
+    .strictObject({
+      brokers: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Addresses of your brokers, host:port. None: winnow dev starts one here'),
+    })
+    .prefault({})
+    .describe('Kafka'),
+  registry: z
+    .strictObject({ url: z.url().optional().describe('Address of your registry; needed where brokers are named') })
+    .prefault({})
+    .describe("The schema registry, any that speaks Confluent's interface"),
+  clickhouse: z
+    .strictObject({
+      url: z.string().optional().describe('http://user:password@host:8123; needed where brokers are named'),
+      database: z.string().optional().describe("Its database; left out, the user's own"),
+    })
+    .prefault({})
+    .describe('ClickHouse, which keeps the corpus'),
+  dataFolder: z
+    .string()
+    .default('.winnow')
+    .describe("What winnow dev keeps; a relative path starts at this file's folder"),
   corpus: z
     .strictObject({
-      /** Partitions of `winnow.documents` and of every label topic. */
-      partitions: z.int().min(1).max(1024).default(4),
-      /** Characters of a token in the estimate that ingest makes for token budgets. */
-      bytesPerToken: z.number().positive().default(4),
+      partitions: z
+        .int()
+        .min(1)
+        .max(1024)
+        .default(4)
+        .describe('Partitions of documents and of every label topic: as many instances of a labeler may run'),
+      bytesPerToken: z
+        .number()
+        .positive()
+        .default(4)
+        .describe('Bytes of a token in the estimate that ingest makes for token budgets'),
     })
-    .prefault({}),
-  actors: actors.optional(),
+    .prefault({})
+    .describe('The topics that all runs share'),
+  metrics: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Whether services serve /metrics and /healthz'),
+      port: z
+        .int()
+        .min(0)
+        .max(65535)
+        .optional()
+        .describe(
+          `Port of this process; 0: any free one. Left out: ${metricsPortDefault}, or a free one where that is taken`,
+        ),
+      host: z
+        .string()
+        .min(1)
+        .default('127.0.0.1')
+        .describe('Address to listen on. One that others can reach needs a token, or openly: true'),
+      token: z
+        .string()
+        .min(16)
+        .optional()
+        .meta({ writeOnly: true, description: 'Scrapers send it as Authorization: Bearer TOKEN' }),
+      openly: z.boolean().default(false).describe('Serves others without a token: for a network that is closed itself'),
+    })
+    .prefault({})
+    .describe('Prometheus metrics of every service'),
+  actors: actors
+    .optional()
+    .describe("Left out: quality, domain and topic, as for SlimPajama. An actor's name is its key"),
 })
 
 type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
@@ -73,7 +132,16 @@ export const environment = {
   WINNOW_CLICKHOUSE_URL: 'clickhouse.url',
   WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
   WINNOW_DATA: 'dataFolder',
+  WINNOW_METRICS_PORT: 'metrics.port',
+  WINNOW_METRICS_HOST: 'metrics.host',
+  WINNOW_METRICS_TOKEN: 'metrics.token',
 } as const
+
+/** How a variable's text becomes a value that is no text. A number that is none stays as it is, for the schema to name it. */
+const readAs: Readonly<Partial<Record<string, (text: string) => unknown>>> = {
+  'kafka.brokers': (text) => text.split(',').map((one) => one.trim()),
+  'metrics.port': (text) => (/^\d+$/.test(text) ? Number(text) : text),
+}
 
 /**
  * The configuration: flag > environment > file > default. The file is the one given, else winnow.yaml in the working folder if it is there.
@@ -83,10 +151,7 @@ export function loadConfig(
   options: { file?: string; env?: NodeJS.ProcessEnv; folder?: string; dataFolder?: string } = {},
 ): Config {
   const { env = process.env, folder = process.cwd() } = options
-  const fallback = join(folder, 'winnow.yaml')
-  const file =
-    options.file === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, options.file)
-  const given = file === undefined ? {} : (readYaml(file) ?? {})
+  const { file, given } = configFile({ folder, ...options })
   const parsed = namingWhere(file, env, () => parseConfigWith(configSchema, withEnvironment(given, env)))
   const baseFolder = file === undefined ? folder : dirname(file)
   const dataFolder = resolve(
@@ -95,6 +160,16 @@ export function loadConfig(
   )
   const known = namingWhere(file, env, () => actorsOf(parsed.actors ?? defaultLabelers))
   return { ...parsed, actors: known, dataFolder, baseFolder, file }
+}
+
+/** The configuration file that counts, if any, and what it holds, unchecked. */
+export function configFile({ file: named, folder = process.cwd() }: { file?: string; folder?: string }): {
+  file: string | undefined
+  given: unknown
+} {
+  const fallback = join(folder, 'winnow.yaml')
+  const file = named === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, named)
+  return { file, given: file === undefined ? {} : (readYaml(file) ?? {}) }
 }
 
 /** Puts the file before what is wrong in it, and says which variables had a part in it. */
@@ -137,7 +212,7 @@ function withEnvironment(given: unknown, env: NodeJS.ProcessEnv): unknown {
     else
       config[section] = {
         ...(config[section] as object),
-        [key]: key === 'brokers' ? value.split(',').map((one) => one.trim()) : value,
+        [key]: (readAs[place] ?? String)(value),
       }
   }
   return config

@@ -68,10 +68,11 @@ const actor = z.strictObject({
     .array(z.string().min(1, 'must not be empty'))
     .min(1, 'an actor needs at least one subcategory')
     .refine((names) => new Set(names).size === names.length, 'must not name a subcategory twice')
-    .optional(),
-  eta: finite.default(etaDefault),
-  initialWeights: z.array(finite).optional(),
-  initialTheta: finite.optional(),
+    .optional()
+    .describe('Names in their order; quality, domain and topic have theirs'),
+  eta: finite.default(etaDefault).describe('Learning rate of its weights (Eq. 5) and of its theta (Eq. 8)'),
+  initialWeights: z.array(finite).optional().describe('By subcategory; left out: equal'),
+  initialTheta: finite.optional().describe('Left out: equal'),
 })
 
 const actors = z
@@ -118,6 +119,12 @@ const collaboration = z
     'must be collaborative, competitive or single:ACTOR',
   )
   .default('collaborative')
+  .meta({
+    type: 'string',
+    pattern: '^(collaborative|competitive|single:.+)$',
+    description:
+      "collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; single:ACTOR: that one alone",
+  })
 
 const budget = z.union(
   [z.strictObject({ documents: atLeastOne }), z.strictObject({ tokens: atLeastOne })],
@@ -126,17 +133,23 @@ const budget = z.union(
 
 /** The fields of `selectionConfig`, for a configuration that extends it (then refine with `checkCollaboration`). */
 export const selectionConfigShape = {
-  seed,
-  actors,
-  update: z.enum(['ema', 'additive']).default('ema'),
-  rewardTransform,
-  normalize: z.enum(['none', 'sum']).default('none'),
+  seed: seed.describe('Of everything that is drawn; a decimal string where it is over 2^53'),
+  actors: actors.describe('In their order. Left out: quality, domain and topic'),
+  update: z.enum(['ema', 'additive']).default('ema').describe("ema: Eq. 5; additive: w + eta * R (Algorithm 2, line 8)"),
+  rewardTransform: rewardTransform.describe('What becomes of a reward before it counts: identity (the paper), exp(scale * r), or standardize over the round'),
+  normalize: z.enum(['none', 'sum']).default('none').describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
   collaboration,
-  firstSelection: z.enum(['random', 'weights']).default('random'),
-  unrewarded: z.enum(['keep', 'mean']).default('keep'),
-  repetitionDecay: finite.min(0, 'must not be negative').default(0),
-  repeat: z.enum(['allow', 'exclude']).default('allow'),
-  budget,
+  firstSelection: z.enum(['random', 'weights']).default('random').describe('What round 0 selects by: at random, or by the initial weights'),
+  unrewarded: z
+    .enum(['keep', 'mean'])
+    .default('keep')
+    .describe("keep: a subcategory without a reward keeps its weight; mean: one that never had any takes the mean of those that had"),
+  repetitionDecay: finite
+    .min(0, 'must not be negative')
+    .default(0)
+    .describe('d: scores are divided by 1 + d * (how often the trainer has read the document)'),
+  repeat: z.enum(['allow', 'exclude']).default('allow').describe('exclude: what was read once is not selected again'),
+  budget: budget.describe('How much each selection holds'),
 }
 
 /** For `superRefine`: `single:A` must name a configured actor. */

@@ -8,10 +8,9 @@ import { readModel } from './model.ts'
 import type { HashedRequest, HashedWorkerData } from './worker.ts'
 
 export const hashedConfig = z.strictObject({
-  kind: z.literal('hashed'),
-  /** A folder with model.json and weights.bin, or `shipped:quality` or `shipped:topic`. */
-  model: z.string().min(1),
-  threads: z.number().int().min(1).max(64).default(1),
+  kind: z.literal('hashed').describe('By a linear model of hashed n-grams'),
+  model: z.string().min(1).describe('A folder with model.json and weights.bin, or shipped:quality or shipped:topic'),
+  threads: z.number().int().min(1).max(64).default(1).describe('Worker threads'),
 })
 export type HashedConfig = z.infer<typeof hashedConfig>
 

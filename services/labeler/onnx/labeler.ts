@@ -8,27 +8,31 @@ import { type EncoderFolder, inspectFolder } from './folder.ts'
 import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
 
 export const onnxConfig = z.strictObject({
-  kind: z.literal('onnx'),
-  /** A folder with model.onnx, tokenizer.json and config.json. */
-  model: z.string().min(1),
+  kind: z.literal('onnx').describe('By a Hugging Face encoder, exported to ONNX'),
+  model: z.string().min(1).describe('A folder with model.onnx, tokenizer.json and config.json'),
   windows: z
     .strictObject({
-      /** Tokens of a window, special tokens included; by default what the model takes, at most 512. */
-      size: z.number().int().min(4).optional(),
-      /** Tokens that a window repeats of the one before. */
-      overlap: z.number().int().min(0).default(0),
-      /** `first` truncates: only the first window is read. `mean` and `max` join the logits of the windows, class by class. */
-      combine: z.enum(['first', 'mean', 'max']).default('first'),
-      /** Further windows of a long document are not read. */
-      limit: z.number().int().min(1).default(16),
+      size: z
+        .number()
+        .int()
+        .min(4)
+        .optional()
+        .describe('Tokens of a window, special tokens included; left out: what the model takes, at most 512'),
+      overlap: z.number().int().min(0).default(0).describe('Tokens that a window repeats of the one before'),
+      combine: z
+        .enum(['first', 'mean', 'max'])
+        .default('first')
+        .describe('first reads the first window alone; mean and max join the logits of all windows, class by class'),
+      limit: z.number().int().min(1).default(16).describe('Further windows of a long document are not read'),
     })
-    .prefault({}),
-  /** Subcategory for each of the model's labels that is not itself the name of one. */
-  mapping: z.record(z.string(), z.string()).default({}),
-  /** Padded tokens of a batch at most; bounds memory. */
-  batchTokens: z.number().int().min(1).default(8192),
-  /** Of one session. */
-  threads: z.number().int().min(1).max(64).default(1),
+    .prefault({})
+    .describe('How long documents are read'),
+  mapping: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("Subcategory for each of the model's labels that is not itself the name of one"),
+  batchTokens: z.number().int().min(1).default(8192).describe('Padded tokens of a batch at most; bounds memory'),
+  threads: z.number().int().min(1).max(64).default(1).describe('Threads of one session'),
 })
 export type OnnxConfig = z.infer<typeof onnxConfig>
 

@@ -1,0 +1,61 @@
+import { configSchema, environment } from '../../services/runtime/config.ts'
+import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/runtime/config-fields.ts'
+import { runConfigSchema } from '../../topologies/run-config.ts'
+
+const variables = new Map(Object.entries(environment).map(([variable, place]) => [place as string, variable]))
+
+const winnowIntroduction = `# winnow.yaml
+
+What every command reads: \`winnow.yaml\` in the working folder, or the file that \`--config\` names. Each value comes from the first of
+flag, environment variable, file, default that has it; \`winnow config show\` says which. \`winnow init\` writes a file to begin with.
+
+For completion in your editor, begin the file with
+
+\`\`\`yaml
+# yaml-language-server: $schema=PATH-OR-URL/docs/winnow.schema.json
+\`\`\``
+
+const runIntroduction = `# run.yaml
+
+What \`winnow run create FILE\` records: with the streams, everything that is needed to repeat the run. It is never changed afterwards.
+
+For completion in your editor, begin the file with
+
+\`\`\`yaml
+# yaml-language-server: $schema=PATH-OR-URL/docs/run.schema.json
+\`\`\``
+
+const generated = '<!-- Written by deploy/tools/publish-config-reference.ts from the schemas; a test compares. -->'
+
+/** The reference of configuration files and their JSON Schemas, by file name, as they stand in docs/. */
+export function configReference(): Record<string, string> {
+  const winnow = { title: 'winnow.yaml', ...jsonSchemaOf(configSchema) }
+  const run = { title: 'run.yaml', ...jsonSchemaOf(runConfigSchema) }
+  return {
+    'winnow-yaml.md': page(winnowIntroduction, fieldsOf(winnow), true),
+    'run-yaml.md': page(runIntroduction, fieldsOf(run), false),
+    'winnow.schema.json': `${JSON.stringify(winnow, null, 2)}\n`,
+    'run.schema.json': `${JSON.stringify(run, null, 2)}\n`,
+  }
+}
+
+function page(introduction: string, fields: readonly ConfigField[], withVariables: boolean): string {
+  const title = ['key', 'what', 'value', 'default', ...(withVariables ? ['environment'] : [])]
+  const rows = fields.map((field) => [
+    `\`${field.path}\``,
+    field.description,
+    field.type,
+    defaultOf(field),
+    ...(withVariables ? [code(variables.get(field.path))] : []),
+  ])
+  const lines = [title, title.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`)
+  return `${introduction}\n\n${generated}\n\n${lines.join('\n')}\n`
+}
+
+function defaultOf({ default: value, required, section }: ConfigField): string {
+  if (required) return 'required'
+  return value === undefined || section ? '' : code(JSON.stringify(value))
+}
+
+const code = (text: string | undefined): string => (text === undefined ? '' : `\`${text}\``)
+const escaped = (cell: string): string => cell.replaceAll('|', '\\|')

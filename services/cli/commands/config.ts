@@ -1,0 +1,40 @@
+import { Command } from 'commander'
+import { type ConfigValue, configOrigins } from '../../runtime/config-origins.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { table } from '../table.ts'
+
+export function config(context: CliContext): Command {
+  const command = new Command('config').description('the configuration in force')
+  command.addCommand(
+    clusterCommand(
+      'show',
+      'every value with where it comes from: flag, environment, file or default; secrets are masked',
+    )
+      .option('--json', 'as JSON')
+      .addHelpText(
+        'after',
+        example('winnow config show', 'winnow config show --json | jq \'.[] | select(.origin != "default")\''),
+      )
+      .action(async ({ config: file, data, json: asJson }: GlobalOptions & { json?: boolean }) => {
+        const values = configOrigins({
+          env: context.env,
+          folder: context.folder,
+          ...(file !== undefined && { file }),
+          ...(data !== undefined && { dataFolder: data }),
+        })
+        if (asJson) return await print(context.stdout, `${json(values)}\n`)
+        const columns = [{ title: 'key' }, { title: 'value' }, { title: 'from' }]
+        const rows = values.map((one) => [one.path, inWords(one.value), from(one)])
+        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+      }),
+  )
+  return command
+}
+
+const from = ({ origin, by }: ConfigValue): string => (by === undefined ? origin : `${origin} ${by}`)
+
+function inWords(value: unknown): string {
+  if (value === null) return '–'
+  if (Array.isArray(value)) return value.length === 0 ? '–' : value.join(', ')
+  return String(value)
+}

@@ -1,0 +1,105 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { parse } from 'yaml'
+import { parseConfigWith } from '../../../topologies/selection/config.ts'
+import { configSchema } from '../../runtime/config.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type CliContext, example, json, print } from '../context.ts'
+import { type Answers, configurationText, defaultAnswers, questions } from '../init/configuration.ts'
+
+interface Options extends Partial<Answers> {
+  readonly out: string
+  readonly yes?: boolean
+  readonly force?: boolean
+  readonly json?: boolean
+}
+
+const schemaFile = fileURLToPath(new URL('../../../docs/winnow.schema.json', import.meta.url))
+
+export const init = (context: CliContext): Command =>
+  new Command('init')
+    .description('asks a few questions and writes a commented configuration')
+    .option('--out <file>', 'where to write it', 'winnow.yaml')
+    .option('--yes', 'asks nothing: defaults for what no option says')
+    .option('--force', 'replaces a file that is there')
+    .option('--brokers <addresses>', questions.brokers.what)
+    .option('--registry <url>', questions.registry.what)
+    .option('--clickhouse <url>', questions.clickhouse.what)
+    .option('--partitions <n>', questions.partitions.what)
+    .option('--json', 'the name of the file, as JSON')
+    .addHelpText(
+      'after',
+      example(
+        'winnow init',
+        'winnow init --yes --brokers broker-1:9092 --registry http://registry:8081 --clickhouse http://clickhouse:8123',
+      ),
+    )
+    .action(async (options: Options) => {
+      const file = resolve(context.folder, options.out)
+      if (existsSync(file) && options.force !== true) {
+        throw new WinnowError('CONFIGURATION', `${file} is there already`, {
+          hint: 'Replace it with --force, or name another with --out.',
+        })
+      }
+      if (options.yes !== true && !context.stdin.isTTY) {
+        throw new WinnowError('USAGE', 'there is no terminal to ask questions on', {
+          hint: 'Give --yes, and options for what has no default.',
+        })
+      }
+      refuseOptions(options)
+      const answers = options.yes === true ? { ...defaultAnswers, ...options } : await ask(context, options)
+      const schema = relative(context.folder, schemaFile)
+      const text = configurationText(answers, schema.startsWith('..') ? schemaFile : schema)
+      // Checked as any configuration is, before it is written.
+      parseConfigWith(configSchema, parse(text))
+      writeFileSync(file, text)
+      if (options.json) return await print(context.stdout, `${json({ file })}\n`)
+      const next = answers.brokers === '' ? 'npx winnow dev' : 'npx winnow doctor'
+      await print(context.stdout, `${file}\n`)
+      context.stderr.write(`written; what is in force: npx winnow config show; next: ${next}\n`)
+    })
+
+const names = Object.keys(questions) as (keyof Answers)[]
+
+/** What is given as an option must be an answer as well. @throws WinnowError USAGE */
+function refuseOptions(options: Options): void {
+  for (const name of names) {
+    const problem = options[name] === undefined ? undefined : questions[name].refuse(options[name])
+    if (problem !== undefined) throw new WinnowError('USAGE', `--${name} ${options[name]}: ${problem}`)
+  }
+}
+
+/** Asks on standard error, so that standard output stays data; an empty line takes the default. @throws WinnowError INTERRUPTED */
+async function ask({ stdin, stderr }: CliContext, given: Options): Promise<Answers> {
+  const terminal = createInterface({ input: stdin, output: stderr, terminal: stdin.isTTY })
+  const ended = new Promise<never>((_, reject) => {
+    terminal.once('SIGINT', () => terminal.close())
+    terminal.once('close', () => reject(new WinnowError('INTERRUPTED', 'interrupted; nothing was written')))
+  })
+  const answers: { -readonly [K in keyof Answers]: string } = { ...defaultAnswers }
+  const answered = async (name: keyof Answers): Promise<string> => {
+    const { what, refuse } = questions[name]
+    const fallback = answers[name]
+    for (;;) {
+      const question = `${what}${fallback === '' ? '' : ` [${fallback}]`}: `
+      const answer = (await Promise.race([terminal.question(question), ended])).trim()
+      const problem = answer === '' ? undefined : refuse(answer)
+      if (problem === undefined) return answer === '' ? fallback : answer
+      stderr.write(`  ${problem}\n`)
+    }
+  }
+  try {
+    for (const name of names) {
+      const known = given[name]
+      if (known !== undefined) answers[name] = known
+      else if (questions[name].wanted?.(answers) !== false) answers[name] = await answered(name)
+    }
+    return answers
+  } finally {
+    ended.catch(() => {})
+    terminal.close()
+  }
+}
