@@ -14,56 +14,99 @@ export const runConfigSchema = z
     selection: selectionConfig.describe('What decides its selections'),
     updateSteps: positive.describe('U of Algorithm 2: optimizer steps between rounds'),
     steps: positive.describe('T of Algorithm 2: optimizer steps in all'),
-    sampleDocuments: z.int().min(0).default(20).describe('n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7)'),
-    rewardDeadlineSeconds: z.number().min(1).default(3600).describe('A round closes without the missing answers after this long'),
-    labelers: z.record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/)).describe('Version of the labeler whose labels each actor uses: actor to version'),
+    sampleDocuments: z
+      .int()
+      .min(0)
+      .default(20)
+      .describe('n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7)'),
+    rewardDeadlineSeconds: z
+      .number()
+      .min(1)
+      .default(3600)
+      .describe('A round closes without the missing answers after this long'),
+    labelers: z
+      .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
+      .describe('Version of the labeler whose labels each actor uses: actor to version'),
     influence: z
       .strictObject({
-        normalize: z.enum(['none', 'cosine']).default('cosine'),
-        projectionSeed: z.string().default('winnow'),
-        /** Windows of a document that count; the rest of a long one is not looked at. */
-        windowsMax: positive.default(1),
+        normalize: z
+          .enum(['none', 'cosine'])
+          .default('cosine')
+          .describe('cosine: gradients count by their direction alone'),
+        projectionSeed: z.string().default('winnow').describe('Seed of the projection of gradients'),
+        windowsMax: positive
+          .default(1)
+          .describe('Windows of a document that count; the rest of a long one is not looked at'),
         // What follows is optional rather than defaulted, so that a run recorded before it existed is still the same record.
-        /** `gradient` (the default): products of projected gradients; `probe`: the reference loss before minus after a small step. */
-        estimator: z.enum(['gradient', 'probe']).optional(),
-        /** H of Eq. 3: `identity` (the default) or `fisher`: damped second moment of the reference samples' gradients. */
-        hessian: z.enum(['identity', 'fisher']).optional(),
-        /** lambda of `fisher`, in units of the mean eigenvalue. Default 0.1. */
-        damping: z.number().positive().optional(),
-        /** Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7). */
-        context: positive.optional(),
-        /** Tokens of a window that the next one sees again, as context only. Default 0; the paper: 256 (A.7). */
-        overlap: z.int().min(0).optional(),
-        /** Of `probe`: the learning rate of the step, with `normalize: cosine` its length. Default 0.01. */
-        probeStep: z.number().positive().optional(),
-        /** How the rewards for several reference tasks become one. Default: mean. */
-        combine: z.enum(['mean', 'max']).optional(),
+        estimator: z
+          .enum(['gradient', 'probe'])
+          .optional()
+          .describe(
+            'gradient (the default): products of projected gradients; probe: the reference loss before minus after a small step',
+          ),
+        hessian: z
+          .enum(['identity', 'fisher'])
+          .optional()
+          .describe(
+            "H of Eq. 3: identity (the default) or fisher: damped second moment of the reference samples' gradients",
+          ),
+        damping: z
+          .number()
+          .positive()
+          .optional()
+          .describe('lambda of fisher, in units of the mean eigenvalue. Default 0.1'),
+        context: positive
+          .optional()
+          .describe("Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7)"),
+        overlap: z
+          .int()
+          .min(0)
+          .optional()
+          .describe(
+            'Tokens of a window that the next one sees again, as context only. Default 0; the paper: 256 (A.7)',
+          ),
+        probeStep: z
+          .number()
+          .positive()
+          .optional()
+          .describe('Of probe: the learning rate of the step, with normalize: cosine its length. Default 0.01'),
+        combine: z
+          .enum(['mean', 'max'])
+          .optional()
+          .describe('How the rewards for several reference tasks become one. Default: mean'),
       })
       .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
         path: ['hessian'],
         message: 'a probe takes no Hessian',
       })
-      .prefault({}),
+      .prefault({})
+      .describe('How rewards are computed (Eq. 3)'),
     trainer: z
       .strictObject({
-        batch: positive.default(8),
-        context: z.int().min(4).default(128),
-        learningRate: z.number().positive().default(5e-3),
-        warmupSteps: z.int().min(0).default(50),
-        weightDecay: z.number().min(0).default(0.1),
-        /** Steps between reports of loss. */
-        reportSteps: positive.default(50),
+        batch: positive.default(8).describe('Sequences of a step'),
+        context: z.int().min(4).default(128).describe('Tokens of a sequence'),
+        learningRate: z.number().positive().default(5e-3).describe('At its highest'),
+        warmupSteps: z.int().min(0).default(50).describe('Steps in which the learning rate rises'),
+        weightDecay: z.number().min(0).default(0.1).describe('Of AdamW'),
+        reportSteps: positive.default(50).describe('Steps between reports of loss'),
       })
-      .prefault({}),
-    /** Files of JSON lines with `text`: what rewards measure against, what the trainer is evaluated on. */
-    reference: z.strictObject({
-      reward: z.string(),
-      /** Further tasks that rewards measure against, each with a gradient of its own; see `influence.combine`. */
-      moreRewards: z.array(z.string()).min(1).optional(),
-      evaluation: z.string(),
-      corpus: z.string(),
-      samplesMax: positive.default(256),
-    }),
+      .prefault({})
+      .describe('The reference trainer'),
+    reference: z
+      .strictObject({
+        reward: z.string().describe('JSON lines with text: what rewards measure against'),
+        moreRewards: z
+          .array(z.string())
+          .min(1)
+          .optional()
+          .describe(
+            'Further tasks that rewards measure against, each with a gradient of its own; see influence.combine',
+          ),
+        evaluation: z.string().describe('JSON lines with text: the held-out part of the reference'),
+        corpus: z.string().describe('JSON lines with text: held-out documents of the corpus'),
+        samplesMax: positive.default(256).describe('Samples of each file that are used'),
+      })
+      .describe('What the corpus is measured by'),
     model: z.string().describe('Folder of the exported graphs and tokenizer'),
     checkpoints: z.string().describe('Folder that trainer and influence workers share'),
   })

@@ -48,8 +48,16 @@ function page(introduction: string, fields: readonly ConfigField[], withVariable
     defaultOf(field),
     ...(withVariables ? [code(variables.get(field.path))] : []),
   ])
-  const lines = [title, title.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`)
-  return `${introduction}\n\n${generated}\n\n${lines.join('\n')}\n`
+  return `${introduction}\n\n${generated}\n\n${markdownTable([title, ...rows.map((cells) => cells.map(escaped))])}\n`
+}
+
+/** With its columns one below the other, as the formatter wants them. */
+function markdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(3, ...rows.map((cells) => cells[i]!.length)))
+  const [title, ...rest] = rows.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i]!)))
+  return [title!, widths.map((width) => '-'.repeat(width)), ...rest]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
 }
 
 function defaultOf({ default: value, required, section }: ConfigField): string {

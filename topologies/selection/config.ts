@@ -105,7 +105,10 @@ const actors = z
 const rewardTransform = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('identity') }),
-    z.strictObject({ kind: z.literal('exp'), scale: finite.default(expScaleDefault) }),
+    z.strictObject({
+      kind: z.literal('exp'),
+      scale: finite.default(expScaleDefault).describe("The authors' code has 0.5"),
+    }),
     z.strictObject({ kind: z.literal('standardize') }),
   ])
   .default({ kind: 'identity' })
@@ -123,7 +126,7 @@ const collaboration = z
     type: 'string',
     pattern: '^(collaborative|competitive|single:.+)$',
     description:
-      "collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; single:ACTOR: that one alone",
+      'collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; single:ACTOR: that one alone',
   })
 
 const budget = z.union(
@@ -135,15 +138,28 @@ const budget = z.union(
 export const selectionConfigShape = {
   seed: seed.describe('Of everything that is drawn; a decimal string where it is over 2^53'),
   actors: actors.describe('In their order. Left out: quality, domain and topic'),
-  update: z.enum(['ema', 'additive']).default('ema').describe("ema: Eq. 5; additive: w + eta * R (Algorithm 2, line 8)"),
-  rewardTransform: rewardTransform.describe('What becomes of a reward before it counts: identity (the paper), exp(scale * r), or standardize over the round'),
-  normalize: z.enum(['none', 'sum']).default('none').describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
+  update: z
+    .enum(['ema', 'additive'])
+    .default('ema')
+    .describe('ema: Eq. 5; additive: w + eta * R (Algorithm 2, line 8)'),
+  rewardTransform: rewardTransform.describe(
+    'What becomes of a reward before it counts: identity (the paper), exp(scale * r), or standardize over the round',
+  ),
+  normalize: z
+    .enum(['none', 'sum'])
+    .default('none')
+    .describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
   collaboration,
-  firstSelection: z.enum(['random', 'weights']).default('random').describe('What round 0 selects by: at random, or by the initial weights'),
+  firstSelection: z
+    .enum(['random', 'weights'])
+    .default('random')
+    .describe('What round 0 selects by: at random, or by the initial weights'),
   unrewarded: z
     .enum(['keep', 'mean'])
     .default('keep')
-    .describe("keep: a subcategory without a reward keeps its weight; mean: one that never had any takes the mean of those that had"),
+    .describe(
+      'keep: a subcategory without a reward keeps its weight; mean: one that never had any takes the mean of those that had',
+    ),
   repetitionDecay: finite
     .min(0, 'must not be negative')
     .default(0)
