@@ -46,12 +46,13 @@ export function namedAddresses(config: Config): Addresses | undefined {
 }
 
 /** The cluster that runs on this machine on the data folder, or on the demo's below it, with the configuration it was started with. */
-function running(context: Context, config: Config): { addresses: Addresses; config: Config } | undefined {
+function running(context: Context, config: Config): { addresses: Addresses; config: Config; pid?: number } | undefined {
   for (const dataFolder of [config.dataFolder, join(config.dataFolder, demoFolder)]) {
     const addresses = readEndpoints(dataFolder)
     if (addresses === undefined) continue
-    if (!dataFolder.endsWith(demoFolder) || config.file !== undefined) return { addresses, config }
-    return { addresses, config: loadConfig({ ...context, file: join(dataFolder, 'winnow.yaml'), dataFolder }) }
+    if (!dataFolder.endsWith(demoFolder) || config.file !== undefined) return { addresses, config, pid: addresses.pid }
+    const { pid } = addresses
+    return { addresses, pid, config: loadConfig({ ...context, file: join(dataFolder, 'winnow.yaml'), dataFolder }) }
   }
   return undefined
 }
@@ -59,7 +60,7 @@ function running(context: Context, config: Config): { addresses: Addresses; conf
 export async function connect(context: Context, options: GlobalOptions) {
   const config = configOf(context, options)
   const named = namedAddresses(config)
-  const found = named === undefined ? running(context, config) : { addresses: named, config }
+  const found = named === undefined ? running(context, config) : { addresses: named, config, pid: undefined }
   if (found === undefined) {
     throw new WinnowError('UNREACHABLE', `no cluster is named, and none runs here on ${config.dataFolder}`, {
       hint: "Start one with 'npm start' or 'npx winnow dev', or name yours in winnow.yaml or WINNOW_BROKERS.",
@@ -73,7 +74,7 @@ export async function connect(context: Context, options: GlobalOptions) {
     await runtime.close()
     throw error
   }
-  return { config: found.config, runtime, close: () => runtime.close() }
+  return { config: found.config, runtime, pid: found.pid, close: () => runtime.close() }
 }
 
 export async function connectOrStart(context: Context, options: GlobalOptions, onFailure: (error: unknown) => void) {

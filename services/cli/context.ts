@@ -9,8 +9,13 @@ export interface CliContext {
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
-  /** Connects to the cluster named by the configuration, else to the one that runs on this machine. @throws WinnowError UNREACHABLE */
-  connect(options: GlobalOptions): Promise<{ config: Config; runtime: Runtime; close(): Promise<void> }>
+  /**
+   * Connects to the cluster named by the configuration, else to the one that runs on this machine, whose process `pid` is.
+   * @throws WinnowError UNREACHABLE
+   */
+  connect(
+    options: GlobalOptions,
+  ): Promise<{ config: Config; runtime: Runtime; pid?: number | undefined; close(): Promise<void> }>
   /** As connect(), but where none runs starts an embedded one, with labelers and label sink, for as long as the command takes. */
   connectOrStart(
     options: GlobalOptions,

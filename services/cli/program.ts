@@ -12,6 +12,7 @@ import { run } from './commands/run.ts'
 import { simulate } from './commands/simulate.ts'
 import { status } from './commands/status.ts'
 import { tail } from './commands/tail.ts'
+import { top } from './commands/top.ts'
 import { topology } from './commands/topology.ts'
 import type { CliContext } from './context.ts'
 
@@ -32,6 +33,7 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     ingest,
     run,
     status,
+    top,
     explain,
     tail,
     replay,

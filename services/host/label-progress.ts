@@ -93,7 +93,7 @@ export async function labelProgress(runtime: Runtime, versions: ReadonlyMap<stri
 const completeSql = (versions: ReadonlyMap<string, string>): string =>
   [...versions].map(([actor, version]) => `isNotNull(${columnNames({ actor, version }).label})`).join(' AND ')
 
-async function countDocuments(
+export async function countDocuments(
   runtime: Runtime,
   versions: ReadonlyMap<string, string>,
 ): Promise<Pick<LabelProgress, 'documents' | 'complete'>> {

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { labelerVersions } from '../../host/label-progress.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { whileWaiting } from '../../runtime/progress.ts'
+import { showLive } from '../../top/live.ts'
+import { screenOf } from '../../top/screen.ts'
+import { Watch } from '../../top/watch.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+
+/** Rates are differences: a single picture needs two looks. */
+const betweenLooksMs = 1000
+
+export const top = (context: CliContext): Command =>
+  clusterCommand(
+    'top',
+    'the main numbers, live: topics with rate and lag, runs with round, theta and losses, memory; q ends',
+  )
+    .option('--once', 'writes them once and ends, as it does where there is no terminal')
+    .option('--json', 'once, as JSON')
+    .addHelpText('after', example('winnow top', 'winnow top --once', "winnow top --json | jq '.runs[].theta'"))
+    .action(async (options: GlobalOptions & { once?: boolean; json?: boolean }) => {
+      const { config, runtime, pid, close } = await context.connect(options)
+      try {
+        const { stdin, stdout, stderr } = context
+        const labelers = await labelerVersions(config)
+        const watch = new Watch({ runtime, labelers, clock: systemClock, ...(pid !== undefined && { pid }) })
+        if (!options.once && !options.json && stdin.isTTY && stdout.isTTY) {
+          const stopped = new AbortController()
+          const stop = () => stopped.abort()
+          process.once('SIGINT', stop).once('SIGTERM', stop)
+          await showLive({ stdin, stdout, signal: stopped.signal }, () => watch.look(), screenOf)
+          process.off('SIGINT', stop).off('SIGTERM', stop)
+          return
+        }
+        const looking = async () => {
+          await watch.look()
+          await sleep(betweenLooksMs)
+          return await watch.look()
+        }
+        const numbers = await whileWaiting(stderr, systemClock, 'looking twice, for rates', looking())
+        if (options.json) return await print(stdout, `${json(numbers)}\n`)
+        const columns = widthOf(stdout)
+        await print(stdout, `${screenOf(numbers, columns === undefined ? {} : { columns }).join('\n')}\n`)
+      } finally {
+        await close()
+      }
+    })

@@ -1,0 +1,111 @@
+import stringWidth from 'string-width'
+import { type Column, fixed, table } from '../cli/table.ts'
+import { whole } from '../runtime/progress.ts'
+import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
+
+/** The numbers as lines, none wider than `columns`; where there are more than `rows`, the last says so. */
+export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number; rows?: number } = {}): string[] {
+  const width = columns
+  const lines = [
+    ...headOf(numbers).map((line) => (width === undefined ? line : cut(line, width))),
+    '',
+    ...(numbers.runs.length === 0 ? ['no runs yet'] : runLines(numbers.runs, width)),
+    '',
+    ...table(topicColumns, numbers.topics.map(topicRow), { width }).split('\n'),
+  ]
+  if (rows === undefined || lines.length <= rows) return lines
+  return [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} lines more than fit here`]
+}
+
+function headOf({ atMs, documents, labelled, deadLetters, memoryBytes }: Numbers): string[] {
+  const corpus = `${whole(documents)} documents, ${whole(labelled)} labelled by every actor; dead letters ${whole(deadLetters)}`
+  const parts = Object.entries(memoryBytes ?? {}).sort(([, a], [, b]) => b - a)
+  const total = parts.reduce((sum, [, bytes]) => sum + bytes, 0)
+  const shown = parts.filter(([, bytes]) => bytes > total / 100)
+  const memory = `memory ${gibibytes(total)} (${shown.map(([program, bytes]) => `${program} ${gibibytes(bytes)}`).join(', ')})`
+  return [`winnow  ${new Date(atMs).toLocaleTimeString('sv')}  ${corpus}`, ...(memoryBytes === null ? [] : [memory])]
+}
+
+const number = true
+const runColumns: Column[] = [
+  { title: 'run' },
+  { title: 'step', number },
+  { title: 'tokens/s', number },
+  { title: 'round', number },
+  { title: 'is' },
+  { title: 'rewards', number },
+  { title: 'selected', number },
+  { title: 'loss', number },
+  { title: 'reference', number },
+  { title: 'other text', number },
+  { title: 'theta' },
+]
+
+/** What a narrow terminal goes without, the least needed first, before anything is broken over lines. */
+const leftOut = ['other text', 'tokens/s', 'selected', 'reference', 'rewards', 'loss']
+
+function runLines(runs: readonly RunNumbers[], width = Number.POSITIVE_INFINITY): string[] {
+  const rows = runs.map(runRow)
+  for (let without = 0; ; without++) {
+    const kept = [...runColumns.keys()].filter((i) => !leftOut.slice(0, without).includes(runColumns[i]!.title))
+    const columns = kept.map((i) => runColumns[i]!)
+    const cells = rows.map((row) => kept.map((i) => row[i]!))
+    const lines = table(columns, cells).split('\n')
+    if (Math.max(...lines.map((line) => stringWidth(line))) <= width) return lines
+    if (without === leftOut.length) return table(columns, cells, { width }).split('\n')
+  }
+}
+
+const runRow = (run: RunNumbers): string[] => [
+  run.run,
+  `${run.step}/${run.steps}`,
+  rate(run.tokensPerSecond),
+  `${run.round ?? '–'}`,
+  run.roundSeconds === null ? run.state : `${run.state} ${run.roundSeconds.toFixed(0)} s`,
+  rewards(run),
+  run.selected === null ? '–' : whole(run.selected),
+  fixed(run.trainLoss, 3),
+  fixed(run.referenceLoss, 3),
+  fixed(run.corpusLoss, 3),
+  Object.entries(run.theta)
+    .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+    .join(' '),
+]
+
+/** Of what the last closed round asked for; while it is open, how much was asked. */
+function rewards({ rewardsAsked, rewardsMissing, state }: RunNumbers): string {
+  if (rewardsAsked === 0) return '–'
+  if (state === 'open' || rewardsMissing === null) return `of ${rewardsAsked}`
+  return `${rewardsAsked - rewardsMissing} of ${rewardsAsked}`
+}
+
+const topicColumns: Column[] = [
+  { title: 'topic' },
+  { title: 'records', number },
+  { title: 'records/s', number },
+  { title: 'lag', number },
+  { title: 'of' },
+]
+
+const topicRow = ({ topic, records, perSecond, lags }: TopicNumbers): string[] => {
+  const behind = lags.filter((lag) => lag.records > 0)
+  return [
+    topic.replace(/^winnow\./, ''),
+    whole(records),
+    rate(perSecond),
+    lags.length === 0 ? '–' : whole(Math.max(...lags.map((lag) => lag.records))),
+    behind.map(({ station, records: waiting }) => `${station} ${whole(waiting)}`).join(', '),
+  ]
+}
+
+const rate = (perSecond: number | null): string =>
+  perSecond === null ? '–' : perSecond < 10 ? perSecond.toFixed(1) : whole(perSecond)
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`
+
+function cut(line: string, width: number): string {
+  if (stringWidth(line) <= width) return line
+  let short = line.slice(0, width - 1)
+  while (stringWidth(short) > width - 1) short = short.slice(0, -1)
+  return `${short}…`
+}

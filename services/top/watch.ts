@@ -1,0 +1,197 @@
+import {
+  Manifest,
+  type Progress,
+  type RoundClosed,
+  RoundOpened,
+  runTopics,
+  topics as winnowTopics,
+} from '../../schemas/index.ts'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { countDocuments } from '../host/label-progress.ts'
+import { type StationLag, stationLags } from '../host/lag.ts'
+import { listRuns } from '../host/run.ts'
+import type { Runtime } from '../host/runtime.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { type Memory, memoryOf } from './memory.ts'
+import { Rates } from './rates.ts'
+
+export interface TopicNumbers {
+  readonly topic: string
+  /** By offsets, which count the markers of transactions as well. */
+  readonly records: number
+  /** null: not known yet. */
+  readonly perSecond: number | null
+  readonly lags: readonly { station: string; records: number }[]
+}
+
+export interface RunNumbers {
+  readonly run: string
+  readonly step: number
+  readonly steps: number
+  readonly tokens: number
+  readonly tokensPerSecond: number | null
+  /** The last round that was opened; null: none. */
+  readonly round: number | null
+  readonly state: 'waiting' | 'open' | 'closed' | 'selected'
+  /** Since it was opened, while it is not selected. */
+  readonly roundSeconds: number | null
+  readonly rewardsAsked: number
+  /** Of the last round that was closed; null: none. */
+  readonly rewardsMissing: number | null
+  readonly selected: number | null
+  readonly theta: Readonly<Record<string, number>>
+  readonly trainLoss: number | null
+  readonly referenceLoss: number | null
+  readonly corpusLoss: number | null
+}
+
+/** The main numbers, as they are now. */
+export interface Numbers {
+  readonly atMs: number
+  readonly documents: number
+  readonly labelled: number
+  readonly deadLetters: number
+  /** Of the processes of a cluster on this machine, by program; null for one elsewhere. */
+  readonly memoryBytes: Memory | null
+  readonly topics: readonly TopicNumbers[]
+  readonly runs: readonly RunNumbers[]
+}
+
+export interface WatchOptions {
+  readonly runtime: Runtime
+  readonly labelers: ReadonlyMap<string, string>
+  readonly clock: Clock
+  /** The process of a cluster on this machine. */
+  readonly pid?: number
+}
+
+/** What is known of a run so far; its topics are read on from where they were read to. */
+interface Followed {
+  readonly config: RunConfig
+  readonly from: Map<string, number[]>
+  progress?: Progress
+  trainLoss?: number
+  evaluation?: Progress
+  opened?: RoundOpened
+  closed?: RoundClosed
+  manifest?: Manifest
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
+
+/** Follows a cluster: each `look` reads what has come since the last one. */
+export class Watch {
+  readonly #options: WatchOptions
+  readonly #rates = new Rates()
+  readonly #runs = new Map<string, Followed>()
+
+  constructor(options: WatchOptions) {
+    this.#options = options
+  }
+
+  async look(): Promise<Numbers> {
+    const { runtime, labelers, clock, pid } = this.#options
+    await this.#learnRuns()
+    await Promise.all([...this.#runs.values()].map((run) => this.#follow(run)))
+    const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
+    const ends = new Map<string, number[]>()
+    await Promise.all(names.map(async (name) => ends.set(name, await runtime.kafka.endOffsets(name))))
+    const runs = [...this.#runs.values()]
+    const [counts, lags, memory] = await Promise.all([
+      countDocuments(runtime, labelers),
+      stationLags(runtime.kafka, ends, { labelers, runs: runs.map(({ config }) => config) }),
+      pid === undefined ? undefined : memoryOf(pid),
+    ])
+    const atMs = clock()
+    const perSecond = this.#rates.of(
+      atMs,
+      new Map([
+        ...[...ends].map(([topic, offsets]) => [topic, sum(offsets)] as const),
+        ...runs.map(({ config, progress }) => [tokensOf(config.name), progress?.tokens ?? 0] as const),
+      ]),
+    )
+    return {
+      atMs,
+      documents: counts.documents,
+      labelled: counts.complete,
+      deadLetters: sum(ends.get(winnowTopics.deadLetters.name) ?? []),
+      memoryBytes: memory ?? null,
+      topics: [...ends]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([topic, offsets]) => ({
+          topic,
+          records: sum(offsets),
+          perSecond: perSecond(topic) ?? null,
+          lags: lags.filter((lag) => lag.topic === topic).map(lagOf),
+        })),
+      runs: runs.map((run) => numbersOf(run, atMs, perSecond(tokensOf(run.config.name)) ?? null)),
+    }
+  }
+
+  async #learnRuns(): Promise<void> {
+    for (const { run, config, replayOf } of (await listRuns(this.#options.runtime)).values()) {
+      if (replayOf !== null || this.#runs.has(run)) continue
+      this.#runs.set(run, { config: parseRunConfig(JSON.parse(config)), from: new Map() })
+    }
+  }
+
+  async #follow(run: Followed): Promise<void> {
+    const { progress, consoleState } = runTopics(run.config.name)
+    await this.#readOn(run, progress.name, (_record, value) => {
+      run.progress = value as Progress
+      if (run.progress.trainLoss !== null) run.trainLoss = run.progress.trainLoss
+      if (run.progress.referenceLoss !== null) run.evaluation = run.progress
+    })
+    await this.#readOn(run, consoleState.name, (record, value) => {
+      if (record === Manifest.name) run.manifest = value as Manifest
+      else if (record === RoundOpened.name) run.opened = value as RoundOpened
+      else run.closed = value as RoundClosed
+    })
+  }
+
+  async #readOn(run: Followed, topic: string, take: (record: string, value: unknown) => void): Promise<void> {
+    const { kafka, codec } = this.#options.runtime
+    const from = run.from.get(topic) ?? []
+    run.from.set(topic, from)
+    for await (const records of kafka.read(topic, from)) {
+      for (const { partition, offset, value } of records) {
+        from[partition] = offset + 1
+        if (value === null) continue
+        const decoded = await codec.decode(value)
+        take(decoded.record, decoded.value)
+      }
+    }
+  }
+}
+
+const tokensOf = (run: string): string => `tokens of ${run}`
+const lagOf = ({ station, records }: StationLag) => ({ station, records: sum(records) })
+
+function numbersOf(
+  { config, progress, trainLoss, evaluation, opened, closed, manifest }: Followed,
+  atMs: number,
+  tokensPerSecond: number | null,
+): RunNumbers {
+  const round = opened?.round ?? null
+  const state =
+    round === null ? 'waiting' : manifest?.round === round ? 'selected' : closed?.round === round ? 'closed' : 'open'
+  const openedMs =
+    opened === undefined || opened.deadlineMs === null ? null : opened.deadlineMs - config.rewardDeadlineSeconds * 1000
+  return {
+    run: config.name,
+    step: progress?.step ?? 0,
+    steps: config.steps,
+    tokens: progress?.tokens ?? 0,
+    tokensPerSecond,
+    round,
+    state,
+    roundSeconds: openedMs === null || state === 'selected' ? null : Math.max(0, (atMs - openedMs) / 1000),
+    rewardsAsked: sum(opened?.samples.map(({ docIds }) => docIds.length) ?? []),
+    rewardsMissing: closed?.missing ?? null,
+    selected: manifest?.documents ?? null,
+    theta: Object.fromEntries(manifest?.actors.map((actor, a) => [actor, manifest.theta[a]!]) ?? []),
+    trainLoss: trainLoss ?? null,
+    referenceLoss: evaluation?.referenceLoss ?? null,
+    corpusLoss: evaluation?.corpusLoss ?? null,
+  }
+}
