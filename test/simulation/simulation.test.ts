@@ -82,7 +82,7 @@ describe('the dataflow under simulated faults', () => {
 
   test('duplicates and replays of old batches leave no trace in any bit', { timeout }, () =>
     seeds({ landing: 200, soak: 5_000 }, async (seed) =>
-      count(await leavesNoTrace(seed, { rewind: 0.05, replay: 0.1 })),
+      count(await leavesNoTrace(seed, { rewind: 0.05, replay: 0.1, rebalance: 0.02 })),
     ),
   )
 
@@ -112,6 +112,7 @@ describe('the dataflow under simulated faults', () => {
         torn: 0.1,
         rewind: 0.02,
         replay: 0.02,
+        rebalance: 0.02,
         clock: 0.02,
       }
       const { world } = await play({ seed, faults, unruly: true, poison: true })

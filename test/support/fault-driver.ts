@@ -21,11 +21,23 @@ export interface Faults {
   readonly rewind: number
   /** An old batch is given to a station again, whatever it has seen since. */
   readonly replay: number
+  /** Partitions of a shared station move to another of its instances, also while the one before works on them. */
+  readonly rebalance: number
   /** The clock jumps by up to two hours, either way. */
   readonly clock: number
 }
 
-export const noFaults: Faults = { lost: 0, unknown: 0, crash: 0, zombie: 0, torn: 0, rewind: 0, replay: 0, clock: 0 }
+export const noFaults: Faults = {
+  lost: 0,
+  unknown: 0,
+  crash: 0,
+  zombie: 0,
+  torn: 0,
+  rewind: 0,
+  replay: 0,
+  rebalance: 0,
+  clock: 0,
+}
 
 interface Instance {
   readonly name: string
@@ -36,11 +48,22 @@ interface Instance {
   transactions: Transaction[]
 }
 
+/** Where a group is in a partition, and which of its seats reads it. A commit of an earlier generation is refused. */
+interface Position {
+  readonly topic: string
+  readonly partition: number
+  next: number
+  seat: number
+  generation: number
+}
+
+/** A place for one instance of a station. Instances of a shared station have the positions of their group in common. */
 interface Place {
   readonly station: Station
+  readonly seat: number
+  readonly positions: Map<string, Position>
   instance: Instance | undefined
   epoch: number
-  readonly positions: Map<string, { topic: string; partition: number; next: number }>
 }
 
 export interface FaultPorts {
@@ -76,10 +99,18 @@ export class FaultDriver {
 
   add(stations: readonly Station[]): void {
     for (const station of stations) {
-      const place: Place = { station, instance: undefined, epoch: 0, positions: new Map() }
-      this.#places.push(place)
-      this.#start(place)
+      const positions = new Map<string, Position>()
+      for (let seat = 0; seat < this.#seatsOf(station); seat++) {
+        const place: Place = { station, seat, positions, instance: undefined, epoch: 0 }
+        this.#places.push(place)
+        this.#start(place)
+      }
     }
+  }
+
+  /** One that keeps its own offsets reads every partition; the others share them, as two members of a group. */
+  #seatsOf({ name }: Station): number {
+    return name === 'console' || name.startsWith('actor') ? 1 : 2
   }
 
   append(records: readonly Outgoing[]): void {
@@ -131,6 +162,7 @@ export class FaultDriver {
 
   #deliveries(place: Place, instance: Instance): (() => void)[] {
     return [...place.positions.values()].flatMap((position) => {
+      if (position.seat !== place.seat) return []
       const { records, next } = this.log.read(position.topic, position.partition, position.next)
       if (next === position.next) return []
       if (records.length === 0) {
@@ -141,12 +173,13 @@ export class FaultDriver {
     })
   }
 
-  #deliver(instance: Instance, position: { next: number }, records: Delivered[], next: number): void {
+  #deliver(instance: Instance, position: Position, records: Delivered[], next: number): void {
     const count = this.#random.chance(0.5) ? records.length : 1 + this.#random.below(records.length)
     const end = count === records.length ? next : records[count - 1]!.offset + 1
+    const { generation } = position
     this.#work(instance, async () => {
       await instance.running.process(records.slice(0, count))
-      if (instance.alive) position.next = end
+      if (instance.alive && position.generation === generation) position.next = end
     })
   }
 
@@ -158,6 +191,13 @@ export class FaultDriver {
     if (this.#happens('rewind')) {
       const position = this.#random.pick([...place.positions.values()])
       if (place.instance?.busy !== true) position.next = this.#random.below(position.next + 1)
+    }
+    if (this.#happens('rebalance')) {
+      const seats = this.#places.filter(({ positions }) => positions === place.positions).length
+      for (const position of place.positions.values()) {
+        position.seat = this.#random.below(seats)
+        position.generation++
+      }
     }
     if (this.#happens('replay') && place.instance !== undefined && !place.instance.busy) {
       const { instance, positions } = place
@@ -228,8 +268,9 @@ export class FaultDriver {
     for (const topic of station.reads) {
       for (let partition = 0; partition < this.log.partitionsOf(topic); partition++) {
         const name = `${topic}[${partition}]`
-        const committed = place.positions.get(name)?.next ?? 0
-        place.positions.set(name, { topic, partition, next: running.startOffset?.(topic, partition) ?? committed })
+        const known = place.positions.get(name) ?? { topic, partition, next: 0, seat: 0, generation: 0 }
+        const next = running.startOffset?.(topic, partition) ?? known.next
+        place.positions.set(name, { ...known, next })
       }
     }
     place.instance = instance
