@@ -71,9 +71,16 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const output = await KafkaOutput.open({ kafka, codec, ...(transactionalId !== undefined && { transactionalId }) })
   const deadLetters = new DeadLetters(station.name, codec, output)
   const input = new StationInput(codec, deadLetters)
+  // A decision that is written moves the offsets in it past the records that led to it. Their dead letters come first: after a kill in
+  // between those records are not read again.
+  const afterLetters = async <T>(write: () => Promise<T>): Promise<T> => {
+    await deadLetters.send()
+    return await write()
+  }
   const running = options.build({
-    send: (records) => output.send(records),
-    transaction: (work) => output.transaction(work),
+    send: (records) =>
+      transactionalId === undefined ? output.send(records) : afterLetters(() => output.send(records)),
+    transaction: (work) => afterLetters(() => output.transaction(work)),
     reject: (delivered, reason, message) => deadLetters.add(input.originOf(delivered), reason, message),
   })
 

@@ -97,7 +97,33 @@ export function check(world: World, config: NaiveConfig): Manifest[] {
       same(`${what}state of ${state.actor}`, state.weights, weights[state.actor])
     }
   }
+  const buried = new Set(world.driver.rejected.map(({ delivered }) => placeOf(delivered)))
+  same(
+    'bad records without a dead letter',
+    badRecords(world, config).filter((place) => !buried.has(place)),
+    [],
+  )
   return manifests
+}
+
+const placeOf = ({ topic, partition, offset }: Delivered) => `${topic}[${partition}]@${offset}`
+
+const acceptable = (config: NaiveConfig, actor: string, { value }: Delivered<Label>): boolean => {
+  const plain = /^[a-z0-9]+$/.test(value.version) && value.actor === actor && Number.isFinite(value.score)
+  return plain && value.subcategory >= 0 && value.subcategory < config.actors[actor]!.subcategories.length
+}
+
+/** Records that no station may take in, by where they stand. */
+function badRecords(world: World, config: NaiveConfig): string[] {
+  const labels = Object.keys(config.actors).flatMap((actor) =>
+    world.driver.log.records<Label>(labelsTopic(actor).name).filter((label) => !acceptable(config, actor, label)),
+  )
+  const rewards = world.driver.log
+    .records<Reward>(world.topics.rewards.name)
+    .filter(({ value: { run, actor, reward } }) => {
+      return run !== world.run.name || !Number.isFinite(reward) || !Object.hasOwn(config.actors, actor)
+    })
+  return [...labels, ...rewards].map(placeOf)
 }
 
 /**
@@ -134,13 +160,12 @@ interface Known {
 
 /** Documents with all their labels, each at the lowest offset of an acceptable record. */
 function corpusOf(world: World, config: NaiveConfig): Known[] {
-  const labels = Object.entries(config.actors).map(([actor, { subcategories }]) => ({
+  const labels = Object.keys(config.actors).map((actor) => ({
     actor,
     first: lowest<Label>(
-      world.driver.log.records<Label>(labelsTopic(actor).name).filter(({ value }) => {
-        const plain = value.version === 'v1' && value.actor === actor && Number.isFinite(value.score)
-        return plain && value.subcategory >= 0 && value.subcategory < subcategories.length
-      }),
+      world.driver.log
+        .records<Label>(labelsTopic(actor).name)
+        .filter((label) => label.value.version === 'v1' && acceptable(config, actor, label)),
     ),
   }))
   const documents = lowest<Document>(world.driver.log.records<Document>(topics.documents.name))

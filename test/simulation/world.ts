@@ -129,7 +129,7 @@ export class World {
       if (this.random.chance(0.3)) this.#ingest(5)
       if (this.random.chance(0.25)) this.#report(Math.min(this.#stepLast + 5, (roundsMax - 1) * this.run.updateSteps))
       if (this.#options.poison && this.random.chance(0.3)) this.#poison()
-      if (this.random.chance(0.2)) this.driver.tick()
+      if (this.random.chance(0.2)) await this.driver.tick()
     }
   }
 
@@ -147,7 +147,7 @@ export class World {
     // Answers that will never come are waited for no longer than the deadline.
     for (let i = 0; i < 20; i++) {
       this.driver.nowMs += 3 * 3600_000
-      this.driver.tick()
+      await this.driver.tick()
       await this.driver.settle()
     }
   }

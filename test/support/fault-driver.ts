@@ -46,6 +46,14 @@ interface Instance {
   alive: boolean
   busy: boolean
   transactions: Transaction[]
+  /** Refused and not yet written. */
+  letters: Rejected[]
+}
+
+interface Rejected {
+  readonly station: string
+  readonly delivered: Delivered
+  readonly reason: string
 }
 
 /** Where a group is in a partition, and which of its seats reads it. A commit of an earlier generation is refused. */
@@ -80,7 +88,8 @@ export type Call = <T>(effect: () => Promise<T> | T, partly?: () => Promise<unkn
  */
 export class FaultDriver {
   readonly log: FaultLog
-  readonly rejected: { station: string; delivered: Delivered; reason: string }[] = []
+  /** Dead letters that were written; one may be there twice. */
+  readonly rejected: Rejected[] = []
   readonly counts: Record<keyof Faults, number> = { ...noFaults }
   nowMs = 1_700_000_000_000
   faults: Faults = noFaults
@@ -125,8 +134,7 @@ export class FaultDriver {
     const actions = this.#actions()
     if (actions.length === 0) return false
     this.#random.pick(actions)()
-    // All that follows from it without the outside: stations await nothing else.
-    await new Promise((resolve) => setImmediate(resolve))
+    await allThatFollows()
     if (this.#failure !== undefined) throw this.#failure
     return true
   }
@@ -138,12 +146,16 @@ export class FaultDriver {
   }
 
   /** Lets time act: stations that have `tick` are called. */
-  tick(): void {
+  async tick(): Promise<void> {
     for (const place of this.#places) {
       const instance = place.instance
       if (instance?.running.tick !== undefined && !instance.busy)
-        this.#work(instance, async () => instance.running.tick!())
+        this.#work(instance, async () => {
+          await instance.running.tick!()
+          await this.#bury(instance)
+        })
     }
+    await allThatFollows()
   }
 
   #actions(): (() => void)[] {
@@ -179,6 +191,7 @@ export class FaultDriver {
     const { generation } = position
     this.#work(instance, async () => {
       await instance.running.process(records.slice(0, count))
+      await this.#bury(instance)
       if (instance.alive && position.generation === generation) position.next = end
     })
   }
@@ -205,7 +218,12 @@ export class FaultDriver {
       const old = this.log.read(topic, partition, 0).records.filter(({ offset }) => offset < next)
       const first = this.#random.below(old.length + 1)
       const batch = old.slice(first, first + 1 + this.#random.below(5))
-      if (batch.length > 0) this.#work(instance, () => instance.running.process(batch))
+      if (batch.length > 0) {
+        this.#work(instance, async () => {
+          await instance.running.process(batch)
+          await this.#bury(instance)
+        })
+      }
     }
   }
 
@@ -221,6 +239,7 @@ export class FaultDriver {
     const attempt = async (): Promise<void> => {
       for (;;) {
         try {
+          instance.letters = []
           await work()
           instance.busy = false
           return
@@ -258,6 +277,7 @@ export class FaultDriver {
       alive: true,
       busy: false,
       transactions: [],
+      letters: [],
       running: undefined as never,
     }
     this.#finishTransactions(place)
@@ -304,9 +324,17 @@ export class FaultDriver {
     return effect()
   }
 
+  /** Writes dead letters, as runStation does: after a batch, and before a transaction. */
+  async #bury(instance: Instance): Promise<void> {
+    const { letters } = instance
+    if (letters.length === 0) return
+    await this.#call(instance, () => this.rejected.push(...letters))
+    instance.letters = []
+  }
+
   #output(place: Place, instance: Instance): Output {
     const reject = (delivered: Delivered, reason: string) =>
-      void this.rejected.push({ station: instance.name, delivered, reason })
+      void instance.letters.push({ station: instance.name, delivered, reason })
     if (place.station.name !== 'console') {
       const send: Send = (records) =>
         this.#call(
@@ -320,6 +348,7 @@ export class FaultDriver {
       const fenced = () => {
         if (place.epoch !== instance.epoch) throw new WinnowError('FENCED', `${instance.name} was replaced`)
       }
+      await this.#bury(instance)
       await this.#call(instance, () => {
         fenced()
         this.#finishTransactions(place)
@@ -342,6 +371,9 @@ export class FaultDriver {
     return { send: (records) => transaction((send) => send(records)), transaction, reject }
   }
 }
+
+/** What needs nothing of the outside has happened: stations await nothing else. */
+const allThatFollows = () => new Promise((resolve) => setImmediate(resolve))
 
 const unreachable = () => new WinnowError('UNREACHABLE', 'a simulated failure')
 

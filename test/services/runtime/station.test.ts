@@ -285,6 +285,28 @@ test('with a transactional id every send is a transaction, and a newer instance 
   expect((await labelled()).sort()).toEqual([1n, 1n, 2n])
 })
 
+test('what a station rejects is in dead letters before a decision that moves its own offsets is written', async () => {
+  await write(document(1n))
+  const lettersThen: number[] = []
+  const station = await start(
+    (output) => ({
+      process: async ([delivered]) => {
+        output.reject(delivered!, 'bad', 'no')
+        await output.transaction(async () => {
+          const [end] = await kafka.endOffsets(letters)
+          lettersThen.push(end!)
+        })
+      },
+    }),
+    { transactionalId: 't' },
+  )
+  await passed(1)
+  await station.close()
+  // The letter and its transaction's marker.
+  expect(lettersThen).toEqual([2])
+  expect(station.stats().deadLetters).toBe(1)
+})
+
 test('ticks come between batches, never during one, and a failing tick stops the station', async () => {
   let busy = false
   let ticks = 0
