@@ -1,11 +1,10 @@
 """Writes loss.onnx, influence.onnx, train.onnx and model.json of a causal language model whose weights are inputs.
 
-    python -m venv VENV && VENV/bin/pip install -r requirements.txt
+    python export.py --model MODEL_FOLDER --out GRAPHS_FOLDER            config.json, safetensors, tokenizer.json
+    python export.py --config my/config.json --out GRAPHS_FOLDER         before there are weights
     python export.py --out ../../model/graphs/llama-64x2                 the demo model
-    python export.py --config my/config.json --out FOLDER                any config of Hugging Face
 
-Works unchanged for Llama, Qwen2, GPT-2 and GPT-NeoX configurations. Not covered: sliding windows, ALiBi, fused experts.
-Run one export at a time: two on two cores take several times as long.
+See README.md. Exit code 3: the model is not supported, and the message says what to do.
 """
 
 import argparse
@@ -13,15 +12,16 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
+import shutil
+import sys
 import warnings
 from importlib.metadata import version
 
 import torch
 import transformers
-from safetensors.torch import load_file
-
+from checkpoints import folder_keys, saved_keys
 from computations import ADAMW_SCALARS, adamw_step, projected_gradients, projected_linears, sequence_loss
+from supported import TESTED, Unsupported, check_forward, refuse_unsupported
 from tracing import LENGTH_MIN, OPSET, write_graph
 
 DEMO = dict(
@@ -32,9 +32,16 @@ DEMO = dict(
 
 
 def causal_model(config):
-    """The model in float32 with eager attention, the only kind that traces to plain operators."""
+    """The model in float32 with eager attention, the only kind that traces to plain operators; weights are random."""
     config = dict(config)
-    config = transformers.AutoConfig.for_model(config.pop('model_type'), **config)
+    for name in ('dtype', 'torch_dtype'):
+        config.pop(name, None)
+    kind = config.pop('model_type')
+    try:
+        config = transformers.AutoConfig.for_model(kind, **config)
+    except ValueError as error:
+        tested = ', '.join(TESTED)
+        raise Unsupported(f'model_type {kind} is unknown to transformers {version("transformers")}; tested: {tested}') from error
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation='eager').float().eval()
     for parameter in model.parameters():
@@ -42,25 +49,39 @@ def causal_model(config):
     return model
 
 
-def checkpoint_keys(model):
-    """Parameter name -> key in a safetensors checkpoint. Mostly the same; transformers renames some on save (GPT-NeoX's
-    lm_head.weight is stored as embed_out.weight), so save once and match what is left by value."""
-    parameters = dict(model.named_parameters())
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder, max_shard_size='1000GB')
-        stored = load_file(os.path.join(folder, 'model.safetensors'))
-    keys = {name: name for name, p in parameters.items() if name in stored and torch.equal(stored[name], p)}
-    for name in [name for name in parameters if name not in keys]:
-        free = stored.keys() - set(keys.values())
-        same = [k for k in free if stored[k].shape == parameters[name].shape and torch.equal(stored[k], parameters[name])]
-        assert len(same) == 1, f'no single checkpoint key for {name}: {same}'
-        keys[name] = same[0]
-    return {name: keys[name] for name in parameters}
-
-
 def example_batch(vocabulary, batch=3, length=34):
     """Values are irrelevant; sizes differ from each other and from 1, so that none is taken for a constant."""
     return [torch.randint(0, vocabulary, (batch, length), dtype=torch.int32), torch.ones(batch, length)]
+
+
+SIZES = ('vocab_size', 'max_position_embeddings')
+
+
+def projected_modules(names, linears):
+    """`transposed`: the weight is stored as [in, out]; said only where it is so."""
+    return [
+        dict(name=name, inSize=size_in, outSize=size_out) | ({'transposed': True} if type(module).__name__ == 'Conv1D' else {})
+        for name, (_, module, size_in, size_out) in zip(names, linears)
+    ]
+
+
+def copied_tokenizer(folder, out, config):
+    """Puts tokenizer.json beside the graphs; gives the id of the token that ends a document."""
+    path = os.path.join(folder, 'tokenizer.json')
+    if not os.path.exists(path):
+        raise Unsupported(
+            f'{path} is missing: documents are tokenized by it. Save the fast tokenizer of the model there: '
+            "AutoTokenizer.from_pretrained(...).save_pretrained(folder)"
+        )
+    shutil.copyfile(path, os.path.join(out, 'tokenizer.json'))
+    end = config.eos_token_id
+    end = end[0] if isinstance(end, list) else end
+    if end is None or not 0 <= end < config.vocab_size:
+        raise Unsupported(
+            f'eos_token_id is {end} in config.json, with a vocabulary of {config.vocab_size}; set it to the id of the token '
+            'that ends documents in training'
+        )
+    return dict(endOfText=end)
 
 
 def sha256(path):
@@ -68,13 +89,18 @@ def sha256(path):
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def export(config, out, k_in, k_out):
+def export(config, out, k_in, k_out, folder=None):
+    """Writes the graphs of a model; with `folder`, named after the checkpoint in it, and with its tokenizer."""
+    refuse_unsupported(config)
     model = causal_model(config)
-    keys = checkpoint_keys(model)
+    check_forward(model, model.config.vocab_size, length=min(24, getattr(model.config, 'max_position_embeddings', 24)))
+    keys = saved_keys(model) if folder is None else folder_keys(model, folder)
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     names, values, stored = list(parameters), list(parameters.values()), list(keys.values())
     linears = projected_linears(model)
-    batch = example_batch(config['vocab_size'])
+    # A module carries its weight's name in a checkpoint, so that its gradient, moments and projection are found by it.
+    modules = [keys[f'{name}.weight'].removesuffix('.weight') for name, *_ in linears]
+    batch = example_batch(model.config.vocab_size)
     count = len(values)
     os.makedirs(out, exist_ok=True)
 
@@ -84,7 +110,7 @@ def export(config, out, k_in, k_out):
     )
 
     projections, projection_names = [], []
-    for name, _, size_in, size_out in linears:
+    for name, (_, _, size_in, size_out) in zip(modules, linears):
         projections += [torch.ones(size_in, k_in), torch.ones(size_out, k_out)]
         projection_names += [f'P_in.{name}', f'P_out.{name}']
     write_graph(
@@ -104,9 +130,11 @@ def export(config, out, k_in, k_out):
 
     description = dict(
         name=os.path.basename(os.path.normpath(out)),
-        config=config,
+        # Some families have other words for these (GPT-2: n_positions), or leave them to their default.
+        config=config | {key: getattr(model.config, key) for key in SIZES if key not in config and hasattr(model.config, key)},
+        **({} if folder is None else copied_tokenizer(folder, out, model.config)),
         parameters=[dict(name=keys[name], shape=list(p.shape)) for name, p in parameters.items()],
-        projection=dict(kIn=k_in, kOut=k_out, modules=[dict(name=n, inSize=i, outSize=o) for n, _, i, o in linears]),
+        projection=dict(kIn=k_in, kOut=k_out, modules=projected_modules(modules, linears)),
         lengthMin=LENGTH_MIN,
         graphs={g: dict(file=f'{g}.onnx', sha256=sha256(f'{out}/{g}.onnx')) for g in ('loss', 'influence', 'train')},
         versions=dict(opset=OPSET, **{p: version(p) for p in ('torch', 'onnx', 'onnxscript', 'onnx-ir', 'transformers')}),
@@ -116,21 +144,34 @@ def export(config, out, k_in, k_out):
         file.write('\n')
 
 
+def read_config(path):
+    if not os.path.exists(path):
+        raise Unsupported(f'{path} is missing; give the folder that save_pretrained wrote')
+    with open(path) as file:
+        return json.load(file)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', required=True, help='folder for the graphs and model.json')
-    parser.add_argument('--config', help='a Hugging Face config.json; default: the demo model, 2 layers of 64')
-    parser.add_argument('--k-in', type=int, default=16)
-    parser.add_argument('--k-out', type=int, default=16)
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument('--model', help='a folder with config.json, safetensors weights and tokenizer.json')
+    given.add_argument('--config', help='a Hugging Face config.json; default: the demo model, 2 layers of 64')
+    parser.add_argument('--k-in', type=int, default=16, help='columns of the projection of inputs (default 16)')
+    parser.add_argument('--k-out', type=int, default=16, help='columns of the projection of outputs (default 16)')
     arguments = parser.parse_args()
-    config = DEMO
-    if arguments.config:
-        with open(arguments.config) as file:
-            config = json.load(file)
     warnings.filterwarnings('ignore')
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
-    export(config, arguments.out, arguments.k_in, arguments.k_out)
+    path = os.path.join(arguments.model, 'config.json') if arguments.model else arguments.config
+    try:
+        config = DEMO if path is None else read_config(path)
+        if config.get('model_type') not in TESTED:
+            print(f'note: {config.get("model_type")} is not among the families whose graphs are tested: {", ".join(TESTED)}')
+        export(config, arguments.out, arguments.k_in, arguments.k_out, arguments.model)
+    except Unsupported as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(3)
 
 
 if __name__ == '__main__':
