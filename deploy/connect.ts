@@ -8,6 +8,8 @@ import { systemClock } from '../services/runtime/clock.ts'
 import { type Config, loadConfig } from '../services/runtime/config.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
+import { Metrics } from '../services/runtime/metrics/metrics.ts'
+import { serveMetrics } from '../services/runtime/metrics/server.ts'
 import { whileWaiting } from '../services/runtime/progress.ts'
 import { readEndpoints, startCluster } from './dev/cluster.ts'
 
@@ -57,7 +59,22 @@ function running(context: Context, config: Config): { addresses: Addresses; conf
   return undefined
 }
 
-export async function connect(context: Context, options: GlobalOptions) {
+/**
+ * Measures this process and serves what it measures, as the configuration says; undefined where it says not to.
+ * @throws WinnowError CONFIGURATION
+ */
+export async function openMetrics(
+  config: Pick<Config, 'metrics'>,
+  say: (line: string) => void,
+): Promise<{ metrics: Metrics; service: Service } | undefined> {
+  if (!config.metrics.enabled) return undefined
+  const metrics = new Metrics(systemClock)
+  const { url, close } = await serveMetrics(metrics, config.metrics)
+  say(`metrics: ${url}`)
+  return { metrics, service: { name: 'metrics', close } }
+}
+
+export async function connect(context: Context, options: GlobalOptions, serving?: { metrics: boolean }) {
   const config = configOf(context, options)
   const named = namedAddresses(config)
   const found = named === undefined ? running(context, config) : { addresses: named, config, pid: undefined }
@@ -67,20 +84,26 @@ export async function connect(context: Context, options: GlobalOptions) {
     })
   }
   const doing = `connecting to ${found.addresses.brokers.join(', ')}`
-  const runtime = await whileWaiting(context.stderr, systemClock, doing, openRuntime(found.addresses, log()))
+  const say = (line: string) => context.stderr.write(`${line}\n`)
+  const measured = serving?.metrics === true ? await openMetrics(found.config, say) : undefined
+  const opened: Service[] = measured === undefined ? [] : [measured.service]
   try {
+    const opening = openRuntime(found.addresses, log(), measured?.metrics)
+    const runtime = await whileWaiting(context.stderr, systemClock, doing, opening)
+    opened.push({ name: 'connections', close: () => runtime.close() })
     await createCorpusTopics(runtime.kafka, found.config)
+    return { config: found.config, runtime, pid: found.pid, close: () => closeAll(opened) }
   } catch (error) {
-    await runtime.close()
+    await closeAll(opened).catch((cause: unknown) => log().error({ err: cause }, 'stopping after a failed start'))
     throw error
   }
-  return { config: found.config, runtime, pid: found.pid, close: () => runtime.close() }
 }
 
 export async function connectOrStart(context: Context, options: GlobalOptions, onFailure: (error: unknown) => void) {
   const config = configOf(context, options)
   if (namedAddresses(config) !== undefined || running(context, config) !== undefined)
-    return await connect(context, options)
+    // What ends soon is not worth a port that a service would want, unless it is given one.
+    return await connect(context, options, { metrics: config.metrics.port !== undefined })
   // A model that is missing is told before anything is started.
   await labelerVersions(config)
   context.stderr.write(`no cluster runs here: starting one on ${config.dataFolder}\n`)

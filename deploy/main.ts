@@ -11,7 +11,7 @@ const context: CliContext = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
-  connect: (options) => connect(context, options),
+  connect: (options, serving) => connect(context, options, serving),
   connectOrStart: (options, onFailure) => connectOrStart(context, options, onFailure),
   exitCode: (code) => {
     exitCode = code

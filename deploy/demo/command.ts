@@ -31,7 +31,14 @@ export const demo = (context: CliContext): Command =>
       const config = configOf(context, options)
       let finished = false
       const code = await runUntilSignal(async (signal, fail) => {
-        const demo = await startDemo({ ...options, context, dataFolder: config.dataFolder, signal, fail })
+        const demo = await startDemo({
+          ...options,
+          context,
+          dataFolder: config.dataFolder,
+          metrics: config.metrics,
+          signal,
+          fail,
+        })
         finished = true
         if (options.exit === true) process.kill(process.pid, 'SIGTERM')
         else

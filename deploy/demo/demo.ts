@@ -15,7 +15,7 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Stoppable } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import { demoFolder } from '../connect.ts'
+import { demoFolder, openMetrics } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
 import { buildDemoCorpus, type CorpusManifest, sourceNames } from './corpus.ts'
 import { narrate } from './narration.ts'
@@ -28,6 +28,7 @@ export interface DemoOptions {
   readonly seed: number
   readonly steps: number
   readonly fresh?: boolean
+  readonly metrics: Config['metrics']
   readonly signal: AbortSignal
   readonly fail: (error: unknown) => void
 }
@@ -39,6 +40,7 @@ export async function startDemo({
   seed,
   steps,
   fresh,
+  metrics,
   signal,
   fail,
 }: DemoOptions): Promise<Stoppable[]> {
@@ -63,7 +65,9 @@ export async function startDemo({
     if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
     const manifest = corpusOf(folder, say)
     const config = demoConfig(folder)
-    const runtime = await openRuntime(cluster, log)
+    const measured = await openMetrics({ metrics }, say)
+    if (measured !== undefined) started.push(measured.service)
+    const runtime = await openRuntime(cluster, log, measured?.metrics)
     started.push(runtime)
     const { services, versions } = await startCorpus(runtime, config, fail)
     started.push(...services)

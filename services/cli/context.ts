@@ -15,6 +15,8 @@ export interface CliContext {
    */
   connect(
     options: GlobalOptions,
+    /** For a service: its metrics are measured, and served as the configuration says. */
+    serving?: { metrics: boolean },
   ): Promise<{ config: Config; runtime: Runtime; pid?: number | undefined; close(): Promise<void> }>
   /** As connect(), but where none runs starts an embedded one, with labelers and label sink, for as long as the command takes. */
   connectOrStart(

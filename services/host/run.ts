@@ -7,6 +7,7 @@ import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { RunMeter } from '../runtime/metrics/run-meter.ts'
 import { groupIdOf, runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../trainer/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
@@ -91,6 +92,7 @@ async function startInto(
   model: Model,
   hooks: RunHooks,
 ): Promise<void> {
+  const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   // A control run asks for no rewards and needs no worker.
   const influence = run.sampleDocuments === 0 ? undefined : await createRunInfluence(run, model)
   if (influence !== undefined) services.push(influence)
@@ -107,7 +109,10 @@ async function startInto(
       columns: columnsOf(run),
       selections: { selection: (manifest: Manifest) => reader.chunks(manifest) },
       now: systemClock,
-      ...(hooks.onConsole !== undefined && { onEvent: hooks.onConsole }),
+      onEvent: (event) => {
+        meter?.onConsole(event)
+        hooks.onConsole?.(event)
+      },
     },
   })
   for (const station of runStations(run)) {
@@ -118,6 +123,7 @@ async function startInto(
       station,
       build: (output) => station.build(ports, output),
       groupId,
+      run: run.name,
       ...(station.name === 'console' && { transactionalId: groupId, tickMs: consoleTickMs }),
       onFailure: hooks.onFailure,
     })
@@ -139,12 +145,16 @@ export async function startTrainer(
     throw error
   })
   const stop = new AbortController()
+  const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   const ports = {
     ...runtime,
     reader,
     producer,
     model,
-    ...(hooks.onProgress !== undefined && { onProgress: hooks.onProgress }),
+    onProgress: (progress: Progress) => {
+      meter?.onProgress(progress)
+      hooks.onProgress?.(progress)
+    },
   }
   const done = train(run, ports, stop.signal)
   done.catch((error: unknown) => {

@@ -7,6 +7,7 @@ import type { Config } from '../runtime/config.ts'
 import { createKafka } from '../runtime/kafka/kafkajs.ts'
 import type { Kafka, TopicDefinition } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics/metrics.ts'
 
 /** Where the parts are. */
 export interface Addresses {
@@ -23,11 +24,13 @@ export interface Runtime {
   readonly clickHouse: ClickHouse
   readonly store: ClickHouseStore
   readonly log: Log
+  /** What this process measures; left out where nobody asks. */
+  readonly metrics?: Metrics | undefined
   close(): Promise<void>
 }
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
-export async function openRuntime(addresses: Addresses, log: Log): Promise<Runtime> {
+export async function openRuntime(addresses: Addresses, log: Log, metrics?: Metrics): Promise<Runtime> {
   const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log })
   const codec = await createCodec({ registry: addresses.registryUrl, records: allRecords })
   const { database } = addresses
@@ -47,6 +50,7 @@ export async function openRuntime(addresses: Addresses, log: Log): Promise<Runti
     clickHouse,
     store: new ClickHouseStore(clickHouse.sql),
     log,
+    metrics,
     close: async () => {
       await kafka.close()
       await clickHouse.close()

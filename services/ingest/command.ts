@@ -2,7 +2,9 @@ import type { Clock } from '../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics/metrics.ts'
 import { type IngestCodec, type IngestResult, ingest, type SourceResult } from './ingest.ts'
+import { metered } from './metered.ts'
 import { createProgress, type Terminal } from './progress.ts'
 import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 
@@ -23,6 +25,7 @@ export interface IngestContext {
   readonly stdin: AsyncIterable<Buffer>
   readonly stdout: { write(text: string): unknown }
   readonly stderr: Terminal
+  readonly metrics?: Metrics | undefined
 }
 
 /**
@@ -48,7 +51,7 @@ export async function ingestCommand(
     clock,
     signal,
     tokens: parseTokenCounting(flags.tokens),
-    progress: createProgress(stderr, clock),
+    progress: metered(createProgress(stderr, clock), context.metrics),
     standardInput: stdin,
     ...(flags.name !== undefined && { nameOptions: { prefix: flags.name } }),
   })

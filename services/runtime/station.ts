@@ -7,7 +7,9 @@ import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
+import { lagBehind, lagOfGroup } from './lag.ts'
 import type { Log } from './log.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
 import { type RetryPolicy, withRetries } from './retry.ts'
 
@@ -24,6 +26,9 @@ export interface StationOptions {
   /** How often `tick` is called; a station without `tick` needs none. */
   readonly tickMs?: number
   readonly retries?: RetryPolicy
+  readonly metrics?: Metrics | undefined
+  /** Of which run it is a station; the label of its metrics. */
+  readonly run?: string
   /** The station has stopped and will not go on by itself; `close` is still to be called. */
   readonly onFailure: (error: unknown) => void
 }
@@ -97,7 +102,26 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       log.warn({ station: station.name, err: error, attempt, delayMs }, `${doing} failed, trying again`)
     })
 
+  const stats = (): StationStats => ({
+    ...structuredClone(counters),
+    written: { ...output.written },
+    deadLetters: deadLetters.sent,
+  })
+  const { metrics, run } = options
+  const positionOf = (topic: string, partition: number) =>
+    counters.positions[`${topic}[${partition}]`] ?? running.startOffset?.(topic, partition) ?? 0
+  const meter = metrics?.station({
+    station: station.name,
+    run,
+    stats,
+    lagOf: () =>
+      running.startOffset === undefined
+        ? lagOfGroup(kafka, station.reads, options.groupId)
+        : lagBehind(kafka, station.reads, positionOf),
+  })
+
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
+    const beganMs = metrics?.clock() ?? 0
     reach('polled')
     await persistently('a batch', async () => {
       // What an earlier attempt rejected comes again.
@@ -112,6 +136,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (last === undefined) return
     counters.read[last.topic] = (counters.read[last.topic] ?? 0) + records.length
     counters.positions[`${last.topic}[${last.partition}]`] = last.offset + 1
+    if (metrics !== undefined) meter?.batch((metrics.clock() - beganMs) / 1000)
   }
 
   let failed = false
@@ -158,14 +183,12 @@ export async function runStation(options: StationOptions): Promise<StationHandle
         await consumer.close()
         await tail
         await output.close()
+        meter?.close()
       },
-      stats: () => ({
-        ...structuredClone(counters),
-        written: { ...output.written },
-        deadLetters: deadLetters.sent,
-      }),
+      stats,
     }
   } catch (error) {
+    meter?.close()
     await output.close()
     throw error
   }

@@ -18,7 +18,7 @@ async function serve(
   start: (connection: Connection, fail: (error: unknown) => void) => Promise<Service[]>,
 ): Promise<void> {
   const code = await runUntilSignal(async (_signal, fail) => {
-    const connection = await context.connect(options)
+    const connection = await context.connect(options, { metrics: true })
     try {
       const services = await start(connection, fail)
       context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and ends\n`)

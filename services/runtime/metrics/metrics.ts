@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Clock } from '../clock.ts'
+
+/** From a batch of a few records to one that waits for a database: 1 ms to a minute. */
+const batchSecondsBuckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60]
+/** From a selection of a small corpus to rewards on a slow machine: 10 ms to an hour. */
+const roundSecondsBuckets = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600]
+
+/** What a station has not read, by topic, as Kafka counts it now. */
+export type LagOf = () => Promise<readonly { topic: string; records: number }[]>
+
+/** A lag that cannot be asked in this time is left out of a scrape, which must not wait for a broker that is away. */
+const lagMsMax = 2000
+
+/** A station at work, as a scrape asks for it; what is counted for single records costs a scrape, not the station. */
+export interface MeteredStation {
+  readonly station: string
+  readonly run?: string | undefined
+  readonly stats: () => {
+    readonly read: Readonly<Record<string, number>>
+    readonly written: Readonly<Record<string, number>>
+    readonly deadLetters: number
+    readonly retries: number
+  }
+  readonly lagOf: LagOf
+}
+
+/** The metrics of one process, in a registry of its own. Names and labels are a contract: dashboard and alerts are written against them. */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly clock: Clock
+  readonly #stations = new Set<MeteredStation>()
+  readonly #running = new Set<MeteredStation>()
+  readonly #batch = this.#histogram(
+    'winnow_batch_seconds',
+    'From a batch read to its effects acknowledged',
+    ['station', 'run'],
+    batchSecondsBuckets,
+  )
+  /** Of one run: rounds, rewards, training. */
+  readonly run = {
+    roundOpenedAt: this.#gauge(
+      'winnow_round_opened_timestamp_seconds',
+      'When the round that is not selected yet was opened; 0: none',
+      ['run'],
+    ),
+    round: this.#gauge('winnow_round', 'The last round that was selected', ['run']),
+    rewardsAsked: this.#counter('winnow_rewards_asked_total', 'Rewards asked for, of closed rounds', ['run']),
+    rewardsMissing: this.#counter('winnow_rewards_missing_total', 'Rewards that had not come when their round closed', [
+      'run',
+    ]),
+    rewardCoverage: this.#gauge(
+      'winnow_reward_coverage_ratio',
+      'Answered share of the rewards that the last closed round asked for',
+      ['run'],
+    ),
+    rewardSeconds: this.#histogram(
+      'winnow_round_reward_seconds',
+      'From a round opened to closed',
+      ['run'],
+      roundSecondsBuckets,
+    ),
+    reselectionSeconds: this.#histogram(
+      'winnow_reselection_seconds',
+      'From a round closed to its selection committed',
+      ['run'],
+      roundSecondsBuckets,
+    ),
+    selectedDocuments: this.#gauge('winnow_selected_documents', 'Documents of the last selection', ['run']),
+    theta: this.#gauge('winnow_theta', 'Weight of an actor in the collaboration (Eq. 8)', ['run', 'actor']),
+    step: this.#gauge('winnow_trainer_step', 'Optimizer steps done', ['run']),
+    tokens: this.#gauge('winnow_trainer_tokens', 'Tokens trained on', ['run']),
+    loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),
+  } as const
+
+  constructor(clock: Clock) {
+    this.clock = clock
+    collectDefaultMetrics({ register: this.registry })
+    const perTopic = ['station', 'run', 'topic']
+    this.#told('winnow_records_read_total', 'Records read, dead letters included', perTopic, ({ read }) => read)
+    this.#told('winnow_records_written_total', 'Records written and acknowledged', perTopic, ({ written }) => written)
+    // These are there from the start: a series that appears with its first error has no rate to be alerted on.
+    const perStation = ['station', 'run']
+    this.#told(
+      'winnow_dead_letters_total',
+      'Records and rows that were refused',
+      perStation,
+      (stats) => stats.deadLetters,
+    )
+    this.#told('winnow_retries_total', 'Batches and ticks that were tried again', perStation, (stats) => stats.retries)
+    const metrics = this
+    new Gauge({
+      name: 'winnow_lag_records',
+      help: 'Records of a topic that a station has not read',
+      labelNames: perTopic,
+      registers: [this.registry],
+      async collect() {
+        this.reset()
+        for (const { topic, records, station } of await metrics.#lags())
+          this.set({ ...labelsOf(station), topic }, records)
+      },
+    })
+  }
+
+  /** @returns told of each batch; `close` when the station ends, whose counts stay */
+  station(station: MeteredStation): { batch(seconds: number): void; close(): void } {
+    this.#stations.add(station)
+    this.#running.add(station)
+    const labels = labelsOf(station)
+    return {
+      batch: (seconds) => this.#batch.observe(labels, seconds),
+      close: () => this.#running.delete(station),
+    }
+  }
+
+  /** A counter that is what the stations have counted, taken when somebody asks. */
+  #told(
+    name: string,
+    help: string,
+    labelNames: string[],
+    countOf: (stats: ReturnType<MeteredStation['stats']>) => number | Readonly<Record<string, number>>,
+  ): void {
+    const stations = this.#stations
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const station of stations) {
+          const count = countOf(station.stats())
+          if (typeof count === 'number') this.inc(labelsOf(station), count)
+          else for (const [topic, records] of Object.entries(count)) this.inc({ ...labelsOf(station), topic }, records)
+        }
+      },
+    })
+  }
+
+  async #lags(): Promise<{ station: MeteredStation; topic: string; records: number }[]> {
+    const asked = [...this.#running].map(async (station) => {
+      const lags = await Promise.race([station.lagOf(), sleep(lagMsMax, [], { ref: false })]).catch(() => [])
+      return lags.map((lag) => ({ ...lag, station }))
+    })
+    return (await Promise.all(asked)).flat()
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] })
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] })
+  }
+
+  #histogram(name: string, help: string, labelNames: string[], buckets: number[]): Histogram {
+    return new Histogram({ name, help, labelNames, buckets, registers: [this.registry] })
+  }
+}
+
+const labelsOf = ({ station, run }: MeteredStation) => ({ station, run: run ?? '' })

@@ -1,0 +1,50 @@
+import type { Progress } from '../../../schemas/index.ts'
+import type { ConsoleEvent } from '../../../topologies/console/console.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Turns what a run's console and trainer tell into metrics. */
+export class RunMeter {
+  readonly #metrics: Metrics
+  readonly #run: string
+  #asked = 0
+  #openedMs: number | undefined
+  #closedMs: number | undefined
+
+  constructor(metrics: Metrics, run: string) {
+    this.#metrics = metrics
+    this.#run = run
+  }
+
+  onConsole(event: ConsoleEvent): void {
+    const { run: numbers, clock } = this.#metrics
+    const run = this.#run
+    const nowMs = clock()
+    if (event.kind === 'opened') {
+      this.#asked = event.requests
+      this.#openedMs = nowMs
+      numbers.roundOpenedAt.set({ run }, nowMs / 1000)
+    } else if (event.kind === 'closed') {
+      this.#closedMs = nowMs
+      if (this.#openedMs !== undefined) numbers.rewardSeconds.observe({ run }, (nowMs - this.#openedMs) / 1000)
+      numbers.rewardsAsked.inc({ run }, this.#asked)
+      numbers.rewardsMissing.inc({ run }, event.missing)
+      if (this.#asked > 0) numbers.rewardCoverage.set({ run }, 1 - event.missing / this.#asked)
+    } else {
+      const { round, documents, actors, theta } = event.manifest
+      if (this.#closedMs !== undefined) numbers.reselectionSeconds.observe({ run }, (nowMs - this.#closedMs) / 1000)
+      numbers.roundOpenedAt.set({ run }, 0)
+      numbers.round.set({ run }, round)
+      numbers.selectedDocuments.set({ run }, documents)
+      for (const [a, actor] of actors.entries()) numbers.theta.set({ run, actor }, theta[a]!)
+    }
+  }
+
+  onProgress({ step, tokens, trainLoss, referenceLoss, corpusLoss }: Progress): void {
+    const { run: numbers } = this.#metrics
+    const run = this.#run
+    numbers.step.set({ run }, step)
+    numbers.tokens.set({ run }, tokens)
+    for (const [kind, loss] of Object.entries({ training: trainLoss, reference: referenceLoss, corpus: corpusLoss }))
+      if (loss !== null) numbers.loss.set({ run, kind }, loss)
+  }
+}

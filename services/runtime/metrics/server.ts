@@ -1,0 +1,101 @@
+import { timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { type Config, metricsPortDefault } from '../config.ts'
+import { WinnowError } from '../errors.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface MetricsServer {
+  /** For example http://127.0.0.1:9464/metrics */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** `localhost` too: it is this machine. */
+const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
+
+/**
+ * Serves /metrics and /healthz. On loopback to this machine alone; on another address to who brings the token, or, where `openly` is set, to
+ * all. Without a port in the configuration it takes the usual one, or a free one where that is taken: several services on one machine.
+ * @throws WinnowError CONFIGURATION for an address that others reach without a token, or a configured port that is taken
+ */
+export async function serveMetrics(metrics: Metrics, config: Config['metrics']): Promise<MetricsServer> {
+  const { host, token, openly } = config
+  if (!loopback.test(host) && token === undefined && !openly) {
+    throw new WinnowError(
+      'CONFIGURATION',
+      `metrics.host ${host} can be reached by others, and there is no metrics.token`,
+      {
+        hint: 'Set metrics.token (WINNOW_METRICS_TOKEN), or metrics.openly: true in a network that is closed itself.',
+      },
+    )
+  }
+  const answer = answerWith(metrics, config)
+  const server = createServer((request, response) => {
+    answer(request).then(
+      ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
+      (error: unknown) =>
+        response.writeHead(500, { 'content-type': 'text/plain' }).end(`${(error as Error).message}\n`),
+    )
+  })
+  const port = await listen(server, config)
+  const shown = host.includes(':') ? `[${host}]` : host
+  return {
+    url: `http://${shown}:${port}/metrics`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+type Answer = { status: number; type: string; body: string }
+const text = 'text/plain; charset=utf-8'
+
+function answerWith(
+  { registry }: Metrics,
+  { host, token }: Config['metrics'],
+): (request: IncomingMessage) => Promise<Answer> {
+  return async ({ url = '', method, headers }) => {
+    // A page in somebody's browser could reach a port on this machine by a name of its own.
+    const named = (headers.host ?? '').replace(/:\d+$/, '')
+    if (loopback.test(host) && !loopback.test(named))
+      return { status: 403, type: text, body: 'this address answers to 127.0.0.1 and localhost only\n' }
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: text, body: 'only GET\n' }
+    const path = url.split('?')[0]
+    if (path === '/healthz') return { status: 200, type: text, body: 'ok\n' }
+    if (path !== '/metrics') return { status: 404, type: text, body: 'metrics are at /metrics\n' }
+    if (token !== undefined && !isToken(headers.authorization, token))
+      return { status: 401, type: text, body: 'send the token as Authorization: Bearer TOKEN\n' }
+    return { status: 200, type: registry.contentType, body: await registry.metrics() }
+  }
+}
+
+function isToken(authorization: string | undefined, token: string): boolean {
+  const [given, wanted] = [Buffer.from(authorization ?? ''), Buffer.from(`Bearer ${token}`)]
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
+async function listen(server: Server, { port, host }: Config['metrics']): Promise<number> {
+  try {
+    return await listenOn(server, port ?? metricsPortDefault, host)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && port === undefined)
+      return await listenOn(server, 0, host)
+    throw new WinnowError('CONFIGURATION', `metrics cannot be served on ${host}:${port}: ${(error as Error).message}`, {
+      hint: 'Choose another metrics.port (WINNOW_METRICS_PORT), 0 for any free one, or set metrics.enabled: false.',
+      cause: error,
+    })
+  }
+}
+
+function listenOn(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import type { Manifest, Progress } from '../../../../schemas/index.ts'
+import { lagBehind, lagOfGroup } from '../../../../services/runtime/lag.ts'
+import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
+import { RunMeter } from '../../../../services/runtime/metrics/run-meter.ts'
+
+/** The series of winnow as a scraper reads them. */
+async function series(metrics: Metrics): Promise<Record<string, number>> {
+  const text = await metrics.registry.metrics()
+  const lines = text.split('\n').filter((line) => line.startsWith('winnow_'))
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
+}
+
+test('what a station has counted is there at the next scrape, and again at the one after it', async () => {
+  const metrics = new Metrics(() => 0)
+  const stats = { read: { 'winnow.documents': 5 }, written: { 'winnow.labels.topic': 4 }, deadLetters: 1, retries: 2 }
+  const meter = metrics.station({
+    station: 'labeler topic',
+    stats: () => stats,
+    lagOf: async () => [{ topic: 'winnow.documents', records: 7 }],
+  })
+  meter.batch(0.02)
+  await series(metrics)
+  stats.read['winnow.documents'] = 9
+  expect(await series(metrics)).toMatchObject({
+    'winnow_records_read_total{station="labeler topic",run="",topic="winnow.documents"}': 9,
+    'winnow_records_written_total{station="labeler topic",run="",topic="winnow.labels.topic"}': 4,
+    'winnow_dead_letters_total{station="labeler topic",run=""}': 1,
+    'winnow_retries_total{station="labeler topic",run=""}': 2,
+    'winnow_lag_records{station="labeler topic",run="",topic="winnow.documents"}': 7,
+    'winnow_batch_seconds_bucket{le="0.03",station="labeler topic",run=""}': 1,
+    'winnow_batch_seconds_bucket{le="0.01",station="labeler topic",run=""}': 0,
+  })
+})
+
+test('a lag that cannot be asked leaves the rest of a scrape as it is; one that has ended has none', async () => {
+  const metrics = new Metrics(() => 0)
+  const stats = () => ({ read: {}, written: {}, deadLetters: 3, retries: 0 })
+  metrics.station({ station: 'a', stats, lagOf: () => Promise.reject(new Error('away')) })
+  const ended = metrics.station({ station: 'b', stats, lagOf: async () => [{ topic: 't', records: 1 }] })
+  ended.close()
+  const found = await series(metrics)
+  expect(Object.keys(found).filter((name) => name.startsWith('winnow_lag'))).toEqual([])
+  expect(found['winnow_dead_letters_total{station="b",run=""}']).toBe(3)
+})
+
+test('a round is told by its age while it is open, its coverage once it is closed, and theta once it is selected', async () => {
+  let nowMs = 1000
+  const metrics = new Metrics(() => nowMs)
+  const meter = new RunMeter(metrics, 'r')
+  meter.onConsole({ kind: 'opened', round: 1, requests: 200 })
+  expect(await series(metrics)).toMatchObject({ 'winnow_round_opened_timestamp_seconds{run="r"}': 1 })
+  nowMs = 6000
+  meter.onConsole({ kind: 'closed', round: 1, reason: 'deadline', missing: 50 })
+  nowMs = 6200
+  const manifest = { round: 1, documents: 10, actors: ['topic'], theta: [0.25] } as unknown as Manifest
+  meter.onConsole({ kind: 'selected', manifest })
+  meter.onProgress({ step: 7, tokens: 70, trainLoss: 6.5, referenceLoss: null, corpusLoss: null } as Progress)
+  expect(await series(metrics)).toMatchObject({
+    'winnow_round_opened_timestamp_seconds{run="r"}': 0,
+    'winnow_reward_coverage_ratio{run="r"}': 0.75,
+    'winnow_rewards_missing_total{run="r"}': 50,
+    'winnow_round_reward_seconds_sum{run="r"}': 5,
+    'winnow_reselection_seconds_sum{run="r"}': 0.2,
+    'winnow_theta{run="r",actor="topic"}': 0.25,
+    'winnow_trainer_step{run="r"}': 7,
+    'winnow_trainer_loss{run="r",kind="training"}': 6.5,
+  })
+  expect(Object.keys(await series(metrics))).not.toContain('winnow_trainer_loss{run="r",kind="reference"}')
+})
+
+test('lag is what lies between a place and the end, over all partitions', async () => {
+  const kafka = {
+    endOffsets: async () => [10, 5, 0],
+    committedOffsets: async () => [4, null, null],
+  }
+  expect(await lagOfGroup(kafka, ['t'], 'g')).toEqual([{ topic: 't', records: 11 }])
+  expect(await lagBehind(kafka, ['t'], (_topic, partition) => [10, 6, 0][partition]!)).toEqual([
+    { topic: 't', records: 0 },
+  ])
+})

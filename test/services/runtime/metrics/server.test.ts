@@ -1,0 +1,71 @@
+import { createServer } from 'node:http'
+import { afterEach, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../../services/runtime/config.ts'
+import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
+import { type MetricsServer, serveMetrics } from '../../../../services/runtime/metrics/server.ts'
+
+const open: { close(): unknown }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close()
+})
+
+const defaults = loadConfig({ env: {}, folder: '/nowhere' }).metrics
+async function serve(config: Partial<typeof defaults> = { port: 0 }): Promise<MetricsServer> {
+  const server = await serveMetrics(new Metrics(() => 0), { ...defaults, ...config })
+  open.push(server)
+  return server
+}
+
+/** A port that somebody is on. */
+async function taken(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  open.push(server)
+  return (server.address() as { port: number }).port
+}
+
+describe('a metrics server', () => {
+  test('serves Prometheus text on loopback, and health, and nothing else', async () => {
+    const { url } = await serve()
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/)
+    const metrics = await fetch(url)
+    expect(metrics.headers.get('content-type')).toContain('text/plain')
+    expect(await metrics.text()).toContain('process_resident_memory_bytes')
+    expect((await fetch(new URL('/healthz', url))).status).toBe(200)
+    expect((await fetch(new URL('/', url))).status).toBe(404)
+    expect((await fetch(url, { method: 'POST' })).status).toBe(405)
+  })
+
+  test('asks for the token where one is set', async () => {
+    const token = 'a-token-of-some-length'
+    const { url } = await serve({ port: 0, token })
+    expect((await fetch(url)).status).toBe(401)
+    expect((await fetch(url, { headers: { authorization: 'Bearer a-token-of-some-lengtk' } })).status).toBe(401)
+    expect((await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200)
+  })
+
+  test('answers on loopback to no name but its own, so that a page in a browser cannot read it', async () => {
+    const { url } = await serve()
+    const { port } = new URL(url)
+    const { request } = await import('node:http')
+    const status = await new Promise((resolve, reject) => {
+      const asked = request({ host: '127.0.0.1', port, path: '/metrics', headers: { host: `evil.example:${port}` } })
+      asked.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject)
+      asked.end()
+    })
+    expect(status).toBe(403)
+  })
+
+  test('is refused an address that others reach, unless there is a token or it is meant', async () => {
+    await expect(serve({ port: 0, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIGURATION' })
+    const { url } = await serve({ port: 0, host: '0.0.0.0', openly: true })
+    expect((await fetch(url.replace('0.0.0.0', '127.0.0.1'))).status).toBe(200)
+  })
+
+  test('that is given a port which is taken says so; without one it takes another', async () => {
+    const port = await taken()
+    await expect(serve({ port })).rejects.toMatchObject({ code: 'CONFIGURATION' })
+    const both = await Promise.all([serve({}), serve({})])
+    expect(new Set(both.map(({ url }) => url)).size).toBe(2)
+  })
+})
