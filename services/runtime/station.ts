@@ -7,7 +7,7 @@ import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
-import { lagBehind, lagOfGroup } from './lag.ts'
+import { lagOfGroup } from './lag.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
@@ -108,16 +108,14 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     deadLetters: deadLetters.sent,
   })
   const { metrics, run } = options
-  const positionOf = (topic: string, partition: number) =>
-    counters.positions[`${topic}[${partition}]`] ?? running.startOffset?.(topic, partition) ?? 0
+  // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
+  const groupId = running.startOffset === undefined ? options.groupId : groupOfItsOwn(options.groupId)
+  const startOf = (topic: string, partition: number) => running.startOffset?.(topic, partition) ?? 0
   const meter = metrics?.station({
     station: station.name,
     run,
     stats,
-    lagOf: () =>
-      running.startOffset === undefined
-        ? lagOfGroup(kafka, station.reads, options.groupId)
-        : lagBehind(kafka, station.reads, positionOf),
+    lagOf: () => lagOfGroup(kafka, station.reads, groupId, startOf),
   })
 
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
@@ -157,8 +155,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (station.restoreFrom.length === 0) running.restore?.([])
     await persistently('the start', async () => running.start?.())
     const consumer = await kafka.consume({
-      // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
-      groupId: running.startOffset === undefined ? options.groupId : groupOfItsOwn(options.groupId),
+      groupId,
       topics: station.reads,
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       onBatch: (records) => exclusively(() => processBatch(records)),
