@@ -1,0 +1,75 @@
+import { DeadLetter, Run, runTopics, topics } from '../../schemas/index.ts'
+import type { Delivered } from '../../topologies/node.ts'
+import type { Runtime } from '../host/runtime.ts'
+import type { IncomingRecord } from '../runtime/kafka/port.ts'
+import type { BoardModel } from './model.ts'
+
+/**
+ * Reads the topics that the model is folded from, from offset 0 and then whatever has come since. It joins no consumer group, so a board
+ * that is opened and closed leaves nothing behind on the broker and takes nothing away from anybody.
+ */
+export class Follower {
+  readonly #runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>
+  readonly #model: BoardModel
+  readonly #positions = new Map<string, number[]>()
+  /** The next offset of each partition of each topic that was asked for. */
+  readonly ends = new Map<string, readonly number[]>()
+
+  constructor(runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>, model: BoardModel) {
+    this.#runtime = runtime
+    this.#model = model
+  }
+
+  /** Reads what is new, once. Topics that do not exist yet are passed over. */
+  async poll(): Promise<void> {
+    const existing = new Set(await this.#runtime.kafka.topicNames())
+    const follow = async (topic: string, onRecord: (record: IncomingRecord) => Promise<void>) => {
+      if (existing.has(topic)) await this.#follow(topic, onRecord)
+    }
+    await follow(topics.runs.name, async ({ value }) => {
+      if (value !== null) this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
+    })
+    await follow(topics.deadLetters.name, async ({ value, offset }) => {
+      if (value !== null) this.#model.addDeadLetter(offset, await this.#runtime.codec.decodeAs(DeadLetter, value))
+    })
+    const ofRuns = [...this.#model.runs.keys()].map(async (run) => {
+      const { consoleState, actorState, progress, rewards } = runTopics(run)
+      // Openings first, so that few rewards wait for theirs.
+      for (const topic of [consoleState, actorState, progress, rewards]) {
+        await follow(topic.name, async ({ partition, offset, value }) => {
+          if (value === null) return
+          const decoded = await this.#runtime.codec.decode(value)
+          this.#model.applyToRun(run, { topic: topic.name, partition, offset, ...decoded } as Delivered)
+        })
+      }
+    })
+    await Promise.all([...ofRuns, this.#measure(existing)])
+  }
+
+  async #follow(topic: string, onRecord: (record: IncomingRecord) => Promise<void>): Promise<void> {
+    const ends = await this.#runtime.kafka.endOffsets(topic)
+    this.ends.set(topic, ends)
+    const positions = this.#positions.get(topic) ?? ends.map(() => 0)
+    this.#positions.set(topic, positions)
+    if (ends.every((end, partition) => end <= (positions[partition] ?? 0))) return
+    for await (const records of this.#runtime.kafka.read(topic, positions)) {
+      for (const record of records) {
+        // A record that nobody can read is in dead letters already, or will be: the board shows the rest.
+        await onRecord(record).catch((error: unknown) => this.#runtime.log.warn({ err: error, topic }, 'not shown'))
+        positions[record.partition] = record.offset + 1
+      }
+    }
+    // Past transaction markers, which are no records.
+    for (const [partition, end] of ends.entries()) positions[partition] = Math.max(positions[partition] ?? 0, end)
+  }
+
+  /** Ends of the topics of the dataflow that are not read. */
+  async #measure(existing: ReadonlySet<string>): Promise<void> {
+    const names = new Set<string>()
+    for (const { model } of this.#model.runs.values()) {
+      for (const { reads, writes } of model.info.stations) for (const name of [...reads, ...writes]) names.add(name)
+    }
+    const unread = [...names].filter((name) => existing.has(name) && !this.#positions.has(name))
+    await Promise.all(unread.map(async (name) => this.ends.set(name, await this.#runtime.kafka.endOffsets(name))))
+  }
+}

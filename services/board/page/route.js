@@ -1,0 +1,21 @@
+/** A view and its settings, as the address says: #/selection?run=a&round=3. Every view can be restored from it. */
+export function readRoute() {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?')
+  return { view: path || 'dataflow', settings: Object.fromEntries(new URLSearchParams(query)) }
+}
+
+export function hashOf(view, settings) {
+  const query = new URLSearchParams(Object.entries(settings).filter(([, value]) => value !== undefined && value !== ''))
+  return `#/${view}${query.size > 0 ? `?${query}` : ''}`
+}
+
+/** Changes settings of the view that is shown. A scrubbed slider should not fill the history: then it replaces. */
+export function set(changes, { replace = false } = {}) {
+  const { view, settings } = readRoute()
+  const hash = hashOf(view, { ...settings, ...changes })
+  if (!replace) location.hash = hash
+  else {
+    history.replaceState(null, '', hash)
+    dispatchEvent(new HashChangeEvent('hashchange'))
+  }
+}

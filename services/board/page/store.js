@@ -1,0 +1,66 @@
+/** What the page knows: runs by name, each with its rounds and progress in order. Fed by server-sent events. */
+export const state = { runs: new Map(), deadLetters: null, traffic: null, connected: false, arrived: false }
+
+/** As on the server: more points than a plot has pixels are of no use. */
+const pointsMax = 4000
+
+const listeners = new Set()
+
+export function subscribe(listener) {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+function changed() {
+  for (const listener of listeners) listener()
+}
+
+/** Merges by key: a round replaces the round of its number, a progress point the one of its step. */
+export function apply(patch) {
+  for (const [name, { info, rounds = [], progress = [] }] of Object.entries(patch.runs ?? {})) {
+    const run = state.runs.get(name) ?? { info, rounds: [], progress: [] }
+    state.runs.set(name, {
+      info: info ?? run.info,
+      rounds: merged(run.rounds, rounds, ({ round }) => round),
+      progress: thinned(merged(run.progress, progress, ({ step }) => step)),
+    })
+  }
+  if (patch.deadLetters) state.deadLetters = patch.deadLetters
+  if (patch.traffic) state.traffic = patch.traffic
+}
+
+function merged(known, news, keyOf) {
+  if (news.length === 0) return known
+  const byKey = new Map(known.map((one) => [keyOf(one), one]))
+  for (const one of news) byKey.set(keyOf(one), one)
+  return [...byKey.values()].sort((a, b) => keyOf(a) - keyOf(b))
+}
+
+const thinned = (points) =>
+  points.length <= pointsMax ? points : points.filter((point, i) => i % 2 === 0 || point.referenceLoss !== null)
+
+/** Listens; a lost connection is made again by the browser, and everything is sent anew. */
+export function listen() {
+  const source = new EventSource('/api/events')
+  source.addEventListener('whole', ({ data }) => {
+    state.runs = new Map()
+    apply(JSON.parse(data))
+    state.connected = true
+    state.arrived = true
+    changed()
+  })
+  source.addEventListener('change', ({ data }) => {
+    apply(JSON.parse(data))
+    changed()
+  })
+  source.addEventListener('error', () => {
+    state.connected = false
+    changed()
+  })
+}
+
+/** The run that a view shows: the one in the address, else the latest that asks for rewards, else the latest. */
+export function runOf(name) {
+  const runs = [...state.runs.values()]
+  return state.runs.get(name) ?? runs.findLast(({ info }) => info.sampleDocuments > 0) ?? runs.at(-1)
+}

@@ -1,0 +1,97 @@
+import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { columnNames } from '../corpus/columns.ts'
+import { columnsOf } from '../host/run.ts'
+import type { Runtime } from '../host/runtime.ts'
+import type { FollowedRun } from './model.ts'
+
+/** Of a larger selection the first so many in emission order are looked at. */
+const documentsMax = 20_000
+const idsPerQuery = 256
+/** Finished compositions that are kept: they never change. */
+const keptMax = 64
+
+/** Documents by their labels, one an actor in configuration order: from which every share, pair and lift is added up. */
+export interface Composition {
+  readonly cells: readonly { labels: number[]; corpus: number; selected: number }[]
+  /** How many of the selection's documents `selected` counts. */
+  readonly looked: number
+  readonly selection: number
+}
+
+/** Ids of a round's selection from its beginning, at most `count`. */
+export async function selectedIds(
+  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  manifest: Manifest,
+  count: number,
+): Promise<bigint[]> {
+  const ids: bigint[] = []
+  if (manifest.documents === 0) return ids
+  for await (const records of kafka.read(runTopics(manifest.run).selections.name, [manifest.chunkOffsetFirst])) {
+    for (const { value } of records) {
+      if (value === null) continue
+      const chunk = await codec.decodeAs(SelectionChunk, value)
+      if (chunk.round !== manifest.round) return ids.slice(0, count)
+      ids.push(...chunk.docIds)
+      if (ids.length >= Math.min(count, manifest.documents)) return ids.slice(0, count)
+    }
+  }
+  return ids.slice(0, count)
+}
+
+/** Compositions of rounds, each computed once. */
+export class Compositions {
+  readonly #runtime: Runtime
+  readonly #kept = new Map<string, Promise<Composition>>()
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
+  }
+
+  of(run: FollowedRun, manifest: Manifest): Promise<Composition> {
+    const key = `${manifest.run} ${manifest.round}`
+    const kept = this.#kept.get(key)
+    if (kept !== undefined) return kept
+    const computing = this.#compute(run, manifest)
+    this.#kept.set(key, computing)
+    computing.catch(() => this.#kept.delete(key))
+    const oldest = this.#kept.keys().next().value
+    if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest)
+    return computing
+  }
+
+  async #compute({ config }: FollowedRun, manifest: Manifest): Promise<Composition> {
+    const { store, clickHouse } = this.#runtime
+    const columns = columnsOf(config)
+    const cells = new Map<string, { labels: number[]; corpus: number; selected: number }>()
+    const cellOf = (labels: number[]) => {
+      const cell = cells.get(labels.join()) ?? { labels, corpus: 0, selected: 0 }
+      cells.set(labels.join(), cell)
+      return cell
+    }
+    const view = await store.view({ columns, labelOffsets: manifest.labelOffsets, readsOf: null })
+    for (const { labels, documents } of await view.groups()) cellOf([...labels]).corpus += documents
+    const ids = await selectedIds(this.#runtime, manifest, documentsMax)
+    const names = columns.map((column) => columnNames(column).label)
+    for (let first = 0; first < ids.length; first += idsPerQuery) {
+      const rows = await clickHouse.sql.query<Record<string, number | string>>(
+        `SELECT ${names.join(', ')}, count() AS documents FROM corpus FINAL WHERE doc IN (SELECT arrayJoin({ids:Array(UInt64)})) GROUP BY ${names.join(', ')}`,
+        { ids: ids.slice(first, first + idsPerQuery) },
+      )
+      for (const row of rows) cellOf(names.map((name) => Number(row[name]))).selected += Number(row.documents)
+    }
+    return { cells: [...cells.values()], looked: ids.length, selection: manifest.documents }
+  }
+}
+
+/** Documents that two selections have in common. */
+export async function overlap(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  a: Manifest,
+  b: Manifest,
+): Promise<{ a: number; b: number; both: number; complete: boolean }> {
+  const [ofA, ofB] = await Promise.all([a, b].map((manifest) => selectedIds(runtime, manifest, documentsMax)))
+  const known = new Set(ofA)
+  const both = ofB!.reduce((count, id) => count + (known.has(id) ? 1 : 0), 0)
+  const complete = ofA!.length === a.documents && ofB!.length === b.documents
+  return { a: ofA!.length, b: ofB!.length, both, complete }
+}

@@ -1,0 +1,103 @@
+import type { Description } from '../../topologies/describe.ts'
+
+/** What the page is sent: JSON, every 64-bit id a decimal string. The first one holds everything, later ones what changed. */
+export interface BoardPatch {
+  readonly runs?: Readonly<Record<string, RunPatch>>
+  readonly deadLetters?: DeadLetterView
+  readonly traffic?: Traffic
+}
+
+export interface RunPatch {
+  readonly info?: RunInfo
+  /** Whole rounds, each replacing the one of its number. */
+  readonly rounds?: readonly RoundView[]
+  /** Each replacing the one of its step. */
+  readonly progress?: readonly ProgressPoint[]
+}
+
+export interface RunInfo extends Description {
+  readonly name: string
+  readonly replayOf: string | null
+  readonly actors: readonly { name: string; subcategories: readonly string[]; eta: number }[]
+  readonly collaboration: string
+  readonly update: string
+  readonly budget: { documents: number } | { tokens: number }
+  readonly steps: number
+  readonly updateSteps: number
+  readonly sampleDocuments: number
+}
+
+/** One actor-by-subcategory table, in configuration order. */
+export type Table<T> = readonly (readonly T[])[]
+
+export interface RoundView {
+  readonly round: number
+  readonly step: number | null
+  /** m: documents of the previous selection that the trainer had passed when the round opened. */
+  readonly previousRead: number | null
+  /** Documents asked for, by actor and subcategory. */
+  readonly asked: Table<number> | null
+  readonly closed: { reason: string; missing: number } | null
+  /** Rewards that came after the round had closed and do not count. */
+  readonly late: number
+  /** Raw rewards of the asked documents, by actor and subcategory; null where none came. */
+  readonly rewards: Table<Spread | null> | null
+  readonly states: Readonly<Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>>
+  readonly manifest: ManifestView | null
+}
+
+export interface Spread {
+  readonly count: number
+  readonly mean: number
+  /** Population standard deviation. */
+  readonly deviation: number
+  readonly min: number
+  readonly max: number
+}
+
+export interface ManifestView {
+  readonly step: number
+  readonly theta: number[]
+  readonly weights: number[][]
+  readonly actorRewards: (number | null)[]
+  readonly documents: number
+  readonly tokens: number
+  readonly threshold: number | null
+  readonly marginal: { score: number; documents: number; taken: number } | null
+  readonly selectionDigest: string
+  readonly histogramDigest: string
+}
+
+export interface ProgressPoint {
+  readonly step: number
+  readonly tokens: number
+  readonly round: number
+  readonly trainLoss: number | null
+  readonly referenceLoss: number | null
+  readonly corpusLoss: number | null
+  readonly checkpoint: boolean
+}
+
+export interface DeadLetterView {
+  readonly total: number
+  readonly reasons: readonly { station: string; reason: string; count: number }[]
+  /** The last ones, newest first. */
+  readonly last: readonly DeadLetterEntry[]
+}
+
+export interface DeadLetterEntry {
+  readonly at: number
+  readonly station: string
+  readonly reason: string
+  readonly message: string
+  readonly origin: string
+  readonly bytes: number
+  /** The first bytes of the value, base64. */
+  readonly value: string | null
+}
+
+export interface Traffic {
+  readonly topics: Readonly<Record<string, { ends: readonly number[]; ratePerSecond: number }>>
+  /** Records before the end of the topic that a station's consumer group has not committed: by run, station and topic. */
+  readonly lag: readonly { run: string; station: string; topic: string; partitions: readonly number[] }[]
+}
