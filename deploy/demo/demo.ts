@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { boardOptions, startBoard } from '../../services/board/board.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { waitForLabels } from '../../services/host/label-progress.ts'
@@ -69,6 +70,9 @@ export async function startDemo({
     if (measured !== undefined) started.push(measured.service)
     const runtime = await openRuntime(cluster, log, measured?.metrics)
     started.push(runtime)
+    const board = await startBoard(runtime, boardOptions(context.env))
+    started.push(board)
+    say(`board: ${board.url}`)
     const { services, versions } = await startCorpus(runtime, config, fail)
     started.push(...services)
     await fillCorpus(runtime, config, manifest, { context, signal, say })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { boardOptions, startBoard } from '../../services/board/board.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { labelerVersions } from '../../services/host/label-progress.ts'
@@ -39,6 +40,9 @@ export const dev = (context: CliContext): Command =>
           started.push(
             await startRunHost(runtime, { onFailure: fail, onDone: (run) => say(`run ${run} has made its last step`) }),
           )
+          const board = await startBoard(runtime, boardOptions(context.env))
+          started.push(board)
+          say(`board: ${board.url}`)
           say(
             `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`,
           )

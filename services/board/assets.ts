@@ -1,17 +1,21 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { brotliCompressSync } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 
-const resolve = createRequire(import.meta.url).resolve
+const require = createRequire(import.meta.url)
 const pageFolder = join(import.meta.dirname, 'page')
 
-/** The libraries as their packages bring them: modules that browsers run as they are. */
-const vendor: Readonly<Record<string, string>> = {
-  'preact.mjs': moduleOf('preact', 'dist/preact.mjs'),
-  'hooks.mjs': moduleOf('preact', 'hooks/dist/hooks.mjs'),
-  'htm.mjs': moduleOf('htm', 'dist/htm.mjs'),
+/** The libraries as their packages bring them: files that browsers run as they are. */
+const vendor: Readonly<Record<string, readonly [name: string, file: string]>> = {
+  'preact.mjs': ['preact', 'dist/preact.mjs'],
+  'hooks.mjs': ['preact', 'hooks/dist/hooks.mjs'],
+  'htm.mjs': ['htm', 'dist/htm.mjs'],
+  'dagre.mjs': ['@dagrejs/dagre', 'dist/dagre.esm.js'],
+  'd3.js': ['d3', 'dist/d3.min.js'],
+  'plot.js': ['@observablehq/plot', 'dist/plot.umd.min.js'],
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -22,30 +26,68 @@ const types: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 }
 
-function moduleOf(name: string, file: string): string {
-  const manifest = resolve(`${name}/package.json`)
-  return join(manifest, '..', file)
+/** Where a file of a package lies; packages need not export their files for that. */
+function fileOf([name, file]: readonly [string, string]): string {
+  const folder = (require.resolve.paths(name) ?? []).map((path) => join(path, name)).find((path) => existsSync(path))
+  if (folder === undefined) throw new Error(`the package ${name} is not installed`)
+  return join(folder, file)
 }
 
-/** Serves the page's files. They are read and compressed once; there is no build step. */
+/** Serves the page's files. They are read and compressed once, when first asked for; there is no build step. */
 export function serveAssets(server: FastifyInstance): void {
+  const index = join(pageFolder, 'index.html')
   const files = new Map<string, string>([
     ...filesBelow(pageFolder).map((file): [string, string] => [`/page/${file}`, join(pageFolder, file)]),
-    ...Object.entries(vendor).map(([name, file]): [string, string] => [`/vendor/${name}`, file]),
-    ['/', join(pageFolder, 'index.html')],
+    ...Object.entries(vendor).map(([name, of]): [string, string] => [`/vendor/${name}`, fileOf(of)]),
+    ['/', index],
     ['/favicon.ico', join(pageFolder, 'icon.svg')],
   ])
+  const policy = contentPolicy(readFileSync(index, 'utf8'))
+  server.addHook('onSend', async (_request, reply) => {
+    void reply
+      .header('content-security-policy', policy)
+      .header('x-content-type-options', 'nosniff')
+      .header('referrer-policy', 'no-referrer')
+  })
   for (const [url, file] of files) {
-    const plain = readFileSync(file)
-    const packed = brotliCompressSync(plain)
-    const type = types[file.split('.').at(-1)!]!
+    let packed: { plain: Buffer; br: Buffer; gzip: Buffer; tag: string } | undefined
     server.get(url, (request, reply) => {
-      const takes = String(request.headers['accept-encoding'] ?? '').includes('br')
-      void reply.header('content-type', type).header('cache-control', 'no-cache').header('vary', 'accept-encoding')
-      if (takes) void reply.header('content-encoding', 'br')
-      return reply.send(takes ? packed : plain)
+      if (packed === undefined) {
+        const plain = readFileSync(file)
+        const tag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 16)}"`
+        packed = {
+          plain,
+          br: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+          gzip: gzipSync(plain),
+          tag,
+        }
+      }
+      void reply
+        .header('content-type', types[file.split('.').at(-1)!]!)
+        .header('cache-control', 'no-cache')
+        .header('etag', packed.tag)
+        .header('vary', 'accept-encoding')
+      if (request.headers['if-none-match'] === packed.tag) return reply.code(304).send()
+      const accepted = String(request.headers['accept-encoding'] ?? '')
+      const encoding = (['br', 'gzip'] as const).find((one) => accepted.includes(one))
+      if (encoding === undefined) return reply.send(packed.plain)
+      return reply.header('content-encoding', encoding).send(packed[encoding])
     })
   }
+}
+
+/** Nothing is loaded from elsewhere, and no script runs but the page's own; the import map stands in the page itself. */
+function contentPolicy(page: string): string {
+  const inline = /<script type="importmap">([\s\S]*?)<\/script>/.exec(page)?.[1] ?? ''
+  const digest = createHash('sha256').update(inline).digest('base64')
+  return [
+    "default-src 'self'",
+    `script-src 'self' 'sha256-${digest}'`,
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ')
 }
 
 const filesBelow = (folder: string): string[] =>

@@ -4,12 +4,14 @@ import type { Runtime } from '../host/runtime.ts'
 import type { Service } from '../host/services.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { guard, tokenFor } from './access.ts'
 import { serveAssets } from './assets.ts'
 import { EventHub } from './events.ts'
 import { Follower } from './follower.ts'
 import { BoardModel } from './model.ts'
+import { Replays } from './replays.ts'
 import { serveApi } from './routes.ts'
-import { lagOf, TrafficMeter } from './traffic.ts'
+import { LagMeter, TrafficMeter } from './traffic.ts'
 
 /** Where a board is looked for; another is taken where something else listens here already. */
 export const boardPort = 7077
@@ -17,33 +19,40 @@ export const boardPort = 7077
 const pollMs = 400
 /** Nobody looks: often enough that the page is full at once when somebody does. */
 const pollUnwatchedMs = 3000
-const lagMs = 2000
+const lagMs = 800
 const beatMs = 15_000
 
 export interface BoardOptions {
   /** 0: any free one. Left out: 7077, or any free one where that is taken. */
   readonly port?: number
+  /** The address that is listened on: 127.0.0.1. On any other one a token is asked for. */
+  readonly host?: string
+  /** The token that is asked for. Left out: none on loopback, a random one elsewhere. */
+  readonly token?: string
 }
 
-/** The web page and what it asks for, on 127.0.0.1: there is no login, so nobody else on the network is let in. */
+/** What the environment says: `WINNOW_BOARD_TOKEN`. */
+export const boardOptions = ({ WINNOW_BOARD_TOKEN: token }: NodeJS.ProcessEnv): BoardOptions =>
+  token === undefined || token === '' ? {} : { token }
+
+/** The web page and what it asks for. `url` has the token in it, where one is asked for. */
 export async function startBoard(runtime: Runtime, options: BoardOptions = {}): Promise<Service & { url: string }> {
   const model = new BoardModel()
   const events = new EventHub()
   const server = fastify({ forceCloseConnections: true })
-  server.addHook('onRequest', async (request, reply) => {
-    // A page of another site whose name was made to point here would read everything otherwise (DNS rebinding).
-    if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(request.headers.host ?? '')) {
-      await reply.code(403).send({ message: 'the board answers to 127.0.0.1 and localhost only' })
-    }
-  })
+  const host = options.host ?? '127.0.0.1'
+  const token = tokenFor(host, options.token)
+  guard(server, token)
   serveAssets(server)
-  serveApi(server, { runtime, model, events })
+  const replays = new Replays(runtime)
+  serveApi(server, { runtime, model, events, replays })
   const stop = new AbortController()
   const follower = new Follower(runtime, model)
   const meter = new TrafficMeter()
+  const lagMeter = new LagMeter(runtime.kafka)
 
   const following = (async () => {
-    let lag: Awaited<ReturnType<typeof lagOf>> = []
+    let lag: Awaited<ReturnType<LagMeter['measure']>> = []
     let lagAtMs = Number.NEGATIVE_INFINITY
     let beatAtMs = systemClock()
     while (!stop.signal.aborted) {
@@ -51,20 +60,23 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
         await follower.poll()
         const nowMs = systemClock()
         if (nowMs - lagAtMs >= lagMs) {
-          lag = await lagOf(runtime.kafka, [...model.runs.values()], follower.ends)
+          lag = await lagMeter.measure([...model.runs.values()], follower.ends)
           lagAtMs = nowMs
         }
         model.setTraffic({ topics: meter.rates(nowMs, follower.ends), lag })
-        const changes = model.takeChanges()
-        if (changes !== undefined) events.send(changes)
         if (nowMs - beatAtMs >= beatMs) {
           events.beat()
           beatAtMs = nowMs
         }
+        model.setProblem(null)
       } catch (error) {
-        // A broker that is away comes back; the board shows meanwhile what it knows.
-        if (!stop.signal.aborted) runtime.log.warn({ err: error }, 'the board could not read')
+        // A broker that is away comes back; the board shows meanwhile what it knows, and says so.
+        const message = error instanceof Error ? error.message : String(error)
+        const isNews = !stop.signal.aborted && model.setProblem(message)
+        if (isNews) runtime.log.warn({ err: error }, 'the board cannot read')
       }
+      const changes = model.takeChanges()
+      if (changes !== undefined) events.send(changes)
       await pause(() => (events.watched ? pollMs : pollUnwatchedMs), stop.signal)
     }
   })()
@@ -74,9 +86,11 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
     events.close()
     await server.close()
     await following
+    await replays.close()
   }
   try {
-    return { name: 'board', url: await listen(server, options.port), close }
+    const address = await listen(server, host, options.port)
+    return { name: 'board', url: token === undefined ? address : `${address}/?token=${token}`, close }
   } catch (error) {
     await close()
     throw error
@@ -91,8 +105,7 @@ async function pause(wantedMs: () => number, signal: AbortSignal): Promise<void>
   }
 }
 
-async function listen(server: ReturnType<typeof fastify>, port: number | undefined): Promise<string> {
-  const host = '127.0.0.1'
+async function listen(server: ReturnType<typeof fastify>, host: string, port: number | undefined): Promise<string> {
   try {
     return await server.listen({ host, port: port ?? boardPort })
   } catch (error) {

@@ -5,20 +5,20 @@ const lastMax = 100
 const reasonsMax = 200
 const bytesShown = 512
 
-/** Dead letters by station and reason, and the last of them. */
+/** Dead letters by station, reason and topic, and the last of them. */
 export class DeadLetterModel {
   #total = 0
   #last: DeadLetterEntry[] = []
   #changed = false
-  readonly #reasons = new Map<string, { station: string; reason: string; count: number }>()
+  readonly #reasons = new Map<string, DeadLetterView['reasons'][number] & { count: number }>()
 
-  add(offset: number, { station, reason, message, origin, value }: DeadLetter): void {
+  add(offset: number, { station, reason, message, origin, topic, value }: DeadLetter): void {
     this.#changed = true
     this.#total++
-    const key = `${station} ${reason}`
+    const key = `${station} ${reason} ${topic}`
     const known = this.#reasons.get(key)
     if (known !== undefined) known.count++
-    else if (this.#reasons.size < reasonsMax) this.#reasons.set(key, { station, reason, count: 1 })
+    else if (this.#reasons.size < reasonsMax) this.#reasons.set(key, { station, reason, topic, count: 1 })
     const bytes = value === null ? null : Buffer.from(value)
     const entry = { at: offset, station, reason, message, origin, bytes: bytes?.length ?? 0 }
     this.#last = [

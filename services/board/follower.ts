@@ -1,8 +1,12 @@
-import { DeadLetter, Run, runTopics, topics } from '../../schemas/index.ts'
-import type { Delivered } from '../../topologies/node.ts'
+import { DeadLetter, Run, runTopics, Source, topics } from '../../schemas/index.ts'
 import type { Runtime } from '../host/runtime.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 import type { BoardModel } from './model.ts'
+
+/** The latest runs are looked at every time; an older one that has been quiet for long only every so often: it costs requests. */
+const runsAlways = 4
+const quietPollsMax = 100
+const quietEvery = 8
 
 /**
  * Reads the topics that the model is folded from, from offset 0 and then whatever has come since. It joins no consumer group, so a board
@@ -12,6 +16,8 @@ export class Follower {
   readonly #runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>
   readonly #model: BoardModel
   readonly #positions = new Map<string, number[]>()
+  readonly #quietPolls = new Map<string, number>()
+  #polls = 0
   /** The next offset of each partition of each topic that was asked for. */
   readonly ends = new Map<string, readonly number[]>()
 
@@ -23,35 +29,47 @@ export class Follower {
   /** Reads what is new, once. Topics that do not exist yet are passed over. */
   async poll(): Promise<void> {
     const existing = new Set(await this.#runtime.kafka.topicNames())
-    const follow = async (topic: string, onRecord: (record: IncomingRecord) => Promise<void>) => {
-      if (existing.has(topic)) await this.#follow(topic, onRecord)
-    }
+    const follow = async (topic: string, onRecord: (record: IncomingRecord) => Promise<void>) =>
+      existing.has(topic) && (await this.#follow(topic, onRecord))
+    this.#polls++
     await follow(topics.runs.name, async ({ value }) => {
       if (value !== null) this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
+    })
+    await follow(topics.sources.name, async ({ value }) => {
+      if (value !== null) this.#model.addSource(await this.#runtime.codec.decodeAs(Source, value))
     })
     await follow(topics.deadLetters.name, async ({ value, offset }) => {
       if (value !== null) this.#model.addDeadLetter(offset, await this.#runtime.codec.decodeAs(DeadLetter, value))
     })
-    const ofRuns = [...this.#model.runs.keys()].map(async (run) => {
+    const runs = [...this.#model.runs.keys()]
+    const ofRuns = runs.map(async (run, i) => {
+      const quiet = this.#quietPolls.get(run) ?? 0
+      const always = i >= runs.length - runsAlways || quiet < quietPollsMax
+      if (!always && this.#polls % quietEvery !== 0) return
+      let news = false
       const { consoleState, actorState, progress, rewards } = runTopics(run)
       // Openings first, so that few rewards wait for theirs.
       for (const topic of [consoleState, actorState, progress, rewards]) {
-        await follow(topic.name, async ({ partition, offset, value }) => {
+        const found = await follow(topic.name, async ({ partition, offset, value, writtenMs }) => {
           if (value === null) return
           const decoded = await this.#runtime.codec.decode(value)
-          this.#model.applyToRun(run, { topic: topic.name, partition, offset, ...decoded } as Delivered)
+          this.#model.applyToRun(run, { topic: topic.name, partition, offset, ...decoded }, writtenMs ?? null)
         })
+        news ||= found
       }
+      this.#quietPolls.set(run, news ? 0 : quiet + 1)
     })
     await Promise.all([...ofRuns, this.#measure(existing)])
+    this.#forgetRunsExcept(new Set(runs))
   }
 
-  async #follow(topic: string, onRecord: (record: IncomingRecord) => Promise<void>): Promise<void> {
+  /** @returns whether anything was new */
+  async #follow(topic: string, onRecord: (record: IncomingRecord) => Promise<void>): Promise<boolean> {
     const ends = await this.#runtime.kafka.endOffsets(topic)
     this.ends.set(topic, ends)
     const positions = this.#positions.get(topic) ?? ends.map(() => 0)
     this.#positions.set(topic, positions)
-    if (ends.every((end, partition) => end <= (positions[partition] ?? 0))) return
+    if (ends.every((end, partition) => end <= (positions[partition] ?? 0))) return false
     for await (const records of this.#runtime.kafka.read(topic, positions)) {
       for (const record of records) {
         // A record that nobody can read is in dead letters already, or will be: the board shows the rest.
@@ -61,6 +79,19 @@ export class Follower {
     }
     // Past transaction markers, which are no records.
     for (const [partition, end] of ends.entries()) positions[partition] = Math.max(positions[partition] ?? 0, end)
+    return true
+  }
+
+  /** What is remembered does not grow with runs long past. */
+  #forgetRunsExcept(runs: ReadonlySet<string>): void {
+    for (const run of this.#quietPolls.keys()) {
+      if (runs.has(run)) continue
+      this.#quietPolls.delete(run)
+      for (const { name } of Object.values(runTopics(run))) {
+        this.#positions.delete(name)
+        this.ends.delete(name)
+      }
+    }
   }
 
   /** Ends of the topics of the dataflow that are not read. */

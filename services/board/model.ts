@@ -1,13 +1,15 @@
-import type { DeadLetter, Run } from '../../schemas/index.ts'
+import type { DeadLetter, Run, Source } from '../../schemas/index.ts'
 import { describe } from '../../topologies/describe.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { DeadLetterModel } from './dead-letter-model.ts'
 import { RunModel } from './run-model.ts'
-import type { BoardPatch, RunInfo, RunPatch, Traffic } from './shape.ts'
+import type { BoardPatch, RunInfo, RunPatch, SourceView, Traffic } from './shape.ts'
 
 /** The latest runs that are followed. Each costs some requests a second and up to a few megabytes. */
 export const runsMax = 16
+/** Source files that are shown; the documents of others are found by their text. */
+const sourcesMax = 2000
 
 export interface FollowedRun {
   readonly config: RunConfig
@@ -20,8 +22,12 @@ export class BoardModel {
   readonly runs = new Map<string, FollowedRun>()
   readonly #deadLetters = new DeadLetterModel()
   readonly #newRuns = new Set<string>()
+  readonly #sources = new Map<string, SourceView>()
+  #sourcesChanged = false
   #traffic: Traffic | undefined
   #trafficChanged = false
+  #problem: string | null = null
+  #problemChanged = false
 
   /** @returns the run where it is new. */
   addRun({ run, config, replayOf }: Run): FollowedRun | undefined {
@@ -35,12 +41,31 @@ export class BoardModel {
     return followed
   }
 
-  applyToRun(run: string, delivered: Delivered): void {
-    this.runs.get(run)?.model.apply(delivered)
+  /** @param atMs when the record was written */
+  applyToRun(run: string, delivered: Delivered, atMs: number | null): void {
+    this.runs.get(run)?.model.apply(delivered, atMs)
   }
 
   addDeadLetter(offset: number, letter: DeadLetter): void {
     this.#deadLetters.add(offset, letter)
+  }
+
+  addSource({ name, source, documents, rejected, complete }: Source): void {
+    if (!this.#sources.has(name) && this.#sources.size >= sourcesMax) return
+    this.#sources.set(name, { name, source, documents, rejected, complete })
+    this.#sourcesChanged = true
+  }
+
+  get sources(): readonly SourceView[] {
+    return [...this.#sources.values()]
+  }
+
+  /** What keeps the board from reading, null where nothing does. @returns whether that is news */
+  setProblem(problem: string | null): boolean {
+    const isNews = problem !== this.#problem
+    this.#problem = problem
+    this.#problemChanged ||= isNews
+    return isNews
   }
 
   setTraffic(traffic: Traffic): void {
@@ -51,7 +76,9 @@ export class BoardModel {
   whole(): BoardPatch {
     return {
       runs: Object.fromEntries([...this.runs].map(([name, { model }]) => [name, model.whole()])),
+      sources: this.sources,
       deadLetters: this.#deadLetters.view(),
+      problem: this.#problem,
       ...(this.#traffic !== undefined && { traffic: this.#traffic }),
     }
   }
@@ -67,12 +94,19 @@ export class BoardModel {
     this.#newRuns.clear()
     const deadLetters = this.#deadLetters.takeChanges()
     const traffic = this.#trafficChanged ? this.#traffic : undefined
+    const sources = this.#sourcesChanged ? this.sources : undefined
     this.#trafficChanged = false
-    if (Object.keys(runs).length === 0 && deadLetters === undefined && traffic === undefined) return undefined
+    this.#sourcesChanged = false
+    const problem = this.#problemChanged ? this.#problem : undefined
+    this.#problemChanged = false
+    const ofRuns = Object.keys(runs).length > 0 ? runs : undefined
+    if ([ofRuns, sources, deadLetters, traffic, problem].every((part) => part === undefined)) return undefined
     return {
-      ...(Object.keys(runs).length > 0 && { runs }),
+      ...(ofRuns !== undefined && { runs: ofRuns }),
+      ...(sources !== undefined && { sources }),
       ...(deadLetters !== undefined && { deadLetters }),
       ...(traffic !== undefined && { traffic }),
+      ...(problem !== undefined && { problem }),
     }
   }
 }

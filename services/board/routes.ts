@@ -4,26 +4,29 @@ import { parseId } from '../../topologies/selection/u64.ts'
 import { json } from '../cli/context.ts'
 import { explainDocument } from '../explain/explain.ts'
 import type { Runtime } from '../host/runtime.ts'
-import { DecodeError } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import type { IncomingRecord } from '../runtime/kafka/port.ts'
-import { listDocuments, searchDocuments } from './documents.ts'
+import { DocumentSearch } from './documents.ts'
 import type { EventHub } from './events.ts'
 import type { BoardModel, FollowedRun } from './model.ts'
-import { Compositions, overlap, selectedIds } from './selections.ts'
+import type { Replays } from './replays.ts'
+import { Compositions, overlap, repeats, selectedIds } from './selections.ts'
+import { describeTopic } from './topic-details.ts'
 
-const recordsShownMax = 10
 const selectedShown = 30
 
 interface RouteOptions {
   readonly runtime: Runtime
   readonly model: BoardModel
   readonly events: EventHub
+  readonly replays: Replays
 }
 
+type Parameters = Readonly<Record<string, string>>
+
 /** What the page asks for. Answers are JSON, 64-bit ids as decimal strings, bytes as base64. */
-export function serveApi(server: FastifyInstance, { runtime, model, events }: RouteOptions): void {
+export function serveApi(server: FastifyInstance, { runtime, model, events, replays }: RouteOptions): void {
   const compositions = new Compositions(runtime)
+  const search = new DocumentSearch(runtime.clickHouse.sql, () => model.sources)
   const runOf = (name: string): FollowedRun => {
     const run = model.runs.get(name)
     if (run === undefined) throw new NotFound(`there is no run ${name}`)
@@ -35,9 +38,9 @@ export function serveApi(server: FastifyInstance, { runtime, model, events }: Ro
     if (manifest === undefined) throw new NotFound(`run ${name} has selected nothing in round ${round}`)
     return { run, manifest }
   }
-  const get = (url: string, answer: (parameters: Record<string, string>) => Promise<unknown>) =>
+  const get = (url: string, answer: (parameters: Parameters) => Promise<unknown>) =>
     server.get(url, async (request, reply) => {
-      const parameters = { ...(request.query as object), ...(request.params as object) } as Record<string, string>
+      const parameters = { ...(request.query as object), ...(request.params as object) } as Parameters
       const value = await answer(parameters)
       return reply.header('content-type', 'application/json').header('cache-control', 'no-store').send(json(value))
     })
@@ -53,16 +56,35 @@ export function serveApi(server: FastifyInstance, { runtime, model, events }: Ro
   })
   get('/api/runs/:run/rounds/:round/documents', async ({ run, round }) => {
     const ids = await selectedIds(runtime, roundOf(run!, round!).manifest, selectedShown)
-    return await listDocuments(runtime.clickHouse.sql, ids)
+    return await search.byId(ids)
   })
-  get('/api/overlap', async ({ a, b, round }) =>
-    overlap(runtime, roundOf(a!, round!).manifest, roundOf(b!, round!).manifest),
-  )
-  get('/api/documents', async ({ q }) => {
-    if (q === undefined || q.trim() === '') return []
-    const id = parseId(q.trim())
-    const byId = id === null ? [] : await listDocuments(runtime.clickHouse.sql, [id])
-    return byId.length > 0 ? byId : await searchDocuments(runtime.clickHouse.sql, q.trim())
+  get('/api/runs/:run/rounds/:round/repeats', async ({ run, round }) => {
+    const { manifests, positions } = roundOf(run!, round!).run.model
+    const upTo = [...manifests.values()].filter((one) => one.round <= Number(round)).sort((a, b) => a.round - b.round)
+    return await repeats(
+      runtime,
+      upTo,
+      upTo.map((one) => positions.get(one.round) ?? 0),
+    )
+  })
+  get('/api/overlap', async ({ a, b }) => {
+    const [ofA, ofB] = [runOf(a!), runOf(b!)]
+    const both = [...ofA.model.manifests.keys()].filter((round) => ofB.model.manifests.has(round)).sort((x, y) => x - y)
+    const rounds: object[] = []
+    for (const round of both) {
+      const counts = await overlap(runtime, ofA.model.manifests.get(round)!, ofB.model.manifests.get(round)!)
+      rounds.push({ round, ...counts })
+    }
+    return rounds
+  })
+  get('/api/documents', async ({ q, by }) => {
+    const words = q?.trim() ?? ''
+    if (words === '') return []
+    if (by === 'source') return await search.bySource(words)
+    const id = by === 'text' ? null : parseId(words)
+    if (id !== null) return await search.byId([id])
+    if (by === 'id') throw new NotFound(`${words} is not a document id: ids are whole numbers of 64 bits`)
+    return await search.byText(words)
   })
   get('/api/runs/:run/documents/:id', async ({ run, id }) => {
     const docId = parseId(id!)
@@ -73,32 +95,27 @@ export function serveApi(server: FastifyInstance, { runtime, model, events }: Ro
   })
   get('/api/topics/:topic', async ({ topic }) => {
     if (!(await runtime.kafka.topicNames()).includes(topic!)) throw new NotFound(`there is no topic ${topic}`)
-    const ends = await runtime.kafka.endOffsets(topic!)
-    const from = ends.map((end) => Math.max(0, end - recordsShownMax))
-    const records: object[] = []
-    for await (const batch of runtime.kafka.read(topic!, from)) {
-      for (const record of batch) records.push(await decoded(runtime, record))
-    }
-    return { ends, records: records.slice(-recordsShownMax).reverse() }
+    return await describeTopic(runtime, topic!)
   })
+  get('/api/replays', async () => replays.list())
+  server.post<{ Params: { run: string }; Body: { changes?: object } | null }>(
+    '/api/runs/:run/replays',
+    async (request, reply) => {
+      const { config } = runOf(request.params.run)
+      const started = await replays.start(config, request.body?.changes ?? {})
+      return reply.code(202).header('content-type', 'application/json').send(json(started))
+    },
+  )
 
-  server.setErrorHandler((error, _request, reply) => {
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     if (error instanceof NotFound) return reply.code(404).send({ message: error.message })
+    const message = error instanceof WinnowError ? [error.message, error.hint].filter(Boolean).join('. ') : undefined
+    if (error instanceof WinnowError && error.code === 'CONFIGURATION') return reply.code(400).send({ message })
+    if (error.statusCode !== undefined && error.statusCode < 500)
+      return reply.code(error.statusCode).send({ message: error.message })
     runtime.log.warn({ err: error }, 'a request of the board failed')
-    const message = error instanceof WinnowError ? [error.message, error.hint].join('. ') : 'it could not be answered'
-    return reply.code(500).send({ message })
+    return reply.code(500).send({ message: message ?? 'it could not be answered: see the log of the board' })
   })
 }
 
 class NotFound extends Error {}
-
-async function decoded({ codec }: Runtime, { partition, offset, key, value }: IncomingRecord): Promise<object> {
-  const place = { partition, offset, key: key?.toString() ?? null }
-  if (value === null) return { ...place, value: null }
-  try {
-    return { ...place, ...(await codec.decode(value)) }
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    return { ...place, error: error.message, bytes: value.length }
-  }
-}

@@ -26,6 +26,8 @@ export class RunModel {
   readonly #rounds = new Map<number, Round>()
   /** Manifests with what reading a selection needs. */
   readonly manifests = new Map<number, Manifest>()
+  /** Global index into its selection that the trainer has come to, by round. */
+  readonly positions = new Map<number, number>()
   #progress = new Map<number, ProgressPoint>()
   #changedRounds = new Set<number>()
   #changedSteps = new Set<number>()
@@ -36,10 +38,11 @@ export class RunModel {
     this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
   }
 
-  apply({ record, value, partition, offset }: Delivered): void {
+  /** @param atMs when the record was written */
+  apply({ record, value, partition, offset }: Delivered, atMs: number | null): void {
     switch (record) {
       case 'Progress':
-        this.#onProgress(value as Progress)
+        this.#onProgress(value as Progress, atMs)
         return
       case 'RoundOpened': {
         const opened = value as RoundOpened
@@ -102,13 +105,17 @@ export class RunModel {
     this.#rounds.get(number - askedRoundsMax)?.rewards.forget()
     this.#rounds.delete(number - roundsMax)
     this.manifests.delete(number - roundsMax)
+    this.positions.delete(number - roundsMax)
     return round
   }
 
   /** A step reported twice (after a kill) counts once, with what either report knows. */
-  #onProgress({ step, tokens, round, trainLoss, referenceLoss, corpusLoss, checkpoint }: Progress): void {
+  #onProgress(progress: Progress, atMs: number | null): void {
+    const { step, tokens, round, position, trainLoss, referenceLoss, corpusLoss, checkpoint } = progress
+    this.positions.set(round, Math.max(position, this.positions.get(round) ?? 0))
     const before = this.#progress.get(step)
     this.#progress.set(step, {
+      atMs: before?.atMs ?? atMs,
       step,
       tokens,
       round,

@@ -1,4 +1,5 @@
 import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { scoreOf } from '../../topologies/selection/score.ts'
 import { columnNames } from '../corpus/columns.ts'
 import { columnsOf } from '../host/run.ts'
 import type { Runtime } from '../host/runtime.ts'
@@ -12,7 +13,8 @@ const keptMax = 64
 
 /** Documents by their labels, one an actor in configuration order: from which every share, pair and lift is added up. */
 export interface Composition {
-  readonly cells: readonly { labels: number[]; corpus: number; selected: number }[]
+  /** `score`: S(x) of Eq. 6 in this round, before any decay by reads. */
+  readonly cells: readonly { labels: number[]; score: number; corpus: number; selected: number }[]
   /** How many of the selection's documents `selected` counts. */
   readonly looked: number
   readonly selection: number
@@ -62,9 +64,10 @@ export class Compositions {
   async #compute({ config }: FollowedRun, manifest: Manifest): Promise<Composition> {
     const { store, clickHouse } = this.#runtime
     const columns = columnsOf(config)
-    const cells = new Map<string, { labels: number[]; corpus: number; selected: number }>()
+    const score = scoreOf(config.selection, manifest.round, manifest.weights, manifest.theta)
+    const cells = new Map<string, { labels: number[]; score: number; corpus: number; selected: number }>()
     const cellOf = (labels: number[]) => {
-      const cell = cells.get(labels.join()) ?? { labels, corpus: 0, selected: 0 }
+      const cell = cells.get(labels.join()) ?? { labels, score: score(labels, 0), corpus: 0, selected: 0 }
       cells.set(labels.join(), cell)
       return cell
     }
@@ -94,4 +97,46 @@ export async function overlap(
   const both = ofB!.reduce((count, id) => count + (known.has(id) ? 1 : 0), 0)
   const complete = ofA!.length === a.documents && ofB!.length === b.documents
   return { a: ofA!.length, b: ofB!.length, both, complete }
+}
+
+/** How often documents repeat, by the first so many of each round's selection. */
+export interface Repeats {
+  /** Documents of this round's selection by the number of earlier rounds that had selected them. */
+  readonly selectedBefore: readonly number[]
+  /** Documents of all rounds up to this one by how often the trainer has read them. */
+  readonly timesRead: readonly number[]
+  readonly complete: boolean
+}
+
+/**
+ * @param manifests of the rounds up to the one asked about, ascending
+ * @param passed how many documents of each one's selection the trainer passed, counting on past its end
+ */
+export async function repeats(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  manifests: readonly Manifest[],
+  passed: readonly number[],
+): Promise<Repeats> {
+  const rounds = new Map<bigint, number>()
+  const reads = new Map<bigint, number>()
+  let selectedBefore: number[] = []
+  for (const [i, manifest] of manifests.entries()) {
+    const ids = await selectedIds(runtime, manifest, documentsMax)
+    selectedBefore = histogram(ids.map((id) => rounds.get(id) ?? 0))
+    for (const [index, id] of ids.entries()) {
+      rounds.set(id, (rounds.get(id) ?? 0) + 1)
+      reads.set(id, (reads.get(id) ?? 0) + timesPassed(passed[i] ?? 0, index, manifest.documents))
+    }
+  }
+  const complete = manifests.every(({ documents }) => documents <= documentsMax)
+  return { selectedBefore, timesRead: histogram([...reads.values()]), complete }
+}
+
+/** SELECTION.md, "Score": who has passed m documents of n has read the i-th so often. */
+const timesPassed = (m: number, i: number, n: number): number => (i < m ? Math.floor((m - i - 1) / n) + 1 : 0)
+
+function histogram(values: readonly number[]): number[] {
+  const counts: number[] = []
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return Array.from(counts, (count) => count ?? 0)
 }

@@ -3,8 +3,20 @@ import type { Description } from '../../topologies/describe.ts'
 /** What the page is sent: JSON, every 64-bit id a decimal string. The first one holds everything, later ones what changed. */
 export interface BoardPatch {
   readonly runs?: Readonly<Record<string, RunPatch>>
+  readonly sources?: readonly SourceView[]
   readonly deadLetters?: DeadLetterView
   readonly traffic?: Traffic
+  /** Why the board cannot read now; null: it can. */
+  readonly problem?: string | null
+}
+
+/** A source file and how far it was ingested. Its number is the upper 24 bits of its documents' ids. */
+export interface SourceView {
+  readonly name: string
+  readonly source: number
+  readonly documents: number
+  readonly rejected: number
+  readonly complete: boolean
 }
 
 export interface RunPatch {
@@ -69,6 +81,8 @@ export interface ManifestView {
 }
 
 export interface ProgressPoint {
+  /** When it was reported, milliseconds since the epoch. */
+  readonly atMs: number | null
   readonly step: number
   readonly tokens: number
   readonly round: number
@@ -80,17 +94,20 @@ export interface ProgressPoint {
 
 export interface DeadLetterView {
   readonly total: number
-  readonly reasons: readonly { station: string; reason: string; count: number }[]
+  /** `topic`: that of the refused record; null: a row of a file. */
+  readonly reasons: readonly { station: string; reason: string; topic: string | null; count: number }[]
   /** The last ones, newest first. */
   readonly last: readonly DeadLetterEntry[]
 }
 
 export interface DeadLetterEntry {
+  /** Its offset in the topic of dead letters. */
   readonly at: number
   readonly station: string
   readonly reason: string
   readonly message: string
   readonly origin: string
+  /** Length of the value. */
   readonly bytes: number
   /** The first bytes of the value, base64. */
   readonly value: string | null
@@ -98,6 +115,14 @@ export interface DeadLetterEntry {
 
 export interface Traffic {
   readonly topics: Readonly<Record<string, { ends: readonly number[]; ratePerSecond: number }>>
-  /** Records before the end of the topic that a station's consumer group has not committed: by run, station and topic. */
-  readonly lag: readonly { run: string; station: string; topic: string; partitions: readonly number[] }[]
+  /** Records before the end of a topic that a station's consumer group has not committed. */
+  readonly lag: readonly {
+    /** null: a station of the corpus, shared by all runs. */
+    run: string | null
+    station: string
+    topic: string
+    partitions: readonly number[]
+    /** When the oldest of them was written, milliseconds since the epoch; null: none waits. */
+    oldestMs: number | null
+  }[]
 }

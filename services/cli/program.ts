@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes } from '../runtime/errors.ts'
 import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
+import { board } from './commands/board.ts'
 import { completion } from './commands/completion.ts'
 import { config } from './commands/config.ts'
 import { explain } from './commands/explain.ts'
@@ -34,6 +35,7 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     run,
     status,
     top,
+    board,
     explain,
     tail,
     replay,

@@ -3,6 +3,7 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import type {
   ConsumeOptions,
   Consumer,
+  ConsumerGroup,
   IncomingRecord,
   Kafka,
   OutgoingRecord,
@@ -65,6 +66,21 @@ export class FakeKafka implements Kafka {
 
   async committedOffsets(groupId: string, topic: string): Promise<(number | null)[]> {
     return this.partitions(topic).map((_, partition) => this.committed.get(`${groupId} ${topic}[${partition}]`) ?? null)
+  }
+
+  async consumerGroups(prefix: string): Promise<ConsumerGroup[]> {
+    return this.#members
+      .filter(({ groupId }) => groupId.startsWith(prefix))
+      .map(({ groupId, assigned }) => ({
+        groupId,
+        state: 'Stable',
+        members: [{ client: 'fake', host: 'here', assigned }],
+      }))
+  }
+
+  /** Its clock stands still: everything was written at 0. */
+  async writtenAt(topic: string, partition: number, offset: number): Promise<number | null> {
+    return this.visible(topic, partition, offset, Number.POSITIVE_INFINITY).length > 0 ? 0 : null
   }
 
   async producer({ transactionalId }: { transactionalId?: string } = {}): Promise<Producer> {
@@ -211,6 +227,11 @@ class FakeConsumer {
         this.#positions.set(`${topic}[${partition}]`, { topic, partition, offset })
       }
     }
+  }
+
+  get assigned(): Readonly<Record<string, readonly number[]>> {
+    const byTopic = Map.groupBy(this.#positions.values(), ({ topic }) => topic)
+    return Object.fromEntries([...byTopic].map(([topic, places]) => [topic, places.map(({ partition }) => partition)]))
   }
 
   start(): void {

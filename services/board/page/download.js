@@ -1,4 +1,17 @@
-const inlined = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-family', 'font-weight', 'text-anchor']
+const inlined = [
+  'fill',
+  'fill-opacity',
+  'stroke',
+  'stroke-width',
+  'stroke-opacity',
+  'stroke-dasharray',
+  'opacity',
+  'font-size',
+  'font-family',
+  'font-weight',
+  'text-anchor',
+  'color',
+]
 
 /** An SVG with the colours that it has on the screen written into it: it looks the same without our style sheet. */
 export function downloadSvg(svg, name) {

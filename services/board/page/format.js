@@ -6,19 +6,20 @@ export const short = (value) => (value === null || value === undefined ? '–' :
 export const fixed = (value, digits = 3) => (value === null || value === undefined ? '–' : value.toFixed(digits))
 export const percent = (value, digits = 1) => (Number.isFinite(value) ? `${(100 * value).toFixed(digits)}%` : '–')
 export const times = (value) => (Number.isFinite(value) ? `${value.toFixed(value < 10 ? 2 : 0)}×` : '–')
-export const rate = (value) => (value >= 100 ? `${whole.format(value)}/s` : `${value.toFixed(value < 10 ? 1 : 0)}/s`)
+export const rate = (value) =>
+  value >= 1000 ? `${compact.format(value)}/s` : `${Number(value.toFixed(value < 10 ? 1 : 0))}/s`
 
-/** Significant digits for an axis or a tooltip. */
-export function plain(value) {
-  if (value === null || value === undefined) return '–'
-  const size = Math.abs(value)
-  if (size >= 10_000) return compact.format(value)
-  if (size !== 0 && size < 0.001) return value.toExponential(2)
-  return String(Number(value.toPrecision(4)))
+/** How long ago, in the unit that fits. */
+export function age(ms) {
+  const seconds = Math.max(0, ms / 1000)
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  if (seconds < 120) return `${Math.round(seconds)} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} d`
 }
+
+export const time = (ms) => (ms === null || ms === undefined ? '' : new Date(ms).toLocaleTimeString())
 
 /** A topic without what all topics of winnow, or of the run, begin with. */
 export const shortTopic = (name) => name.replace(/^winnow\.(run\.[^.]+\.)?/, '')
-
-const hues = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8']
-export const colorOf = (i) => `var(${hues[i % hues.length]})`

@@ -1,5 +1,13 @@
 /** What the page knows: runs by name, each with its rounds and progress in order. Fed by server-sent events. */
-export const state = { runs: new Map(), deadLetters: null, traffic: null, connected: false, arrived: false }
+export const state = {
+  runs: new Map(),
+  deadLetters: null,
+  sources: [],
+  traffic: null,
+  problem: null,
+  connected: false,
+  arrived: false,
+}
 
 /** As on the server: more points than a plot has pixels are of no use. */
 const pointsMax = 4000
@@ -27,6 +35,8 @@ export function apply(patch) {
   }
   if (patch.deadLetters) state.deadLetters = patch.deadLetters
   if (patch.traffic) state.traffic = patch.traffic
+  if (patch.sources) state.sources = patch.sources
+  if (patch.problem !== undefined) state.problem = patch.problem
 }
 
 function merged(known, news, keyOf) {
@@ -63,4 +73,16 @@ export function listen() {
 export function runOf(name) {
   const runs = [...state.runs.values()]
   return state.runs.get(name) ?? runs.findLast(({ info }) => info.sampleDocuments > 0) ?? runs.at(-1)
+}
+
+/** Asks the board; its own words where it refuses. */
+export async function ask(path, body) {
+  const options =
+    body === undefined
+      ? {}
+      : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  const response = await fetch(path, options)
+  const answer = await response.json().catch(() => ({ message: `the board answered ${response.status}` }))
+  if (!response.ok) throw new Error(answer.message ?? `the board answered ${response.status}`)
+  return answer
 }

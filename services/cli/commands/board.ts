@@ -1,19 +1,32 @@
 import type { Command } from 'commander'
-import { startBoard } from '../../board/board.ts'
+import { boardOptions, boardPort, startBoard } from '../../board/board.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber } from '../context.ts'
 
+interface Options extends GlobalOptions {
+  readonly port?: number
+  readonly host?: string
+}
+
 export const board = (context: CliContext): Command =>
   clusterCommand('board', 'the web page: dataflow, actors, selections, training, documents, dead letters, runs')
-    .option('--port <n>', 'port on 127.0.0.1 (default: 7077, or any free one where that is taken)', naturalNumber)
-    .addHelpText('after', example('winnow board', 'winnow board --port 0'))
-    .action(async ({ port, ...options }: GlobalOptions & { port?: number }) => {
+    .option('--port <n>', `port (default: ${boardPort}, or any free one where that is taken)`, naturalNumber)
+    .option(
+      '--host <address>',
+      'address to listen on (default: 127.0.0.1); any other asks for a token: WINNOW_BOARD_TOKEN, or a random one that is printed',
+    )
+    .addHelpText('after', example('winnow board', 'winnow board --port 0', 'winnow board --host 0.0.0.0'))
+    .action(async ({ port, host, ...options }: Options) => {
       const code = await runUntilSignal(async () => {
         const connection = await context.connect(options)
         try {
-          const served = await startBoard(connection.runtime, port === undefined ? {} : { port })
-          context.stdout.write(`${served.url}\n`)
-          context.stderr.write('the board is served until Ctrl-C\n')
+          const served = await startBoard(connection.runtime, {
+            ...boardOptions(context.env),
+            ...(port !== undefined && { port }),
+            ...(host !== undefined && { host }),
+          })
+          context.stdout.write(`board: ${served.url}\n`)
+          context.stderr.write('served until Ctrl-C\n')
           return [connection, served]
         } catch (error) {
           await connection.close()

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { listRuns, runNamed } from '../../host/run.ts'
 import { replayRun } from '../../replay/changes.ts'
 import type { RoundComparison } from '../../replay/compare.ts'
+import { freeReplayName } from '../../replay/name.ts'
 import { replay as replayRecorded } from '../../replay/replay.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { readYaml } from '../../runtime/config.ts'
@@ -29,7 +30,7 @@ export const replay = (context: CliContext): Command =>
       const { runtime, close } = await context.connect(options)
       try {
         const recorded = await runNamed(runtime, options.run)
-        const name = options.as ?? freeName(options.run, [...(await listRuns(runtime)).keys()])
+        const name = options.as ?? freeReplayName(options.run, [...(await listRuns(runtime)).keys()])
         const run = replayRun(recorded, name, changes)
         const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
         const show = (round: RoundComparison) => {
@@ -60,13 +61,6 @@ export const replay = (context: CliContext): Command =>
         await close()
       }
     })
-
-function freeName(run: string, taken: readonly string[]): string {
-  for (let n = 1; ; n++) {
-    const name = `${run}-replay-${n}`
-    if (!taken.includes(name)) return name
-  }
-}
 
 function inWords({ round, same, firstDifference, documents, common }: RoundComparison): string {
   if (same) return `round ${round}: same, ${documents[0]} documents`

@@ -39,7 +39,7 @@ interface PartitionData {
 /** One fetch of one partition. */
 export interface Batch {
   /** Records of committed transactions or of none, at the asked offset or after it. */
-  readonly messages: readonly { offset: string; key: Buffer | null; value: Buffer | null }[]
+  readonly messages: readonly { offset: string; timestamp: string; key: Buffer | null; value: Buffer | null }[]
   /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the asked offset. */
   readonly rawMessages: readonly { offset: string }[]
   readonly highWatermark: string

@@ -1,6 +1,7 @@
 import { createAdmin } from './admin.ts'
 import { createConnection, type KafkaOptions } from './connection.ts'
 import { createConsumer } from './consumer.ts'
+import { consumerGroups, writtenAt } from './groups.ts'
 import type { Consumer, Kafka, Producer } from './port.ts'
 import { createProducer } from './producer.ts'
 import { offsets, read } from './reader.ts'
@@ -28,6 +29,8 @@ export function createKafka(options: KafkaOptions): Kafka {
   return {
     ...createAdmin(connection),
     endOffsets: (topic) => offsets(connection, topic, 'end'),
+    consumerGroups: (prefix) => consumerGroups(connection, prefix),
+    writtenAt: (topic, partition, offset) => writtenAt(connection, topic, partition, offset),
     producer: ({ transactionalId } = {}) => kept(createProducer(connection, transactionalId)),
     consume: (consumeOptions) => kept(createConsumer(connection, consumeOptions)),
     read: (topic, from) => read(connection, topic, from),

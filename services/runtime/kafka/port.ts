@@ -8,6 +8,8 @@ export interface IncomingRecord {
   readonly offset: number
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** When it was written, milliseconds since the epoch; `read` alone tells. */
+  readonly writtenMs?: number
 }
 
 export interface OutgoingRecord {
@@ -62,6 +64,19 @@ export interface Consumer {
   close(): Promise<void>
 }
 
+/** A consumer group with members, as the broker sees it. */
+export interface ConsumerGroup {
+  readonly groupId: string
+  /** Kafka's word: Stable, PreparingRebalance, ... */
+  readonly state: string
+  readonly members: readonly {
+    readonly client: string
+    readonly host: string
+    /** Partitions by topic. */
+    readonly assigned: Readonly<Record<string, readonly number[]>>
+  }[]
+}
+
 export interface Kafka {
   /** Creates what is missing; a topic that exists with other settings is a CONFIGURATION error that names the difference. */
   createTopics(definitions: readonly TopicDefinition[]): Promise<void>
@@ -71,6 +86,10 @@ export interface Kafka {
   endOffsets(topic: string): Promise<number[]>
   /** The offset that a consumer group goes on from, by partition; null where it has committed none. */
   committedOffsets(groupId: string, topic: string): Promise<(number | null)[]>
+  /** Groups whose name begins with `prefix` and that have members now. */
+  consumerGroups(prefix: string): Promise<ConsumerGroup[]>
+  /** When the first record at or after an offset was written, milliseconds since the epoch; null where none is readable there. */
+  writtenAt(topic: string, partition: number, offset: number): Promise<number | null>
   producer(options?: { transactionalId?: string }): Promise<Producer>
   consume(options: ConsumeOptions): Promise<Consumer>
   /**

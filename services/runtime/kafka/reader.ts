@@ -61,8 +61,9 @@ class NotYet extends Error {
 
 function recordsOf(batch: Batch, topic: string, partition: number, end: number): IncomingRecord[] {
   const records: IncomingRecord[] = []
-  for (const { offset, key, value } of batch.messages) {
-    if (Number(offset) < end) records.push({ topic, partition, offset: Number(offset), key, value })
+  for (const { offset, timestamp, key, value } of batch.messages) {
+    if (Number(offset) >= end) continue
+    records.push({ topic, partition, offset: Number(offset), key, value, writtenMs: Number(timestamp) })
   }
   return records
 }

@@ -1,0 +1,56 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+/** `localhost` too: on every system that winnow runs on it is this machine. */
+const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
+const cookie = 'winnow-board'
+
+export const isLoopback = (host: string): boolean => loopback.test(host)
+
+/** The token that a page must bring; undefined where none is asked for: on loopback, unless one is set. */
+export const tokenFor = (host: string, given: string | undefined): string | undefined =>
+  given ?? (isLoopback(host) ? undefined : randomBytes(18).toString('base64url'))
+
+/**
+ * Who may ask. With a token: who brings it, once as `?token=` in the address (it becomes a cookie), or as a bearer token. Without: who asks
+ * under a name of this machine. Changes are taken from the board's own page alone.
+ */
+export function guard(server: FastifyInstance, token: string | undefined): void {
+  server.addHook('onRequest', async (request, reply) => {
+    if (token === undefined) {
+      // A page of another site whose name was made to point here would read everything otherwise (DNS rebinding).
+      const name = (request.headers.host ?? '').replace(/:\d+$/, '')
+      if (!isLoopback(name)) return await refuse(reply, 403, 'the board answers to 127.0.0.1 and localhost only')
+    } else if (!matches(tokenOf(request), token)) {
+      const shown = (request.query as { token?: unknown }).token
+      if (request.method === 'GET' && request.url.startsWith('/?') && matches(shown, token)) {
+        const value = `${cookie}=${token}; HttpOnly; SameSite=Strict; Path=/`
+        return await reply.header('set-cookie', value).redirect('/')
+      }
+      return await refuse(reply, 401, 'the board asks for its token: open the address that its start printed')
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !fromOwnPage(request))
+      return await refuse(reply, 403, "changes are taken from the board's own page alone")
+  })
+}
+
+const refuse = (reply: FastifyReply, code: number, message: string) => reply.code(code).send({ message })
+
+/** Browsers name the origin with every request that changes something; other clients, which hold no cookies of anybody, need not. */
+function fromOwnPage({ headers }: FastifyRequest): boolean {
+  const { origin, host } = headers
+  if (origin === undefined) return headers['sec-fetch-site'] === undefined
+  return URL.canParse(origin) && new URL(origin).host === host
+}
+
+function tokenOf({ headers }: FastifyRequest): string | undefined {
+  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
+  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim().split('='))
+  return bearer ?? pairs.find(([name]) => name === cookie)?.[1]
+}
+
+function matches(given: unknown, token: string): boolean {
+  if (typeof given !== 'string') return false
+  const [a, b] = [Buffer.from(given), Buffer.from(token)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

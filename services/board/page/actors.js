@@ -1,0 +1,145 @@
+import { useMemo } from 'preact/hooks'
+import { downloadCsv } from './download.js'
+import { Figure } from './figure.js'
+import { fixed, integer } from './format.js'
+import { html, RoundSlider } from './html.js'
+import { coloredMax, colorOf, namedLines } from './lines.js'
+import { set } from './route.js'
+
+/** Weights, theta and rewards of a run's actors over its rounds (the paper's Figures 8 to 10). */
+export function Actors({ run, settings, theme }) {
+  if (run === undefined) return html`<p class="empty">No run is recorded yet.</p>`
+  const { info, rounds } = run
+  const [actorOfFocus, focus] = (settings.focus ?? '').split('/')
+  const selected = rounds.filter(({ manifest }) => manifest)
+  const named = info.actors.map((actor, a) => inColours(actor, selected.at(-1)?.manifest.weights[a]))
+  const theta = selected.flatMap(({ round, manifest }) =>
+    info.actors.map(({ name }, a) => ({ series: name, round, step: manifest.step, theta: manifest.theta[a] })),
+  )
+  return html`
+    <div class="grid">
+      <${Figure} title="Theta of the actors" name=${`theta-${info.name}`} rows=${theta} theme=${theme}
+        note="How much each actor counts in the score (Eq. 8)."
+        draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: info.actors.map(({ name }) => name), integerX: true, zero: true })} />
+      ${info.actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
+    </div>
+    <h2>Rewards by training step</h2>
+    <p class="note">What training on a document of the subcategory would have done to the reference loss at that step: mean of the sampled documents and, as a band, one standard deviation. Choose a subcategory to see it alone.</p>
+    <div class="grid">${info.actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
+    <${Samples} run=${run} settings=${settings} />`
+}
+
+function Weights({ run: { info, rounds }, actor, a, series, theme, focus }) {
+  const rows = rounds.flatMap(({ round, manifest }) =>
+    manifest
+      ? actor.subcategories.map((series, j) => ({ series, round, step: manifest.step, weight: manifest.weights[a][j] }))
+      : [],
+  )
+  return html`<${Figure} title=${`Weights of ${actor.name}`} name=${`weights-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus}
+    note=${noteOf(series, `one line a subcategory; eta ${actor.eta}`)}
+    draw=${(Plot, all, width) => namedLines(Plot, focused(all, focus), { x: 'round', y: 'weight', width, series, integerX: true })} />`
+}
+
+function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
+  const rows = rounds.flatMap(({ round, step, rewards }) =>
+    rewards && step !== null
+      ? actor.subcategories.flatMap((series, j) => {
+          const spread = rewards[a]?.[j]
+          return spread
+            ? [
+                {
+                  series,
+                  step,
+                  round,
+                  mean: spread.mean,
+                  low: spread.mean - spread.deviation,
+                  high: spread.mean + spread.deviation,
+                  samples: spread.count,
+                },
+              ]
+            : []
+        })
+      : [],
+  )
+  const rewarded = series.filter((name) => rows.some((row) => row.series === name))
+  return html`<${Figure} title=${`Rewards of ${actor.name}`} name=${`rewards-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus}
+      draw=${(Plot, all, width) =>
+        namedLines(Plot, focused(all, focus), {
+          x: 'step',
+          y: 'mean',
+          width,
+          series,
+          height: 260,
+          band: focus || rewarded.length <= 5 ? ['low', 'high'] : undefined,
+        })}>
+    <div class="chips">${rewarded.map(
+      (
+        name,
+      ) => html`<button type="button" aria-pressed=${focus === name} style=${`--chip:${series.indexOf(name) < coloredMax ? colorOf(series.indexOf(name)) : 'var(--faint)'}`}
+      onClick=${() => set({ focus: focus === name ? undefined : `${actor.name}/${name}` })}>${name}</button>`,
+    )}</div>
+  </>`
+}
+
+const focused = (rows, focus) => (focus === undefined ? rows : rows.filter(({ series }) => series === focus))
+
+/** Subcategories in their order; where there are more than colours, those with the highest weights now come first. */
+function inColours({ subcategories }, weights) {
+  if (subcategories.length <= coloredMax || !weights) return subcategories
+  const highest = subcategories.map((name, j) => ({ name, weight: weights[j] })).sort((x, y) => y.weight - x.weight)
+  return highest.map(({ name }) => name)
+}
+
+const noteOf = (series, text) =>
+  series.length > coloredMax ? `${text}; the ${coloredMax} highest now are named` : text
+
+/** What one round asked for and got. */
+function Samples({ run: { info, rounds }, settings }) {
+  const asked = rounds.filter((round) => round.asked)
+  const numbers = asked.map(({ round }) => round)
+  const round = asked.find((one) => `${one.round}` === settings.round) ?? asked.at(-1)
+  const table = useMemo(() => (round === undefined ? [] : samplesOf(info, round)), [info, round])
+  const overview = asked.map((one) => ({
+    ...one,
+    total: total(one.asked),
+    answered: total((one.rewards ?? []).map((row) => row.map((spread) => spread?.count ?? 0))),
+  }))
+  if (round === undefined)
+    return html`<section class="card"><h3>Samples</h3><p class="empty">This run has asked for no rewards${info.sampleDocuments === 0 ? ': it is a control run' : ' yet'}.</p></section>`
+  const csv = () =>
+    downloadCsv(Object.keys(table[0]), table.map(Object.values), `samples-${info.name}-round-${round.round}`)
+  return html`
+    <section class="card"><h3>Rounds</h3><div class="scroll"><table class="rounds"><thead><tr><th class="n">round</th><th class="n">step</th><th class="n">asked</th><th class="n">answered</th><th class="n">missing</th><th class="n">late</th><th>closed</th></tr></thead>
+      <tbody>${overview.map(
+        (
+          one,
+        ) => html`<tr><td class="n">${one.round}</td><td class="n">${integer(one.step)}</td><td class="n">${integer(one.total)}</td><td class="n">${integer(one.answered)}</td>
+        <td class=${`n ${(one.closed?.missing ?? 0) > 0 ? 'bad' : ''}`}>${one.closed ? integer(one.closed.missing) : '…'}</td><td class=${`n ${one.late > 0 ? 'bad' : ''}`}>${integer(one.late)}</td><td>${one.closed ? one.closed.reason : 'open'}</td></tr>`,
+      )}</tbody></table></div></section>
+    <section class="card"><div class="head"><h3>Samples of round ${round.round}</h3><${RoundSlider} rounds=${numbers} round=${round.round} onChange=${(next) => set({ round: next }, { replace: true })} /><span class="tools"><button type="button" onClick=${csv} aria-label="Samples: download CSV">CSV</button></span></div>
+      <div class="scroll"><table class="samples"><thead><tr><th>actor</th><th>subcategory</th><th class="n">asked</th><th class="n">answered</th><th class="n">mean reward</th><th class="n">deviation</th><th class="n">lowest</th><th class="n">highest</th><th class="n">weight</th></tr></thead>
+      <tbody>${table.map((row) => html`<tr><td>${row.actor}</td><td>${row.subcategory}</td><td class="n">${row.asked}</td><td class="n">${row.answered}</td><td class="n">${fixed(row.mean, 4)}</td><td class="n">${fixed(row.deviation, 4)}</td><td class="n">${fixed(row.lowest, 4)}</td><td class="n">${fixed(row.highest, 4)}</td><td class="n">${fixed(row.weight, 4)}</td></tr>`)}</tbody></table></div></section>`
+}
+
+const samplesOf = ({ actors }, { asked, rewards, manifest }) =>
+  actors.flatMap(({ name, subcategories }, a) =>
+    subcategories.flatMap((subcategory, j) => {
+      if (asked[a][j] === 0) return []
+      const spread = rewards?.[a]?.[j]
+      return [
+        {
+          actor: name,
+          subcategory,
+          asked: asked[a][j],
+          answered: spread?.count ?? 0,
+          mean: spread?.mean ?? null,
+          deviation: spread?.deviation ?? null,
+          lowest: spread?.min ?? null,
+          highest: spread?.max ?? null,
+          weight: manifest?.weights[a][j] ?? null,
+        },
+      ]
+    }),
+  )
+
+const total = (table) => table.flat().reduce((sum, one) => sum + one, 0)

@@ -1,0 +1,85 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { downloadCsv, downloadSvg } from './download.js'
+import { html } from './html.js'
+
+let loading
+
+/** Observable Plot on d3, loaded with the first plot: the dataflow is drawn without it. */
+const loadPlot = () => {
+  loading ??= (async () => {
+    await script('/vendor/d3.js')
+    await script('/vendor/plot.js')
+    return globalThis.Plot
+  })()
+  return loading
+}
+
+const script = (src) =>
+  new Promise((resolve, reject) => {
+    const element = Object.assign(document.createElement('script'), { src, onload: resolve, onerror: reject })
+    document.head.append(element)
+  })
+
+/**
+ * A plot of rows with its downloads and its table.
+ * @param name file name of the downloads
+ * @param rows [{ column: value }]: what is drawn and what the CSV holds
+ * @param draw (Plot, rows, width) => options of Plot.plot
+ */
+export function Figure({ title, note, name, rows, draw, theme, redraw, wide, children }) {
+  const frame = useRef(null)
+  const [width, setWidth] = useState(0)
+  const [asTable, setAsTable] = useState(false)
+  const content = JSON.stringify(rows)
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry.contentRect.width)))
+    observer.observe(frame.current)
+    return () => observer.disconnect()
+  }, [])
+  useEffect(() => {
+    if (width === 0 || rows.length === 0 || asTable) return
+    let current = true
+    loadPlot().then((Plot) => {
+      if (!current) return
+      const plot = Plot.plot({ width, style: { fontSize: '11.5px' }, ...draw(Plot, rows, width) })
+      plot.setAttribute('role', 'img')
+      plot.setAttribute('aria-label', title)
+      frame.current?.querySelector('.drawn')?.replaceChildren(plot)
+    })
+    return () => {
+      current = false
+    }
+  }, [content, width, theme, asTable, redraw])
+  const columns = Object.keys(rows[0] ?? {})
+  const csv = () =>
+    downloadCsv(
+      columns,
+      rows.map((row) => columns.map((column) => row[column])),
+      name,
+    )
+  return html`<figure class=${wide ? 'wide' : ''} data-name=${name}>
+    <figcaption>
+      <h3>${title}</h3>
+      ${
+        rows.length > 0 &&
+        html`<span class="tools">
+        <button type="button" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)} aria-label=${`${title} as a table`}>Table</button>
+        <button type="button" disabled=${asTable} onClick=${() => downloadSvg(frame.current.querySelector('svg'), name)} aria-label=${`${title}: download SVG`}>SVG</button>
+        <button type="button" onClick=${csv} aria-label=${`${title}: download CSV`}>CSV</button>
+      </span>`
+      }
+    </figcaption>
+    ${note && html`<p class="note">${note}</p>`}
+    <div class="frame" ref=${frame}>
+      ${rows.length === 0 ? html`<p class="empty">nothing yet</p>` : asTable ? html`<${Table} columns=${columns} rows=${rows} />` : html`<div class="drawn"></div>`}
+    </div>
+    ${children}
+  </figure>`
+}
+
+const shown = (value) => (typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(5) : (value ?? ''))
+
+const Table = ({ columns, rows }) => html`<div class="scroll"><table>
+  <thead><tr>${columns.map((column) => html`<th>${column}</th>`)}</tr></thead>
+  <tbody>${rows.slice(-500).map((row) => html`<tr>${columns.map((column) => html`<td>${shown(row[column])}</td>`)}</tr>`)}</tbody>
+</table></div>`

@@ -1,0 +1,149 @@
+const labelHeight = 13
+const colors = ['var(--c1)', 'var(--c2)', 'var(--c3)', 'var(--c4)', 'var(--c5)', 'var(--c6)', 'var(--c7)', 'var(--c8)']
+export const coloredMax = colors.length
+export const colorOf = (i) => colors[i % colors.length]
+
+/**
+ * Options for lines that are named at their ends, so that a downloaded picture needs no legend.
+ * @param rows [{ [x], [y], series }]
+ * @param series names in order; those from `coloredMax` on are grey
+ * @param marks further marks, drawn below
+ */
+export function namedLines(
+  Plot,
+  rows,
+  {
+    x,
+    y,
+    width,
+    series,
+    height = 240,
+    xLabel = x,
+    yLabel = null,
+    dashed = () => false,
+    below = [],
+    band,
+    yFormat,
+    xFormat,
+    zero = false,
+    integerX = false,
+  },
+) {
+  const known = rows.filter((row) => row[y] !== null && row[y] !== undefined)
+  const values = known.flatMap((row) => (band ? [row[band[0]], row[band[1]]] : [row[y]]))
+  const domain = widened(Math.min(...values, ...(zero ? [0] : [])), Math.max(...values))
+  const color = (name) => (series.indexOf(name) < coloredMax ? colorOf(series.indexOf(name)) : 'var(--faint)')
+  const longest = Math.max(0, ...series.map((name) => name.length))
+  const marginRight = Math.min(Math.max(40, longest * 6.4 + 14), width * 0.34)
+  const lasts = series.slice(0, coloredMax).flatMap((name) => known.findLast((row) => row.series === name) ?? [])
+  const marginTop = 12
+  const marginBottom = 34
+  const xs = [...new Set(known.map((row) => row[x]))]
+  return {
+    height,
+    marginTop,
+    marginBottom,
+    marginLeft: 52,
+    marginRight,
+    x: {
+      label: xLabel,
+      labelAnchor: 'center',
+      labelArrow: 'none',
+      tickFormat: xFormat,
+      nice: false,
+      ...(integerX && { ticks: integerTicks(xs, width), tickFormat: String }),
+    },
+    y: { label: yLabel, domain, grid: true, tickFormat: yFormat, ticks: Math.round(height / 48) },
+    color: { type: 'identity' },
+    marks: [
+      ...below,
+      ...(band
+        ? [
+            Plot.areaY(known, {
+              x,
+              y1: band[0],
+              y2: band[1],
+              z: 'series',
+              fill: (row) => color(row.series),
+              fillOpacity: 0.13,
+            }),
+            // A band of a single place would be invisible.
+            ...(xs.length === 1
+              ? [
+                  Plot.ruleX(known, {
+                    x,
+                    y1: band[0],
+                    y2: band[1],
+                    stroke: (row) => color(row.series),
+                    strokeOpacity: 0.4,
+                    strokeWidth: 3,
+                  }),
+                ]
+              : []),
+          ]
+        : []),
+      ...(domain[0] < 0 && domain[1] > 0 ? [Plot.ruleY([0], { stroke: 'var(--faint)' })] : []),
+      Plot.lineY(known, {
+        x,
+        y,
+        z: 'series',
+        stroke: (row) => color(row.series),
+        strokeWidth: 1.8,
+      }),
+      ...[...new Set(known.filter((row) => dashed(row.series)).map((row) => row.series))].map((name) =>
+        Plot.lineY(
+          known.filter((row) => row.series === name),
+          { x, y, stroke: 'var(--surface)', strokeWidth: 2.4, strokeDasharray: '3 5' },
+        ),
+      ),
+      ...(xs.length <= 40 ? [Plot.dot(known, { x, y, r: 2.4, fill: (row) => color(row.series) })] : []),
+      Plot.text(spread(lasts, { y, domain, pixels: height - marginTop - marginBottom }), {
+        x,
+        y: 'at',
+        text: 'series',
+        fill: (row) => color(row.series),
+        textAnchor: 'start',
+        dx: 8,
+        fontWeight: 600,
+      }),
+      Plot.tip(
+        known,
+        Plot.pointer({ x, y, title: (row) => tipOf(row), fill: 'var(--surface)', stroke: 'var(--line)' }),
+      ),
+    ],
+  }
+}
+
+const tipOf = (row) =>
+  [
+    row.series,
+    ...Object.entries(row)
+      .filter(([key, value]) => key !== 'series' && value !== null && value !== undefined)
+      .map(([key, value]) => `${key} ${typeof value === 'number' ? Number(value.toPrecision(5)) : value}`),
+  ].join('\n')
+
+/** Moves labels apart that would lie on each other, in data units. */
+function spread(lasts, { y, domain: [low, high], pixels }) {
+  const gap = (labelHeight / pixels) * (high - low)
+  const sorted = [...lasts].sort((a, b) => a[y] - b[y]).map((row) => ({ ...row, at: row[y] }))
+  for (let i = 1; i < sorted.length; i++) sorted[i].at = Math.max(sorted[i].at, sorted[i - 1].at + gap)
+  // Those that were pushed out at the top come back down together.
+  let ceiling = high + gap / 2
+  for (let i = sorted.length - 1; i >= 0; i--) {
+    sorted[i].at = Math.min(sorted[i].at, ceiling)
+    ceiling = sorted[i].at - gap
+  }
+  return sorted
+}
+
+function widened(low, high) {
+  const by = (high - low) * 0.06 || Math.abs(low) * 0.1 || 0.5
+  return [low - by, high + by]
+}
+
+/** Rounds are whole: each its own tick where there is room. */
+function integerTicks(xs, width) {
+  const room = Math.max(3, Math.floor(width / 60))
+  const every = Math.max(1, Math.ceil(xs.length / room))
+  return xs.filter((_, i) => i % every === 0)
+}

@@ -1,0 +1,74 @@
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { listRuns } from '../host/run.ts'
+import type { Runtime } from '../host/runtime.ts'
+import { replayRun } from '../replay/changes.ts'
+import type { RoundComparison } from '../replay/compare.ts'
+import { freeReplayName } from '../replay/name.ts'
+import { replay } from '../replay/replay.ts'
+
+/** Finished replays whose comparison is kept; their runs stay in the log. */
+const keptMax = 20
+
+export interface StartedReplay {
+  readonly name: string
+  readonly of: string
+  /** Whether hyperparameters were changed: then it is an experiment, and differences are its result. */
+  readonly changed: boolean
+  readonly rounds: RoundComparison[]
+  state: 'running' | 'done' | 'failed'
+  error: string | null
+}
+
+/** Replays that were started from the page, one at a time: each reads whole topics. */
+export class Replays {
+  readonly #runtime: Runtime
+  #started: StartedReplay[] = []
+  #tail: Promise<void> = Promise.resolve()
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
+  }
+
+  list(): readonly StartedReplay[] {
+    return this.#started
+  }
+
+  /** @returns once the configuration is known to be valid; the replay goes on. @throws WinnowError CONFIGURATION */
+  async start(recorded: RunConfig, changes: object): Promise<StartedReplay> {
+    const taken = [...(await listRuns(this.#runtime)).keys(), ...this.#started.map(({ name }) => name)]
+    const run = replayRun(recorded, freeReplayName(recorded.name, taken), changes)
+    const changed = Object.keys(changes).length > 0
+    const one: StartedReplay = {
+      name: run.name,
+      of: recorded.name,
+      changed,
+      rounds: [],
+      state: 'running',
+      error: null,
+    }
+    this.#started = [one, ...this.#started].slice(0, keptMax)
+    this.#tail = this.#tail.then(() => this.#run(one, recorded, run))
+    return one
+  }
+
+  /** Waits for the replay in hand. */
+  async close(): Promise<void> {
+    await this.#tail
+  }
+
+  async #run(one: StartedReplay, recorded: RunConfig, run: RunConfig): Promise<void> {
+    try {
+      await replay({
+        runtime: this.#runtime,
+        recorded,
+        replay: run,
+        onRound: (comparison) => one.rounds.push(comparison),
+      })
+      one.state = 'done'
+    } catch (error) {
+      one.state = 'failed'
+      one.error = error instanceof Error ? error.message : String(error)
+      this.#runtime.log.warn({ err: error, replay: one.name }, 'a replay from the board failed')
+    }
+  }
+}

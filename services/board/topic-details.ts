@@ -1,0 +1,70 @@
+import type { Runtime } from '../host/runtime.ts'
+import { DecodeError } from '../runtime/codec.ts'
+import type { IncomingRecord } from '../runtime/kafka/port.ts'
+
+const recordsShownMax = 12
+/** Longer texts of a shown record are cut: a page of documents is for looking, not for reading. */
+const charactersMax = 2000
+
+/** Partitions of a topic, who consumes it, and its last records, decoded. */
+export async function describeTopic({ kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>, topic: string) {
+  const ends = await kafka.endOffsets(topic)
+  const groups = (await kafka.consumerGroups('')).filter(({ members }) =>
+    members.some(({ assigned }) => topic in assigned),
+  )
+  const consumers = await Promise.all(
+    groups.map(async ({ groupId, state, members }) => ({
+      group: groupId,
+      state,
+      committed: await kafka.committedOffsets(groupId, topic),
+      members: members
+        .filter(({ assigned }) => topic in assigned)
+        .map(({ client, host, assigned }) => ({ client, host, partitions: assigned[topic] })),
+    })),
+  )
+  return { ends, consumers, records: await lastRecords({ kafka, codec }, topic, ends) }
+}
+
+async function lastRecords(
+  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  topic: string,
+  ends: readonly number[],
+): Promise<object[]> {
+  // Some further back, since the marks of transactions take places too.
+  const from = ends.map((end) => Math.max(0, end - 2 * recordsShownMax))
+  const byPartition = new Map<number, IncomingRecord[]>()
+  for await (const batch of kafka.read(topic, from)) {
+    for (const record of batch) {
+      const kept = byPartition.get(record.partition) ?? []
+      byPartition.set(record.partition, [...kept.slice(1 - recordsShownMax), record])
+    }
+  }
+  const newest = [...byPartition.values()]
+    .flat()
+    .sort((a, b) => (b.writtenMs ?? 0) - (a.writtenMs ?? 0) || b.offset - a.offset)
+    .slice(0, recordsShownMax)
+  return await Promise.all(newest.map((record) => decoded(codec, record)))
+}
+
+async function decoded(
+  codec: Runtime['codec'],
+  { partition, offset, key, value, writtenMs }: IncomingRecord,
+): Promise<object> {
+  const place = { partition, offset, key: key?.toString() ?? null, atMs: writtenMs ?? null }
+  if (value === null) return { ...place, record: 'deleted', value: null }
+  try {
+    const { record, value: read } = await codec.decode(value)
+    return { ...place, record, value: shortened(read), bytes: value.length }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return { ...place, record: null, error: error.message, bytes: value.length }
+  }
+}
+
+const shortened = (value: unknown): unknown => {
+  if (typeof value === 'string' && value.length > charactersMax) return `${value.slice(0, charactersMax)}…`
+  if (Array.isArray(value) && value.length > 50) return [...value.slice(0, 50), `… ${value.length - 50} more`]
+  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, shortened(part)]))
+    : value
+}

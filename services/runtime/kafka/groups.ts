@@ -1,0 +1,48 @@
+import kafkajs from 'kafkajs'
+import type { Connection } from './connection.ts'
+import { fetchBatch } from './internals.ts'
+import type { ConsumerGroup } from './port.ts'
+
+const { AssignerProtocol } = kafkajs
+
+/** Consumer groups whose name begins with `prefix` and that have members now. */
+export async function consumerGroups(connection: Connection, prefix: string): Promise<ConsumerGroup[]> {
+  const admin = await connection.admin()
+  return await connection.attempt('list the consumer groups', async () => {
+    const { groups } = await admin.listGroups()
+    const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
+    if (ids.length === 0) return []
+    const described = (await admin.describeGroups(ids)).groups
+    return described
+      .filter(({ members }) => members.length > 0)
+      .map(({ groupId, state, members }) => ({
+        groupId,
+        state,
+        members: members.map(({ clientId, clientHost, memberAssignment }) => ({
+          client: clientId,
+          // As the broker writes it: /127.0.0.1.
+          host: clientHost.replace(/^\//, ''),
+          assigned: assignmentOf(memberAssignment),
+        })),
+      }))
+  })
+}
+
+/** A member that has just joined is assigned nothing yet. */
+const assignmentOf = (bytes: Buffer): Readonly<Record<string, readonly number[]>> =>
+  bytes.length === 0 ? {} : (AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {})
+
+/** A fetch gives one batch at least, however little is asked for (KIP-74): enough for its first record's time. */
+const fetchBytesMax = 1
+
+/** When the first record at or after `offset` was written, milliseconds since the epoch; null where none is readable there. */
+export const writtenAt = (
+  connection: Connection,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<number | null> =>
+  connection.onCluster(topic, `read ${topic}[${partition}]@${offset}`, async (cluster) => {
+    const { messages } = await fetchBatch(cluster, { topic, partition, offset, bytesMax: fetchBytesMax })
+    return messages[0] === undefined ? null : Number(messages[0].timestamp)
+  })

@@ -1,0 +1,32 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core'
+
+/** Debian's package; another one by WINNOW_CHROMIUM. */
+export const chromiumPath = process.env.WINNOW_CHROMIUM ?? '/usr/bin/chromium'
+export const hasChromium = existsSync(chromiumPath)
+
+/** A headless Chromium with a fresh profile, which `close` removes. */
+export async function openBrowser(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const profile = mkdtempSync(join(tmpdir(), 'winnow-chromium-'))
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumPath,
+    headless: true,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+    acceptDownloads: true,
+    viewport: { width: 1360, height: 900 },
+    ...options,
+  })
+  browser.on('close', () => rmSync(profile, { recursive: true, force: true }))
+  return browser
+}
