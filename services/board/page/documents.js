@@ -74,12 +74,12 @@ function Explained({ run, id, words }) {
     ${
       explanations.length === 0
         ? html`<p class="empty">no round has selected yet</p>`
-        : html`<div class="scroll"><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">score</th><th class="n">threshold</th>${info.actors.map(({ name }) => html`<th class="n">${name}: theta × weight</th>`)}<th>what would turn it</th></tr></thead>
+        : html`<div class="sideways"><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">score</th><th class="n">threshold</th><th>theta × weight</th><th>what would turn it</th></tr></thead>
       <tbody>${explanations.map(
         (
           one,
         ) => html`<tr><td class="n">${one.round}</td><td><span class=${`verdict ${one.verdict === 'selected' ? 'yes' : 'no'}`}>${one.verdict}</span></td><td class="n">${fixed(one.score, 5)}</td><td class="n">${fixed(one.threshold, 5)}</td>
-        ${one.contributions.map(({ theta, weight }) => html`<td class="n">${fixed(theta, 3)} × ${fixed(weight, 4)}</td>`)}<td class="flip">${one.flip}</td></tr>`,
+        <td class="parts">${one.contributions.map(({ actor, subcategory, theta, weight }) => html`<div>${actor} ${subcategory} <span>${fixed(theta, 3)} × ${fixed(weight, 4)}</span></div>`)}</td><td class="flip">${one.flip}</td></tr>`,
       )}</tbody></table></div>`
     }
     <h4>Text</h4>

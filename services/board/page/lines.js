@@ -27,12 +27,13 @@ export function namedLines(
     xFormat,
     zero = false,
     integerX = false,
+    colorIndex = (name) => series.indexOf(name),
   },
 ) {
   const known = rows.filter((row) => row[y] !== null && row[y] !== undefined)
   const values = known.flatMap((row) => (band ? [row[band[0]], row[band[1]]] : [row[y]]))
   const domain = widened(Math.min(...values, ...(zero ? [0] : [])), Math.max(...values))
-  const color = (name) => (series.indexOf(name) < coloredMax ? colorOf(series.indexOf(name)) : 'var(--faint)')
+  const color = (name) => (colorIndex(name) < coloredMax ? colorOf(colorIndex(name)) : 'var(--faint)')
   const longest = Math.max(0, ...series.map((name) => name.length))
   const marginRight = Math.min(Math.max(40, longest * 6.4 + 14), width * 0.34)
   const lasts = series.slice(0, coloredMax).flatMap((name) => known.findLast((row) => row.series === name) ?? [])

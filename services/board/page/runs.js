@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { Figure } from './figure.js'
-import { fixed, integer, percent } from './format.js'
+import { fixed, integer, percent, short } from './format.js'
 import { Failure, html, useAnswer } from './html.js'
 import { namedLines } from './lines.js'
 import { hashOf, set } from './route.js'
@@ -65,9 +65,9 @@ function Compared({ a, b, theme }) {
   }))
   return html`<${Failure} error=${error} /><div class="grid">
     <${Figure} title="Overlap of the selections" name=${`overlap-${name}`} rows=${common} theme=${theme} note=${a === b ? 'Choose two runs.' : `Documents that ${title} both selected, of the smaller selection.`}
-      draw=${(Plot, all) => ({ height: 240, marginLeft: 48, x: { type: 'band', label: 'round', labelArrow: 'none' }, y: { domain: [0, 1], percent: true, label: '%', grid: true, labelArrow: 'none' }, marks: [Plot.barY(all, { x: 'round', y: 'share', fill: 'var(--c1)', rx: 3, insetLeft: 3, insetRight: 3 }), Plot.text(all, { x: 'round', y: 'share', text: (row) => percent(row.share, 0), dy: -7, fill: 'var(--muted)' }), Plot.ruleY([0], { stroke: 'var(--line)' })] })} />
+      draw=${(Plot, all) => ({ height: 240, marginLeft: 48, x: { type: 'band', label: 'round', labelArrow: 'none' }, y: { domain: [0, 100], percent: true, label: '%', grid: true, labelArrow: 'none' }, marks: [Plot.barY(all, { x: 'round', y: 'share', fill: 'var(--c1)', rx: 3, insetLeft: 3, insetRight: 3 }), Plot.text(all, { x: 'round', y: 'share', text: (row) => percent(row.share, 0), dy: -7, fill: 'var(--muted)' }), Plot.ruleY([0], { stroke: 'var(--line)' })] })} />
     <${Figure} title="Theta" name=${`theta-${name}`} rows=${theta} theme=${theme} note=${a === b ? '' : `${b.info.name} is dashed.`}
-      draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'round', y: 'theta', width, series: seriesOf(all), dashed: isB, integerX: true })} />
+      draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'round', y: 'theta', width, series: seriesOf(all), dashed: isB, integerX: true, colorIndex: (series) => a.info.actors.concat(b.info.actors).findIndex(({ name: actor }) => series.endsWith(` ${actor}`)) })} />
     ${a.info.actors
       .filter(({ name: actor }) => b.info.actors.some((other) => other.name === actor))
       .map(({ name: actor }) => {
@@ -112,7 +112,7 @@ function Compared({ a, b, theme }) {
         heading,
         value,
       ]) => html`<${Figure} key=${value} title=${heading} name=${`${value}-${name}`} rows=${losses(value)} theme=${theme}
-      draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'tokens', y: value, width, series: seriesOf(all) })} />`,
+      draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'tokens', y: value, width, xFormat: short, series: seriesOf(all) })} />`,
     )}
   </div>`
 }

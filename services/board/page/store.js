@@ -51,7 +51,8 @@ const thinned = (points) =>
 
 /** Listens; a lost connection is made again by the browser, and everything is sent anew. */
 export function listen() {
-  const source = new EventSource('/api/events')
+  // An address of its own: Chromium lets requests for the same one wait for each other, and these never end.
+  const source = new EventSource(`/api/events?page=${crypto.randomUUID?.() ?? Math.random()}`)
   source.addEventListener('whole', ({ data }) => {
     state.runs = new Map()
     apply(JSON.parse(data))
