@@ -9,6 +9,8 @@ import { TopicPanel } from './topic-panel.js'
 
 const stationSize = { width: 138, height: 50 }
 const topicSize = { width: 128, height: 44 }
+/** On a phone the dataflow runs down. */
+const narrow = matchMedia('(max-width: 760px)')
 /** What waits longer than this is drawn as a problem. */
 const lateMs = 60_000
 
@@ -95,9 +97,9 @@ const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
 
 /** The corpus and the run are two pictures, one below the other, where no topic joins them. */
 function Picture({ info, rows, chosen, picture }) {
-  const drawn = useMemo(() => arrange(info), [info])
+  const drawn = useMemo(() => arrange(info, narrow.matches), [info, narrow.matches])
   const byTopic = new Map(rows.map((row) => [row.topic, row]))
-  return html`<div class="sideways"><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * 0.72)}px`} role="group" aria-label="Dataflow">
+  return html`<div class="sideways"><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * 0.66)}px`} role="group" aria-label="Dataflow">
     <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z" /></marker></defs>
     ${drawn.edges.map(({ path, topic, to }) => {
       const lag = to === undefined ? undefined : lagsOf(topic, info.name).find(({ station }) => station === to)
@@ -129,9 +131,9 @@ function Picture({ info, rows, chosen, picture }) {
   </svg></div>`
 }
 
-function arrange(info) {
+function arrange(info, isNarrow) {
   const topics = topicsOf(info).filter(({ topic }) => topic !== 'winnow.dead-letters')
-  const parts = components(info.stations, topics).map((part) => arrangeOne(part))
+  const parts = components(info.stations, topics).map((part) => arrangeOne(part, isNarrow ? 'TB' : 'LR'))
   const width = Math.max(...parts.map((part) => part.width))
   const arranged = { stations: [], topics: [], edges: [], width, height: 0 }
   for (const part of parts) {
@@ -168,9 +170,9 @@ function components(stations, topics) {
   return parts
 }
 
-function arrangeOne({ stations, topics }) {
+function arrangeOne({ stations, topics }, rankdir) {
   const graph = new graphlib.Graph()
-    .setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 30, marginx: 6, marginy: 8 })
+    .setGraph({ rankdir, nodesep: 16, ranksep: 30, marginx: 6, marginy: 8 })
     .setDefaultEdgeLabel(() => ({}))
   for (const { name } of stations) graph.setNode(`s ${name}`, { ...stationSize })
   for (const { topic } of topics) graph.setNode(`t ${topic}`, { ...topicSize })
