@@ -99,7 +99,7 @@ const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
 function Picture({ info, rows, chosen, picture }) {
   const drawn = useMemo(() => arrange(info, narrow.matches), [info, narrow.matches])
   const byTopic = new Map(rows.map((row) => [row.topic, row]))
-  return html`<div class="sideways"><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * 0.66)}px`} role="group" aria-label="Dataflow">
+  return html`<div class="sideways"><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * (narrow.matches ? 0.5 : 0.66))}px`} role="group" aria-label="Dataflow">
     <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z" /></marker></defs>
     ${drawn.edges.map(({ path, topic, to }) => {
       const lag = to === undefined ? undefined : lagsOf(topic, info.name).find(({ station }) => station === to)
@@ -183,19 +183,19 @@ function arrangeOne({ stations, topics }, rankdir) {
   for (const { a, b } of edges) graph.setEdge(a, b)
   layout(graph)
   // Edges may run beyond the outermost boxes.
-  const ys = edges.flatMap(({ a, b }) => graph.edge(a, b).points.map(({ y }) => y))
-  const top = Math.min(0, ...ys.map((y) => y - 6))
-  const bottom = Math.max(graph.graph().height, ...ys.map((y) => y + 6))
-  const placed = (id) => ({ x: graph.node(id).x, y: graph.node(id).y - top })
+  const all = edges.flatMap(({ a, b }) => graph.edge(a, b).points)
+  const range = (axis, size) => [
+    Math.min(0, ...all.map((point) => point[axis] - 6)),
+    Math.max(size, ...all.map((point) => point[axis] + 6)),
+  ]
+  const [left, right] = range('x', graph.graph().width)
+  const [top, bottom] = range('y', graph.graph().height)
+  const moved = ({ x, y }) => ({ x: x - left, y: y - top })
   return {
-    stations: stations.map((station) => ({ ...station, ...placed(`s ${station.name}`) })),
-    topics: topics.map(({ topic }) => ({ topic, ...placed(`t ${topic}`) })),
-    edges: edges.map(({ a, b, topic, to }) => ({
-      topic,
-      to,
-      points: graph.edge(a, b).points.map(({ x, y }) => ({ x, y: y - top })),
-    })),
-    width: graph.graph().width,
+    stations: stations.map((station) => ({ ...station, ...moved(graph.node(`s ${station.name}`)) })),
+    topics: topics.map(({ topic }) => ({ topic, ...moved(graph.node(`t ${topic}`)) })),
+    edges: edges.map(({ a, b, topic, to }) => ({ topic, to, points: graph.edge(a, b).points.map(moved) })),
+    width: right - left,
     height: bottom - top,
   }
 }

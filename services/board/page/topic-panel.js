@@ -40,7 +40,10 @@ export function TopicPanel({ topic, version, close }) {
 }
 
 /** Without the random end of a group of one member; a labeler's version shortened. */
-const shortGroup = (group) => shortTopic(group).replace(/\.[0-9a-f-]{36}$/, '').replace(/-([0-9a-f]{6})[0-9a-f]{10}$/, '-$1')
+const shortGroup = (group) =>
+  shortTopic(group)
+    .replace(/\.[0-9a-f-]{36}$/, '')
+    .replace(/-([0-9a-f]{6})[0-9a-f]{10}$/, '-$1')
 
 function brief({ value, error }) {
   if (error) return error
