@@ -4,6 +4,7 @@ import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/li
 import { board } from './commands/board.ts'
 import { completion } from './commands/completion.ts'
 import { config } from './commands/config.ts'
+import { deadLetters } from './commands/dead-letters.ts'
 import { explain } from './commands/explain.ts'
 import { ingest } from './commands/ingest.ts'
 import { init } from './commands/init.ts'
@@ -38,6 +39,7 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     board,
     explain,
     tail,
+    deadLetters,
     replay,
     simulate,
     labeler,

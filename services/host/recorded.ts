@@ -1,16 +1,20 @@
 import { Manifest, type Progress, RoundClosed, RoundOpened, runTopics } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Runtime } from './runtime.ts'
 
-/** All records of a topic up to its end as it is now, decoded, partition by partition. */
+/**
+ * All records of a topic up to its end as it is now, decoded, partition by partition. What is no record is passed over, as the stations
+ * do, which keep it in dead letters.
+ */
 export async function readTopic(runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> {
   const all: Delivered[] = []
   for await (const records of runtime.kafka.read(topic)) {
     for (const { partition, offset, value: bytes } of records) {
       if (bytes === null) continue
-      const { record, value } = await runtime.codec.decode(bytes)
-      all.push({ topic, partition, offset, record, value })
+      const decoded = await readable(() => runtime.codec.decode(bytes))
+      if (decoded !== undefined) all.push({ topic, partition, offset, ...decoded })
     }
   }
   return all

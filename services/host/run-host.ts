@@ -1,6 +1,7 @@
 import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { type Model, openModel } from '../model/model.ts'
+import { readable } from '../runtime/codec.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
 import type { Runtime } from './runtime.ts'
@@ -44,9 +45,14 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     topics: [topics.runs.name],
     startOffset: () => 0,
     onBatch: async (records) => {
-      for (const { value } of records) {
+      for (const { topic, partition, offset, value } of records) {
         if (value === null) continue
-        const { run, config, replayOf } = await runtime.codec.decodeAs(Run, value)
+        const recorded = await readable(() => runtime.codec.decodeAs(Run, value))
+        if (recorded === undefined) {
+          runtime.log.error({ topic, partition, offset }, 'no run: passed over')
+          continue
+        }
+        const { run, config, replayOf } = recorded
         if (replayOf !== null || started.has(run)) continue
         started.add(run)
         await startRun(parseRunConfig(JSON.parse(config)))

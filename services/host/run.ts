@@ -6,6 +6,7 @@ import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { RunMeter } from '../runtime/metrics/run-meter.ts'
 import { groupIdOf, runStation } from '../runtime/station.ts'
@@ -38,14 +39,14 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
   }
 }
 
-/** All recorded runs by name. */
+/** All recorded runs by name; what is no record is passed over. */
 export async function listRuns(runtime: Runtime): Promise<Map<string, Run>> {
   const runs = new Map<string, Run>()
   for await (const records of runtime.kafka.read(topics.runs.name)) {
     for (const { value } of records) {
       if (value === null) continue
-      const run = await runtime.codec.decodeAs(Run, value)
-      runs.set(run.run, run)
+      const run = await readable(() => runtime.codec.decodeAs(Run, value))
+      if (run !== undefined) runs.set(run.run, run)
     }
   }
   return runs

@@ -23,6 +23,16 @@ export class DecodeError extends Error {
   }
 }
 
+/** For who passes over what is no record: undefined where the bytes are at fault. @throws WinnowError UNREACHABLE */
+export async function readable<T>(decode: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await decode()
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return undefined
+  }
+}
+
 /** A record with its type, told apart by `record`, the type's name. */
 export type Decoded<R extends RecordType = RecordType> = R extends RecordType
   ? { readonly record: R['name']; readonly value: RecordValue<R> }

@@ -15,8 +15,8 @@ export type CrashPoint =
   | 'stepping'
   | 'checkpointed'
   | 'reported'
-  /** The corpus store: before and after each of its calls. */
-  | `store ${'before' | 'after'} ${string}`
+  /** A port that a test has wrapped: before and after each of its calls. */
+  | `${'store' | 'producer'} ${'before' | 'after'} ${string}`
 
 let listener: (point: CrashPoint) => void = () => {}
 

@@ -5,8 +5,8 @@ import { maxRecordBytes } from './kafka/split.ts'
 import type { KafkaOutput } from './output.ts'
 
 /** Leaves room for the other fields in a record that the broker takes. What is cut is still at the record's origin. */
-const valueBytesKept = maxRecordBytes - 64 * 1024
-const keyBytesKept = 16 * 1024
+export const valueBytesKept = maxRecordBytes - 64 * 1024
+export const keyBytesKept = 16 * 1024
 const messageCharactersKept = 2000
 
 /** Where a refused record stood; key and value as they were. */

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
-import type { Codec } from '../runtime/codec.ts'
+import { type Codec, readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
+import { checkRank, partOf, type Rank } from './ranks.ts'
 
 const attemptsMax = 100
 const attemptMs = 50
@@ -20,6 +21,20 @@ export interface Position {
   readonly round: number
   /** Global index into the round's selection, counting on past its end: a trainer starts again at the first document. */
   readonly index: number
+}
+
+export interface BatchOptions extends Rank {
+  /** Documents in a global batch. */
+  readonly documents: number
+  /** Ends with the round's last document, in a batch that may be shorter; otherwise its first document follows. */
+  readonly once?: boolean
+}
+
+/** A rank's part of a global batch. */
+export interface RankBatch {
+  readonly ids: readonly bigint[]
+  /** Where the next global batch begins: the same for all ranks. */
+  readonly next: Position
 }
 
 /**
@@ -60,9 +75,10 @@ export class SelectionReader {
   }
 
   async #learn(bytes: Buffer): Promise<void> {
-    const { record, value } = await this.#codec.decode(bytes)
-    if (record !== Manifest.name) return
-    const manifest = value as Manifest
+    // Poison: the stations that read this topic keep it in dead letters.
+    const decoded = await readable(() => this.#codec.decode(bytes))
+    if (decoded?.record !== Manifest.name) return
+    const manifest = decoded.value as Manifest
     this.#manifests.set(manifest.round, manifest)
     for (const waiting of this.#waiting) this.#answer(waiting)
   }
@@ -110,6 +126,41 @@ export class SelectionReader {
    * @throws WinnowError POSITION_REFUSED where the position does not fit the stream
    */
   async *documents(position: Position, signal?: AbortSignal): AsyncGenerator<bigint> {
+    yield* this.#again(await this.#admit(position, signal), position.index)
+  }
+
+  /**
+   * Global batches from a position on, and of each the part of one rank. Where batches begin, and `next`, depend on the position alone:
+   * a trainer resumes on another number of ranks and reads the same batches. Waits for a round that is not selected yet.
+   * @throws WinnowError POSITION_REFUSED where the position does not fit the stream; USAGE for a rank that there is not
+   */
+  async *batches(
+    position: Position,
+    { documents, once = false, ...rank }: BatchOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RankBatch> {
+    checkRank(rank, documents)
+    const manifest = await this.#admit(position, signal)
+    let { index } = position
+    if (once && index > manifest.documents) {
+      throw refused(position, `the selection of this round ends at ${manifest.documents}`)
+    }
+    const stream = once ? this.#fromIndex(manifest, index) : this.#again(manifest, index)
+    let ids: bigint[] = []
+    let begin = index
+    let size = documents
+    for await (const id of stream) {
+      if (index === begin && once) size = Math.min(documents, manifest.documents - begin)
+      const { from, to } = partOf(rank, size)
+      if (index >= begin + from && index < begin + to) ids.push(id)
+      if (++index < begin + size) continue
+      yield { ids, next: { ...position, index } }
+      ids = []
+      begin = index
+    }
+  }
+
+  async #admit(position: Position, signal: AbortSignal | undefined): Promise<Manifest> {
     if (position.run !== this.#run) throw refused(position, `this is the stream of run ${this.#run}`)
     if (!Number.isSafeInteger(position.index) || position.index < 0)
       throw refused(position, 'the index is not a natural number')
@@ -117,7 +168,12 @@ export class SelectionReader {
       throw refused(position, 'the round is not a natural number')
     const manifest = await this.manifest(position.round, signal)
     if (manifest.documents === 0) throw refused(position, 'the selection of this round is empty')
-    for (let index = position.index % manifest.documents; ; index = 0) yield* this.#fromIndex(manifest, index)
+    return manifest
+  }
+
+  /** The ids of a selection from `index` on, again and again. */
+  async *#again(manifest: Manifest, index: number): AsyncGenerator<bigint> {
+    for (let first = index % manifest.documents; ; first = 0) yield* this.#fromIndex(manifest, first)
   }
 
   /** The ids of a selection from `index` on, once. */

@@ -54,10 +54,11 @@ export async function openCorpus(world: World): Promise<SunkCorpus> {
     }
   }
   await producer.close()
-  return await sink(world)
+  return await sunk(world)
 }
 
-async function sink(world: World): Promise<SunkCorpus> {
+/** What the topics stand for, whatever else is in them. */
+export async function sunk(world: World): Promise<SunkCorpus> {
   const store = new MemoryStore()
   const rejected: unknown[] = []
   const unused = () => Promise.reject(new Error('a label sink writes nothing'))
@@ -67,5 +68,7 @@ async function sink(world: World): Promise<SunkCorpus> {
     await station.process(await world.records(name))
   const covered = await store.covered()
   const view = await store.view({ columns: columnsOf(runNamed('any')), labelOffsets: covered, readsOf: null })
-  return { documents: documentCount, covered, groups: await view.groups() }
+  const groups = await view.groups()
+  const documents = groups.reduce((sum, group) => sum + group.documents, 0)
+  return { documents, covered, groups }
 }

@@ -14,6 +14,8 @@ export interface World {
   readonly addresses: Addresses
   readonly runtime: Runtime
   readonly admin: Admin
+  /** For what winnow's own port does not do. */
+  readonly client: KafkajsClient
   /** What the coordinator does when a member's session has passed. */
   evict(groupId: string): Promise<void>
   records(topic: string): Promise<Delivered[]>
@@ -43,6 +45,7 @@ export async function openWorld(): Promise<World> {
     addresses,
     runtime,
     admin,
+    client,
     evict: (groupId) => evict(client, admin, groupId),
     records: (topic) => readTopic(runtime, topic),
     close: async () => {

@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { type LetterFilter, readDeadLetters, type StoredLetter } from '../../dead-letters/read.ts'
+import { redrive } from '../../dead-letters/redrive.ts'
+import { exitCodes, WinnowError } from '../../runtime/errors.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  json,
+  naturalNumber,
+  print,
+  widthOf,
+} from '../context.ts'
+import { table } from '../table.ts'
+
+interface FilterOptions extends GlobalOptions {
+  readonly station?: string
+  readonly reason?: string
+  readonly topic?: string
+  readonly json?: boolean
+}
+
+interface RedriveOptions extends FilterOptions {
+  readonly all?: boolean
+  readonly value?: string
+}
+
+const filtered = (name: string, description: string): Command =>
+  clusterCommand(name, description)
+    .option('--station <name>', 'refused by this station')
+    .option('--reason <code>', 'refused for this reason')
+    .option('--topic <name>', 'refused out of this topic')
+    .option('--json', 'as JSON lines')
+
+const filterOf = ({ station, reason, topic }: FilterOptions, offsets?: readonly number[]): LetterFilter => ({
+  ...(offsets !== undefined && offsets.length > 0 && { offsets }),
+  ...(station !== undefined && { station }),
+  ...(reason !== undefined && { reason }),
+  ...(topic !== undefined && { topic }),
+})
+
+export function deadLetters(context: CliContext): Command {
+  const command = new Command('dead-letters').description(
+    'what was refused, why, and sending it again once that is mended',
+  )
+  command.addCommand(
+    filtered('list', 'refused records and rows, oldest first; --json has their bytes')
+      .addHelpText('after', example('winnow dead-letters list --reason unknown-domain'))
+      .action(async (options: FilterOptions) => {
+        const { runtime, close } = await context.connect(options)
+        try {
+          const rows: string[][] = []
+          for await (const stored of readDeadLetters(runtime, filterOf(options))) {
+            if (options.json) await print(context.stdout, `${json({ number: stored.offset, ...stored.letter })}\n`)
+            else rows.push(rowOf(stored))
+          }
+          if (options.json) return
+          const columns = [
+            { title: 'number', number: true },
+            { title: 'station' },
+            { title: 'reason' },
+            { title: 'what' },
+          ]
+          const shown =
+            rows.length === 0 ? 'nothing was refused' : table(columns, rows, { width: widthOf(context.stdout) })
+          await print(context.stdout, `${shown}\n`)
+        } finally {
+          await close()
+        }
+      }),
+  )
+  command.addCommand(
+    filtered('redrive', 'sends refused records to their topics again; what is still refused is refused again')
+      .argument('[numbers...]', 'numbers of dead letters, as list shows them')
+      .option('--all', 'all of them, or all that the other options leave')
+      .option('--value <file>', 'sends the bytes of this file in place of one record')
+      .addHelpText(
+        'after',
+        example('winnow dead-letters redrive --reason unknown-domain', 'winnow dead-letters redrive 17'),
+      )
+      .action(async (given: string[], options: RedriveOptions) => {
+        const offsets = given.map(naturalNumber)
+        const filter = filterOf(options, offsets)
+        if (Object.keys(filter).length === 0 && options.all !== true) {
+          throw new WinnowError('USAGE', 'which dead letters are meant?', {
+            hint: 'Give numbers, --station, --reason or --topic, or --all.',
+          })
+        }
+        if (options.value !== undefined && offsets.length !== 1) {
+          throw new WinnowError('USAGE', '--value stands for one record', {
+            hint: 'Give the number of that dead letter.',
+          })
+        }
+        const mended = options.value === undefined ? undefined : await bytesOf(options.value)
+        const { runtime, close } = await context.connect(options)
+        try {
+          const done = await redrive(runtime, readDeadLetters(runtime, filter), mended)
+          if (done.length === 0) context.stderr.write('no dead letter is meant by that\n')
+          for (const one of done) {
+            const what =
+              'refused' in one ? `not sent: ${one.refused}` : `${one.topic}[${one.partition}]@${one.offsetNew}`
+            await print(context.stdout, options.json ? `${json(one)}\n` : `${one.offset}\t${what}\n`)
+          }
+          if (done.some((one) => 'refused' in one)) context.exitCode(exitCodes.badData)
+        } finally {
+          await close()
+        }
+      }),
+  )
+  return command
+}
+
+const rowOf = ({ offset, letter }: StoredLetter): string[] => [
+  `${offset}`,
+  letter.station,
+  letter.reason,
+  letter.message.replaceAll(/\s+/g, ' '),
+]
+
+async function bytesOf(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    throw new WinnowError('USAGE', `${file} cannot be read`, { hint: 'Give a file with the bytes to be sent.', cause })
+  }
+}
