@@ -1,4 +1,4 @@
-import type { RecordType } from '../schemas/index.ts'
+import type { RecordType, TopicOffset } from '../schemas/index.ts'
 
 /** A decoded record and where it stood: its identity in the log. */
 export interface Delivered<V = unknown> {
@@ -39,7 +39,11 @@ export interface Output {
 
 /** A station at work: folds records in and writes what follows from them. Batches are given one after the other. */
 export interface Processor {
-  process(batch: readonly Delivered[]): Promise<void>
+  /**
+   * @param batch empty where nothing of what was read could be decoded
+   * @param reached up to where the driver has read, with what could not be decoded; left out where everything could
+   */
+  process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void>
 }
 
 /** A station of the dataflow, as data: what describe() shows and what the drivers build from. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleepFor } from 'node:timers/promises'
+import type { TopicOffset } from '../../schemas/index.ts'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
@@ -126,7 +127,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       deadLetters.clear()
       const batch = await input.decode(records)
       reach('decoded')
-      if (batch.length > 0) await running.process(batch)
+      await running.process(batch, reachedBy(records))
       await deadLetters.send()
     })
     reach('processed')
@@ -189,6 +190,11 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     await output.close()
     throw error
   }
+}
+
+function reachedBy(records: readonly IncomingRecord[]): TopicOffset | undefined {
+  const last = records.at(-1)
+  return last && { topic: last.topic, partition: last.partition, offsetNext: last.offset + 1 }
 }
 
 /** The group of a station that every run has one of, or that the corpus has one of. */

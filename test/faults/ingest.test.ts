@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DeadLetter, Document, Source, topics } from '../../schemas/index.ts'
 import { documentId } from '../../services/ingest/document-id.ts'
+import { until } from '../support/kafka.ts'
 import { casesOf } from './cases.ts'
 import type { IngestChildOptions } from './ingest-child.ts'
 import { type ChildOptions, killAt, Service } from './service.ts'
@@ -66,9 +67,11 @@ test.for(kills)(
     const last = await killAt(crashes, start)
     await last.said('done')
 
-    const states = (await valuesOf<Source>(topics.sources.name, Source.name)).filter(({ name }) =>
-      name.includes(prefix),
-    )
+    const ofSources = async () =>
+      (await valuesOf<Source>(topics.sources.name, Source.name)).filter(({ name }) => name.includes(prefix))
+    // Readers see the last transaction some milliseconds after it is committed.
+    await until(async () => (await ofSources()).filter(({ complete }) => complete).length >= 2)
+    const states = await ofSources()
     const sources = [...new Map(states.map((source) => [source.name, source])).values()]
     const names = sources.map(({ name }) => name)
     expect(names).toEqual([expect.stringContaining('a.jsonl'), expect.stringContaining('b.jsonl.gz')])
@@ -78,12 +81,15 @@ test.for(kills)(
       expect(source).toMatchObject({ rowNext: rows, documents: rows - 1, rejected: 1, complete: true })
     }
     const numbers = new Set(sources.map(({ source }) => source))
-    const documents = (await valuesOf<Document>(topics.documents.name, Document.name)).filter(({ docId }) =>
-      numbers.has(Number(docId >> 40n)),
-    )
+    const ofDocuments = async () =>
+      (await valuesOf<Document>(topics.documents.name, Document.name)).filter(({ docId }) =>
+        numbers.has(Number(docId >> 40n)),
+      )
     const wanted = sources.flatMap(({ source }) =>
       lines.flatMap((_, row) => (row === badRow ? [] : [[documentId(source, row), text(row)] as const])),
     )
+    await until(async () => (await ofDocuments()).length >= wanted.length)
+    const documents = await ofDocuments()
     expect(documents).toHaveLength(wanted.length)
     expect(new Map(documents.map((document) => [document.docId, document.text]))).toEqual(new Map(wanted))
     const letters = await valuesOf<DeadLetter>(topics.deadLetters.name, DeadLetter.name)

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, Progress, runTopics } from '../../schemas/index.ts'
 import { portsOf } from '../../services/host/corpus.ts'
 import { createRunTopics } from '../../services/host/runtime.ts'
+import { readable } from '../../services/runtime/codec.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { runStations } from '../../topologies/dataflow.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
@@ -90,8 +91,8 @@ function selectedRounds({ runtime: { kafka, codec } }: World, run: RunConfig): (
     for await (const records of kafka.read(runTopics(run.name).consoleState.name, [from])) {
       for (const { offset, value } of records) {
         from = offset + 1
-        const decided = await codec.decode(value!)
-        if (decided.record === Manifest.name) rounds.add((decided.value as Manifest).round)
+        const decided = value === null ? undefined : await readable(() => codec.decode(value))
+        if (decided?.record === Manifest.name) rounds.add((decided.value as Manifest).round)
       }
     }
     return rounds

@@ -27,7 +27,7 @@ import { computeExpected, type Expected, progressAfter } from './oracle.ts'
 import { play } from './play.ts'
 import { type Poison, poisons } from './poison.ts'
 import { stationOptions } from './stations.ts'
-import { openCorpus, sunk } from './topics.ts'
+import { openCorpus } from './topics.ts'
 import { fill, openDatabase, openWorld, type World } from './world.ts'
 
 const labelsOfShape = labelsTopic('shape').name
@@ -155,10 +155,16 @@ test('poison among documents and labels stops nobody, is kept with its reason, a
     )
   }
   const sinkIsThrough = async () => {
-    const ends = (await runtime.kafka.endOffsets(topics.documents.name)).reduce((sum, end) => sum + end, 0)
-    await until(() => handles[0]!.stats().read[topics.documents.name] === ends)
-    const covered = JSON.stringify((await sunk(world)).covered)
-    await until(async () => JSON.stringify(await runtime.store.covered()) >= covered)
+    const written = (await runtime.kafka.endOffsets(topics.documents.name)).reduce((sum, end) => sum + end, 0)
+    await until(() => handles[0]!.stats().read[topics.documents.name] === written)
+    // Poison at the end of a partition is behind the sink as well: nobody waits for it.
+    const ends = []
+    for (const { name } of [topics.documents, ...Object.keys(subcategories).map(labelsTopic)]) {
+      const offsets = await runtime.kafka.endOffsets(name)
+      ends.push(...offsets.map((offsetNext, partition) => ({ topic: name, partition, offsetNext })))
+    }
+    const inOrder = ends.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition))
+    await expect.poll(() => runtime.store.covered(), { timeout: 60_000 }).toEqual(inOrder)
   }
   await expectLetters(placed)
   await sinkIsThrough()

@@ -58,7 +58,7 @@ export async function openCorpus(world: World): Promise<SunkCorpus> {
 }
 
 /** What the topics stand for, whatever else is in them. */
-export async function sunk(world: World): Promise<SunkCorpus> {
+async function sunk(world: World): Promise<SunkCorpus> {
   const store = new MemoryStore()
   const rejected: unknown[] = []
   const unused = () => Promise.reject(new Error('a label sink writes nothing'))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Admin, Kafka as KafkajsClient, logLevel } from 'kafkajs'
 import { inject } from 'vitest'
+import { topicNamed } from '../../schemas/index.ts'
 import { readTopic } from '../../services/host/recorded.ts'
 import { type Addresses, openRuntime, type Runtime } from '../../services/host/runtime.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
@@ -18,6 +19,7 @@ export interface World {
   readonly client: KafkajsClient
   /** What the coordinator does when a member's session has passed. */
   evict(groupId: string): Promise<void>
+  /** Those of the topic's own record types, without poison. */
   records(topic: string): Promise<Delivered[]>
   close(): Promise<void>
 }
@@ -47,7 +49,10 @@ export async function openWorld(): Promise<World> {
     admin,
     client,
     evict: (groupId) => evict(client, admin, groupId),
-    records: (topic) => readTopic(runtime, topic),
+    records: async (topic) => {
+      const expected = topicNamed(topic)?.records.map(({ name }) => name)
+      return (await readTopic(runtime, topic)).filter(({ record }) => expected?.includes(record) !== false)
+    },
     close: async () => {
       await admin.disconnect()
       await runtime.close()

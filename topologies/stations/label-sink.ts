@@ -18,7 +18,7 @@ export class LabelSink implements Processor {
     this.#output = output
   }
 
-  async process(batch: readonly Delivered[]): Promise<void> {
+  async process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void> {
     const documents: At<Document>[] = []
     const labels: At<Label>[] = []
     for (const delivered of batch) {
@@ -27,7 +27,7 @@ export class LabelSink implements Processor {
     }
     await this.#store.addDocuments(documents)
     await this.#store.addLabels(labels)
-    await this.#store.cover(coveredBy(batch))
+    await this.#store.cover(coveredBy(batch, reached))
   }
 
   #acceptable(delivered: Delivered<Label>): boolean {
@@ -61,8 +61,10 @@ export class LabelSink implements Processor {
   }
 }
 
-function coveredBy(batch: readonly Delivered[]): TopicOffset[] {
+/** What was refused is behind it as well: who waits for the corpus waits for no poison. */
+function coveredBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
   const covered = new Map<string, TopicOffset>()
+  if (reached !== undefined) covered.set(`${reached.topic}[${reached.partition}]`, reached)
   for (const { topic, partition, offset } of batch) {
     const name = `${topic}[${partition}]`
     const before = covered.get(name)?.offsetNext ?? 0

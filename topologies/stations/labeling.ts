@@ -25,6 +25,7 @@ export class Labeling implements Processor {
   }
 
   async process(batch: readonly Delivered[]): Promise<void> {
+    if (batch.length === 0) return
     const documents = batch as readonly Delivered<Document>[]
     const { actor, version } = this.#model
     const results = await this.#model.label(
