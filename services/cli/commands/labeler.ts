@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
+import { type Comparison, compareFiles, compareVersions, labelVersions } from '../../labeler/commands/compare.ts'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
 import { labelCommand } from '../../labeler/commands/label.ts'
 import { trainCommand } from '../../labeler/commands/train.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type CliContext, example, json, naturalNumber, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
 
 type Task = 'regression' | 'classification'
 
@@ -134,8 +135,53 @@ const label = (context: CliContext): Command =>
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
     })
 
+interface Compared extends GlobalOptions {
+  readonly actor?: string
+  readonly versions?: string[]
+}
+
+const compare = (context: CliContext): Command =>
+  clusterCommand('compare', 'how far two versions of a labeler agree: of the corpus, or of two files of labels')
+    .argument('[files...]', 'two files that winnow labeler label wrote, of the same documents')
+    .option('--actor <name>', "instead of files: the actor whose labels' versions in the corpus are compared")
+    .option('--versions <first,second>', 'two versions (default: the only two there are)', names)
+    .addHelpText(
+      'after',
+      example('winnow labeler compare before.jsonl after.jsonl', 'winnow labeler compare --actor topic'),
+    )
+    .action(async (files: string[], options: Compared) => {
+      const { actor } = options
+      if ((actor === undefined) !== (files.length === 2) || (actor !== undefined && files.length > 0))
+        throw new WinnowError('USAGE', 'two files of labels, or --actor, must be given', {
+          hint: 'winnow labeler compare FIRST SECOND, or winnow labeler compare --actor NAME.',
+        })
+      const compared =
+        actor === undefined ? compareFiles(files[0]!, files[1]!) : await compareInCorpus(context, actor, options)
+      await print(context.stdout, `${json(compared)}\n`)
+    })
+
+async function compareInCorpus(
+  context: CliContext,
+  actor: string,
+  options: Compared,
+): Promise<Comparison & { versions: string[] }> {
+  const { runtime, close } = await context.connect(options)
+  try {
+    const { sql } = runtime.clickHouse
+    const known = await labelVersions(sql, actor)
+    const versions = options.versions ?? known.map(({ version }) => version)
+    if (versions.length !== 2)
+      throw new WinnowError('USAGE', `${versions.length} versions of actor ${actor} cannot be compared, but two can`, {
+        hint: `Name two by --versions: ${known.map(({ version, documents }) => `${version} (${documents} documents)`).join(', ') || 'there are none'}.`,
+      })
+    return { versions, ...(await compareVersions(sql, actor, versions[0]!, versions[1]!)) }
+  } finally {
+    await close()
+  }
+}
+
 export function labeler(context: CliContext): Command {
-  const command = new Command('labeler').description('trains, evaluates and runs labelers on files')
-  for (const make of [label, train, evaluate]) command.addCommand(make(context))
+  const command = new Command('labeler').description('trains, evaluates, compares and runs labelers')
+  for (const make of [label, train, evaluate, compare]) command.addCommand(make(context))
   return command
 }
