@@ -4,18 +4,9 @@ import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
 import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
 import { locate, readCorpus } from './training/corpus.ts'
 import { chooseBuckets, documentFrequency } from './training/features.ts'
-import {
-  assembleWeights,
-  crossValidate,
-  dealFolds,
-  designRows,
-  type FitOptions,
-  prepare,
-  quantize,
-  rowWeights,
-} from './training/fit.ts'
-import { fitLinear, type Target } from './training/linear.ts'
+import { assembleWeights, type FitOptions, prepare, quantize } from './training/fit.ts'
 import { measure } from './training/metrics.ts'
+import { crossValidate, fitOutputs } from './training/outputs.ts'
 import { fileDigest, readAnnotations, truthOf } from './training/rows.ts'
 
 /** What to train from what. */
@@ -49,7 +40,12 @@ export const defaultFit: FitOptions = {
   auxiliaryL2: 1e-5,
   auxiliaryIterations: 40,
   surfaceScale: 0.15,
-  auxiliaryScale: 0.15,
+  auxiliaryScale: 0.1,
+  patience: 10,
+  distilledScale: 0.3,
+  distilledIterations: 25,
+  distilledSharpness: 2.5,
+  metadataTrust: 0,
 }
 
 async function keptBuckets({ corpus, features, fit }: TrainOptions): Promise<Uint32Array> {
@@ -70,28 +66,22 @@ export async function train(options: TrainOptions, progress: (step: string) => v
   const chosen = locate(annotations, corpus, options.annotations)
   progress(`${corpus.starts.length - 1} documents, ${chosen.length} annotations`)
   const prepared = prepare(corpus, options.auxiliaryFields, new Set(chosen), kept.length, options.fit)
-  const auxiliary = quantize(prepared.auxiliary)
+  quantize(prepared.auxiliary)
   progress(
     `auxiliary classifiers: ${prepared.groups.map((group) => `${group.name} (${group.classes.length})`).join(', ')}`,
   )
-  const design = designRows(prepared, corpus, chosen, options.fit)
   const balance = options.kind === 'classification' ? options.balance : 0
-  const outputs = options.kind === 'regression' ? 1 : options.classes.length
-  const target = (rows: number[]): Target => {
-    const values = rows.map((row) => truth[row]!)
-    return { kind: options.kind, outputs, values, rowWeights: rowWeights(values, balance) }
-  }
-  const scores = crossValidate(
-    design,
-    target,
-    dealFolds(chosen.length, options.folds, options.seed),
-    kept.length,
-    options.fit,
-  )
-  const { metrics, ...details } = measure(truth, scores, classes)
-  progress(`${options.folds}-fold cross-validation: ${JSON.stringify(metrics)}`)
-  const model = fitLinear(design, target(truth.map((_, i) => i)), options.fit)
-  const weights = encodeWeights(assembleWeights(kept, prepared, auxiliary, model, options.fit))
+  const outputs = { ...options, balance, classes: classes ?? [] }
+  const annotated = { rows: chosen, truth }
+  const known = new Set(chosen)
+  const others = corpus.surface.flatMap((_, row) => (known.has(row) ? [] : [row]))
+  const scores = crossValidate(prepared, corpus, annotated, others, options.folds, outputs)
+  const { metrics, ...details } = measure(truth, scores.get('text')!, classes)
+  const withMetadata = scores.get('metadata')
+  const all = { ...metrics, ...(withMetadata && { withMetadata: measure(truth, withMetadata, classes).metrics }) }
+  progress(`${options.folds}-fold cross-validation: ${JSON.stringify(all)}`)
+  const fitted = fitOutputs(prepared, corpus, annotated, others, outputs)
+  const weights = encodeWeights(assembleWeights(kept, fitted.prepared, fitted.model, options.fit))
   const file: ModelFile = {
     format: 'winnow-hashed/1',
     task: options.task,
@@ -100,7 +90,7 @@ export async function train(options: TrainOptions, progress: (step: string) => v
     features: options.features,
     rows: kept.length,
     surface: prepared.surface,
-    auxiliary: prepared.groups,
+    auxiliary: fitted.prepared.groups,
     weights: { sha256: sha256(weights), bytes: weights.length },
     training: {
       annotations: { rows: chosen.length, sha256: await fileDigest(options.annotations) },
@@ -111,12 +101,11 @@ export async function train(options: TrainOptions, progress: (step: string) => v
       seed: options.seed,
       balance,
       ...options.fit,
+      iterationsUsed: fitted.iterations,
     },
     metrics: {
-      ...metrics,
-      obtained:
-        `${options.folds}-fold cross-validation over the annotations, weights rounded as shipped; the auxiliary classifiers were trained once, on documents without annotation. ` +
-        'The strengths were chosen by the same cross-validation, so a held-out score will be slightly lower.',
+      ...all,
+      obtained: obtained(options, fitted.prepared.groups.length > prepared.groups.length),
     },
   }
   mkdirSync(options.out, { recursive: true })
@@ -127,4 +116,17 @@ export async function train(options: TrainOptions, progress: (step: string) => v
     `${JSON.stringify({ classes: file.classes, metrics, truth, ...details })}\n`,
   )
   return file
+}
+
+/** How the metrics came about, in words. */
+function obtained({ folds, fit }: TrainOptions, distilled: boolean): string {
+  const auxiliary =
+    'The auxiliary classifiers were trained once, on documents without annotation; what depends on annotations'
+  return [
+    `${folds}-fold cross-validation over the annotations, by text alone, weights rounded as shipped. ${auxiliary}${distilled ? ' (teacher, student, stopping, outputs)' : ' (stopping, outputs)'} was fitted anew for each fold without it.`,
+    ...(fit.metadataTrust > 0
+      ? ['withMetadata: the same documents with the auxiliary labels that their metadata have.']
+      : []),
+    'The strengths were chosen by cross-validation on the same annotations, so a held-out score will be slightly lower.',
+  ].join(' ')
 }

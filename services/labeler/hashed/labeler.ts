@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { WorkerPool } from '../pool.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
-import { readModel } from './model.ts'
+import { givenClasses, readModel } from './model.ts'
 import type { HashedRequest, HashedWorkerData } from './worker.ts'
 
 export const hashedConfig = z.strictObject({
@@ -41,6 +41,7 @@ export async function createHashedLabeler(
     config.threads,
   )
   const { characters } = file.features
+  const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
   return {
     actor: actor.name,
     version: versionOf(['hashed', digest, actor.subcategories]),
@@ -53,6 +54,7 @@ export async function createHashedLabeler(
           pool.ask({
             texts: slice.map(({ text }) => text.slice(0, characters)),
             lengths: slice.map(({ text }) => text.length),
+            given: slice.map(({ meta }) => (trusting ? givenClasses(file.auxiliary, meta) : [])),
           }),
         )
       }

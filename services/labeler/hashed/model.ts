@@ -25,8 +25,17 @@ const modelFile = z.strictObject({
     means: z.array(z.number()).length(surfaceCount),
     scales: z.array(z.number()).length(surfaceCount),
   }),
-  /** Label sets of which plenty was annotated elsewhere; their log-probabilities are features of the outputs. */
-  auxiliary: z.array(z.strictObject({ name: z.string(), classes: z.array(z.string()).min(2) })),
+  /**
+   * Label sets of which plenty was annotated elsewhere; their log-probabilities are features of the outputs. With `trust`, a class that a
+   * document's metadata name under `name` is evidence, right with that probability.
+   */
+  auxiliary: z.array(
+    z.strictObject({
+      name: z.string(),
+      classes: z.array(z.string()).min(2),
+      trust: z.number().gt(0).lt(1).optional(),
+    }),
+  ),
   weights: z.strictObject({ sha256: z.string(), bytes: z.number().int() }),
   training: z.record(z.string(), z.unknown()),
   metrics: z.record(z.string(), z.unknown()),
@@ -138,6 +147,36 @@ export function logSoftmaxGroups(logits: Float64Array, groups: number[]): void {
   }
 }
 
+/**
+ * Turns logits into log-probabilities, group by group, by Bayes' rule: `given[g]` is the class that the document's metadata name for group g
+ * (-1: none), which is right with the group's `trust`, and else any other class.
+ */
+export function weighEvidence(
+  logits: Float64Array,
+  groups: readonly { readonly classes: readonly string[]; readonly trust?: number | undefined }[],
+  given: ArrayLike<number>,
+): void {
+  let start = 0
+  for (const [g, { classes, trust }] of groups.entries()) {
+    if (given[g]! >= 0 && trust !== undefined)
+      logits[start + given[g]!]! += Math.log((trust * (classes.length - 1)) / (1 - trust))
+    start += classes.length
+  }
+  logSoftmaxGroups(
+    logits,
+    groups.map(({ classes }) => classes.length),
+  )
+}
+
+/** For each group with `trust` the class that metadata name, -1 where they name none. */
+export function givenClasses(groups: ModelFile['auxiliary'], meta: unknown): number[] {
+  const fields = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>) : {}
+  return groups.map(({ name, classes, trust }) => {
+    const value = trust !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined
+    return typeof value === 'string' ? classes.indexOf(value) : -1
+  })
+}
+
 /** How often a row was hit becomes (1 + ln count) * idf; a text's values are then divided by their Euclidean length. Returns that divisor. */
 export function weighCounts(extractor: FeatureExtractor, idf: Float32Array, values: Float64Array): number {
   let squares = 0
@@ -164,7 +203,6 @@ export class HashedScorer {
   readonly #values: Float64Array
   readonly #sums: Float64Array
   readonly #hidden: Float64Array
-  readonly #groups: number[]
 
   constructor(file: ModelFile, weights: Weights) {
     this.#file = file
@@ -174,18 +212,20 @@ export class HashedScorer {
     this.#values = new Float64Array(this.#sizes.rows)
     this.#sums = new Float64Array(this.#sizes.auxiliary + this.#sizes.outputs)
     this.#hidden = new Float64Array(this.#sizes.auxiliary)
-    this.#groups = file.auxiliary.map((group) => group.classes.length)
     this.outputs = new Float64Array(this.#sizes.outputs)
   }
 
-  /** The regression's value, or the classes' logits, in `outputs` (reused by the next call). `text` may be a prefix of `wholeLength`. */
-  score(text: string, wholeLength: number = text.length): Float64Array {
+  /**
+   * The regression's value, or the classes' logits, in `outputs` (reused by the next call). `text` may be a prefix of `wholeLength`;
+   * `given`: see `givenClasses`.
+   */
+  score(text: string, wholeLength: number = text.length, given: ArrayLike<number> = []): Float64Array {
     const { auxiliary, outputs } = this.#sizes
     const { surfaceWeights, auxiliaryWeights, biases, columnScales, auxiliaryBiases } = this.#weights
     this.#sumRows(text, wholeLength)
     const hidden = this.#hidden
     for (let h = 0; h < auxiliary; h++) hidden[h] = this.#sums[h]! * columnScales[h]! + auxiliaryBiases[h]!
-    logSoftmaxGroups(hidden, this.#groups)
+    weighEvidence(hidden, this.#file.auxiliary, given)
     for (let k = 0; k < outputs; k++)
       this.outputs[k] = this.#sums[auxiliary + k]! * columnScales[auxiliary + k]! + biases[k]!
     for (let h = 0; h < auxiliary; h++) {

@@ -13,10 +13,11 @@ export interface HashedWorkerData {
   count: number
 }
 
-/** Starts of texts, and the lengths of the whole texts. */
+/** Starts of texts, the lengths of the whole texts, and the classes that metadata name. */
 export interface HashedRequest {
   texts: string[]
   lengths: number[]
+  given: number[][]
 }
 
 const { file, weights, subcategories, count } = workerData as HashedWorkerData
@@ -24,7 +25,7 @@ const scorer = new HashedScorer(file, weights)
 const port = parentPort!
 port.on('message', ({ id, request }: { id: number; request: HashedRequest }) => {
   const response = request.texts.map((text, i): LabelResult => {
-    const outputs = scorer.score(text, request.lengths[i]!)
+    const outputs = scorer.score(text, request.lengths[i]!, request.given[i]!)
     return file.kind === 'regression' ? labelOfScore(outputs[0]!, count) : labelOfLogits(outputs, subcategories)
   })
   port.postMessage({ id, response } satisfies WorkerAnswer<LabelResult[]>)

@@ -3,13 +3,32 @@
  * `rows * longest <= tokensMax` allows, at least one row. Returns the batches as lists of places in `lengths`.
  */
 export function bucketByLength(lengths: number[], tokensMax: number): number[][] {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b)
+  return fill(
+    lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b),
+    lengths,
+    tokensMax,
+  )
+}
+
+/** Groups sequences as they come, each batch as large as the longest in it allows. */
+export function batchByArrival(lengths: number[], tokensMax: number): number[][] {
+  return fill(
+    lengths.map((_, i) => i),
+    lengths,
+    tokensMax,
+  )
+}
+
+function fill(order: number[], lengths: number[], tokensMax: number): number[][] {
   const batches: number[][] = []
   let batch: number[] = []
+  let longest = 0
   for (const i of order) {
-    if (batch.length > 0 && (batch.length + 1) * lengths[i]! > tokensMax) {
+    longest = Math.max(longest, lengths[i]!)
+    if (batch.length > 0 && (batch.length + 1) * longest > tokensMax) {
       batches.push(batch)
       batch = []
+      longest = lengths[i]!
     }
     batch.push(i)
   }

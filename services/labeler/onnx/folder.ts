@@ -17,6 +17,8 @@ const configFile = z.looseObject({
 /** A model as exported: one label makes it a regression. */
 export interface EncoderFolder {
   folder: string
+  /** The graph's file in it. */
+  file: string
   kind: 'regression' | 'classification'
   /** Names of the outputs by index. */
   labels: string[]
@@ -29,7 +31,7 @@ export interface EncoderFolder {
 
 function unusable(file: string, what: string, cause?: unknown): WinnowError {
   return new WinnowError('MODEL_UNUSABLE', `${file}: ${what}`, {
-    hint: 'Name a folder with model.onnx, tokenizer.json and config.json, all three exported from the same Hugging Face checkpoint.',
+    hint: 'Name a folder with model.onnx (or the file that is configured), tokenizer.json and config.json, all three exported from the same Hugging Face checkpoint.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
@@ -75,7 +77,7 @@ function readConfig(file: string): z.infer<typeof configFile> {
 }
 
 /** Checks that the three files are there and belong together. @throws WinnowError MODEL_UNUSABLE naming the files */
-export async function inspectFolder(folder: string): Promise<EncoderFolder> {
+export async function inspectFolder(folder: string, file: string): Promise<EncoderFolder> {
   const path = (name: string) => join(folder, name)
   const config = readConfig(path('config.json'))
   const labels = Array.from({ length: Object.keys(config.id2label).length }, (_, i) => config.id2label[i])
@@ -96,9 +98,10 @@ export async function inspectFolder(folder: string): Promise<EncoderFolder> {
       `has token ids up to ${largest}, but ${path('config.json')} has vocab_size ${config.vocab_size}: the tokenizer belongs to another model`,
     )
   }
-  const weights = listModelFiles(folder)
+  const weights = listModelFiles(folder, file)
   return {
     folder,
+    file,
     kind,
     labels: labels as string[],
     padId: config.pad_token_id ?? 0,
@@ -107,11 +110,11 @@ export async function inspectFolder(folder: string): Promise<EncoderFolder> {
   }
 }
 
-/** model.onnx and the files of external weights beside it. */
-function listModelFiles(folder: string): string[] {
+/** The graph and the files of external weights beside it. */
+function listModelFiles(folder: string, file: string): string[] {
   const names = readdirSync(folder)
-    .filter((name) => name.startsWith('model.onnx'))
+    .filter((name) => name.startsWith(file))
     .sort()
-  if (!names.includes('model.onnx')) throw unusable(join(folder, 'model.onnx'), 'cannot be read: there is no such file')
+  if (!names.includes(file)) throw unusable(join(folder, file), 'cannot be read: there is no such file')
   return names.map((name) => join(folder, name))
 }

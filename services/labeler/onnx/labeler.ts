@@ -9,7 +9,16 @@ import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
 
 export const onnxConfig = z.strictObject({
   kind: z.literal('onnx').describe('By a Hugging Face encoder, exported to ONNX'),
-  model: z.string().min(1).describe('A folder with model.onnx, tokenizer.json and config.json'),
+  model: z.string().min(1).describe('A folder with the graph, tokenizer.json and config.json'),
+  file: z
+    .string()
+    .regex(/^[^/\\]+\.onnx$/, 'must be the name of an .onnx file in the folder')
+    .default('model.onnx')
+    .describe("The graph's file in it; model_quantized.onnx where Optimum has made an int8 one"),
+  device: z
+    .enum(['cpu', 'cuda'])
+    .default('cpu')
+    .describe('cuda needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/labelers.md)'),
   windows: z
     .strictObject({
       size: z
@@ -32,6 +41,19 @@ export const onnxConfig = z.strictObject({
     .default({})
     .describe("Subcategory for each of the model's labels that is not itself the name of one"),
   batchTokens: z.number().int().min(1).default(8192).describe('Padded tokens of a batch at most; bounds memory'),
+  bucket: z
+    .enum(['length', 'arrival'])
+    .default('length')
+    .describe(
+      'length: documents of like length share a batch; arrival: they are batched as they come, which pads more',
+    ),
+  sessions: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Worker threads, each with a session of its own, and its memory'),
   threads: z.number().int().min(1).max(64).default(1).describe('Threads of one session'),
 })
 export type OnnxConfig = z.infer<typeof onnxConfig>
@@ -39,8 +61,8 @@ export type OnnxConfig = z.infer<typeof onnxConfig>
 const sizeDefault = 512
 /** Upper bound of what a token stands for, on average: of longer texts only so many characters per token to be read are tokenized. */
 const charactersPerToken = 16
-/** Documents of one request to the thread, so that bucketing by length has something to choose from. */
-const textsPerRequest = 512
+/** Documents of one request to a thread: enough for bucketing by length to choose from, few enough that the next are tokenized meanwhile. */
+const textsPerRequest = 128
 
 function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFolder): number {
   const size = config.windows.size ?? Math.min(sizeDefault, encoder.positions)
@@ -59,20 +81,21 @@ function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFo
   return size
 }
 
-/** Labels by a Hugging Face encoder exported to ONNX, in a worker thread. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
+/** Labels by a Hugging Face encoder exported to ONNX, in worker threads. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
 export async function createOnnxLabeler(
   actor: ActorOfLabels,
   config: OnnxConfig,
   baseFolder: string,
 ): Promise<Labeler> {
-  const encoder = await inspectFolder(isAbsolute(config.model) ? config.model : join(baseFolder, config.model))
+  const folder = isAbsolute(config.model) ? config.model : join(baseFolder, config.model)
+  const encoder = await inspectFolder(folder, config.file)
   const size = windowSize(actor, config, encoder)
   const names = encoder.labels.map((label) => config.mapping[label] ?? label)
   const subcategories =
     encoder.kind === 'regression' ? [] : subcategoriesOfClasses(actor, names, join(encoder.folder, 'config.json'))
   const { overlap, combine } = config.windows
   const limit = combine === 'first' ? 1 : config.windows.limit
-  const { batchTokens, threads } = config
+  const { batchTokens, bucket, device, threads } = config
   const data: OnnxWorkerData = {
     encoder,
     size,
@@ -80,15 +103,32 @@ export async function createOnnxLabeler(
     combine,
     limit,
     batchTokens,
+    bucket,
+    device,
     threads,
     subcategories,
     count: actor.subcategories.length,
   }
-  const pool = await WorkerPool.start<OnnxRequest, LabelResult[]>(new URL('./worker.ts', import.meta.url), data, 1)
+  const pool = await WorkerPool.start<OnnxRequest, LabelResult[]>(
+    new URL('./worker.ts', import.meta.url),
+    data,
+    config.sessions,
+  )
   const characters = size * limit * charactersPerToken
   return {
     actor: actor.name,
-    version: versionOf(['onnx', encoder.digest, size, overlap, combine, limit, names, actor.subcategories]),
+    version: versionOf([
+      'onnx',
+      encoder.digest,
+      size,
+      overlap,
+      combine,
+      limit,
+      names,
+      actor.subcategories,
+      // Another device rounds otherwise.
+      ...(device === 'cpu' ? [] : [device]),
+    ]),
     label: async (inputs) => {
       const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { labelOfLogits, labelOfScore } from '../mapping.ts'
 import type { WorkerAnswer } from '../pool.ts'
 import type { LabelResult } from '../types.ts'
-import { bucketByLength, combineWindows } from './batches.ts'
+import { batchByArrival, bucketByLength, combineWindows } from './batches.ts'
 import { type EncoderFolder, readTokenizer } from './folder.ts'
 
 export interface OnnxWorkerData {
@@ -14,6 +15,8 @@ export interface OnnxWorkerData {
   combine: 'first' | 'mean' | 'max'
   limit: number
   batchTokens: number
+  bucket: 'length' | 'arrival'
+  device: 'cpu' | 'cuda'
   threads: number
   subcategories: number[]
   count: number
@@ -26,7 +29,8 @@ export interface OnnxRequest {
 
 const data = workerData as OnnxWorkerData
 const port = parentPort!
-const modelPath = join(data.encoder.folder, 'model.onnx')
+const modelPath = join(data.encoder.folder, data.encoder.file)
+const batchesOf = data.bucket === 'length' ? bucketByLength : batchByArrival
 const tokenizer = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
 tokenizer.setTruncation(data.size, { stride: data.overlap })
 
@@ -68,7 +72,9 @@ async function run(session: InferenceSession, sequences: number[][]): Promise<Fl
   const logits = new Array<Float32Array>(sequences.length)
   const width = data.encoder.labels.length
   const lengths = sequences.map((sequence) => sequence.length)
-  for (const batch of bucketByLength(lengths, data.batchTokens)) {
+  for (const batch of batchesOf(lengths, data.batchTokens)) {
+    // `run` holds this thread: only between batches it takes the next request, whose tokenizing then goes on beside the inference.
+    await nextTurn()
     const outputs = await session.run(
       feedsOf(
         session,
@@ -87,8 +93,8 @@ async function run(session: InferenceSession, sequences: number[][]): Promise<Fl
   return logits
 }
 
-async function label(session: InferenceSession, texts: string[]): Promise<LabelResult[]> {
-  const windows = await windowsOf(texts)
+async function label(session: InferenceSession, tokenized: Promise<number[][][]>): Promise<LabelResult[]> {
+  const windows = await tokenized
   const logits = await run(session, windows.flat())
   let next = 0
   return windows.map((own) => {
@@ -102,6 +108,7 @@ async function label(session: InferenceSession, texts: string[]): Promise<LabelR
 
 async function start(): Promise<InferenceSession> {
   const session = await InferenceSession.create(modelPath, {
+    executionProviders: [data.device],
     intraOpNumThreads: data.threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
@@ -113,7 +120,7 @@ async function start(): Promise<InferenceSession> {
     throw new Error(
       `wants the inputs ${unknown.join(', ')}; an encoder has input_ids, attention_mask and perhaps token_type_ids`,
     )
-  await label(session, ['probe'])
+  await label(session, windowsOf(['probe']))
   return session
 }
 
@@ -121,9 +128,12 @@ try {
   const session = await start()
   let last: Promise<unknown> = Promise.resolve()
   port.on('message', ({ id, request }: { id: number; request: OnnxRequest }) => {
-    // One request at a time: two would only share the same threads and hold twice the memory.
+    const tokenized = windowsOf(request.texts)
+    // Its failure is that of the request, whose turn may come later.
+    tokenized.catch(() => {})
+    // One inference at a time: two would only share the same threads and hold twice the memory.
     last = last
-      .then(() => label(session, request.texts))
+      .then(() => label(session, tokenized))
       .then((response) => port.postMessage({ id, response } satisfies WorkerAnswer<LabelResult[]>))
       .catch((error: Error) => port.postMessage({ id, failure: error.message } satisfies WorkerAnswer<LabelResult[]>))
   })
@@ -131,6 +141,9 @@ try {
 } catch (error) {
   port.postMessage({
     unusable: `${modelPath}: ${(error as Error).message}`,
-    hint: 'Export model.onnx, tokenizer.json and config.json anew, from one checkpoint.',
+    hint:
+      data.device === 'cuda'
+        ? 'CUDA needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/labelers.md); device: cpu runs anywhere.'
+        : 'Export model.onnx, tokenizer.json and config.json anew, from one checkpoint.',
   })
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { surfaceCount } from '../hashed/features.ts'
-import { logSoftmaxGroups, standardizeSurface, type Weights } from '../hashed/model.ts'
+import { standardizeSurface, type Weights, weighEvidence } from '../hashed/model.ts'
 import type { CorpusFeatures } from './corpus.ts'
 import { inverseDocumentFrequency, surfaceStatistics, weighRows } from './features.ts'
 import {
@@ -8,7 +8,6 @@ import {
   fitLinear,
   type LinearModel,
   predictLinear,
-  rowCount,
   type SparseRows,
   type Target,
   takeRows,
@@ -25,12 +24,30 @@ export interface FitOptions {
   auxiliaryIterations: number
   surfaceScale: number
   auxiliaryScale: number
+  /** Iterations without a gain on the validation part after which a fit of the outputs ends. */
+  patience: number
+  /** Of a classification: how the labels of annotated documents spread to the others; see `distil`. */
+  distilledScale: number
+  distilledIterations: number
+  /** Power that sharpens the teacher's probabilities. */
+  distilledSharpness: number
+  /** Probability that an auxiliary label in a document's metadata is right; 0: labels in metadata are not looked at. */
+  metadataTrust: number
 }
 
 export interface AuxiliaryGroup {
+  /** The field of meta that holds the label. */
   name: string
   classes: string[]
+  /** As `metadataTrust`; without it the label in metadata is not looked at. */
+  trust?: number
 }
+
+/** Whether documents are looked at by their text alone, or with the auxiliary labels that their metadata have. */
+export type View = 'text' | 'metadata'
+
+/** The group of the outputs' own classes, learned from what a teacher says of documents without annotation. */
+export const distilledName = 'distilled'
 
 /** Everything that does not depend on which annotations are held out. */
 export interface Prepared {
@@ -94,7 +111,7 @@ export function prepare(
       l2: options.auxiliaryL2,
       iterations: options.auxiliaryIterations,
     })
-    return { group: { name, classes }, model }
+    return { group: { name, classes, ...(options.metadataTrust > 0 && { trust: options.metadataTrust }) }, model }
   })
   const auxiliary = joinOutputs(
     fitted.map(({ model }) => model),
@@ -116,24 +133,42 @@ function joinOutputs(models: LinearModel[], width: number): LinearModel {
   return { weights, biases: Float64Array.from(models.flatMap((model) => [...model.biases])), outputs }
 }
 
+/** `prepared` with one more auxiliary classifier. */
+export function withAuxiliary(prepared: Prepared, group: AuxiliaryGroup, model: LinearModel): Prepared {
+  const auxiliary = joinOutputs([prepared.auxiliary, model], prepared.idf.length)
+  return { ...prepared, groups: [...prepared.groups, group], auxiliary }
+}
+
+/** What weighs each auxiliary log-probability. */
+function auxiliaryScales(groups: AuxiliaryGroup[], options: FitOptions): number[] {
+  return groups.flatMap(({ name, classes }) =>
+    classes.map(() => (name === distilledName ? options.distilledScale : options.auxiliaryScale)),
+  )
+}
+
 /** n-grams, then scaled surface features, then scaled auxiliary log-probabilities of the chosen documents. */
 export function designRows(
   prepared: Prepared,
   corpus: CorpusFeatures,
   chosen: number[],
   options: FitOptions,
+  view: View,
 ): SparseRows {
   const rows = takeRows(prepared.grams, chosen)
+  const { groups } = prepared
   const { means, scales } = prepared.surface
-  const groups = prepared.groups.map((group) => group.classes.length)
+  const scaleOf = auxiliaryScales(groups, options)
   const hidden = predictLinear(rows, prepared.auxiliary)
   const dense = chosen.map((row, i) => {
-    logSoftmaxGroups(hidden[i]!, groups)
+    const given = groups.map(({ classes, trust }, field) =>
+      view === 'metadata' && trust !== undefined ? classes.indexOf(corpus.auxiliary[row]![field] ?? '') : -1,
+    )
+    weighEvidence(hidden[i]!, groups, given)
     const surface = Array.from(
       { length: surfaceCount },
       (_, s) => options.surfaceScale * standardizeSurface(corpus.surface[row]!, means, scales, s),
     )
-    return [...surface, ...hidden[i]!.map((value) => options.auxiliaryScale * value)]
+    return [...surface, ...hidden[i]!.map((value, h) => scaleOf[h]! * value)]
   })
   return appendDense(rows, dense)
 }
@@ -152,33 +187,16 @@ export function quantizeDesign(model: LinearModel, width: number): { values: Int
   return quantize({ ...model, weights: model.weights.subarray(0, width * model.outputs) })
 }
 
-/** Scores of every row by a model that did not see its fold, with weights rounded as they are when shipped. */
-export function crossValidate(
-  design: SparseRows,
-  target: (chosen: number[]) => Target,
-  fold: number[],
-  width: number,
-  options: FitOptions,
-): Float64Array[] {
-  const scores = new Array<Float64Array>(rowCount(design))
-  for (const held of new Set(fold)) {
-    const seen = fold.flatMap((part, i) => (part === held ? [] : [i]))
-    const unseen = fold.flatMap((part, i) => (part === held ? [i] : []))
-    const model = fitLinear(takeRows(design, seen), target(seen), options)
-    quantizeDesign(model, width)
-    for (const [i, row] of predictLinear(takeRows(design, unseen), model).entries()) scores[unseen[i]!] = row
-  }
-  return scores
-}
-
 /** Puts the auxiliary classifiers and the fitted outputs into the layout of weights.bin; the scales of dense features go into their weights. */
 export function assembleWeights(
   kept: Uint32Array,
   prepared: Prepared,
-  auxiliary: { values: Int8Array; scales: Float32Array },
   model: LinearModel,
   options: FitOptions,
 ): Weights {
+  // What is rounded already stays as it is.
+  const auxiliary = quantize(prepared.auxiliary)
+  const scaleOf = auxiliaryScales(prepared.groups, options)
   const rows = prepared.idf.length
   const hidden = prepared.auxiliary.outputs
   const { outputs } = model
@@ -202,7 +220,7 @@ export function assembleWeights(
     ),
     auxiliaryWeights: Float32Array.from(
       model.weights.subarray(auxiliaryStart),
-      (value) => value * options.auxiliaryScale,
+      (value, i) => value * scaleOf[Math.floor(i / outputs)]!,
     ),
     biases: Float32Array.from(model.biases),
     rows: joined,

@@ -38,12 +38,13 @@ function descend(
 
 /**
  * Minimises a smooth convex function from `point`, in place, by L-BFGS (Nocedal and Wright, algorithm 7.5) with backtracking.
- * Deterministic. Ends after `iterations`, or when an iteration lowers the value by less than `tolerance` of it. Returns the value.
+ * Deterministic. Ends after `iterations`, when an iteration lowers the value by less than `tolerance` of it, or when `watch`, called after
+ * each iteration, says so. Returns the value.
  */
 export function minimize(
   objective: Objective,
   point: Float64Array,
-  options: { iterations: number; tolerance: number },
+  options: { iterations: number; tolerance: number; watch?: (iteration: number) => boolean },
 ): number {
   const steps: Float64Array[] = []
   const changes: Float64Array[] = []
@@ -84,7 +85,7 @@ export function minimize(
     const gain = value - valueNext
     value = valueNext
     gradient = gradientNext
-    if (gain < options.tolerance * Math.abs(value)) break
+    if (options.watch?.(iteration + 1) || gain < options.tolerance * Math.abs(value)) break
   }
   return value
 }

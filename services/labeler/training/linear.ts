@@ -27,6 +27,24 @@ export function takeRows(rows: SparseRows, chosen: ArrayLike<number>): SparseRow
   return { starts, columns, values, width: rows.width }
 }
 
+/** All rows of matrices of one width, one after the other. */
+export function joinRows(parts: SparseRows[]): SparseRows {
+  const starts = [0]
+  for (const part of parts) {
+    const before = starts.at(-1)!
+    for (let i = 1; i < part.starts.length; i++) starts.push(before + part.starts[i]!)
+  }
+  const columns = new Uint32Array(starts.at(-1)!)
+  const values = new Float32Array(columns.length)
+  let at = 0
+  for (const part of parts) {
+    columns.set(part.columns, at)
+    values.set(part.values, at)
+    at += part.columns.length
+  }
+  return { starts: Uint32Array.from(starts), columns, values, width: parts[0]!.width }
+}
+
 /** The rows with `dense[i]` as further columns after their own. */
 export function appendDense(rows: SparseRows, dense: ArrayLike<number>[]): SparseRows {
   const extra = dense[0]?.length ?? 0
@@ -56,19 +74,24 @@ export interface LinearModel {
   outputs: number
 }
 
-/** What to fit: values of a regression, or the class (from 0) of each row. `rowWeights` sum to 1. */
-export interface Target {
-  kind: 'regression' | 'classification'
-  outputs: number
-  values: ArrayLike<number>
-  rowWeights: Float64Array
+/** What to fit: values of a regression, the class (from 0) of each row, or its probabilities of all classes. `rowWeights` sum to 1. */
+export type Target = { outputs: number; rowWeights: Float64Array } & (
+  | { kind: 'regression'; values: ArrayLike<number> }
+  | { kind: 'classification'; values: ArrayLike<number> }
+  | { kind: 'distribution'; values: ArrayLike<number>[] }
+)
+
+export interface LinearOptions {
+  l2: number
+  iterations: number
+  /** Called after each iteration, counted from 1; true ends the fit there. */
+  watch?: (model: LinearModel, iteration: number) => boolean
 }
 
 /** Half the squared error or the cross-entropy of one row; `scores` becomes its derivative. */
 function rowLoss(scores: Float64Array, target: Target, row: number): number {
-  const value = target.values[row]!
   if (target.kind === 'regression') {
-    scores[0]! -= value
+    scores[0]! -= target.values[row]!
     return (scores[0]! * scores[0]!) / 2
   }
   let maximum = Number.NEGATIVE_INFINITY
@@ -76,10 +99,28 @@ function rowLoss(scores: Float64Array, target: Target, row: number): number {
   let sum = 0
   for (let k = 0; k < scores.length; k++) sum += Math.exp(scores[k]! - maximum)
   const shift = maximum + Math.log(sum)
-  const loss = shift - scores[value]!
-  for (let k = 0; k < scores.length; k++) scores[k] = Math.exp(scores[k]! - shift)
-  scores[value]! -= 1
+  if (target.kind === 'classification') {
+    const value = target.values[row]!
+    const loss = shift - scores[value]!
+    for (let k = 0; k < scores.length; k++) scores[k] = Math.exp(scores[k]! - shift)
+    scores[value]! -= 1
+    return loss
+  }
+  let loss = 0
+  const probabilities = target.values[row]!
+  for (let k = 0; k < scores.length; k++) {
+    loss += probabilities[k]! * (shift - scores[k]!)
+    scores[k] = Math.exp(scores[k]! - shift) - probabilities[k]!
+  }
   return loss
+}
+
+/** The loss that `fitLinear` minimises, without its l2 term, of a model on other rows. */
+export function lossOf(rows: SparseRows, target: Target, model: LinearModel): number {
+  return predictLinear(rows, model).reduce(
+    (sum, scores, row) => sum + target.rowWeights[row]! * rowLoss(scores, target, row),
+    0,
+  )
 }
 
 /** scores = weights^T row + biases; `point` is weights followed by biases. */
@@ -95,8 +136,9 @@ function scoreRow(rows: SparseRows, row: number, point: Float64Array, scores: Fl
 }
 
 /** Linear or multinomial logistic regression: minimises the weighted mean loss + l2 / 2 * |weights|^2; biases are free. */
-export function fitLinear(rows: SparseRows, target: Target, options: { l2: number; iterations: number }): LinearModel {
+export function fitLinear(rows: SparseRows, target: Target, options: LinearOptions): LinearModel {
   const { outputs } = target
+  const { watch } = options
   const weightCount = rows.width * outputs
   const point = new Float64Array(weightCount + outputs)
   const scores = new Float64Array(outputs)
@@ -124,8 +166,13 @@ export function fitLinear(rows: SparseRows, target: Target, options: { l2: numbe
     }
     return loss + (options.l2 / 2) * squares
   }
-  minimize(objective, point, { iterations: options.iterations, tolerance: 1e-6 })
-  return { weights: point.subarray(0, weightCount), biases: point.subarray(weightCount), outputs }
+  const model = { weights: point.subarray(0, weightCount), biases: point.subarray(weightCount), outputs }
+  minimize(objective, point, {
+    iterations: options.iterations,
+    tolerance: 1e-6,
+    ...(watch && { watch: (iteration) => watch(model, iteration) }),
+  })
+  return model
 }
 
 /** Scores [rows, outputs], by row. */

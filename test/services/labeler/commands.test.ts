@@ -30,7 +30,10 @@ describe('training', () => {
       documents: 120,
       annotations: { rows: 40, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
     })
-    expect(file.auxiliary).toEqual([{ name: 'theme', classes: ['theme 0', 'theme 1'] }])
+    expect(file.auxiliary).toEqual([
+      { name: 'theme', classes: ['theme 0', 'theme 1'] },
+      { name: 'distilled', classes: toyClasses },
+    ])
   })
 
   it('writes the confusion matrix beside the model', () => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import {
   type LabelerConfigInput,
   labelerConfig,
 } from '../../../services/labeler/labeler.ts'
-import { bucketByLength, combineWindows } from '../../../services/labeler/onnx/batches.ts'
+import { batchByArrival, bucketByLength, combineWindows } from '../../../services/labeler/onnx/batches.ts'
 
 const fixtures = join(import.meta.dirname, 'fixtures')
 const golden = JSON.parse(readFileSync(join(fixtures, 'golden.json'), 'utf8')) as {
@@ -84,11 +84,31 @@ describe('the onnx labeler', () => {
     expect(await score('max')).toBeGreaterThanOrEqual(Math.max(first, await score('mean')))
   })
 
-  it('labels an empty text, lone surrogates, control characters and a megabyte without a space', async () => {
+  it.each([
+    ['an empty text', ''],
+    ['10 MB of text', 'word '.repeat(2_000_000)],
+    ['lone surrogates', '\ud800 lone \udc00'],
+    ['binary junk', String.fromCharCode(...Array.from({ length: 5000 }, (_, i) => (i * 7919) % 65_536))],
+    ['100,000 characters without a space', 'x'.repeat(100_000)],
+  ])('labels %s', async (_, text) => {
     const made = await labeler(topic, { windows: { size: 32, overlap: 4, combine: 'mean' } })
-    const bad = ['', '\ud800 lone \udc00', '\u0000\u0001\u0002\uffff', 'x'.repeat(100_000), 'word '.repeat(2_000_000)]
-    const results = await made.label(inputs(bad))
-    expect(results.map(({ ok }) => ok)).toEqual(bad.map(() => true))
+    expect(await made.label(inputs([text]))).toEqual([expect.objectContaining({ ok: true })])
+  })
+
+  it('gives the same labels with two sessions as with one, in the order of the inputs', async () => {
+    const texts = inputs(Array.from({ length: 300 }, (_, i) => golden[i % golden.length]!.text.repeat(1 + (i % 3))))
+    const [one, two] = await Promise.all([labeler(topic, {}), labeler(topic, { sessions: 2, bucket: 'arrival' })])
+    const subcategories = async (made: Labeler) => (await made.label(texts)).map((one) => one.ok && one.subcategory)
+    expect(await subcategories(two)).toEqual(await subcategories(one))
+    expect(two.version).toBe(one.version)
+  })
+
+  it('reads the graph that is named, and has a version of its own for it', async () => {
+    const folder = copyOfFixtures()
+    renameSync(join(folder, 'topic', 'model.onnx'), join(folder, 'topic', 'model_quantized.onnx'))
+    await expect(labeler(topic, {}, folder)).rejects.toMatchObject({ code: 'MODEL_UNUSABLE' })
+    const named = await labeler(topic, { file: 'model_quantized.onnx' }, folder)
+    expect((await named.label(inputs(['text'])))[0]).toMatchObject({ ok: true })
   })
 
   it('has a version that is stable, and that another window size changes', async () => {
@@ -157,6 +177,16 @@ describe('an onnx folder that cannot be used', () => {
     })
   })
 
+  it.skipIf(existsSync('/proc/driver/nvidia'))(
+    'on a device that is not there is refused, not run elsewhere (skipped with an NVIDIA driver)',
+    async () => {
+      await expect(labeler(topic, { device: 'cuda' })).rejects.toMatchObject({
+        code: 'MODEL_UNUSABLE',
+        hint: expect.stringContaining('CUDA'),
+      })
+    },
+  )
+
   it('with fewer positions than the window asks for is refused', async () => {
     await expect(labeler(topic, { windows: { size: 65 } })).rejects.toMatchObject({
       code: 'CONFIGURATION',
@@ -193,6 +223,12 @@ function replaceInitializer(graph: Buffer, name: string, bytes: number, filler: 
   }
   throw new Error(`no initializer ${name} with ${bytes} bytes`)
 }
+
+describe('batchByArrival', () => {
+  it('fills batches in the order of the sequences up to the token budget', () => {
+    expect(batchByArrival([9, 2, 3, 8, 2], 9)).toEqual([[0], [1, 2], [3], [4]])
+  })
+})
 
 describe('bucketByLength', () => {
   it('fills batches with sequences of like length up to the token budget', () => {

@@ -1,0 +1,109 @@
+import type { CorpusFeatures } from './corpus.ts'
+import { type Annotated, distil } from './distil.ts'
+import { dealFolds, designRows, type FitOptions, type Prepared, quantizeDesign, rowWeights, type View } from './fit.ts'
+import { fitLinear, joinRows, type LinearModel, lossOf, predictLinear, type Target } from './linear.ts'
+
+/** What the outputs are fitted to, and how. */
+export interface OutputOptions {
+  kind: 'regression' | 'classification'
+  /** Of a classification. */
+  classes: string[]
+  balance: number
+  seed: number
+  fit: FitOptions
+}
+
+/** The share of the documents that decides when to stop: one in so many. */
+const validationParts = 10
+
+function targetOf({ kind, classes, balance }: OutputOptions, truth: number[]): Target {
+  const outputs = kind === 'regression' ? 1 : classes.length
+  return { kind, outputs, values: truth, rowWeights: rowWeights(truth, kind === 'classification' ? balance : 0) }
+}
+
+/** Views that a model is to serve: it is fitted on documents as they look with and without labels in their metadata. */
+export const viewsOf = ({ fit }: OutputOptions): View[] => (fit.metadataTrust > 0 ? ['text', 'metadata'] : ['text'])
+
+/** Weights rounded as they are shipped. */
+export interface FittedOutputs {
+  /** With the student, where there is one. */
+  prepared: Prepared
+  model: LinearModel
+  iterations: number
+}
+
+/**
+ * Fits the outputs on annotated documents. How many iterations that takes is found on a validation part first: the fit without it ends when
+ * `patience` iterations have not lowered its loss, and the best of them is the number for the fit on all.
+ */
+function fitOnAnnotated(prepared: Prepared, corpus: CorpusFeatures, annotated: Annotated, options: OutputOptions) {
+  const views = viewsOf(options)
+  const part = (places: number[]) => {
+    const rows = places.map((i) => annotated.rows[i]!)
+    const truth = places.map((i) => annotated.truth[i]!)
+    return {
+      rows: joinRows(views.map((view) => designRows(prepared, corpus, rows, options.fit, view))),
+      target: targetOf(
+        options,
+        views.flatMap(() => truth),
+      ),
+    }
+  }
+  const all = annotated.rows.map((_, i) => i)
+  const fold = dealFolds(all.length, validationParts, options.seed)
+  const seen = part(all.filter((i) => fold[i] !== 0))
+  const held = part(all.filter((i) => fold[i] === 0))
+  let best = { iteration: 1, loss: Number.POSITIVE_INFINITY }
+  fitLinear(seen.rows, seen.target, {
+    ...options.fit,
+    watch: (model, iteration) => {
+      const loss = lossOf(held.rows, held.target, model)
+      if (loss < best.loss) best = { iteration, loss }
+      return iteration - best.iteration >= options.fit.patience
+    },
+  })
+  const whole = part(all)
+  const model = fitLinear(whole.rows, whole.target, { ...options.fit, iterations: best.iteration })
+  return { model, iterations: best.iteration }
+}
+
+/** Everything that depends on the annotated documents: the student, where distillation is asked for, and the outputs. */
+export function fitOutputs(
+  prepared: Prepared,
+  corpus: CorpusFeatures,
+  annotated: Annotated,
+  others: number[],
+  options: OutputOptions,
+): FittedOutputs {
+  const { classes, balance, fit } = options
+  const distilled = options.kind === 'classification' && fit.distilledScale > 0 && others.length > 0
+  const taught = distilled ? distil(prepared, corpus, annotated, others, classes, balance, fit) : prepared
+  const { model, iterations } = fitOnAnnotated(taught, corpus, annotated, options)
+  quantizeDesign(model, taught.idf.length)
+  return { prepared: taught, model, iterations }
+}
+
+/** Scores of every annotated document, for each view, by outputs that were fitted without its fold. */
+export function crossValidate(
+  prepared: Prepared,
+  corpus: CorpusFeatures,
+  { rows, truth }: Annotated,
+  others: number[],
+  folds: number,
+  options: OutputOptions,
+): Map<View, Float64Array[]> {
+  const fold = dealFolds(rows.length, folds, options.seed)
+  const scores = new Map(viewsOf(options).map((view) => [view, new Array<Float64Array>(rows.length)]))
+  for (const held of new Set(fold)) {
+    const seen = fold.flatMap((part, i) => (part === held ? [] : [i]))
+    const unseen = fold.flatMap((part, i) => (part === held ? [i] : []))
+    const annotated = { rows: seen.map((i) => rows[i]!), truth: seen.map((i) => truth[i]!) }
+    const fitted = fitOutputs(prepared, corpus, annotated, others, options)
+    const documents = unseen.map((i) => rows[i]!)
+    for (const [view, ofView] of scores) {
+      const design = designRows(fitted.prepared, corpus, documents, options.fit, view)
+      for (const [i, row] of predictLinear(design, fitted.model).entries()) ofView[unseen[i]!] = row
+    }
+  }
+  return scores
+}
