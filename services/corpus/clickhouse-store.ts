@@ -4,6 +4,8 @@ import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
+import { CellHistogram } from './histogram.ts'
+import { labelRows } from './label-rows.ts'
 
 /** Parameters travel in the URL, which servers bound at 16 KiB and more. */
 const idsPerQuery = 256
@@ -12,9 +14,11 @@ const idsPerQuery = 256
 export class ClickHouseStore implements CorpusStore {
   readonly #sql: Sql
   readonly #columnsKnown = new Set<string>()
+  readonly #histogram: CellHistogram
 
   constructor(sql: Sql) {
     this.#sql = sql
+    this.#histogram = new CellHistogram(sql)
   }
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
@@ -35,15 +39,7 @@ export class ClickHouseStore implements CorpusStore {
       const { actor, version } = some[0]!.value
       await this.ensureColumns(actor, version)
       const { label, score, at } = columnNames({ actor, version })
-      const rows = some.map(({ value: { docId, subcategory, score: value, tokens }, partition, offset }) => ({
-        doc: docId,
-        part: partition,
-        tokens,
-        [label]: subcategory,
-        [score]: value,
-        [at]: offset,
-      }))
-      await this.#sql.insert('corpus', rows, { columns: ['doc', 'part', 'tokens', label, score, at] })
+      await this.#sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], labelRows(some))
     }
   }
 
@@ -75,7 +71,7 @@ export class ClickHouseStore implements CorpusStore {
 
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
-    return new ClickHouseCorpus(this.#sql, options)
+    return new ClickHouseCorpus(this.#sql, options, this.#histogram)
   }
 
   async texts(ids: readonly bigint[]): Promise<Map<bigint, string>> {

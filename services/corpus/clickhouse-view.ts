@@ -1,11 +1,11 @@
-import { topics } from '../../schemas/index.ts'
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
 import type { Corpus, Cut } from '../../topologies/selection/corpus.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
-import { columnNames } from './columns.ts'
+import type { CellHistogram } from './histogram.ts'
 import { keySql } from './key-sql.ts'
+import { labelsSql, limitsOf, standsBefore } from './view-sql.ts'
 
 /** Ids fetched at a time while a selection is emitted: 16 MB as text, whatever the size of the selection. */
 const emitDocumentsPerPage = 500_000
@@ -21,15 +21,17 @@ interface GroupRow {
 export class ClickHouseCorpus implements Corpus {
   readonly #sql: Sql
   readonly #options: ViewOptions
-  readonly #labels: readonly string[]
+  readonly #histogram: CellHistogram
 
-  constructor(sql: Sql, options: ViewOptions) {
+  constructor(sql: Sql, options: ViewOptions, histogram: CellHistogram) {
     this.#sql = sql
     this.#options = options
-    this.#labels = options.columns.map((column) => columnNames(column).label)
+    this.#histogram = histogram
   }
 
   async groups(): Promise<Group[]> {
+    // How often documents were read changes with every round, for all cells: only the histogram without it is kept.
+    if (this.#options.readsOf === null) return await this.#histogram.groups(this.#options)
     const { from, parameters } = this.#view()
     const rows = await this.#sql.query<GroupRow>(
       `SELECT labels, reads, count() AS documents, sum(tokens) AS tokens FROM (${from}) GROUP BY labels, reads`,
@@ -98,21 +100,8 @@ export class ClickHouseCorpus implements Corpus {
 
   /** One row a document that takes part: doc, labels in configuration order, reads, tokens. */
   #view(): { from: string; parameters: SqlParameters } {
-    const parameters: SqlParameters = {}
-    const inputs = [
-      { at: 'at_document', topic: topics.documents.name },
-      ...this.#options.columns.map((column) => ({ at: columnNames(column).at, topic: column.topic })),
-    ]
-    const conditions = inputs.map(({ at, topic }, i) => {
-      const offsets = this.#options.labelOffsets.filter((offset) => offset.topic === topic)
-      const limits = Array.from({ length: Math.max(0, ...offsets.map(({ partition }) => partition + 1)) }, () => 0)
-      for (const { partition, offsetNext } of offsets) limits[partition] = offsetNext
-      parameters[`limits${i}`] = limits
-      // Beyond the array ClickHouse answers 0: nothing of a partition that was not there takes part.
-      return `${at} < {limits${i}:Array(UInt64)}[part + 1]`
-    })
-    const labels = `CAST([${this.#labels.map((label) => `assumeNotNull(${label})`).join(', ')}], 'Array(UInt16)')`
-    const corpus = `SELECT doc, tokens, ${labels} AS labels FROM corpus FINAL WHERE ${conditions.join(' AND ')}`
+    const parameters = limitsOf(this.#options, 'limits')
+    const corpus = `SELECT doc, tokens, ${labelsSql(this.#options)} AS labels FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
     if (this.#options.readsOf === null)
       return { from: `SELECT doc, tokens, labels, toUInt64(0) AS reads FROM (${corpus})`, parameters }
     parameters.run = this.#options.readsOf

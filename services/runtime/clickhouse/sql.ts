@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
 import { WinnowError } from '../errors.ts'
 
@@ -72,6 +73,21 @@ export class Sql {
         // Named on every insert: where a session outlives a request, a token left from another one would drop these rows.
         clickhouse_settings: { insert_deduplication_token: options.deduplicationToken ?? '' },
       })
+    })
+  }
+
+  /** Inserts rows that are in ClickHouse's RowBinary already. */
+  async insertBinary(table: string, columns: readonly string[], rows: Uint8Array): Promise<void> {
+    if (rows.length === 0) return
+    await attempt(`INSERT INTO ${table}`, async () => {
+      const { stream } = await this.client.exec({
+        query: `INSERT INTO ${table} (${columns.join(', ')}) FORMAT RowBinary`,
+        values: Readable.from([rows], { objectMode: false }),
+        // As for `insert`.
+        clickhouse_settings: { insert_deduplication_token: '' },
+      })
+      // The connection is free for the next statement once the empty answer is read.
+      await stream.resume().toArray()
     })
   }
 
