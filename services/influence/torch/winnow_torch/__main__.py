@@ -1,0 +1,132 @@
+"""Runs an influence worker in PyTorch for one run: python -m winnow_torch --run RUN. See README.md beside the package."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+
+import torch
+from confluent_kafka import Consumer, TopicPartition
+
+from .errors import WorkerError
+from .records import Reader, Registry
+from .run import RUNS, parse_run
+from .scorer import Scorer, device_named
+from .worker import Worker
+
+DTYPES = dict(float32=torch.float32, bfloat16=torch.bfloat16, float64=torch.float64)
+# On a CPU a batch of one: a reward then cannot depend, to the bit, on what it was asked together with.
+BATCH_TOKENS = dict(cpu=1, cuda=16_384)
+
+
+def parsed(arguments):
+    parser = argparse.ArgumentParser(prog='winnow_torch', description=__doc__)
+    parser.add_argument('--run', required=True, help='a recorded run (winnow run list)')
+    parser.add_argument('--brokers', default=os.environ.get('WINNOW_BROKERS'), help='host:port,...; or WINNOW_BROKERS')
+    parser.add_argument('--registry', default=os.environ.get('WINNOW_REGISTRY_URL'), help='URL; or WINNOW_REGISTRY_URL')
+    parser.add_argument('--device', default='auto', help='auto (CUDA where it is there), cpu, cuda, cuda:1')
+    parser.add_argument('--dtype', default='float32', choices=DTYPES, help='of weights and activations; default float32')
+    parser.add_argument('--threads', type=int, help="torch's threads on a CPU")
+    parser.add_argument(
+        '--batch-tokens', type=int, help='padded tokens computed at once; default 16384 on CUDA, one window on a CPU'
+    )
+    parser.add_argument('--checkpoint-memory', type=float, default=8, help='GiB for checkpoints; the one in use always fits')
+    parser.add_argument(
+        '--map-path', action='append', default=[], metavar='FROM=TO', help='paths of the run and its requests as they are here'
+    )
+    parser.add_argument('--instance', help='a name that a restart keeps: its unfinished transaction then ends at once')
+    parser.add_argument('--group', help="another consumer group than the run's, to answer all requests again (comparisons)")
+    parser.add_argument('--until-idle', action='store_true', help='end when all requests are answered')
+    options = parser.parse_args(arguments)
+    for name in ('brokers', 'registry'):
+        if not getattr(options, name):
+            parser.error(f'--{name} is missing')
+    if any('=' not in mapping for mapping in options.map_path):
+        parser.error('--map-path has the form FROM=TO')
+    return options
+
+
+def path_map(mappings):
+    pairs = [mapping.split('=', 1) for mapping in mappings]
+
+    def mapped(path):
+        for start, here in pairs:
+            if path.startswith(start):
+                return here + path[len(start) :]
+        return path
+
+    return mapped
+
+
+def recorded_config(brokers, registry, name):
+    """The configuration of a run: the last record of its name in `winnow.runs`."""
+    reader, config = Reader(registry, 'Run'), None
+    consumer = Consumer({
+        'bootstrap.servers': brokers, 'group.id': 'winnow.run-reader', 'enable.auto.commit': False,
+        'auto.offset.reset': 'earliest', 'enable.partition.eof': False, 'isolation.level': 'read_committed',
+    })  # fmt: skip
+    try:
+        try:
+            partitions = consumer.list_topics(RUNS, timeout=10).topics[RUNS].partitions
+            ends = {p: consumer.get_watermark_offsets(TopicPartition(RUNS, p), timeout=10) for p in partitions}
+        except Exception as error:  # KafkaException, and what it wraps
+            hint = 'WINNOW_BROKERS or --brokers names them.'
+            raise WorkerError('UNREACHABLE', f'{RUNS} cannot be read from {brokers}: {error}', hint) from error
+        consumer.assign([TopicPartition(RUNS, p, first) for p, (first, _) in ends.items()])
+        while any(
+            consumer.position([TopicPartition(RUNS, p)])[0].offset < end for p, (first, end) in ends.items() if end > first
+        ):
+            message = consumer.poll(10)
+            if message is None:
+                break
+            if message.error() is None and message.value() is not None:
+                run = reader.value(message.value())
+                if run['run'] == name:
+                    config = run['config']
+    finally:
+        consumer.close()
+    if config is None:
+        raise WorkerError('CONFIGURATION', f'there is no run {name}', 'winnow run list names them.')
+    return config
+
+
+def serve(options):
+    device, dtype = device_named(options.device), DTYPES[options.dtype]
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise WorkerError(
+            'CONFIGURATION', 'there is no CUDA device', 'Use --device cpu, or install a torch built for your driver.'
+        )
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    registry, mapped = Registry(options.registry), path_map(options.map_path)
+    batch_tokens = options.batch_tokens or BATCH_TOKENS.get(device.type, 1)
+    run = parse_run(options.run, recorded_config(options.brokers, registry, options.run), batch_tokens, mapped)
+    scorer = Scorer(run, device, dtype, int(options.checkpoint_memory * 2**30), mapped)
+    worker = Worker(run, scorer, options.brokers, registry, options.instance, options.group)
+    signals = []
+
+    def on_signal(number, frame):
+        if signals:
+            os._exit(130)
+        signals.append(number)
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    print(f'running: influence of {run.name} on {device} in {options.dtype}; Ctrl-C drains and ends', file=sys.stderr, flush=True)
+    worker.serve(lambda: bool(signals), options.until_idle)
+
+
+def main(arguments=None):
+    logging.basicConfig(level=os.environ.get('WINNOW_LOG_LEVEL', 'info').upper(), format='%(levelname)s %(name)s: %(message)s')
+    options = parsed(arguments)
+    try:
+        serve(options)
+    except WorkerError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Weights of checkpoints: a safetensors file, or an index (*.safetensors.index.json) and its shards, whole or not at all."""
+
+import hashlib
+import json
+import mmap
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+
+from .errors import WorkerError
+
+INDEX_SUFFIX = '.safetensors.index.json'
+DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16)
+
+
+def incomplete(path, reason):
+    return WorkerError(
+        'CHECKPOINT_INCOMPLETE',
+        f'The checkpoint {path} is not whole: {reason}',
+        'It is read again for a while, in case it is still being written; keep checkpoints until their round is closed.',
+        retriable=True,
+    )
+
+
+class _File:
+    """A mapped file: what is hashed and what is read are the same bytes, also where its path is given to another file."""
+
+    def __init__(self, path, checkpoint):
+        self.path = Path(path)
+        try:
+            with open(path, 'rb') as file:
+                self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError) as error:
+            raise incomplete(checkpoint, f'{path} cannot be opened ({error})') from error
+        self.digest = hashlib.sha256(self.data).hexdigest()
+
+    def tensors(self, wanted):
+        """(key, tensor) of the wanted keys; the tensors look into the file."""
+        try:
+            size = int.from_bytes(self.data[:8], 'little')
+            header = json.loads(self.data[8 : 8 + size])
+            for key, entry in header.items():
+                if key not in wanted:
+                    continue
+                first, last = entry['data_offsets']
+                dtype = DTYPES[entry['dtype']]
+                count = (last - first) // dtype.itemsize
+                tensor = torch.frombuffer(self.data, dtype=dtype, count=count, offset=8 + size + first)
+                yield key, tensor.reshape(entry['shape'])
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            hint = 'Use another checkpoint, or let the trainer write this one again.'
+            raise WorkerError('BAD_DATA', f'{self.path} is not a usable safetensors file: {error}', hint) from error
+
+
+def _files(path, digest):
+    first = _File(path, path)
+    if not str(path).endswith(INDEX_SUFFIX):
+        found, parts = first.digest, [first]
+    else:
+        try:
+            names = sorted(set(json.loads(first.data[:])['weight_map'].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise incomplete(path, f'it is no index of shards ({error})') from error
+        if any('/' in name or '\\' in name for name in names):
+            raise WorkerError(
+                'BAD_DATA', f'{path} names files outside of its folder', 'Use the index that was saved with its shards.'
+            )
+        parts = [_File(first.path.parent / name, path) for name in names]
+        # What `sha256sum` prints for the index and its shards, run in their folder.
+        lines = ''.join(f'{file.digest}  {file.path.name}\n' for file in [first, *parts])
+        found = hashlib.sha256(lines.encode()).hexdigest()
+    if found != digest:
+        raise incomplete(path, f'it has digest {found}, the request names {digest}')
+    return parts
+
+
+def read_weights(path, digest, shapes, device, dtype):
+    """The tensors named in `shapes` (key -> shape) on the device; moments and whatever else is there are left out."""
+    weights = {}
+    for file in _files(path, digest):
+        for key, tensor in file.tensors(shapes):
+            weights[key] = tensor.to(device=device, dtype=dtype, copy=True)
+    for key, shape in shapes.items():
+        found = f'{list(weights[key].shape)}' if key in weights else 'missing'
+        if found != f'{list(shape)}':
+            raise WorkerError(
+                'BAD_DATA',
+                f'{path} does not fit the model: {key} is {found}, expected {list(shape)}',
+                'Use a checkpoint of this model, or the graphs it was trained with.',
+            )
+    return weights
+
+
+class Checkpoints:
+    """Those used last, within `bytes_max`; the one in use always."""
+
+    def __init__(self, shapes, device, dtype, bytes_max):
+        self._arguments = (shapes, device, dtype)
+        self._kept = OrderedDict()
+        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
+        self._count_max = max(1, bytes_max // max(1, dtype.itemsize * sum(sizes)))
+
+    def weights(self, path, digest):
+        if digest not in self._kept:
+            # Before the new one takes its place in memory.
+            while len(self._kept) >= self._count_max:
+                self._kept.popitem(last=False)
+            self._kept[digest] = read_weights(path, digest, *self._arguments)
+        self._kept.move_to_end(digest)
+        return self._kept[digest]

@@ -1,0 +1,109 @@
+"""Rewards of documents, as services/model/estimators computes them (SELECTION.md, "Rewards"). Positive: training on it helps."""
+
+import numpy as np
+import torch
+
+
+def normal_number(value):
+    """As JavaScript writes it."""
+    text = repr(float(value))
+    return text.removesuffix('.0') if 'e' not in text else text.replace('e-0', 'e-')
+
+
+def fisher_inverse(rows, damping):
+    """v -> H^-1 v with H = G^T G / n + lambda I, lambda = damping times the mean eigenvalue of G G^T / n, by Woodbury:
+    H^-1 v = (v - G^T (n lambda I + G G^T)^-1 G v) / lambda. rows: G [n, size], float64."""
+    n = len(rows)
+    system = rows @ rows.T
+    scale = damping * np.trace(system) / (n * n)
+    if scale == 0:
+        return np.zeros_like
+    system[np.diag_indices(n)] += n * scale
+    return lambda vector: (vector - rows.T @ np.linalg.solve(system, rows @ vector)) / scale
+
+
+def in_batches(sequences, tokens_max):
+    """Indexes of sequences, of like lengths together, each batch with at most tokens_max padded tokens; at least one in each."""
+    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i].ids))
+    batch = []
+    for index in order:
+        if batch and len(sequences[index].ids) * (len(batch) + 1) > tokens_max:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+class Gradient:
+    """The inner product of the document's projected gradient with H^-1 times the task's mean one; `cosine` divides by norms."""
+
+    def __init__(self, model, options):
+        self._model, self._options = model, options
+        hessian = options.hessian if options.hessian == 'identity' else f'fisher-{normal_number(options.damping)}'
+        self.name = f'gradient/{options.normalize}/{hessian}'
+
+    def prepare(self, tasks):
+        rows = [self._phi(task) for task in tasks]
+        inverse = (
+            (lambda vector: vector)
+            if self._options.hessian == 'identity'
+            else fisher_inverse(np.concatenate(rows), self._options.damping)
+        )
+        return [inverse(task.mean(0)) for task in rows]
+
+    def score(self, directions, documents):
+        """Rewards [documents, tasks] of documents, each a list of windows."""
+        phi = self._phi([window for windows in documents for window in windows])
+        rewards = np.zeros((len(documents), len(directions)))
+        at = 0
+        for d, windows in enumerate(documents):
+            weights = np.array([window.targets for window in windows])
+            gradient = (weights / weights.sum()) @ phi[at : at + len(windows)]
+            at += len(windows)
+            for t, direction in enumerate(directions):
+                product = gradient @ direction
+                if self._options.normalize == 'cosine' and product != 0:
+                    product /= np.linalg.norm(gradient) * np.linalg.norm(direction)
+                rewards[d, t] = product
+        return rewards
+
+    def _phi(self, sequences):
+        phi = np.empty((len(sequences), self._model.phi_size))
+        for batch in in_batches(sequences, self._options.batch_tokens):
+            _, phi[batch] = self._model.projected_gradients([sequences[i] for i in batch], self._options.projection_seed)
+        return phi
+
+
+class Probe:
+    """Each task's loss before minus after one plain gradient step on the document, all parameters moved; with `cosine` a step of
+    length `probe_step`, else of probe_step times the gradient."""
+
+    def __init__(self, model, options):
+        self._model, self._options = model, options
+        self.name = f'probe/{options.normalize}/{normal_number(options.probe_step)}'
+
+    def prepare(self, tasks):
+        return tasks, [self._loss(task) for task in tasks]
+
+    def score(self, prepared, documents, weights):
+        tasks, before = prepared
+        rewards = []
+        for windows in documents:
+            self._model.use(self._stepped(weights, windows))
+            rewards.append([loss - self._loss(task) for loss, task in zip(before, tasks, strict=True)])
+            self._model.use(weights)
+        return np.array(rewards)
+
+    def _stepped(self, weights, windows):
+        targets = [window.targets for window in windows]
+        gradient = self._model.gradient([[window] for window in windows], [count / sum(targets) for count in targets])
+        size = self._options.probe_step
+        norm = torch.stack([value.square().sum() for value in gradient.values()]).sum().sqrt().item()
+        if self._options.normalize == 'cosine' and norm > 0:
+            size /= norm
+        return {key: (weight.double() - size * gradient[key]).to(weight.dtype) for key, weight in weights.items()}
+
+    def _loss(self, task):
+        losses = [self._model.losses([task[i] for i in batch]) for batch in in_batches(task, self._options.batch_tokens)]
+        return float(np.concatenate(losses).mean())

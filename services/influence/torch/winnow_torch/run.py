@@ -1,0 +1,86 @@
+"""A recorded run, as far as rewards depend on it: topologies/run-config.ts, from `winnow.runs`."""
+
+import json
+from dataclasses import dataclass
+
+from .errors import WorkerError
+
+RUNS = 'winnow.runs'
+DEAD_LETTERS = 'winnow.dead-letters'
+
+KNOWN = {
+    'normalize',
+    'projectionSeed',
+    'windowsMax',
+    'estimator',
+    'hessian',
+    'damping',
+    'context',
+    'overlap',
+    'probeStep',
+    'combine',
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    model: str
+    references: list
+    samples_max: int
+    estimator: str
+    normalize: str
+    hessian: str
+    damping: float
+    probe_step: float
+    combine: str
+    projection_seed: str
+    context: int
+    overlap: int
+    windows: int
+    # Padded tokens in a batch; how the worker is run, not what it computes.
+    batch_tokens: int
+
+    @property
+    def requests(self):
+        return f'winnow.run.{self.name}.reward-requests'
+
+    @property
+    def rewards(self):
+        return f'winnow.run.{self.name}.rewards'
+
+    @property
+    def group(self):
+        """That of the other influence workers: whoever takes over goes on where they were."""
+        return f'winnow.{self.name}.influence'
+
+
+def parse_run(name, config, batch_tokens, mapped):
+    """`mapped`: turns a path of the configuration into that of this machine."""
+    config = json.loads(config)
+    influence, reference = config.get('influence', {}), config['reference']
+    unknown = set(influence) - KNOWN
+    if unknown:
+        raise WorkerError(
+            'CONFIGURATION',
+            f'run {name} has influence settings that this worker does not know: {", ".join(sorted(unknown))}',
+            'Run the worker of the winnow that recorded it.',
+        )
+    context = influence.get('context') or config['trainer']['context']
+    return Run(
+        name=name,
+        model=mapped(config['model']),
+        references=[mapped(path) for path in [reference['reward'], *reference.get('moreRewards', [])]],
+        samples_max=reference['samplesMax'],
+        estimator=influence.get('estimator', 'gradient'),
+        normalize=influence['normalize'],
+        hessian=influence.get('hessian', 'identity'),
+        damping=influence.get('damping', 0.1),
+        probe_step=influence.get('probeStep', 0.01),
+        combine=influence.get('combine', 'mean'),
+        projection_seed=influence['projectionSeed'],
+        context=context,
+        overlap=influence.get('overlap', 0),
+        windows=influence['windowsMax'],
+        batch_tokens=batch_tokens,
+    )

@@ -1,0 +1,221 @@
+"""Answers a run's reward requests: consume, compute, and in one transaction write rewards, dead letters and offsets (KIP-447).
+
+So a request is answered once for readers of committed records, whatever is killed when: rewards of a batch that did not commit
+are never seen, and the batch comes again.
+"""
+
+import logging
+import time
+import uuid
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from .errors import WorkerError
+from .records import DecodeError, Reader, Writer, document_id
+from .run import DEAD_LETTERS
+
+log = logging.getLogger('winnow.influence')
+
+REQUESTS_PER_BATCH = 64
+POLL_SECONDS = 0.5
+SESSION_MS = 10_000
+# A batch of large documents on a slow machine; liveness is told by the session.
+BATCH_MS_MAX = 1_800_000
+# How long the requests of a killed worker's transaction hold up readers, at most.
+TRANSACTION_MS_MAX = 60_000
+OPERATION_SECONDS = 30
+RETRY_WAITS_SECONDS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [5] * 23
+VALUE_BYTES_KEPT = 900_000
+KEY_BYTES_KEPT = 16 * 1024
+MESSAGE_CHARACTERS_KEPT = 2000
+
+
+class Worker:
+    def __init__(self, run, scorer, brokers, registry, instance=None, group=None):
+        self._run, self._scorer = run, scorer
+        self._requests = Reader(registry, 'RewardRequest')
+        self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
+        self._failure = None
+        self.group = group or run.group
+        self._consumer = Consumer({
+            'bootstrap.servers': brokers, 'group.id': self.group, 'client.id': 'winnow-influence-torch',
+            'enable.auto.commit': False, 'auto.offset.reset': 'earliest', 'isolation.level': 'read_committed',
+            'partition.assignment.strategy': 'roundrobin', 'session.timeout.ms': SESSION_MS, 'max.poll.interval.ms': BATCH_MS_MAX,
+            'allow.auto.create.topics': False, 'error_cb': self._on_error, 'logger': log,
+        })  # fmt: skip
+        self._producer = Producer({
+            'bootstrap.servers': brokers, 'client.id': 'winnow-influence-torch', 'enable.idempotence': True,
+            'transactional.id': f'{self.group}.torch.{instance or uuid.uuid4()}', 'transaction.timeout.ms': TRANSACTION_MS_MAX,
+            # As kafkajs and Java choose: a document's rewards are in the partition that the other workers put them in.
+            'partitioner': 'murmur2_random', 'error_cb': self._on_error, 'logger': log,
+        })  # fmt: skip
+        self.answered = self.refused = 0
+
+    def serve(self, stopped, until_idle=False):
+        """Until `stopped()`; with until_idle, until half a second brought no request."""
+        try:
+            self._connected()
+            self._consumer.subscribe([self._run.requests])
+            served = False
+            while not stopped():
+                messages = self._consumer.consume(REQUESTS_PER_BATCH, POLL_SECONDS)
+                if self._failure is not None:
+                    raise self._failure
+                batch = [message for message in messages if not self._is_error(message)]
+                if batch:
+                    self._answer(batch)
+                    served = True
+                elif until_idle and served:
+                    return
+        finally:
+            # Leaves the group, so that others take the partitions at once.
+            self._consumer.close()
+
+    def _connected(self):
+        try:
+            topics = self._consumer.list_topics(timeout=10).topics
+            self._producer.init_transactions(OPERATION_SECONDS)
+        except KafkaException as error:
+            raise WorkerError(
+                'UNREACHABLE', f'The brokers do not answer: {error.args[0].str()}', 'WINNOW_BROKERS or --brokers names them.'
+            ) from error
+        if self._run.requests not in topics:
+            raise WorkerError(
+                'CONFIGURATION', f'there is no topic {self._run.requests}', 'Start the run first: winnow run stations.'
+            )
+
+    def _answer(self, messages):
+        for wait in [*RETRY_WAITS_SECONDS, None]:
+            try:
+                rewards, letters = self._compute(messages)
+                break
+            except WorkerError as error:
+                if not error.retriable or wait is None:
+                    raise
+                log.warning('a batch failed, trying again in %.1f s: %s', wait, error)
+                time.sleep(wait)
+        self._commit(messages, rewards, letters)
+
+    def _compute(self, messages):
+        requests, letters = [], []
+        for message in messages:
+            try:
+                request = self._requests.value(message.value())
+                if request['run'] != self._run.name:
+                    raise DecodeError('wrong-record', f'It is of run {request["run"]}, not of {self._run.name}.')
+                requests.append(request)
+            except DecodeError as error:
+                letters.append(self._letter(message, error))
+        rewards = []
+        for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r in requests):
+            of_checkpoint = [r for r in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
+            # A document that several actors ask for is computed once.
+            texts = {r['docId']: r['text'] for r in of_checkpoint}
+            scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
+            rewards += [self._reward(request, scores[request['docId']]) for request in of_checkpoint]
+        return rewards, letters
+
+    def _reward(self, request, score):
+        reward, of_tasks = score
+        return {key: request[key] for key in ('run', 'round', 'actor', 'docId', 'checkpointDigest')} | dict(
+            reward=reward,
+            # Left out where the newest published schema has no such field.
+            taskRewards=of_tasks,
+            graphDigest=self._scorer.graph_digest,
+            estimator=self._scorer.estimator,
+            projectionSeed=self._run.projection_seed,
+        )
+
+    def _letter(self, message, error):
+        place = f'{message.topic()}[{message.partition()}]@{message.offset()}'
+        key, value = message.key(), message.value()
+        text = str(error)[:MESSAGE_CHARACTERS_KEPT]
+        if value is not None and len(value) > VALUE_BYTES_KEPT:
+            text += f' (The first {VALUE_BYTES_KEPT} of {len(value)} bytes are kept here.)'
+        return dict(
+            station='influence',
+            reason=error.reason,
+            message=f'{place}: {text}',
+            origin=place,
+            topic=message.topic(),
+            partition=message.partition(),
+            offset=message.offset(),
+            file=None,
+            line=None,
+            key=key and key[:KEY_BYTES_KEPT],
+            value=value and value[:VALUE_BYTES_KEPT],
+        )
+
+    def _commit(self, messages, rewards, letters):
+        """All of the batch, or nothing of it: then it is read again from the group's offsets."""
+        offsets = {}
+        for message in messages:
+            at = (message.topic(), message.partition())
+            offsets[at] = max(offsets.get(at, 0), message.offset() + 1)
+        positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        producer = self._producer
+        try:
+            producer.begin_transaction()
+            for reward in rewards:
+                key = str(document_id(reward['docId']))
+                self._produce(self._run.rewards, key, self._rewards.bytes(reward))
+            for letter in letters:
+                self._produce(DEAD_LETTERS, letter['origin'], self._letters.bytes(letter))
+            producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), OPERATION_SECONDS)
+            self._retried(producer.commit_transaction)
+        except KafkaException as failure:
+            error = failure.args[0]
+            if error.fatal() or not error.txn_requires_abort():
+                raise WorkerError(
+                    'UNREACHABLE', f'A batch could not be committed: {error.str()}', 'Start the worker again.'
+                ) from failure
+            log.warning('a transaction is aborted, its batch comes again: %s', error.str())
+            self._retried(producer.abort_transaction)
+            self._rewind()
+            return
+        self.answered += len(rewards)
+        self.refused += len(letters)
+        log.info('answered %d, refused %d', self.answered, self.refused)
+
+    def _produce(self, topic, key, value):
+        while True:
+            try:
+                self._producer.produce(topic, key=key, value=value)
+                return
+            except BufferError:
+                # The local queue is full: let some of it be delivered.
+                self._producer.poll(1)
+
+    def _retried(self, operation):
+        while True:
+            try:
+                return operation(OPERATION_SECONDS)
+            except KafkaException as failure:
+                if not failure.args[0].retriable():
+                    raise
+                time.sleep(0.1)
+
+    def _rewind(self):
+        """Back to the committed offsets of what is still assigned."""
+        assigned = self._consumer.assignment()
+        for position in self._consumer.committed(assigned, OPERATION_SECONDS) if assigned else []:
+            self._consumer.seek(TopicPartition(position.topic, position.partition, max(position.offset, 0)))
+
+    def _is_error(self, message):
+        error = message.error()
+        if error is None:
+            return False
+        self._on_error(error)
+        return True
+
+    def _on_error(self, error):
+        if error.code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL:
+            self._failure = WorkerError(
+                'CONFIGURATION',
+                f'other workers than this kind are in the group {self.group}',
+                'End the ONNX workers of the run first; the group hands the offsets over. Or compare both kinds with --group.',
+            )
+        elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._failure = WorkerError('UNREACHABLE', f'The brokers refuse this worker: {error.str()}', 'Start it again.')
+        else:
+            log.warning('%s', error.str())

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import type { Reward } from '../../schemas/index.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { until } from '../support/kafka.ts'
+import { pythonWith } from '../support/python.ts'
+import { type InfluenceWorld, openInfluenceWorld } from './torch-world.ts'
+
+const modules = ['torch', 'transformers', 'confluent_kafka', 'fastavro', 'tokenizers']
+const { python, missing } = pythonWith('services/influence/torch', modules)
+const title = missing === undefined ? 'the PyTorch worker' : `the PyTorch worker (skipped: ${missing})`
+
+/** Cosines in float32: the two kinds sum in another order. README.md of the worker states it. */
+const tolerance = 1e-4
+
+const identity = ({ round, actor, docId }: Reward) => `${round}/${actor}/${docId}`
+const untilAnswered = (world: InfluenceWorld, run: RunConfig, count: number) =>
+  until(async () => (await world.rewards(run)).length >= count, 90_000)
+
+describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
+  it.each([
+    ['one task, cosine', {}, false],
+    ['Fisher, overlapping windows, two tasks', { hessian: 'fisher', windowsMax: 2, overlap: 6, combine: 'max' }, true],
+    ['probe', { estimator: 'probe' }, false],
+  ])('gives the rewards of the ONNX worker: %s', async (name, influence, twoTasks) => {
+    const world = await openInfluenceWorld()
+    const runs: RunConfig[] = []
+    for (const kind of ['onnx', 'torch']) {
+      const plain = await world.run(`${kind}-${name.slice(0, 3)}`, influence)
+      const { reward } = plain.reference
+      const more = { moreRewards: [reward.replace('first', 'second')] }
+      runs.push(twoTasks ? await world.run(`${kind}-two`, influence, more) : plain)
+    }
+    const [byOnnx, byTorch] = runs as [RunConfig, RunConfig]
+    const asked = 2 * 2 * 6
+    for (const run of runs) for (const round of [0, 1]) await world.ask(run, round, 6)
+
+    const onnx = await world.onnxWorker(byOnnx)
+    await untilAnswered(world, byOnnx, asked)
+    await onnx.close()
+    const { code, stderr } = await world.torchWorker(python!, byTorch, '--until-idle').exited
+    expect(code, stderr).toBe(0)
+
+    const expected = new Map((await world.rewards(byOnnx)).map((each) => [identity(each.value), each]))
+    const found = await world.rewards(byTorch)
+    expect(found).toHaveLength(asked)
+    expect(expected.size).toBe(asked)
+    for (const { partition, value } of found) {
+      const other = expected.get(identity(value))!
+      expect(Math.abs(value.reward - other.value.reward), identity(value)).toBeLessThan(tolerance)
+      expect(value).toMatchObject({
+        checkpointDigest: other.value.checkpointDigest,
+        graphDigest: other.value.graphDigest,
+        projectionSeed: other.value.projectionSeed,
+        estimator: `${other.value.estimator}/torch-float32`,
+      })
+      expect(partition).toBe(other.partition)
+    }
+    // They are no constant that any worker would give.
+    const rewards = found.map(({ value }) => value.reward)
+    expect(Math.max(...rewards) - Math.min(...rewards)).toBeGreaterThan(50 * tolerance)
+  })
+
+  it('refuses bad requests into dead letters as the ONNX worker does, and goes on', async () => {
+    const world = await openInfluenceWorld()
+    const runs = [await world.run('bad-onnx'), await world.run('bad-torch')] as const
+    const bad = [Buffer.from('no framing'), Buffer.from([0, 0, 0, 255, 255, 1]), Buffer.from([0, 0, 0, 0, 1])]
+    for (const run of runs) {
+      for (const value of bad) await world.sendRaw(run, value)
+      await world.ask(run, 0, 1)
+    }
+    const onnx = await world.onnxWorker(runs[0])
+    await untilAnswered(world, runs[0], 2)
+    await until(async () => (await world.deadLetters(runs[0])).length === bad.length)
+    await onnx.close()
+    const { code, stderr } = await world.torchWorker(python!, runs[1], '--until-idle').exited
+    expect(code, stderr).toBe(0)
+    expect(await world.rewards(runs[1])).toHaveLength(2)
+
+    const [expected, found] = [await world.deadLetters(runs[0]), await world.deadLetters(runs[1])]
+    const what = ({ station, reason, offset, value }: (typeof found)[number]) => ({ station, reason, offset, value })
+    expect(found.map(what)).toEqual(expected.map(what))
+    expect(found.map(({ reason }) => reason).slice(0, 2)).toEqual(['bad-framing', 'unknown-schema'])
+    expect(found[0]!.message).toContain(`${found[0]!.topic}[`)
+  })
+
+  it('takes over from the other kind where it stopped, and hands back when it is told to end', async () => {
+    const world = await openInfluenceWorld()
+    const run = await world.run('hand-over')
+    await world.ask(run, 0, 3)
+    const first = await world.onnxWorker(run)
+    await untilAnswered(world, run, 6)
+    const refused = await world.torchWorker(python!, run).exited
+    expect(refused.code, refused.stderr).toBe(3)
+    expect(refused.stderr).toContain('End the ONNX workers of the run first')
+    await first.close()
+
+    await world.ask(run, 1, 3)
+    const torch = world.torchWorker(python!, run)
+    await untilAnswered(world, run, 12)
+    torch.process.kill('SIGTERM')
+    const ended = await torch.exited
+    expect(ended.code, ended.stderr).toBe(0)
+
+    await world.ask(run, 2, 3)
+    const last = await world.onnxWorker(run)
+    await untilAnswered(world, run, 18)
+    await last.close()
+    const rewards = (await world.rewards(run)).map(({ value }) => value)
+    expect(new Set(rewards.map(identity)).size).toBe(rewards.length)
+    expect(rewards.filter(({ estimator }) => estimator.endsWith('torch-float32')).map(({ round }) => round)).toEqual(
+      Array(6).fill(1),
+    )
+  })
+
+  it('answers every request once when it is killed in the middle of its work', async () => {
+    const world = await openInfluenceWorld()
+    const run = await world.run('killed')
+    const asked = 300
+    await world.ask(run, 0, asked / 2)
+    for (const answered of [1, 100]) {
+      const worker = world.torchWorker(python!, run, '--instance', 'one')
+      await untilAnswered(world, run, answered)
+      worker.process.kill('SIGKILL')
+      await worker.exited
+    }
+    const { code, stderr } = await world.torchWorker(python!, run, '--instance', 'one', '--until-idle').exited
+    expect(code, stderr).toBe(0)
+    const rewards = (await world.rewards(run)).map(({ value }) => identity(value))
+    expect(rewards).toHaveLength(asked)
+    expect(new Set(rewards).size).toBe(asked)
+  })
+})
