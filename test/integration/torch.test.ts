@@ -122,6 +122,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
       await untilAnswered(world, run, answered)
       worker.process.kill('SIGKILL')
       await worker.exited
+      expect((await world.rewards(run)).length).toBeLessThan(asked)
     }
     const { code, stderr } = await world.torchWorker(python!, run, '--instance', 'one', '--until-idle').exited
     expect(code, stderr).toBe(0)

@@ -117,17 +117,20 @@ class Reader:
             raise DecodeError('bad-framing', 'The record has no value.')
         if len(data) < 5 or data[0] != 0:
             raise DecodeError('bad-framing', 'The value does not begin with a zero byte and a schema id.')
-        schema = self._schema(int.from_bytes(data[1:5], 'big'))
+        name, schema = self._schema(int.from_bytes(data[1:5], 'big'))
         body = io.BytesIO(data[5:])
         try:
-            value = fastavro.schemaless_reader(body, schema, self._own)
+            value = fastavro.schemaless_reader(body, schema, self._own if name == self._full_name else None)
         except Exception as error:  # whatever damaged bytes make of it
-            raise DecodeError('bad-body', f'The bytes are not a {self._full_name}: {error}') from error
+            raise DecodeError('bad-body', f'The bytes are not a {name}: {error}') from error
         if body.read(1):
-            raise DecodeError('bad-body', f'Bytes are left over after a {self._full_name}.')
+            raise DecodeError('bad-body', f'Bytes are left over after a {name}.')
+        if name != self._full_name:
+            raise DecodeError('wrong-record', f'It is a {name}, which is not expected here.')
         return value
 
     def _schema(self, schema_id):
+        """Full name and schema of one of winnow's records."""
         if schema_id not in self._written:
             schema = self._registry.schema(schema_id)
             if schema is None:
@@ -135,8 +138,8 @@ class Reader:
                 raise DecodeError('unknown-schema', f'Schema {schema_id} cannot be read: the registry has no schema of that id.')
             self._written[schema_id] = schema
         schema = self._written[schema_id]
-        name = schema.get('name') if isinstance(schema, dict) else schema
-        full = f'{schema.get("namespace")}.{name}' if isinstance(schema, dict) and schema.get('namespace') else name
-        if full != self._full_name:
-            raise DecodeError('wrong-record', f'Schema {schema_id} is of {full}, which is not expected here.')
-        return fastavro.parse_schema(schema)
+        name = schema.get('name') if isinstance(schema, dict) else None
+        full_name = f'{schema["namespace"]}.{name}' if name and 'namespace' in schema else name
+        if name is None or full_name != f'winnow.{name}' or not any(PUBLISHED.glob(f'{name}.v*.avsc')):
+            raise DecodeError('wrong-record', f'Schema {schema_id} is of {full_name}, which is not expected here.')
+        return full_name, fastavro.parse_schema(schema)

@@ -36,12 +36,13 @@ class Worker:
         self._requests = Reader(registry, 'RewardRequest')
         self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
         self._failure = None
+        self._at_end = set()
         self.group = group or run.group
         self._consumer = Consumer({
             'bootstrap.servers': brokers, 'group.id': self.group, 'client.id': 'winnow-influence-torch',
             'enable.auto.commit': False, 'auto.offset.reset': 'earliest', 'isolation.level': 'read_committed',
-            'partition.assignment.strategy': 'roundrobin', 'session.timeout.ms': SESSION_MS, 'max.poll.interval.ms': BATCH_MS_MAX,
-            'allow.auto.create.topics': False, 'error_cb': self._on_error, 'logger': log,
+            'enable.partition.eof': True, 'partition.assignment.strategy': 'roundrobin', 'session.timeout.ms': SESSION_MS,
+            'max.poll.interval.ms': BATCH_MS_MAX, 'allow.auto.create.topics': False, 'error_cb': self._on_error, 'logger': log,
         })  # fmt: skip
         self._producer = Producer({
             'bootstrap.servers': brokers, 'client.id': 'winnow-influence-torch', 'enable.idempotence': True,
@@ -52,11 +53,10 @@ class Worker:
         self.answered = self.refused = 0
 
     def serve(self, stopped, until_idle=False):
-        """Until `stopped()`; with until_idle, until half a second brought no request."""
+        """Until `stopped()`; with until_idle, until every request that is there is answered."""
         try:
             self._connected()
             self._consumer.subscribe([self._run.requests])
-            served = False
             while not stopped():
                 messages = self._consumer.consume(REQUESTS_PER_BATCH, POLL_SECONDS)
                 if self._failure is not None:
@@ -64,8 +64,7 @@ class Worker:
                 batch = [message for message in messages if not self._is_error(message)]
                 if batch:
                     self._answer(batch)
-                    served = True
-                elif until_idle and served:
+                elif until_idle and self._idle():
                     return
         finally:
             # Leaves the group, so that others take the partitions at once.
@@ -198,14 +197,24 @@ class Worker:
     def _rewind(self):
         """Back to the committed offsets of what is still assigned."""
         assigned = self._consumer.assignment()
+        self._at_end.clear()
         for position in self._consumer.committed(assigned, OPERATION_SECONDS) if assigned else []:
             self._consumer.seek(TopicPartition(position.topic, position.partition, max(position.offset, 0)))
 
+    def _idle(self):
+        """Whether all partitions were read to their ends; transaction markers stand after the last request."""
+        assigned = {(partition.topic, partition.partition) for partition in self._consumer.assignment()}
+        return bool(assigned) and assigned <= self._at_end
+
     def _is_error(self, message):
-        error = message.error()
+        error, partition = message.error(), (message.topic(), message.partition())
         if error is None:
+            self._at_end.discard(partition)
             return False
-        self._on_error(error)
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._at_end.add(partition)
+        else:
+            self._on_error(error)
         return True
 
     def _on_error(self, error):
