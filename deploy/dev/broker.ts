@@ -25,6 +25,8 @@ export interface JavaProgram {
   folder: string
   logFile: string
   ports: Ports
+  /** Settings of the broker over those of a single node: several nodes, another address that clients are told. */
+  properties?: Readonly<Record<string, string>>
   /** Told of the process before it is ready. */
   started(identity: ProcessIdentity): void
 }
@@ -56,13 +58,14 @@ export const brokerProperties: Readonly<Record<string, string>> = {
   'log.cleaner.dedupe.buffer.size': '16777216',
 }
 
-const propertiesFile = (folder: string, ports: Ports): string =>
+const propertiesFile = ({ folder, ports, properties }: JavaProgram): string =>
   Object.entries({
     ...brokerProperties,
     'controller.quorum.voters': `1@127.0.0.1:${ports.controller}`,
     listeners: `PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.broker}`,
     'log.dirs': join(folder, 'log'),
+    ...properties,
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('')
@@ -74,7 +77,7 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
   const { folder, ports } = program
   mkdirSync(folder, { recursive: true })
   const configuration = join(folder, 'server.properties')
-  writeFileSync(configuration, propertiesFile(folder, ports))
+  writeFileSync(configuration, propertiesFile(program))
   const clusterId = await format(program, jars, configuration)
   const child = startChild(
     'Kafka broker',

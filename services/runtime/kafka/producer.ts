@@ -4,6 +4,7 @@ import {
   type Producer as KafkajsProducer,
   type Message,
   Partitioners,
+  type PartitionMetadata,
   type Transaction,
 } from 'kafkajs'
 import { WinnowError } from '../errors.ts'
@@ -16,15 +17,14 @@ import { sentRanges, split } from './split.ts'
 const transactionTimeoutMs = 60_000
 
 /**
- * kafkajs chooses the partition again at every retry; for a record without a key that is another one, and the broker, which knows the
- * sequence number already, would take the moved record for a repeat and drop it. So the first choice stays.
+ * The partition is chosen before: kafkajs chooses again at every retry, which is another one for a record without a key, and the broker,
+ * which knows the sequence number already, would take the moved record for a repeat and drop it.
  */
-const decidedOnce: ICustomPartitioner = () => {
-  const byKey = Partitioners.DefaultPartitioner()
-  return (input) => {
-    input.message.partition ??= byKey(input)
-    return input.message.partition
-  }
+const chosenBefore: ICustomPartitioner = () => (input) => input.message.partition!
+
+interface TopicMessages {
+  readonly topic: string
+  readonly messages: Message[]
 }
 
 type Sender = Pick<KafkajsProducer | Transaction, 'sendBatch'>
@@ -40,6 +40,8 @@ export async function createProducer(connection: Connection, transactionalId?: s
   const knownTopics = new Set<string>()
   let current: KafkajsProducer | undefined
   let dead: WinnowError | undefined
+  /** After a failure the leaders that are known may be those of before. */
+  let leadersMoved = false
   let tail: Promise<unknown> = Promise.resolve()
 
   /** One thing at a time: order is kept, and a transaction is never shared. */
@@ -56,7 +58,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
       idempotent: true,
       allowAutoTopicCreation: false,
       maxInFlightRequests: 1,
-      createPartitioner: decidedOnce,
+      createPartitioner: chosenBefore,
       retry: produceRetry,
       ...(transactionalId !== undefined && { transactionalId, transactionTimeout: transactionTimeoutMs }),
     })
@@ -74,6 +76,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
   const discard = (error: unknown, doing: string): WinnowError => {
     current?.disconnect().catch(() => {})
     current = undefined
+    leadersMoved = true
     if (transactionalId !== undefined && isFenced(error)) dead = fencedError(transactionalId, error)
     return dead ?? toWinnowError(error, doing, options.brokers)
   }
@@ -87,13 +90,46 @@ export async function createProducer(connection: Connection, transactionalId?: s
     }
   }
 
+  const byKey = Partitioners.DefaultPartitioner()
+
+  /**
+   * Messages by the broker that leads their partitions, a request each. kafkajs counts answers by broker: where a leader dies while
+   * another has answered, it would send to that one nothing more and call all of it sent, or send again what was answered.
+   */
+  const requestsOf = async (records: readonly OutgoingRecord[]): Promise<TopicMessages[][]> => {
+    const requests = new Map<number, Map<string, Message[]>>()
+    for (const [topic, ofTopic] of Map.groupBy(records, (record) => record.topic)) {
+      const partitionMetadata = await connection.onCluster(topic, `write to topic ${topic}`, async (cluster) => {
+        if (leadersMoved) await cluster.refreshMetadata()
+        leadersMoved = false
+        return cluster.findTopicPartitionMetadata(topic)
+      })
+      const leaders = new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]))
+      for (const record of ofTopic) {
+        const message = toMessage(record)
+        message.partition ??= byKey({ topic, partitionMetadata: partitionMetadata as PartitionMetadata[], message })
+        const leader = leaders.get(message.partition) ?? -1
+        const request = requests.get(leader) ?? new Map<string, Message[]>()
+        requests.set(leader, request)
+        const messages = request.get(topic) ?? []
+        request.set(topic, messages)
+        messages.push(message)
+      }
+    }
+    return [...requests.values()].map((request) => [...request].map(([topic, messages]) => ({ topic, messages })))
+  }
+
   const send = async (sender: Sender, records: readonly OutgoingRecord[]): Promise<SentRange[]> => {
     const ranges: SentRange[] = []
     for (const piece of split(records)) {
-      const byTopic = Map.groupBy(piece, ({ topic }) => topic)
-      const topicMessages = [...byTopic].map(([topic, ofTopic]) => ({ topic, messages: ofTopic.map(toMessage) }))
-      const answers = await sender.sendBatch({ acks: -1, compression, topicMessages })
-      sentRanges(topicMessages, answers, ranges)
+      const requests = await requestsOf(piece)
+      const answers = await Promise.allSettled(
+        requests.map((topicMessages) => sender.sendBatch({ acks: -1, compression, topicMessages })),
+      )
+      for (const [i, answer] of answers.entries()) {
+        if (answer.status === 'rejected') throw answer.reason
+        sentRanges(requests[i]!, answer.value, ranges)
+      }
     }
     return ranges
   }

@@ -53,12 +53,14 @@ function tooLarge(record: OutgoingRecord, bytes: number): WinnowError {
 /**
  * Where the records of one request landed, appended to `ranges`; a range that goes on where the last one of its partition ended is joined
  * to it. `sent` are the messages with the partition that was chosen, `answers` is what the broker said: one base offset a partition.
+ * @throws Error where a partition has no answer, or two: then it is not known what the broker has
  */
 export function sentRanges(
   sent: readonly { topic: string; messages: readonly { partition?: number }[] }[],
   answers: readonly { topicName: string; partition: number; baseOffset?: string }[],
   ranges: SentRange[],
 ): void {
+  checkAnswers(sent, answers)
   for (const { topicName, partition, baseOffset } of answers) {
     const messages = sent.find(({ topic }) => topic === topicName)?.messages ?? []
     const count = messages.filter((message) => message.partition === partition).length
@@ -71,4 +73,17 @@ export function sentRanges(
       ranges.push(range)
     }
   }
+}
+
+function checkAnswers(
+  sent: readonly { topic: string; messages: readonly { partition?: number }[] }[],
+  answers: readonly { topicName: string; partition: number }[],
+): void {
+  const asked = new Set(
+    sent.flatMap(({ topic, messages }) => messages.map(({ partition }) => `${topic}[${partition}]`)),
+  )
+  const answered = answers.map(({ topicName, partition }) => `${topicName}[${partition}]`)
+  const unanswered = [...asked].filter((place) => !answered.includes(place))
+  if (unanswered.length > 0) throw new Error(`no answer for ${unanswered.join(', ')}`)
+  if (answered.length > asked.size) throw new Error(`more than one answer for some of ${answered.join(', ')}`)
 }

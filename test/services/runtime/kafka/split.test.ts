@@ -66,3 +66,10 @@ test('ranges of consecutive requests are joined where nothing came between', () 
     { topic: 'a', partition: 1, offsetFirst: 9, count: 1 },
   ])
 })
+
+test('an answer that leaves out a partition, or gives one twice, is no answer', () => {
+  const asked = [{ topic: 'a', messages: [{ partition: 0 }, { partition: 1 }, { partition: 0 }] }]
+  const answer = (partition: number) => ({ topicName: 'a', partition, baseOffset: '1' })
+  expect(() => sentRanges(asked, [answer(0)], [])).toThrow('no answer for a[1]')
+  expect(() => sentRanges(asked, [answer(0), answer(1), answer(0)], [])).toThrow('more than one answer')
+})
