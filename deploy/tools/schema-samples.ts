@@ -34,6 +34,7 @@ const progress: records.Progress = {
 const reward: records.Reward = {
   ...{ run: 'a', round: 0, actor: 'topic', docId: 0n, reward: 0 },
   ...{ checkpointDigest: '', graphDigest: '', estimator: 'gradient/cosine/identity', projectionSeed: '' },
+  taskRewards: null,
 }
 
 export const samples: Samples = {
@@ -81,6 +82,7 @@ export const samples: Samples = {
     reward,
     { ...reward, docId: u64Middle, reward: -1, projectionSeed: String(u64Max) },
     { ...reward, docId: u64Max, reward: Number.NaN },
+    { ...reward, reward: 0.25, estimator: 'probe/cosine/0.05/mean-of-2', taskRewards: [-0.5, 1] },
   ],
   RoundOpened: [
     {

@@ -53,6 +53,10 @@ export const Reward = record('Reward', 'The influence of a document on the refer
   graphDigest: string,
   estimator: documented(string, 'For example gradient/cosine/identity'),
   projectionSeed: string,
+  taskRewards: documented(
+    nullable(array(double)),
+    'What was combined into reward: one for each reference task, in the order of the run; null: there is one task',
+  ),
 })
 export type Reward = RecordValue<typeof Reward>
 

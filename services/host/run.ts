@@ -3,6 +3,7 @@ import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import { runStations } from '../../topologies/dataflow.ts'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -96,7 +97,7 @@ async function startInto(
   const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   // A control run asks for no rewards and needs no worker.
   const influence = run.sampleDocuments === 0 ? undefined : await createRunInfluence(run, model)
-  if (influence !== undefined) services.push(influence)
+  if (influence !== undefined) services.push(influence, await followCheckpoints(runtime, run, influence))
   const reader = await SelectionReader.open({
     ...runtime,
     run: run.name,

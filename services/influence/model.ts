@@ -1,7 +1,7 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { InfluenceModel } from '../../topologies/stations/influence.ts'
 import type { Service } from '../host/services.ts'
-import { createInfluence, type InfluenceOptions } from '../model/influence.ts'
+import { combined, createInfluence, type InfluenceOptions } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
 import type { Sequence } from '../model/sequences.ts'
 import { readReference } from '../trainer/reference.ts'
@@ -54,10 +54,12 @@ export async function createRunInfluence(run: RunConfig, model: Model): Promise<
     estimator: influence.estimator + several,
     projectionSeed: options.projectionSeed,
     async score(checkpoint, texts) {
-      // Computed once a checkpoint, however many batches ask.
-      await influence.setReference(checkpoint, tasks)
-      return influence.score(checkpoint, texts)
+      const rewards = await (await influence.at(checkpoint, tasks)).scoreTasks(texts)
+      if (tasks.length === 1) return rewards.map(([reward]) => reward!)
+      return rewards.map((apart) => ({ reward: combined(apart, options.combine ?? 'mean'), tasks: apart }))
     },
+    // What fails here fails again, and is reported, where it is asked for.
+    prepare: (checkpoint) => void influence.at(checkpoint, tasks).catch(() => undefined),
     close: () => influence.close(),
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { WinnowError } from '../runtime/errors.ts'
-import type { PreparedReference, ReferenceSummary } from './estimators/estimator.ts'
+import type { ReferenceSummary } from './estimators/estimator.ts'
 import { gradientEstimator } from './estimators/gradient.ts'
 import { probeEstimator } from './estimators/probe.ts'
 import type { Model } from './model.ts'
@@ -40,22 +40,28 @@ export interface InfluenceOptions {
 export interface Influence {
   /** As reward events name it, for example `gradient/cosine/identity`. */
   readonly estimator: string
-  /** Computes what is needed of the reference tasks at the checkpoint, once: it is kept for the two checkpoints used last. */
-  setReference(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<readonly ReferenceSummary[]>
   /**
-   * Rewards of documents, texts or token ids, at a checkpoint whose reference was set. 0 where a gradient vanishes.
-   * @throws WinnowError CONFIGURATION where no reference was set; CHECKPOINT_INCOMPLETE or BAD_DATA where the checkpoint is unusable.
+   * The reference tasks at a checkpoint, computed once: kept for the two checkpoints used last.
+   * @throws WinnowError CONFIGURATION where a task is empty; CHECKPOINT_INCOMPLETE or BAD_DATA where the checkpoint is unusable.
    */
-  score(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[]>
-  /** As score, for each task apart: [documents][tasks]. */
-  scoreTasks(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[][]>
+  at(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<Reference>
   close(): Promise<void>
+}
+
+/** Reference tasks at one checkpoint: whatever is asked of it is answered at that one. */
+export interface Reference {
+  /** One for each task. */
+  readonly summaries: readonly ReferenceSummary[]
+  /** Rewards of documents, texts or token ids. 0 where a gradient vanishes. */
+  score(documents: readonly (string | TokenIds)[]): Promise<number[]>
+  /** As score, for each task apart: [documents][tasks]. */
+  scoreTasks(documents: readonly (string | TokenIds)[]): Promise<number[][]>
 }
 
 /** Kept from the moment its computation starts, so that batches that come at once share it. */
 interface KeptReference {
   referenceDigest: string
-  prepared: Promise<PreparedReference>
+  reference: Promise<Reference>
 }
 
 const referencesMax = 2
@@ -77,46 +83,40 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     return model.tokenizer.encode(document.slice(0, windows * context * unitsPerToken))
   }
 
-  function keepReference(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): KeptReference {
-    const referenceDigest = digestOf(tasks)
-    const found = references.get(checkpoint.digest)
-    if (found?.referenceDigest === referenceDigest) return found
-    const kept = { referenceDigest, prepared: estimator.prepare(checkpoint, tasks) }
-    // What failed is computed anew the next time: the file may be there by then. The caller gets the failure itself.
-    kept.prepared.catch(() => {
-      if (references.get(checkpoint.digest) === kept) references.delete(checkpoint.digest)
-    })
-    references.set(checkpoint.digest, kept)
-    return kept
-  }
-
-  async function scoreTasks(checkpoint: Checkpoint, documents: readonly (string | TokenIds)[]): Promise<number[][]> {
-    const kept = references.get(checkpoint.digest)
-    if (kept === undefined)
-      throw new WinnowError('CONFIGURATION', `No reference was set for the checkpoint ${checkpoint.path}`, {
-        hint: 'Call setReference with this checkpoint first; it is kept for two checkpoints.',
-      })
-    const prepared = await kept.prepared
-    const tokens = await Promise.all(documents.map(tokensOf))
-    return prepared.score(tokens.map((each) => documentWindows(each, context, windows, overlap)))
+  async function prepare(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<Reference> {
+    const { summaries, score } = await estimator.prepare(checkpoint, tasks)
+    const scoreTasks: Reference['scoreTasks'] = async (documents) => {
+      const tokens = await Promise.all(documents.map(tokensOf))
+      return score(tokens.map((each) => documentWindows(each, context, windows, overlap)))
+    }
+    return {
+      summaries,
+      scoreTasks,
+      score: async (documents) => (await scoreTasks(documents)).map((rewards) => combined(rewards, combine)),
+    }
   }
 
   return {
     estimator: estimator.name,
 
-    async setReference(checkpoint, tasks) {
+    async at(checkpoint, tasks) {
       if (tasks.length === 0 || tasks.some(({ length }) => length === 0))
         throw new WinnowError('CONFIGURATION', 'The reference has no sequences', {
           hint: 'Name at least one reference task, and none that is empty.',
         })
-      return (await keepReference(checkpoint, tasks).prepared).summaries
+      const referenceDigest = digestOf(tasks)
+      const found = references.get(checkpoint.digest)
+      if (found?.referenceDigest === referenceDigest) return await found.reference
+      const kept = { referenceDigest, reference: prepare(checkpoint, tasks) }
+      references.set(checkpoint.digest, kept)
+      try {
+        return await kept.reference
+      } catch (error) {
+        // It is computed anew the next time: the file may be there by then.
+        if (references.get(checkpoint.digest) === kept) references.delete(checkpoint.digest)
+        throw error
+      }
     },
-
-    async score(checkpoint, documents) {
-      return (await scoreTasks(checkpoint, documents)).map((rewards) => combined(rewards, combine))
-    },
-
-    scoreTasks,
 
     async close() {
       await Promise.all(pool.map((worker) => worker.close()))
@@ -124,7 +124,8 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
   }
 }
 
-const combined = (rewards: readonly number[], how: 'mean' | 'max'): number =>
+/** The reward for several tasks. */
+export const combined = (rewards: readonly number[], how: 'mean' | 'max'): number =>
   how === 'max' ? Math.max(...rewards) : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length
 
 function digestOf(tasks: readonly (readonly Sequence[])[]): string {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CheckpointStore } from './checkpoints/store.ts'
 import { type ModelDescription, readDescription } from './description.ts'
 import { loadTokenizer, type TextTokenizer } from './tokenizer.ts'
 import { ModelWorker } from './worker/client.ts'
@@ -8,7 +9,7 @@ export interface ModelOptions {
   graphs?: string
   /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
   threads?: number
-  /** Memory for checkpoints in each worker thread that computes rewards; the one in use always fits. Default: 1 GiB. */
+  /** Memory for checkpoints that rewards are computed at, shared by all threads; what is in use always fits. Default: 1 GiB. */
   checkpointBytesMax?: number
 }
 
@@ -19,6 +20,7 @@ export const demoGraphs = join(import.meta.dirname, 'graphs', 'llama-64x2')
 export interface Model {
   readonly description: ModelDescription
   readonly tokenizer: TextTokenizer
+  readonly checkpoints: CheckpointStore
   /** Starts a thread for ONNX sessions, which ends with the model. */
   startWorker(): ModelWorker
   /** Lets what runs finish and ends all threads. */
@@ -30,12 +32,14 @@ export async function openModel(options: ModelOptions = {}): Promise<Model> {
   const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30 } = options
   const description = await readDescription(graphs)
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size)
+  const checkpoints = new CheckpointStore(description, checkpointBytesMax)
   const workers: ModelWorker[] = []
   return {
     description,
     tokenizer,
+    checkpoints,
     startWorker() {
-      const worker = new ModelWorker({ folder: graphs, threads, checkpointBytesMax })
+      const worker = new ModelWorker({ folder: graphs, threads }, checkpoints)
       workers.push(worker)
       return worker
     },

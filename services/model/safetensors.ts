@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
+import { headerLength, parseHeader, type SafetensorsEntry, sizeOf, unreadable } from './safetensors-header.ts'
+
+export { sizeOf } from './safetensors-header.ts'
 
 /** A float32 array with its shape, row-major. */
 export interface FloatTensor {
@@ -9,73 +12,113 @@ export interface FloatTensor {
   data: Float32Array
 }
 
-export interface SafetensorsContent {
+export interface SafetensorsFile {
   tensors: Map<string, FloatTensor>
   metadata: Record<string, string>
-}
-
-export interface SafetensorsFile extends SafetensorsContent {
   /** SHA-256 of the whole file, hexadecimal. */
   digest: string
 }
 
-/** Bytes of the header, as in the reference implementation: a larger one is no header but a damaged file. */
-const headerBytesMax = 100_000_000
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dimension) => product * dimension, 1)
+/** What reading to the end of a file showed: its digest in any case, and what is wrong with it, if anything is. */
+export interface ScannedFile extends SafetensorsFile {
+  damage?: WinnowError
 }
 
-/** @throws WinnowError BAD_DATA naming the file, also where it does not exist; see parseSafetensors. */
+/** Where a tensor's values go; undefined: nowhere. */
+export type Allocate = (entry: SafetensorsEntry) => Float32Array | undefined
+
+/** Bytes read at a time: what is done to them takes a millisecond or two, so that whatever else the thread does goes on. A multiple of any value's. */
+const chunkBytes = 1 << 20
+
+/** @throws WinnowError BAD_DATA naming the file, also where it does not exist; see parseHeader. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw unreadable(path, 'it cannot be opened', cause)
-  })
-  return { ...parseSafetensors(path, bytes), digest: createHash('sha256').update(bytes).digest('hex') }
+  const { damage, ...file } = await scanSafetensors(path, ({ shape }) => new Float32Array(sizeOf(shape)))
+  if (damage !== undefined) throw damage
+  return file
 }
 
 /**
- * The tensors of a safetensors file, F32, or F16 or BF16, which become F32 without a loss. They must cover the file's data exactly, so that
- * a truncated or half-written file is never taken for a checkpoint.
- * @throws WinnowError BAD_DATA naming the file.
+ * Reads a file once, in small pieces: the tensors that have a place, and the digest of it all.
+ * @throws WinnowError BAD_DATA where it cannot be opened or read.
  */
-export function parseSafetensors(path: string, bytes: Buffer): SafetensorsContent {
-  const { header, dataStart } = parseHeader(path, bytes)
-  const metadata = (header.__metadata__ ?? {}) as Record<string, string>
-  const tensors = new Map<string, FloatTensor>()
-  let end = 0
-  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__')
-  for (const [name, value] of entries) {
-    const { shape, first, last, decode } = parseEntry(path, name, value)
-    if (dataStart + last > bytes.length)
-      throw unreadable(
-        path,
-        `tensor ${name} ends ${dataStart + last - bytes.length} bytes after the file: it is truncated`,
-      )
-    end += last - first
-    tensors.set(name, { shape, data: decode(bytes.subarray(dataStart + first, dataStart + last)) })
+export async function scanSafetensors(path: string, allocate: Allocate): Promise<ScannedFile> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw unreadable(path, 'it cannot be opened', cause)
+  })
+  try {
+    return await scan(path, new HashingSource(file), (await file.stat()).size, allocate)
+  } catch (cause) {
+    throw cause instanceof WinnowError ? cause : unreadable(path, 'it cannot be read', cause)
+  } finally {
+    await file.close()
   }
-  if (dataStart + end !== bytes.length) throw unreadable(path, 'its tensors do not cover its data')
-  return { tensors, metadata }
 }
 
-interface Encoding {
-  readonly bytes: number
-  decode(bytes: Buffer): Float32Array
+async function scan(path: string, source: HashingSource, size: number, allocate: Allocate): Promise<ScannedFile> {
+  const tensors = new Map<string, FloatTensor>()
+  let metadata: Record<string, string> = {}
+  let damage: WinnowError | undefined
+  try {
+    const length = headerLength(path, await source.read(8), size)
+    const header = parseHeader(path, await source.read(length), size - 8 - length)
+    metadata = header.metadata
+    for (const entry of header.entries) {
+      const data = allocate(entry)
+      await readValues(path, source, entry, data)
+      if (data !== undefined) tensors.set(entry.name, { shape: entry.shape, data })
+    }
+  } catch (error) {
+    if (!(error instanceof WinnowError)) throw error
+    damage = error
+  }
+  return { tensors, metadata, digest: await source.digest(), ...(damage !== undefined && { damage }) }
 }
 
-const encodings: Readonly<Record<string, Encoding>> = {
-  // A copy, because a Float32Array must start at a multiple of 4 in its buffer.
-  F32: { bytes: 4, decode: (bytes) => new Float32Array(Uint8Array.from(bytes).buffer) },
-  F16: { bytes: 2, decode: (bytes) => Float32Array.from(new Float16Array(Uint8Array.from(bytes).buffer)) },
-  // The upper half of a float32.
-  BF16: {
-    bytes: 2,
-    decode: (bytes) => {
-      const halves = new Uint16Array(Uint8Array.from(bytes).buffer)
-      return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer)
-    },
-  },
+async function readValues(
+  path: string,
+  source: HashingSource,
+  { name, shape, encoding }: SafetensorsEntry,
+  target: Float32Array | undefined,
+): Promise<void> {
+  const count = sizeOf(shape)
+  const step = chunkBytes / encoding.bytes
+  for (let at = 0; at < count; at += step) {
+    const wanted = encoding.bytes * Math.min(step, count - at)
+    const bytes = await source.read(wanted)
+    if (bytes.length < wanted) throw unreadable(path, `tensor ${name} is cut off: it is truncated`)
+    target?.set(encoding.decode(bytes), at)
+  }
+}
+
+/** A file from its start, hashed as it is read. */
+class HashingSource {
+  readonly #file: FileHandle
+  readonly #hash = createHash('sha256')
+  readonly #chunk = Buffer.allocUnsafeSlow(chunkBytes)
+
+  constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  /** The next bytes, fewer at the end of the file. Those of one chunk at most are overwritten by the next read. */
+  async read(count: number): Promise<Buffer<ArrayBuffer>> {
+    const into = count <= chunkBytes ? this.#chunk : Buffer.allocUnsafeSlow(count)
+    let filled = 0
+    while (filled < count) {
+      const { bytesRead } = await this.#file.read(into, filled, count - filled, null)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    const bytes = into.subarray(0, filled)
+    this.#hash.update(bytes)
+    return bytes
+  }
+
+  /** SHA-256 of the whole file, what was not read yet included. */
+  async digest(): Promise<string> {
+    while ((await this.read(chunkBytes)).length > 0);
+    return this.#hash.digest('hex')
+  }
 }
 
 /**
@@ -140,50 +183,4 @@ function encodeHeader(entries: readonly (readonly [string, FloatTensor])[], meta
   result.writeBigUInt64LE(BigInt(result.length - 8), 0)
   text.copy(result, 8)
   return result
-}
-
-function parseHeader(path: string, bytes: Buffer): { header: Record<string, unknown>; dataStart: number } {
-  if (bytes.length < 8)
-    throw unreadable(path, `it has ${bytes.length} bytes, less than a header's length: it is truncated`)
-  const length = bytes.readBigUInt64LE(0)
-  if (length > headerBytesMax) throw unreadable(path, `its header would have ${length} bytes`)
-  const dataStart = 8 + Number(length)
-  if (dataStart > bytes.length) throw unreadable(path, 'its header ends after the file: it is truncated')
-  try {
-    const header: unknown = JSON.parse(bytes.toString('utf8', 8, dataStart))
-    if (typeof header === 'object' && header !== null && !Array.isArray(header))
-      return { header: header as Record<string, unknown>, dataStart }
-  } catch (cause) {
-    throw unreadable(path, 'its header is not JSON', cause)
-  }
-  throw unreadable(path, 'its header is not a JSON object')
-}
-
-function parseEntry(
-  path: string,
-  name: string,
-  value: unknown,
-): { shape: number[]; first: number; last: number; decode: Encoding['decode'] } {
-  const { dtype, shape, data_offsets: offsets } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown }
-  const encoding = encodings[String(dtype)]
-  if (encoding === undefined)
-    throw unreadable(path, `tensor ${name} is ${String(dtype)}; only ${Object.keys(encodings).join(', ')} are read`)
-  if (!isNaturals(shape) || !isNaturals(offsets) || offsets.length !== 2)
-    throw unreadable(path, `tensor ${name} has no valid shape and offsets`)
-  const [first, last] = offsets as [number, number]
-  const needed = encoding.bytes * sizeOf(shape)
-  if (last - first !== needed)
-    throw unreadable(path, `tensor ${name} has ${last - first} bytes, its shape [${shape}] needs ${needed}`)
-  return { shape, first, last, decode: encoding.decode }
-}
-
-function isNaturals(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
-}
-
-function unreadable(path: string, reason: string, cause?: unknown): WinnowError {
-  return new WinnowError('BAD_DATA', `${path} is not a usable safetensors file: ${reason}`, {
-    hint: 'Use another checkpoint, or let the trainer write this one again.',
-    cause,
-  })
 }

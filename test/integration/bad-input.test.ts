@@ -314,6 +314,7 @@ test('rewards that are no number, or for a round, actor or document nobody asked
       graphDigest: 'g',
       estimator: 'e',
       projectionSeed: '0',
+      taskRewards: null,
       ...change,
     })
   const send = async (value: Uint8Array) =>

@@ -1,13 +1,23 @@
 import { Reward, type RewardRequest, runTopics } from '../../schemas/index.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 
+/** A reward, and with several reference tasks that of each. */
+export type Score = number | { readonly reward: number; readonly tasks: readonly number[] }
+
 /** Computes rewards at a checkpoint (Eq. 3; positive: a step on the text lowers the reference loss). */
 export interface InfluenceModel {
   /** How: goes into every reward event. */
   readonly graphDigest: string
   readonly estimator: string
   readonly projectionSeed: string
-  score(checkpoint: { path: string; digest: string }, texts: readonly string[]): Promise<number[]>
+  score(checkpoint: CheckpointName, texts: readonly string[]): Promise<readonly Score[]>
+  /** Says that `score` will be asked at this checkpoint, so that it is made ready meanwhile. */
+  prepare?(checkpoint: CheckpointName): void
+}
+
+export interface CheckpointName {
+  readonly path: string
+  readonly digest: string
 }
 
 /** Reward requests in, rewards out. A document that several actors ask for is computed once a batch. */
@@ -25,17 +35,20 @@ export class Influence implements Processor {
       batch as readonly Delivered<RewardRequest>[],
       ({ value }) => value.checkpointDigest,
     )
-    for (const requests of byCheckpoint.values()) await this.#answer(requests.map(({ value }) => value))
+    const groups = [...byCheckpoint.values()].map((requests) => requests.map(({ value }) => value))
+    // A new checkpoint is read while the requests at the old one are answered.
+    for (const requests of groups) this.#model.prepare?.(checkpointOf(requests))
+    for (const requests of groups) await this.#answer(requests)
   }
 
   async #answer(requests: readonly RewardRequest[]): Promise<void> {
-    const { checkpointPath, checkpointDigest } = requests[0]!
+    const checkpoint = checkpointOf(requests)
     const texts = [...new Map(requests.map(({ docId, text }) => [docId, text]))]
     const scores = await this.#model.score(
-      { path: checkpointPath, digest: checkpointDigest },
+      checkpoint,
       texts.map(([, text]) => text),
     )
-    const rewardOf = new Map(texts.map(([docId], i) => [docId, scores[i]!]))
+    const scoreOf = new Map(texts.map(([docId], i) => [docId, scores[i]!]))
     const { graphDigest, estimator, projectionSeed } = this.#model
     await this.#output.send(
       requests.map(({ run, round, actor, docId }) => ({
@@ -47,8 +60,8 @@ export class Influence implements Processor {
           round,
           actor,
           docId,
-          reward: rewardOf.get(docId)!,
-          checkpointDigest,
+          ...rewardsOf(scoreOf.get(docId)!),
+          checkpointDigest: checkpoint.digest,
           graphDigest,
           estimator,
           projectionSeed,
@@ -57,3 +70,13 @@ export class Influence implements Processor {
     )
   }
 }
+
+const checkpointOf = ([request]: readonly RewardRequest[]): CheckpointName => ({
+  path: request!.checkpointPath,
+  digest: request!.checkpointDigest,
+})
+
+const rewardsOf = (score: Score): Pick<Reward, 'reward' | 'taskRewards'> =>
+  typeof score === 'number'
+    ? { reward: score, taskRewards: null }
+    : { reward: score.reward, taskRewards: [...score.tasks] }

@@ -1,6 +1,17 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, WinnowError } from '../../runtime/errors.ts'
-import type { Answer, Argument, FailureParts, OperationName, Request, Response, WorkerOptions } from './operations.ts'
+import type { SharedTensors } from '../checkpoints/read.ts'
+import type { CheckpointStore } from '../checkpoints/store.ts'
+import type {
+  Answer,
+  Argument,
+  Checkpoint,
+  FailureParts,
+  OperationName,
+  Request,
+  Response,
+  WorkerOptions,
+} from './operations.ts'
 import { guardExit, guardMemory, unguardExit } from './run-guard.ts'
 
 interface Pending {
@@ -13,10 +24,14 @@ export class ModelWorker {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   readonly #ended: Promise<void>
+  readonly #checkpoints: CheckpointStore
+  /** Calls that wait for their checkpoint. */
+  readonly #waiting = new Set<Promise<unknown>>()
   #ids = 0
   #failure: WinnowError | undefined
 
-  constructor(options: Omit<WorkerOptions, 'guard'>) {
+  constructor(options: Omit<WorkerOptions, 'guard'>, checkpoints: CheckpointStore) {
+    this.#checkpoints = checkpoints
     const guard = guardMemory()
     const workerData: WorkerOptions = { ...options, guard }
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData })
@@ -34,18 +49,44 @@ export class ModelWorker {
     })
   }
 
-  /** Asks the worker; answers come in the order of the calls. Arrays are copied unless their buffers are in `transfer`. */
+  /**
+   * Asks the worker; answers come in the order of the calls, but for those that wait until their checkpoint is read. Arrays are copied
+   * unless their buffers are in `transfer`.
+   */
   call<N extends OperationName>(operation: N, argument: Argument<N>, transfer: ArrayBuffer[] = []): Promise<Answer<N>> {
+    if (!('checkpoint' in argument)) return this.#post(operation, argument, transfer)
+    const answer = this.#atCheckpoint(operation, argument, argument.checkpoint)
+    this.#waiting.add(answer)
+    return answer.finally(() => this.#waiting.delete(answer))
+  }
+
+  async #atCheckpoint<N extends OperationName>(
+    operation: N,
+    argument: Argument<N>,
+    checkpoint: Checkpoint,
+  ): Promise<Answer<N>> {
+    const weights = await this.#checkpoints.get(checkpoint)
+    return await this.#post(operation, argument, [], weights)
+  }
+
+  #post<N extends OperationName>(
+    operation: N,
+    argument: Argument<N>,
+    transfer: ArrayBuffer[],
+    weights?: SharedTensors,
+  ): Promise<Answer<N>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const id = this.#ids++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: (answer) => resolve(answer as Answer<N>), reject })
-      this.#worker.postMessage({ id, operation, argument } satisfies Request, transfer)
+      const request: Request = { id, operation, argument, ...(weights !== undefined && { weights }) }
+      this.#worker.postMessage(request, transfer)
     })
   }
 
   /** Lets the calls that were made finish, then ends the thread. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#waiting)
     if (this.#failure === undefined) this.#worker.postMessage({ close: true } satisfies Request)
     await this.#ended
   }

@@ -1,22 +1,18 @@
 import { targetsOf } from '../pool.ts'
 import { projectedSize, projections } from '../projection.ts'
-import type { Checkpoints } from './checkpoints.ts'
 import type { Answer, Argument } from './operations.ts'
 import { type Feeds, floats, type Sessions, tensorsOf } from './sessions.ts'
 
 /** Projected gradients at checkpoints. */
 export class Gradients {
   readonly #sessions: Sessions
-  readonly #checkpoints: Checkpoints
   #projections: { seed: string; feeds: Feeds } | undefined
 
-  constructor(sessions: Sessions, checkpoints: Checkpoints) {
+  constructor(sessions: Sessions) {
     this.#sessions = sessions
-    this.#checkpoints = checkpoints
   }
 
-  async gradients({ checkpoint, projectionSeed, sequences }: Argument<'gradients'>): Promise<Answer<'gradients'>> {
-    const weights = await this.#checkpoints.weightsOf(checkpoint)
+  async gradients({ projectionSeed, sequences }: Argument<'gradients'>, weights: Feeds): Promise<Answer<'gradients'>> {
     const size = projectedSize(this.#sessions.description)
     const phi = new Float32Array(size * sequences.length)
     const losses = new Float64Array(sequences.length)

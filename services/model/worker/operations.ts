@@ -1,9 +1,10 @@
+import type { FloatTensor } from '../safetensors.ts'
 import type { Sequence } from '../sequences.ts'
 
 /** A weights file, or the index of a sharded one, and what it must contain, so that a replaced or half-written file is noticed. */
 export interface Checkpoint {
   path: string
-  /** SHA-256, hexadecimal; see checkpoint.ts. */
+  /** SHA-256, hexadecimal; see checkpoints/read.ts. */
   digest: string
 }
 
@@ -67,13 +68,14 @@ export interface WorkerOptions {
   folder: string
   /** Threads within an operator. */
   threads: number
-  /** Bytes of checkpoints kept in memory; the one in use is always. */
-  checkpointBytesMax: number
   /** See run-guard.ts. */
   guard: SharedArrayBuffer
 }
 
-export type Request = { id: number; operation: OperationName; argument: unknown } | { close: true }
+/** What is computed at a checkpoint is sent its weights, which threads share. */
+export type Request =
+  | { id: number; operation: OperationName; argument: unknown; weights?: ReadonlyMap<string, FloatTensor> }
+  | { close: true }
 
 /** An error crosses threads as its parts, because structured cloning would lose its class. */
 export interface FailureParts {

@@ -1,7 +1,6 @@
 import { targetsOf } from '../pool.ts'
 import { sizeOf } from '../safetensors.ts'
 import type { Sequence } from '../sequences.ts'
-import type { Checkpoints } from './checkpoints.ts'
 import type { Answer, Argument, ProbeStep } from './operations.ts'
 import { gradientOnly, optimizerFeeds } from './optimizer.ts'
 import { type Feeds, floats, lossesOf, type Sessions, tensorsOf } from './sessions.ts'
@@ -9,17 +8,14 @@ import { type Feeds, floats, lossesOf, type Sessions, tensorsOf } from './sessio
 /** Losses before and after single steps from checkpoints. */
 export class Probes {
   readonly #sessions: Sessions
-  readonly #checkpoints: Checkpoints
   /** Moments of 0, as the training graph wants them. */
   #zeros: Feeds | undefined
 
-  constructor(sessions: Sessions, checkpoints: Checkpoints) {
+  constructor(sessions: Sessions) {
     this.#sessions = sessions
-    this.#checkpoints = checkpoints
   }
 
-  async probe({ checkpoint, tasks, step }: Argument<'probe'>): Promise<Answer<'probe'>> {
-    const start = await this.#checkpoints.weightsOf(checkpoint)
+  async probe({ tasks, step }: Argument<'probe'>, start: Feeds): Promise<Answer<'probe'>> {
     const weights = step === undefined ? start : await this.#stepped(start, step)
     const losses: number[] = []
     for (const sequences of tasks) {

@@ -1,5 +1,6 @@
 import { Tensor } from 'onnxruntime-node'
 import { WinnowError } from '../../runtime/errors.ts'
+import { fitting } from '../checkpoints/names.ts'
 import { type FloatTensor, readSafetensors, sizeOf, writeSafetensors } from '../safetensors.ts'
 import { initialWeights } from '../weights.ts'
 import type { Answer, Argument, SavedState } from './operations.ts'
@@ -79,7 +80,11 @@ export class Training {
       throw new WinnowError('BAD_DATA', `${path} does not say after how many steps it was written`, {
         hint: 'Training resumes only from checkpoints that a trainer wrote.',
       })
-    this.#adopt(new Map([...this.#shapes].map(([name, shape]) => [name, fitting(path, name, tensors, shape)])), steps)
+    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
+    const all = [...this.#shapes].map(
+      ([name, shape]) => [name, fitting(path, name, { tensors, shapes }, shape)] as const,
+    )
+    this.#adopt(new Map(all), steps)
     return { steps, digest, metadata }
   }
 
@@ -94,20 +99,4 @@ export class Training {
   #weights(): Feeds {
     return Object.fromEntries(this.#sessions.description.parameters.map(({ name }) => [name, this.#state[name]!]))
   }
-}
-
-/** @throws WinnowError BAD_DATA where a checkpoint lacks a tensor or has it in another shape. */
-export function fitting(
-  path: string,
-  name: string,
-  tensors: ReadonlyMap<string, FloatTensor>,
-  shape: readonly number[],
-): FloatTensor {
-  const tensor = tensors.get(name)
-  const found = tensor === undefined ? 'missing' : `[${tensor.shape}]`
-  if (tensor === undefined || String(tensor.shape) !== String(shape))
-    throw new WinnowError('BAD_DATA', `${path} does not fit the model: ${name} is ${found}, expected [${shape}]`, {
-      hint: 'Use a checkpoint of this model, or the graphs it was trained with.',
-    })
-  return tensor
 }

@@ -2,30 +2,30 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { WinnowError } from '../../runtime/errors.ts'
 import { readDescription } from '../description.ts'
-import { Checkpoints } from './checkpoints.ts'
 import { Gradients } from './gradients.ts'
 import type { Answer, Argument, OperationName, Request, Response, WorkerOptions } from './operations.ts'
 import { Probes } from './probes.ts'
-import { Sessions } from './sessions.ts'
+import { type Feeds, Sessions, tensorsOf } from './sessions.ts'
 import { Training } from './training.ts'
 
 const options = workerData as WorkerOptions
 const port = parentPort!
 const sessions = new Sessions(await readDescription(options.folder), options)
 const training = new Training(sessions)
-const checkpoints = new Checkpoints(sessions.description, options.checkpointBytesMax)
-const gradients = new Gradients(sessions, checkpoints)
-const probes = new Probes(sessions, checkpoints)
+const gradients = new Gradients(sessions)
+const probes = new Probes(sessions)
 
-const operations: { [N in OperationName]: (argument: Argument<N>) => Answer<N> | Promise<Answer<N>> } = {
-  initialize: (argument) => training.initialize(argument),
-  step: (argument) => training.step(argument),
-  save: (argument) => training.save(argument),
-  load: (argument) => training.load(argument),
-  evaluate: (argument) => training.evaluate(argument),
-  gradients: (argument) => gradients.gradients(argument),
-  probe: (argument) => probes.probe(argument),
-}
+/** `weights` are those of the argument's checkpoint, where it has one. */
+const operations: { [N in OperationName]: (argument: Argument<N>, weights: Feeds) => Answer<N> | Promise<Answer<N>> } =
+  {
+    initialize: (argument) => training.initialize(argument),
+    step: (argument) => training.step(argument),
+    save: (argument) => training.save(argument),
+    load: (argument) => training.load(argument),
+    evaluate: (argument) => training.evaluate(argument),
+    gradients: (argument, weights) => gradients.gradients(argument, weights),
+    probe: (argument, weights) => probes.probe(argument, weights),
+  }
 
 async function answer(request: Request): Promise<void> {
   if ('close' in request) {
@@ -33,8 +33,9 @@ async function answer(request: Request): Promise<void> {
     port.close()
     return
   }
-  const { id, operation, argument } = request
-  const response = await (operations[operation] as (argument: unknown) => unknown | Promise<unknown>)(argument)
+  const { id, operation, argument, weights = [] } = request
+  const compute = operations[operation] as (argument: unknown, weights: Feeds) => unknown | Promise<unknown>
+  const response = await compute(argument, tensorsOf(weights))
   port.postMessage({ id, answer: response } satisfies Response)
 }
 

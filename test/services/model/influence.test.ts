@@ -89,8 +89,7 @@ describe('influence', () => {
     ])
     const scored = [...documents, ...mixed]
     const scorer = influence()
-    await scorer.setReference(trained, [reference])
-    const rewards = await scorer.score(trained, scored)
+    const rewards = await (await scorer.at(trained, [reference])).score(scored)
     const worker = model.startWorker()
     const before = await worker.call('probe', { checkpoint: trained, tasks: [reference] })
     const probes: number[] = []
@@ -121,8 +120,9 @@ describe('influence', () => {
       const long = languageText(0, 100, generator(33))
       const scorer = influence({ estimator: 'probe', normalize, probeStep: size, windows: 2 })
       expect(scorer.estimator).toBe(`probe/${normalize}/${size}`)
-      const summaries = await scorer.setReference(trained, tasks)
-      const [rewards] = await scorer.scoreTasks(trained, [long])
+      const at = await scorer.at(trained, tasks)
+      const { summaries } = at
+      const [rewards] = await at.scoreTasks([long])
 
       // The gradient of each window from a trainer's first moment; the step, in float64, by hand.
       const { tensors } = await readSafetensors(trained.path)
@@ -183,50 +183,47 @@ describe('influence', () => {
   it.each(['mean', 'max'] as const)('for several tasks is their %s, and each task is there apart', async (combine) => {
     const other = Array.from({ length: 4 }, (_, i) => documentWindows(documents[5 * i + 1]!, context, 1)[0]!)
     const [both, first, second] = [influence({ combine }), influence(), influence()]
-    await both.setReference(trained, [reference, other])
-    await first.setReference(trained, [reference])
-    await second.setReference(trained, [other])
-    const apart = await both.scoreTasks(trained, documents)
-    const [ofFirst, ofSecond] = [await first.score(trained, documents), await second.score(trained, documents)]
+    const atBoth = await both.at(trained, [reference, other])
+    const apart = await atBoth.scoreTasks(documents)
+    const ofFirst = await (await first.at(trained, [reference])).score(documents)
+    const ofSecond = await (await second.at(trained, [other])).score(documents)
     expect(apart).toEqual(documents.map((_, i) => [ofFirst[i], ofSecond[i]]))
     const expected = apart.map(([a, b]) => (combine === 'mean' ? (a! + b!) / 2 : Math.max(a!, b!)))
-    expect(await both.score(trained, documents)).toEqual(expected)
+    expect(await atBoth.score(documents)).toEqual(expected)
     await Promise.all([both.close(), first.close(), second.close()])
   })
 
   it('favours documents of the reference and gives the reference itself a cosine near 1', async () => {
     const scorer = influence({ normalize: 'cosine' })
     expect(scorer.estimator).toBe('gradient/cosine/identity')
-    await scorer.setReference(trained, [reference])
-    const rewards = await scorer.score(trained, documents)
+    const rewards = await (await scorer.at(trained, [reference])).score(documents)
     const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
     const byLanguage = Array.from({ length: languages }, (_, l) => mean(rewards.filter((_, i) => i % languages === l)))
     expect(byLanguage.indexOf(Math.max(...byLanguage))).toBe(0)
     for (const reward of rewards) expect(Math.abs(reward)).toBeLessThanOrEqual(1)
 
-    await scorer.setReference(trained, [[documentWindows(documents[0]!, context, 1)[0]!]])
-    expect((await scorer.score(trained, [documents[0]!]))[0]).toBeCloseTo(1, 12)
+    const itself = await scorer.at(trained, [[documentWindows(documents[0]!, context, 1)[0]!]])
+    expect((await itself.score([documents[0]!]))[0]).toBeCloseTo(1, 12)
     await scorer.close()
   })
 
   it('does not depend, to the bit, on which documents are asked together or on the number of workers', async () => {
-    const [one, two] = [influence(), influence({ workers: 2 })]
-    await Promise.all([one.setReference(trained, [reference]), two.setReference(trained, [reference])])
+    const scorers = [influence(), influence({ workers: 2 })]
+    const [one, two] = await Promise.all(scorers.map((scorer) => scorer.at(trained, [reference])))
     const alone: number[] = []
-    for (const document of documents) alone.push(...(await one.score(trained, [document])))
-    expect(await one.score(trained, documents)).toEqual(alone)
-    expect(await one.score(trained, documents.toReversed())).toEqual(alone.toReversed())
-    expect(await two.score(trained, documents)).toEqual(alone)
-    await Promise.all([one.close(), two.close()])
+    for (const document of documents) alone.push(...(await one!.score([document])))
+    expect(await one!.score(documents)).toEqual(alone)
+    expect(await one!.score(documents.toReversed())).toEqual(alone.toReversed())
+    expect(await two!.score(documents)).toEqual(alone)
+    await Promise.all(scorers.map((scorer) => scorer.close()))
   })
 
   it('averages the windows of a document by their targets', async () => {
     const random = generator(9)
     const long = languageText(0, 100, random)
     const [first, both] = [influence(), influence({ windows: 2 })]
-    await Promise.all([first.setReference(trained, [reference]), both.setReference(trained, [reference])])
-    const [reward] = await both.score(trained, [long])
-    const [head] = await first.score(trained, [long])
+    const [reward] = await (await both.at(trained, [reference])).score([long])
+    const [head] = await (await first.at(trained, [reference])).score([long])
     const worker = model.startWorker()
     const sequences = [...documentWindows(long, context, 2), ...reference]
     const { phi } = await worker.call('gradients', { checkpoint: trained, projectionSeed: '11', sequences })
@@ -244,12 +241,31 @@ describe('influence', () => {
 
   it('takes texts, of which it reads no more than its windows need', async () => {
     const scorer = influence()
-    await scorer.setReference(trained, [reference])
+    const at = await scorer.at(trained, [reference])
     const text = 'The jury said the election was conducted well. '.repeat(200)
     const tokens = await model.tokenizer.encode(text)
-    const [fromText, fromTokens] = await scorer.score(trained, [text, tokens])
+    const [fromText, fromTokens] = await at.score([text, tokens])
     expect(fromText).toBe(fromTokens)
-    expect((await scorer.score(trained, [''])).every(Number.isFinite)).toBe(true)
+    expect((await at.score([''])).every(Number.isFinite)).toBe(true)
+    await scorer.close()
+  })
+
+  it('never mixes two checkpoints that are asked for at once', async () => {
+    const other = await scaledCheckpoint(model, '4', 2, join(folder.path, 'other.safetensors'))
+    const expected = []
+    for (const checkpoint of [trained, other]) {
+      const scorer = influence()
+      expected.push(await (await scorer.at(checkpoint, [reference])).score(documents))
+      await scorer.close()
+    }
+    expect(expected[0]).not.toEqual(expected[1])
+    const scorer = influence({ workers: 2 })
+    const old = await scorer.at(trained, [reference])
+    const loading = scorer.at(other, [reference])
+    const answers = await Promise.all(documents.map(async (document) => (await old.score([document]))[0]))
+    expect(answers).toEqual(expected[0])
+    const [atNew, atOld] = await Promise.all([(await loading).score(documents), old.score(documents)])
+    expect([atOld, atNew]).toEqual(expected)
     await scorer.close()
   })
 
@@ -258,17 +274,20 @@ describe('influence', () => {
     const checkpoints = [trained]
     for (const seed of ['1', '2'])
       checkpoints.push(await scaledCheckpoint(model, seed, 1, join(folder.path, `seed-${seed}.safetensors`)))
-    const first = await scorer.setReference(trained, [reference])
-    expect(first.map(({ sequences }) => sequences)).toEqual([8])
-    expect(await scorer.setReference(trained, [reference])).toEqual(first)
-    const other = reference.slice(0, 3)
-    expect((await scorer.setReference(trained, [other]))[0]!.sequences).toBe(3)
-    expect(await scorer.setReference(trained, [reference])).toEqual(first)
-    await scorer.setReference(checkpoints[1]!, [reference])
-    await scorer.score(trained, [documents[0]!])
-    await scorer.setReference(checkpoints[2]!, [reference])
-    await scorer.score(trained, [documents[0]!])
-    await expect(scorer.score(checkpoints[1]!, [documents[0]!])).rejects.toThrow('No reference was set')
+    const at = (k: number) => scorer.at(checkpoints[k]!, [reference])
+    const first = await at(0)
+    expect(first.summaries.map(({ sequences }) => sequences)).toEqual([8])
+    expect(await at(0)).toBe(first)
+    const second = await at(1)
+    expect([await at(0), await at(1)]).toEqual([first, second])
+    await at(0)
+    await at(2)
+    expect(await at(0)).toBe(first)
+    const again = await at(1)
+    expect(again).not.toBe(second)
+    expect(again.summaries).toEqual(second.summaries)
+    const fewer = await scorer.at(trained, [reference.slice(0, 3)])
+    expect(fewer.summaries[0]!.sequences).toBe(3)
     await scorer.close()
   })
 
@@ -276,16 +295,16 @@ describe('influence', () => {
     const scorer = influence()
     const replaced = join(folder.path, 'replaced.safetensors')
     await copyFile(trained.path, replaced)
-    await expect(scorer.setReference({ path: replaced, digest: '00' }, [reference])).rejects.toMatchObject({
+    await expect(scorer.at({ path: replaced, digest: '00' }, [reference])).rejects.toMatchObject({
       code: 'CHECKPOINT_INCOMPLETE',
       message: expect.stringContaining('the request names 00'),
     })
-    await expect(scorer.setReference({ path: '/nowhere', digest: '01' }, [reference])).rejects.toMatchObject({
+    await expect(scorer.at({ path: '/nowhere', digest: '01' }, [reference])).rejects.toMatchObject({
       code: 'CHECKPOINT_INCOMPLETE',
     })
-    await expect(scorer.setReference(trained, [])).rejects.toMatchObject({ code: 'CONFIGURATION' })
+    await expect(scorer.at(trained, [])).rejects.toMatchObject({ code: 'CONFIGURATION' })
     expect(
-      (await scorer.setReference({ path: replaced, digest: trained.digest }, [reference]))[0]!.loss,
+      (await scorer.at({ path: replaced, digest: trained.digest }, [reference])).summaries[0]!.loss,
     ).toBeGreaterThan(0)
     await scorer.close()
   })

@@ -40,6 +40,7 @@ export function reward(round: number, actor: string, docId: bigint, value: numbe
     graphDigest: 'g',
     estimator: 'e',
     projectionSeed: 'p',
+    taskRewards: null,
   }
 }
 

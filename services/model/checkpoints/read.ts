@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
+import { WinnowError } from '../../runtime/errors.ts'
+import type { ModelDescription } from '../description.ts'
+import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
+import type { Checkpoint } from '../worker/operations.ts'
+import { fitting, refuseStrangers } from './names.ts'
+
+/** Tensors of a checkpoint by the names of the graph's parameters, in memory that threads share. Nothing writes to it. */
+export type SharedTensors = ReadonlyMap<string, FloatTensor>
+
+/** Which tensors: the weights, or Adam's second moments of them, stored as `v.NAME`. */
+export type TensorKind = 'weights' | 'second moments'
+
+const indexSuffix = '.safetensors.index.json'
+
+/** As transformers writes it beside the shards. File names only: an index must not lead out of its folder. */
+const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+\.safetensors$/)) })
+
+/**
+ * Reads a checkpoint: a safetensors file, or an index (`model.safetensors.index.json`) and its shards. The digest decides whether it is
+ * whole: that of the file, or of what `sha256sum` prints for the index and then the shards in the order of their names, run in their
+ * folder.
+ * @throws WinnowError CHECKPOINT_INCOMPLETE, retriable, where a file is missing or the digest is another one: it may still be written
+ * or copied. BAD_DATA where it is what the digest says and does not fit the graphs.
+ */
+export async function readCheckpoint(
+  { path, digest }: Checkpoint,
+  description: ModelDescription,
+  kind: TensorKind,
+): Promise<SharedTensors> {
+  const prefix = kind === 'weights' ? '' : 'v.'
+  const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, shape]))
+  const index = path.endsWith(indexSuffix) ? await readIndex(path, digest) : undefined
+  const files: (ScannedFile & { name: string; shapes: Map<string, readonly number[]> })[] = []
+  for (const name of index?.shards ?? [basename(path)])
+    files.push(await scanPart(join(dirname(path), name), path, wanted))
+  const found = index === undefined ? files[0]!.digest : digestOfList([index, ...files])
+  const damage = files.find((file) => file.damage !== undefined)?.damage
+  if (found !== digest)
+    throw incomplete(path, `it has digest ${found}, the request names ${digest}${damage ? `; ${damage.message}` : ''}`)
+  if (damage !== undefined) throw damage
+  const tensors = new Map(files.flatMap((file) => [...file.tensors]))
+  const shapes = new Map(files.flatMap((file) => [...file.shapes]))
+  refuseStrangers(path, shapes.keys(), description)
+  return new Map(
+    description.parameters.map(({ name, shape }) => [name, fitting(path, prefix + name, { tensors, shapes }, shape)]),
+  )
+}
+
+/** Reads one file. Only what fits gets memory, so that a wrong or damaged file takes no more than a right one. */
+async function scanPart(path: string, checkpoint: string, wanted: ReadonlyMap<string, readonly number[]>) {
+  const shapes = new Map<string, readonly number[]>()
+  const file = await scanSafetensors(path, ({ name, shape }) => {
+    shapes.set(name, shape)
+    if (String(wanted.get(name)) !== String(shape)) return undefined
+    return new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape)))
+  }).catch((cause: unknown) => {
+    throw incomplete(checkpoint, (cause as Error).message, cause)
+  })
+  return { ...file, name: basename(path), shapes }
+}
+
+async function readIndex(path: string, digest: string) {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw incomplete(path, 'it cannot be opened', cause)
+  })
+  const parsed = ShardIndex.safeParse(jsonOf(bytes))
+  // An index has no digest of its own to tell a half-written one from a wrong one.
+  if (!parsed.success) throw incomplete(path, `it is no index of shards (the request names ${digest})`)
+  const shards = [...new Set(Object.values(parsed.data.weight_map))].sort()
+  return { name: basename(path), digest: sha256(bytes), shards }
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
+
+const digestOfList = (files: readonly { name: string; digest: string }[]): string =>
+  sha256(files.map(({ name, digest }) => `${digest}  ${name}\n`).join(''))
+
+function incomplete(path: string, reason: string, cause?: unknown): WinnowError {
+  return new WinnowError('CHECKPOINT_INCOMPLETE', `The checkpoint ${path} is not whole: ${reason}`, {
+    hint: 'It is read again for a while, in case it is still being written; keep checkpoints until their round is closed.',
+    cause,
+  })
+}

@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readCheckpoint } from '../../../../services/model/checkpoints/read.ts'
+import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
+import type { ModelDescription } from '../../../../services/model/description.ts'
+import { type FloatTensor, writeSafetensors } from '../../../../services/model/safetensors.ts'
+import type { Checkpoint } from '../../../../services/model/worker/operations.ts'
+import { temporaryFolder } from '../support.ts'
+
+const parameters = [
+  { name: 'embed.weight', shape: [3, 2] },
+  { name: 'layers.0.weight', shape: [2, 2] },
+  { name: 'norm.weight', shape: [2] },
+]
+const describing = (config: object): ModelDescription => ({ parameters, config }) as unknown as ModelDescription
+const description = describing({ vocab_size: 3, tie_word_embeddings: false })
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+beforeAll(async () => {
+  folder = await temporaryFolder()
+})
+afterAll(() => folder[Symbol.asyncDispose]())
+
+type Tensors = [string, FloatTensor][]
+const tensors = (first: number, prefix = ''): Tensors =>
+  parameters.map(({ name, shape }, i) => {
+    const size = shape.reduce((product, dimension) => product * dimension, 1)
+    return [prefix + name, { shape, data: Float32Array.from({ length: size }, (_, k) => first + 10 * i + k) }]
+  })
+const values = (found: ReadonlyMap<string, FloatTensor>) =>
+  new Map([...found].map(([name, { data }]) => [name, [...data]]))
+const expected = (first: number) => values(new Map(tensors(first)))
+
+let files = 0
+async function written(content: Tensors): Promise<Checkpoint> {
+  const path = join(folder.path, `${files++}.safetensors`)
+  return { path, digest: (await writeSafetensors(path, content)).digest }
+}
+
+/** Two shards and their index, as transformers names them. The digest is made here as `sha256sum` does it. */
+async function sharded(first: number): Promise<Checkpoint & { shards: string[] }> {
+  const own = join(folder.path, `sharded-${files++}`)
+  await mkdir(own)
+  const all = tensors(first)
+  const parts = [all.slice(0, 2), all.slice(2)]
+  const weightMap: Record<string, string> = {}
+  const shards: string[] = []
+  for (const [i, part] of parts.entries()) {
+    const name = `model-0000${i + 1}-of-00002.safetensors`
+    await writeSafetensors(join(own, name), part)
+    shards.push(join(own, name))
+    for (const [tensor] of part) weightMap[tensor] = name
+  }
+  const path = join(own, 'model.safetensors.index.json')
+  await writeFile(path, JSON.stringify({ metadata: { total_size: 48 }, weight_map: weightMap }))
+  const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex')
+  let list = ''
+  for (const file of [path, ...shards]) list += `${sha256(await readFile(file))}  ${basename(file)}\n`
+  return { path, digest: sha256(list), shards }
+}
+
+describe('a checkpoint', () => {
+  it('is one file, whose moments are read only where they are asked for', async () => {
+    const checkpoint = await written([...tensors(1), ...tensors(100, 'm.'), ...tensors(200, 'v.')])
+    expect(values(await readCheckpoint(checkpoint, description, 'weights'))).toEqual(expected(1))
+    expect(values(await readCheckpoint(checkpoint, description, 'second moments'))).toEqual(expected(200))
+  })
+
+  it('is an index and its shards', async () => {
+    expect(values(await readCheckpoint(await sharded(5), description, 'weights'))).toEqual(expected(5))
+  })
+
+  it('lies in memory that threads share', async () => {
+    for (const { data } of (await readCheckpoint(await written(tensors(1)), description, 'weights')).values())
+      expect(data.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+
+  it('is read in pieces, between which the thread does other things', async () => {
+    const shape = [700, 1001]
+    const large = { parameters: [{ name: 'a', shape }], config: {} } as unknown as ModelDescription
+    const data = Float32Array.from({ length: 700_700 }, (_, i) => Math.sin(i))
+    const checkpoint = await written([['a', { shape, data }]])
+    let turns = 0
+    const counting = setInterval(() => turns++, 0)
+    const found = await readCheckpoint(checkpoint, large, 'weights')
+    clearInterval(counting)
+    expect(turns).toBeGreaterThan(0)
+    expect(
+      createHash('sha256')
+        .update(Float32Array.from(found.get('a')!.data))
+        .digest('hex'),
+    ).toBe(createHash('sha256').update(data).digest('hex'))
+  })
+
+  it('is refused while it is half written, one file or a shard of it, and read when it is whole', async () => {
+    const [single, many] = [await written(tensors(3)), await sharded(4)]
+    const store = new CheckpointStore(description, 1000)
+    for (const [checkpoint, part] of [
+      [single, single.path],
+      [many, many.shards[1]!],
+      [many, many.path],
+    ] as const) {
+      const whole = await readFile(part)
+      for (const size of [whole.length - 1, whole.length >> 1, 20, 0]) {
+        await truncate(part, size)
+        await expect(store.get(checkpoint), `${part}: ${size} bytes`).rejects.toMatchObject({
+          code: 'CHECKPOINT_INCOMPLETE',
+          retriable: true,
+        })
+        await writeFile(part, whole)
+      }
+    }
+    expect(values(await store.get(single))).toEqual(expected(3))
+    expect(values(await store.get(many))).toEqual(expected(4))
+  })
+
+  it('is waited for where a file of it is not there, or holds another training state', async () => {
+    const missing = { path: join(folder.path, 'nowhere.safetensors'), digest: '00' }
+    await expect(readCheckpoint(missing, description, 'weights')).rejects.toMatchObject({
+      code: 'CHECKPOINT_INCOMPLETE',
+    })
+    const [older, newer] = [await sharded(6), await sharded(7)]
+    await writeFile(older.shards[0]!, await readFile(newer.shards[0]!))
+    await expect(readCheckpoint(older, description, 'weights')).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPLETE' })
+  })
+
+  it('does not lead out of its folder', async () => {
+    const { path } = await sharded(8)
+    await writeFile(path, JSON.stringify({ weight_map: { 'embed.weight': '../elsewhere.safetensors' } }))
+    await expect(readCheckpoint({ path, digest: '00' }, description, 'weights')).rejects.toThrow('no index of shards')
+  })
+
+  const another: Tensors = [['layers.1.weight', { shape: [2, 2], data: new Float32Array(4) }]]
+  it.each<[string, Tensors, string]>([
+    ['lacks a parameter', tensors(1).slice(0, 2), 'norm.weight is missing'],
+    [
+      'has a parameter in another shape',
+      [...tensors(1).slice(1), ['embed.weight', { shape: [2, 3], data: new Float32Array(6) }]],
+      'embed.weight is [2,3], expected [3,2]',
+    ],
+    ['is of a deeper model', [...tensors(1), ...another], 'no parameter layers.1.weight'],
+    [
+      'has a head that the graphs do not have',
+      [...tensors(1), ['lm_head.weight', tensors(1)[0]![1]]],
+      'lm_head.weight',
+    ],
+  ])('that %s is refused for good', async (_, content, reason) => {
+    const failure = readCheckpoint(await written(content), description, 'weights')
+    await expect(failure).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining(reason) })
+  })
+
+  it('may repeat a tied head, and tables that the graphs compute', async () => {
+    const content: Tensors = [
+      ...tensors(9),
+      ['lm_head.weight', tensors(9)[0]![1]],
+      ['layers.0.self_attn.rotary_emb.inv_freq', { shape: [2], data: new Float32Array(2) }],
+      ['h.0.attn.bias', { shape: [1], data: new Float32Array(1) }],
+    ]
+    const found = await readCheckpoint(await written(content), describing({ vocab_size: 3 }), 'weights')
+    expect(values(found)).toEqual(expected(9))
+  })
+})
+
+describe('the store of checkpoints', () => {
+  const bytesEach = 4 * 12
+
+  it('keeps those used last as far as memory goes, the very last always', async () => {
+    const checkpoints = [await written(tensors(1)), await written(tensors(2)), await written(tensors(3))]
+    const store = new CheckpointStore(description, 2 * bytesEach)
+    const [first, second] = [await store.get(checkpoints[0]!), await store.get(checkpoints[1]!)]
+    expect(await store.get(checkpoints[0]!)).toBe(first)
+    const third = await store.get(checkpoints[2]!)
+    expect(await store.get(checkpoints[2]!)).toBe(third)
+    expect(await store.get(checkpoints[0]!)).toBe(first)
+    expect(await store.get(checkpoints[1]!)).not.toBe(second)
+
+    const tight = new CheckpointStore(description, 1)
+    const only = await tight.get(checkpoints[0]!)
+    expect(await tight.get(checkpoints[0]!)).toBe(only)
+    await tight.get(checkpoints[1]!)
+    expect(await tight.get(checkpoints[0]!)).not.toBe(only)
+  })
+
+  it('reads a checkpoint once for all that ask at the same time', async () => {
+    const checkpoint = await written(tensors(1))
+    const store = new CheckpointStore(description, bytesEach)
+    const [a, b] = await Promise.all([store.get(checkpoint), store.get(checkpoint)])
+    expect(a).toBe(b)
+  })
+})
