@@ -38,7 +38,11 @@ export const dev = (context: CliContext): Command =>
           started.push(runtime)
           started.push(...(await startCorpus(runtime, config, fail)).services)
           started.push(
-            await startRunHost(runtime, { onFailure: fail, onDone: (run) => say(`run ${run} has made its last step`) }),
+            await startRunHost(runtime, {
+              influence: config.influence,
+              onFailure: fail,
+              onDone: (run) => say(`run ${run} has made its last step`),
+            }),
           )
           const board = await startBoard(runtime, boardOptions(context.env))
           started.push(board)

@@ -6,6 +6,7 @@ import { completion } from './commands/completion.ts'
 import { config } from './commands/config.ts'
 import { deadLetters } from './commands/dead-letters.ts'
 import { explain } from './commands/explain.ts'
+import { influence } from './commands/influence.ts'
 import { ingest } from './commands/ingest.ts'
 import { init } from './commands/init.ts'
 import { labeler } from './commands/labeler.ts'
@@ -43,6 +44,7 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     replay,
     simulate,
     labeler,
+    influence,
     topology,
     completion,
   ]

@@ -2,12 +2,15 @@ import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { type Model, openModel } from '../model/model.ts'
 import { readable } from '../runtime/codec.ts'
+import type { Config } from '../runtime/config.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
 import type { Runtime } from './runtime.ts'
 import { closeAll, type Service } from './services.ts'
 
 export interface RunHostHooks {
+  /** What computing rewards may take of this machine. */
+  readonly influence?: Config['influence']
   readonly onFailure: (error: unknown) => void
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
   /** A run's trainer has made its last step. */
@@ -22,15 +25,21 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   const services: Service[] = []
   const started = new Set<string>()
   const models = new Map<string, Promise<Model>>()
+  const { workers, checkpointMiBMax } = hooks.influence ?? {}
+  const memory = checkpointMiBMax !== undefined && { checkpointBytesMax: checkpointMiBMax * 2 ** 20 }
   const modelOf = (folder: string): Promise<Model> => {
-    const model = models.get(folder) ?? openModel({ graphs: folder })
+    const model = models.get(folder) ?? openModel({ graphs: folder, ...memory })
     models.set(folder, model)
     return model
   }
 
   async function startRun(run: RunConfig): Promise<void> {
     const model = await modelOf(run.model)
-    const own = { ...hooks.hooksOf?.(run), onFailure: hooks.onFailure }
+    const own = {
+      ...hooks.hooksOf?.(run),
+      ...(workers !== undefined && { influenceWorkers: workers }),
+      onFailure: hooks.onFailure,
+    }
     services.push(...(await startRunStations(runtime, run, model, own)))
     const trainer = await startTrainer(runtime, run, model, own)
     services.push(trainer)

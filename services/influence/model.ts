@@ -42,10 +42,10 @@ export async function rewardTasks(run: RunConfig, model: Model, samplesMax: numb
 }
 
 /** Rewards of a run's documents from its reference tasks, at whatever checkpoint a request names. */
-export async function createRunInfluence(run: RunConfig, model: Model): Promise<InfluenceModel & Service> {
+export async function createRunInfluence(run: RunConfig, model: Model, workers = 1): Promise<InfluenceModel & Service> {
   const options = influenceOptions(run)
   const tasks = await rewardTasks(run, model, run.reference.samplesMax)
-  const influence = createInfluence(model, options)
+  const influence = createInfluence(model, { ...options, workers })
   const { influence: projected, train } = model.description.graphs
   const several = tasks.length > 1 ? `/${options.combine ?? 'mean'}-of-${tasks.length}` : ''
   return {

@@ -37,6 +37,8 @@ const defaultLabelers: ActorsInput = {
   topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
 }
 
+const positiveCount = z.int().min(1)
+
 /** The whole of winnow.yaml; what is said of each key here is its reference (docs/winnow-yaml.md) and what an editor shows. */
 export const configSchema = z.strictObject({
   kafka: z
@@ -104,6 +106,17 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Prometheus metrics of every service'),
+  influence: z
+    .strictObject({
+      workers: positiveCount
+        .default(1)
+        .describe('Threads that compute rewards, each on one core; rewards do not depend on it'),
+      checkpointMiBMax: positiveCount
+        .default(1024)
+        .describe('Memory for the checkpoints used last, shared by the threads; what is in use always fits'),
+    })
+    .prefault({})
+    .describe('What computing rewards may take of this machine'),
   actors: actors
     .optional()
     .describe("Left out: quality, domain and topic, as for SlimPajama. An actor's name is its key"),

@@ -48,6 +48,8 @@ export interface World {
   readonly config: Config
   readonly model: Model
   readonly folder: string
+  /** Of ClickHouse. */
+  readonly database: string
   readonly versions: Readonly<Record<string, string>>
   /** A second connection, as another process would have. */
   connect(): Promise<Runtime>
@@ -148,7 +150,7 @@ export async function openWorld(documents: number): Promise<World> {
       checkpoints: join(folder, 'checkpoints'),
       ...more,
     })
-  return { runtime, config, model, folder, versions, connect, add, run }
+  return { runtime, config, model, folder, database, versions, connect, add, run }
 }
 
 /** Their names are the same for every test of the cluster, and another may have left them with another number of partitions. */

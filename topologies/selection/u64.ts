@@ -14,7 +14,7 @@ export function splitmix64(x: bigint): bigint {
 }
 
 /** What a seed is used for. `sample:` is followed by the actor's name. */
-export type SeedPurpose = 'select' | 'order' | `sample:${string}`
+export type SeedPurpose = 'select' | 'order' | 'validate' | `sample:${string}`
 
 /** The 64-bit seed of one random choice of a run: the first 8 bytes, little-endian, of SHA-256 of `${seed}:${round}:${purpose}`. */
 export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): bigint {

@@ -62,10 +62,12 @@ export function run(context: CliContext): Command {
       .requiredOption('--run <name>', 'the run')
       .addHelpText('after', example('winnow run stations --run pretraining-3'))
       .action((options: GlobalOptions & { run: string }) =>
-        serve(context, options, async ({ runtime }, fail) => {
+        serve(context, options, async ({ runtime, config: { influence } }, fail) => {
           const config = await runNamed(runtime, options.run)
-          const model = await openModel({ graphs: config.model })
-          const services = await startRunStations(runtime, config, model, { onFailure: fail })
+          const checkpointBytesMax = influence.checkpointMiBMax * 2 ** 20
+          const model = await openModel({ graphs: config.model, checkpointBytesMax })
+          const hooks = { influenceWorkers: influence.workers, onFailure: fail }
+          const services = await startRunStations(runtime, config, model, hooks)
           return [{ name: 'model', close: () => model.close() }, ...services]
         }),
       ),

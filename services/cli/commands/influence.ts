@@ -1,0 +1,95 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { runNamed } from '../../host/run.ts'
+import { scatterSvg } from '../../influence/scatter.ts'
+import { type Validation, validate } from '../../influence/validate.ts'
+import { openModel } from '../../model/model.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+import { fixed } from '../table.ts'
+
+interface Options extends GlobalOptions {
+  readonly run: string
+  readonly documents: number
+  readonly workers?: number
+  readonly out: string
+  readonly json?: boolean
+}
+
+export function influence(context: CliContext): Command {
+  const command = new Command('influence').description('how far rewards can be trusted')
+  command.addCommand(
+    clusterCommand('validate', "compares a run's gradient rewards with real small steps, at its last checkpoint")
+      .requiredOption('--run <name>', 'the run')
+      .option(
+        '--documents <n>',
+        'documents, drawn from the corpus; each takes a pass over the reference',
+        atLeast3,
+        100,
+      )
+      .option('--workers <n>', 'threads that compute (default: as configured)', naturalNumber)
+      .option('--out <folder>', 'where the plot (SVG) and the rewards (CSV) are written', '.')
+      .option('--json', 'as JSON, with the rewards of every document')
+      .addHelpText('after', example('winnow influence validate --run multi-actor-7 --documents 60'))
+      .action(async (options: Options) => {
+        const { config, runtime, close } = await context.connect(options)
+        try {
+          const run = await runNamed(runtime, options.run)
+          const checkpointBytesMax = config.influence.checkpointMiBMax * 2 ** 20
+          const model = await openModel({ graphs: run.model, checkpointBytesMax })
+          try {
+            const validation = await validate(runtime, run, model, {
+              documents: options.documents,
+              workers: Math.max(1, options.workers ?? config.influence.workers),
+              onProgress: (done) => context.stderr.write(`${done} of ${options.documents} documents probed\n`),
+            })
+            const files = writeReport(resolve(context.folder, options.out), validation)
+            const text = options.json ? json({ ...validation, files }) : inWords(validation, files)
+            await print(context.stdout, `${text}\n`)
+          } finally {
+            await model.close()
+          }
+        } finally {
+          await close()
+        }
+      }),
+  )
+  return command
+}
+
+function atLeast3(text: string): number {
+  const value = naturalNumber(text)
+  if (value < 3) throw new InvalidArgumentError('must be at least 3: ranks of fewer say nothing')
+  return value
+}
+
+function writeReport(folder: string, { run, step, gradient, probe, spearman, documents }: Validation): string[] {
+  mkdirSync(folder, { recursive: true })
+  const name = join(folder, `influence-${run}-step-${step}`)
+  const svg = scatterSvg({
+    title: `${run}, step ${step}: Spearman ${fixed(spearman, 3)} over ${documents.length} documents`,
+    x: `reward by ${gradient}`,
+    y: `fall of the reference loss by ${probe}`,
+    points: documents.map(({ docId, ...rewards }) => ({
+      x: rewards.gradient,
+      y: rewards.probe,
+      name: `document ${docId}`,
+    })),
+  })
+  const rows = documents.map(({ docId, ...rewards }) => `${docId},${rewards.gradient},${rewards.probe}\n`)
+  writeFileSync(`${name}.svg`, svg)
+  writeFileSync(`${name}.csv`, `document,gradient,probe\n${rows.join('')}`)
+  return [`${name}.svg`, `${name}.csv`]
+}
+
+function inWords(
+  { run, step, gradient, probe, spearman, taskSpearman, documents }: Validation,
+  files: string[],
+): string {
+  const apart = taskSpearman.map((value, t) => `task ${t + 1} ${fixed(value, 3)}`).join(', ')
+  return [
+    `${run} at step ${step}: ${documents.length} documents by ${gradient} and by ${probe}`,
+    `Spearman ${fixed(spearman, 3)}${taskSpearman.length > 1 ? ` (${apart})` : ''}`,
+    ...files,
+  ].join('\n')
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, inject, test } from 'vitest'
+import type { Reward, RewardRequest } from '../../schemas/index.ts'
+import { Reward as RewardRecord, runTopics } from '../../schemas/index.ts'
+import { readTopic } from '../../services/host/recorded.ts'
+import { startRunStations, startTrainer, submitRun } from '../../services/host/run.ts'
+import { closeAll } from '../../services/host/services.ts'
+import { createRunInfluence } from '../../services/influence/model.ts'
+import type { Outgoing } from '../../topologies/node.ts'
+import { Influence } from '../../topologies/stations/influence.ts'
+import { winnow } from '../services/cli/winnow.ts'
+import { spearman } from '../services/model/support.ts'
+import { corpusLines, fail, openWorld } from './loop-world.ts'
+
+test('rewards against two reference tasks say how they were made, are the same to the bit whoever computes them, and are validated', async () => {
+  const world = await openWorld(60)
+  const { runtime, model, folder } = world
+  const second = join(folder, 'second-task.jsonl')
+  writeFileSync(second, corpusLines(391, 4))
+  const base = world.run('tasks')
+  const run = {
+    ...base,
+    influence: { ...base.influence, windowsMax: 2, overlap: 8, combine: 'max' as const },
+    reference: { ...base.reference, moreRewards: [second] },
+  }
+  await submitRun(runtime, run)
+  const services = await startRunStations(runtime, run, model, { onFailure: fail })
+  const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+  services.push(trainer)
+  await trainer.done
+  await closeAll(services)
+
+  const of = runTopics(run.name)
+  const rewards = (await readTopic(runtime, of.rewards.name)).map(({ value }) => value as Reward)
+  const requests = await readTopic(runtime, of.rewardRequests.name)
+  expect(rewards.length).toBe(requests.length)
+  expect(rewards.length).toBeGreaterThan(20)
+  const checkpoints = join(run.checkpoints, run.name)
+  const digests = readdirSync(checkpoints).map((name) =>
+    createHash('sha256')
+      .update(readFileSync(join(checkpoints, name)))
+      .digest('hex'),
+  )
+  for (const { reward, taskRewards, ...how } of rewards) {
+    expect(taskRewards).toHaveLength(2)
+    expect(reward).toBe(Math.max(...taskRewards!))
+    expect(how).toMatchObject({
+      graphDigest: model.description.graphs.influence.sha256,
+      estimator: 'gradient/cosine/identity/max-of-2',
+      projectionSeed: 'winnow',
+    })
+    expect(digests).toContain(how.checkpointDigest)
+  }
+  expect(new Set(rewards.map(({ checkpointDigest }) => checkpointDigest)).size).toBe(2)
+
+  // The requests come again, as after a crash or a rebalance: other batches, the other way round, to another pool of threads.
+  const again: Outgoing[] = []
+  const other = await createRunInfluence(run, model, 2)
+  const send = async (records: readonly Outgoing[]) => {
+    again.push(...records)
+    return []
+  }
+  const reject = (_delivered: unknown, reason: string) => fail(new Error(reason))
+  const station = new Influence(other, { send, transaction: (work) => work(send), reject })
+  const backwards = requests.toReversed()
+  for (let from = 0; from < backwards.length; from += 7) await station.process(backwards.slice(from, from + 7))
+  await other.close()
+  const keyOf = ({ round, actor, docId }: Pick<RewardRequest, 'round' | 'actor' | 'docId'>) =>
+    `${round} ${actor} ${docId}`
+  const byKey = (all: readonly Reward[]) => new Map(all.map((reward) => [keyOf(reward), reward]))
+  expect(again.every(({ record }) => record === RewardRecord)).toBe(true)
+  expect(byKey(again.map(({ value }) => value as Reward))).toEqual(byKey(rewards))
+
+  const { code, stdout, stderr } = await winnow(
+    ['influence', 'validate', '--run', run.name, '--documents', '15', '--workers', '2', '--out', 'report', '--json'],
+    {
+      WINNOW_BROKERS: inject('brokers').join(','),
+      WINNOW_REGISTRY_URL: inject('registryUrl'),
+      WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
+      WINNOW_CLICKHOUSE_DATABASE: world.database,
+    },
+    folder,
+  )
+  expect(code, stderr).toBe(0)
+  const report = JSON.parse(stdout) as {
+    [name: string]: unknown
+    files: string[]
+    documents: { docId: string; gradient: number; probe: number }[]
+  }
+  expect(report).toMatchObject({
+    run: run.name,
+    step: 6,
+    gradient: 'gradient/cosine/identity',
+    probe: 'probe/cosine/0.01',
+  })
+  expect(new Set(report.documents.map(({ docId }) => docId)).size).toBe(15)
+  const [gradients, probes] = [report.documents.map((one) => one.gradient), report.documents.map((one) => one.probe)]
+  expect(report.spearman).toBeCloseTo(spearman(gradients, probes), 12)
+  expect(report.taskSpearman).toHaveLength(2)
+  const [svg, csv] = report.files.map((file) => readFileSync(file, 'utf8'))
+  expect(svg!.match(/<circle /g)).toHaveLength(15)
+  expect(csv!.trimEnd().split('\n').slice(1)).toEqual(
+    report.documents.map(({ docId, gradient, probe }) => `${docId},${gradient},${probe}`),
+  )
+})
