@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
 import { readDescription } from '../../../../services/model/description.ts'
 import { readSafetensors, writeSafetensors } from '../../../../services/model/safetensors.ts'
 import { ModelWorker } from '../../../../services/model/worker/client.ts'
@@ -53,7 +54,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     expect(written.endOfText).toBe(5)
     expect(written.projection.modules[0]).toMatchObject({ inSize: 32, outSize: 96, transposed: true })
 
-    const worker = new ModelWorker({ folder: out, threads: 1, checkpointBytesMax: 2 ** 28 })
+    const worker = new ModelWorker({ folder: out, threads: 1 }, new CheckpointStore(description, 2 ** 28))
     const sequence = { ids: Int32Array.from(ids), mask: new Float32Array(ids.length).fill(1) }
     for (const [i, path] of [await oneFile(model, folder), join(folder, 'later.safetensors')].entries()) {
       const { digest } = await readSafetensors(path)

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
 import { type ModelDescription, readDescription } from '../../../../services/model/description.ts'
 import { randomWords } from '../../../../services/model/random.ts'
 import { type FloatTensor, readSafetensors, sizeOf, writeSafetensors } from '../../../../services/model/safetensors.ts'
@@ -102,7 +103,7 @@ describe.each([1, 2])('on %i thread(s)', (threads) => {
   it.each(families)('the projected gradients of %s agree with float64', async (name, { influence }) => {
     const graphs = join(fixtures, name)
     const description = await readDescription(graphs)
-    const worker = new ModelWorker({ folder: graphs, threads, checkpointBytesMax })
+    const worker = new ModelWorker({ folder: graphs, threads }, new CheckpointStore(description, checkpointBytesMax))
     const sequences = influence.map(({ tokens }) => ({
       ids: Int32Array.from(tokens),
       mask: new Float32Array(tokens.length).fill(1),
@@ -131,7 +132,7 @@ describe.each([1, 2])('on %i thread(s)', (threads) => {
   it.each(families)('the training gradients of %s agree with float64', async (name, { training }) => {
     const graphs = join(fixtures, name)
     const description = await readDescription(graphs)
-    const worker = new ModelWorker({ folder: graphs, threads, checkpointBytesMax })
+    const worker = new ModelWorker({ folder: graphs, threads }, new CheckpointStore(description, checkpointBytesMax))
     const { path } = await checkpoint(name, description)
     expectGradients(
       await batchGradients(worker, path, training as Expected),
@@ -144,7 +145,7 @@ describe.each([1, 2])('on %i thread(s)', (threads) => {
   it('3,000 tokens that scatter into 3 rows of a wide embedding give the same gradients every time', async () => {
     const graphs = join(fixtures, 'wide')
     const description = await readDescription(graphs)
-    const worker = new ModelWorker({ folder: graphs, threads, checkpointBytesMax })
+    const worker = new ModelWorker({ folder: graphs, threads }, new CheckpointStore(description, checkpointBytesMax))
     const { path } = await checkpoint('scatter', description)
     const expected = golden.scatter as Expected
     const first = await batchGradients(worker, path, expected)
