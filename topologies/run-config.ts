@@ -50,6 +50,12 @@ export const runConfigSchema = z
           .describe(
             "H of Eq. 3: identity (the default) or fisher: damped second moment of the reference samples' gradients",
           ),
+        preconditioner: z
+          .enum(['none', 'adam'])
+          .optional()
+          .describe(
+            'adam: values of gradients count as they do in a step of Adam, by the second moments (v.NAME) in the checkpoint, which must have them. Default none',
+          ),
         damping: z
           .number()
           .positive()
@@ -78,6 +84,10 @@ export const runConfigSchema = z
       .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
         path: ['hessian'],
         message: 'a probe takes no Hessian',
+      })
+      .refine(({ hessian, preconditioner }) => preconditioner !== 'adam' || hessian !== 'fisher', {
+        path: ['preconditioner'],
+        message: 'adam takes the place of a Hessian: choose one of the two',
       })
       .prefault({})
       .describe('How rewards are computed (Eq. 3)'),

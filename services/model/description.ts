@@ -17,7 +17,8 @@ const ModelDescription = z.object({
   projection: z.object({
     kIn: size,
     kOut: size,
-    modules: z.array(z.object({ name: z.string(), inSize: size, outSize: size })),
+    /** `transposed`: the weight is stored as [in, out]. */
+    modules: z.array(z.object({ name: z.string(), inSize: size, outSize: size, transposed: z.boolean().optional() })),
   }),
   /** Sequences must be padded to at least so many tokens. */
   lengthMin: size,

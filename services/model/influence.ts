@@ -6,7 +6,7 @@ import { probeEstimator } from './estimators/probe.ts'
 import type { Model } from './model.ts'
 import { Recent } from './recent.ts'
 import { documentWindows, type Sequence, type TokenIds } from './sequences.ts'
-import type { Checkpoint } from './worker/operations.ts'
+import type { Checkpoint, Preconditioner } from './worker/operations.ts'
 
 export interface InfluenceOptions {
   /** `gradient`: products of projected gradients; `probe`: the reference loss before minus after one small step. Default: gradient. */
@@ -16,6 +16,8 @@ export interface InfluenceOptions {
   normalize: 'none' | 'cosine'
   /** Of `gradient`: H of Eq. 3. Default: identity. */
   hessian?: 'identity' | 'fisher'
+  /** `adam`: steps are Adam's, by the second moments in the checkpoint, which must have them. Default: none. */
+  preconditioner?: Preconditioner
   /** Of `fisher`, see fisher.ts. Default: 0.1, as DataInf. */
   damping?: number
   /** Of `probe`: learning rate of the step, or with `cosine` its length. Small, so that the loss is almost linear along it. */
@@ -70,12 +72,12 @@ const unitsPerToken = 16
 
 export function createInfluence(model: Model, options: InfluenceOptions): Influence {
   const { normalize, context, overlap = 0, windows = 1, workers = 1, combine = 'mean' } = options
-  const { projectionSeed, hessian = 'identity', damping = 0.1, probeStep = 0.01 } = options
+  const { projectionSeed, hessian = 'identity', damping = 0.1, probeStep = 0.01, preconditioner = 'none' } = options
   const pool = Array.from({ length: workers }, () => model.startWorker())
   const estimator =
     options.estimator === 'probe'
-      ? probeEstimator(pool, { normalize, step: probeStep })
-      : gradientEstimator(model.description, pool, { projectionSeed, normalize, hessian, damping })
+      ? probeEstimator(pool, { normalize, step: probeStep, preconditioner })
+      : gradientEstimator(model.description, pool, { projectionSeed, normalize, hessian, damping, preconditioner })
   const references = new Recent<KeptReference>(referencesMax)
 
   async function tokensOf(document: string | TokenIds): Promise<TokenIds> {

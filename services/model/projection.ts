@@ -17,6 +17,31 @@ export function projections(description: ModelDescription, seed: string): Map<st
   return result
 }
 
+/** P_out^T W P_in of every projected layer's slopes W, as the influence graph computes it of a gradient; float64. */
+export function projectSlopes(
+  description: ModelDescription,
+  seed: string,
+  slopes: ReadonlyMap<string, Float64Array>,
+): Float64Array {
+  const { kIn, kOut, modules } = description.projection
+  const matrices = projections(description, seed)
+  const result = new Float64Array(projectedSize(description))
+  for (const [m, { name, inSize, outSize, transposed = false }] of modules.entries()) {
+    const slope = slopes.get(`${name}.weight`)!
+    const [pIn, pOut] = [matrices.get(`P_in.${name}`)!.data, matrices.get(`P_out.${name}`)!.data]
+    for (let out = 0; out < outSize; out++) {
+      const row = new Float64Array(kIn)
+      for (let i = 0; i < inSize; i++) {
+        const value = transposed ? slope[i * outSize + out]! : slope[out * inSize + i]!
+        for (let k = 0; k < kIn; k++) row[k]! += value * pIn[i * kIn + k]!
+      }
+      for (let l = 0; l < kOut; l++)
+        for (let k = 0; k < kIn; k++) result[(m * kOut + l) * kIn + k]! += pOut[out * kOut + l]! * row[k]!
+    }
+  }
+  return result
+}
+
 /** Values of phi for one document. */
 export function projectedSize(description: ModelDescription): number {
   const { kIn, kOut, modules } = description.projection

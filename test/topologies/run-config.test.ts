@@ -40,6 +40,7 @@ describe('the influence part of a run', () => {
     [{ overlap: 128 }, 'less than the context'],
     [{ context: 64, overlap: 64 }, 'less than the context'],
     [{ estimator: 'probe', hessian: 'fisher' }, 'a probe takes no Hessian'],
+    [{ hessian: 'fisher', preconditioner: 'adam' }, 'choose one of the two'],
     [{ damping: 0 }, 'damping'],
     [{ combine: 'median' }, 'combine'],
   ])('is refused where it makes no sense: %j', (influence, reason) => {

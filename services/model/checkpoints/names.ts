@@ -31,12 +31,20 @@ export function fitting(
   const tensor = found.tensors.get(name)
   const has = found.shapes.get(name)
   if (tensor === undefined || String(has) !== String(shape))
-    throw unfit(path, `${name} is ${has === undefined ? 'missing' : `[${has}]`}, expected [${shape}]`)
+    throw unfit(
+      path,
+      `${name} is ${has === undefined ? 'missing' : `[${has}]`}, expected [${shape}]`,
+      name.startsWith('v.') && has === undefined
+        ? 'The checkpoint holds no moments of Adam; choose influence.preconditioner: none.'
+        : undefined,
+    )
   return tensor
 }
 
-function unfit(path: string, reason: string): WinnowError {
-  return new WinnowError('BAD_DATA', `${path} does not fit the model: ${reason}`, {
-    hint: 'Use a checkpoint of this model, or the graphs it was trained with.',
-  })
+function unfit(
+  path: string,
+  reason: string,
+  hint = 'Use a checkpoint of this model, or the graphs it was trained with.',
+): WinnowError {
+  return new WinnowError('BAD_DATA', `${path} does not fit the model: ${reason}`, { hint })
 }

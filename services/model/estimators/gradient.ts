@@ -5,7 +5,7 @@ import { projectedSize } from '../projection.ts'
 import type { Sequence } from '../sequences.ts'
 import { addScaled, dot, norm } from '../vector.ts'
 import type { ModelWorker } from '../worker/client.ts'
-import type { Checkpoint } from '../worker/operations.ts'
+import type { Checkpoint, Preconditioner } from '../worker/operations.ts'
 import type { Estimator } from './estimator.ts'
 
 export interface GradientOptions {
@@ -14,6 +14,7 @@ export interface GradientOptions {
   hessian: 'identity' | 'fisher'
   /** See fisher.ts. */
   damping: number
+  preconditioner: Preconditioner
 }
 
 interface Gradient {
@@ -35,12 +36,13 @@ const sequencesPerCall = 8
  * The inner product of the document's projected gradient with H^-1 times the mean projected gradient of the task (Eq. 3), both of mean
  * loss per token; `cosine` divides it by the norms of these two vectors. H is the identity, or the damped Fisher matrix of all
  * tasks' reference samples at the checkpoint: they are what every worker has, so that a document's reward cannot depend on
- * which others are asked for with it.
+ * which others are asked for with it. With Adam's preconditioner D the document's step would be D times its gradient: the mean gradient of
+ * the task is multiplied by D before it is projected, which is the same inner product and exact.
  */
 export function gradientEstimator(
   description: ModelDescription,
   pool: readonly ModelWorker[],
-  { projectionSeed, normalize, hessian, damping }: GradientOptions,
+  { projectionSeed, normalize, hessian, damping, preconditioner }: GradientOptions,
 ): Estimator {
   const size = projectedSize(description)
 
@@ -54,13 +56,22 @@ export function gradientEstimator(
       }))
     })
 
+  const preconditionedMeans = (
+    checkpoint: Checkpoint,
+    tasks: readonly (readonly Sequence[])[],
+  ): Promise<Float64Array[]> =>
+    inParallel(pool, tasks, 1, async (worker, [sequences]) => {
+      const argument = { checkpoint, projectionSeed, sequences: sequences!, preconditioner: 'adam' as const }
+      return [(await worker.call('direction', argument)).direction]
+    })
+
   const rewardOf = (gradient: Float64Array, { direction, directionNorm }: Task): number => {
     const product = dot(gradient, direction)
     return normalize === 'none' || product === 0 ? product : product / (norm(gradient) * directionNorm)
   }
 
   return {
-    name: `gradient/${normalize}/${hessian === 'identity' ? hessian : `fisher-${damping}`}`,
+    name: `gradient/${normalize}/${hessian === 'identity' ? hessian : `fisher-${damping}`}${preconditioner === 'none' ? '' : `/${preconditioner}`}`,
 
     async prepare(checkpoint, tasks) {
       const all = await gradientsOf(checkpoint, tasks.flat())
@@ -71,8 +82,9 @@ export function gradientEstimator(
       const rows = all.map(({ phi }) => phi)
       const inverse = hessian === 'identity' ? (vector: Float64Array) => vector : await fisherInverse(rows, damping)
       const means = parts.map((part) => meanOf(part, size))
-      const directions: Task[] = means.map((mean) => {
-        const direction = inverse(mean)
+      const bases = preconditioner === 'none' ? means : await preconditionedMeans(checkpoint, tasks)
+      const directions: Task[] = bases.map((base) => {
+        const direction = inverse(base)
         return { direction, directionNorm: norm(direction) }
       })
       return {

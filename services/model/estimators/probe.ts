@@ -1,5 +1,6 @@
 import { inParallel } from '../pool.ts'
 import type { ModelWorker } from '../worker/client.ts'
+import type { Preconditioner } from '../worker/operations.ts'
 import type { Estimator } from './estimator.ts'
 
 export interface ProbeOptions {
@@ -8,16 +9,17 @@ export interface ProbeOptions {
   step: number
   /** What the step moves: all parameters, or those alone whose gradients are projected. */
   parameters?: 'all' | 'projected'
+  preconditioner?: Preconditioner
 }
 
 /**
- * MATES' probe: the loss of each task before minus after one plain gradient step on the document from the checkpoint (windows averaged
+ * MATES' probe: the loss of each task before minus after one small step down the document's gradient, plain or as Adam's second moments scale it, from the checkpoint (windows averaged
  * by targets). A forward pass over the whole reference for each document: slow, and exact up to the step's curvature.
  */
 export function probeEstimator(pool: readonly ModelWorker[], options: ProbeOptions): Estimator {
-  const { normalize, step, parameters = 'all' } = options
+  const { normalize, step, parameters = 'all', preconditioner = 'none' } = options
   return {
-    name: `probe/${normalize}/${step}`,
+    name: `probe/${normalize}/${step}${preconditioner === 'none' ? '' : `/${preconditioner}`}`,
 
     async prepare(checkpoint, tasks) {
       const { losses: before } = await pool[0]!.call('probe', { checkpoint, tasks })
@@ -26,7 +28,7 @@ export function probeEstimator(pool: readonly ModelWorker[], options: ProbeOptio
         score: (documents) =>
           inParallel(pool, documents, 1, async (worker, [windows]) => {
             const on = { windows: windows!, size: step, normalize, parameters }
-            const { losses: after } = await worker.call('probe', { checkpoint, tasks, step: on })
+            const { losses: after } = await worker.call('probe', { checkpoint, tasks, step: on, preconditioner })
             return [before.map((loss, t) => loss - after[t]!)]
           }),
       }

@@ -66,20 +66,23 @@ export class ModelWorker {
     checkpoint: Checkpoint,
   ): Promise<Answer<N>> {
     const weights = await this.#checkpoints.get(checkpoint)
-    return await this.#post(operation, argument, [], weights)
+    const moments = 'preconditioner' in argument && argument.preconditioner === 'adam'
+    if (!moments) return await this.#post(operation, argument, [], { weights })
+    const secondMoments = await this.#checkpoints.get(checkpoint, 'second moments')
+    return await this.#post(operation, argument, [], { weights, secondMoments })
   }
 
   #post<N extends OperationName>(
     operation: N,
     argument: Argument<N>,
     transfer: ArrayBuffer[],
-    weights?: SharedTensors,
+    state: { weights?: SharedTensors; secondMoments?: SharedTensors } = {},
   ): Promise<Answer<N>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const id = this.#ids++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: (answer) => resolve(answer as Answer<N>), reject })
-      const request: Request = { id, operation, argument, ...(weights !== undefined && { weights }) }
+      const request: Request = { id, operation, argument, ...state }
       this.#worker.postMessage(request, transfer)
     })
   }

@@ -1,4 +1,4 @@
-import type { FloatTensor } from '../safetensors.ts'
+import type { SharedTensors } from '../checkpoints/read.ts'
 import type { Sequence } from '../sequences.ts'
 
 /** A weights file, or the index of a sharded one, and what it must contain, so that a replaced or half-written file is noticed. */
@@ -8,7 +8,10 @@ export interface Checkpoint {
   digest: string
 }
 
-/** A plain gradient step on the windows of a document, their gradients averaged by targets. */
+/** `adam`: values count by what they are to Adam, whose second moments are in the checkpoint. */
+export type Preconditioner = 'none' | 'adam'
+
+/** A step down the gradient, plain or preconditioned, on the windows of a document, their gradients averaged by targets. */
 export interface ProbeStep {
   windows: readonly Sequence[]
   /** The learning rate; with `cosine` the length of the step over the moved parameters. */
@@ -46,9 +49,23 @@ export interface Operations {
     argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[] }
     answer: { phi: Float32Array; losses: Float64Array; targets: Float64Array }
   }
+  /**
+   * The mean gradient of the sequences' mean losses, divided by the square roots of Adam's second moments, then projected as phi is.
+   * @throws WinnowError BAD_DATA where the checkpoint has no moments.
+   */
+  direction: {
+    argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[]; preconditioner: 'adam' }
+    answer: { direction: Float64Array }
+  }
   /** Of each task the mean over its sequences of their mean losses, at the checkpoint, or after a step from it. */
   probe: {
-    argument: { checkpoint: Checkpoint; tasks: readonly (readonly Sequence[])[]; step?: ProbeStep }
+    argument: {
+      checkpoint: Checkpoint
+      tasks: readonly (readonly Sequence[])[]
+      step?: ProbeStep
+      /** The step divides the gradient by the square roots of Adam's second moments. Default: none. */
+      preconditioner?: Preconditioner
+    }
     answer: { losses: number[] }
   }
 }
@@ -72,9 +89,9 @@ export interface WorkerOptions {
   guard: SharedArrayBuffer
 }
 
-/** What is computed at a checkpoint is sent its weights, which threads share. */
+/** What is computed at a checkpoint is sent its tensors, which threads share. */
 export type Request =
-  | { id: number; operation: OperationName; argument: unknown; weights?: ReadonlyMap<string, FloatTensor> }
+  | { id: number; operation: OperationName; argument: unknown; weights?: SharedTensors; secondMoments?: SharedTensors }
   | { close: true }
 
 /** An error crosses threads as its parts, because structured cloning would lose its class. */

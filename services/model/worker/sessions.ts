@@ -8,6 +8,13 @@ import { guarded } from './run-guard.ts'
 
 export type Feeds = Record<string, Tensor>
 
+/** A checkpoint in a worker thread. */
+export interface State {
+  weights: Feeds
+  /** Adam's, by the names of their parameters, where they were asked for. */
+  secondMoments?: Feeds
+}
+
 /** The sessions of one worker thread, each made when first asked for. */
 export class Sessions {
   readonly #options: WorkerOptions

@@ -5,7 +5,7 @@ import { readDescription } from '../description.ts'
 import { Gradients } from './gradients.ts'
 import type { Answer, Argument, OperationName, Request, Response, WorkerOptions } from './operations.ts'
 import { Probes } from './probes.ts'
-import { type Feeds, Sessions, tensorsOf } from './sessions.ts'
+import { Sessions, type State, tensorsOf } from './sessions.ts'
 import { Training } from './training.ts'
 
 const options = workerData as WorkerOptions
@@ -15,17 +15,17 @@ const training = new Training(sessions)
 const gradients = new Gradients(sessions)
 const probes = new Probes(sessions)
 
-/** `weights` are those of the argument's checkpoint, where it has one. */
-const operations: { [N in OperationName]: (argument: Argument<N>, weights: Feeds) => Answer<N> | Promise<Answer<N>> } =
-  {
-    initialize: (argument) => training.initialize(argument),
-    step: (argument) => training.step(argument),
-    save: (argument) => training.save(argument),
-    load: (argument) => training.load(argument),
-    evaluate: (argument) => training.evaluate(argument),
-    gradients: (argument, weights) => gradients.gradients(argument, weights),
-    probe: (argument, weights) => probes.probe(argument, weights),
-  }
+/** `state` is that of the argument's checkpoint, where it has one. */
+const operations: { [N in OperationName]: (argument: Argument<N>, state: State) => Answer<N> | Promise<Answer<N>> } = {
+  initialize: (argument) => training.initialize(argument),
+  step: (argument) => training.step(argument),
+  save: (argument) => training.save(argument),
+  load: (argument) => training.load(argument),
+  evaluate: (argument) => training.evaluate(argument),
+  gradients: (argument, state) => gradients.gradients(argument, state),
+  direction: (argument, state) => gradients.direction(argument, state),
+  probe: (argument, state) => probes.probe(argument, state),
+}
 
 async function answer(request: Request): Promise<void> {
   if ('close' in request) {
@@ -33,9 +33,13 @@ async function answer(request: Request): Promise<void> {
     port.close()
     return
   }
-  const { id, operation, argument, weights = [] } = request
-  const compute = operations[operation] as (argument: unknown, weights: Feeds) => unknown | Promise<unknown>
-  const response = await compute(argument, tensorsOf(weights))
+  const { id, operation, argument, weights = [], secondMoments } = request
+  const compute = operations[operation] as (argument: unknown, state: State) => unknown | Promise<unknown>
+  const state: State = {
+    weights: tensorsOf(weights),
+    ...(secondMoments !== undefined && { secondMoments: tensorsOf(secondMoments) }),
+  }
+  const response = await compute(argument, state)
   port.postMessage({ id, answer: response } satisfies Response)
 }
 

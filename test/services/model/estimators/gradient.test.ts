@@ -36,6 +36,7 @@ const estimatorWith = (options: Partial<GradientOptions> = {}) =>
     normalize: 'none',
     hessian: 'identity',
     damping: 0.1,
+    preconditioner: 'none',
     ...options,
   })
 
