@@ -5,6 +5,7 @@ import { board } from './commands/board.ts'
 import { completion } from './commands/completion.ts'
 import { config } from './commands/config.ts'
 import { deadLetters } from './commands/dead-letters.ts'
+import { deduplicate } from './commands/deduplicate.ts'
 import { explain } from './commands/explain.ts'
 import { influence } from './commands/influence.ts'
 import { ingest } from './commands/ingest.ts'
@@ -33,6 +34,7 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     ...more,
     init,
     config,
+    deduplicate,
     ingest,
     run,
     status,

@@ -1,13 +1,21 @@
 import { z } from 'zod'
 import { createHashedLabeler, hashedConfig } from './hashed/labeler.ts'
+import { createLanguageLabeler, languageConfig } from './language.ts'
 import { createMetadataLabeler, metadataConfig } from './metadata.ts'
 import { createOnnxLabeler, onnxConfig } from './onnx/labeler.ts'
+import { createRulesLabeler, rulesConfig } from './rules/labeler.ts'
 import type { ActorOfLabels, Labeler } from './types.ts'
 
 export type { ActorOfLabels, Labeler, LabelInput, LabelResult } from './types.ts'
 
 /** How an actor's labels are found. Another way of labelling is another kind: a schema, a factory, and a line in each of the two lists here. */
-export const labelerConfig = z.discriminatedUnion('kind', [metadataConfig, hashedConfig, onnxConfig])
+export const labelerConfig = z.discriminatedUnion('kind', [
+  metadataConfig,
+  hashedConfig,
+  onnxConfig,
+  rulesConfig,
+  languageConfig,
+])
 export type LabelerConfig = z.infer<typeof labelerConfig>
 /** What a configuration file holds: whatever has a default may be left out. */
 export type LabelerConfigInput = z.input<typeof labelerConfig>
@@ -25,5 +33,9 @@ export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig,
       return await createHashedLabeler(actor, config, baseFolder)
     case 'onnx':
       return await createOnnxLabeler(actor, config, baseFolder)
+    case 'rules':
+      return createRulesLabeler(actor, config)
+    case 'language':
+      return await createLanguageLabeler(actor, config)
   }
 }

@@ -5,7 +5,7 @@ export interface LabelInput {
 }
 
 /** Why a document has no label, as a stable code. */
-export type LabelFailure = 'unknown-domain' | 'non-finite-score'
+export type LabelFailure = 'unknown-domain' | 'non-finite-score' | 'language' | `rule-${string}`
 
 /** A label: the subcategory's index in the actor's list, and a score (a probability, a regression's value, or 1); or why there is none. */
 export type LabelResult =

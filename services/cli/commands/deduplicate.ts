@@ -1,0 +1,50 @@
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { finished } from 'node:stream/promises'
+import { Command, InvalidArgumentError } from 'commander'
+import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command.ts'
+import { type CliContext, example, json, print } from '../context.ts'
+
+function share(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('must be above 0 and at most 1')
+  return value
+}
+
+/** Rows that are left out are forgotten where no file is named for them. */
+async function openExclusions(file: string | undefined) {
+  if (file === undefined) return { write: async () => {}, close: async () => {} }
+  const stream = createWriteStream(file)
+  await once(stream, 'open')
+  return {
+    write: async (text: string) => {
+      if (!stream.write(text)) await once(stream, 'drain')
+    },
+    close: async () => {
+      stream.end()
+      await finished(stream)
+    },
+  }
+}
+
+export const deduplicate = (context: CliContext): Command =>
+  new Command('deduplicate')
+    .description('passes on the rows of JSON-lines files but those whose text is a duplicate of an earlier one')
+    .argument('<file...>', 'JSON lines with text, plain or .gz')
+    .option('--near [similarity]', 'near duplicates too, of this Jaccard similarity or more (0.8)', share)
+    .option('--exclusions <file>', 'takes the rows that are left out, each with the reason and the row it duplicates')
+    .addHelpText(
+      'after',
+      example('winnow deduplicate --near --exclusions out.jsonl corpus/*.jsonl.gz | winnow ingest --name unique -'),
+    )
+    .action(async (files: string[], options: { near?: number | true; exclusions?: string }) => {
+      const nearSimilarity = options.near === true ? 0.8 : options.near
+      const exclusions = await openExclusions(options.exclusions)
+      const counts = await deduplicateFiles(
+        files,
+        { nearSimilarity },
+        (text) => print(context.stdout, text),
+        exclusions.write,
+      ).finally(exclusions.close)
+      context.stderr.write(`${json(counts)}\n`)
+    })

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { bandKeys, bands, signatureOf, similarity } from './minhash.ts'
+
+/** Where a document stands: a file's place in the list of files, and the line, both from 0. */
+export interface Place {
+  readonly file: number
+  readonly line: number
+}
+
+/** Why a document is left out, and the one that is kept in its stead. */
+export interface Duplicate {
+  readonly reason: 'exact-duplicate' | 'near-duplicate'
+  readonly of: Place
+  /** Estimated Jaccard similarity of the two; 1 for an exact one. */
+  readonly similarity: number
+}
+
+/** Near duplicates are looked for down to this similarity; undefined: exact ones alone. */
+export interface DuplicateOptions {
+  readonly nearSimilarity: number | undefined
+}
+
+/**
+ * The documents kept so far. Of documents that are duplicates of each other the first is kept. About 100 bytes a document for exact
+ * duplicates, a kilobyte for near ones: this is what bounds the number of documents.
+ */
+export class DuplicateIndex {
+  readonly #options: DuplicateOptions
+  readonly #byDigest = new Map<string, Place>()
+  readonly #byBand = Array.from({ length: bands }, () => new Map<number, number[]>())
+  readonly #kept: { place: Place; signature: Uint32Array }[] = []
+
+  constructor(options: DuplicateOptions) {
+    this.#options = options
+  }
+
+  /** Adds a document, unless it duplicates one that is there already. @returns what it duplicates */
+  add(text: string, place: Place): Duplicate | undefined {
+    const digest = createHash('sha256').update(text).digest('base64')
+    const same = this.#byDigest.get(digest)
+    if (same !== undefined) return { reason: 'exact-duplicate', of: same, similarity: 1 }
+    const near = this.#addNear(text, place)
+    // Of a near duplicate an exact copy is one of the document that is kept.
+    this.#byDigest.set(digest, near?.of ?? place)
+    return near
+  }
+
+  #addNear(text: string, place: Place): Duplicate | undefined {
+    const { nearSimilarity } = this.#options
+    const signature = nearSimilarity === undefined ? undefined : signatureOf(text)
+    if (nearSimilarity === undefined || signature === undefined) return undefined
+    const keys = bandKeys(signature)
+    const candidates = new Set(keys.flatMap((key, band) => this.#byBand[band]!.get(key) ?? []))
+    let best: Duplicate | undefined
+    for (const number of candidates) {
+      const kept = this.#kept[number]!
+      const similar = similarity(signature, kept.signature)
+      if (similar >= nearSimilarity && similar > (best?.similarity ?? 0))
+        best = { reason: 'near-duplicate', of: kept.place, similarity: similar }
+    }
+    if (best !== undefined) return best
+    const number = this.#kept.push({ place, signature }) - 1
+    for (const [band, key] of keys.entries()) {
+      const numbers = this.#byBand[band]!.get(key)
+      if (numbers === undefined) this.#byBand[band]!.set(key, [number])
+      else numbers.push(number)
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Rules of Gopher (Rae et al. 2021, tables A1 and A2) with the thresholds printed there, as datatrove's gopher_quality_filter and
+ * gopher_repetition_filter apply them. What is a word: letters, marks, digits and apostrophes; symbols are not counted as words.
+ */
+
+/** A rule that a text breaks, by a stable name, and the value that breaks it. */
+export interface Breach {
+  readonly rule: string
+  readonly value: number
+}
+
+export const passed = 'passed'
+
+const wordPattern = /[\p{L}\p{M}\p{N}']+/gu
+const stopWords = new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])
+
+/** Share of characters in the most frequent n-gram of words that may be reached, by n. */
+const topGramShareMax: readonly (readonly [number, number])[] = [
+  [2, 0.2],
+  [3, 0.18],
+  [4, 0.16],
+]
+/** Share of characters in n-grams of words that were there before, by n. */
+const repeatedGramShareMax: readonly (readonly [number, number])[] = [
+  [5, 0.15],
+  [6, 0.14],
+  [7, 0.13],
+  [8, 0.12],
+  [9, 0.11],
+  [10, 0.1],
+]
+
+interface Rule {
+  readonly name: string
+  readonly measure: (text: Text) => number
+  readonly min?: number
+  readonly max?: number
+}
+
+/** What several rules look at. */
+interface Text {
+  readonly characters: number
+  readonly words: readonly string[]
+  /** The words as numbers, equal ones alike. */
+  readonly numbers: Int32Array
+  /** Length of all words before each, and of all of them. */
+  readonly ends: Uint32Array
+  readonly lines: readonly string[]
+  readonly paragraphs: readonly string[]
+  readonly whole: string
+}
+
+const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
+const lengthOf = (parts: readonly string[]): number => parts.reduce((sum, part) => sum + part.length, 0)
+const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0
+
+function duplicates(parts: readonly string[]): string[] {
+  const seen = new Set<string>()
+  return parts.filter((part) => seen.size === seen.add(part).size)
+}
+
+/** A number of 53 bits for `n` words from `first` on: of two different n-grams of a text the same one in 10^15. */
+function gramAt({ numbers }: Text, first: number, n: number): number {
+  let low = 0
+  let high = n
+  for (let i = first; i < first + n; i++) {
+    low = Math.imul(low ^ numbers[i]!, 0x9e3779b1) ^ (low >>> 15)
+    high = Math.imul(high + numbers[i]!, 0x85ebca6b) ^ (high >>> 13)
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0)
+}
+
+/** Length of the `n` words from `first` on with a space between them. */
+const gramLength = ({ ends }: Text, first: number, n: number): number => ends[first + n]! - ends[first]! + n - 1
+
+function topGramShare(text: Text, n: number): number {
+  const counts = new Map<number, number>()
+  let top = 0
+  for (let i = 0; i + n <= text.words.length; i++) {
+    const gram = gramAt(text, i, n)
+    const times = (counts.get(gram) ?? 0) + 1
+    counts.set(gram, times)
+    if (times > 1) top = Math.max(top, times * gramLength(text, i, n))
+  }
+  return share(top, text.characters)
+}
+
+function repeatedGramShare(text: Text, n: number): number {
+  const seen = new Set<number>()
+  let repeated = 0
+  for (let i = 0; i + n <= text.words.length; ) {
+    if (seen.size === seen.add(gramAt(text, i, n)).size) {
+      repeated += gramLength(text, i, n)
+      // Words of a repeat count once.
+      i += n
+    } else i++
+  }
+  return share(repeated, text.characters)
+}
+
+/** A text's words as numbers, equal ones alike and spread over 32 bits, and where each ends in the row of all of them. */
+function numbered(words: readonly string[]): Pick<Text, 'numbers' | 'ends'> {
+  const known = new Map<string, number>()
+  const numbers = new Int32Array(words.length)
+  const ends = new Uint32Array(words.length + 1)
+  for (const [i, word] of words.entries()) {
+    let number = known.get(word)
+    if (number === undefined) {
+      number = Math.imul(known.size + 1, 0xc2b2ae35)
+      known.set(word, number)
+    }
+    numbers[i] = number
+    ends[i + 1] = ends[i]! + word.length
+  }
+  return { numbers, ends }
+}
+
+/** In the order in which they are asked: cheap ones first; the first that is broken is the verdict. */
+const rules: readonly Rule[] = [
+  { name: 'too-few-words', measure: ({ words }) => words.length, min: 50 },
+  { name: 'too-many-words', measure: ({ words }) => words.length, max: 100_000 },
+  { name: 'short-words', measure: ({ words }) => share(lengthOf(words), words.length), min: 3 },
+  { name: 'long-words', measure: ({ words }) => share(lengthOf(words), words.length), max: 10 },
+  { name: 'hashes', measure: ({ whole, words }) => share(count(whole, /#/g), words.length), max: 0.1 },
+  { name: 'ellipses', measure: ({ whole, words }) => share(count(whole, /\.\.\.|…/g), words.length), max: 0.1 },
+  {
+    name: 'bullet-lines',
+    measure: ({ lines }) => share(lines.filter((line) => /^\s*[•\-*]/.test(line)).length, lines.length),
+    max: 0.9,
+  },
+  {
+    name: 'ellipsis-lines',
+    measure: ({ lines }) => share(lines.filter((line) => /(\.\.\.|…)\s*$/.test(line)).length, lines.length),
+    max: 0.3,
+  },
+  {
+    name: 'words-without-letters',
+    measure: ({ words }) => share(words.filter((word) => /\p{L}/u.test(word)).length, words.length),
+    min: 0.8,
+  },
+  {
+    name: 'few-stop-words',
+    measure: ({ words }) => new Set(words.map((word) => word.toLowerCase()).filter((word) => stopWords.has(word))).size,
+    min: 2,
+  },
+  { name: 'duplicate-lines', measure: ({ lines }) => share(duplicates(lines).length, lines.length), max: 0.3 },
+  {
+    name: 'duplicate-paragraphs',
+    measure: ({ paragraphs }) => share(duplicates(paragraphs).length, paragraphs.length),
+    max: 0.3,
+  },
+  {
+    name: 'duplicate-line-characters',
+    measure: ({ lines, characters }) => share(lengthOf(duplicates(lines)), characters),
+    max: 0.2,
+  },
+  {
+    name: 'duplicate-paragraph-characters',
+    measure: ({ paragraphs, characters }) => share(lengthOf(duplicates(paragraphs)), characters),
+    max: 0.2,
+  },
+  ...topGramShareMax.map(([n, max]) => ({
+    name: `top-${n}-gram`,
+    measure: (text: Text) => topGramShare(text, n),
+    max,
+  })),
+  ...repeatedGramShareMax.map(([n, max]) => ({
+    name: `repeated-${n}-grams`,
+    measure: (text: Text) => repeatedGramShare(text, n),
+    max,
+  })),
+]
+
+/** Names of all rules, in their order. */
+export const ruleNames: readonly string[] = rules.map(({ name }) => name)
+
+/** The first rule that a text breaks; undefined where it passes all. */
+export function firstBreach(whole: string): Breach | undefined {
+  const words = whole.match(wordPattern) ?? []
+  const text: Text = {
+    whole,
+    characters: whole.length,
+    words,
+    ...numbered(words),
+    lines: whole.split(/\n+/).filter((line) => line.trim() !== ''),
+    paragraphs: whole.split(/\n{2,}/).filter((paragraph) => paragraph.trim() !== ''),
+  }
+  for (const { name, measure, min, max } of rules) {
+    const value = measure(text)
+    if ((min !== undefined && value < min) || (max !== undefined && value > max)) return { rule: name, value }
+  }
+  return undefined
+}
