@@ -74,6 +74,12 @@ export async function openMetrics(
   return { metrics, service: { name: 'metrics', close } }
 }
 
+/** How a runtime of this configuration is watched. */
+export const watched = ({ tracing }: Pick<Config, 'tracing'>, measured?: { metrics: Metrics }) => ({
+  metrics: measured?.metrics,
+  traceRatio: tracing.ratio,
+})
+
 export async function connect(context: Context, options: GlobalOptions, serving?: { metrics: boolean }) {
   const config = configOf(context, options)
   const named = namedAddresses(config)
@@ -88,7 +94,7 @@ export async function connect(context: Context, options: GlobalOptions, serving?
   const measured = serving?.metrics === true ? await openMetrics(found.config, say) : undefined
   const opened: Service[] = measured === undefined ? [] : [measured.service]
   try {
-    const opening = openRuntime(found.addresses, log(), measured?.metrics)
+    const opening = openRuntime(found.addresses, log(), watched(found.config, measured))
     const runtime = await whileWaiting(context.stderr, systemClock, doing, opening)
     opened.push({ name: 'connections', close: () => runtime.close() })
     await createCorpusTopics(runtime.kafka, found.config)
@@ -115,7 +121,7 @@ export async function connectOrStart(context: Context, options: GlobalOptions, o
   })
   const opened: Service[] = [{ name: 'cluster', close: () => cluster.stop() }]
   try {
-    const runtime = await openRuntime(cluster, log())
+    const runtime = await openRuntime(cluster, log(), watched(config))
     opened.push({ name: 'connections', close: () => runtime.close() })
     opened.push(...(await startCorpus(runtime, config, onFailure)).services)
     return { config, runtime, close: () => closeAll(opened) }

@@ -16,7 +16,7 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Stoppable } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import { demoFolder, openMetrics } from '../connect.ts'
+import { demoFolder, openMetrics, watched } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
 import { buildDemoCorpus, type CorpusManifest, sourceNames } from './corpus.ts'
 import { narrate } from './narration.ts'
@@ -68,7 +68,7 @@ export async function startDemo({
     const config = demoConfig(folder)
     const measured = await openMetrics({ metrics }, say)
     if (measured !== undefined) started.push(measured.service)
-    const runtime = await openRuntime(cluster, log, measured?.metrics)
+    const runtime = await openRuntime(cluster, log, watched(config, measured))
     started.push(runtime)
     const board = await startBoard(runtime, boardOptions(context.env))
     started.push(board)

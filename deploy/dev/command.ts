@@ -7,7 +7,7 @@ import { startRunHost } from '../../services/host/run-host.ts'
 import { openRuntime } from '../../services/host/runtime.ts'
 import { runUntilSignal, type Stoppable } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { configOf, openMetrics } from '../connect.ts'
+import { configOf, openMetrics, watched } from '../connect.ts'
 import { startCluster } from './cluster.ts'
 
 /** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */
@@ -34,7 +34,7 @@ export const dev = (context: CliContext): Command =>
           started.push({ close: () => cluster.stop() })
           const measured = await openMetrics(config, say)
           if (measured !== undefined) started.push(measured.service)
-          const runtime = await openRuntime(cluster, log, measured?.metrics)
+          const runtime = await openRuntime(cluster, log, watched(config, measured))
           started.push(runtime)
           started.push(...(await startCorpus(runtime, config, fail)).services)
           started.push(

@@ -17,6 +17,9 @@ export interface Addresses {
   readonly database?: string
 }
 
+/** How what goes on is seen from outside. */
+type Watched = Pick<Runtime, 'metrics' | 'traceRatio'>
+
 /** Open connections to everything a station needs. */
 export interface Runtime {
   readonly kafka: Kafka
@@ -26,11 +29,13 @@ export interface Runtime {
   readonly log: Log
   /** What this process measures; left out where nobody asks. */
   readonly metrics?: Metrics | undefined
+  /** The share of documents whose trace contexts are carried in headers. */
+  readonly traceRatio?: number | undefined
   close(): Promise<void>
 }
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
-export async function openRuntime(addresses: Addresses, log: Log, metrics?: Metrics): Promise<Runtime> {
+export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
   const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log })
   const codec = await createCodec({ registry: addresses.registryUrl, records: allRecords })
   const { database } = addresses
@@ -50,7 +55,7 @@ export async function openRuntime(addresses: Addresses, log: Log, metrics?: Metr
     clickHouse,
     store: new ClickHouseStore(clickHouse.sql),
     log,
-    metrics,
+    ...watched,
     close: async () => {
       await kafka.close()
       await clickHouse.close()

@@ -2,6 +2,7 @@ import { DeadLetter, Document, topics } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { OutgoingRecord } from '../runtime/kafka/port.ts'
 import { maxRecordBytes, recordBytes } from '../runtime/kafka/split.ts'
+import { traceOfDocument } from '../runtime/tracing/trace-ids.ts'
 import { documentId } from './document-id.ts'
 import type { Line } from './lines.ts'
 import { parseRow, type Rejection } from './row.ts'
@@ -12,6 +13,8 @@ export interface BatchLimits {
   readonly rowsMax: number
   /** Bounds memory (a batch is written while the next one fills) and what a kill can cost. */
   readonly bytesMax: number
+  /** The share of documents that get a trace context; left out: none. */
+  readonly traceRatio?: number
 }
 
 interface RowText {
@@ -77,7 +80,14 @@ export class Batch {
     for (const [index, { row, text, meta, bytes }] of this.#rows.entries()) {
       const docId = documentId(this.#source, row)
       const value = codec.encode(Document, { docId, text, tokens: tokens[index]!, meta })
-      const record = { topic: topics.documents.name, key: docId.toString(), value }
+      const { traceRatio } = this.#limits
+      const trace = traceRatio === undefined ? undefined : traceOfDocument(docId, traceRatio)
+      const record = {
+        topic: topics.documents.name,
+        key: docId.toString(),
+        value,
+        ...(trace !== undefined && { trace }),
+      }
       const size = recordBytes(record)
       if (size <= maxRecordBytes) records.push(record)
       else this.reject(row, tooLarge(size), bytes)

@@ -26,6 +26,7 @@ export interface IngestContext {
   readonly stdout: { write(text: string): unknown }
   readonly stderr: Terminal
   readonly metrics?: Metrics | undefined
+  readonly traceRatio?: number | undefined
 }
 
 /**
@@ -53,6 +54,7 @@ export async function ingestCommand(
     tokens: parseTokenCounting(flags.tokens),
     progress: metered(createProgress(stderr, clock), context.metrics),
     standardInput: stdin,
+    traceRatio: context.traceRatio,
     ...(flags.name !== undefined && { nameOptions: { prefix: flags.name } }),
   })
   stdout.write(flags.json ? `${JSON.stringify(result)}\n` : describe(result))

@@ -44,6 +44,8 @@ export interface IngestOptions {
   readonly signal?: AbortSignal
   readonly standardInput?: AsyncIterable<Buffer>
   readonly limits?: Partial<IngestLimits>
+  /** The share of documents that get a trace context; left out: none. */
+  readonly traceRatio?: number | undefined
 }
 
 export interface SourceResult {
@@ -79,7 +81,8 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const startedMs = clock()
   const given = options.standardInput ?? process.stdin
   const standardInput = signal === undefined ? given : untilAborted(given, signal)
-  const limits = { ...defaultLimits, ...options.limits }
+  const { traceRatio } = options
+  const limits = { ...defaultLimits, ...options.limits, ...(traceRatio !== undefined && { traceRatio }) }
   const files = await findSources(options.paths, options.nameOptions)
   const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
   const producer = await kafka.producer({ transactionalId })

@@ -117,6 +117,17 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('What computing rewards may take of this machine'),
+  tracing: z
+    .strictObject({
+      ratio: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1)
+        .describe('Share of documents whose trace context is carried in headers, the same ones at every station'),
+    })
+    .prefault({})
+    .describe('W3C trace contexts; spans are exported where an OpenTelemetry SDK is registered (docs/operating.md)'),
   actors: actors
     .optional()
     .describe("Left out: quality, domain and topic, as for SlimPajama. An actor's name is its key"),

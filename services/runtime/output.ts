@@ -2,7 +2,10 @@ import type { RecordValue } from '../../schemas/index.ts'
 import type { Landed, Outgoing, Send } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
 import { reach } from './crash-points.ts'
-import type { Kafka, OutgoingRecord, Producer } from './kafka/port.ts'
+import type { Kafka, OutgoingRecord, Producer, TraceHeaders } from './kafka/port.ts'
+
+/** The trace context of a record that is written. */
+export type TraceOf = (outgoing: Outgoing) => TraceHeaders | undefined
 
 /** What a station writes with: encodes records and sends them. */
 export class KafkaOutput {
@@ -12,16 +15,24 @@ export class KafkaOutput {
   readonly #producer: Producer
   readonly #transactional: boolean
 
-  private constructor(codec: Codec, producer: Producer, transactional: boolean) {
+  readonly #traceOf: TraceOf | undefined
+
+  private constructor(codec: Codec, producer: Producer, transactional: boolean, traceOf: TraceOf | undefined) {
     this.#codec = codec
     this.#producer = producer
     this.#transactional = transactional
+    this.#traceOf = traceOf
   }
 
-  static async open(options: { kafka: Kafka; codec: Codec; transactionalId?: string }): Promise<KafkaOutput> {
-    const { kafka, codec, transactionalId } = options
+  static async open(options: {
+    kafka: Kafka
+    codec: Codec
+    transactionalId?: string
+    traceOf?: TraceOf | undefined
+  }): Promise<KafkaOutput> {
+    const { kafka, codec, transactionalId, traceOf } = options
     const producer = await kafka.producer(transactionalId === undefined ? {} : { transactionalId })
-    return new KafkaOutput(codec, producer, transactionalId !== undefined)
+    return new KafkaOutput(codec, producer, transactionalId !== undefined, traceOf)
   }
 
   /** With a transactional id a transaction of its own: outside of one a broker does not fence a producer that was replaced. */
@@ -64,11 +75,12 @@ export class KafkaOutput {
   }
 
   #encode(records: readonly Outgoing[]): OutgoingRecord[] {
-    return records.map(({ topic, record, key, value }) => ({
-      topic,
-      key,
-      value: this.#codec.encode(record, value as RecordValue<typeof record>),
-    }))
+    return records.map((outgoing) => {
+      const { topic, record, key, value } = outgoing
+      const encoded = this.#codec.encode(record, value as RecordValue<typeof record>)
+      const trace = this.#traceOf?.(outgoing)
+      return { topic, key, value: encoded, ...(trace !== undefined && { trace }) }
+    })
   }
 
   #count(records: readonly Outgoing[]): void {

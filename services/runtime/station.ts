@@ -13,6 +13,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
 import { type RetryPolicy, withRetries } from './retry.ts'
+import { StationTraces } from './tracing/tracing.ts'
 
 export interface StationOptions {
   readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom'>
@@ -28,6 +29,8 @@ export interface StationOptions {
   readonly tickMs?: number
   readonly retries?: RetryPolicy
   readonly metrics?: Metrics | undefined
+  /** The share of documents whose trace contexts are carried on; left out: none. */
+  readonly traceRatio?: number | undefined
   /** Of which run it is a station; the label of its metrics. */
   readonly run?: string
   /** The station has stopped and will not go on by itself; `close` is still to be called. */
@@ -74,7 +77,13 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const { station, kafka, codec, log, transactionalId } = options
   const counters = { read: {} as Record<string, number>, positions: {} as Record<string, number>, retries: 0 }
   const retries = options.retries ?? retriesDefault
-  const output = await KafkaOutput.open({ kafka, codec, ...(transactionalId !== undefined && { transactionalId }) })
+  const traces = options.traceRatio === undefined ? undefined : new StationTraces(station.name, options.traceRatio)
+  const output = await KafkaOutput.open({
+    kafka,
+    codec,
+    traceOf: traces && ((outgoing) => traces.of(outgoing)),
+    ...(transactionalId !== undefined && { transactionalId }),
+  })
   const deadLetters = new DeadLetters(station.name, codec, output)
   const input = new StationInput(codec, deadLetters)
   // A decision that is written moves the offsets in it past the records that led to it. Their dead letters come first: after a kill in
@@ -122,6 +131,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
     const beganMs = metrics?.clock() ?? 0
     reach('polled')
+    traces?.begin(records)
     await persistently('a batch', async () => {
       // What an earlier attempt rejected comes again.
       deadLetters.clear()
@@ -129,7 +139,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       reach('decoded')
       await running.process(batch, reachedBy(records))
       await deadLetters.send()
-    })
+    }).finally(() => traces?.end())
     reach('processed')
     const last = records.at(-1)
     if (last === undefined) return

@@ -59,7 +59,7 @@ export interface World {
   run(name: string, selection?: object, more?: object): RunConfig
 }
 
-export async function openWorld(documents: number): Promise<World> {
+export async function openWorld(documents: number, watched: Parameters<typeof openRuntime>[2] = {}): Promise<World> {
   const id = randomUUID().slice(0, 8)
   const folder = mkdtempSync(join(tmpdir(), 'winnow-loop-'))
   const database = `loop_${id}`
@@ -89,6 +89,7 @@ export async function openWorld(documents: number): Promise<World> {
         database,
       },
       createLog('test', process.env.WINNOW_LOG_LEVEL ?? 'warn'),
+      watched,
     )
   const runtime = await connect()
   const services: Service[] = []

@@ -10,14 +10,16 @@ import type {
   Producer,
   SentRange,
   TopicDefinition,
+  TraceHeaders,
 } from '../../services/runtime/kafka/port.ts'
-import { split } from '../../services/runtime/kafka/split.ts'
+import { fitsWithTrace, split } from '../../services/runtime/kafka/split.ts'
 
 interface Slot {
   /** What a reader may see: nothing of an open transaction or after it, nothing of an aborted one, no marker. */
   state: 'committed' | 'open' | 'aborted' | 'marker'
   readonly key: Buffer | null
   readonly value: Buffer | null
+  readonly trace?: TraceHeaders | undefined
 }
 
 /** Throws to make a call fail; called with what is about to happen. */
@@ -162,8 +164,9 @@ export class FakeKafka implements Kafka {
 
   visible(topic: string, partition: number, start: number, end: number): IncomingRecord[] {
     const slots = this.partitions(topic)[partition] ?? []
-    return slots.slice(start, Math.min(end, endOf(slots))).flatMap(({ state, key, value }, i) => {
-      return state === 'committed' ? [{ topic, partition, offset: start + i, key, value }] : []
+    return slots.slice(start, Math.min(end, endOf(slots))).flatMap(({ state, key, value, trace }, i) => {
+      const place = { topic, partition, offset: start + i }
+      return state === 'committed' ? [{ ...place, key, value, ...(trace !== undefined && { trace }) }] : []
     })
   }
 
@@ -187,11 +190,13 @@ export class FakeKafka implements Kafka {
     const ranges: SentRange[] = []
     const slots: Slot[] = []
     const touched = new Set<Slot[]>()
-    for (const { topic, key, value, partition: wanted } of records) {
+    for (const record of records) {
+      const { topic, key, value, partition: wanted } = record
+      const trace = fitsWithTrace(record) ? record.trace : undefined
       const partitions = this.partitions(topic)
       const partition = wanted ?? partitionOf(topic, key, partitions.length)
       const target = partitions[partition]!
-      const slot = { state, key: key === null ? null : Buffer.from(key), value: value && Buffer.from(value) }
+      const slot = { state, key: key === null ? null : Buffer.from(key), value: value && Buffer.from(value), trace }
       const last = ranges.findLastIndex((range) => range.topic === topic && range.partition === partition)
       const range = ranges[last]
       if (range === undefined) ranges.push({ topic, partition, offsetFirst: target.length, count: 1 })

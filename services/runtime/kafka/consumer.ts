@@ -2,6 +2,7 @@ import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
 import { reach } from '../crash-points.ts'
 import type { Connection } from './connection.ts'
 import { toWinnowError } from './failure.ts'
+import { traceIn } from './headers.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 
 /** A member that was killed is missed after this long, and its partitions go to others. */
@@ -45,12 +46,13 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   const eachBatch = async ({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload) => {
     if (!isRunning() || isStale()) return
     const { topic, partition } = batch
-    const records = batch.messages.map(({ offset, key, value }) => ({
+    const records = batch.messages.map(({ offset, key, value, headers }) => ({
       topic,
       partition,
       offset: Number(offset),
       key,
       value,
+      ...traceIn(headers),
     }))
     // A batch may take longer than the session; that the group has rebalanced meanwhile is found out by the commit.
     const beat = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)

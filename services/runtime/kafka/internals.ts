@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import type { Kafka as KafkajsClient } from 'kafkajs'
+import type { IHeaders, Kafka as KafkajsClient } from 'kafkajs'
 
 const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => Batch = createRequire(import.meta.url)(
   'kafkajs/src/consumer/batch.js',
@@ -39,7 +39,13 @@ interface PartitionData {
 /** One fetch of one partition. */
 export interface Batch {
   /** Records of committed transactions or of none, at the asked offset or after it. */
-  readonly messages: readonly { offset: string; timestamp: string; key: Buffer | null; value: Buffer | null }[]
+  readonly messages: readonly {
+    offset: string
+    timestamp: string
+    key: Buffer | null
+    value: Buffer | null
+    headers?: IHeaders
+  }[]
   /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the asked offset. */
   readonly rawMessages: readonly { offset: string }[]
   readonly highWatermark: string

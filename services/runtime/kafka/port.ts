@@ -10,6 +10,13 @@ export interface IncomingRecord {
   readonly value: Buffer | null
   /** When it was written, milliseconds since the epoch; `read` alone tells. */
   readonly writtenMs?: number
+  readonly trace?: TraceHeaders | undefined
+}
+
+/** W3C trace context, as it stands in the headers of a record: the only headers that winnow has. */
+export interface TraceHeaders {
+  readonly traceparent: string
+  readonly tracestate?: string
 }
 
 export interface OutgoingRecord {
@@ -19,6 +26,8 @@ export interface OutgoingRecord {
   readonly value: Uint8Array | null
   /** Left out: chosen by the key's murmur2 hash, as every Kafka client does. */
   readonly partition?: number
+  /** Left out where the record would be too large with it. */
+  readonly trace?: TraceHeaders | undefined
 }
 
 /** Where a send landed: `count` records from `offsetFirst` on, contiguous, in the order in which they were given. */

@@ -10,6 +10,7 @@ import {
 import { WinnowError } from '../errors.ts'
 import { type Connection, produceRetry } from './connection.ts'
 import { fencedError, isFenced, toWinnowError } from './failure.ts'
+import { headersOf } from './headers.ts'
 import type { OutgoingRecord, Producer, SentRange } from './port.ts'
 import { sentRanges, split } from './split.ts'
 
@@ -200,8 +201,12 @@ export async function createProducer(connection: Connection, transactionalId?: s
 const describe = (records: readonly OutgoingRecord[]) =>
   `write to topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`
 
-const toMessage = ({ key, value, partition }: OutgoingRecord): Message => ({
-  key,
-  value: value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-  ...(partition !== undefined && { partition }),
-})
+const toMessage = (record: OutgoingRecord): Message => {
+  const { key, value, partition } = record
+  return {
+    key,
+    value: value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+    ...headersOf(record),
+    ...(partition !== undefined && { partition }),
+  }
+}

@@ -1,5 +1,6 @@
 import { WinnowError } from '../errors.ts'
 import type { Connection } from './connection.ts'
+import { traceIn } from './headers.ts'
 import { type Batch, type Cluster, fetchBatch } from './internals.ts'
 import type { IncomingRecord } from './port.ts'
 
@@ -61,9 +62,10 @@ class NotYet extends Error {
 
 function recordsOf(batch: Batch, topic: string, partition: number, end: number): IncomingRecord[] {
   const records: IncomingRecord[] = []
-  for (const { offset, timestamp, key, value } of batch.messages) {
+  for (const { offset, timestamp, key, value, headers } of batch.messages) {
     if (Number(offset) >= end) continue
-    records.push({ topic, partition, offset: Number(offset), key, value, writtenMs: Number(timestamp) })
+    const place = { topic, partition, offset: Number(offset) }
+    records.push({ ...place, key, value, writtenMs: Number(timestamp), ...traceIn(headers) })
   }
   return records
 }

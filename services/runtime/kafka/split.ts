@@ -17,6 +17,14 @@ export const maxRecordBytes = batchBytesMax - batchHeaderBytes - recordHeaderByt
 export const recordBytes = (record: OutgoingRecord): number =>
   (record.key === null ? 0 : Buffer.byteLength(record.key)) + (record.value?.byteLength ?? 0)
 
+/** Names, values and lengths of the trace headers. */
+const traceBytes = ({ trace }: OutgoingRecord): number =>
+  trace === undefined ? 0 : 32 + trace.traceparent.length + Buffer.byteLength(trace.tracestate ?? '')
+
+/** Whether a broker takes the record with its trace headers. */
+export const fitsWithTrace = (record: OutgoingRecord): boolean =>
+  recordBytes(record) + traceBytes(record) <= maxRecordBytes
+
 /**
  * Cuts records, in order, into pieces that a broker takes in one request: kafkajs sends as it is told, and is refused over 1 MB.
  * @throws WinnowError BAD_DATA for a record that is too large by itself; nothing was sent then.
@@ -28,7 +36,7 @@ export function split(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
   for (const record of records) {
     const bytes = recordBytes(record)
     if (bytes > maxRecordBytes) throw tooLarge(record, bytes)
-    const bytesWithHeader = bytes + recordHeaderBytes
+    const bytesWithHeader = bytes + recordHeaderBytes + (fitsWithTrace(record) ? traceBytes(record) : 0)
     if (pieceBytes + bytesWithHeader > batchBytesMax - batchHeaderBytes || piece.length === batchRecordsMax) {
       pieces.push(piece)
       piece = []

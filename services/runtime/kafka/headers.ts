@@ -1,0 +1,17 @@
+import type { IHeaders } from 'kafkajs'
+import type { OutgoingRecord, TraceHeaders } from './port.ts'
+import { fitsWithTrace } from './split.ts'
+
+/** The trace context in a record's headers, if there is one. */
+export function traceIn(headers: IHeaders | undefined): { trace?: TraceHeaders } {
+  const traceparent = headers?.traceparent
+  if (traceparent === undefined) return {}
+  const tracestate = headers?.tracestate
+  return {
+    trace: { traceparent: String(traceparent), ...(tracestate !== undefined && { tracestate: String(tracestate) }) },
+  }
+}
+
+/** The headers of a record to be sent; none where it would not fit with them: what it says goes before how it is traced. */
+export const headersOf = (record: OutgoingRecord): { headers?: IHeaders } =>
+  record.trace !== undefined && fitsWithTrace(record) ? { headers: { ...record.trace } } : {}
