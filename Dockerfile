@@ -1,0 +1,18 @@
+# All of winnow in one image: a service is a command of it (deploy/compose.yaml).
+FROM node:24.21.0-bookworm-slim
+WORKDIR /app
+ENV NODE_ENV=production
+COPY package.json package-lock.json .npmrc ./
+# No package's own script is needed: onnxruntime's CPU build and chdb's library are in their packages.
+RUN npm ci --omit=dev --ignore-scripts
+COPY LICENSE README.md ./
+COPY docs docs
+COPY schemas schemas
+COPY topologies topologies
+COPY services services
+COPY deploy deploy
+RUN mkdir -p /data/checkpoints /corpus && chown -R node:node /data
+USER node
+WORKDIR /data
+ENTRYPOINT ["node", "/app/deploy/bin.mjs"]
+CMD ["--help"]

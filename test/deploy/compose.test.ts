@@ -1,0 +1,163 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { demo } from '../../deploy/demo/command.ts'
+import { dev } from '../../deploy/dev/command.ts'
+import type { CliContext } from '../../services/cli/context.ts'
+import { buildProgram } from '../../services/cli/program.ts'
+import { loadConfig } from '../../services/runtime/config.ts'
+
+const file = (path: string) => fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url))
+const read = (path: string) => readFileSync(file(path), 'utf8')
+
+interface Service {
+  readonly image: string
+  readonly build?: { context: string; dockerfile: string }
+  readonly command?: string[]
+  readonly entrypoint?: string[]
+  readonly ports?: string[]
+  readonly volumes?: string[]
+  readonly depends_on?: Record<string, { condition: string }> | string[]
+  readonly healthcheck?: { test?: string[]; disable?: boolean }
+}
+const compose = parse(read('compose.yaml'), { merge: true }) as {
+  services: Record<string, Service>
+  volumes: Record<string, null>
+}
+const services = Object.entries(compose.services)
+const own = services.filter(([, { image }]) => image.startsWith('winnow:'))
+const config = loadConfig({ file: file('compose/winnow.yaml'), env: {} })
+
+test('all of winnow, and what it needs, is in it', () => {
+  expect(Object.keys(compose.services)).toEqual(
+    expect.arrayContaining([
+      'kafka',
+      'registry',
+      'clickhouse',
+      'prometheus',
+      'grafana',
+      'label-sink',
+      'stations',
+      'trainer',
+    ]),
+  )
+  for (const { name } of config.actors) {
+    const labeler = compose.services[`labeler-${name}`]
+    expect(labeler?.command?.slice(0, 4)).toEqual(['run', 'labeler', '--actor', name])
+  }
+})
+
+test.each(services)(
+  '%s has an image of one version, and ports for this machine alone',
+  (_name, { image, ports = [] }) => {
+    expect(image).toMatch(/:v?\d+\.\d+/)
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+  },
+)
+
+test('no port is published twice', () => {
+  const published = services.flatMap(([, { ports = [] }]) => ports.map((port) => port.split(':')[1]))
+  expect(new Set(published).size).toBe(published.length)
+})
+
+test.each(services)(
+  '%s mounts what is there, and waits for what has a health check',
+  (_name, { volumes = [], depends_on = {} }) => {
+    for (const volume of volumes) {
+      const source = volume.replace(/^\$\{\w+:-([^}]*)\}/, '$1').split(':')[0]!
+      if (source.startsWith('.')) expect(existsSync(file(source)), source).toBe(true)
+      else expect(Object.keys(compose.volumes)).toContain(source)
+    }
+    const needed = Array.isArray(depends_on)
+      ? depends_on.map((name) => [name, { condition: '' }] as const)
+      : Object.entries(depends_on)
+    for (const [name, { condition }] of needed) {
+      expect(Object.keys(compose.services)).toContain(name)
+      if (condition === 'service_healthy') expect(compose.services[name]!.healthcheck?.test?.length).toBeGreaterThan(0)
+    }
+  },
+)
+
+const context = { env: {}, stderr: { write: () => {} } } as unknown as CliContext
+const program = buildProgram(context, [dev(context), demo(context)])
+
+/** The command that these words call, and the options that it was given. */
+function called(words: readonly string[]): { command: Command; options: string[]; missing: string[] } {
+  let command: Command = program
+  let at = 0
+  for (; at < words.length; at++) {
+    const next = command.commands.find((child) => child.name() === words[at])
+    if (next === undefined) break
+    command = next
+  }
+  const options = words.slice(at).filter((word) => word.startsWith('--'))
+  const missing = command.options
+    .filter((option) => option.mandatory && !options.includes(option.long!))
+    .map((option) => option.long!)
+  return { command, options, missing }
+}
+
+test.each(own)(
+  'what %s runs is a command of winnow, with options that it has',
+  (_name, { command = [], entrypoint, build }) => {
+    expect(build).toEqual({ context: '..', dockerfile: 'Dockerfile' })
+    expect(existsSync(file('../Dockerfile'))).toBe(true)
+    const words = entrypoint === undefined ? command : entrypoint.slice(2)
+    const { command: found, options, missing } = called(words)
+    if (words.length > 0) expect(found.commands).toEqual([])
+    for (const option of options) expect(found.options.map(({ long }) => long)).toContain(option)
+    expect(missing).toEqual([])
+  },
+)
+
+test('the configuration names the services as they are called, and Prometheus and Grafana do so too', () => {
+  const names = Object.keys(compose.services)
+  const hosts = [
+    ...config.kafka.brokers.map((broker) => broker.split(':')[0]!),
+    new URL(config.registry.url!).hostname,
+    new URL(config.clickhouse.url!).hostname,
+  ]
+  for (const host of hosts) expect(names).toContain(host)
+  const { scrape_configs } = parse(read('prometheus/prometheus.yaml')) as {
+    scrape_configs: { dns_sd_configs: { names: string[]; port: number }[] }[]
+  }
+  const [scraped] = scrape_configs[0]!.dns_sd_configs
+  const serving = own.filter(([, { healthcheck }]) => healthcheck?.disable !== true).map(([name]) => name)
+  expect([...scraped!.names].sort()).toEqual([...serving].sort())
+  expect(scraped!.port).toBe(config.metrics.port)
+  const { datasources } = parse(read('grafana/provisioning/datasources/prometheus.yaml')) as {
+    datasources: { url: string }[]
+  }
+  expect(names).toContain(new URL(datasources[0]!.url).hostname)
+})
+
+test('the image has every folder that the program imports from', () => {
+  const dockerfile = readFileSync(file('../Dockerfile'), 'utf8')
+  for (const folder of ['schemas', 'topologies', 'services', 'deploy', 'docs'])
+    expect(dockerfile).toContain(`COPY ${folder} ${folder}`)
+  const { engines, devDependencies } = JSON.parse(readFileSync(file('../package.json'), 'utf8'))
+  expect(engines.node).toBeDefined()
+  expect(dockerfile).toContain(`FROM node:${devDependencies.node}-`)
+})
+
+const plugin = spawnSync('docker', ['compose', 'version']).status === 0
+test.skipIf(!plugin)(
+  `docker compose takes it${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
+  () => {
+    const config = [
+      'compose',
+      '-f',
+      file('compose.yaml'),
+      '--profile',
+      'run',
+      '--profile',
+      'tools',
+      'config',
+      '--quiet',
+    ]
+    expect(() => execFileSync('docker', config, { stdio: 'pipe' })).not.toThrow()
+  },
+)
