@@ -109,13 +109,14 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
       const referenceDigest = digestOf(tasks)
       const found = references.get(checkpoint.digest)
       if (found?.referenceDigest === referenceDigest) return await found.reference
+      if (found !== undefined) references.delete(checkpoint.digest, found)
       const kept = { referenceDigest, reference: prepare(checkpoint, tasks) }
       references.set(checkpoint.digest, kept)
       try {
         return await kept.reference
       } catch (error) {
         // It is computed anew the next time: the file may be there by then.
-        if (references.get(checkpoint.digest) === kept) references.delete(checkpoint.digest)
+        references.delete(checkpoint.digest, kept)
         throw error
       }
     },

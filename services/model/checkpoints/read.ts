@@ -11,6 +11,9 @@ import { fitting, refuseStrangers } from './names.ts'
 /** Tensors of a checkpoint by the names of the graph's parameters, in memory that threads share. Nothing writes to it. */
 export type SharedTensors = ReadonlyMap<string, FloatTensor>
 
+/** Memory for the tensors by the names of the graph's parameters, shared by threads; filled as it is needed. */
+export type Buffers = Map<string, Float32Array>
+
 /** Which tensors: the weights, or Adam's second moments of them, stored as `v.NAME`. */
 export type TensorKind = 'weights' | 'second moments'
 
@@ -22,7 +25,7 @@ const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(
 /**
  * Reads a checkpoint: a safetensors file, or an index (`model.safetensors.index.json`) and its shards. The digest decides whether it is
  * whole: that of the file, or of what `sha256sum` prints for the index and then the shards in the order of their names, run in their
- * folder.
+ * folder. The tensors' values are written into `buffers`.
  * @throws WinnowError CHECKPOINT_INCOMPLETE, retriable, where a file is missing or the digest is another one: it may still be written
  * or copied. BAD_DATA where it is what the digest says and does not fit the graphs.
  */
@@ -30,13 +33,22 @@ export async function readCheckpoint(
   { path, digest }: Checkpoint,
   description: ModelDescription,
   kind: TensorKind,
+  buffers: Buffers,
 ): Promise<SharedTensors> {
   const prefix = kind === 'weights' ? '' : 'v.'
-  const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, shape]))
+  const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, { name, shape }]))
+  // Only what fits gets memory, so that a wrong or damaged file takes no more than a right one.
+  const bufferFor = (stored: string, shape: readonly number[]): Float32Array | undefined => {
+    const parameter = wanted.get(stored)
+    if (parameter === undefined || String(parameter.shape) !== String(shape)) return undefined
+    const buffer = buffers.get(parameter.name) ?? new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape)))
+    buffers.set(parameter.name, buffer)
+    return buffer
+  }
   const index = path.endsWith(indexSuffix) ? await readIndex(path, digest) : undefined
   const files: (ScannedFile & { name: string; shapes: Map<string, readonly number[]> })[] = []
   for (const name of index?.shards ?? [basename(path)])
-    files.push(await scanPart(join(dirname(path), name), path, wanted))
+    files.push(await scanPart(join(dirname(path), name), path, bufferFor))
   const found = index === undefined ? files[0]!.digest : digestOfList([index, ...files])
   const damage = files.find((file) => file.damage !== undefined)?.damage
   if (found !== digest)
@@ -50,13 +62,16 @@ export async function readCheckpoint(
   )
 }
 
-/** Reads one file. Only what fits gets memory, so that a wrong or damaged file takes no more than a right one. */
-async function scanPart(path: string, checkpoint: string, wanted: ReadonlyMap<string, readonly number[]>) {
+/** Reads one file, and notes the shapes of all that it holds. */
+async function scanPart(
+  path: string,
+  checkpoint: string,
+  bufferFor: (name: string, shape: readonly number[]) => Float32Array | undefined,
+) {
   const shapes = new Map<string, readonly number[]>()
   const file = await scanSafetensors(path, ({ name, shape }) => {
     shapes.set(name, shape)
-    if (String(wanted.get(name)) !== String(shape)) return undefined
-    return new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape)))
+    return bufferFor(name, shape)
   }).catch((cause: unknown) => {
     throw incomplete(checkpoint, (cause as Error).message, cause)
   })

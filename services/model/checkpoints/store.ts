@@ -2,46 +2,71 @@ import type { ModelDescription } from '../description.ts'
 import { Recent } from '../recent.ts'
 import { sizeOf } from '../safetensors.ts'
 import type { Checkpoint } from '../worker/operations.ts'
-import { readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
+import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
+
+interface Kept {
+  readonly buffers: Buffers
+  readonly tensors: Promise<SharedTensors>
+  /** Calls that compute with it or wait for it. */
+  users: number
+  /** No longer kept: its memory goes to the next when nobody uses it. */
+  dropped: boolean
+}
 
 /**
  * Checkpoints in memory, those used last: one copy, which all worker threads of a model share. They are read in the background,
- * piece by piece, while the threads compute at those that are there.
+ * piece by piece, while the threads compute at those that are there. Their memory is used again, never left to garbage collectors: each
+ * thread has one of its own, and none of them knows how much a shared buffer holds.
  */
 export class CheckpointStore {
   readonly #description: ModelDescription
-  readonly #kept: Recent<SharedTensors>
-  /** All checkpoints of a model are of one size. */
+  readonly #kept: Recent<Kept>
+  readonly #free: Buffers[] = []
   readonly #bytesEach: number
-  readonly #reading = new Map<string, Promise<SharedTensors>>()
 
   /** Keeps at most `bytesMax`, beside what is in use. */
   constructor(description: ModelDescription, bytesMax: number) {
     this.#description = description
-    const bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-    this.#bytesEach = bytesEach
-    this.#kept = new Recent(bytesMax, () => bytesEach)
+    // All checkpoints of a model are of one size.
+    this.#bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+    this.#kept = new Recent(
+      bytesMax,
+      () => this.#bytesEach,
+      (kept) => {
+        kept.dropped = true
+        this.#release(kept)
+      },
+    )
   }
 
-  /** @throws WinnowError CHECKPOINT_INCOMPLETE, BAD_DATA; see readCheckpoint. What failed is read anew the next time. */
-  async get(checkpoint: Checkpoint, kind: TensorKind = 'weights'): Promise<SharedTensors> {
+  /**
+   * Computes with the tensors of a checkpoint, which stay as they are until `work` has ended and not longer.
+   * @throws WinnowError CHECKPOINT_INCOMPLETE, BAD_DATA; see readCheckpoint. What failed is read anew the next time.
+   */
+  async use<T>(checkpoint: Checkpoint, kind: TensorKind, work: (tensors: SharedTensors) => Promise<T>): Promise<T> {
     const key = `${kind} of ${checkpoint.digest}`
-    const kept = this.#kept.get(key)
-    if (kept !== undefined) return kept
-    const reading = this.#reading.get(key) ?? this.#read(checkpoint, kind, key)
-    this.#reading.set(key, reading)
-    return await reading
+    const kept = this.#kept.get(key) ?? this.#read(checkpoint, kind, key)
+    kept.users++
+    try {
+      return await work(await kept.tensors)
+    } finally {
+      kept.users--
+      this.#release(kept)
+    }
   }
 
-  async #read(checkpoint: Checkpoint, kind: TensorKind, key: string): Promise<SharedTensors> {
-    // First, because what is read takes the same memory again.
+  #read(checkpoint: Checkpoint, kind: TensorKind, key: string): Kept {
+    // First, so that what goes leaves its memory to what comes.
     this.#kept.makeRoom(this.#bytesEach)
-    try {
-      const tensors = await readCheckpoint(checkpoint, this.#description, kind)
-      this.#kept.set(key, tensors)
-      return tensors
-    } finally {
-      this.#reading.delete(key)
-    }
+    const buffers = this.#free.pop() ?? new Map()
+    const tensors = readCheckpoint(checkpoint, this.#description, kind, buffers)
+    const kept: Kept = { buffers, tensors, users: 0, dropped: false }
+    this.#kept.set(key, kept)
+    tensors.catch(() => this.#kept.delete(key, kept))
+    return kept
+  }
+
+  #release(kept: Kept): void {
+    if (kept.dropped && kept.users === 0) this.#free.push(kept.buffers)
   }
 }

@@ -60,16 +60,18 @@ export class ModelWorker {
     return answer.finally(() => this.#waiting.delete(answer))
   }
 
-  async #atCheckpoint<N extends OperationName>(
+  #atCheckpoint<N extends OperationName>(
     operation: N,
     argument: Argument<N>,
     checkpoint: Checkpoint,
   ): Promise<Answer<N>> {
-    const weights = await this.#checkpoints.get(checkpoint)
-    const moments = 'preconditioner' in argument && argument.preconditioner === 'adam'
-    if (!moments) return await this.#post(operation, argument, [], { weights })
-    const secondMoments = await this.#checkpoints.get(checkpoint, 'second moments')
-    return await this.#post(operation, argument, [], { weights, secondMoments })
+    return this.#checkpoints.use(checkpoint, 'weights', (weights) => {
+      const moments = 'preconditioner' in argument && argument.preconditioner === 'adam'
+      if (!moments) return this.#post(operation, argument, [], { weights })
+      return this.#checkpoints.use(checkpoint, 'second moments', (secondMoments) =>
+        this.#post(operation, argument, [], { weights, secondMoments }),
+      )
+    })
   }
 
   #post<N extends OperationName>(

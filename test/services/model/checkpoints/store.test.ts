@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCheckpoint } from '../../../../services/model/checkpoints/read.ts'
@@ -31,7 +31,10 @@ const tensors = (first: number, prefix = ''): Tensors =>
   })
 const values = (found: ReadonlyMap<string, FloatTensor>) =>
   new Map([...found].map(([name, { data }]) => [name, [...data]]))
+const copied = async (found: ReadonlyMap<string, FloatTensor>) => values(found)
 const expected = (first: number) => values(new Map(tensors(first)))
+
+const read = (checkpoint: Checkpoint, graphs = description) => readCheckpoint(checkpoint, graphs, 'weights', new Map())
 
 let files = 0
 async function written(content: Tensors): Promise<Checkpoint> {
@@ -64,16 +67,16 @@ async function sharded(first: number): Promise<Checkpoint & { shards: string[] }
 describe('a checkpoint', () => {
   it('is one file, whose moments are read only where they are asked for', async () => {
     const checkpoint = await written([...tensors(1), ...tensors(100, 'm.'), ...tensors(200, 'v.')])
-    expect(values(await readCheckpoint(checkpoint, description, 'weights'))).toEqual(expected(1))
-    expect(values(await readCheckpoint(checkpoint, description, 'second moments'))).toEqual(expected(200))
+    expect(values(await read(checkpoint))).toEqual(expected(1))
+    expect(values(await readCheckpoint(checkpoint, description, 'second moments', new Map()))).toEqual(expected(200))
   })
 
   it('is an index and its shards', async () => {
-    expect(values(await readCheckpoint(await sharded(5), description, 'weights'))).toEqual(expected(5))
+    expect(values(await read(await sharded(5)))).toEqual(expected(5))
   })
 
   it('lies in memory that threads share', async () => {
-    for (const { data } of (await readCheckpoint(await written(tensors(1)), description, 'weights')).values())
+    for (const { data } of (await read(await written(tensors(1)))).values())
       expect(data.buffer).toBeInstanceOf(SharedArrayBuffer)
   })
 
@@ -84,7 +87,7 @@ describe('a checkpoint', () => {
     const checkpoint = await written([['a', { shape, data }]])
     let turns = 0
     const counting = setInterval(() => turns++, 0)
-    const found = await readCheckpoint(checkpoint, large, 'weights')
+    const found = await read(checkpoint, large)
     clearInterval(counting)
     expect(turns).toBeGreaterThan(0)
     expect(
@@ -105,31 +108,31 @@ describe('a checkpoint', () => {
       const whole = await readFile(part)
       for (const size of [whole.length - 1, whole.length >> 1, 20, 0]) {
         await truncate(part, size)
-        await expect(store.get(checkpoint), `${part}: ${size} bytes`).rejects.toMatchObject({
+        await expect(store.use(checkpoint, 'weights', copied), `${part}: ${size} bytes`).rejects.toMatchObject({
           code: 'CHECKPOINT_INCOMPLETE',
           retriable: true,
         })
         await writeFile(part, whole)
       }
     }
-    expect(values(await store.get(single))).toEqual(expected(3))
-    expect(values(await store.get(many))).toEqual(expected(4))
+    expect(await store.use(single, 'weights', copied)).toEqual(expected(3))
+    expect(await store.use(many, 'weights', copied)).toEqual(expected(4))
   })
 
   it('is waited for where a file of it is not there, or holds another training state', async () => {
     const missing = { path: join(folder.path, 'nowhere.safetensors'), digest: '00' }
-    await expect(readCheckpoint(missing, description, 'weights')).rejects.toMatchObject({
+    await expect(read(missing)).rejects.toMatchObject({
       code: 'CHECKPOINT_INCOMPLETE',
     })
     const [older, newer] = [await sharded(6), await sharded(7)]
     await writeFile(older.shards[0]!, await readFile(newer.shards[0]!))
-    await expect(readCheckpoint(older, description, 'weights')).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPLETE' })
+    await expect(read(older)).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPLETE' })
   })
 
   it('does not lead out of its folder', async () => {
     const { path } = await sharded(8)
     await writeFile(path, JSON.stringify({ weight_map: { 'embed.weight': '../elsewhere.safetensors' } }))
-    await expect(readCheckpoint({ path, digest: '00' }, description, 'weights')).rejects.toThrow('no index of shards')
+    await expect(read({ path, digest: '00' })).rejects.toThrow('no index of shards')
   })
 
   const another: Tensors = [['layers.1.weight', { shape: [2, 2], data: new Float32Array(4) }]]
@@ -147,7 +150,7 @@ describe('a checkpoint', () => {
       'lm_head.weight',
     ],
   ])('that %s is refused for good', async (_, content, reason) => {
-    const failure = readCheckpoint(await written(content), description, 'weights')
+    const failure = read(await written(content))
     await expect(failure).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining(reason) })
   })
 
@@ -158,7 +161,7 @@ describe('a checkpoint', () => {
       ['layers.0.self_attn.rotary_emb.inv_freq', { shape: [2], data: new Float32Array(2) }],
       ['h.0.attn.bias', { shape: [1], data: new Float32Array(1) }],
     ]
-    const found = await readCheckpoint(await written(content), describing({ vocab_size: 3 }), 'weights')
+    const found = await read(await written(content), describing({ vocab_size: 3 }))
     expect(values(found)).toEqual(expected(9))
   })
 })
@@ -168,25 +171,58 @@ describe('the store of checkpoints', () => {
 
   it('keeps those used last as far as memory goes, the very last always', async () => {
     const checkpoints = [await written(tensors(1)), await written(tensors(2)), await written(tensors(3))]
+    // What is kept is there without its file.
+    const isKept = async (store: CheckpointStore, k: number) => {
+      const { path } = checkpoints[k]!
+      await rename(path, `${path}.away`)
+      try {
+        return (await store.use(checkpoints[k]!, 'weights', copied)).size > 0
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CHECKPOINT_INCOMPLETE' })
+        return false
+      } finally {
+        await rename(`${path}.away`, path)
+      }
+    }
     const store = new CheckpointStore(description, 2 * bytesEach)
-    const [first, second] = [await store.get(checkpoints[0]!), await store.get(checkpoints[1]!)]
-    expect(await store.get(checkpoints[0]!)).toBe(first)
-    const third = await store.get(checkpoints[2]!)
-    expect(await store.get(checkpoints[2]!)).toBe(third)
-    expect(await store.get(checkpoints[0]!)).toBe(first)
-    expect(await store.get(checkpoints[1]!)).not.toBe(second)
+    for (const k of [0, 1, 0, 2]) expect(await store.use(checkpoints[k]!, 'weights', copied)).toEqual(expected(k + 1))
+    expect([await isKept(store, 2), await isKept(store, 0), await isKept(store, 1)]).toEqual([true, true, false])
 
     const tight = new CheckpointStore(description, 1)
-    const only = await tight.get(checkpoints[0]!)
-    expect(await tight.get(checkpoints[0]!)).toBe(only)
-    await tight.get(checkpoints[1]!)
-    expect(await tight.get(checkpoints[0]!)).not.toBe(only)
+    await tight.use(checkpoints[0]!, 'weights', copied)
+    expect(await isKept(tight, 0)).toBe(true)
+    await tight.use(checkpoints[1]!, 'weights', copied)
+    expect([await isKept(tight, 1), await isKept(tight, 0)]).toEqual([true, false])
   })
 
   it('reads a checkpoint once for all that ask at the same time', async () => {
     const checkpoint = await written(tensors(1))
     const store = new CheckpointStore(description, bytesEach)
-    const [a, b] = await Promise.all([store.get(checkpoint), store.get(checkpoint)])
+    const same = async (found: ReadonlyMap<string, FloatTensor>) => found
+    const [a, b] = await Promise.all([store.use(checkpoint, 'weights', same), store.use(checkpoint, 'weights', same)])
     expect(a).toBe(b)
+  })
+
+  it('writes over the memory of those it no longer keeps, but never while it is in use', async () => {
+    const store = new CheckpointStore(description, bytesEach)
+    const memory = new Set<unknown>()
+    const noted = async (found: ReadonlyMap<string, FloatTensor>) => {
+      for (const { data } of found.values()) memory.add(data.buffer)
+      return values(found)
+    }
+    const held = Promise.withResolvers<void>()
+    const long = store.use(await written(tensors(50)), 'weights', async (found) => {
+      await held.promise
+      return noted(found)
+    })
+    for (let n = 0; n < 20; n++) {
+      expect(await store.use(await written(tensors(100 + n)), 'weights', noted)).toEqual(expected(100 + n))
+      const broken = { path: join(folder.path, 'nowhere.safetensors'), digest: `${n}` }
+      await expect(store.use(broken, 'weights', noted)).rejects.toThrow('not whole')
+    }
+    held.resolve()
+    expect(await long).toEqual(expected(50))
+    // Three tensors of the one in use, and of the one that is kept.
+    expect(memory.size).toBe(6)
   })
 })
