@@ -6,7 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{schemas,topologies,services,deploy,simulation,docs}/**/*.test.ts'],
+          include: ['test/{schemas,topologies,services,deploy,simulation,docs,mutants}/**/*.test.ts'],
           testTimeout: 30_000,
         },
       },

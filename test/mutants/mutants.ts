@@ -1,0 +1,114 @@
+/** A deliberate mistake: one place of one file, changed. The tests must notice. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+  /** Tests that are run on it, after those of all mutants; by default these alone. */
+  readonly tests?: readonly string[]
+}
+
+/** What is run on every mutant: the pure topologies, their simulation, and the loop of a station. */
+export const suite = ['test/topologies', 'test/simulation', 'test/services/runtime/station.test.ts']
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'offset gate removed: an actor folds before it has read what the closing counts',
+    file: 'topologies/rounds/collect.ts',
+    find: 'closed === undefined || !this.#reached(closed.rewardOffsets)) return',
+    replace: 'closed === undefined) return',
+  },
+  {
+    name: 'deduplication removed: the last answer counts',
+    file: 'topologies/rounds/ledger.ts',
+    find: "    if (entry.answer !== undefined && entry.answer.offset <= offset) return 'duplicate'\n",
+    replace: '',
+  },
+  {
+    name: 'late rewards counted',
+    file: 'topologies/rounds/ledger.ts',
+    find: 'answer !== undefined && answer.offset < (limitOf.get(answer.partition) ?? 0)',
+    replace: 'answer !== undefined && limitOf.size >= 0',
+  },
+  {
+    name: 'sum in arrival order',
+    file: 'topologies/rounds/ledger.ts',
+    find: '        .sort(([a], [b]) => (a < b ? -1 : 1))\n',
+    replace: '        .sort(([, a], [, b]) => a.answer!.offset - b.answer!.offset)\n',
+  },
+  {
+    name: "state and offsets in two records: an actor goes on where the group's offset says",
+    file: 'topologies/stations/actor.ts',
+    find: 'return this.#restored?.inputOffsets.find((offset) => offset.partition === partition)?.offsetNext ?? 0',
+    replace: 'return undefined as unknown as number',
+  },
+  {
+    name: 'a restored actor folds its last round again',
+    file: 'topologies/rounds/collect.ts',
+    find: 'if (round > this.#roundDone) this.#file(round, delivered)',
+    replace: 'if (round >= this.#roundDone) this.#file(round, delivered)',
+  },
+  {
+    name: 'top-k with >= threshold: everything that ties is taken',
+    file: 'topologies/selection/plan.ts',
+    find: 'level.documents > remaining.amount',
+    replace: 'level.documents < 0',
+  },
+  {
+    name: 'an opening that may be written is decided anew',
+    file: 'topologies/console/console.ts',
+    find: 'this.#opening ?? (await this.#decideOpening(due))',
+    replace: 'await this.#decideOpening(due)',
+  },
+  {
+    name: 'a closing that may be written is decided anew',
+    file: 'topologies/console/console.ts',
+    find: 'this.#closing ?? this.#decideClosing(round)',
+    replace: 'this.#decideClosing(round)',
+  },
+  {
+    name: 'requests not deduplicated: a restarted console opens its last round again',
+    file: 'topologies/console/console.ts',
+    find: '    const roundLast = Math.max(-1, ...this.#opened.keys())\n',
+    replace: '    const roundLast = Math.max(-1, ...this.#closed.keys())\n',
+  },
+  {
+    name: 'the sink says how far it is before it has written',
+    file: 'topologies/stations/label-sink.ts',
+    find: '    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n    await this.#store.cover(coveredBy(batch))\n',
+    replace:
+      '    await this.#store.cover(coveredBy(batch))\n    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n',
+  },
+  {
+    name: 'the corpus keeps the last of several labels',
+    file: 'topologies/memory-store.ts',
+    find: 'before === undefined || at.offset < before.offset',
+    replace: 'before === undefined || at.offset >= before.offset',
+  },
+  {
+    name: 'a selection sees labels beyond its offsets',
+    file: 'topologies/memory-store.ts',
+    find: 'at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)',
+    replace: 'at !== undefined && limits.has(`${topic}[${at.partition}]`)',
+  },
+  {
+    name: 'transaction omitted: ingest writes documents and state one after the other',
+    file: 'services/ingest/writer.ts',
+    find: '    await this.#producer.transaction(async (send) => {\n      await send(records)\n    })\n',
+    replace: '    for (const record of records) await this.#producer.send([record])\n',
+    tests: ['test/services/ingest/ingest.test.ts'],
+  },
+  {
+    name: 'dead letters written after the decision that skips their records',
+    file: 'services/runtime/station.ts',
+    find: '    await deadLetters.send()\n    return await write()\n',
+    replace: '    return await write()\n',
+  },
+  {
+    name: 'dead letters not written before the offset is committed',
+    file: 'services/runtime/station.ts',
+    find: '      if (batch.length > 0) await running.process(batch)\n      await deadLetters.send()\n',
+    replace: '      if (batch.length > 0) await running.process(batch)\n      void deadLetters.send()\n',
+  },
+]
