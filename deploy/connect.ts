@@ -6,6 +6,7 @@ import { type Addresses, createCorpusTopics, openRuntime } from '../services/hos
 import { closeAll, type Service } from '../services/host/services.ts'
 import { systemClock } from '../services/runtime/clock.ts'
 import { type Config, loadConfig } from '../services/runtime/config.ts'
+import { credentialsOf } from '../services/runtime/credentials.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
 import { Metrics } from '../services/runtime/metrics/metrics.ts'
@@ -31,7 +32,7 @@ export function configOf({ env, folder }: Context, { config, data }: GlobalOptio
 }
 
 /** The addresses that configuration and environment name; undefined where they name no brokers. */
-export function namedAddresses(config: Config): Addresses | undefined {
+export function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | undefined {
   if (config.kafka.brokers.length === 0) return undefined
   const { registry, clickhouse } = config
   if (registry.url === undefined || clickhouse.url === undefined) {
@@ -44,6 +45,7 @@ export function namedAddresses(config: Config): Addresses | undefined {
     registryUrl: registry.url,
     clickhouseUrl: clickhouse.url,
     ...(clickhouse.database !== undefined && { database: clickhouse.database }),
+    credentials: credentialsOf(config, env),
   }
 }
 
@@ -82,7 +84,7 @@ export const watched = ({ tracing }: Pick<Config, 'tracing'>, measured?: { metri
 
 export async function connect(context: Context, options: GlobalOptions, serving?: { metrics: boolean }) {
   const config = configOf(context, options)
-  const named = namedAddresses(config)
+  const named = namedAddresses(config, context.env)
   const found = named === undefined ? running(context, config) : { addresses: named, config, pid: undefined }
   if (found === undefined) {
     throw new WinnowError('UNREACHABLE', `no cluster is named, and none runs here on ${config.dataFolder}`, {
@@ -107,7 +109,7 @@ export async function connect(context: Context, options: GlobalOptions, serving?
 
 export async function connectOrStart(context: Context, options: GlobalOptions, onFailure: (error: unknown) => void) {
   const config = configOf(context, options)
-  if (namedAddresses(config) !== undefined || running(context, config) !== undefined)
+  if (namedAddresses(config, context.env) !== undefined || running(context, config) !== undefined)
     // What ends soon is not worth a port that a service would want, unless it is given one.
     return await connect(context, options, { metrics: config.metrics.port !== undefined })
   // A model that is missing is told before anything is started.

@@ -1,5 +1,6 @@
 import type { CliContext } from '../services/cli/context.ts'
 import { buildProgram, runProgram } from '../services/cli/program.ts'
+import { acls } from './acls/command.ts'
 import { connect, connectOrStart } from './connect.ts'
 import { demo } from './demo/command.ts'
 import { dev } from './dev/command.ts'
@@ -23,5 +24,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)
 })
-const code = await runProgram(buildProgram(context, [dev(context), demo(context)]), process.argv.slice(2))
+const code = await runProgram(
+  buildProgram(context, [dev(context), demo(context), acls(context)]),
+  process.argv.slice(2),
+)
 process.exitCode = code === 0 ? exitCode : code

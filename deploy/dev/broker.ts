@@ -27,6 +27,8 @@ export interface JavaProgram {
   ports: Ports
   /** Settings of the broker over those of a single node: several nodes, another address that clients are told. */
   properties?: Readonly<Record<string, string>>
+  /** Options of the tool that formats its folder: the first users. */
+  formatOptions?: readonly string[]
   /** Told of the process before it is ready. */
   started(identity: ProcessIdentity): void
 }
@@ -118,7 +120,11 @@ async function format(program: JavaProgram, jars: string, configuration: string)
     // A class archive can be used here, but one in the making is the broker's.
     const options = program.options.filter((option) => !option.startsWith('-XX:ArchiveClassesAtExit'))
     const tool = [...brokerHeap, ...options, loggingOption, '-cp', classpath(jars), 'kafka.tools.StorageTool']
-    await run(program.java, [...tool, 'format', '-t', clusterId, '-c', configuration, '--ignore-formatted'])
+    await run(program.java, [
+      ...tool,
+      ...['format', '-t', clusterId, '-c', configuration, '--ignore-formatted'],
+      ...(program.formatOptions ?? []),
+    ])
   }
   return clusterId
 }

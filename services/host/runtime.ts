@@ -4,10 +4,12 @@ import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.
 import { migrate } from '../runtime/clickhouse/migrate.ts'
 import { type Codec, createCodec } from '../runtime/codec.ts'
 import type { Config } from '../runtime/config.ts'
+import type { Credentials } from '../runtime/credentials.ts'
 import { createKafka } from '../runtime/kafka/kafkajs.ts'
 import type { Kafka, TopicDefinition } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
+import { registryClient } from '../runtime/registry.ts'
 
 /** Where the parts are. */
 export interface Addresses {
@@ -15,6 +17,7 @@ export interface Addresses {
   readonly registryUrl: string
   readonly clickhouseUrl: string
   readonly database?: string
+  readonly credentials?: Credentials
 }
 
 /** How what goes on is seen from outside. */
@@ -36,12 +39,14 @@ export interface Runtime {
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
 export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
-  const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log })
-  const codec = await createCodec({ registry: addresses.registryUrl, records: allRecords })
-  const { database } = addresses
+  const { database, credentials = {} } = addresses
+  const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log, ...credentials.kafka })
+  const registry = registryClient(addresses.registryUrl, credentials.registry)
+  const codec = await createCodec({ registry, records: allRecords })
   const clickHouse = await createClickHouse({
     url: addresses.clickhouseUrl,
     ...(database !== undefined && { database }),
+    ...credentials.clickHouse,
   })
   try {
     await migrate(clickHouse.sql)

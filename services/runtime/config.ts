@@ -39,6 +39,9 @@ const defaultLabelers: ActorsInput = {
 
 const positiveCount = z.int().min(1)
 
+const withoutPassword = (url: string) => !/^[a-z][a-z0-9+.-]*:\/\/[^/@]*:[^/@]+@/i.test(url)
+const passwordRule = 'must not hold a password: secrets are in the environment, or in files that it names'
+
 /** The whole of winnow.yaml; what is said of each key here is its reference (docs/winnow-yaml.md) and what an editor shows. */
 export const configSchema = z.strictObject({
   kafka: z
@@ -47,16 +50,43 @@ export const configSchema = z.strictObject({
         .array(z.string().min(1))
         .default([])
         .describe('Addresses of your brokers, host:port. None: winnow dev starts one here'),
+      tls: z.boolean().default(false).describe('Whether the brokers are spoken to over TLS'),
+      ca: z.string().optional().describe("File with the certificates to trust, PEM; left out: the system's"),
+      certificate: z.string().optional().describe('File with the certificate of this client, PEM (mutual TLS)'),
+      key: z.string().optional().describe('File with the key of that certificate, PEM'),
+      sasl: z
+        .enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'])
+        .optional()
+        .describe(
+          'How to log in. The password is in WINNOW_KAFKA_PASSWORD, the token of oauthbearer in WINNOW_KAFKA_TOKEN, or in the file that the same with _FILE names',
+        ),
+      username: z.string().min(1).optional().describe('Who logs in by plain or scram'),
     })
     .prefault({})
     .describe('Kafka'),
   registry: z
-    .strictObject({ url: z.url().optional().describe('Address of your registry; needed where brokers are named') })
+    .strictObject({
+      url: z.url().optional().describe('Address of your registry; needed where brokers are named'),
+      username: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Who logs in; the password is in WINNOW_REGISTRY_PASSWORD, or in the file of WINNOW_REGISTRY_PASSWORD_FILE',
+        ),
+    })
     .prefault({})
     .describe("The schema registry, any that speaks Confluent's interface"),
   clickhouse: z
     .strictObject({
-      url: z.string().optional().describe('http://user:password@host:8123; needed where brokers are named'),
+      url: z.string().optional().describe('http://host:8123 or https://host:8443; needed where brokers are named'),
+      username: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Who logs in; the password is in WINNOW_CLICKHOUSE_PASSWORD, or in the file of WINNOW_CLICKHOUSE_PASSWORD_FILE',
+        ),
       database: z.string().optional().describe("Its database; left out, the user's own"),
     })
     .prefault({})
@@ -152,8 +182,14 @@ export interface Config extends Omit<z.output<typeof configSchema>, 'actors'> {
 /** Environment variables, and the place in the configuration that each one overrides. */
 export const environment = {
   WINNOW_BROKERS: 'kafka.brokers',
+  WINNOW_KAFKA_TLS: 'kafka.tls',
+  WINNOW_KAFKA_CA: 'kafka.ca',
+  WINNOW_KAFKA_SASL: 'kafka.sasl',
+  WINNOW_KAFKA_USERNAME: 'kafka.username',
   WINNOW_REGISTRY_URL: 'registry.url',
+  WINNOW_REGISTRY_USERNAME: 'registry.username',
   WINNOW_CLICKHOUSE_URL: 'clickhouse.url',
+  WINNOW_CLICKHOUSE_USERNAME: 'clickhouse.username',
   WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
   WINNOW_DATA: 'dataFolder',
   WINNOW_METRICS_PORT: 'metrics.port',
@@ -164,6 +200,7 @@ export const environment = {
 /** How a variable's text becomes a value that is no text. A number that is none stays as it is, for the schema to name it. */
 const readAs: Readonly<Partial<Record<string, (text: string) => unknown>>> = {
   'kafka.brokers': (text) => text.split(',').map((one) => one.trim()),
+  'kafka.tls': (text) => (text === 'true' || text === 'false' ? text === 'true' : text),
   'metrics.port': (text) => (/^\d+$/.test(text) ? Number(text) : text),
 }
 
@@ -176,6 +213,7 @@ export function loadConfig(
 ): Config {
   const { env = process.env, folder = process.cwd() } = options
   const { file, given } = configFile({ folder, ...options })
+  refusePassword(file, given)
   const parsed = namingWhere(file, env, () => parseConfigWith(configSchema, withEnvironment(given, env)))
   const baseFolder = file === undefined ? folder : dirname(file)
   const dataFolder = resolve(
@@ -194,6 +232,19 @@ export function configFile({ file: named, folder = process.cwd() }: { file?: str
   const fallback = join(folder, 'winnow.yaml')
   const file = named === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, named)
   return { file, given: file === undefined ? {} : (readYaml(file) ?? {}) }
+}
+
+/** A file is copied, shown and committed: an address with a password may stand in the environment alone. */
+function refusePassword(file: string | undefined, given: unknown): void {
+  const sections = given as Partial<Record<string, { url?: unknown }>>
+  for (const section of ['registry', 'clickhouse']) {
+    const url = sections[section]?.url
+    if (typeof url !== 'string' || withoutPassword(url)) continue
+    const variable = `WINNOW_${section.toUpperCase()}_PASSWORD`
+    throw new WinnowError('CONFIGURATION', `${file}: ${section}.url: ${passwordRule}`, {
+      hint: `Set ${section}.username, and ${variable} or ${variable}_FILE.`,
+    })
+  }
 }
 
 /** Puts the file before what is wrong in it, and says which variables had a part in it. */

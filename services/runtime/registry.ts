@@ -10,9 +10,12 @@ import { WinnowError } from './errors.ts'
 export type RegistryClient = Pick<Client, 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
 
 /** `mock://...` gives a registry in memory, for tests; it checks no compatibility. */
-export const registryClient = (url: string): RegistryClient =>
+export const registryClient = (url: string, login?: { username: string; password: string }): RegistryClient =>
   SchemaRegistryClient.newClient({
     baseURLs: [url],
+    ...(login !== undefined && {
+      basicAuthCredentials: { credentialsSource: 'USER_INFO', userInfo: `${login.username}:${login.password}` },
+    }),
     maxRetries: 3,
     retriesWaitMs: 200,
     retriesMaxWaitMs: 1000,

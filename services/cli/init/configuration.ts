@@ -57,7 +57,7 @@ export function configurationText({ brokers, registry, clickhouse, partitions }:
       ? `# Where your own Kafka, schema registry and ClickHouse are. Left out, winnow dev starts them here.
 # kafka: { brokers: [broker-1:9092, broker-2:9092] }
 # registry: { url: http://registry:8081 }
-# clickhouse: { url: http://user:password@clickhouse:8123, database: winnow }
+# clickhouse: { url: http://clickhouse:8123, username: winnow, database: winnow }
 `
       : `# Where Kafka, the schema registry and ClickHouse are.
 ${stringify({ kafka: { brokers: own }, registry: { url: registry }, clickhouse: { url: clickhouse } })}`

@@ -21,8 +21,14 @@ const requestTimeoutMs = 300_000
  * (chDB's own connection for the client leaks settings between calls and gives 64-bit integers as JavaScript numbers).
  * Does not connect; `client.ping()` does.
  */
-export async function createClickHouse(options: { url: string; database?: string }): Promise<ClickHouse> {
-  const { url, database } = options
+export async function createClickHouse(options: {
+  url: string
+  database?: string
+  /** Instead of those in the address. */
+  username?: string
+  password?: string
+}): Promise<ClickHouse> {
+  const { url, database, username = '', password = '' } = options
   if (url.startsWith('chdb:')) {
     const engine = await ChdbEngine.open(url.slice('chdb:'.length))
     const front = await startFront(engine)
@@ -41,17 +47,20 @@ export async function createClickHouse(options: { url: string; database?: string
       hint: 'For example WINNOW_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123',
     })
   }
-  return connect(url, database)
+  return connect(url, database, { username, password })
 }
 
-function connect(address: string, database: string | undefined): ClickHouse {
+function connect(address: string, database: string | undefined, login = { username: '', password: '' }): ClickHouse {
   const url = new URL(address)
-  const { username, password } = url
+  const [username, password] =
+    login.username === ''
+      ? [decodeURIComponent(url.username), decodeURIComponent(url.password)]
+      : [login.username, login.password]
   url.username = ''
   url.password = ''
   const client = createClient({
     url: url.href,
-    ...(username !== '' && { username: decodeURIComponent(username), password: decodeURIComponent(password) }),
+    ...(username !== '' && { username, password }),
     ...(database !== undefined && { database }),
     request_timeout: requestTimeoutMs,
     // Long lists of ids do not fit into an address.

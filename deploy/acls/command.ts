@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../../services/cli/context.ts'
+import { credentialsOf } from '../../services/runtime/credentials.ts'
+import { WinnowError } from '../../services/runtime/errors.ts'
+import { createConnection } from '../../services/runtime/kafka/connection.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { configOf } from '../connect.ts'
+import { commandOf, entryOf, permissionsOf, serviceNames } from './acls.ts'
+
+interface Options extends GlobalOptions {
+  readonly principal?: string
+  readonly actor?: string
+  readonly run?: string
+  readonly apply?: boolean
+}
+
+/** `winnow acls`: the permissions of deploy/acls/acls.yaml, as commands of Kafka's own tool or applied. */
+export const acls = (context: CliContext): Command =>
+  clusterCommand('acls', 'the permissions that a service needs on a cluster with an authorizer')
+    .argument('<service>', `one of ${serviceNames.join(', ')}`)
+    .option('--principal <principal>', 'who runs it (default: User:winnow-SERVICE)')
+    .option('--actor <name>', 'the actor of a labeler')
+    .option('--run <name>', 'the run of a station or trainer')
+    .option('--apply', 'gives the permissions, as the user of the configuration, instead of printing commands')
+    .addHelpText(
+      'after',
+      example('winnow acls ingest', 'winnow acls labeler --actor topic --principal User:labelers --apply'),
+    )
+    .action(async (service: string, options: Options) => {
+      const { principal = `User:winnow-${service}`, actor, run } = options
+      const permissions = permissionsOf(service, {
+        ...(actor !== undefined && { actor }),
+        ...(run !== undefined && { run }),
+      })
+      if (!options.apply) {
+        return await print(context.stdout, permissions.map((one) => `${commandOf(principal, one)}\n`).join(''))
+      }
+      const config = configOf(context, options)
+      if (config.kafka.brokers.length === 0) {
+        throw new WinnowError('CONFIGURATION', 'no brokers are named', {
+          hint: 'Set kafka.brokers in winnow.yaml, or WINNOW_BROKERS. What winnow dev starts has no authorizer.',
+        })
+      }
+      const { kafka } = credentialsOf(config, context.env)
+      const log = createLog('winnow', context.env.WINNOW_LOG_LEVEL ?? 'warn')
+      const connection = createConnection({ brokers: config.kafka.brokers, clientId: 'winnow-acls', log, ...kafka })
+      try {
+        const admin = await connection.admin()
+        const acl = permissions.map((one) => entryOf(principal, one))
+        await connection.attempt('give the permissions', () => admin.createAcls({ acl }))
+        context.stderr.write(`${principal} has ${permissions.length} permissions of ${service}\n`)
+      } finally {
+        await connection.close()
+      }
+    })

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { commandOf, permissionsOf, serviceNames } from '../../../deploy/acls/acls.ts'
+import { dataflow, edgeStations } from '../../../topologies/dataflow.ts'
+import { tinyRun } from '../../topologies/loop.ts'
+
+const run = tinyRun()
+const topicsOf = (service: string, operation: string, actor?: string) =>
+  permissionsOf(service, { run: run.name, ...(actor !== undefined && { actor }) })
+    .filter((one) => one.kind === 'topic' && one.operation === operation)
+    .map(({ name, prefixed }) => ({ name, prefixed }))
+
+/** `actor shape` is a station of the service actor, for actor shape. */
+function serviceOf(station: string): { service: string; actor?: string } {
+  if (station === 'label sink') return { service: 'label-sink' }
+  const [service, actor] = station.split(' ') as [string, string | undefined]
+  return { service, ...(actor !== undefined && { actor }) }
+}
+
+const stations = [
+  ...dataflow(run),
+  ...edgeStations(run).map((station) => ({ ...station, restoreFrom: [] as readonly string[] })),
+]
+
+test.each(stations)('$name may read and write what the dataflow says, and write nothing else', (station) => {
+  const { service, actor } = serviceOf(station.name)
+  const covers = (granted: { name: string; prefixed: boolean }[], topic: string) =>
+    granted.some(({ name, prefixed }) => (prefixed ? topic.startsWith(name) : topic === name))
+  for (const topic of [...station.reads, ...station.restoreFrom])
+    expect(covers(topicsOf(service, 'Read', actor), topic), topic).toBe(true)
+  const written = topicsOf(service, 'Write', actor)
+  for (const topic of station.writes) expect(covers(written, topic), topic).toBe(true)
+  // A station on Kafka keeps what it cannot read in dead letters, which the dataflow does not show of every one.
+  const allowed = new Set<string>([...station.writes, 'winnow.dead-letters'])
+  expect(written.filter(({ name, prefixed }) => prefixed || !allowed.has(name))).toEqual([])
+})
+
+test('no service but the admin creates, alters or deletes', () => {
+  for (const service of serviceNames.filter((name) => name !== 'admin')) {
+    const operations = permissionsOf(service, { run: 'r', actor: 'a' }).map(({ operation }) => operation)
+    expect(operations.filter((one) => ['Create', 'Alter', 'AlterConfigs', 'Delete'].includes(one))).toEqual([])
+  }
+})
+
+test('a permission is a command of Kafka’s own tool', () => {
+  const [, , read] = permissionsOf('labeler', { actor: 'topic' })
+  expect(commandOf('User:x', read!)).toBe(
+    `kafka-acls.sh --bootstrap-server "$BROKERS" --add --allow-principal 'User:x' --operation Read --topic 'winnow.documents'`,
+  )
+})
+
+test('a service of an actor or run wants its name', () => {
+  expect(() => permissionsOf('labeler', {})).toThrow(/permissions of labeler are those of one actor/)
+  expect(() => permissionsOf('console', {})).toThrow(/of one run/)
+  expect(() => permissionsOf('nobody', {})).toThrow(/there is no service nobody/)
+})
