@@ -1,0 +1,291 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SASLOptions } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import {
+  allRecords,
+  Document,
+  labelsTopic,
+  type Manifest,
+  Progress,
+  runTopics,
+  type TopicSpec,
+  topics,
+} from '../../schemas/index.ts'
+import { type Codec, createCodec } from '../../services/runtime/codec.ts'
+import { createKafka, type KafkaOptions } from '../../services/runtime/kafka/kafkajs.ts'
+import type { Kafka } from '../../services/runtime/kafka/port.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { groupIdOf, runStation } from '../../services/runtime/station.ts'
+import { dataflow, type Ports } from '../../topologies/dataflow.ts'
+import { MemoryStore } from '../../topologies/memory-store.ts'
+import { readAll, until } from '../support/kafka.ts'
+import { type SecureBroker, startSecureBroker, unsecuredToken } from '../support/secure-broker.ts'
+import { documents, rewardOf, subcategoryOf, tinyRun } from '../topologies/loop.ts'
+
+const services = ['ingest', 'labeler', 'label-sink', 'influence', 'actor', 'console', 'trainer', 'reader', 'admin']
+const passwordOf = (user: string) => `secret-of-${user}`
+const log = createLog('test', 'error')
+const root = join(import.meta.dirname, '../..')
+
+const started = await startSecureBroker(Object.fromEntries(services.map((user) => [user, passwordOf(user)])))
+const missing = typeof started === 'string' ? started : undefined
+const broker = started as SecureBroker
+const run = tinyRun({}, { sampleDocuments: 2 })
+const folder = mkdtempSync(join(tmpdir(), 'winnow-security-'))
+afterAll(async () => {
+  if (missing === undefined) await broker.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+type Login = Pick<KafkaOptions, 'sasl' | 'ssl'>
+
+const scram = (user: string): SASLOptions => ({
+  mechanism: 'scram-sha-256',
+  username: user,
+  password: passwordOf(user),
+})
+
+function client(address: string, login: Login): Kafka {
+  const kafka = createKafka({ brokers: [address], clientId: 'test', log, ...login })
+  onTestFinished(() => kafka.close())
+  return kafka
+}
+const as = (user: string) => client(broker.sasl, { sasl: scram(user) })
+
+/** The program itself, as a person runs it. */
+function winnow(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const { PATH, HOME } = process.env
+    const own = { PATH, HOME, ...env }
+    execFile(
+      process.execPath,
+      [join(root, 'deploy/bin.mjs'), ...args],
+      { cwd: folder, env: own },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), output: out + err })
+      },
+    )
+  })
+}
+
+describe.skipIf(missing !== undefined)(
+  `a broker with logins and permissions${missing ? ` (skipped: ${missing})` : ''}`,
+  () => {
+    beforeAll(async () => {
+      const kafka = createKafka({ brokers: [broker.open], clientId: 'test', log })
+      const specs: TopicSpec[] = [
+        ...Object.values(topics),
+        ...run.selection.actors.map(({ name }) => labelsTopic(name)),
+        ...Object.values(runTopics(run.name)),
+      ]
+      await kafka.createTopics(
+        specs.map(({ name, partitions, cleanup, retentionMs }) => ({
+          name,
+          partitions: partitions === 'corpus' ? 2 : partitions,
+          cleanup,
+          retentionMs,
+        })),
+      )
+      await kafka.close()
+      for (const service of services) {
+        const actors = service === 'labeler' ? run.selection.actors.map(({ name }) => name) : ['any']
+        for (const actor of actors) {
+          const args = [
+            'acls',
+            service,
+            '--principal',
+            `User:${service}`,
+            '--actor',
+            actor,
+            '--run',
+            run.name,
+            '--apply',
+          ]
+          const { code, output } = await winnow(args, { WINNOW_BROKERS: broker.open })
+          expect(code, output).toBe(0)
+        }
+      }
+    }, 120_000)
+
+    const mechanisms: SASLOptions[] = [
+      { mechanism: 'plain', username: 'reader', password: passwordOf('reader') },
+      scram('reader'),
+      { mechanism: 'scram-sha-512', username: 'reader', password: passwordOf('reader') },
+      { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: unsecuredToken('reader') }) },
+    ]
+
+    test.each(mechanisms)('$mechanism logs in', async (sasl) => {
+      expect(await client(broker.sasl, { sasl }).topicNames()).toContain(topics.documents.name)
+    })
+
+    test.skipIf(missing === undefined && broker.tls === undefined)(
+      'TLS with a certificate of one’s own logs in by every mechanism (skipped without openssl)',
+      async () => {
+        const ssl = { ca: readFileSync(broker.ca, 'utf8') }
+        for (const sasl of mechanisms) {
+          expect(await client(broker.tls!, { sasl, ssl }).topicNames()).toContain(topics.documents.name)
+        }
+        // A broker whose certificate nobody vouches for is not spoken to.
+        await expect(client(broker.tls!, { sasl: mechanisms[0]!, ssl: {} }).topicNames()).rejects.toMatchObject({
+          code: 'UNREACHABLE',
+        })
+      },
+    )
+
+    test('a wrong password is a mistake of configuration, and not repeated in the message', async () => {
+      const wrong = client(broker.sasl, { sasl: { mechanism: 'plain', username: 'reader', password: 'wrong-secret' } })
+      const refusal = await wrong.topicNames().catch((error: unknown) => error)
+      expect(refusal).toMatchObject({ code: 'CONFIGURATION', message: expect.not.stringContaining('wrong-secret') })
+    })
+
+    test('every station of the dataflow does its work with the permissions of its service alone', async () => {
+      const codec = await createCodec({ registry: 'mock://security', records: allRecords })
+      const failures: unknown[] = []
+      const closing = await startStations(codec, failures)
+      await write(as('ingest'), codec, 'winnow-ingest')
+      const manifests = async () => {
+        const decided = await readAll(as('reader'), runTopics(run.name).consoleState.name)
+        const values = await Promise.all(decided.map(({ value }) => codec.decode(value!)))
+        return values.filter(({ record }) => record === 'Manifest').map(({ value }) => (value as Manifest).round)
+      }
+      await until(async () => failures.length > 0 || (await manifests()).includes(0))
+      await report(as('trainer'), codec)
+      await until(async () => failures.length > 0 || (await manifests()).includes(1))
+      await Promise.all(closing.map((close) => close()))
+      expect(failures).toEqual([])
+      expect(await manifests()).toEqual([0, 1])
+    })
+
+    test.each([
+      ['labeler', topics.documents.name],
+      ['influence', runTopics(run.name).actorState.name],
+      ['actor', runTopics(run.name).rewards.name],
+      ['trainer', runTopics(run.name).selections.name],
+      ['reader', topics.deadLetters.name],
+    ])('%s may not write to %s', async (service, topic) => {
+      const producer = await as(service).producer()
+      await expect(producer.send([{ topic, key: 'k', value: Buffer.from('v') }])).rejects.toMatchObject({
+        code: 'CONFIGURATION',
+      })
+    })
+
+    test('a service may not read what is not its own, nor write as the console of a run', async () => {
+      await expect(readAll(as('labeler'), runTopics(run.name).rewards.name)).rejects.toThrow(/ermission|uthoriz/)
+      await expect(as('trainer').producer({ transactionalId: groupIdOf('console', run.name) })).rejects.toThrow()
+    })
+
+    test('secrets are in no output, at the most talkative level, and in no dead letter', async () => {
+      const password = passwordOf('admin')
+      const registryPassword = `registry-${randomUUID()}`
+      const passwordFile = join(folder, 'registry-password')
+      writeFileSync(passwordFile, `${registryPassword}\n`)
+      writeFileSync(
+        join(folder, 'rows.jsonl'),
+        '{"text":"a row","meta":{"redpajama_set_name":"RedPajamaC4"}}\nno row\n',
+      )
+      const env = {
+        WINNOW_LOG_LEVEL: 'trace',
+        WINNOW_BROKERS: broker.sasl,
+        WINNOW_KAFKA_SASL: 'scram-sha-512',
+        WINNOW_KAFKA_USERNAME: 'admin',
+        WINNOW_KAFKA_PASSWORD: password,
+        WINNOW_REGISTRY_URL: inject('registryUrl'),
+        WINNOW_REGISTRY_USERNAME: 'registrar',
+        WINNOW_REGISTRY_PASSWORD_FILE: passwordFile,
+        WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
+      }
+      const runs = [
+        await winnow(['status'], env),
+        await winnow(['config', 'show'], env),
+        await winnow(['status'], { ...env, WINNOW_KAFKA_PASSWORD: 'wrong-secret' }),
+        await winnow(['status'], { ...env, WINNOW_REGISTRY_URL: 'http://127.0.0.1:1/apis/ccompat/v7' }),
+      ]
+      expect(runs.map(({ code }) => code)).toEqual([0, 0, 3, 4])
+      const letters = await readAll(as('reader'), topics.deadLetters.name)
+      const everything = [...runs.map(({ output }) => output), ...letters.map(({ value }) => `${value}`)].join('\n')
+      expect(everything.length).toBeGreaterThan(1000)
+      for (const secret of [password, registryPassword, 'wrong-secret']) {
+        expect(everything).not.toContain(secret)
+        expect(everything).not.toContain(Buffer.from(secret).toString('base64'))
+      }
+    })
+  },
+)
+
+async function write(kafka: Kafka, codec: Codec, transactionalId: string): Promise<void> {
+  const producer = await kafka.producer({ transactionalId })
+  await producer.transaction(async (send) => {
+    await send(
+      documents.map((value) => ({
+        topic: topics.documents.name,
+        key: `${value.docId}`,
+        value: codec.encode(Document, value),
+      })),
+    )
+  })
+}
+
+async function report(kafka: Kafka, codec: Codec): Promise<void> {
+  const step = run.updateSteps
+  const value: Progress = {
+    run: run.name,
+    step,
+    tokens: step,
+    round: 0,
+    position: 7,
+    trainLoss: 1,
+    referenceLoss: null,
+    corpusLoss: null,
+    checkpoint: { path: 'p', digest: 'd', step },
+  }
+  const producer = await kafka.producer()
+  await producer.send([
+    { topic: runTopics(run.name).progress.name, key: run.name, value: codec.encode(Progress, value) },
+  ])
+}
+
+async function startStations(codec: Codec, failures: unknown[]): Promise<(() => Promise<void>)[]> {
+  const docIdOf = new Map(documents.map(({ text, docId }) => [text, docId]))
+  const ports: Ports = {
+    store: new MemoryStore(),
+    labelModel: (actor) => ({
+      actor,
+      version: 'v1',
+      label: async (inputs) =>
+        inputs.map(({ text }) => ({ ok: true, subcategory: subcategoryOf(actor, docIdOf.get(text)!), score: 1 })),
+    }),
+    influence: {
+      graphDigest: 'g',
+      estimator: 'e',
+      projectionSeed: '0',
+      score: async ({ digest }, texts) => texts.map((text) => rewardOf(digest, docIdOf.get(text)!)),
+    },
+    console: {
+      columns: run.selection.actors.map(({ name }) => ({ actor: name, version: 'v1', topic: labelsTopic(name).name })),
+      selections: { selection: () => Promise.reject(new Error('nothing asks for reads')) as never },
+      now: () => Date.now(),
+    },
+  }
+  return await Promise.all(
+    dataflow(run).map(async (station) => {
+      const service = station.name === 'label sink' ? 'label-sink' : station.name.split(' ')[0]!
+      const own = ['labeler', 'label-sink'].includes(service) ? undefined : run.name
+      const groupId = groupIdOf(service === 'labeler' ? `${station.name} v1` : station.name, own)
+      const handle = await runStation({
+        station,
+        build: (output) => station.build(ports, output),
+        kafka: as(service),
+        codec,
+        log,
+        groupId,
+        ...(service === 'console' && { transactionalId: groupId, tickMs: 200 }),
+        onFailure: (error) => failures.push(error),
+      })
+      return () => handle.close()
+    }),
+  )
+}
