@@ -53,6 +53,12 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
       cause: error,
     })
   }
+  if ([...chain(error)].some(({ name }) => name === 'KafkaJSSASLAuthenticationError')) {
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: the brokers do not know this login (${reason}).`, {
+      hint: 'Check kafka.sasl, kafka.username and WINNOW_KAFKA_PASSWORD or WINNOW_KAFKA_TOKEN.',
+      cause: error,
+    })
+  }
   if (isDefinite(error)) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: ${reason}`, {
       hint: `The brokers (${brokers.join(', ')}) answered with a refusal: check their settings and permissions.`,
