@@ -160,13 +160,15 @@ describe.skipIf(missing !== undefined)(
       expect(await manifests()).toEqual([0, 1])
     })
 
-    test.each([
+    const foreign: [service: string, topic: string][] = [
       ['labeler', topics.documents.name],
       ['influence', runTopics(run.name).actorState.name],
       ['actor', runTopics(run.name).rewards.name],
       ['trainer', runTopics(run.name).selections.name],
       ['reader', topics.deadLetters.name],
-    ])('%s may not write to %s', async (service, topic) => {
+    ]
+
+    test.each(foreign)('%s may not write to %s', async (service, topic) => {
       const writing = async () => {
         const producer = await as(service).producer()
         await producer.send([{ topic, key: 'k', value: Buffer.from('v') }])
