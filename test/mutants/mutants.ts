@@ -76,9 +76,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the sink says how far it is before it has written',
     file: 'topologies/stations/label-sink.ts',
-    find: '    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n    await this.#store.cover(coveredBy(batch))\n',
+    find: '    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n    await this.#store.cover(coveredBy(batch, reached))\n',
     replace:
-      '    await this.#store.cover(coveredBy(batch))\n    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n',
+      '    await this.#store.cover(coveredBy(batch, reached))\n    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n',
   },
   {
     name: 'the corpus keeps the last of several labels',
@@ -89,8 +89,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a selection sees labels beyond its offsets',
     file: 'topologies/memory-store.ts',
-    find: 'at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)',
-    replace: 'at !== undefined && limits.has(`${topic}[${at.partition}]`)',
+    find: 'at !== undefined && at.offset < (limits',
+    replace: 'at !== undefined && -1 < (limits',
   },
   {
     name: 'transaction omitted: ingest writes documents and state one after the other',
@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letters not written before the offset is committed',
     file: 'services/runtime/station.ts',
-    find: '      if (batch.length > 0) await running.process(batch)\n      await deadLetters.send()\n',
-    replace: '      if (batch.length > 0) await running.process(batch)\n      void deadLetters.send()\n',
+    find: '      await running.process(batch, reachedBy(records))\n      await deadLetters.send()\n',
+    replace: '      await running.process(batch, reachedBy(records))\n      void deadLetters.send()\n',
   },
 ]
