@@ -14,6 +14,8 @@ export interface RunningStation extends Processor {
   restore?(records: readonly Delivered[]): void
   /** Where to start reading an input; undefined: where the group's committed offset says. */
   startOffset?(topic: string, partition: number): number
+  /** Of a station that shares its group's offsets: up to where its state says that everything is done. Reading never begins after that. */
+  doneBefore?(topic: string, partition: number): Promise<number>
   start?(): Promise<void>
   /** Called now and then: for what time brings about. */
   tick?(): Promise<void>

@@ -168,6 +168,10 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     const consumer = await kafka.consume({
       groupId,
       topics: station.reads,
+      ...(running.doneBefore && {
+        doneBefore: (topic, partition) =>
+          persistently('the start', async () => (await running.doneBefore?.(topic, partition)) ?? 0),
+      }),
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       onBatch: (records) => exclusively(() => processBatch(records)),
       onFailure: fail,

@@ -30,6 +30,12 @@ export class LabelSink implements Processor {
     await this.#store.cover(coveredBy(batch, reached))
   }
 
+  /** Its rows say how far it has come, not the group's offsets, which anybody may move; nor do they speak of a database that is new. */
+  async doneBefore(topic: string, partition: number): Promise<number> {
+    const covered = await this.#store.covered()
+    return covered.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
+  }
+
   #acceptable(delivered: Delivered<Label>): boolean {
     const { actor, subcategory, docId, score, version } = delivered.value
     if (labelsTopic(actor).name !== delivered.topic) {

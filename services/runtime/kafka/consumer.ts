@@ -46,6 +46,8 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   const eachBatch = async ({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload) => {
     if (!isRunning() || isStale()) return
     const { topic, partition } = batch
+    const from = await skipped(topic, partition, Number(batch.firstOffset()))
+    if (from !== undefined) return consumer.seek({ topic, partition, offset: String(from) })
     const records = batch.messages.map(({ offset, key, value, headers }) => ({
       topic,
       partition,
@@ -73,6 +75,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   })
   consumer.on(consumer.events.COMMIT_OFFSETS, () => reach('committed offsets'))
   seekAtJoin(consumer, options.startOffset)
+  const skipped = skippedOffsets(consumer, options.doneBefore)
 
   await connection
     .attempt(`read ${options.topics.join(', ')}`, async () => {
@@ -122,4 +125,21 @@ function seekAtJoin(consumer: KafkajsConsumer, startOffset: ConsumeOptions['star
     }
     held = given
   })
+}
+
+/** For the first batch of a partition that was given to this member: where to begin instead, if what lies before it is not all done. */
+function skippedOffsets(consumer: KafkajsConsumer, doneBefore: ConsumeOptions['doneBefore']) {
+  let asked = new Set<string>()
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    const given = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => `${topic}[${partition}]`),
+    )
+    asked = new Set(given.filter((place) => asked.has(place)))
+  })
+  return async (topic: string, partition: number, first: number): Promise<number | undefined> => {
+    if (doneBefore === undefined || asked.has(`${topic}[${partition}]`)) return undefined
+    const done = await doneBefore(topic, partition)
+    asked.add(`${topic}[${partition}]`)
+    return done < first ? done : undefined
+  }
 }

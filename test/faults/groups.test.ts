@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
+import { repeatsOf } from './cases.ts'
+import { addDocuments, expectSunk, openPipeline } from './pipeline.ts'
+import { Service } from './service.ts'
+import { type StationChildOptions, stationOptions } from './stations.ts'
+import { renewCorpusTopics } from './topics.ts'
+import { openDatabase, openWorld, type World } from './world.ts'
+
+const world: World = await openWorld()
+beforeEach(() => renewCorpusTopics(world))
+afterAll(() => world.close())
+
+test('a stranger who moves the offsets of a group makes its station neither skip nor double anything', async ({
+  onTestFinished,
+}) => {
+  const { runtime, failures, start, group } = await openPipeline(await openDatabase(), onTestFinished)
+  const groupId = `${group}.label-sink`
+  const first = await start('label sink')
+  await expectSunk(runtime, await addDocuments(runtime, 300))
+  await first.close()
+  await addDocuments(runtime, 300)
+  const move = async (where: (end: number) => number) => {
+    const ends = await runtime.kafka.endOffsets(topics.documents.name)
+    const partitions = ends.map((end, partition) => ({ partition, offset: `${where(end)}` }))
+    await world.admin.setOffsets({ groupId, topic: topics.documents.name, partitions })
+  }
+  // Past everything that the sink has not seen yet.
+  await move((end) => end)
+  await addDocuments(runtime, 300)
+  const second = await start('label sink')
+  await expectSunk(runtime, 900)
+  await second.close()
+  // And back to the beginning.
+  await move(() => 0)
+  const third = await start('label sink')
+  await addDocuments(runtime, 10)
+  await expectSunk(runtime, 910)
+  await third.close()
+  expect(failures).toEqual([])
+})
+
+test('members that join and leave every two seconds double nothing, and the work goes on', async ({
+  onTestFinished,
+}) => {
+  const stormMs = process.env.WINNOW_FAULT_SOAK === '1' ? 60_000 : 14_000
+  const { runtime, failures, start } = await openPipeline(await openDatabase(), onTestFinished)
+  await start('label sink')
+  let documents = 0
+  let storming = true
+  const written = (async () => {
+    while (storming) {
+      documents = await addDocuments(runtime, 40)
+      await sleep(150)
+    }
+  })()
+  const sunk = async (): Promise<number> => {
+    const [row] = await runtime.clickHouse.sql.query<{ n: string }>('SELECT uniqExact(doc) AS n FROM corpus')
+    return Number(row!.n)
+  }
+  const before = await sunk()
+  for (let passedMs = 0; passedMs < stormMs; passedMs += 2000) {
+    const guest = await start('label sink')
+    await sleep(2000)
+    await guest.close()
+  }
+  const progress = (await sunk()) - before
+  storming = false
+  await written
+  expect(progress).toBeGreaterThan(200)
+  await expectSunk(runtime, documents)
+  expect(failures).toEqual([])
+})
+
+const zombies = Array.from({ length: repeatsOf({ landing: 1, soak: 10 }) }, (_, repeat) => repeat)
+
+test.for(zombies)(
+  'a label sink that is stopped over its session and wakes again changes nothing (%d)',
+  async (_, { onTestFinished }) => {
+    const addresses = await openDatabase()
+    const { runtime, start, group, failures } = await openPipeline(addresses, onTestFinished)
+    const documents = await addDocuments(runtime, 600)
+    const crash = { point: 'store before addDocuments', visit: 2, signal: 'SIGSTOP' } as const
+    const options: StationChildOptions = { station: 'label sink', addresses, group, crash }
+    const zombie = new Service('label sink', 'station-child.ts', options)
+    onTestFinished(() => zombie.kill())
+    await zombie.said(`reached ${crash.point}`)
+    // The coordinator misses it after ten seconds; until then nobody else gets its partitions.
+    await world.evict(stationOptions('label sink', group).groupId)
+    await start('label sink')
+    await expectSunk(runtime, documents)
+    const covered = await runtime.store.covered()
+    zombie.signal('SIGCONT')
+    await sleep(3000)
+    await expectSunk(runtime, documents)
+    expect(await runtime.store.covered()).toEqual(covered)
+    await zombie.stop()
+    expect(failures).toEqual([])
+  },
+)
