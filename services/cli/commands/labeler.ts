@@ -1,9 +1,12 @@
 import { Command, Option } from 'commander'
+import { z } from 'zod'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { type Comparison, compareFiles, compareVersions, labelVersions } from '../../labeler/commands/compare.ts'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
 import { labelCommand } from '../../labeler/commands/label.ts'
 import { trainCommand } from '../../labeler/commands/train.ts'
+import { type FeatureSpec, featureSpec } from '../../labeler/hashed/features.ts'
+import { defaultFeatures } from '../../labeler/train.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
@@ -21,6 +24,16 @@ interface Annotated {
   readonly data: string
   readonly text: string[]
   readonly field?: string
+}
+
+interface Training {
+  readonly task: Task
+  readonly classes?: string[]
+  readonly auxiliaryFields?: string[]
+  readonly wordGrams: number
+  readonly characterGrams?: string[]
+  readonly seed: number
+  readonly out: string
 }
 
 const names = (text: string): string[] => text.split(',').map((name) => name.trim())
@@ -66,7 +79,13 @@ const train = (context: CliContext): Command =>
     .option('--field <name>', 'field of the annotations (default: the only one with numbers, or with names)')
     .option('--classes <names>', 'in their order, separated by commas (default: those of the data)', names)
     .option('--auxiliary-fields <names>', 'fields of meta whose labels help, separated by commas', names)
-    .option('--seed <n>', 'seed of the folds', naturalNumber, 0)
+    .option('--word-grams <n>', 'words of an n-gram at most: 0, 1 or 2', naturalNumber, defaultFeatures.wordGrams)
+    .option(
+      '--character-grams <lengths>',
+      'lengths of n-grams of characters, separated by commas (default: none)',
+      names,
+    )
+    .option('--seed <n>', 'seed of the folds and of the validation part', naturalNumber, 0)
     .requiredOption('--out <folder>', 'takes model.json, weights.bin and cross-validation.json')
     .addHelpText(
       'after',
@@ -75,30 +94,33 @@ const train = (context: CliContext): Command =>
         'winnow labeler label --model model/ < documents.jsonl > labels.jsonl',
       ),
     )
-    .action(
-      async (
-        options: Annotated & { task: Task; classes?: string[]; auxiliaryFields?: string[]; seed: number; out: string },
-      ) => {
-        const { task, data, text, field, classes, auxiliaryFields, seed, out } = options
-        const model = await trainCommand(
-          {
-            kind: task,
-            annotations: data,
-            corpus: text,
-            ...(field !== undefined && { task: field }),
-            ...(classes !== undefined && { classes }),
-            ...(auxiliaryFields !== undefined && { auxiliaryFields }),
-            seed,
-            out,
-          },
-          (step) => context.stderr.write(`${step}\n`),
-        )
-        await print(
-          context.stdout,
-          `${json({ out, task: model.task, classes: model.classes, metrics: model.metrics })}\n`,
-        )
-      },
-    )
+    .action(async (options: Annotated & Training) => {
+      const { task, data, text, field, classes, auxiliaryFields, seed, out } = options
+      const features = featureSpec.partial().safeParse({
+        wordGrams: options.wordGrams,
+        ...(options.characterGrams && { characterGrams: options.characterGrams.map(Number) }),
+      })
+      if (!features.success)
+        throw new WinnowError('USAGE', `--word-grams or --character-grams: ${z.prettifyError(features.error)}`)
+      const model = await trainCommand(
+        {
+          kind: task,
+          annotations: data,
+          corpus: text,
+          ...(field !== undefined && { task: field }),
+          ...(classes !== undefined && { classes }),
+          ...(auxiliaryFields !== undefined && { auxiliaryFields }),
+          features: features.data as Partial<FeatureSpec>,
+          seed,
+          out,
+        },
+        (step) => context.stderr.write(`${step}\n`),
+      )
+      await print(
+        context.stdout,
+        `${json({ out, task: model.task, classes: model.classes, metrics: model.metrics })}\n`,
+      )
+    })
 
 const evaluate = (context: CliContext): Command =>
   annotated(

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openLabeler } from '../../../services/labeler/commands/choice.ts'
 import { evaluateCommand } from '../../../services/labeler/commands/evaluate.ts'
 import { labelCommand } from '../../../services/labeler/commands/label.ts'
 import { trainCommand } from '../../../services/labeler/commands/train.ts'
@@ -34,6 +35,36 @@ describe('training', () => {
       { name: 'theme', classes: ['theme 0', 'theme 1'] },
       { name: 'distilled', classes: toyClasses },
     ])
+  })
+
+  it('ends the fit where the validation part gets no better', () => {
+    const { training } = JSON.parse(readFileSync(join(toy.folder, 'topic', 'model.json'), 'utf8'))
+    expect(training.iterationsUsed).toBeGreaterThan(0)
+    expect(training.iterationsUsed).toBeLessThanOrEqual(training.iterations)
+  })
+
+  it('learns from n-grams of words and of characters', async () => {
+    const file = await trainCommand({ ...toy.options('both'), features: { bits: 12, characterGrams: [3, 4] } })
+    expect(file.features).toMatchObject({ wordGrams: 2, characterGrams: [3, 4] })
+    expect(file.rows).toBeGreaterThan(JSON.parse(readFileSync(join(toy.folder, 'topic', 'model.json'), 'utf8')).rows)
+    expect(file.metrics).toMatchObject({ accuracy: 1 })
+  })
+
+  it('takes labels in metadata as evidence where it was trained to, and says how it does with and without', async () => {
+    const options = toy.options('trusting')
+    const file = await trainCommand({ ...options, fit: { ...options.fit, metadataTrust: 0.9 } })
+    expect(file.auxiliary[0]).toMatchObject({ name: 'theme', trust: 0.9 })
+    expect(file.metrics).toMatchObject({ accuracy: 1, withMetadata: { accuracy: expect.any(Number) } })
+    const labeler = await openLabeler({ ...choice(), labeler: { kind: 'hashed', model: 'trusting' } })
+    // A text that says nothing, with each theme and with none that is known.
+    const metas = [{ theme: 'theme 0' }, { theme: 'theme 1' }, { theme: 'theme 2' }, null, {}]
+    const results = await labeler.label(metas.map((meta) => ({ text: 'and the 3', meta })))
+    await labeler.close()
+    const probabilityOf = (k: number) =>
+      results[k]!.ok && (results[k]!.subcategory === 0 ? results[k]!.score : 1 - results[k]!.score)
+    expect(probabilityOf(0)).toBeGreaterThan(probabilityOf(1) as number)
+    expect(results[3]).toEqual(results[2])
+    expect(results[4]).toEqual(results[2])
   })
 
   it('writes the confusion matrix beside the model', () => {
