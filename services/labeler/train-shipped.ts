@@ -37,7 +37,13 @@ async function main(folder: string, only: string | undefined): Promise<void> {
     auxiliaryFields,
   }
   const tasks = [
-    { task: 'topic', kind: 'classification', classes: topics, balance: 0.5, fit: { l2: 1e-3, iterations: 60, metadataTrust: 0.9 } },
+    {
+      task: 'topic',
+      kind: 'classification',
+      classes: topics,
+      balance: 0.5,
+      fit: { l2: 1e-3, iterations: 60, metadataTrust: 0.9 },
+    },
     { task: 'quality', kind: 'regression', classes: [], fit: { l2: 3e-4 } },
   ] as const
   for (const options of tasks) {
