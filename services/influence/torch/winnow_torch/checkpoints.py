@@ -11,6 +11,7 @@ import torch
 from .errors import WorkerError
 
 INDEX_SUFFIX = '.safetensors.index.json'
+SECOND_MOMENT = 'v.'
 DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16)
 
 
@@ -76,19 +77,20 @@ def _files(path, digest):
 
 
 def read_weights(path, digest, shapes, device, dtype):
-    """The tensors named in `shapes` (key -> shape) on the device; moments and whatever else is there are left out."""
+    """The tensors named in `shapes` (key -> shape) on the device; whatever else is there is left out. Adam's second moments,
+    v.KEY, which have no range to spare, keep float32 at least."""
     weights = {}
+    wide = torch.promote_types(dtype, torch.float32)
     for file in _files(path, digest):
         for key, tensor in file.tensors(shapes):
-            weights[key] = tensor.to(device=device, dtype=dtype, copy=True)
+            weights[key] = tensor.to(device=device, dtype=wide if key.startswith(SECOND_MOMENT) else dtype, copy=True)
     for key, shape in shapes.items():
         found = f'{list(weights[key].shape)}' if key in weights else 'missing'
         if found != f'{list(shape)}':
-            raise WorkerError(
-                'BAD_DATA',
-                f'{path} does not fit the model: {key} is {found}, expected {list(shape)}',
-                'Use a checkpoint of this model, or the graphs it was trained with.',
-            )
+            hint = 'Use a checkpoint of this model, or the graphs it was trained with.'
+            if found == 'missing' and key.startswith(SECOND_MOMENT):
+                hint = 'The checkpoint holds no moments of Adam; choose influence.preconditioner: none.'
+            raise WorkerError('BAD_DATA', f'{path} does not fit the model: {key} is {found}, expected {list(shape)}', hint)
     return weights
 
 

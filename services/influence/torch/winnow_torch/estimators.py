@@ -3,11 +3,17 @@
 import numpy as np
 import torch
 
+from .checkpoints import SECOND_MOMENT
+
 
 def normal_number(value):
     """As JavaScript writes it."""
     text = repr(float(value))
     return text.removesuffix('.0') if 'e' not in text else text.replace('e-0', 'e-')
+
+
+def _suffix(options):
+    return '' if options.preconditioner == 'none' else f'/{options.preconditioner}'
 
 
 def fisher_inverse(rows, damping):
@@ -35,31 +41,43 @@ def in_batches(sequences, tokens_max):
         yield batch
 
 
+# Added to the square root of a second moment, as the trainer does.
+EPSILON = 1e-8
+
+
+def preconditioned(gradient, weights):
+    """Divides each value by the square root of its second moment, as Adam does; the bias correction is one factor for all."""
+    return {key: value / (weights[f'{SECOND_MOMENT}{key}'].double().sqrt() + EPSILON) for key, value in gradient.items()}
+
+
 class Gradient:
-    """The inner product of the document's projected gradient with H^-1 times the task's mean one; `cosine` divides by norms."""
+    """The inner product of the document's projected gradient with H^-1 times the task's mean one; `cosine` divides by norms. With
+    Adam's preconditioner D the task's mean gradient is multiplied by D before it is projected: D is symmetric."""
 
     def __init__(self, model, options):
         self._model, self._options = model, options
         hessian = options.hessian if options.hessian == 'identity' else f'fisher-{normal_number(options.damping)}'
-        self.name = f'gradient/{options.normalize}/{hessian}'
+        self.name = f'gradient/{options.normalize}/{hessian}{_suffix(options)}'
 
-    def prepare(self, tasks):
+    def prepare(self, tasks, weights):
+        """Each task's direction, float64 [size of phi]."""
+        if self._options.preconditioner == 'adam':
+            return [self._preconditioned_mean(task, weights) for task in tasks]
         rows = [self._phi(task) for task in tasks]
-        inverse = (
-            (lambda vector: vector)
-            if self._options.hessian == 'identity'
-            else fisher_inverse(np.concatenate(rows), self._options.damping)
-        )
-        return [inverse(task.mean(0)) for task in rows]
+        means = [task.mean(0) for task in rows]
+        if self._options.hessian == 'identity':
+            return means
+        inverse = fisher_inverse(np.concatenate(rows), self._options.damping)
+        return [inverse(mean) for mean in means]
 
-    def score(self, directions, documents):
+    def score(self, directions, documents, weights):
         """Rewards [documents, tasks] of documents, each a list of windows."""
         phi = self._phi([window for windows in documents for window in windows])
         rewards = np.zeros((len(documents), len(directions)))
         at = 0
         for d, windows in enumerate(documents):
-            weights = np.array([window.targets for window in windows])
-            gradient = (weights / weights.sum()) @ phi[at : at + len(windows)]
+            targets = np.array([window.targets for window in windows])
+            gradient = (targets / targets.sum()) @ phi[at : at + len(windows)]
             at += len(windows)
             for t, direction in enumerate(directions):
                 product = gradient @ direction
@@ -67,6 +85,10 @@ class Gradient:
                     product /= np.linalg.norm(gradient) * np.linalg.norm(direction)
                 rewards[d, t] = product
         return rewards
+
+    def _preconditioned_mean(self, task, weights):
+        gradient = self._model.gradient([[sample] for sample in task], [1 / len(task)] * len(task))
+        return self._model.projected(preconditioned(gradient, weights), self._options.projection_seed)
 
     def _phi(self, sequences):
         phi = np.empty((len(sequences), self._model.phi_size))
@@ -76,14 +98,14 @@ class Gradient:
 
 
 class Probe:
-    """Each task's loss before minus after one plain gradient step on the document, all parameters moved; with `cosine` a step of
-    length `probe_step`, else of probe_step times the gradient."""
+    """Each task's loss before minus after one step down the document's gradient, plain or preconditioned, all parameters moved;
+    with `cosine` a step of length `probe_step`, else of probe_step times the gradient."""
 
     def __init__(self, model, options):
         self._model, self._options = model, options
-        self.name = f'probe/{options.normalize}/{normal_number(options.probe_step)}'
+        self.name = f'probe/{options.normalize}/{normal_number(options.probe_step)}{_suffix(options)}'
 
-    def prepare(self, tasks):
+    def prepare(self, tasks, weights):
         return tasks, [self._loss(task) for task in tasks]
 
     def score(self, prepared, documents, weights):
@@ -98,11 +120,13 @@ class Probe:
     def _stepped(self, weights, windows):
         targets = [window.targets for window in windows]
         gradient = self._model.gradient([[window] for window in windows], [count / sum(targets) for count in targets])
+        if self._options.preconditioner == 'adam':
+            gradient = preconditioned(gradient, weights)
         size = self._options.probe_step
         norm = torch.stack([value.square().sum() for value in gradient.values()]).sum().sqrt().item()
         if self._options.normalize == 'cosine' and norm > 0:
             size /= norm
-        return {key: (weight.double() - size * gradient[key]).to(weight.dtype) for key, weight in weights.items()}
+        return {key: (weights[key].double() - size * slope).to(weights[key].dtype) for key, slope in gradient.items()}
 
     def _loss(self, task):
         losses = [self._model.losses([task[i] for i in batch]) for batch in in_batches(task, self._options.batch_tokens)]

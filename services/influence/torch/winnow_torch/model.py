@@ -114,6 +114,15 @@ class Model:
         finally:
             self._network.requires_grad_(False)
 
+    def projected(self, gradient, seed):
+        """P_out^T W P_in of whole gradients W by checkpoint key, as `projected_gradients` orders them; numpy float64."""
+        parts = []
+        for (entry, _), (p_in, p_out) in zip(self._linears, self._projections_of(seed), strict=True):
+            slope = gradient[f'{entry["name"]}.weight']
+            slope = slope.T if entry.get('transposed') else slope
+            parts.append((p_out.double().T @ slope @ p_in.double()).flatten())
+        return torch.cat(parts).cpu().numpy()
+
     def _tensors(self, batch):
         """ids and mask [B, L], padded at the right with weight 0; a causal model does not look there."""
         length = max(len(sequence.ids) for sequence in batch)

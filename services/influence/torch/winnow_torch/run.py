@@ -14,6 +14,7 @@ KNOWN = {
     'windowsMax',
     'estimator',
     'hessian',
+    'preconditioner',
     'damping',
     'context',
     'overlap',
@@ -31,6 +32,7 @@ class Run:
     estimator: str
     normalize: str
     hessian: str
+    preconditioner: str
     damping: float
     probe_step: float
     combine: str
@@ -75,6 +77,7 @@ def parse_run(name, config, batch_tokens, mapped):
         estimator=influence.get('estimator', 'gradient'),
         normalize=influence['normalize'],
         hessian=influence.get('hessian', 'identity'),
+        preconditioner=influence.get('preconditioner', 'none'),
         damping=influence.get('damping', 0.1),
         probe_step=influence.get('probeStep', 0.01),
         combine=influence.get('combine', 'mean'),

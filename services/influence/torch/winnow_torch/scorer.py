@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoints import Checkpoints
+from .checkpoints import SECOND_MOMENT, Checkpoints
 from .estimators import Gradient, Probe
 from .model import Model, read_description
 from .sequences import UNITS_PER_TOKEN, Tokenizer, document_windows, read_reference
@@ -24,7 +24,10 @@ class Scorer:
         )
         self._tasks = [read_reference(path, self._tokenizer, run.context, run.samples_max) for path in run.references]
         self._model = Model(description, device, dtype)
-        self._checkpoints = Checkpoints(self._model.shapes, device, dtype, checkpoint_bytes_max)
+        shapes = self._model.shapes
+        if run.preconditioner == 'adam':
+            shapes = shapes | {f'{SECOND_MOMENT}{key}': shape for key, shape in shapes.items()}
+        self._checkpoints = Checkpoints(shapes, device, dtype, checkpoint_bytes_max)
         self._estimator = (Probe if run.estimator == 'probe' else Gradient)(self._model, run)
         self._prepared = OrderedDict()
         several = f'/{run.combine}-of-{len(self._tasks)}' if len(self._tasks) > 1 else ''
@@ -37,20 +40,19 @@ class Scorer:
         run = self._run
         weights = self._checkpoints.weights(self._mapped(path), digest)
         self._model.use(weights)
-        prepared = self._prepare(digest)
+        prepared = self._prepare(digest, weights)
         units = run.windows * run.context * UNITS_PER_TOKEN
         documents = [
             document_windows(self._tokenizer.ids(text, units), self._tokenizer.end_of_text, run.context, run.windows, run.overlap)
             for text in texts
         ]
-        more = (weights,) if run.estimator == 'probe' else ()
-        rewards = self._estimator.score(prepared, documents, *more)
+        rewards = self._estimator.score(prepared, documents, weights)
         combined = (np.max if run.combine == 'max' else np.mean)(rewards, axis=1).tolist()
         return list(zip(combined, rewards.tolist() if len(self._tasks) > 1 else [None] * len(texts), strict=True))
 
-    def _prepare(self, digest):
+    def _prepare(self, digest, weights):
         if digest not in self._prepared:
-            self._prepared[digest] = self._estimator.prepare(self._tasks)
+            self._prepared[digest] = self._estimator.prepare(self._tasks, weights)
             if len(self._prepared) > REFERENCES_MAX:
                 self._prepared.popitem(last=False)
         self._prepared.move_to_end(digest)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from winnow_torch.checkpoints import Checkpoints, read_weights
 from winnow_torch.errors import WorkerError
-from winnow_torch.estimators import Probe, fisher_inverse, in_batches
+from winnow_torch.estimators import Gradient, Probe, fisher_inverse, in_batches
 from winnow_torch.model import Model, read_description
 from winnow_torch.projection import random_words
 from winnow_torch.records import DecodeError, Reader, Writer, document_id, signed
@@ -94,22 +94,43 @@ class Estimators(unittest.TestCase):
             self.assertTrue(len(batch) == 1 or longest * len(batch) <= 60)
         self.assertEqual(len(list(in_batches(sequences, 1))), 6)
 
+    def test_with_second_moments_of_1_adam_changes_nothing_and_else_it_weighs_values(self):
+        for family in ('gpt2', 'llama-gqa'):
+            model = Model(read_description(FAMILIES / family), CPU, torch.float32)
+            weights = weights_of(model)
+            model.use(weights)
+            task, document = [sequence([1, 2, 3, 4, 5, 6]), sequence([3, 1, 4, 1, 5])], [sequence([9, 8, 7, 6])]
+            options = dict(normalize='none', hessian='identity', batch_tokens=1, projection_seed='7')
+
+            def reward(moments, model=model, weights=weights, task=task, document=document, options=options, **more):
+                estimator = Gradient(model, mock.Mock(**options, **more))
+                state = weights | {f'v.{key}': torch.full(shape, moments) for key, shape in model.shapes.items()}
+                return estimator.score(estimator.prepare([task], state), [document], state)[0, 0], estimator.name
+
+            plain, name = reward(1.0, preconditioner='none')
+            self.assertEqual(name, 'gradient/none/identity')
+            same, name = reward(1.0, preconditioner='adam')
+            self.assertEqual(name, 'gradient/none/identity/adam')
+            self.assertLess(abs(same / plain - 1), 1e-4)
+            quarter, _ = reward(16.0, preconditioner='adam')
+            self.assertLess(abs(quarter / plain * 4 - 1), 1e-4)
+
     def test_a_probe_puts_the_weights_back_to_the_bit(self):
         model = Model(read_description(FAMILIES / 'gpt2'), CPU, torch.float32)
         weights = weights_of(model)
         before = {key: value.clone() for key, value in weights.items()}
         model.use(weights)
         task = [sequence([1, 2, 3, 4, 5, 6])]
-        options = mock.Mock(normalize='none', probe_step=0.01, batch_tokens=1)
+        options = mock.Mock(normalize='none', probe_step=0.01, batch_tokens=1, preconditioner='none')
         probe = Probe(model, options)
         self.assertEqual(probe.name, 'probe/none/0.01')
-        rewards = probe.score(probe.prepare([task]), [task, [sequence([9, 8, 7])]], weights)
+        rewards = probe.score(probe.prepare([task], weights), [task, [sequence([9, 8, 7])]], weights)
         # A step on the reference itself helps it.
         self.assertGreater(rewards[0, 0], 0)
         self.assertEqual(rewards.shape, (2, 1))
         for key, value in weights.items():
             self.assertTrue(torch.equal(value, before[key]), key)
-        again = probe.score(probe.prepare([task]), [task], weights)
+        again = probe.score(probe.prepare([task], weights), [task], weights)
         self.assertEqual(again[0, 0], rewards[0, 0])
 
 
@@ -149,6 +170,15 @@ class Weights(unittest.TestCase):
         weights = self.read(path, digest)
         self.assertEqual(set(weights), {'a', 'b'})
         self.assertTrue(torch.equal(weights['a'], self.tensors['a']))
+
+    def test_second_moments_are_read_where_they_are_asked_for_and_never_in_bfloat16(self):
+        path, digest = self.save('one.safetensors', self.tensors | {'v.b': torch.full((4,), 1e-9)})
+        self.shapes['v.b'] = [4]
+        self.assertEqual(self.read(path, digest, torch.bfloat16)['v.b'].dtype, torch.float32)
+        self.shapes['v.a'] = [2, 3]
+        with self.assertRaises(WorkerError) as raised:
+            self.read(path, digest)
+        self.assertIn('preconditioner: none', raised.exception.hint)
 
     def test_bfloat16_is_read(self):
         path, digest = self.save('half.safetensors', {key: value.bfloat16() for key, value in self.tensors.items()})
