@@ -69,7 +69,7 @@ export const columnsOf = (run: RunConfig): LabelColumn[] =>
   run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))
 
 export interface RunHooks {
-  /** Threads that compute rewards. Default: 1. */
+  /** Threads that compute rewards; 0: other processes answer the requests. Default: 1. */
   readonly influenceWorkers?: number
   readonly onFailure: (error: unknown) => void
   readonly onConsole?: (event: ConsoleEvent) => void
@@ -98,7 +98,9 @@ async function startInto(
 ): Promise<void> {
   const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   // A control run asks for no rewards and needs no worker.
-  const influence = run.sampleDocuments === 0 ? undefined : await createRunInfluence(run, model, hooks.influenceWorkers)
+  const { influenceWorkers = 1 } = hooks
+  const answersHere = run.sampleDocuments > 0 && influenceWorkers > 0
+  const influence = answersHere ? await createRunInfluence(run, model, influenceWorkers) : undefined
   if (influence !== undefined) services.push(influence, await followCheckpoints(runtime, run, influence))
   const reader = await SelectionReader.open({
     ...runtime,

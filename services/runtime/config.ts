@@ -138,9 +138,13 @@ export const configSchema = z.strictObject({
     .describe('Prometheus metrics of every service'),
   influence: z
     .strictObject({
-      workers: positiveCount
+      workers: z
+        .int()
+        .min(0)
         .default(1)
-        .describe('Threads that compute rewards, each on one core; rewards do not depend on it'),
+        .describe(
+          'Threads that compute rewards, each on one core; rewards do not depend on it. 0: other processes answer (services/influence/torch)',
+        ),
       checkpointMiBMax: positiveCount
         .default(1024)
         .describe('Memory for the checkpoints used last, shared by the threads; what is in use always fits'),

@@ -48,7 +48,6 @@ export interface InfluenceWorld {
   rewards(run: RunConfig): Promise<{ partition: number; value: RewardValue }[]>
   deadLetters(run: RunConfig): Promise<DeadLetter[]>
   onnxWorker(run: RunConfig): Promise<StationHandle>
-  torchWorker(python: string, run: RunConfig, ...options: string[]): TorchWorker
 }
 
 export interface TorchWorker {
@@ -172,28 +171,26 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
         },
       }
     },
-    torchWorker(python, run, ...options) {
-      const places = ['--brokers', inject('brokers').join(','), '--registry', inject('registryUrl')]
-      const process_ = spawn(
-        python,
-        ['-m', 'winnow_torch', '--run', run.name, ...places, '--device', 'cpu', '--threads', '1', ...options],
-        {
-          cwd: workerFolder,
-          stdio: ['ignore', 'ignore', 'pipe'],
-          env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
-        },
-      )
-      let stderr = ''
-      process_.stderr!.on('data', (chunk) => {
-        stderr += chunk
-      })
-      onTestFinished(() => void process_.kill('SIGKILL'))
-      const exited = new Promise<{ code: number | null; stderr: string }>((resolve) =>
-        process_.on('close', (code) => resolve({ code, stderr })),
-      )
-      return { process: process_, exited }
-    },
   }
+}
+
+/** Runs `python -m winnow_torch` for a run, until it ends or the test does. */
+export function torchWorker(python: string, run: RunConfig, ...options: string[]): TorchWorker {
+  const places = ['--brokers', inject('brokers').join(','), '--registry', inject('registryUrl')]
+  const worker = spawn(
+    python,
+    ['-m', 'winnow_torch', '--run', run.name, ...places, '--device', 'cpu', '--threads', '1', ...options],
+    { cwd: workerFolder, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
+  )
+  let stderr = ''
+  worker.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  onTestFinished(() => void worker.kill('SIGKILL'))
+  const exited = new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    worker.on('close', (code) => resolve({ code, stderr })),
+  )
+  return { process: worker, exited }
 }
 
 /** Checkpoints after 2 and 4 steps. */

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { Reward } from '../../schemas/index.ts'
+import { type Reward, runTopics } from '../../schemas/index.ts'
+import { readRecordedRun, readTopic } from '../../services/host/recorded.ts'
+import { startRunStations, startTrainer, submitRun } from '../../services/host/run.ts'
+import { closeAll } from '../../services/host/services.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { until } from '../support/kafka.ts'
 import { pythonWith } from '../support/python.ts'
-import { type InfluenceWorld, openInfluenceWorld } from './torch-world.ts'
+import { fail, openWorld } from './loop-world.ts'
+import { type InfluenceWorld, openInfluenceWorld, torchWorker } from './torch-world.ts'
 
 const modules = ['torch', 'transformers', 'confluent_kafka', 'fastavro', 'tokenizers']
 const { python, missing } = pythonWith('services/influence/torch', modules)
@@ -20,7 +24,8 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
   it.each([
     ['one task, cosine', {}, false],
     ['Fisher, overlapping windows, two tasks', { hessian: 'fisher', windowsMax: 2, overlap: 6, combine: 'max' }, true],
-    ['probe', { estimator: 'probe' }, false],
+    ['Adam, one task', { preconditioner: 'adam' }, false],
+    ['probe', { estimator: 'probe', preconditioner: 'adam' }, false],
   ])('gives the rewards of the ONNX worker: %s', async (name, influence, twoTasks) => {
     const world = await openInfluenceWorld()
     const runs: RunConfig[] = []
@@ -37,7 +42,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     const onnx = await world.onnxWorker(byOnnx)
     await untilAnswered(world, byOnnx, asked)
     await onnx.close()
-    const { code, stderr } = await world.torchWorker(python!, byTorch, '--until-idle').exited
+    const { code, stderr } = await torchWorker(python!, byTorch, '--until-idle').exited
     expect(code, stderr).toBe(0)
 
     const expected = new Map((await world.rewards(byOnnx)).map((each) => [identity(each.value), each]))
@@ -72,7 +77,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     await untilAnswered(world, runs[0], 2)
     await until(async () => (await world.deadLetters(runs[0])).length === bad.length)
     await onnx.close()
-    const { code, stderr } = await world.torchWorker(python!, runs[1], '--until-idle').exited
+    const { code, stderr } = await torchWorker(python!, runs[1], '--until-idle').exited
     expect(code, stderr).toBe(0)
     expect(await world.rewards(runs[1])).toHaveLength(2)
 
@@ -89,13 +94,13 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     await world.ask(run, 0, 3)
     const first = await world.onnxWorker(run)
     await untilAnswered(world, run, 6)
-    const refused = await world.torchWorker(python!, run).exited
+    const refused = await torchWorker(python!, run).exited
     expect(refused.code, refused.stderr).toBe(3)
     expect(refused.stderr).toContain('End the ONNX workers of the run first')
     await first.close()
 
     await world.ask(run, 1, 3)
-    const torch = world.torchWorker(python!, run)
+    const torch = torchWorker(python!, run)
     await untilAnswered(world, run, 12)
     torch.process.kill('SIGTERM')
     const ended = await torch.exited
@@ -112,19 +117,39 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     )
   })
 
+  it('gives a run all its rewards where the stations have no worker of their own', async () => {
+    const { runtime, model, run: runOf } = await openWorld(30)
+    const run = runOf('by-torch', { budget: { documents: 10 } })
+    await submitRun(runtime, run)
+    const services = await startRunStations(runtime, run, model, { influenceWorkers: 0, onFailure: fail })
+    const worker = torchWorker(python!, run)
+    const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+    services.push(trainer)
+    await trainer.done
+    await closeAll(services)
+    worker.process.kill('SIGTERM')
+    const { code, stderr } = await worker.exited
+    expect(code, stderr).toBe(0)
+
+    expect((await readRecordedRun(runtime, run.name)).manifests).toHaveLength(3)
+    const rewards = (await readTopic(runtime, runTopics(run.name).rewards.name)).map(({ value }) => value as Reward)
+    expect(new Set(rewards.map(({ round }) => round))).toEqual(new Set([1, 2]))
+    for (const { estimator } of rewards) expect(estimator).toBe('gradient/cosine/identity/torch-float32')
+  })
+
   it('answers every request once when it is killed in the middle of its work', async () => {
     const world = await openInfluenceWorld()
     const run = await world.run('killed')
     const asked = 300
     await world.ask(run, 0, asked / 2)
     for (const answered of [1, 100]) {
-      const worker = world.torchWorker(python!, run, '--instance', 'one')
+      const worker = torchWorker(python!, run, '--instance', 'one')
       await untilAnswered(world, run, answered)
       worker.process.kill('SIGKILL')
       await worker.exited
       expect((await world.rewards(run)).length).toBeLessThan(asked)
     }
-    const { code, stderr } = await world.torchWorker(python!, run, '--instance', 'one', '--until-idle').exited
+    const { code, stderr } = await torchWorker(python!, run, '--instance', 'one', '--until-idle').exited
     expect(code, stderr).toBe(0)
     const rewards = (await world.rewards(run)).map(({ value }) => identity(value))
     expect(rewards).toHaveLength(asked)
