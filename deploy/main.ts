@@ -4,6 +4,7 @@ import { acls } from './acls/command.ts'
 import { connect, connectOrStart } from './connect.ts'
 import { demo } from './demo/command.ts'
 import { dev } from './dev/command.ts'
+import { doctor } from './doctor/command.ts'
 
 let exitCode = 0
 const context: CliContext = {
@@ -25,7 +26,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 const code = await runProgram(
-  buildProgram(context, [dev(context), demo(context), acls(context)]),
+  buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)]),
   process.argv.slice(2),
 )
 process.exitCode = code === 0 ? exitCode : code

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { exitCodes } from '../runtime/errors.ts'
 import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
 import { board } from './commands/board.ts'
+import { compare } from './commands/compare.ts'
 import { completion } from './commands/completion.ts'
 import { config } from './commands/config.ts'
 import { deadLetters } from './commands/dead-letters.ts'
@@ -13,10 +14,12 @@ import { init } from './commands/init.ts'
 import { labeler } from './commands/labeler.ts'
 import { replay } from './commands/replay.ts'
 import { run } from './commands/run.ts'
+import { select } from './commands/select.ts'
 import { simulate } from './commands/simulate.ts'
 import { status } from './commands/status.ts'
 import { tail } from './commands/tail.ts'
 import { top } from './commands/top.ts'
+import { topics } from './commands/topics.ts'
 import { topology } from './commands/topology.ts'
 import type { CliContext } from './context.ts'
 
@@ -41,6 +44,9 @@ export function buildProgram(context: CliContext, more: readonly Command[] = [])
     top,
     board,
     explain,
+    select,
+    compare,
+    topics,
     tail,
     deadLetters,
     replay,

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { demo } from '../../../deploy/demo/command.ts'
 import { dev } from '../../../deploy/dev/command.ts'
+import { doctor } from '../../../deploy/doctor/command.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { json } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
@@ -10,7 +11,7 @@ import { table } from '../../../services/cli/table.ts'
 /** Help touches nothing of it but standard error. */
 const written: string[] = []
 const context = { env: {}, stderr: { write: (text: string) => void written.push(text) } } as unknown as CliContext
-const program = () => buildProgram(context, [dev(context), demo(context)])
+const program = () => buildProgram(context, [dev(context), demo(context), doctor(context)])
 
 function* leaves(command: Command, path: string[] = []): Generator<{ path: string; command: Command }> {
   if (command.commands.length === 0) yield { path: path.join(' '), command }

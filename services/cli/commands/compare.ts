@@ -1,0 +1,83 @@
+import type { Command } from 'commander'
+import type { Manifest, Progress } from '../../../schemas/index.ts'
+import { readManifests, readProgress } from '../../host/recorded.ts'
+import { runNamed } from '../../host/run.ts'
+import { compareRounds } from '../../replay/compare.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { Counter } from '../../runtime/progress.ts'
+import { SelectionReader } from '../../trainer/selection-reader.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { fixed, percent, table } from '../table.ts'
+
+export const compare = (context: CliContext): Command =>
+  clusterCommand('compare', 'two runs side by side, round by round: selections in common, theta, losses at equal steps')
+    .argument('<run>', 'a run or a replay')
+    .argument('<other>', 'another one')
+    .option('--json', 'a JSON line for each round')
+    .addHelpText('after', example('winnow compare multi-actor-7 random-7'))
+    .action(async (a: string, b: string, options: GlobalOptions & { json?: boolean }) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        for (const name of [a, b]) await runNamed(runtime, name)
+        const [ofA, ofB] = await Promise.all([a, b].map((name) => readManifests(runtime, name)))
+        const [progressA, progressB] = await Promise.all([a, b].map((name) => readProgress(runtime, name)))
+        const pairs = ofA!.flatMap((manifest) => {
+          const other = ofB!.find(({ round }) => round === manifest.round)
+          return other === undefined ? [] : [[manifest, other] as const]
+        })
+        if (pairs.length === 0) throw new WinnowError('CONFIGURATION', `${a} and ${b} have no round in common yet`)
+        const open = (run: string) => SelectionReader.open({ ...runtime, run, reader: 'compare' })
+        const readers = await Promise.all([open(a), open(b)])
+        const progress = new Counter(context.stderr, systemClock, { doing: 'comparing', unit: 'rounds' })
+        const rounds = []
+        try {
+          for (const [i, [left, right]] of pairs.entries()) {
+            progress.at(i, pairs.length)
+            const { common, documents, same } = await compareRounds(left, right, ...readers)
+            rounds.push({
+              round: left.round,
+              same,
+              documents,
+              common,
+              theta: [thetaOf(left), thetaOf(right)],
+              referenceLoss: [lossAt(progressA!, left.step), lossAt(progressB!, right.step)],
+            })
+          }
+        } finally {
+          progress.clear()
+          await Promise.all(readers.map((reader) => reader.close()))
+        }
+        if (options.json) return await print(context.stdout, `${rounds.map((one) => json(one)).join('\n')}\n`)
+        const number = true
+        const columns = [
+          { title: 'round', number },
+          { title: 'in common', number },
+          { title: `theta of ${a}` },
+          { title: `of ${b}` },
+          { title: `reference loss of ${a}`, number },
+          { title: `of ${b}`, number },
+        ]
+        const rows = rounds.map(({ round, same, documents, common, theta, referenceLoss }) => [
+          `${round}`,
+          same ? 'all, same order' : `${common} of ${documents[0]} (${percent(common / Math.max(1, documents[0]))})`,
+          ...theta.map(inWords),
+          ...referenceLoss.map((loss) => fixed(loss, 4)),
+        ])
+        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+      } finally {
+        await close()
+      }
+    })
+
+const thetaOf = ({ actors, theta }: Manifest): Record<string, number> =>
+  Object.fromEntries(actors.map((actor, i) => [actor, theta[i]!]))
+
+const inWords = (theta: Record<string, number>): string =>
+  Object.entries(theta)
+    .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+    .join(' ')
+
+/** At the step at which a round was opened; null where it was not evaluated there. */
+const lossAt = (progress: readonly Progress[], step: number): number | null =>
+  progress.find((one) => one.step === step)?.referenceLoss ?? null

@@ -1,0 +1,58 @@
+import type { Command } from 'commander'
+import { readManifests } from '../../host/recorded.ts'
+import { runNamed } from '../../host/run.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { SelectionReader } from '../../trainer/selection-reader.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly run: string
+  readonly round?: number
+  readonly from: number
+  readonly documents?: number
+  readonly json?: boolean
+}
+
+export const select = (context: CliContext): Command =>
+  clusterCommand('select', 'the ids that a round of a run has selected, in the order in which trainers read them')
+    .requiredOption('--run <name>', 'the run')
+    .option('--round <n>', 'the round (default: the last one)', naturalNumber)
+    .option('--from <index>', 'global index to begin at', naturalNumber, 0)
+    .option('--documents <n>', 'how many (default: all)', naturalNumber)
+    .option('--json', 'JSON lines of index and id')
+    .addHelpText(
+      'after',
+      example('winnow select --run demo-7 --round 3 --documents 10', 'winnow select --run demo-7 > ids.txt'),
+    )
+    .action(async ({ run, round, from, documents, ...options }: Options) => {
+      const { runtime, close } = await context.connect(options)
+      try {
+        await runNamed(runtime, run)
+        const manifests = await readManifests(runtime, run)
+        const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
+        if (manifest === undefined)
+          throw new WinnowError(
+            'CONFIGURATION',
+            `run ${run} has not selected ${round === undefined ? 'anything' : `round ${round}`} yet`,
+            {
+              hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
+            },
+          )
+        const reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
+        const end = documents === undefined ? Number.POSITIVE_INFINITY : from + documents
+        let index = from
+        try {
+          for await (const ids of reader.chunks(manifest, from)) {
+            const wanted = ids.slice(0, end - index)
+            const lines = wanted.map((docId, i) => (options.json ? json({ index: index + i, docId }) : `${docId}`))
+            if (lines.length > 0) await print(context.stdout, `${lines.join('\n')}\n`)
+            index += ids.length
+            if (index >= end) break
+          }
+        } finally {
+          await reader.close()
+        }
+      } finally {
+        await close()
+      }
+    })
