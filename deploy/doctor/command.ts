@@ -70,7 +70,7 @@ async function examine(context: CliContext, options: GlobalOptions): Promise<Fin
   const found = [...machine, config.finding, labelers.finding, await disk(value.dataFolder)]
   const named = await attempt(
     'addresses',
-    async () => namedAddresses(value),
+    async () => namedAddresses(value, context.env),
     () => 'complete',
   )
   if (!named.finding.ok) return [...found, named.finding]

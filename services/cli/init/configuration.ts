@@ -26,8 +26,12 @@ export const defaultAnswers: Answers = {
 }
 
 const withBrokers = ({ brokers }: Answers) => brokers !== ''
-const refuseUrl = (answer: string) =>
-  /^https?:\/\/\S+$/.test(answer) ? undefined : 'an address begins with http:// or https://'
+const refuseUrl = (answer: string) => {
+  if (!/^https?:\/\/\S+$/.test(answer)) return 'an address begins with http:// or https://'
+  return /^https?:\/\/[^/]*@/.test(answer)
+    ? 'without a login: who logs in is a username, and the password is in the environment'
+    : undefined
+}
 
 export const questions: Readonly<Record<keyof Answers, Question>> = {
   brokers: {

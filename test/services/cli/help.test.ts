@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { acls } from '../../../deploy/acls/command.ts'
 import { demo } from '../../../deploy/demo/command.ts'
 import { dev } from '../../../deploy/dev/command.ts'
 import { doctor } from '../../../deploy/doctor/command.ts'
@@ -11,7 +12,7 @@ import { table } from '../../../services/cli/table.ts'
 /** Help touches nothing of it but standard error. */
 const written: string[] = []
 const context = { env: {}, stderr: { write: (text: string) => void written.push(text) } } as unknown as CliContext
-const program = () => buildProgram(context, [dev(context), demo(context), doctor(context)])
+const program = () => buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)])
 
 function* leaves(command: Command, path: string[] = []): Generator<{ path: string; command: Command }> {
   if (command.commands.length === 0) yield { path: path.join(' '), command }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { acls } from '../../../deploy/acls/command.ts'
 import { demo } from '../../../deploy/demo/command.ts'
 import { dev } from '../../../deploy/dev/command.ts'
 import { doctor } from '../../../deploy/doctor/command.ts'
@@ -68,6 +69,10 @@ export async function winnowInside(args: readonly string[], folder: string): Pro
     },
   }
   const context = outside as unknown as CliContext
-  const code = await runProgram(buildProgram(context, [dev(context), demo(context), doctor(context)]), args, outside)
+  const code = await runProgram(
+    buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)]),
+    args,
+    outside,
+  )
   return { code: code === 0 ? own : code, stderr }
 }
