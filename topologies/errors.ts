@@ -16,6 +16,7 @@ export const errorCodes = {
   USAGE: { exit: exitCodes.usage, retriable: false },
   CONFIGURATION: { exit: exitCodes.configuration, retriable: false },
   UNREACHABLE: { exit: exitCodes.unreachable, retriable: true },
+  STORAGE_FULL: { exit: exitCodes.unreachable, retriable: false },
   BAD_DATA: { exit: exitCodes.badData, retriable: false },
   NORMALIZATION: { exit: exitCodes.badData, retriable: false },
   SCHEMA_INCOMPATIBLE: { exit: exitCodes.configuration, retriable: false },

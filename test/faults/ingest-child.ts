@@ -20,6 +20,7 @@ const { systemClock } = await import('../../services/runtime/clock.ts')
 const { createCodec } = await import('../../services/runtime/codec.ts')
 const { reach } = await import('../../services/runtime/crash-points.ts')
 const { createKafka } = await import('../../services/runtime/kafka/kafkajs.ts')
+const { exitCodeOf, printError } = await import('../../services/runtime/lifecycle.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
 type Producer = import('../../services/runtime/kafka/port.ts').Producer
 
@@ -38,15 +39,20 @@ async function producer(given?: { transactionalId?: string }): Promise<Producer>
   return watched<Producer>('producer', { send: real.send, close: real.close, transaction })
 }
 
-await ingest({
-  paths: options.paths,
-  kafka: { ...kafka, producer },
-  codec: await createCodec({ registry: options.addresses.registryUrl, records: [Source, Document, DeadLetter] }),
-  log,
-  clock: systemClock,
-  progress: { ...noProgress, read: () => reach('decoded') },
-  nameOptions: { prefix: options.prefix },
-  limits: { rowsMax: 25 },
-})
-say('done')
-await kafka.close()
+try {
+  await ingest({
+    paths: options.paths,
+    kafka: { ...kafka, producer },
+    codec: await createCodec({ registry: options.addresses.registryUrl, records: [Source, Document, DeadLetter] }),
+    log,
+    clock: systemClock,
+    progress: { ...noProgress, read: () => reach('decoded') },
+    nameOptions: { prefix: options.prefix },
+    limits: { rowsMax: 25 },
+  })
+  say('done')
+  await kafka.close()
+} catch (error) {
+  printError(error)
+  process.exit(exitCodeOf(error))
+}

@@ -139,6 +139,12 @@ function translate(sql: string, error: unknown): Error {
       cause: error,
     })
   }
+  if (/NOT_ENOUGH_SPACE|No space left on device|not enough space/i.test(message)) {
+    return new WinnowError('STORAGE_FULL', `ClickHouse has no room left: ${message.trim()}`, {
+      hint: 'Make room on its disk and start again: what was not written comes again.',
+      cause: error,
+    })
+  }
   const kind = error instanceof ClickHouseError ? ` ${error.type ?? ''}` : ''
   const head = sql.replace(/\s+/g, ' ').slice(0, 200)
   return new WinnowError('UNEXPECTED', `ClickHouse refused a statement:${kind} ${message.trim()} (${head})`, {
