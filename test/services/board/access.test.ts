@@ -1,0 +1,67 @@
+import fastify from 'fastify'
+import { expect, test } from 'vitest'
+import { guard, tokenFor } from '../../../services/board/access.ts'
+
+function boardWith(token: string | undefined) {
+  const server = fastify()
+  guard(server, token)
+  server.get('/', async () => 'page')
+  server.get('/api/snapshot', async () => 'everything')
+  server.post('/api/change', async () => 'changed')
+  return server
+}
+
+test('on loopback no token is asked for, unless one is set; elsewhere always, and a random one is made', () => {
+  expect(tokenFor('127.0.0.1', undefined)).toBeUndefined()
+  expect(tokenFor('localhost', undefined)).toBeUndefined()
+  expect(tokenFor('::1', undefined)).toBeUndefined()
+  expect(tokenFor('127.0.0.1', 'mine')).toBe('mine')
+  const [one, other] = [tokenFor('0.0.0.0', undefined)!, tokenFor('10.0.0.1', undefined)!]
+  expect(one).toMatch(/^[\w-]{24}$/)
+  expect(other).not.toBe(one)
+})
+
+test('a page of another site whose name points to this machine is refused', async () => {
+  const board = boardWith(undefined)
+  const asked = (host: string) => board.inject({ url: '/api/snapshot', headers: { host } })
+  expect((await asked('127.0.0.1:7077')).statusCode).toBe(200)
+  expect((await asked('[::1]:7077')).statusCode).toBe(200)
+  expect((await asked('attacker.example:7077')).statusCode).toBe(403)
+  expect((await asked('127.0.0.1.attacker.example')).statusCode).toBe(403)
+})
+
+test('with a token nothing is answered without it', async () => {
+  const board = boardWith('secret')
+  const statusOf = async (url: string, headers = {}) => (await board.inject({ url, headers })).statusCode
+  expect(await statusOf('/api/snapshot')).toBe(401)
+  expect(await statusOf('/')).toBe(401)
+  expect(await statusOf('/?token=wrong')).toBe(401)
+  expect(await statusOf('/api/snapshot?token=secret')).toBe(401)
+  expect(await statusOf('/api/snapshot', { authorization: 'Bearer wrong' })).toBe(401)
+  expect(await statusOf('/api/snapshot', { cookie: 'winnow-board=secre' })).toBe(401)
+  expect(await statusOf('/api/snapshot', { authorization: 'Bearer secret' })).toBe(200)
+})
+
+test('the printed address makes the token a cookie that scripts and other sites cannot use', async () => {
+  const board = boardWith('secret')
+  const first = await board.inject({ url: '/?token=secret' })
+  expect([first.statusCode, first.headers.location]).toEqual([302, '/'])
+  const cookie = String(first.headers['set-cookie'])
+  expect(cookie).toMatch(/HttpOnly/)
+  expect(cookie).toMatch(/SameSite=Strict/)
+  const next = await board.inject({ url: '/', headers: { cookie: cookie.split(';')[0]! } })
+  expect(next.statusCode).toBe(200)
+})
+
+test('changes are taken from its own page and from clients that are no browsers, never from another site', async () => {
+  const board = boardWith(undefined)
+  const statusOf = async (headers: Record<string, string>) =>
+    (await board.inject({ method: 'POST', url: '/api/change', headers: { host: '127.0.0.1:7077', ...headers } }))
+      .statusCode
+  expect(await statusOf({ origin: 'http://127.0.0.1:7077' })).toBe(200)
+  expect(await statusOf({})).toBe(200)
+  expect(await statusOf({ origin: 'https://attacker.example' })).toBe(403)
+  expect(await statusOf({ origin: 'http://127.0.0.1:8080' })).toBe(403)
+  expect(await statusOf({ origin: 'null' })).toBe(403)
+  expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403)
+})

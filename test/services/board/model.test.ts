@@ -1,0 +1,170 @@
+import { expect, test } from 'vitest'
+import type { Manifest, Progress } from '../../../schemas/index.ts'
+import { BoardModel } from '../../../services/board/model.ts'
+import { runConfigJson } from '../../../topologies/run-config.ts'
+import { testRun } from './run.ts'
+
+const run = testRun('r')
+const recorded = { run: 'r', config: runConfigJson(run), replayOf: null }
+
+const modelWithRun = () => {
+  const model = new BoardModel()
+  model.addRun(recorded)
+  return model
+}
+
+const tell = (model: BoardModel, record: string, value: object, { partition = 0, offset = 0, atMs = 0 } = {}) =>
+  model.applyToRun('r', { topic: 't', partition, offset, record, value }, atMs)
+
+const opened = (round: number, docIds: bigint[] = [1n, 2n]) => ({
+  round,
+  step: round * 10,
+  previousRead: 0,
+  samples: [{ actor: 'quality', subcategory: 1, docIds }],
+})
+const closed = (round: number, offsetNext: number, missing = 0) => ({
+  round,
+  reason: missing > 0 ? 'deadline' : 'answered',
+  missing,
+  rewardOffsets: [{ topic: 'rewards', partition: 0, offsetNext }],
+})
+const rewardOf = (round: number, docId: bigint, reward: number) => ({ round, actor: 'quality', docId, reward })
+const progress = (step: number, more: Partial<Progress> = {}) => ({
+  step,
+  tokens: step * 100,
+  round: 0,
+  position: step,
+  trainLoss: 5,
+  referenceLoss: null,
+  corpusLoss: null,
+  checkpoint: null,
+  ...more,
+})
+const manifest = (round: number): Partial<Manifest> => ({
+  run: 'r',
+  round,
+  step: round * 10,
+  theta: [1],
+  weights: [[0.1, 0.9]],
+  actorRewards: [null],
+  documents: 10,
+  tokens: 100,
+  threshold: 0.5,
+  marginal: null,
+  selectionDigest: 'a',
+  histogramDigest: 'b',
+  labelOffsets: [],
+})
+
+const roundOf = (model: BoardModel, round: number) => model.whole().runs!.r!.rounds!.find((one) => one.round === round)!
+
+test('rewards are spread by subcategory; each document counts once, in log order', () => {
+  const model = modelWithRun()
+  tell(model, 'RoundOpened', opened(1))
+  tell(model, 'Reward', rewardOf(1, 1n, 1), { offset: 0 })
+  tell(model, 'Reward', rewardOf(1, 1n, 100), { offset: 1 })
+  tell(model, 'Reward', rewardOf(1, 2n, 3), { offset: 2 })
+  tell(model, 'Reward', rewardOf(1, 9n, 50), { offset: 3 })
+  const { asked, rewards, late } = roundOf(model, 1)
+  expect(asked).toEqual([[0, 2]])
+  expect(rewards).toEqual([[null, { count: 2, mean: 2, deviation: 1, min: 1, max: 3 }]])
+  expect(late).toBe(0)
+})
+
+test('the same rounds come out in whatever order their topics are read', () => {
+  const events: [string, object, number][] = [
+    ['RoundOpened', opened(1), 0],
+    ['Reward', rewardOf(1, 1n, 1), 0],
+    ['RoundClosed', closed(1, 1, 1), 1],
+    ['Reward', rewardOf(1, 2n, 3), 1],
+  ]
+  const inOrder = modelWithRun()
+  for (const [record, value, offset] of events) tell(inOrder, record, value, { offset })
+  const rewardsFirst = modelWithRun()
+  for (const [record, value, offset] of [events[1]!, events[3]!, events[2]!, events[0]!])
+    tell(rewardsFirst, record, value, { offset })
+  expect(roundOf(rewardsFirst, 1)).toEqual(roundOf(inOrder, 1))
+  expect(roundOf(inOrder, 1)).toMatchObject({ late: 1, closed: { reason: 'deadline', missing: 1 } })
+})
+
+test('a page is sent what changed, and nothing where nothing did', () => {
+  const model = modelWithRun()
+  expect(model.takeChanges()?.runs?.r?.info?.name).toBe('r')
+  expect(model.takeChanges()).toBeUndefined()
+  tell(model, 'Manifest', manifest(3))
+  const changes = model.takeChanges()
+  expect(changes?.runs?.r?.rounds?.map(({ round }) => round)).toEqual([3])
+  expect(changes?.runs?.r?.info).toBeUndefined()
+  expect(model.takeChanges()).toBeUndefined()
+})
+
+test('a trainer that reports a step twice has one point, with what either report knows', () => {
+  const model = modelWithRun()
+  tell(model, 'Progress', progress(10, { trainLoss: 4, referenceLoss: 6 }), { atMs: 1000 })
+  tell(model, 'Progress', progress(10, { trainLoss: null }), { atMs: 9000 })
+  expect(model.whole().runs!.r!.progress).toEqual([
+    expect.objectContaining({ step: 10, trainLoss: 4, referenceLoss: 6, atMs: 1000 }),
+  ])
+})
+
+test('what keeps the board from reading is news once, and again when it is over', () => {
+  const model = modelWithRun()
+  expect(model.setProblem('no broker')).toBe(true)
+  expect(model.setProblem('no broker')).toBe(false)
+  expect(model.takeChanges()?.problem).toBe('no broker')
+  model.setProblem(null)
+  expect(model.takeChanges()).toEqual({ problem: null })
+})
+
+/** What a page would be sent, and so what the model holds; ids of asked documents are counted apart. */
+const sizeOf = (model: BoardModel) => JSON.stringify(model.whole()).length
+
+/** An hour of a fast run: a report every 0.4 s, a round every second with its rewards, dead letters all along. */
+function play(model: BoardModel, fromRound: number, rounds: number) {
+  for (let round = fromRound; round < fromRound + rounds; round++) {
+    const ids = [BigInt(4 * round), BigInt(4 * round + 1)]
+    tell(model, 'RoundOpened', opened(round, ids))
+    for (const [i, id] of ids.entries()) tell(model, 'Reward', rewardOf(round, id, i), { offset: 2 * round + i })
+    tell(model, 'RoundClosed', closed(round, 2 * round + 2))
+    tell(model, 'Manifest', manifest(round))
+    for (let i = 0; i < 3; i++) tell(model, 'Progress', progress(3 * round + i, { round }))
+    model.addDeadLetter(round, {
+      station: 'label sink',
+      reason: `reason ${round}`,
+      message: 'm'.repeat(100),
+      origin: `t[0]@${round}`,
+      topic: 't',
+      partition: 0,
+      offset: round,
+      file: null,
+      line: null,
+      key: null,
+      value: Buffer.alloc(5000, 'v'),
+    })
+    model.takeChanges()
+  }
+}
+
+test('an hour of a live run does not let the model grow: three hours hold no more than one', () => {
+  const model = modelWithRun()
+  play(model, 0, 3600)
+  const afterAnHour = sizeOf(model)
+  play(model, 3600, 7200)
+  expect(sizeOf(model)).toBeLessThan(afterAnHour * 1.1)
+  const { progress: points, rounds } = model.whole().runs!.r!
+  expect(points!.length).toBeLessThanOrEqual(4000)
+  expect(rounds!.length).toBeLessThanOrEqual(2000)
+  expect(model.runs.get('r')!.model.manifests.size).toBeLessThanOrEqual(2000)
+  expect(model.whole().deadLetters!.last).toHaveLength(100)
+  expect(model.whole().deadLetters!.total).toBe(10_800)
+})
+
+test('only the latest runs are held', () => {
+  const model = new BoardModel()
+  for (let i = 0; i < 40; i++) {
+    const config = runConfigJson(testRun(`r${i}`))
+    model.addRun({ run: `r${i}`, config, replayOf: null })
+  }
+  expect([...model.runs.keys()].at(-1)).toBe('r39')
+  expect(model.runs.size).toBe(16)
+})
