@@ -1,0 +1,245 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { expect, onTestFinished, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
+import { startBoard } from '../../services/board/board.ts'
+import { startRunStations, startTrainer, submitRun } from '../../services/host/run.ts'
+import { closeAll } from '../../services/host/services.ts'
+import { chromiumPath, hasChromium, openBrowser } from '../support/browser.ts'
+import { until } from '../support/kafka.ts'
+import { fail, openWorld, type World } from './loop-world.ts'
+
+/** Kept by CI: what a person would have seen. */
+const artifacts = join(import.meta.dirname, '../../artifacts/board')
+
+/** Two short runs over the same corpus, one of them without rewards. */
+async function trainRuns(world: World) {
+  const selections = { budget: { documents: 20 } }
+  const runs = [world.run('chosen', selections), world.run('control', selections, { sampleDocuments: 0 })]
+  for (const run of runs) {
+    await submitRun(world.runtime, run)
+    const services = await startRunStations(world.runtime, run, world.model, { onFailure: fail })
+    onTestFinished(() => closeAll(services))
+    const trainer = await startTrainer(world.runtime, run, world.model, { onFailure: fail })
+    onTestFinished(() => trainer.close())
+    await trainer.done
+  }
+  return runs
+}
+
+async function refuseOne({ runtime }: World): Promise<void> {
+  const producer = await runtime.kafka.producer()
+  await producer.send([{ topic: topics.documents.name, key: 'bad', value: Buffer.from('no Avro at all') }])
+  await producer.close()
+}
+
+const titleOf = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
+
+test.skipIf(!hasChromium)(`the board shows what happened, in a real browser${titleOf}`, async () => {
+  const world = await openWorld(60)
+  const [chosen, control] = await trainRuns(world)
+  const board = await startBoard(world.runtime, { port: 0 })
+  onTestFinished(() => board.close())
+  mkdirSync(artifacts, { recursive: true })
+  const browser = await openBrowser()
+  onTestFinished(() => browser.close())
+  const page = await browser.newPage()
+  const problems: string[] = []
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+  page.on('request', (request) => {
+    if (!request.url().startsWith(board.url) && !request.url().startsWith('blob:')) problems.push(request.url())
+  })
+  const show = async (view: string) => {
+    await page.goto(`${board.url}/#/${view}`)
+    await page.waitForSelector('main :is(figure, .card)')
+  }
+  const shot = (name: string) => page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true })
+
+  await dataflow(world, page, chosen!.name, show)
+  await shot('dataflow')
+  await actors(page, world, chosen!.name, show)
+  await shot('actors')
+  await selection(page, chosen!.name, show)
+  await shot('selection')
+  await training(page, [chosen!.name, control!.name], show)
+  await shot('training')
+  await documents(page, chosen!.name, show)
+  await shot('documents')
+  await deadLetters(page, world, show)
+  await shot('dead-letters')
+  await runsAndReplay(page, [chosen!.name, control!.name], show)
+  await shot('runs')
+  await keyboard(page, show)
+  await phone(page, show, shot)
+  expect(problems).toEqual([])
+})
+
+type Show = (view: string) => Promise<void>
+
+async function dataflow(world: World, page: Page, run: string, show: Show) {
+  await show(`dataflow?run=${run}`)
+  const stations = await page.locator('.flow .station text:first-of-type').allTextContents()
+  const actorNames = world.config.actors.map(({ name }) => name)
+  expect(stations.sort()).toEqual(
+    ['ingest', 'trainer', 'label sink', 'influence', 'console']
+      .concat(actorNames.flatMap((name) => [`labeler ${name}`, `actor ${name}`]))
+      .sort(),
+  )
+  await page.locator('.flow .topic', { hasText: 'documents' }).click()
+  await page.waitForSelector('.panel .partitions')
+  expect(new URL(page.url()).hash).toContain('topic=winnow.documents')
+  expect(await page.locator('.panel .partitions tbody tr').count()).toBe(3)
+  expect(await page.locator('.panel .consumers').textContent()).toContain('label-sink')
+  expect(await page.locator('.panel .records').textContent()).toMatch(/Document.*(harbour|kitchen|ledger) \d+/)
+  // A document that comes while the page is open is there within a second.
+  const records = page.locator('.topics tbody tr', { hasText: 'documents' }).first().locator('td').nth(3)
+  const before = Number((await records.textContent())!.replaceAll(',', ''))
+  await world.add(100, 3)
+  await until(async () => Number((await records.textContent())!.replaceAll(',', '')) >= before + 3, 2000)
+}
+
+async function actors(page: Page, world: World, run: string, show: Show) {
+  await show(`actors?run=${run}`)
+  await page.waitForSelector('figure svg')
+  const { name, subcategories } = world.config.actors[0]!
+  const weights = page.locator(`figure[data-name="weights-${name}-${run}"]`)
+  await weights.locator('svg').waitFor()
+  for (const subcategory of subcategories) expect(await weights.textContent()).toContain(subcategory)
+  const theta = await csvOf(page, `theta-${run}`)
+  expect(theta[0]).toBe('series,round,step,theta')
+  expect(theta).toHaveLength(1 + 3 * world.config.actors.length)
+  const rounds = await page.locator('table.rounds tbody tr').allTextContents()
+  expect(rounds).toHaveLength(3)
+  const rewards = await csvOf(page, `rewards-${name}-${run}`)
+  const samples = rewards.slice(1).map((row) => Number(row.split(',').at(-1)))
+  expect(samples.length).toBe(2 * subcategories.length)
+  expect(samples.every((count) => count === 3)).toBe(true)
+}
+
+async function selection(page: Page, run: string, show: Show) {
+  await show(`selection?run=${run}&round=2`)
+  await page.waitForSelector('figure[data-name^="lift-"] svg')
+  expect(await page.locator('.tiles').textContent()).toContain('documents20')
+  const shares = await csvOf(page, await nameOf(page, 'shares-kind'))
+  const [corpus, selected] = [1, 2].map((column) =>
+    shares.slice(1).reduce((sum, row) => sum + Number(row.split(',')[column]), 0),
+  )
+  expect(corpus).toBeCloseTo(1, 9)
+  expect(selected).toBeCloseTo(1, 9)
+  const counted = shares.slice(1).reduce((sum, row) => sum + Number(row.split(',').at(-1)), 0)
+  expect(counted).toBe(20)
+  // Scrubbing with the keyboard moves the round, and the address with it.
+  await page.locator('.slider input').focus()
+  await page.keyboard.press('ArrowLeft')
+  await until(() => new URL(page.url()).hash.includes('round=1'))
+  await page.waitForSelector('.slider b:text("1")')
+  await page.reload()
+  await page.waitForSelector('.slider b:text("1")')
+  await page.waitForSelector(`figure[data-name^="lift-"] svg`)
+}
+
+async function training(page: Page, runs: string[], show: Show) {
+  await show('training')
+  await page.waitForSelector('figure[data-name="loss-reference"] svg')
+  const losses = await csvOf(page, 'loss-reference')
+  for (const run of runs) expect(losses.filter((row) => row.startsWith(`${run},`))).toHaveLength(4)
+  expect(await page.locator('table.checkpoints').first().locator('tbody tr').count()).toBe(3)
+  await page.locator('.chips button').first().click()
+  await until(() => new URL(page.url()).hash.includes('hide='))
+  expect((await csvOf(page, 'loss-reference')).filter((row) => row.startsWith(`${runs[0]},`))).toEqual([])
+  const svg = readFileSync(await download(page, 'loss-reference', 'SVG'), 'utf8')
+  expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www.w3.org\/2000\/svg"/)
+  expect(svg).toContain(runs[1])
+  expect(svg).not.toContain('var(--')
+}
+
+async function documents(page: Page, run: string, show: Show) {
+  await show(`documents?run=${run}&q=ledger%205`)
+  await page.waitForSelector('.results li')
+  expect(await page.locator('.results li').first().textContent()).toMatch(/part-0\.jsonl, row 5/)
+  await page.locator('.results a').first().click()
+  await page.waitForSelector('.explanations')
+  expect(await page.locator('.document .text').textContent()).toMatch(/^ledger 5/)
+  const verdicts = await page.locator('.explanations .verdict').allTextContents()
+  expect(verdicts).toHaveLength(3)
+  const known = ['selected', 'below the threshold', 'lost the draw among equals']
+  expect(verdicts.every((verdict) => known.includes(verdict))).toBe(true)
+  await page.getByLabel('Search in').selectOption('source')
+  await page.getByRole('searchbox').fill('part-100')
+  await page.waitForSelector('.results h3:text("3 found")')
+}
+
+async function deadLetters(page: Page, world: World, show: Show) {
+  await page.goto('about:blank')
+  await show('dataflow')
+  await refuseOne(world)
+  await page.waitForSelector('nav .count')
+  await show('dead-letters')
+  await page.waitForSelector('.letters tbody tr')
+  await page.locator('.letters tbody tr').first().click()
+  expect(await page.locator('.letter .bytes').textContent()).toBe('no Avro at all')
+  await page.locator('.letter').getByRole('button', { name: 'bytes' }).click()
+  expect(await page.locator('.letter .bytes').textContent()).toContain('6e 6f 20 41 76 72 6f')
+}
+
+async function runsAndReplay(page: Page, [a, b]: string[], show: Show) {
+  await show(`runs?a=${a}&b=${b}`)
+  await page.waitForSelector('figure[data-name^="overlap-"] svg')
+  const overlap = await csvOf(page, `overlap-${a}-${b}`)
+  expect(overlap).toHaveLength(4)
+  // Both drew the first round at random by the same seed.
+  expect(overlap[1]).toMatch(/^0,1,20,20,20/)
+  await page.getByRole('button', { name: 'Start replay' }).click()
+  await page.waitForSelector('.replayed .verdict:text("done")', { timeout: 60_000 })
+  expect(await page.locator('.replayed li', { hasText: 'the same to the bit' }).count()).toBe(3)
+  await page.locator('.replay textarea').fill('{ "updates": 1 }')
+  await page.getByRole('button', { name: 'Start replay' }).click()
+  await page.waitForSelector('.replay .problem')
+  expect(await page.locator('.replay .problem').textContent()).toContain('updates')
+}
+
+async function keyboard(page: Page, show: Show) {
+  await show('dataflow')
+  await page.locator('body').press('4')
+  await page.waitForSelector('figure[data-name="loss-reference"]')
+  await page.locator('body').press('/')
+  await page.waitForSelector('input[type=search]:focus')
+  await page.keyboard.press('Escape')
+  const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
+  await page.locator('body').press('t')
+  const light = await background()
+  await page.locator('body').press('t')
+  expect(await background()).not.toBe(light)
+}
+
+async function phone(page: Page, show: Show, shot: (name: string) => Promise<unknown>) {
+  await page.setViewportSize({ width: 390, height: 844 })
+  for (const view of ['dataflow', 'actors', 'selection', 'training', 'documents?q=ledger', 'dead-letters', 'runs']) {
+    await show(view)
+    await page.waitForTimeout(400)
+    // Nothing runs out of the screen sideways.
+    expect([view, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([view, 390])
+    await shot(`phone-${view.replace(/\?.*/, '')}`)
+  }
+}
+
+const nameOf = async (page: Page, beginning: string): Promise<string> =>
+  (await page.locator(`figure[data-name^="${beginning}"]`).first().getAttribute('data-name'))!
+
+async function download(page: Page, name: string, kind: 'SVG' | 'CSV'): Promise<string> {
+  const figure = page.locator(`figure[data-name="${name}"]`)
+  await figure.locator('.drawn svg').first().waitFor()
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    figure.getByRole('button', { name: `download ${kind}` }).click(),
+  ])
+  expect(file.suggestedFilename()).toBe(`${name}.${kind.toLowerCase()}`)
+  return await file.path()
+}
+
+const csvOf = async (page: Page, name: string): Promise<string[]> =>
+  readFileSync(await download(page, name, 'CSV'), 'utf8')
+    .trimEnd()
+    .split('\r\n')
