@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import type { Manifest } from '../../schemas/index.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import { json } from '../cli/context.ts'
+import { readDeadLetters } from '../dead-letters/read.ts'
+import { redrive } from '../dead-letters/redrive.ts'
 import { explainDocument } from '../explain/explain.ts'
 import type { Runtime } from '../host/runtime.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -13,6 +16,20 @@ import { Compositions, overlap, repeats, selectedIds } from './selections.ts'
 import { describeTopic } from './topic-details.ts'
 
 const selectedShown = 30
+/** Of many letters that could not be sent again, the first so many are told with their reasons. */
+const refusedShown = 50
+
+/** Some letters by number, or all that fit; all of them only by saying so. */
+const redriveRequest = z
+  .strictObject({
+    offsets: z.array(z.int().min(0)).min(1).optional(),
+    station: z.string().optional(),
+    reason: z.string().optional(),
+    topic: z.string().optional(),
+    all: z.literal(true).optional(),
+  })
+  .refine((given) => Object.keys(given).length > 0, 'must name offsets, station, reason or topic, or say all')
+const replayRequest = z.strictObject({ changes: z.record(z.string(), z.unknown()).default({}) }).prefault({})
 
 interface RouteOptions {
   readonly runtime: Runtime
@@ -98,16 +115,22 @@ export function serveApi(server: FastifyInstance, { runtime, model, events, repl
     return await describeTopic(runtime, topic!)
   })
   get('/api/replays', async () => replays.list())
-  server.post<{ Params: { run: string }; Body: { changes?: object } | null }>(
-    '/api/runs/:run/replays',
-    async (request, reply) => {
-      const { config } = runOf(request.params.run)
-      const started = await replays.start(config, request.body?.changes ?? {})
-      return reply.code(202).header('content-type', 'application/json').send(json(started))
-    },
-  )
+  server.post<{ Params: { run: string } }>('/api/runs/:run/replays', async (request, reply) => {
+    const { config } = runOf(request.params.run)
+    const { changes } = parsed(replayRequest, request.body)
+    const started = await replays.start(config, changes)
+    return reply.code(202).header('content-type', 'application/json').send(json(started))
+  })
+  server.post('/api/dead-letters/redrive', async (request) => {
+    const { all: _all, ...given } = parsed(redriveRequest, request.body)
+    const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    const done = await redrive(runtime, readDeadLetters(runtime, filter))
+    const refused = done.filter((one) => 'refused' in one)
+    return { sent: done.length - refused.length, refused: refused.length, firstRefused: refused.slice(0, refusedShown) }
+  })
 
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    if (error instanceof BadRequest) return reply.code(400).send({ message: error.message })
     if (error instanceof NotFound) return reply.code(404).send({ message: error.message })
     const message = error instanceof WinnowError ? [error.message, error.hint].filter(Boolean).join('. ') : undefined
     if (error instanceof WinnowError && error.code === 'CONFIGURATION') return reply.code(400).send({ message })
@@ -119,3 +142,10 @@ export function serveApi(server: FastifyInstance, { runtime, model, events, repl
 }
 
 class NotFound extends Error {}
+class BadRequest extends Error {}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body ?? {})
+  if (result.success) return result.data
+  throw new BadRequest(z.prettifyError(result.error))
+}

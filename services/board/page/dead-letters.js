@@ -2,9 +2,10 @@ import { useState } from 'preact/hooks'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
 import { integer, shortTopic } from './format.js'
-import { html } from './html.js'
+import { Failure, html } from './html.js'
+import { centred } from './lines.js'
 import { set } from './route.js'
-import { state } from './store.js'
+import { ask, state } from './store.js'
 
 /** What was refused, by reason, with its bytes. */
 export function DeadLetters({ settings, theme }) {
@@ -15,6 +16,8 @@ export function DeadLetters({ settings, theme }) {
     (!reason || one.reason === reason) && (!station || one.station === station) && (!topic || one.topic === topic)
   const last = letters.last.filter(matches)
   const chosen = letters.last.find((one) => `${one.at}` === at)
+  const matching = letters.reasons.filter(matches).reduce((sum, { count }) => sum + count, 0)
+  const filter = reason || station || topic ? { reason, station, topic } : { all: true }
   const rows = letters.reasons.map((one) => ({
     reason: one.reason,
     station: one.station,
@@ -30,10 +33,17 @@ export function DeadLetters({ settings, theme }) {
   return html`
     <${Figure} title=${`${integer(letters.total)} dead letters by reason`} name="dead-letters-by-reason" rows=${rows} theme=${theme} wide
       draw=${(Plot, all, width) => ({
-        height: new Set(all.map((row) => row.reason)).size * 30 + 50,
+        height: new Set(all.map((row) => row.reason)).size * 30 + 66,
         marginLeft: Math.min(width * 0.4, 190),
         marginRight: 50,
-        x: { label: 'dead letters', grid: true, labelArrow: 'none' },
+        marginBottom: 42,
+        x: {
+          label: 'dead letters',
+          grid: true,
+          ticks: Math.min(8, Math.max(...all.map((row) => row.count))),
+          tickFormat: (value) => (Number.isInteger(value) ? String(value) : ''),
+          ...centred,
+        },
         y: { label: null },
         color: {
           type: 'categorical',
@@ -69,6 +79,7 @@ export function DeadLetters({ settings, theme }) {
         <label>station <select value=${station ?? ''} onChange=${(event) => set({ station: event.target.value || undefined })}><option value="">all</option>${[...new Set(letters.reasons.map((one) => one.station))].map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
         ${topic && html`<button type="button" onClick=${() => set({ topic: undefined })}>${shortTopic(topic)} ✕</button>`}
         <span class="tools"><button type="button" onClick=${csv} aria-label="Dead letters: download CSV">CSV</button></span></div>
+      <${Redrive} key=${JSON.stringify([reason, station, topic])} what=${`all ${integer(matching)}`} request=${filter} />
       <div class="scroll"><table class="letters"><thead><tr><th class="n">no.</th><th>station</th><th>reason</th><th>where it stood</th><th class="n">bytes</th><th>what was wrong</th></tr></thead>
       <tbody>${last.map(
         (
@@ -77,7 +88,35 @@ export function DeadLetters({ settings, theme }) {
         <td class="n">${one.at}</td><td>${one.station}</td><td>${one.reason}</td><td><code>${one.origin}</code></td><td class="n">${integer(one.bytes)}</td><td class="brief">${one.message}</td></tr>`,
       )}</tbody></table></div>
     </section>
-    ${chosen && html`<${Letter} letter=${chosen} />`}`
+    ${chosen && html`<${Letter} key=${chosen.at} letter=${chosen} />`}`
+}
+
+/** Sends refused records to their topics again, asked twice: what refused them should be mended first. */
+function Redrive({ what, request }) {
+  const [asked, setAsked] = useState(false)
+  const [working, setWorking] = useState(false)
+  const [done, setDone] = useState()
+  const [problem, setProblem] = useState()
+  const send = async () => {
+    setWorking(true)
+    setProblem(undefined)
+    try {
+      setDone(await ask('/api/dead-letters/redrive', request))
+    } catch (error) {
+      setProblem(error.message)
+    }
+    setWorking(false)
+    setAsked(false)
+  }
+  return html`<div class="redrive">
+    ${
+      asked
+        ? html`<span>Is what refused them mended? Records that were taken come to nothing new; what is still refused is refused again.</span><button type="button" class="primary" disabled=${working} onClick=${send}>Send ${what} again</button><button type="button" onClick=${() => setAsked(false)}>Cancel</button>`
+        : html`<button type="button" onClick=${() => setAsked(true)}>Re-drive ${what}</button>`
+    }
+    ${done && html`<span class="note" role="status">${integer(done.sent)} sent again${done.refused > 0 ? `, ${integer(done.refused)} not: ${done.firstRefused[0].refused}` : ''}</span>`}
+    <${Failure} error=${problem} />
+  </div>`
 }
 
 function Letter({ letter }) {
@@ -86,6 +125,7 @@ function Letter({ letter }) {
     letter.value === null ? null : Uint8Array.from(atob(letter.value), (character) => character.charCodeAt(0))
   return html`<section class="card letter"><div class="head"><h3>Dead letter ${letter.at}</h3><button type="button" onClick=${() => set({ at: undefined })} aria-label="Close dead letter">Close</button></div>
     <p>${letter.message}</p><p class="note">${letter.station} · ${letter.reason} · <code>${letter.origin}</code> · ${integer(letter.bytes)} bytes${bytes && bytes.length < letter.bytes ? `, the first ${bytes.length} shown` : ''}</p>
+    <${Redrive} what="this one" request=${{ offsets: [letter.at] }} />
     ${
       bytes === null
         ? html`<p class="empty">it had no value</p>`

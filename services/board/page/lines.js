@@ -3,6 +3,9 @@ const colors = ['var(--c1)', 'var(--c2)', 'var(--c3)', 'var(--c4)', 'var(--c5)',
 export const coloredMax = colors.length
 export const colorOf = (i) => colors[i % colors.length]
 
+/** A label below the middle of an axis, clear of its numbers. */
+export const centred = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 }
+
 /**
  * Options for lines that are named at their ends, so that a downloaded picture needs no legend.
  * @param rows [{ [x], [y], series }]

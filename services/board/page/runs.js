@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import { Figure } from './figure.js'
 import { fixed, integer, percent, short } from './format.js'
-import { Failure, html, useAnswer } from './html.js'
-import { namedLines } from './lines.js'
+import { Failure, html, RoundSlider, useAnswer } from './html.js'
+import { centred, namedLines } from './lines.js'
 import { hashOf, set } from './route.js'
 import { ask, state } from './store.js'
 
@@ -25,14 +25,14 @@ export function Runs({ settings, theme }) {
         <td class="n">${fixed(progress.findLast(({ referenceLoss }) => referenceLoss !== null)?.referenceLoss, 4)}</td><td class="n">${fixed(progress.findLast(({ corpusLoss }) => corpusLoss !== null)?.corpusLoss, 4)}</td><td>${info.name === a.info.name ? 'A' : info.name === b.info.name ? 'B' : ''}</td></tr>`,
       )}</tbody></table></div></section>
     <div class="bar"><${Picker} label="A" names=${names} value=${a.info.name} onChange=${(name) => set({ a: name })} /><${Picker} label="B" names=${names} value=${b.info.name} onChange=${(name) => set({ b: name })} /></div>
-    <${Compared} a=${a} b=${b} theme=${theme} />
+    <${Compared} a=${a} b=${b} theme=${theme} settings=${settings} />
     <${Replay} names=${names} settings=${settings} />`
 }
 
 const Picker = ({ label, names, value, onChange }) =>
   html`<label>Run ${label} <select value=${value} onChange=${(event) => onChange(event.target.value)}>${names.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>`
 
-function Compared({ a, b, theme }) {
+function Compared({ a, b, theme, settings }) {
   const both = a === b ? [a] : [a, b]
   const title = both.map(({ info }) => info.name).join(' and ')
   const name = both.map(({ info }) => info.name).join('-')
@@ -63,24 +63,29 @@ function Compared({ a, b, theme }) {
     ofA,
     ofB,
   }))
-  return html`<${Failure} error=${error} /><div class="grid">
+  const rounds = a.rounds
+    .filter(({ manifest, round }) => manifest && b.rounds.some((other) => other.manifest && other.round === round))
+    .map(({ round }) => round)
+  const shown = rounds.find((round) => `${round}` === settings.round) ?? rounds.at(-1)
+  return html`<${Failure} error=${error} /><${RoundSlider} rounds=${rounds} round=${shown} onChange=${(round) => set({ round }, { replace: true })} /><div class="grid">
     <${Figure} title="Overlap of the selections" name=${`overlap-${name}`} rows=${common} theme=${theme} note=${a === b ? 'Choose two runs.' : `Documents that ${title} both selected, of the smaller selection.`}
-      draw=${(Plot, all) => ({ height: 240, marginLeft: 48, x: { type: 'band', label: 'round', labelArrow: 'none' }, y: { domain: [0, 100], percent: true, label: '%', grid: true, labelArrow: 'none' }, marks: [Plot.barY(all, { x: 'round', y: 'share', fill: 'var(--c1)', rx: 3, insetLeft: 3, insetRight: 3 }), Plot.text(all, { x: 'round', y: 'share', text: (row) => percent(row.share, 0), dy: -7, fill: 'var(--muted)' }), Plot.ruleY([0], { stroke: 'var(--line)' })] })} />
+      draw=${(Plot, all) => ({ height: 240, marginLeft: 48, marginBottom: 42, x: { type: 'band', label: 'round', ...centred }, y: { domain: [0, 100], percent: true, label: '%', grid: true, labelArrow: 'none' }, marks: [Plot.barY(all, { x: 'round', y: 'share', fill: 'var(--c1)', rx: 3, insetLeft: 3, insetRight: 3 }), Plot.text(all, { x: 'round', y: 'share', text: (row) => percent(row.share, 0), dy: -7, fill: 'var(--muted)' }), Plot.ruleY([0], { stroke: 'var(--line)' })] })} />
     <${Figure} title="Theta" name=${`theta-${name}`} rows=${theta} theme=${theme} note=${a === b ? '' : `${b.info.name} is dashed.`}
       draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'round', y: 'theta', width, series: seriesOf(all), dashed: isB, integerX: true, colorIndex: (series) => a.info.actors.concat(b.info.actors).findIndex(({ name: actor }) => series.endsWith(` ${actor}`)) })} />
     ${a.info.actors
       .filter(({ name: actor }) => b.info.actors.some((other) => other.name === actor))
       .map(({ name: actor }) => {
-        const rows = weightsOf(both, actor)
-        return html`<${Figure} key=${actor} title=${`Weights of ${actor}, last round`} name=${`weights-${actor}-${name}`} rows=${rows} theme=${theme} draw=${(
+        const rows = weightsOf(both, actor, shown)
+        return html`<${Figure} key=${actor} title=${`Weights of ${actor}, round ${shown}`} name=${`weights-${actor}-${name}`} rows=${rows} theme=${theme} draw=${(
           Plot,
           all,
           width,
         ) => ({
-          height: new Set(all.map((row) => row.subcategory)).size * 26 + 60,
+          height: new Set(all.map((row) => row.subcategory)).size * 26 + 66,
           marginLeft: Math.min(width * 0.4, 150),
           marginRight: 30,
-          x: { label: 'weight', grid: true, labelArrow: 'none', zero: true },
+          marginBottom: 42,
+          x: { label: 'weight', grid: true, zero: true, insetLeft: 12, insetRight: 12, ...centred },
           y: { label: null, domain: [...new Set(all.map((row) => row.subcategory))] },
           color: {
             type: 'categorical',
@@ -117,15 +122,15 @@ function Compared({ a, b, theme }) {
   </div>`
 }
 
-const weightsOf = (runs, actor) =>
+const weightsOf = (runs, actor, round) =>
   runs.flatMap(({ info, rounds }) => {
     const i = info.actors.findIndex(({ name }) => name === actor)
-    const last = rounds.findLast(({ manifest }) => manifest)?.manifest
-    return last && i >= 0
+    const selected = rounds.find((one) => one.round === round)?.manifest
+    return selected && i >= 0
       ? info.actors[i].subcategories.map((subcategory, j) => ({
           run: info.name,
           subcategory,
-          weight: last.weights[i][j],
+          weight: selected.weights[i][j],
         }))
       : []
   })

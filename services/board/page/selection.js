@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks'
 import { Figure } from './figure.js'
 import { fixed, integer, percent, short, times } from './format.js'
 import { Failure, html, RoundSlider, Tiles, useAnswer } from './html.js'
+import { centred } from './lines.js'
 import { hashOf, set } from './route.js'
 
 /** What a round selected against what there was (the paper's Figures 11 to 13). */
@@ -120,10 +121,11 @@ function Shares({ info, a, cells, theme, round }) {
   return html`<${Figure} title=${`By ${name}`} name=${`shares-${name}-${info.name}-${round}`} rows=${rows} theme=${theme}
     note="Ring: share of the corpus. Dot: share of the selection, with its lift."
     draw=${(Plot, all, width) => ({
-      height: all.length * 24 + 54,
+      height: all.length * 24 + 62,
       marginLeft: Math.min(width * 0.4, Math.max(...all.map((row) => row.subcategory.length)) * 6.5 + 16),
       marginRight: 52,
-      x: { percent: true, label: 'share, %', grid: true, nice: true, zero: true, labelArrow: 'none' },
+      x: { percent: true, label: 'share, %', grid: true, nice: true, zero: true, ...centred },
+      marginBottom: 42,
       y: { domain: all.map((row) => row.subcategory), label: null },
       marks: [
         Plot.ruleY(all, {
@@ -235,7 +237,8 @@ function Counts({ title, note, name, counts, x, theme }) {
     draw=${(Plot, all) => ({
       height: 190,
       marginLeft: 52,
-      x: { type: 'band', label: x, labelArrow: 'none' },
+      marginBottom: 42,
+      x: { type: 'band', label: x, ...centred },
       y: { label: 'documents', grid: true, labelArrow: 'none', ticks: 4 },
       marks: [
         Plot.barY(all, { x, y: 'documents', fill: 'var(--c1)', insetLeft: 2, insetRight: 2, rx: 3 }),
