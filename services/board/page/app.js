@@ -39,6 +39,8 @@ function App() {
     }
     const unsubscribe = subscribe(redraw)
     addEventListener('hashchange', redraw)
+    // What came between the first drawing and this.
+    redraw()
     return () => {
       unsubscribe()
       removeEventListener('hashchange', redraw)

@@ -40,13 +40,14 @@ export function DeadLetters({ settings, theme }) {
         x: {
           label: 'dead letters',
           grid: true,
-          ticks: Math.min(8, Math.max(...all.map((row) => row.count))),
+          ticks: 6,
           tickFormat: (value) => (Number.isInteger(value) ? String(value) : ''),
           ...centred,
         },
         y: { label: null },
         color: {
           type: 'categorical',
+          legend: true,
           range: ['var(--c1)', 'var(--c2)', 'var(--c3)', 'var(--c4)', 'var(--c5)', 'var(--c6)'],
         },
         marks: [

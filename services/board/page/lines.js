@@ -38,7 +38,7 @@ export function namedLines(
   const domain = widened(Math.min(...values, ...(zero ? [0] : [])), Math.max(...values))
   const color = (name) => (colorIndex(name) < coloredMax ? colorOf(colorIndex(name)) : 'var(--faint)')
   const longest = Math.max(0, ...series.map((name) => name.length))
-  const marginRight = Math.min(Math.max(40, longest * 6.4 + 14), width * 0.34)
+  const marginRight = Math.min(Math.max(40, longest * 7 + 16), width * 0.42)
   const lasts = series.slice(0, coloredMax).flatMap((name) => known.findLast((row) => row.series === name) ?? [])
   const marginTop = 12
   const marginBottom = 34
