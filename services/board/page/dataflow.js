@@ -7,8 +7,14 @@ import { hashOf, set } from './route.js'
 import { state } from './store.js'
 import { TopicPanel } from './topic-panel.js'
 
-const stationSize = { width: 138, height: 50 }
-const topicSize = { width: 128, height: 44 }
+const nameMax = 26
+/** A box as wide as its name needs. */
+const stationSize = (name) => ({ width: Math.max(120, Math.min(name.length, nameMax) * 7.9 + 26), height: 50 })
+const topicSize = (topic) => ({
+  width: Math.max(124, Math.min(shortTopic(topic).length, nameMax) * 7 + 26),
+  height: 44,
+})
+const cut = (name) => (name.length > nameMax ? `${name.slice(0, nameMax - 1)}…` : name)
 /** On a phone the dataflow runs down. */
 const narrow = matchMedia('(max-width: 760px)')
 /** What waits longer than this is drawn as a problem. */
@@ -109,22 +115,24 @@ function Picture({ info, rows, chosen, picture }) {
     })}
     ${drawn.stations.map(({ name, purpose, state: kept, x, y }) => {
       const errors = errorsWhere(({ station }) => station === name)
-      return html`<g class="station" transform=${`translate(${x - stationSize.width / 2} ${y - stationSize.height / 2})`}>
+      const { width, height } = stationSize(name)
+      return html`<g class="station" transform=${`translate(${x - width / 2} ${y - height / 2})`}>
         <title>${name}: ${purpose}${kept ? `. State: ${kept}` : ''}</title>
-        <rect width=${stationSize.width} height=${stationSize.height} rx="8" />
-        <text x="12" y=${errors > 0 ? 22 : 30}>${name}</text>
+        <rect width=${width} height=${height} rx="8" />
+        <text x="12" y=${errors > 0 ? 22 : 30}>${cut(name)}</text>
         ${errors > 0 && html`<text class="errors" x="12" y="39">${short(errors)} dead letter${errors > 1 ? 's' : ''}</text>`}
       </g>`
     })}
     ${drawn.topics.map(({ topic, x, y }) => {
       const row = byTopic.get(topic)
       const waits = row.lag > 0
+      const { width, height } = topicSize(topic)
       return html`<a href=${hashOf('dataflow', { run: info.name, topic })} class=${`topic ${topic === chosen ? 'chosen' : ''}`} aria-label=${`topic ${shortTopic(topic)}: ${integer(row.records)} records, ${rate(row.rate)}, ${integer(row.lag)} waiting`}>
-        <g transform=${`translate(${x - topicSize.width / 2} ${y - topicSize.height / 2})`}>
+        <g transform=${`translate(${x - width / 2} ${y - height / 2})`}>
           <title>${topic}: ${integer(row.records)} records</title>
-          <rect width=${topicSize.width} height=${topicSize.height} rx="22" />
-          <text class="name" x=${topicSize.width / 2} y="18">${shortTopic(topic)}</text>
-          <text class=${`numbers ${waits ? 'waits' : ''}`} x=${topicSize.width / 2} y="34">${row.rate > 0 || waits ? `${rate(row.rate)}${waits ? ` · ${short(row.lag)} wait ${age(row.oldestMs ?? 0)}` : ''}` : `${short(row.records)} records`}</text>
+          <rect width=${width} height=${height} rx="22" />
+          <text class="name" x=${width / 2} y="18">${cut(shortTopic(topic))}</text>
+          <text class=${`numbers ${waits ? 'waits' : ''}`} x=${width / 2} y="34">${row.rate > 0 || waits ? `${rate(row.rate)}${waits ? ` · ${short(row.lag)} wait ${age(row.oldestMs ?? 0)}` : ''}` : `${short(row.records)} records`}</text>
         </g>
       </a>`
     })}
@@ -174,8 +182,8 @@ function arrangeOne({ stations, topics }, rankdir) {
   const graph = new graphlib.Graph()
     .setGraph({ rankdir, nodesep: 16, ranksep: 30, marginx: 6, marginy: 8 })
     .setDefaultEdgeLabel(() => ({}))
-  for (const { name } of stations) graph.setNode(`s ${name}`, { ...stationSize })
-  for (const { topic } of topics) graph.setNode(`t ${topic}`, { ...topicSize })
+  for (const { name } of stations) graph.setNode(`s ${name}`, stationSize(name))
+  for (const { topic } of topics) graph.setNode(`t ${topic}`, topicSize(topic))
   const edges = topics.flatMap(({ topic, from, to }) => [
     ...from.map((name) => ({ a: `s ${name}`, b: `t ${topic}`, topic })),
     ...to.map((name) => ({ a: `t ${topic}`, b: `s ${name}`, topic, to: name })),
