@@ -104,7 +104,7 @@ export function namedLines(
       Plot.text(spread(lasts, { y, domain, pixels: height - marginTop - marginBottom }), {
         x,
         y: 'at',
-        text: 'series',
+        text: (row) => shortened(row.series, Math.floor((marginRight - 12) / 6.7)),
         fill: (row) => color(row.series),
         textAnchor: 'start',
         dx: 8,
@@ -117,6 +117,8 @@ export function namedLines(
     ],
   }
 }
+
+const shortened = (name, length) => (name.length > length ? `${name.slice(0, length - 1)}…` : name)
 
 const tipOf = (row) =>
   [
