@@ -10,12 +10,15 @@ export function versionOf(parts: unknown): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
-/** Interval of a score: [0, 5] is cut into `count` equal parts, a score outside is clamped. One that is not finite has no label. */
+/** Part of a regression's version: an earlier release gave scores as they were. */
+export const clampedScores = `score in [0, ${scoreMax}]`
+
+/** Interval of a score, which is clamped to [0, 5], cut into `count` equal parts. One that is not finite has no label. */
 export function labelOfScore(score: number, count: number): LabelResult {
   if (!Number.isFinite(score))
     return { ok: false, reason: 'non-finite-score', message: `The model's score is ${score}.` }
   const clamped = Math.min(scoreMax, Math.max(0, score))
-  return { ok: true, subcategory: Math.min(count - 1, Math.floor((clamped * count) / scoreMax)), score }
+  return { ok: true, subcategory: Math.min(count - 1, Math.floor((clamped * count) / scoreMax)), score: clamped }
 }
 
 /** The class of the largest logit (the first of equals), as the actor's subcategory, with its softmax probability. */

@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { subcategoriesOfClasses, versionOf } from '../mapping.ts'
+import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { WorkerPool } from '../pool.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { givenClasses, readModel } from './model.ts'
@@ -44,7 +44,7 @@ export async function createHashedLabeler(
   const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
   return {
     actor: actor.name,
-    version: versionOf(['hashed', digest, actor.subcategories]),
+    version: versionOf(['hashed', digest, actor.subcategories, ...(file.kind === 'regression' ? [clampedScores] : [])]),
     label: async (inputs) => {
       const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
-import { subcategoriesOfClasses, versionOf } from '../mapping.ts'
+import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { WorkerPool } from '../pool.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { type EncoderFolder, inspectFolder } from './folder.ts'
@@ -126,6 +126,7 @@ export async function createOnnxLabeler(
       limit,
       names,
       actor.subcategories,
+      ...(encoder.kind === 'regression' ? [clampedScores] : []),
       // Another device rounds otherwise.
       ...(device === 'cpu' ? [] : [device]),
     ]),

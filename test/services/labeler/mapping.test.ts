@@ -12,7 +12,7 @@ describe('labelOfScore', () => {
     [-7, 0],
     [1e9, 4],
   ])('puts %d into interval %d of five', (score, subcategory) => {
-    expect(labelOfScore(score, 5)).toEqual({ ok: true, subcategory, score })
+    expect(labelOfScore(score, 5)).toEqual({ ok: true, subcategory, score: Math.min(5, Math.max(0, score)) })
   })
 
   it('cuts [0, 5] into as many equal intervals as the actor has subcategories', () => {
