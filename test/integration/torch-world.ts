@@ -21,7 +21,7 @@ import { createRunInfluence } from '../../services/influence/model.ts'
 import { demoGraphs, type Model, openModel } from '../../services/model/model.ts'
 import { createTrainer } from '../../services/model/trainer.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
-import type { Kafka } from '../../services/runtime/kafka/port.ts'
+import type { Kafka, TraceHeaders } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { groupIdOf, runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { runStations } from '../../topologies/dataflow.ts'
@@ -45,7 +45,7 @@ export interface InfluenceWorld {
   /** Sends requests, all different; gives what was sent. */
   ask(run: RunConfig, round: number, documents: number): Promise<RewardRequestValue[]>
   sendRaw(run: RunConfig, value: Buffer): Promise<void>
-  rewards(run: RunConfig): Promise<{ partition: number; value: RewardValue }[]>
+  rewards(run: RunConfig): Promise<{ partition: number; value: RewardValue; trace?: TraceHeaders | undefined }[]>
   deadLetters(run: RunConfig): Promise<DeadLetter[]>
   onnxWorker(run: RunConfig): Promise<StationHandle>
 }
@@ -57,6 +57,8 @@ export interface TorchWorker {
 
 const words =
   'the ship left harbour at dawn while warm butter and flour make dough and invoice 17 lists 240 units'.split(' ')
+export const traceparentOf = (docId: bigint): string => `00-${docId.toString(16).padStart(32, 'a')}-00000000000000ab-01`
+
 const textOf = (n: number): string =>
   Array.from({ length: 5 + ((7 * n) % 60) }, (_, i) => words[(i * i + n * (i % 3) + n) % words.length]).join(' ')
 
@@ -131,6 +133,7 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
           topic: runTopics(run.name).rewardRequests.name,
           key: String(value.docId),
           value: codec.encode(RewardRequest, value),
+          trace: { traceparent: traceparentOf(value.docId) },
         })),
       )
       return requests
@@ -141,7 +144,11 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
     async rewards(run) {
       const records = await readAll(kafka, runTopics(run.name).rewards.name)
       return Promise.all(
-        records.map(async ({ partition, value }) => ({ partition, value: await codec.decodeAs(Reward, value!) })),
+        records.map(async ({ partition, value, trace }) => ({
+          partition,
+          value: await codec.decodeAs(Reward, value!),
+          trace,
+        })),
       )
     },
     async deadLetters(run) {

@@ -7,7 +7,7 @@ import type { RunConfig } from '../../topologies/run-config.ts'
 import { until } from '../support/kafka.ts'
 import { pythonWith } from '../support/python.ts'
 import { fail, openWorld } from './loop-world.ts'
-import { type InfluenceWorld, openInfluenceWorld, torchWorker } from './torch-world.ts'
+import { type InfluenceWorld, openInfluenceWorld, torchWorker, traceparentOf } from './torch-world.ts'
 
 const modules = ['torch', 'transformers', 'confluent_kafka', 'fastavro', 'tokenizers']
 const { python, missing } = pythonWith('services/influence/torch', modules)
@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     const found = await world.rewards(byTorch)
     expect(found).toHaveLength(asked)
     expect(expected.size).toBe(asked)
-    for (const { partition, value } of found) {
+    for (const { partition, value, trace } of found) {
       const other = expected.get(identity(value))!
       expect(Math.abs(value.reward - other.value.reward), identity(value)).toBeLessThan(tolerance)
       expect(value).toMatchObject({
@@ -59,6 +59,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
         estimator: `${other.value.estimator}/torch-float32`,
       })
       expect(partition).toBe(other.partition)
+      expect(trace?.traceparent).toBe(traceparentOf(value.docId))
     }
     // They are no constant that any worker would give.
     const rewards = found.map(({ value }) => value.reward)

@@ -9,6 +9,7 @@ import sys
 import torch
 from confluent_kafka import Consumer, TopicPartition
 
+from .connection import kafka_settings, registry_authorization
 from .errors import WorkerError
 from .records import Reader, Registry
 from .run import RUNS, parse_run
@@ -59,11 +60,11 @@ def path_map(mappings):
     return mapped
 
 
-def recorded_config(brokers, registry, name):
+def recorded_config(settings, registry, name):
     """The configuration of a run: the last record of its name in `winnow.runs`."""
     reader, config = Reader(registry, 'Run'), None
-    consumer = Consumer({
-        'bootstrap.servers': brokers, 'group.id': 'winnow.run-reader', 'enable.auto.commit': False,
+    consumer = Consumer(settings | {
+        'group.id': 'winnow.run-reader', 'enable.auto.commit': False,
         'auto.offset.reset': 'earliest', 'enable.partition.eof': False, 'isolation.level': 'read_committed',
     })  # fmt: skip
     try:
@@ -72,7 +73,9 @@ def recorded_config(brokers, registry, name):
             ends = {p: consumer.get_watermark_offsets(TopicPartition(RUNS, p), timeout=10) for p in partitions}
         except Exception as error:  # KafkaException, and what it wraps
             hint = 'WINNOW_BROKERS or --brokers names them.'
-            raise WorkerError('UNREACHABLE', f'{RUNS} cannot be read from {brokers}: {error}', hint) from error
+            raise WorkerError(
+                'UNREACHABLE', f'{RUNS} cannot be read from {settings["bootstrap.servers"]}: {error}', hint
+            ) from error
         consumer.assign([TopicPartition(RUNS, p, first) for p, (first, _) in ends.items()])
         while any(
             consumer.position([TopicPartition(RUNS, p)])[0].offset < end for p, (first, end) in ends.items() if end > first
@@ -99,11 +102,13 @@ def serve(options):
         )
     if options.threads:
         torch.set_num_threads(options.threads)
-    registry, mapped = Registry(options.registry), path_map(options.map_path)
+    settings = kafka_settings(os.environ, options.brokers)
+    registry = Registry(options.registry, registry_authorization(os.environ))
+    mapped = path_map(options.map_path)
     batch_tokens = options.batch_tokens or BATCH_TOKENS.get(device.type, 1)
-    run = parse_run(options.run, recorded_config(options.brokers, registry, options.run), batch_tokens, mapped)
+    run = parse_run(options.run, recorded_config(settings, registry, options.run), batch_tokens, mapped)
     scorer = Scorer(run, device, dtype, int(options.checkpoint_memory * 2**30), mapped)
-    worker = Worker(run, scorer, options.brokers, registry, options.instance, options.group)
+    worker = Worker(run, scorer, settings, registry, options.instance, options.group)
     signals = []
 
     def on_signal(number, frame):

@@ -44,8 +44,11 @@ def signed(doc_id):
 class Registry:
     """A schema registry with Confluent's interface."""
 
-    def __init__(self, url):
+    def __init__(self, url, authorization=None):
         self._url = url.rstrip('/')
+        self._headers = {'Content-Type': 'application/vnd.schemaregistry.v1+json'}
+        if authorization is not None:
+            self._headers['Authorization'] = authorization
 
     def register(self, schema):
         """Gives the schema's id, the same for the same schema every time."""
@@ -59,8 +62,7 @@ class Registry:
         return None if found is None else json.loads(found['schema'])
 
     def _call(self, path, body=None, missing_ok=False):
-        headers = {'Content-Type': 'application/vnd.schemaregistry.v1+json'}
-        request = urllib.request.Request(self._url + path, data=body, headers=headers)
+        request = urllib.request.Request(self._url + path, data=body, headers=self._headers)
         for attempt in range(ATTEMPTS):
             try:
                 with urllib.request.urlopen(request, timeout=10) as response:

@@ -30,22 +30,28 @@ KEY_BYTES_KEPT = 16 * 1024
 MESSAGE_CHARACTERS_KEPT = 2000
 
 
+def trace_of(message):
+    """The W3C trace context of a record, which what comes of it carries on."""
+    return [(name, value) for name, value in message.headers() or [] if name in ('traceparent', 'tracestate')]
+
+
 class Worker:
-    def __init__(self, run, scorer, brokers, registry, instance=None, group=None):
+    def __init__(self, run, scorer, settings, registry, instance=None, group=None):
+        """`settings`: of librdkafka, for every client."""
         self._run, self._scorer = run, scorer
         self._requests = Reader(registry, 'RewardRequest')
         self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
         self._failure = None
         self._at_end = set()
         self.group = group or run.group
-        self._consumer = Consumer({
-            'bootstrap.servers': brokers, 'group.id': self.group, 'client.id': 'winnow-influence-torch',
+        self._consumer = Consumer(settings | {
+            'group.id': self.group, 'client.id': 'winnow-influence-torch',
             'enable.auto.commit': False, 'auto.offset.reset': 'earliest', 'isolation.level': 'read_committed',
             'enable.partition.eof': True, 'partition.assignment.strategy': 'roundrobin', 'session.timeout.ms': SESSION_MS,
             'max.poll.interval.ms': BATCH_MS_MAX, 'allow.auto.create.topics': False, 'error_cb': self._on_error, 'logger': log,
         })  # fmt: skip
-        self._producer = Producer({
-            'bootstrap.servers': brokers, 'client.id': 'winnow-influence-torch', 'enable.idempotence': True,
+        self._producer = Producer(settings | {
+            'client.id': 'winnow-influence-torch', 'enable.idempotence': True,
             'transactional.id': f'{self.group}.torch.{instance or uuid.uuid4()}', 'transaction.timeout.ms': TRANSACTION_MS_MAX,
             # As kafkajs and Java choose: a document's rewards are in the partition that the other workers put them in.
             'partitioner': 'murmur2_random', 'error_cb': self._on_error, 'logger': log,
@@ -102,16 +108,16 @@ class Worker:
                 request = self._requests.value(message.value())
                 if request['run'] != self._run.name:
                     raise DecodeError('wrong-record', f'It is of run {request["run"]}, not of {self._run.name}.')
-                requests.append(request)
+                requests.append((request, trace_of(message)))
             except DecodeError as error:
                 letters.append(self._letter(message, error))
         rewards = []
-        for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r in requests):
-            of_checkpoint = [r for r in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
+        for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r, _ in requests):
+            of_checkpoint = [(r, t) for r, t in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
             # A document that several actors ask for is computed once.
-            texts = {r['docId']: r['text'] for r in of_checkpoint}
+            texts = {r['docId']: r['text'] for r, _ in of_checkpoint}
             scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
-            rewards += [self._reward(request, scores[request['docId']]) for request in of_checkpoint]
+            rewards += [(self._reward(request, scores[request['docId']]), trace) for request, trace in of_checkpoint]
         return rewards, letters
 
     def _reward(self, request, score):
@@ -155,9 +161,9 @@ class Worker:
         producer = self._producer
         try:
             producer.begin_transaction()
-            for reward in rewards:
+            for reward, trace in rewards:
                 key = str(document_id(reward['docId']))
-                self._produce(self._run.rewards, key, self._rewards.bytes(reward))
+                self._produce(self._run.rewards, key, self._rewards.bytes(reward), trace)
             for letter in letters:
                 self._produce(DEAD_LETTERS, letter['origin'], self._letters.bytes(letter))
             producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), OPERATION_SECONDS)
@@ -176,10 +182,10 @@ class Worker:
         self.refused += len(letters)
         log.info('answered %d, refused %d', self.answered, self.refused)
 
-    def _produce(self, topic, key, value):
+    def _produce(self, topic, key, value, headers=()):
         while True:
             try:
-                self._producer.produce(topic, key=key, value=value)
+                self._producer.produce(topic, key=key, value=value, headers=list(headers))
                 return
             except BufferError:
                 # The local queue is full: let some of it be delivered.

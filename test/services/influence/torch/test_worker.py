@@ -1,4 +1,4 @@
-"""The parts of the PyTorch worker that need no cluster: python -m unittest test_worker (services/influence/torch on PYTHONPATH)."""
+"""The parts of the PyTorch worker that need no cluster: python -m unittest test_worker (with the worker on PYTHONPATH)."""
 
 import dataclasses
 import hashlib
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from winnow_torch.checkpoints import Checkpoints, read_weights
+from winnow_torch.connection import kafka_settings, registry_authorization
 from winnow_torch.errors import WorkerError
 from winnow_torch.estimators import Gradient, Probe, fisher_inverse, in_batches
 from winnow_torch.model import Model, read_description
@@ -49,7 +50,8 @@ class Gradients(unittest.TestCase):
             rows = expected['influence']
             batch = [sequence(row['tokens']) for row in rows]
             batches = [batch] if batched else [[one] for one in batch]
-            losses, phi = (np.concatenate(parts) for parts in zip(*(model.projected_gradients(b, GOLDEN['seed']) for b in batches)))
+            results = [model.projected_gradients(b, GOLDEN['seed']) for b in batches]
+            losses, phi = (np.concatenate(parts) for parts in zip(*results))
             size = 16
             for row, values, loss in zip(rows, phi, losses):
                 self.assertLess(abs(loss - row['loss']), tolerance)
@@ -258,6 +260,30 @@ class Records(unittest.TestCase):
                 with self.assertRaises(DecodeError) as raised:
                     reader.value(value)
                 self.assertEqual(raised.exception.reason, reason)
+
+
+class Connections(unittest.TestCase):
+    def test_brokers_are_reached_as_the_environment_says(self):
+        self.assertEqual(kafka_settings({}, 'b:1'), {'bootstrap.servers': 'b:1', 'security.protocol': 'PLAINTEXT'})
+        environment = dict(
+            WINNOW_KAFKA_TLS='true', WINNOW_KAFKA_CA='/ca.pem', WINNOW_KAFKA_SASL='scram-sha-256', WINNOW_KAFKA_USERNAME='u'
+        )
+        with self.assertRaisesRegex(WorkerError, 'WINNOW_KAFKA_PASSWORD is not'):
+            kafka_settings(environment, 'b:1')
+        with tempfile.NamedTemporaryFile('w') as file:
+            file.write('secret\n')
+            file.flush()
+            settings = kafka_settings(environment | {'WINNOW_KAFKA_PASSWORD_FILE': file.name}, 'b:1')
+        self.assertEqual(settings['security.protocol'], 'SASL_SSL')
+        self.assertEqual((settings['ssl.ca.location'], settings['sasl.mechanisms']), ('/ca.pem', 'SCRAM-SHA-256'))
+        self.assertEqual((settings['sasl.username'], settings['sasl.password']), ('u', 'secret'))
+        with self.assertRaisesRegex(WorkerError, 'cannot log in by oauthbearer'):
+            kafka_settings({'WINNOW_KAFKA_SASL': 'oauthbearer'}, 'b:1')
+
+    def test_the_registry_is_told_who_asks(self):
+        self.assertIsNone(registry_authorization({}))
+        environment = dict(WINNOW_REGISTRY_USERNAME='u', WINNOW_REGISTRY_PASSWORD='p')
+        self.assertEqual(registry_authorization(environment), 'Basic dTpw')
 
 
 class Runs(unittest.TestCase):
