@@ -1,5 +1,12 @@
 import type { Command } from 'commander'
-import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../../services/cli/context.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  json,
+  print,
+} from '../../services/cli/context.ts'
 import { credentialsOf } from '../../services/runtime/credentials.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
@@ -8,6 +15,7 @@ import { configOf } from '../connect.ts'
 import { commandOf, entryOf, permissionsOf, serviceNames } from './acls.ts'
 
 interface Options extends GlobalOptions {
+  readonly json?: boolean
   readonly principal?: string
   readonly actor?: string
   readonly run?: string
@@ -21,6 +29,7 @@ export const acls = (context: CliContext): Command =>
     .option('--principal <principal>', 'who runs it (default: User:winnow-SERVICE)')
     .option('--actor <name>', 'the actor of a labeler')
     .option('--run <name>', 'the run of a station or trainer')
+    .option('--json', 'the permissions as JSON instead of commands')
     .option('--apply', 'gives the permissions, as the user of the configuration, instead of printing commands')
     .addHelpText(
       'after',
@@ -33,6 +42,7 @@ export const acls = (context: CliContext): Command =>
         ...(run !== undefined && { run }),
       })
       if (!options.apply) {
+        if (options.json) return await print(context.stdout, `${json(permissions)}\n`)
         return await print(context.stdout, permissions.map((one) => `${commandOf(principal, one)}\n`).join(''))
       }
       const config = configOf(context, options)

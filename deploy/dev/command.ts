@@ -14,8 +14,9 @@ import { startCluster } from './cluster.ts'
 export const dev = (context: CliContext): Command =>
   clusterCommand('dev', 'starts a broker, a registry, ClickHouse and all services here, until Ctrl-C')
     .option('--fresh', 'forgets what an earlier start left')
+    .option('--json', 'its addresses on standard output once it is ready, as a JSON line')
     .addHelpText('after', example('winnow dev', 'winnow dev --data /tmp/try --fresh'))
-    .action(async (options: GlobalOptions & { fresh?: boolean }) => {
+    .action(async (options: GlobalOptions & { fresh?: boolean; json?: boolean }) => {
       const config = configOf(context, options)
       const log = createLog('winnow')
       const say = (line: string) => context.stderr.write(`${line}\n`)
@@ -50,6 +51,10 @@ export const dev = (context: CliContext): Command =>
           say(
             `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`,
           )
+          if (options.json === true) {
+            const { brokers, registryUrl, clickhouseUrl } = cluster
+            context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
+          }
           say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')
           return started
         } catch (error) {

@@ -40,6 +40,9 @@ export const clusterCommand = (name: string, description: string): Command =>
     .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
     .option('--data <folder>', 'data folder of a local cluster (default: .winnow)')
 
+/** For a command whose data is JSON in any case: who asks for it is not refused. */
+export const alwaysJson = (command: Command): Command => command.option('--json', 'what it writes in any case')
+
 export const example = (...lines: string[]): string => `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
 
 export function naturalNumber(text: string): number {

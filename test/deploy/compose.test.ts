@@ -41,6 +41,7 @@ test('all of winnow, and what it needs, is in it', () => {
       'grafana',
       'label-sink',
       'stations',
+      'board',
       'trainer',
     ]),
   )

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Document, type Label, labelsTopic, type RewardRequest, runTopics, topics } from '../../schemas/index.ts'
+import type { CliContext } from '../../services/cli/context.ts'
+import { buildProgram, runProgram } from '../../services/cli/program.ts'
 import { startRunStations, startTrainer, submitRun } from '../../services/host/run.ts'
 import type { Runtime } from '../../services/host/runtime.ts'
 import { closeAll } from '../../services/host/services.ts'
@@ -91,4 +93,45 @@ test('a run is measured, traced from document to selection, and seen in top; and
     station: 'label sink',
     records: 0,
   })
+
+  const cli = async (...args: string[]): Promise<string> => {
+    let stdout = ''
+    const out = (text: string) => {
+      stdout += text
+      return true
+    }
+    const context = {
+      env: {},
+      folder: world.folder,
+      stdout: { write: out },
+      stderr: { write: () => true },
+      connect: async () => ({ config, runtime, close: async () => {} }),
+    } as unknown as CliContext
+    expect(await runProgram(buildProgram(context), args)).toBe(0)
+    return stdout
+  }
+  const ids = (await cli('select', '--run', run.name, '--round', '1')).trimEnd().split('\n')
+  expect(ids).toHaveLength(10)
+  const some = await cli('select', '--run', run.name, '--round', '1', '--from', '4', '--documents', '3', '--json')
+  expect(
+    some
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toEqual([4, 5, 6].map((index) => ({ index, docId: ids[index] })))
+  const rounds = (await cli('compare', run.name, run.name, '--json')).trimEnd().split('\n')
+  expect(rounds.map((line) => JSON.parse(line))).toMatchObject(
+    [0, 1, 2].map((round) => ({ round, same: true, documents: [10, 10], common: 10 })),
+  )
+  expect(await cli('compare', run.name, run.name)).toContain('all, same order')
+  expect(JSON.parse(await cli('topics', '--json'))).toContainEqual({
+    topic: topics.documents.name,
+    holds: ['Document'],
+    key: 'document id',
+    cleanup: 'delete',
+    partitions: config.corpus.partitions,
+    offsets: expect.any(Number),
+  })
+  const shown = JSON.parse(await cli('top', '--json')) as { runs: { run: string }[] }
+  expect(shown.runs.map((one) => one.run)).toContain(run.name)
 })

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { boardOptions, boardPort, startBoard } from '../../board/board.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly port?: number
   readonly host?: string
+  readonly json?: boolean
 }
 
 export const board = (context: CliContext): Command =>
@@ -15,6 +16,7 @@ export const board = (context: CliContext): Command =>
       '--host <address>',
       'address to listen on (default: 127.0.0.1); any other asks for a token: WINNOW_BOARD_TOKEN, or a random one that is printed',
     )
+    .option('--json', 'the address, as JSON')
     .addHelpText('after', example('winnow board', 'winnow board --port 0', 'winnow board --host 0.0.0.0'))
     .action(async ({ port, host, ...options }: Options) => {
       const code = await runUntilSignal(async () => {
@@ -25,7 +27,7 @@ export const board = (context: CliContext): Command =>
             ...(port !== undefined && { port }),
             ...(host !== undefined && { host }),
           })
-          context.stdout.write(`board: ${served.url}\n`)
+          context.stdout.write(options.json ? `${json({ url: served.url })}\n` : `board: ${served.url}\n`)
           context.stderr.write('served until Ctrl-C\n')
           return [connection, served]
         } catch (error) {

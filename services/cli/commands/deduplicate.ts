@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command.ts'
-import { type CliContext, example, json, print } from '../context.ts'
+import { alwaysJson, type CliContext, example, json, print } from '../context.ts'
 
 function share(text: string): number {
   const value = Number(text)
@@ -28,7 +28,7 @@ async function openExclusions(file: string | undefined) {
 }
 
 export const deduplicate = (context: CliContext): Command =>
-  new Command('deduplicate')
+  alwaysJson(new Command('deduplicate'))
     .description('passes on the rows of JSON-lines files but those whose text is a duplicate of an earlier one')
     .argument('<file...>', 'JSON lines with text, plain or .gz')
     .option('--near [similarity]', 'near duplicates too, of this Jaccard similarity or more (0.8)', share)

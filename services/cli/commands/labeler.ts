@@ -7,9 +7,20 @@ import { labelCommand } from '../../labeler/commands/label.ts'
 import { trainCommand } from '../../labeler/commands/train.ts'
 import { type FeatureSpec, featureSpec } from '../../labeler/hashed/features.ts'
 import { defaultFeatures } from '../../labeler/train.ts'
+import { systemClock } from '../../runtime/clock.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+import { Counter } from '../../runtime/progress.ts'
+import {
+  alwaysJson,
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  json,
+  naturalNumber,
+  print,
+} from '../context.ts'
 
 type Task = 'regression' | 'classification'
 
@@ -152,10 +163,28 @@ const label = (context: CliContext): Command =>
     .addHelpText('after', example('winnow labeler label --actor quality < documents.jsonl > labels.jsonl'))
     .action(async (options: Choice) => {
       const write = (text: string) => print(context.stdout, text)
-      const reject = (text: string) => print(context.stderr, text)
-      const { labelled, rejected } = await labelCommand(choose(context, options), context.stdin, write, reject)
+      const progress = new Counter(context.stderr, systemClock, { doing: 'labelling', unit: 'lines' })
+      const reject = (text: string) => {
+        progress.clear()
+        return print(context.stderr, text)
+      }
+      const input = counted(context.stdin, progress)
+      const { labelled, rejected } = await labelCommand(choose(context, options), input, write, reject)
+      progress.clear()
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
     })
+
+const lineFeed = 10
+
+/** Passes bytes on and counts the lines in them. */
+async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Counter): AsyncGenerator<Uint8Array> {
+  let lines = 0
+  for await (const piece of bytes) {
+    yield piece
+    for (let at = piece.indexOf(lineFeed); at !== -1; at = piece.indexOf(lineFeed, at + 1)) lines++
+    progress.at(lines)
+  }
+}
 
 interface Compared extends GlobalOptions {
   readonly actor?: string
@@ -204,6 +233,6 @@ async function compareInCorpus(
 
 export function labeler(context: CliContext): Command {
   const command = new Command('labeler').description('trains, evaluates, compares and runs labelers')
-  for (const make of [label, train, evaluate, compare]) command.addCommand(make(context))
+  for (const make of [label, train, evaluate, compare]) command.addCommand(alwaysJson(make(context)))
   return command
 }

@@ -4,7 +4,16 @@ import { DecodeError } from '../../runtime/codec.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+import {
+  alwaysJson,
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  json,
+  naturalNumber,
+  print,
+} from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly lines: number
@@ -12,10 +21,9 @@ interface Options extends GlobalOptions {
 }
 
 export const tail = (context: CliContext): Command =>
-  clusterCommand('tail', 'the last records of a topic, decoded, as JSON lines; goes on as they come')
+  alwaysJson(clusterCommand('tail', 'the last records of a topic, decoded, as JSON lines; goes on as they come'))
     .argument('<topic>', 'name of the topic; winnow. may be left out')
     .option('-n, --lines <count>', 'records of each partition to begin with', naturalNumber, 10)
-    .option('--json', 'what it writes anyway: a JSON line for each record')
     .option('--no-follow', 'ends at the end of the topic')
     .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
     .action(async (given: string, options: Options) => {

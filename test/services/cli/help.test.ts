@@ -31,6 +31,16 @@ test.each([...leaves(program())])("the help of '$path' has an example of it", ({
   expect(examples).toContain(path === 'demo' ? 'npm start' : `winnow ${path}`)
 })
 
+/** What serves and tells nothing, and what tells a story or writes a script. */
+const withoutData = ['run labeler', 'run label-sink', 'run stations', 'run trainer', 'demo', 'completion']
+
+test.each([...leaves(program())].filter(({ path }) => !withoutData.includes(path)))(
+  "'$path' has its data as JSON",
+  ({ command }) => {
+    expect(command.options.map(({ long }) => long)).toContain('--json')
+  },
+)
+
 test('the help of the program names every command and every exit code', () => {
   const text = help(program())
   for (const { path } of leaves(program())) expect(text).toContain(path.split(' ')[0])
