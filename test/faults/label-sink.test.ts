@@ -52,7 +52,7 @@ test.concurrent.for(kills)(
     await until(async () => {
       if (last.ended) throw new Error(last.errors)
       return JSON.stringify(await runtime.store.covered()) === JSON.stringify(expected.covered)
-    })
+    }, 120_000)
     await last.stop()
 
     const [rows] = await runtime.clickHouse.sql.query<Record<string, string>>(

@@ -69,7 +69,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
         if (failures.length > 0) throw failures[0]
         const current = services.at(-1)
         if (current?.ended && (await current.exited()) !== 'SIGKILL') throw new Error(current.errors)
-        if (waitedMs > 60_000)
+        if (waitedMs > 120_000)
           throw new Error(`round ${round} is not selected after ${waitedMs} ms: ${current?.errors}`)
         await sleep(pollMs)
       }

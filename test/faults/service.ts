@@ -55,7 +55,7 @@ export class Service {
   }
 
   /** Resolves when it has said the line. @throws where it ended before, or takes too long */
-  async said(line: string, timeoutMs = 60_000): Promise<void> {
+  async said(line: string, timeoutMs = 120_000): Promise<void> {
     for (let waitedMs = 0; !this.#lines.includes(line); waitedMs += 10) {
       if (this.#ended) throw new Error(`${this.name} ended without saying "${line}": ${this.#errors}`)
       if (waitedMs > timeoutMs)
@@ -102,7 +102,7 @@ export async function killAt(
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       const message = () => `${crash.point} was not reached ${crash.visit} times by ${killed.name}: ${killed.errors}`
-      timer = setTimeout(() => reject(new Error(message())), 60_000)
+      timer = setTimeout(() => reject(new Error(message())), 120_000)
     })
     const end = await Promise.race([killed.exited(), late]).finally(() => clearTimeout(timer))
     if (end !== 'SIGKILL') throw new Error(`${killed.name} ended with ${end} before ${crash.point}: ${killed.errors}`)
