@@ -61,6 +61,12 @@ function running(context: Context, config: Config): { addresses: Addresses; conf
   return undefined
 }
 
+/** Where the parts are that the configuration names, or that run here; undefined where there are none. */
+export function locate(context: Context, config: Config): { addresses: Addresses; config: Config } | undefined {
+  const named = namedAddresses(config, context.env)
+  return named === undefined ? running(context, config) : { addresses: named, config }
+}
+
 /**
  * Measures this process and serves what it measures, as the configuration says; undefined where it says not to.
  * @throws WinnowError CONFIGURATION

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
-import { statfsSync } from 'node:fs'
+import { connect as connectTo } from 'node:net'
 import { totalmem } from 'node:os'
-import { dirname } from 'node:path'
-import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import {
   type CliContext,
@@ -15,134 +12,128 @@ import {
 } from '../../services/cli/context.ts'
 import { table } from '../../services/cli/table.ts'
 import { labelerVersions } from '../../services/host/label-progress.ts'
+import type { Addresses } from '../../services/host/runtime.ts'
+import { systemClock } from '../../services/runtime/clock.ts'
+import type { Config } from '../../services/runtime/config.ts'
 import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
-import { configOf, namedAddresses } from '../connect.ts'
-import { readEndpoints } from '../dev/cluster.ts'
-import { findJava } from '../dev/java.ts'
+import { createConnection } from '../../services/runtime/kafka/connection.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { permissionsOf } from '../acls/acls.ts'
+import { configOf, locate } from '../connect.ts'
+import { exitCodeOfFindings, type Finding, ok, problem, skipped, unreachable, warning } from './finding.ts'
+import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'
+import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portOwner } from './machine.ts'
+import { checkClickHouse, checkRegistry } from './stores.ts'
 
-interface Finding {
-  readonly check: string
-  readonly ok: boolean
-  readonly found: string
+interface Options extends GlobalOptions {
+  readonly json?: boolean
+  readonly service?: string
+  readonly actor?: string
+  readonly run?: string
 }
 
-const nodeMajorMin = 24
-const memoryBytesMin = 4 * 2 ** 30
-const diskBytesMin = 2 * 2 ** 30
-
-/** `winnow doctor`: what winnow needs, what of it is here, and what to do about the rest. */
+/** `winnow doctor`: looks at everything winnow stands on and says how to mend what is wrong. Changes nothing. */
 export const doctor = (context: CliContext): Command =>
-  clusterCommand(
-    'doctor',
-    'checks what winnow needs: Node, configuration, labelers, the cluster or what starts one here',
-  )
+  clusterCommand('doctor', 'looks at versions, brokers, topics, registry, ClickHouse, permissions, disk and clocks')
     .option('--json', 'as JSON')
-    .addHelpText('after', example('winnow doctor', "winnow doctor --json | jq '.[] | select(.ok | not)'"))
-    .action(async (options: GlobalOptions & { json?: boolean }) => {
+    .option('--service <name>', 'looks whether who logs in has the permissions of this service (winnow acls)')
+    .option('--actor <name>', 'the actor of that service')
+    .option('--run <name>', 'the run of that service')
+    .addHelpText('after', example('winnow doctor', 'winnow doctor --json | jq \'.[] | select(.state != "ok")\''))
+    .action(async (options: Options) => {
       const findings = await examine(context, options)
       if (options.json) await print(context.stdout, `${json(findings)}\n`)
-      else {
-        const columns = [{ title: 'check' }, { title: '' }, { title: 'found' }]
-        const rows = findings.map(({ check, ok, found }) => [check, ok ? 'ok' : 'NOT OK', found])
-        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
-      }
-      if (findings.some(({ ok }) => !ok)) context.exitCode(exitCodes.configuration)
+      else await print(context.stdout, `${inWords(findings, widthOf(context.stdout))}\n`)
+      context.exitCode(exitCodeOfFindings(findings))
     })
 
-async function examine(context: CliContext, options: GlobalOptions): Promise<Finding[]> {
-  const { node } = process.versions
-  const machine: Finding[] = [
-    { check: 'Node', ok: Number(node.split('.')[0]) >= nodeMajorMin, found: `${node} (${nodeMajorMin} or later)` },
-    { check: 'memory', ok: totalmem() >= memoryBytesMin, found: `${gibibytes(totalmem())} (4 GiB or more)` },
-  ]
-  const config = await attempt(
-    'configuration',
-    async () => configOf(context, options),
-    ({ file }) => file ?? 'defaults; no winnow.yaml here',
-  )
-  if (config.value === undefined) return [...machine, config.finding]
-  const { value } = config
-  const labelers = await attempt(
-    'labelers',
-    () => labelerVersions(value),
-    (versions) => [...versions.keys()].join(', '),
-  )
-  const found = [...machine, config.finding, labelers.finding, await disk(value.dataFolder)]
-  const named = await attempt(
-    'addresses',
-    async () => namedAddresses(value, context.env),
-    () => 'complete',
-  )
-  if (!named.finding.ok) return [...found, named.finding]
-  if (named.value === undefined && readEndpoints(value.dataFolder) === undefined)
-    return [...found, await startable(context.env)]
-  const cluster = await attempt(
-    'cluster',
-    async () => {
-      const { runtime, close } = await context.connect(options)
-      const topics = await runtime.kafka.topicNames().finally(close)
-      return topics.filter((name) => name.startsWith('winnow.')).length
-    },
-    (topics) => `brokers, registry and ClickHouse answer; ${topics} topics of winnow`,
-  )
-  return [...found, cluster.finding]
+function inWords(findings: readonly Finding[], width: number | undefined): string {
+  const columns = [{ title: 'check' }, { title: 'state' }, { title: 'found' }]
+  const rows = findings.map(({ check, state, found }) => [check, state, found])
+  const mends = findings.flatMap(({ check, mend }) => (mend === undefined ? [] : [`${check}: ${mend}`]))
+  const rest = mends.length === 0 ? [] : ['', 'How to mend it:', ...mends.map((mend) => `- ${mend}`)]
+  return [table(columns, rows, { width }), ...rest].join('\n')
 }
 
-async function attempt<T>(
-  check: string,
-  work: () => Promise<T>,
-  say: (value: T) => string,
-): Promise<{ finding: Finding; value?: T }> {
+async function examine(context: CliContext, options: Options): Promise<Finding[]> {
+  const machine = [checkNode(process.version), checkMemory(totalmem()), ...checkPackages()]
+  let config: Config
   try {
-    const value = await work()
-    return { finding: { check, ok: true, found: say(value) }, value }
+    config = configOf(context, options)
+    machine.push(ok('configuration', config.file ?? 'the defaults and the environment'), checkDisk(config.dataFolder))
+    const versions = await labelerVersions(config)
+    machine.push(ok('labelers', [...versions.keys()].join(', ')))
+    const found = locate(context, config)
+    if (found === undefined) {
+      const none = warning('cluster', `none is named, and none runs on ${config.dataFolder}`, 'npx winnow dev')
+      return [...machine, await checkStartable(context.env), none]
+    }
+    return [...machine, ...(await examineCluster(found.addresses, found.config, options))]
   } catch (error) {
-    const parts = error instanceof WinnowError ? [error.message, error.hint] : [String(error)]
-    return { finding: { check, ok: false, found: parts.filter((part) => part !== undefined).join(' ') } }
+    if (!(error instanceof WinnowError) || error.exitCode !== exitCodes.configuration) throw error
+    return [...machine, problem('configuration', error.message, error.hint ?? 'Correct it.')]
   }
 }
 
-/** Of the nearest folder that is there. */
-async function disk(folder: string): Promise<Finding> {
-  for (let at = folder; ; at = dirname(at)) {
-    try {
-      const { bavail, bsize } = statfsSync(at)
-      return {
-        check: 'disk',
-        ok: bavail * bsize >= diskBytesMin,
-        found: `${gibibytes(bavail * bsize)} free at ${at} (2 GiB or more)`,
-      }
-    } catch {
-      if (at === dirname(at)) return { check: 'disk', ok: false, found: `${folder} cannot be looked at` }
-    }
-  }
-}
-
-/** Without a cluster of one's own: Docker, or Java with Maven, starts one here. */
-async function startable(env: NodeJS.ProcessEnv): Promise<Finding> {
-  const run = promisify(execFile)
-  const docker = await run('docker', ['info', '--format', '{{.ServerVersion}}'], { env }).then(
-    ({ stdout }) => stdout.trim(),
-    () => '',
-  )
-  if (docker !== '') return { check: 'winnow dev', ok: true, found: `Docker ${docker} answers` }
-  const [java, maven] = [
-    await findJava(env),
-    await run('mvn', ['-v'], { env }).then(
-      () => true,
-      () => false,
+async function examineCluster(addresses: Addresses, config: Config, options: Options): Promise<Finding[]> {
+  const { brokers, registryUrl, clickhouseUrl, database, credentials = {} } = addresses
+  const parts = await Promise.all([
+    Promise.all(brokers.map(checkPort)),
+    examineKafka(addresses, config, options),
+    checkRegistry(registryUrl, credentials.registry, systemClock),
+    checkClickHouse(
+      { url: clickhouseUrl, ...(database !== undefined && { database }), ...credentials.clickHouse },
+      systemClock,
     ),
-  ]
-  if ('missing' in java || !maven) {
-    const missing = ['missing' in java ? java.missing : undefined, maven ? undefined : 'no Maven (mvn)']
-    const what = missing.filter((part) => part !== undefined).join(', ')
-    return {
-      check: 'winnow dev',
-      ok: false,
-      found: `no Docker engine answers, and ${what}. Install Docker, or Java 17 with Maven, or name your cluster in winnow.yaml`,
-    }
-  }
-  return { check: 'winnow dev', ok: true, found: `Java ${java.version} with Maven` }
+  ])
+  return parts.flat()
 }
 
-const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+/** Whether somebody listens at an address, and who, where it is on this machine. */
+async function checkPort(address: string): Promise<Finding> {
+  const separator = address.lastIndexOf(':')
+  const [host, port] = [address.slice(0, separator), Number(address.slice(separator + 1))]
+  const listens = await new Promise<boolean>((resolve) => {
+    const socket = connectTo({ host, port, timeout: 3000 })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket
+      .once('connect', () => settle(true))
+      .once('error', () => settle(false))
+      .once('timeout', () => settle(false))
+  })
+  const check = `port ${address}`
+  if (!listens) return unreachable(check, 'nobody listens', 'Start the broker, or correct WINNOW_BROKERS.')
+  const local = ['127.0.0.1', 'localhost', '::1'].includes(host)
+  return ok(check, (local ? portOwner(port) : undefined) ?? 'somebody listens')
+}
+
+async function examineKafka(addresses: Addresses, config: Config, options: Options): Promise<Finding[]> {
+  const { brokers, credentials = {} } = addresses
+  const log = createLog('winnow', 'silent')
+  const connection = createConnection({ brokers, clientId: 'winnow-doctor', log, ...credentials.kafka })
+  try {
+    const admin = await connection.admin()
+    return await connection.attempt('look at the cluster', async () => [
+      ...(await checkBrokers(admin)),
+      ...(await checkTopics(admin, config)),
+      await permissions(),
+    ])
+    async function permissions(): Promise<Finding> {
+      const { username } = config.kafka
+      const { service, actor, run } = options
+      if (username === undefined) return await checkPermissions(admin, 'User:ANONYMOUS', [])
+      if (service === undefined) return skipped('permissions', 'name a service by --service to look at its permissions')
+      const names = { ...(actor !== undefined && { actor }), ...(run !== undefined && { run }) }
+      return await checkPermissions(admin, `User:${username}`, permissionsOf(service, names))
+    }
+  } catch (error) {
+    if (!(error instanceof WinnowError) || error.code === 'USAGE') throw error
+    const mend = error.hint ?? 'Look into its log.'
+    return [(error.code === 'UNREACHABLE' ? unreachable : problem)('kafka', error.message, mend)]
+  } finally {
+    await connection.close()
+  }
+}

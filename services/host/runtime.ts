@@ -68,7 +68,7 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
   }
 }
 
-const definitionOf = (
+export const definitionOf = (
   { name, partitions, cleanup, retentionMs }: TopicSpec,
   corpusPartitions: number,
 ): TopicDefinition => ({

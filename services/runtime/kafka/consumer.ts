@@ -6,10 +6,10 @@ import { traceIn } from './headers.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 
 /** A member that was killed is missed after this long, and its partitions go to others. */
-const sessionTimeoutMs = 10_000
+export const sessionTimeoutMs = 10_000
 const heartbeatMs = 2_000
 /** How long a member may take to finish its batch before a rebalance goes on without it. */
-const rebalanceTimeoutMs = 60_000
+export const rebalanceTimeoutMs = 60_000
 /** How long a fetch waits for records; `close` waits for the fetch. */
 const fetchWaitMs = 200
 const partitionBytesMax = 1024 * 1024

@@ -15,7 +15,7 @@ import type { OutgoingRecord, Producer, SentRange } from './port.ts'
 import { sentRanges, split } from './split.ts'
 
 /** A broker gives a transaction up after this long; its producer is then told the same as one that was replaced. */
-const transactionTimeoutMs = 60_000
+export const transactionTimeoutMs = 60_000
 
 /**
  * The partition is chosen before: kafkajs chooses again at every retry, which is another one for a record without a key, and the broker,

@@ -1,0 +1,37 @@
+import { exitCodes } from '../../services/runtime/errors.ts'
+
+/** What one look found. A problem keeps winnow from working; a warning will hurt one day; what could not be looked at is skipped. */
+export interface Finding {
+  readonly check: string
+  readonly state: 'ok' | 'warning' | 'problem' | 'unreachable' | 'skipped'
+  readonly found: string
+  /** What to do about it, to be typed or set. */
+  readonly mend?: string
+}
+
+/** 4 where a part does not answer, else 3 where something is set wrongly, else 0. */
+export function exitCodeOfFindings(findings: readonly Finding[]): number {
+  if (findings.some(({ state }) => state === 'unreachable')) return exitCodes.unreachable
+  return findings.some(({ state }) => state === 'problem') ? exitCodes.configuration : exitCodes.ok
+}
+
+export const ok = (check: string, found: string): Finding => ({ check, state: 'ok', found })
+export const skipped = (check: string, found: string): Finding => ({ check, state: 'skipped', found })
+export const problem = (check: string, found: string, mend: string): Finding => ({
+  check,
+  state: 'problem',
+  found,
+  mend,
+})
+export const warning = (check: string, found: string, mend: string): Finding => ({
+  check,
+  state: 'warning',
+  found,
+  mend,
+})
+export const unreachable = (check: string, found: string, mend: string): Finding => ({
+  check,
+  state: 'unreachable',
+  found,
+  mend,
+})

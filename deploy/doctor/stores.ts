@@ -1,0 +1,103 @@
+import { allRecords, subjectOf } from '../../schemas/index.ts'
+import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
+import type { Clock } from '../../services/runtime/clock.ts'
+import { type Finding, ok, problem, unreachable, warning } from './finding.ts'
+
+type Login = { readonly username: string; readonly password: string } | undefined
+
+const wanted = 'BACKWARD_TRANSITIVE'
+const skewSecondsMax = 5
+
+/** The registry answers, and refuses for every subject what readers of earlier versions could not read. */
+export async function checkRegistry(url: string, login: Login, now: Clock): Promise<Finding[]> {
+  const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
+  const ask = (path: string) =>
+    fetch(`${url}${path}`, {
+      signal: AbortSignal.timeout(5000),
+      ...(authorization !== undefined && { headers: { authorization } }),
+    })
+  let answer: Response
+  try {
+    answer = await ask('/subjects')
+  } catch (error) {
+    const { cause } = error as { cause?: { code?: string } }
+    return [
+      unreachable(
+        'registry',
+        `${url} does not answer (${cause?.code ?? error})`,
+        'Start it, or correct WINNOW_REGISTRY_URL.',
+      ),
+    ]
+  }
+  if (!answer.ok) {
+    return [
+      problem(
+        'registry',
+        `${url} answers ${answer.status}`,
+        'Check registry.url, registry.username and WINNOW_REGISTRY_PASSWORD.',
+      ),
+    ]
+  }
+  const subjects = (await answer.json()) as string[]
+  const own = allRecords.map(subjectOf).filter((subject) => subjects.includes(subject))
+  const wrong: Finding[] = []
+  for (const subject of own) {
+    const config = await ask(`/config/${subject}?defaultToGlobal=true`)
+    const { compatibilityLevel } = (await config.json()) as { compatibilityLevel?: string }
+    if (compatibilityLevel === wanted) continue
+    const mend = `curl -X PUT -H 'content-type: application/json' -d '{"compatibility":"${wanted}"}' ${url}/config/${subject}`
+    wrong.push(problem('registry', `subject ${subject} has compatibility ${compatibilityLevel}, not ${wanted}`, mend))
+  }
+  const version = await registryVersion(url)
+  const clock = skew('registry', Date.parse(answer.headers.get('date') ?? ''), now())
+  return [ok('registry', `${version}, ${own.length} of ${allRecords.length} subjects registered`), ...wrong, ...clock]
+}
+
+/** Apicurio and Confluent each have their own way of saying it. */
+async function registryVersion(url: string): Promise<string> {
+  const { origin } = new URL(url)
+  for (const [address, field] of [
+    [`${origin}/apis/registry/v3/system/info`, 'Apicurio'],
+    [`${url}/v1/metadata/version`, 'Confluent'],
+  ] as const) {
+    const answer = await fetch(address, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+    if (answer?.ok !== true) continue
+    const { version } = (await answer.json()) as { version?: string }
+    if (version !== undefined) return `${field} ${version}`
+  }
+  return 'of unknown version'
+}
+
+export async function checkClickHouse(
+  options: { url: string; database?: string; username?: string; password?: string },
+  now: Clock,
+): Promise<Finding[]> {
+  const clickHouse = await createClickHouse(options)
+  try {
+    const [row] = await clickHouse.sql.query<{ version: string; ms: string }>(
+      'SELECT version() AS version, toString(toUnixTimestamp64Milli(now64(3))) AS ms',
+    )
+    return [ok('clickhouse', row!.version), ...skew('clickhouse', Number(row!.ms), now())]
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string }
+    return code === 'UNREACHABLE'
+      ? [unreachable('clickhouse', message, 'Start it, or correct WINNOW_CLICKHOUSE_URL.')]
+      : [
+          problem(
+            'clickhouse',
+            message,
+            'Check clickhouse.username, WINNOW_CLICKHOUSE_PASSWORD and clickhouse.database.',
+          ),
+        ]
+  } finally {
+    await clickHouse.close()
+  }
+}
+
+/** How far a clock is off: winnow's results do not depend on it, deadlines of rounds and logs do. HTTP dates are of whole seconds. */
+export function skew(of: string, theirsMs: number, oursMs: number): Finding[] {
+  const seconds = (theirsMs - oursMs) / 1000
+  if (!Number.isFinite(seconds) || Math.abs(seconds) < skewSecondsMax) return []
+  const mend = 'Keep clocks by NTP: deadlines of rounds are told by the clock of the console.'
+  return [warning('clock', `the clock of ${of} is ${seconds.toFixed(0)} s from this machine's`, mend)]
+}

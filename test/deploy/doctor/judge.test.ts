@@ -1,0 +1,85 @@
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { exitCodeOfFindings, ok, problem, skipped, unreachable, warning } from '../../../deploy/doctor/finding.ts'
+import { judgeBroker, judgeTopic } from '../../../deploy/doctor/kafka.ts'
+import { checkDisk, checkNode, checkPackages, portOwner } from '../../../deploy/doctor/machine.ts'
+import { skew } from '../../../deploy/doctor/stores.ts'
+
+test('the exit code says the worst: a part that is away before a setting that is wrong', () => {
+  const [wrong, away] = [problem('a', 'b', 'c'), unreachable('a', 'b', 'c')]
+  expect(exitCodeOfFindings([ok('a', 'b'), warning('a', 'b', 'c'), skipped('a', 'b')])).toBe(0)
+  expect(exitCodeOfFindings([ok('a', 'b'), wrong])).toBe(3)
+  expect(exitCodeOfFindings([wrong, away])).toBe(4)
+})
+
+test('an old Node is a problem, and the packages that are compiled for this machine are there', () => {
+  expect(checkNode('v20.20.0')).toMatchObject({ state: 'problem', mend: expect.stringContaining('npx winnow') })
+  expect(checkNode('v24.1.0')).toMatchObject({ state: 'ok' })
+  expect(checkPackages().map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok'])
+})
+
+test('a disk that is nearly full is a warning, one that is full a problem', () => {
+  const disk = (freeGib: number) => (() => ({ bavail: freeGib * 2 ** 18, blocks: 2 ** 28, bsize: 4096 })) as never
+  const folder = join(tmpdir(), 'not', 'there', 'yet')
+  expect(checkDisk(folder, disk(100))).toMatchObject({ state: 'ok', found: expect.stringContaining('100.0 GiB free') })
+  expect(checkDisk(folder, disk(2))).toMatchObject({ state: 'warning' })
+  expect(checkDisk(folder, disk(0.25))).toMatchObject({
+    state: 'problem',
+    mend: expect.stringContaining('WINNOW_DATA'),
+  })
+  expect(checkDisk(folder).found).toContain('GiB')
+})
+
+test('a clock that is off is a warning that says by how much; half a second is not', () => {
+  expect(skew('clickhouse', 1_000_000 - 3600_000, 1_000_000)).toMatchObject([
+    { found: expect.stringContaining('-3600 s') },
+  ])
+  expect(skew('registry', 1_000_500, 1_000_000)).toEqual([])
+  expect(skew('registry', Number.NaN, 1_000_000)).toEqual([])
+})
+
+test.runIf(process.platform === 'linux')('a port is told with the process that has it', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  expect(portOwner(port)).toContain(`process ${process.pid} `)
+  await new Promise((resolve) => server.close(resolve))
+  expect(portOwner(port)).toBeUndefined()
+})
+
+test.each([
+  ['message.max.bytes', '1000'],
+  ['transaction.max.timeout.ms', '1000'],
+  ['group.max.session.timeout.ms', '5000'],
+  ['group.min.session.timeout.ms', '30000'],
+])('a broker whose %s is %s does not suit winnow', (name, value) => {
+  const [finding] = judgeBroker('1', new Map([[name, value]]))
+  expect(finding).toMatchObject({
+    state: 'problem',
+    found: expect.stringContaining(value),
+    mend: expect.stringContaining(name),
+  })
+})
+
+test('a broker that creates topics by itself is a warning, one with Kafka’s own limits is well', () => {
+  expect(judgeBroker('1', new Map([['auto.create.topics.enable', 'true']]))).toMatchObject([{ state: 'warning' }])
+  expect(judgeBroker('1', new Map([['message.max.bytes', '1048588']]))).toMatchObject([{ state: 'ok' }])
+})
+
+test.each([
+  ['cleanup.policy', 'compact'],
+  ['retention.ms', '1000'],
+  ['max.message.bytes', '1000'],
+])('a topic whose %s is %s is a problem, with the command that mends it', (name, value) => {
+  const definition = { name: 'winnow.documents', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
+  const settings = new Map([
+    ['cleanup.policy', 'delete'],
+    ['retention.ms', '-1'],
+    [name, value],
+  ])
+  expect(judgeTopic(definition, 4, settings)).toMatchObject([
+    { state: 'problem', found: expect.stringContaining(value), mend: expect.stringContaining(`--add-config ${name}=`) },
+  ])
+})

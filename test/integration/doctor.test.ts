@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import kafkajs from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Finding } from '../../deploy/doctor/finding.ts'
+import { Label, subjectOf, topics } from '../../schemas/index.ts'
+import { winnow } from '../services/cli/winnow.ts'
+import { type SecureBroker, startSecureBroker } from '../support/secure-broker.ts'
+
+const started = await startSecureBroker({ admin: 'secret-of-admin' })
+const missing = typeof started === 'string' ? started : undefined
+const broker = started as SecureBroker
+const folder = mkdtempSync(join(tmpdir(), 'winnow-doctor-'))
+const kafka = missing === undefined ? new kafkajs.Kafka({ brokers: [broker.open], logLevel: 0 }) : undefined
+const admin = kafka?.admin()
+afterAll(async () => {
+  await admin?.disconnect()
+  if (missing === undefined) await broker.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const parts = (): NodeJS.ProcessEnv => ({
+  WINNOW_BROKERS: broker.open,
+  WINNOW_REGISTRY_URL: inject('registryUrl'),
+  WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
+})
+
+async function doctor(
+  env: NodeJS.ProcessEnv = {},
+  args: string[] = [],
+): Promise<{ code: number | null; findings: Finding[] }> {
+  const { code, stdout, stderr } = await winnow(['doctor', '--json', ...args], { ...parts(), ...env }, folder)
+  expect(stdout, stderr).toMatch(/^\[/)
+  return { code, findings: JSON.parse(stdout) as Finding[] }
+}
+const bad = (findings: Finding[]) => findings.filter(({ state }) => state === 'problem' || state === 'unreachable')
+
+/** Sets something of the broker or a topic for as long as `work` takes. */
+async function whileSet(
+  type: number,
+  name: string,
+  setting: [string, string],
+  work: () => Promise<void>,
+): Promise<void> {
+  const set = (entries: { name: string; value: string }[]) =>
+    admin!.alterConfigs({ validateOnly: false, resources: [{ type, name, configEntries: entries }] })
+  await set([{ name: setting[0], value: setting[1] }])
+  try {
+    await work()
+  } finally {
+    await set(type === kafkajs.ConfigResourceTypes.TOPIC ? [{ name: 'retention.ms', value: '-1' }] : [])
+  }
+}
+
+describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  beforeAll(async () => {
+    await admin!.connect()
+    // Whatever connects first makes the topics and registers the schemas.
+    const { code, stderr } = await winnow(['status'], parts(), folder)
+    expect(code, stderr).toBe(0)
+  }, 120_000)
+
+  test('finds nothing wrong with a cluster as winnow made it, and tells versions and owners', async () => {
+    const { code, findings } = await doctor()
+    expect(bad(findings)).toEqual([])
+    expect(code).toBe(0)
+    const found = new Map(findings.map((one) => [one.check, one.found]))
+    expect(found.get('node')).toBe(process.version)
+    expect(found.get('onnxruntime-node')).toMatch(/^\d+\.\d+/)
+    expect(found.get('clickhouse')).toMatch(/^\d+\.\d+/)
+    expect(found.get('registry')).toMatch(/\d+ of \d+ subjects registered/)
+    expect(found.get(`port ${broker.open}`)).toContain('java')
+    expect(found.get('topics')).toContain('set as winnow needs them')
+    const plain = await winnow(['doctor'], parts(), folder)
+    expect(plain).toMatchObject({ code: 0, stdout: expect.stringContaining('onnxruntime-node') })
+  })
+
+  test('a topic with another retention is a problem, with the command that mends it', async () => {
+    const { name } = topics.documents
+    await whileSet(kafkajs.ConfigResourceTypes.TOPIC, name, ['retention.ms', '60000'], async () => {
+      const { code, findings } = await doctor()
+      expect(code).toBe(3)
+      expect(bad(findings)).toMatchObject([{ check: 'topics', mend: expect.stringContaining(`--topic ${name}`) }])
+    })
+  })
+
+  test('another number of partitions than the configuration says is a problem', async () => {
+    const file = join(folder, 'two.yaml')
+    writeFileSync(file, 'corpus: { partitions: 2 }\n')
+    const { code, findings } = await doctor({}, ['--config', file])
+    expect(code).toBe(3)
+    expect(bad(findings).every(({ found }) => /has 4 partitions, not 2/.test(found))).toBe(true)
+    expect(bad(findings)).toHaveLength(4)
+  })
+
+  test('a broker that takes only small messages is a problem', async () => {
+    await whileSet(kafkajs.ConfigResourceTypes.BROKER, '1', ['message.max.bytes', '1000'], async () => {
+      const { code, findings } = await doctor()
+      expect(code).toBe(3)
+      expect(bad(findings)[0]).toMatchObject({ check: 'broker 1', mend: expect.stringContaining('message.max.bytes=') })
+    })
+  })
+
+  test('a subject whose compatibility was loosened is a problem, and the mend mends it', async () => {
+    const url = `${inject('registryUrl')}/config/${subjectOf(Label)}`
+    const put = (compatibility: string) =>
+      fetch(url, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ compatibility }),
+      })
+    await put('FORWARD')
+    try {
+      const { code, findings } = await doctor()
+      expect(code).toBe(3)
+      expect(bad(findings)).toMatchObject([
+        { check: 'registry', found: expect.stringContaining('FORWARD'), mend: expect.stringContaining(url) },
+      ])
+    } finally {
+      await put('BACKWARD_TRANSITIVE')
+    }
+    expect(bad((await doctor()).findings)).toEqual([])
+  })
+
+  test.each(['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL', 'WINNOW_CLICKHOUSE_URL'])(
+    'what %s names and does not answer is told with exit code 4, and the rest is looked at all the same',
+    async (variable) => {
+      const { code, findings } = await doctor({
+        [variable]: variable === 'WINNOW_BROKERS' ? '127.0.0.1:1' : 'http://127.0.0.1:1',
+      })
+      expect(code).toBe(4)
+      const part = { WINNOW_BROKERS: 'kafka', WINNOW_REGISTRY_URL: 'registry', WINNOW_CLICKHOUSE_URL: 'clickhouse' }[
+        variable
+      ]
+      expect(bad(findings).map(({ check }) => check)).toContain(part)
+      expect(new Set(findings.map(({ check }) => check)).size).toBeGreaterThan(7)
+    },
+  )
+
+  test('a wrong password and a wrong configuration are told with exit code 3', async () => {
+    const login = { WINNOW_BROKERS: broker.sasl, WINNOW_KAFKA_SASL: 'plain', WINNOW_KAFKA_USERNAME: 'admin' }
+    const wrong = await doctor({ ...login, WINNOW_KAFKA_PASSWORD: 'wrong' })
+    expect(wrong.code).toBe(3)
+    expect(bad(wrong.findings)).toMatchObject([
+      { check: 'kafka', mend: expect.stringContaining('WINNOW_KAFKA_PASSWORD') },
+    ])
+    const without = await doctor(login)
+    expect(without.code).toBe(3)
+    expect(bad(without.findings)).toMatchObject([{ check: 'configuration' }])
+  })
+
+  test('the permissions of a service that are missing are named, until they are given', async () => {
+    const login = {
+      WINNOW_BROKERS: broker.sasl,
+      WINNOW_KAFKA_SASL: 'plain',
+      WINNOW_KAFKA_USERNAME: 'admin',
+      WINNOW_KAFKA_PASSWORD: 'secret-of-admin',
+    }
+    const give = async (service: string) => {
+      const given = await winnow(['acls', service, '--principal', 'User:admin', '--apply'], parts(), folder)
+      expect(given.code, given.stderr).toBe(0)
+    }
+    await give('admin')
+    const lacking = await doctor(login, ['--service', 'ingest'])
+    expect(lacking.code).toBe(3)
+    expect(bad(lacking.findings)).toMatchObject([
+      { check: 'permissions', found: expect.stringContaining('Write on transaction winnow-ingest') },
+    ])
+    await give('ingest')
+    expect(bad((await doctor(login, ['--service', 'ingest'])).findings)).toEqual([])
+  })
+})
