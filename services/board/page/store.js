@@ -9,8 +9,10 @@ export const state = {
   arrived: false,
 }
 
-/** As on the server: more points than a plot has pixels are of no use. */
+/** As on the server, so that a page that stays open does not grow: more points than a plot has pixels are of no use. */
 const pointsMax = 4000
+const roundsMax = 2000
+const runsMax = 16
 
 const listeners = new Set()
 
@@ -29,10 +31,11 @@ export function apply(patch) {
     const run = state.runs.get(name) ?? { info, rounds: [], progress: [] }
     state.runs.set(name, {
       info: info ?? run.info,
-      rounds: merged(run.rounds, rounds, ({ round }) => round),
+      rounds: merged(run.rounds, rounds, ({ round }) => round).slice(-roundsMax),
       progress: thinned(merged(run.progress, progress, ({ step }) => step)),
     })
   }
+  for (const name of [...state.runs.keys()].slice(0, -runsMax)) state.runs.delete(name)
   if (patch.deadLetters) state.deadLetters = patch.deadLetters
   if (patch.traffic) state.traffic = patch.traffic
   if (patch.sources) state.sources = patch.sources
@@ -47,7 +50,9 @@ function merged(known, news, keyOf) {
 }
 
 const thinned = (points) =>
-  points.length <= pointsMax ? points : points.filter((point, i) => i % 2 === 0 || point.referenceLoss !== null)
+  points.length <= pointsMax
+    ? points
+    : points.filter((point, i) => i % 2 === 0 || point.referenceLoss !== null).slice(-pointsMax)
 
 /** Listens; a lost connection is made again by the browser, and everything is sent anew. */
 export function listen() {
