@@ -21,6 +21,8 @@ const pollMs = 400
 const pollUnwatchedMs = 3000
 const lagMs = 800
 const beatMs = 15_000
+/** A coordinator that moves or has just started answers the next time; what lasts longer is said. */
+const failuresQuiet = 2
 
 export interface BoardOptions {
   /** 0: any free one. Left out: 7077, or any free one where that is taken. */
@@ -55,6 +57,7 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
     let lag: Awaited<ReturnType<LagMeter['measure']>> = []
     let lagAtMs = Number.NEGATIVE_INFINITY
     let beatAtMs = systemClock()
+    let failures = 0
     while (!stop.signal.aborted) {
       try {
         await follower.poll()
@@ -68,11 +71,13 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
           events.beat()
           beatAtMs = nowMs
         }
+        failures = 0
         model.setProblem(null)
       } catch (error) {
         // A broker that is away comes back; the board shows meanwhile what it knows, and says so.
         const message = error instanceof Error ? error.message : String(error)
-        const isNews = !stop.signal.aborted && model.setProblem(message)
+        failures++
+        const isNews = failures > failuresQuiet && !stop.signal.aborted && model.setProblem(message)
         if (isNews) runtime.log.warn({ err: error }, 'the board cannot read')
       }
       const changes = model.takeChanges()
