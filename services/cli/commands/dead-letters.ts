@@ -73,15 +73,14 @@ export function deadLetters(context: CliContext): Command {
   )
   command.addCommand(
     filtered('redrive', 'sends refused records to their topics again; what is still refused is refused again')
-      .argument('[numbers...]', 'numbers of dead letters, as list shows them')
+      .argument('[numbers...]', 'numbers of dead letters, as list shows them', numbers)
       .option('--all', 'all of them, or all that the other options leave')
       .option('--value <file>', 'sends the bytes of this file in place of one record')
       .addHelpText(
         'after',
         example('winnow dead-letters redrive --reason unknown-domain', 'winnow dead-letters redrive 17'),
       )
-      .action(async (given: string[], options: RedriveOptions) => {
-        const offsets = given.map(naturalNumber)
+      .action(async (offsets: readonly number[], options: RedriveOptions) => {
         const filter = filterOf(options, offsets)
         if (Object.keys(filter).length === 0 && options.all !== true) {
           throw new WinnowError('USAGE', 'which dead letters are meant?', {
@@ -111,6 +110,9 @@ export function deadLetters(context: CliContext): Command {
   )
   return command
 }
+
+/** Commander gives no list where no number is given. */
+const numbers = (text: string, before: readonly number[] = []): readonly number[] => [...before, naturalNumber(text)]
 
 const rowOf = ({ offset, letter }: StoredLetter): string[] => [
   `${offset}`,
