@@ -78,6 +78,37 @@ export interface RunHooks {
 
 const consoleTickMs = 500
 
+/**
+ * An influence worker alone: as many may run, beside the one of startRunStations, as the requests have partitions, which they share.
+ * @throws WinnowError CONFIGURATION where the run asks for no rewards
+ */
+export async function startInfluence(
+  runtime: Runtime,
+  run: RunConfig,
+  model: Model,
+  hooks: RunHooks,
+): Promise<Service[]> {
+  if (run.sampleDocuments === 0)
+    throw new WinnowError('CONFIGURATION', `run ${run.name} asks for no rewards`, {
+      hint: 'It is a control run: its sampleDocuments is 0.',
+    })
+  await createRunTopics(runtime.kafka, runTopics(run.name))
+  return await startTogether(async (started) => {
+    const influence = await createRunInfluence(run, model, hooks.influenceWorkers)
+    started.push(influence, await followCheckpoints(runtime, run, influence))
+    const station = runStations(run).find(({ name }) => name === 'influence')!
+    const handle = await runStation({
+      ...runtime,
+      station,
+      build: (output) => station.build(portsOf({ store: runtime.store, influence }), output),
+      groupId: groupIdOf(station.name, run.name),
+      run: run.name,
+      onFailure: hooks.onFailure,
+    })
+    started.push({ name: `${station.name} of ${run.name}`, close: () => handle.close() })
+  })
+}
+
 /** The influence worker, actors and console of a run. */
 export async function startRunStations(
   runtime: Runtime,

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
-import { listRuns, runNamed, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
+import { listRuns, runNamed, startInfluence, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
 import type { Service } from '../../host/services.ts'
 import { openModel } from '../../model/model.ts'
 import { readYaml } from '../../runtime/config.ts'
@@ -62,14 +62,15 @@ export function run(context: CliContext): Command {
       .requiredOption('--run <name>', 'the run')
       .addHelpText('after', example('winnow run stations --run pretraining-3'))
       .action((options: GlobalOptions & { run: string }) =>
-        serve(context, options, async ({ runtime, config: { influence } }, fail) => {
-          const config = await runNamed(runtime, options.run)
-          const checkpointBytesMax = influence.checkpointMiBMax * 2 ** 20
-          const model = await openModel({ graphs: config.model, checkpointBytesMax })
-          const hooks = { influenceWorkers: influence.workers, onFailure: fail }
-          const services = await startRunStations(runtime, config, model, hooks)
-          return [{ name: 'model', close: () => model.close() }, ...services]
-        }),
+        serve(context, options, (connection, fail) => withModel(connection, options.run, fail, startRunStations)),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('influence', 'one more influence worker of a run, beside that of its stations')
+      .requiredOption('--run <name>', 'the run')
+      .addHelpText('after', example('winnow run influence --run pretraining-3'))
+      .action((options: GlobalOptions & { run: string }) =>
+        serve(context, options, (connection, fail) => withModel(connection, options.run, fail, startInfluence)),
       ),
   )
   command.addCommand(
@@ -120,6 +121,19 @@ export function run(context: CliContext): Command {
       }),
   )
   return command
+}
+
+/** Starts what computes rewards, with what the configuration lets them take of this machine. */
+async function withModel(
+  { runtime, config: { influence } }: Connection,
+  name: string,
+  fail: (error: unknown) => void,
+  start: typeof startRunStations,
+): Promise<Service[]> {
+  const run = await runNamed(runtime, name)
+  const model = await openModel({ graphs: run.model, checkpointBytesMax: influence.checkpointMiBMax * 2 ** 20 })
+  const services = await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })
+  return [{ name: 'model', close: () => model.close() }, ...services]
 }
 
 /** @throws WinnowError CONFIGURATION naming the file and the place in it */
