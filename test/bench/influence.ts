@@ -18,7 +18,7 @@ import { initialWeights } from '../../services/model/weights.ts'
 const threads = 2
 const context = 128
 const seed = 'bench'
-const [pythonGiven, documentsText = '96', roundsText = '5'] = process.argv.slice(2)
+const [pythonGiven, documentsText = '48', roundsText = '5'] = process.argv.slice(2)
 /** none: without PyTorch. */
 const python = pythonGiven === 'none' ? undefined : (pythonGiven ?? process.env.WINNOW_PYTHON)
 const [documentCount, rounds] = [Number(documentsText), Number(roundsText)]

@@ -46,10 +46,11 @@ class Peer:
         self.projections = [signs[f'{side}.{name}'] for name, *_ in self.linears for side in ('P_in', 'P_out')]
         self.compute = projected_gradients(self.model, self.names, self.linears)
 
-    def all(self, run, size: int) -> tuple[torch.Tensor, float]:
-        result: list = [None] * len(self.documents)
+    def all(self, run, size: int, count: int | None = None) -> tuple[torch.Tensor, float]:
+        documents = self.documents[:count]
+        result: list = [None] * len(documents)
         started = time.perf_counter()
-        for rows, ids, mask in batches(self.documents, size):
+        for rows, ids, mask in batches(documents, size):
             for row, phi in zip(rows, run(ids, mask)):
                 result[row] = phi
         return torch.stack(result), time.perf_counter() - started
@@ -83,8 +84,8 @@ def main():
     for name in ('eager', 'vmap'):
         run = getattr(peer, name)
         phi, _ = peer.all(run, 8)
-        # The peer gets the batch that is fastest for it.
-        times = {size: peer.all(run, size)[1] for size in (1, 4, 8, 16)}
+        # The peer gets the batch that is fastest for it, on a part of the documents.
+        times = {size: peer.all(run, size, 16)[1] for size in (1, 4, 8)}
         best[name] = min(times, key=times.get)
         error = ((phi - expected).norm() / expected.norm()).item()
         print(json.dumps(dict(what=name, batch=best[name], error=error)), flush=True)
