@@ -88,10 +88,10 @@ def main():
         times = {size: peer.all(run, size, 16)[1] for size in (1, 4, 8)}
         best[name] = min(times, key=times.get)
         error = ((phi - expected).norm() / expected.norm()).item()
-        print(json.dumps(dict(what=name, batch=best[name], error=error)), flush=True)
+        print(json.dumps({'what': name, 'batch': best[name], 'error': error}), flush=True)
     for line in sys.stdin:
         name = line.strip()
-        print(json.dumps(dict(what=name, seconds=peer.all(getattr(peer, name), best[name])[1])), flush=True)
+        print(json.dumps({'what': name, 'seconds': peer.all(getattr(peer, name), best[name])[1]}), flush=True)
 
 
 if __name__ == '__main__':
