@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
-import { access, constants, readdir, stat } from 'node:fs/promises'
-import { basename, join, relative, sep } from 'node:path'
+import { access, constants, readdir, realpath, stat } from 'node:fs/promises'
+import { basename, isAbsolute, join, relative, sep } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
 
 export interface SourceFile {
@@ -64,8 +64,22 @@ async function sourcesAt(path: string): Promise<SourceFile[]> {
     })
   }
   return await Promise.all(
-    files.map(async (name) => ({ name, path: join(path, name), byteLength: (await inspect(join(path, name))).size })),
+    files.map(async (name) => ({ name, path: join(path, name), byteLength: await sizeWithin(path, join(path, name)) })),
   )
+}
+
+/**
+ * The size of a file that was found in a folder. Who names a folder means what is in it: a link that leads out of it, a pipe or a device
+ * is refused.
+ */
+async function sizeWithin(folder: string, path: string): Promise<number> {
+  const found = await inspect(path)
+  const leads = relative(await realpath(folder), await realpath(path))
+  const outside = leads === '..' || leads.startsWith(`..${sep}`) || isAbsolute(leads)
+  if (found.isFile() && !outside) return found.size
+  throw new WinnowError('CONFIGURATION', `${path} ${outside ? `leads out of ${folder}` : 'is no file'}`, {
+    hint: 'remove it, or give a file by its own path',
+  })
 }
 
 async function inspect(path: string): Promise<Stats> {

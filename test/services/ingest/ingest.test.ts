@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -322,6 +322,20 @@ describe('before anything is written it is an error', () => {
 
   test('when a folder holds nothing to read', async () => {
     await expect(run(new MemoryKafka(), [folder({ 'a.txt': 'x' })])).rejects.toThrow(/no \.jsonl/)
+  })
+
+  test('when a link leads out of the folder, or what looks like a file is none', async () => {
+    const [inside, outside] = [folder({ 'a.jsonl': row('x') }), folder({ 'secret.jsonl': row('secret') })]
+    symlinkSync(join(outside, 'secret.jsonl'), join(inside, 'b.jsonl'))
+    await expect(run(new MemoryKafka(), [inside])).rejects.toThrow(/b\.jsonl leads out of/)
+    const odd = folder({ 'a.jsonl': row('x') })
+    symlinkSync('.', join(odd, 'loop.jsonl'))
+    await expect(run(new MemoryKafka(), [odd])).rejects.toThrow(/loop\.jsonl is no file/)
+    const linked = folder({ 'a.jsonl': row('x') })
+    symlinkSync('a.jsonl', join(linked, 'b.jsonl'))
+    const kafka = new MemoryKafka()
+    await run(kafka, [linked])
+    expect(text(kafka)).toEqual(['x', 'x'])
   })
 
   test('when the state of a source cannot be read', async () => {
