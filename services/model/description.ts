@@ -20,6 +20,8 @@ const ModelDescription = z.object({
     /** `transposed`: the weight is stored as [in, out]. */
     modules: z.array(z.object({ name: z.string(), inSize: size, outSize: size, transposed: z.boolean().optional() })),
   }),
+  /** Id of the token that ends a document. */
+  endOfText: z.int().min(0).default(0),
   /** Sequences must be padded to at least so many tokens. */
   lengthMin: size,
   graphs: z.object({ loss: graph, influence: graph, train: graph }),

@@ -89,7 +89,7 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     const { summaries, score } = await estimator.prepare(checkpoint, tasks)
     const scoreTasks: Reference['scoreTasks'] = async (documents) => {
       const tokens = await Promise.all(documents.map(tokensOf))
-      return score(tokens.map((each) => documentWindows(each, context, windows, overlap)))
+      return score(tokens.map((each) => documentWindows(each, context, windows, overlap, model.tokenizer.endOfText)))
     }
     return {
       summaries,

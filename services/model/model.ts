@@ -31,7 +31,7 @@ export interface Model {
 export async function openModel(options: ModelOptions = {}): Promise<Model> {
   const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30 } = options
   const description = await readDescription(graphs)
-  const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size)
+  const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size, description.endOfText)
   const checkpoints = new CheckpointStore(description, checkpointBytesMax)
   const workers: ModelWorker[] = []
   return {

@@ -1,7 +1,6 @@
 import type { TokenIds } from './sequences.ts'
-import { endOfText } from './tokenizer.ts'
 
-/** A place in the token stream of documents: token `token` of document `document`; its last token is <|endoftext|>. */
+/** A place in the token stream of documents: token `token` of document `document`; its last token is the end. */
 export interface StreamPosition {
   /** Global index of the document in the selection, counting on past its end. */
   document: number
@@ -24,17 +23,19 @@ export interface PackOptions {
   batch: number
   /** Targets in a sequence. */
   context: number
+  /** Id of the token that ends a document. Default: 0. */
+  end?: number
   /** Where to begin; `documents` must then begin with document `from.document`. */
   from?: StreamPosition
 }
 
 /**
- * Packs documents, in the given order and each followed by <|endoftext|>, into batches without gaps: batch k holds tokens
+ * Packs documents, in the given order and each followed by `end`, into batches without gaps: batch k holds tokens
  * k * batch * context to (k + 1) * batch * context of the stream. A rest that fills no batch at the end is not given out.
  */
 export async function* packBatches(
   documents: AsyncIterable<TokenIds> | Iterable<TokenIds>,
-  { batch, context, from = { document: 0, token: 0 } }: PackOptions,
+  { batch, context, end = 0, from = { document: 0, token: 0 } }: PackOptions,
 ): AsyncGenerator<PackedBatch, void, undefined> {
   const targets = batch * context
   let stream = new Int32Array(targets + 1)
@@ -44,7 +45,7 @@ export async function* packBatches(
   for await (const tokens of documents) {
     const length = tokens.length + 1
     while (token < length) {
-      stream[filled++] = token < tokens.length ? tokens[token]! : endOfText
+      stream[filled++] = token < tokens.length ? tokens[token]! : end
       token++
       if (filled < stream.length) continue
       yield {

@@ -1,5 +1,3 @@
-import { endOfText } from './tokenizer.ts'
-
 export type TokenIds = ArrayLike<number>
 
 /**
@@ -11,16 +9,15 @@ export interface Sequence {
 }
 
 /**
- * A document as training meets it, cut into windows: <|endoftext|> (the end of the one before), its tokens, <|endoftext|>; at least
- * one window. A window has at most `context` targets. The first `overlap` of every later one are the last of the window before,
+ * A document as training meets it, cut into windows: `end` (of the one before), its tokens, `end`; at least one window. A window has at most `context` targets. The first `overlap` of every later one are the last of the window before,
  * seen again as context with weight 0: every token is a target once, and past the first window with at least `overlap` before it.
  */
-export function documentWindows(tokens: TokenIds, context: number, windows: number, overlap = 0): Sequence[] {
+export function documentWindows(tokens: TokenIds, context: number, windows: number, overlap = 0, end = 0): Sequence[] {
   const stride = context - overlap
   const lengthMax = (windows - 1) * stride + context + 1
   const stream = new Int32Array(Math.min(tokens.length + 2, lengthMax))
-  stream[0] = endOfText
-  for (let i = 0; i + 1 < stream.length; i++) stream[i + 1] = i < tokens.length ? tokens[i]! : endOfText
+  stream[0] = end
+  for (let i = 0; i + 1 < stream.length; i++) stream[i + 1] = i < tokens.length ? tokens[i]! : end
   const result: Sequence[] = []
   for (let from = 0; from === 0 || from + overlap + 1 < stream.length; from += stride) {
     const ids = stream.slice(from, from + context + 1)
@@ -32,7 +29,7 @@ export function documentWindows(tokens: TokenIds, context: number, windows: numb
 }
 
 /**
- * A reference sample: <|endoftext|>, the task's context, its continuation; the last `context` + 1 tokens of it. All tokens are
+ * A reference sample: `end` (of what came before), the task's context, its continuation; the last `context` + 1 tokens of it. All tokens are
  * targets, or those of the continuation alone.
  */
 export function referenceSequence(
@@ -40,8 +37,9 @@ export function referenceSequence(
   continuation: TokenIds,
   context: number,
   targets: 'all' | 'continuation' = 'all',
+  end = 0,
 ): Sequence {
-  const all = Int32Array.from([endOfText, ...Array.from(prompt), ...Array.from(continuation)])
+  const all = Int32Array.from([end, ...Array.from(prompt), ...Array.from(continuation)])
   const ids = all.slice(-(context + 1))
   const mask = new Float32Array(ids.length).fill(1)
   if (targets === 'continuation') mask.fill(0, 0, Math.max(0, ids.length - continuation.length))

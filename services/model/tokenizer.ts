@@ -5,26 +5,26 @@ import { WinnowError } from '../runtime/errors.ts'
 // The native package is CommonJS whose named exports Node cannot see from a module.
 const native = createRequire(import.meta.url)('tokenizers') as typeof import('tokenizers')
 
-/** Ends every document; id 0. */
-export const endOfText = 0
-const endOfTextToken = '<|endoftext|>'
-
 /** Texts to token ids of one model. Encoding runs in the native library's own threads. */
 export interface TextTokenizer {
+  /** Id of the token that ends every document. */
+  readonly endOfText: number
   encode(text: string): Promise<Int32Array>
   encodeAll(texts: readonly string[]): Promise<Int32Array[]>
 }
 
 /**
- * Loads a tokenizer.json whose vocabulary fits the model.
+ * Loads a tokenizer.json whose vocabulary fits the model and has the token that ends a document.
  * @throws WinnowError MODEL_UNUSABLE
  */
-export function loadTokenizer(path: string, vocabularySize: number): TextTokenizer {
+export function loadTokenizer(path: string, vocabularySize: number, endOfText: number): TextTokenizer {
   const tokenizer = open(path)
   const found = tokenizer.getVocabSize(true)
   if (found > vocabularySize) throw unusable(path, `it has ${found} tokens, the model ${vocabularySize}`)
-  if (tokenizer.tokenToId(endOfTextToken) !== endOfText) throw unusable(path, `${endOfTextToken} is not its token 0`)
+  if (tokenizer.idToToken(endOfText) == null)
+    throw unusable(path, `it has no token ${endOfText}, which ends a document of the model`)
   return {
+    endOfText,
     async encode(text) {
       return Int32Array.from((await tokenizer.encode(text.toWellFormed())).getIds())
     },

@@ -48,7 +48,9 @@ async function* linesOf(path: string): AsyncGenerator<string> {
 }
 
 async function sequenceOf(sample: z.output<typeof row>, model: Model, context: number): Promise<Sequence> {
-  if ('text' in sample) return documentWindows(await model.tokenizer.encode(sample.text), context, 1)[0]!
-  const [prompt, continuation] = await model.tokenizer.encodeAll([sample.context, sample.continuation])
-  return referenceSequence(prompt!, continuation!, context)
+  const { tokenizer } = model
+  const end = tokenizer.endOfText
+  if ('text' in sample) return documentWindows(await tokenizer.encode(sample.text), context, 1, 0, end)[0]!
+  const [prompt, continuation] = await tokenizer.encodeAll([sample.context, sample.continuation])
+  return referenceSequence(prompt!, continuation!, context, 'all', end)
 }

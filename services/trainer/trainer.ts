@@ -125,7 +125,7 @@ class TrainingLoop {
   async *#batches(round: number, from: StreamPosition, signal: AbortSignal): AsyncGenerator<PackedBatch> {
     const { batch, context } = this.#run.trainer
     const ids = this.#ports.reader.documents({ run: this.#run.name, round, index: from.document }, signal)
-    yield* packBatches(this.#tokens(ids), { batch, context, from })
+    yield* packBatches(this.#tokens(ids), { batch, context, end: this.#ports.model.tokenizer.endOfText, from })
   }
 
   /** Token ids of documents, in order; texts are fetched a page at a time. */

@@ -17,6 +17,11 @@ describe('the batch packer', () => {
     ])
   })
 
+  it('ends documents with the token that the model ends them with', async () => {
+    const [batch] = await pack([[1], [2, 3]], { batch: 1, context: 4, end: 9 })
+    expect([...batch!.ids]).toEqual([1, 9, 2, 3, 9])
+  })
+
   it('says at every batch which documents were read in part and which were passed', async () => {
     const batches = await pack([[1, 2, 3], [4], [], [5, 6, 7, 8, 9]], { batch: 1, context: 3 })
     // Targets end at: 0 (end of document 0), 0 (end of document 2), 7 (inside document 3), 0 (end of document 3)

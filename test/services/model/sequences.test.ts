@@ -47,6 +47,11 @@ describe('windows of a document', () => {
         }
   })
 
+  it('end with the token that ends documents of the model', () => {
+    expect(ids(documentWindows([1, 2], 3, 1, 0, 9))).toEqual([[9, 1, 2, 9]])
+    expect([...referenceSequence([1], [2], 9, 'all', 9).ids]).toEqual([9, 1, 2])
+  })
+
   it('hold at least the end of the document', () => {
     const [window, ...others] = documentWindows([], 3, 2)
     expect([...window!.ids]).toEqual([0, 0])

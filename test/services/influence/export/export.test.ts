@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
 import { readDescription } from '../../../../services/model/description.ts'
+import { openModel } from '../../../../services/model/model.ts'
 import { readSafetensors, writeSafetensors } from '../../../../services/model/safetensors.ts'
 import { ModelWorker } from '../../../../services/model/worker/client.ts'
 import { pythonWith } from '../../../support/python.ts'
@@ -53,6 +54,11 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     const written = JSON.parse(await readFile(join(out, 'model.json'), 'utf8'))
     expect(written.endOfText).toBe(5)
     expect(written.projection.modules[0]).toMatchObject({ inSize: 32, outSize: 96, transposed: true })
+
+    const opened = await openModel({ graphs: out })
+    expect(opened.tokenizer.endOfText).toBe(5)
+    expect([...(await opened.tokenizer.encode('w3 w4'))]).toEqual([3, 4])
+    await opened.close()
 
     const worker = new ModelWorker({ folder: out, threads: 1 }, new CheckpointStore(description, 2 ** 28))
     const sequence = { ids: Int32Array.from(ids), mask: new Float32Array(ids.length).fill(1) }
