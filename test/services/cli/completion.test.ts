@@ -33,7 +33,7 @@ const offers: Record<string, (line: string) => string[]> = {
   zsh: (line) => {
     const program = `zmodload zsh/zpty
       zpty shell zsh -f -i
-      zpty -w shell 'PS1=; autoload -Uz compinit; compinit -D -u; source ${script('zsh')}; LISTMAX=0; zstyle ":completion:*" list-separator "##"; bindkey "^X" list-choices; stty columns 300 rows 200; zle-line-init() { print REA"DY" }; zle -N zle-line-init'
+      zpty -w shell 'PS1=; autoload -Uz compinit; compinit -D -u; source ${script('zsh')}; LISTMAX=10000; zstyle ":completion:*" list-separator "##"; bindkey "^X" list-choices; stty columns 300 rows 200; zle-line-init() { print REA"DY" }; zle -N zle-line-init'
       while zpty -r shell got; do [[ $got == *READY* ]] && break; done
       zpty -w -n shell ${JSON.stringify(line)}$'\\C-x\\C-u'
       zpty -w shell 'print DO"NE"'
