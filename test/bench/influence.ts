@@ -27,11 +27,21 @@ const folder = mkdtempSync(join(tmpdir(), 'winnow-bench-'))
 const names = ['one', 'two', 'eager', 'between', 'vmap'] as const
 type Timed = (typeof names)[number]
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
-const perSecond = (seconds: readonly number[]) => (documentCount / median(seconds)).toFixed(1)
+const perSecond = (spent: readonly Spent[]) => (documentCount / median(spent.map(({ seconds }) => seconds))).toFixed(1)
+const cpuEach = (spent: readonly Spent[]) =>
+  `${((1000 * median(spent.map(({ cpu }) => cpu))) / documentCount).toFixed(1)} ms`
 
-async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
-  const began = performance.now()
-  return [await work(), (performance.now() - began) / 1000]
+interface Spent {
+  seconds: number
+  /** Seconds of all threads together: what others do on the machine changes it little. */
+  cpu: number
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, Spent]> {
+  const [began, before] = [performance.now(), process.cpuUsage()]
+  const result = await work()
+  const { user, system } = process.cpuUsage(before)
+  return [result, { seconds: (performance.now() - began) / 1000, cpu: (user + system) / 1e6 }]
 }
 
 /** Most fill the context, as most documents of a corpus do; the others are of any length. */
@@ -54,7 +64,7 @@ const checkpointOf = async (n: number) => {
 const checkpoint = await checkpointOf(0)
 
 interface Peer {
-  ask(what: 'eager' | 'vmap'): Promise<number>
+  ask(what: 'eager' | 'vmap'): Promise<Spent>
   close(): void
 }
 
@@ -91,7 +101,7 @@ async function startPeer(path: string): Promise<Peer> {
   return {
     ask: async (what) => {
       child.stdin.write(`${what}\n`)
-      return (await answer()).seconds
+      return await answer()
     },
     close: () => child.stdin.end(),
   }
@@ -100,8 +110,8 @@ async function startPeer(path: string): Promise<Peer> {
 try {
   const one = createInfluence(model, { projectionSeed: seed, normalize: 'cosine', context })
   const two = createInfluence(model, { projectionSeed: seed, normalize: 'cosine', context, workers: threads })
-  const [atOne, firstSeconds] = await timed(() => one.at(checkpoint, [reference]))
-  const [, againSeconds] = await timed(() => one.at(checkpoint, [reference]))
+  const [atOne, firstSpent] = await timed(() => one.at(checkpoint, [reference]))
+  const [, againSpent] = await timed(() => one.at(checkpoint, [reference]))
   const atTwo = await two.at(checkpoint, [reference])
   // A first round warms up.
   const [a, b] = [await atOne.score(documents), await atTwo.score(documents)]
@@ -109,8 +119,8 @@ try {
   const peer = python === undefined ? undefined : await startPeer(python)
 
   // `between` runs between the two of PyTorch, so that what disturbs one disturbs the other.
-  const seconds = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Timed, number[]>
-  const run = async (name: Timed, work: () => Promise<number>) => seconds[name].push(await work())
+  const spent = Object.fromEntries(names.map((name) => [name, [] as Spent[]])) as Record<Timed, Spent[]>
+  const run = async (name: Timed, work: () => Promise<Spent>) => spent[name].push(await work())
   for (let round = 0; round < rounds; round++) {
     await run('one', async () => (await timed(() => atOne.score(documents)))[1])
     await run('two', async () => (await timed(() => atTwo.score(documents)))[1])
@@ -120,19 +130,17 @@ try {
     await run('vmap', () => peer.ask('vmap'))
   }
   peer?.close()
-  const times = (slow: readonly number[], fast: readonly number[]) =>
-    median(slow.map((value, i) => value / fast[i]!)).toFixed(2)
-  console.log(
-    `documents/s, ${documentCount} documents, median of ${rounds} rounds: one worker ${perSecond(seconds.one)}`,
-  )
-  console.log(`two workers ${perSecond(seconds.two)}: ${times(seconds.one, seconds.two)} times one; wanted 1.8`)
+  const times = (slow: readonly Spent[], fast: readonly Spent[]) =>
+    median(slow.map((value, i) => value.seconds / fast[i]!.seconds)).toFixed(2)
+  console.log(`documents/s, ${documentCount} documents, median of ${rounds} rounds: one worker ${perSecond(spent.one)}`)
+  console.log(`two workers ${perSecond(spent.two)}: ${times(spent.one, spent.two)} times one; wanted 1.8`)
   if (peer !== undefined)
     for (const what of ['eager', 'vmap'] as const)
       console.log(
-        `PyTorch ${what}, ${threads} threads: ${perSecond(seconds[what])}; two workers, ${perSecond(seconds.between)}, are ${times(seconds[what], seconds.between)} times as fast; wanted 1.0`,
+        `PyTorch ${what}, ${threads} threads: ${perSecond(spent[what])}; two workers, ${perSecond(spent.between)}, are ${times(spent[what], spent.between)} times as fast; wanted 1.0; CPU a document ${cpuEach(spent[what])} against ${cpuEach(spent.between)}`,
       )
   console.log(
-    `reference of ${reference.length} samples: ${firstSeconds.toFixed(2)} s at a new checkpoint, ${(1000 * againSeconds).toFixed(1)} ms again`,
+    `reference of ${reference.length} samples: ${firstSpent.seconds.toFixed(2)} s at a new checkpoint, ${(1000 * againSpent.seconds).toFixed(1)} ms again`,
   )
 
   const before = process.memoryUsage.rss()

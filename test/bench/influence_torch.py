@@ -1,7 +1,8 @@
 """The peer of influence.ts: the same projected gradients by PyTorch on the same threads. Told on standard input what to do next.
 
 `eager` runs what the influence graph was traced from, in batches of like length padded to the longest; `vmap` takes each
-document's whole gradients by vmap(grad) and projects them. Each answers a JSON line: seconds for all documents.
+document's whole gradients by vmap(grad) and projects them. Each answers a JSON line: seconds, and seconds of CPU, for all
+documents.
 """
 
 import json
@@ -91,7 +92,9 @@ def main():
         print(json.dumps({'what': name, 'batch': best[name], 'error': error}), flush=True)
     for line in sys.stdin:
         name = line.strip()
-        print(json.dumps({'what': name, 'seconds': peer.all(getattr(peer, name), best[name])[1]}), flush=True)
+        before = time.process_time()
+        _, seconds = peer.all(getattr(peer, name), best[name])
+        print(json.dumps({'what': name, 'seconds': seconds, 'cpu': time.process_time() - before}), flush=True)
 
 
 if __name__ == '__main__':
