@@ -1,7 +1,15 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+/** A folder that takes a JSON report of each vitest that `npm test` runs. */
+const reports = process.env.WINNOW_TEST_REPORTS
 
 export default defineConfig({
   test: {
+    ...(reports !== undefined && {
+      reporters: ['default', 'json'],
+      outputFile: { json: join(reports, `${process.pid}.json`) },
+    }),
     projects: [
       {
         test: {
@@ -22,7 +30,8 @@ export default defineConfig({
         },
       },
       {
-        // After the others, on a cluster of its own: what it kills and stops is nobody else's.
+        // In a vitest of its own, after the others, with its own cluster: what it kills and stops is nobody else's, and chDB opens one
+        // folder in a process.
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
@@ -31,7 +40,6 @@ export default defineConfig({
           hookTimeout: 180_000,
           fileParallelism: false,
           maxConcurrency: 4,
-          sequence: { groupOrder: 1 },
         },
       },
     ],
