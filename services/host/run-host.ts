@@ -1,6 +1,6 @@
 import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
-import { type Model, openModel } from '../model/model.ts'
+import { type Model, modelResources, openModel } from '../model/model.ts'
 import { readable } from '../runtime/codec.ts'
 import type { Config } from '../runtime/config.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
@@ -25,10 +25,10 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   const services: Service[] = []
   const started = new Set<string>()
   const models = new Map<string, Promise<Model>>()
-  const { workers, checkpointMiBMax } = hooks.influence ?? {}
-  const memory = checkpointMiBMax !== undefined && { checkpointBytesMax: checkpointMiBMax * 2 ** 20 }
+  const workers = hooks.influence?.workers
+  const resources = hooks.influence && modelResources(hooks.influence)
   const modelOf = (folder: string): Promise<Model> => {
-    const model = models.get(folder) ?? openModel({ graphs: folder, ...memory })
+    const model = models.get(folder) ?? openModel({ graphs: folder, ...resources })
     models.set(folder, model)
     return model
   }

@@ -53,7 +53,7 @@ export async function createRunInfluence(run: RunConfig, model: Model, workers =
   return {
     name: `influence of ${run.name}`,
     graphDigest: (options.estimator === 'probe' ? train : projected).sha256,
-    estimator: influence.estimator + several,
+    estimator: influence.estimator + several + (model.device === 'cpu' ? '' : `/${model.device}`),
     projectionSeed: options.projectionSeed,
     async score(checkpoint, texts) {
       const rewards = await (await influence.at(checkpoint, tasks)).scoreTasks(texts)

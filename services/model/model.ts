@@ -3,6 +3,7 @@ import { CheckpointStore } from './checkpoints/store.ts'
 import { type ModelDescription, readDescription } from './description.ts'
 import { loadTokenizer, type TextTokenizer } from './tokenizer.ts'
 import { ModelWorker } from './worker/client.ts'
+import type { Device } from './worker/operations.ts'
 
 export interface ModelOptions {
   /** Folder of the graphs, model.json and tokenizer.json. Default: the demo's model. */
@@ -11,7 +12,18 @@ export interface ModelOptions {
   threads?: number
   /** Memory for checkpoints that rewards are computed at, shared by all threads; what is in use always fits. Default: 1 GiB. */
   checkpointBytesMax?: number
+  /** Where the graphs run. Default: cpu. Another device rounds otherwise. */
+  device?: Device
 }
+
+/** What the configuration lets rewards take of this machine (winnow.yaml, `influence`), as a model is opened with it. */
+export const modelResources = (influence: {
+  readonly checkpointMiBMax: number
+  readonly device: Device
+}): Pick<ModelOptions, 'checkpointBytesMax' | 'device'> => ({
+  checkpointBytesMax: influence.checkpointMiBMax * 2 ** 20,
+  device: influence.device,
+})
 
 /** The demo's model: Llama, 2 layers of 64, vocabulary of 4,096. */
 export const demoGraphs = join(import.meta.dirname, 'graphs', 'llama-64x2')
@@ -21,6 +33,7 @@ export interface Model {
   readonly description: ModelDescription
   readonly tokenizer: TextTokenizer
   readonly checkpoints: CheckpointStore
+  readonly device: Device
   /** Starts a thread for ONNX sessions, which ends with the model. */
   startWorker(): ModelWorker
   /** Lets what runs finish and ends all threads. */
@@ -29,7 +42,7 @@ export interface Model {
 
 /** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
 export async function openModel(options: ModelOptions = {}): Promise<Model> {
-  const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30 } = options
+  const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
   const description = await readDescription(graphs)
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size, description.endOfText)
   const checkpoints = new CheckpointStore(description, checkpointBytesMax)
@@ -38,8 +51,9 @@ export async function openModel(options: ModelOptions = {}): Promise<Model> {
     description,
     tokenizer,
     checkpoints,
+    device,
     startWorker() {
-      const worker = new ModelWorker({ folder: graphs, threads }, checkpoints)
+      const worker = new ModelWorker({ folder: graphs, threads, device }, checkpoints)
       workers.push(worker)
       return worker
     },

@@ -148,6 +148,10 @@ export const configSchema = z.strictObject({
       checkpointMiBMax: positiveCount
         .default(1024)
         .describe('Memory for the checkpoints used last, shared by the threads; what is in use always fits'),
+      device: z
+        .enum(['cpu', 'cuda'])
+        .default('cpu')
+        .describe('cuda needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/influence.md)'),
     })
     .prefault({})
     .describe('What computing rewards may take of this machine'),

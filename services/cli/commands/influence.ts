@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { runNamed } from '../../host/run.ts'
 import { scatterSvg } from '../../influence/scatter.ts'
 import { type Validation, validate } from '../../influence/validate.ts'
-import { openModel } from '../../model/model.ts'
+import { modelResources, openModel } from '../../model/model.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
 import { fixed } from '../table.ts'
 
@@ -35,8 +35,7 @@ export function influence(context: CliContext): Command {
         const { config, runtime, close } = await context.connect(options)
         try {
           const run = await runNamed(runtime, options.run)
-          const checkpointBytesMax = config.influence.checkpointMiBMax * 2 ** 20
-          const model = await openModel({ graphs: run.model, checkpointBytesMax })
+          const model = await openModel({ graphs: run.model, ...modelResources(config.influence) })
           try {
             const validation = await validate(runtime, run, model, {
               documents: options.documents,

@@ -3,7 +3,7 @@ import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologi
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { listRuns, runNamed, startInfluence, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
 import type { Service } from '../../host/services.ts'
-import { openModel } from '../../model/model.ts'
+import { modelResources, openModel } from '../../model/model.ts'
 import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
@@ -131,7 +131,7 @@ async function withModel(
   start: typeof startRunStations,
 ): Promise<Service[]> {
   const run = await runNamed(runtime, name)
-  const model = await openModel({ graphs: run.model, checkpointBytesMax: influence.checkpointMiBMax * 2 ** 20 })
+  const model = await openModel({ graphs: run.model, ...modelResources(influence) })
   const services = await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })
   return [{ name: 'model', close: () => model.close() }, ...services]
 }

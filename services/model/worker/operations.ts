@@ -80,11 +80,15 @@ export type OperationName = keyof Operations
 export type Argument<N extends OperationName> = Operations[N]['argument']
 export type Answer<N extends OperationName> = Operations[N]['answer']
 
+/** An execution provider of onnxruntime; `cuda` leaves to the CPU what it has no kernel for. */
+export type Device = 'cpu' | 'cuda'
+
 export interface WorkerOptions {
   /** The folder of graphs. */
   folder: string
   /** Threads within an operator. */
   threads: number
+  device?: Device
   /** See run-guard.ts. */
   guard: SharedArrayBuffer
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { WinnowError } from '../../runtime/errors.ts'
 import type { GraphName, ModelDescription } from '../description.ts'
 import type { FloatTensor } from '../safetensors.ts'
 import type { Sequence } from '../sequences.ts'
@@ -38,13 +39,25 @@ export class Sessions {
   #get(name: GraphName): Promise<InferenceSession> {
     let session = this.#sessions.get(name)
     if (session === undefined) {
-      session = InferenceSession.create(join(this.#options.folder, this.description.graphs[name].file), {
+      const { folder, device } = this.#options
+      const file = join(folder, this.description.graphs[name].file)
+      session = InferenceSession.create(file, {
+        executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         intraOpNumThreads: this.#options.threads,
         interOpNumThreads: 1,
         executionMode: 'sequential',
         logSeverityLevel: 3,
         // Threads that wait in a busy loop take the cores from every other service of the machine.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
+      }).catch((cause: unknown) => {
+        const hint =
+          device === 'cuda'
+            ? 'CUDA needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/influence.md); influence.device: cpu runs anywhere.'
+            : 'Export the graphs anew (services/influence/export).'
+        throw new WinnowError('MODEL_UNUSABLE', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+          hint,
+          cause,
+        })
       })
       this.#sessions.set(name, session)
     }

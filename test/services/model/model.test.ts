@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -23,6 +24,21 @@ describe('a model folder', () => {
     expect((await model.tokenizer.encode('a lone surrogate \ud800')).length).toBeGreaterThan(3)
     await model.close()
   })
+
+  it.skipIf(existsSync('/proc/driver/nvidia'))(
+    'on a device that is not there is refused, not run elsewhere (skipped with an NVIDIA driver)',
+    async () => {
+      const model = await openModel({ device: 'cuda' })
+      const worker = model.startWorker()
+      await worker.call('initialize', { seed: '1' })
+      const sequences = [{ ids: new Int32Array([1, 2]), mask: new Float32Array([0, 1]) }]
+      await expect(worker.call('evaluate', { sequences })).rejects.toMatchObject({
+        code: 'MODEL_UNUSABLE',
+        hint: expect.stringContaining('CUDA'),
+      })
+      await model.close()
+    },
+  )
 
   it.each<[string, (folder: string) => Promise<unknown>]>([
     ['train.onnx cannot be read', (folder) => rm(join(folder, 'train.onnx'))],
