@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Progress, runTopics } from '../../schemas/index.ts'
+import { demoGraphs } from '../../services/model/model.ts'
+import type { CrashPoint } from '../../services/runtime/crash-points.ts'
+import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { type Crash, repeatsOf, seed, seededFor } from './cases.ts'
+import { runNamed } from './corpus.ts'
+import { computeExpected, type Expected } from './oracle.ts'
+import { play } from './play.ts'
+import { type ChildOptions, killAt, Service } from './service.ts'
+import type { TrainerChildOptions } from './trainer-child.ts'
+import { fill, openWorld, type World } from './world.ts'
+
+const points: CrashPoint[] = ['stepping', 'checkpointed', 'reported']
+const killsEach = 2
+const updateSteps = 3
+
+let world: World
+let expected: Expected
+let run: RunConfig
+const folder = mkdtempSync(join(tmpdir(), 'winnow-trainer-'))
+const finish: (() => Promise<void>)[] = []
+const services: Service[] = []
+
+beforeAll(async () => {
+  expected = await computeExpected(runNamed('oracle'))
+  world = await openWorld()
+  await fill(world, expected)
+  const { run: played, played: end } = await play(world, 'nobody', (last) => finish.push(last))
+  run = played
+  await end()
+  const sample = (name: string) =>
+    writeFileSync(join(folder, name), `${JSON.stringify({ text: `${name}: rain and salt on the harbour` })}\n`)
+  sample('reward')
+  sample('evaluation')
+  sample('corpus')
+})
+afterAll(async () => {
+  for (const service of services) await service.kill()
+  for (const last of finish) await last()
+  await world.close()
+  rmSync(folder, { recursive: true })
+})
+
+interface Trained {
+  /** What was reported with an evaluation, by step; a step that is reported again says the same. */
+  readonly reports: Map<number, string>
+  readonly reportedTwice: number
+}
+
+/** Trains on the recorded selections, once more after every kill, with checkpoints in a folder of its own. */
+async function trained(checkpoints: string, crashes: readonly Crash[]): Promise<Trained> {
+  const config: RunConfig = {
+    ...run,
+    updateSteps,
+    steps: updateSteps * expected.selected.length,
+    model: demoGraphs,
+    checkpoints: join(folder, checkpoints),
+    reference: {
+      ...run.reference,
+      reward: join(folder, 'reward'),
+      evaluation: join(folder, 'evaluation'),
+      corpus: join(folder, 'corpus'),
+    },
+    trainer: { ...run.trainer, batch: 2, context: 16, reportSteps: 2, warmupSteps: 2 },
+  }
+  const topic = runTopics(run.name).progress.name
+  const before = (await world.records(topic)).length
+  const start = (crash?: ChildOptions['crash']) => {
+    const options: TrainerChildOptions = {
+      addresses: world.addresses,
+      run: runConfigJson(config),
+      ...(crash && { crash }),
+    }
+    services.push(new Service(`trainer into ${checkpoints}`, 'trainer-child.ts', options))
+    return services.at(-1)!
+  }
+  const last = await killAt(crashes, start)
+  await last.said('done')
+  expect(await last.exited(), last.errors).toBe(0)
+
+  const reports = new Map<number, string>()
+  let reportedTwice = 0
+  for (const { value } of (await world.records(topic)).slice(before)) {
+    const { step, tokens, round, position, referenceLoss, corpusLoss, checkpoint } = value as Progress
+    if (referenceLoss === null) continue
+    const said = JSON.stringify({ tokens, round, position, referenceLoss, corpusLoss, digest: checkpoint?.digest })
+    if (reports.has(step)) {
+      reportedTwice++
+      expect(said).toBe(reports.get(step))
+    }
+    reports.set(step, said)
+  }
+  return { reports, reportedTwice }
+}
+
+const cases = Array.from({ length: repeatsOf({ landing: 6, soak: 60 }) }, (_, repeat) => ({ repeat }))
+
+test.for(cases)(
+  `the reference trainer, killed 6 times, ends with the weights and losses of one that was left alone, to the bit (WINNOW_FAULT_SEED=${seed}, $repeat)`,
+  { timeout: 240_000 },
+  async ({ repeat }) => {
+    const random = seededFor(`trainer/${repeat}`)
+    const visits: Record<string, number> = {
+      stepping: 2 + random.below(4),
+      checkpointed: 1,
+      reported: 2 + random.below(2),
+    }
+    const crashes = Array.from({ length: killsEach }, () =>
+      points.map((point) => ({ point, visit: visits[point]! })),
+    ).flat()
+    const alone = await trained(`alone-${repeat}`, [])
+    const killed = await trained(`killed-${repeat}`, crashes)
+    expect([...alone.reports.keys()]).toEqual([0, 3, 6, 9, 12, 15, 18, 21])
+    expect(alone.reportedTwice).toBe(0)
+    expect(killed.reportedTwice).toBeGreaterThan(2)
+    expect(killed.reports).toEqual(alone.reports)
+  },
+)
