@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { IncomingRecord, Kafka, OutgoingRecord } from '../../services/runtime/kafka/port.ts'
 import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
 
@@ -243,6 +243,19 @@ test('topics are created once, listed, deleted, and refused with other settings'
   })
   await kafka.deleteTopics([topic, 'never-was'])
   await until(async () => !(await kafka.topicNames()).includes(topic))
+})
+
+test('a topic that was deleted is created anew at once, and empty', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 2 })
+  const producer = await kafka.producer()
+  onTestFinished(() => producer.close())
+  for (let round = 0; round < 10; round++) {
+    await producer.send([record(topic, `${round}`)])
+    await kafka.deleteTopics([topic])
+    await kafka.createTopics([{ name: topic, partitions: 2, cleanup: 'delete', retentionMs: -1 }])
+    expect(await readAll(kafka, topic)).toEqual([])
+  }
 })
 
 test('no broker is UNREACHABLE with the address and what to do, within seconds', async () => {

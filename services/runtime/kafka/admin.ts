@@ -10,10 +10,7 @@ export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
     const admin = await connection.admin()
     await connection.attempt('create the topics', async () => {
-      const existing = new Set(await admin.listTopics())
-      const missing = definitions.filter(({ name }) => !existing.has(name))
-      await create(admin, missing)
-      await waitForLeaders(admin, missing)
+      await createMissing(admin, definitions)
       // The missing ones are compared too: another process may have created them at the same time.
       await compare(admin, definitions)
     })
@@ -61,11 +58,19 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
   })
 }
 
-/** A topic is created some milliseconds before it can be written to. */
-async function waitForLeaders(admin: Admin, created: readonly TopicDefinition[]): Promise<void> {
-  for (let waitMs = 20; created.length > 0; waitMs *= 2) {
+/**
+ * A topic is created some milliseconds before it can be written to, and one that is being deleted counts as there for as long: both are
+ * asked about until the broker knows a leader of each.
+ */
+async function createMissing(admin: Admin, definitions: readonly TopicDefinition[]): Promise<void> {
+  for (let waitMs = 20; definitions.length > 0; waitMs *= 2) {
+    const existing = new Set(await admin.listTopics())
+    await create(
+      admin,
+      definitions.filter(({ name }) => !existing.has(name)),
+    )
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: created.map(({ name }) => name) })
+      const { topics } = await admin.fetchTopicMetadata({ topics: definitions.map(({ name }) => name) })
       if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return
     } catch (error) {
       if (waitMs > 5000) throw error
