@@ -43,11 +43,20 @@ def in_batches(sequences, tokens_max):
 
 # Added to the square root of a second moment, as the trainer does.
 EPSILON = 1e-8
+# Of the trainer, and of the paper (A.7.1).
+PROBE_BETA2 = 0.95
 
 
-def preconditioned(gradient, weights):
-    """Divides each value by the square root of its second moment, as Adam does; the bias correction is one factor for all."""
-    return {key: value / (weights[f'{SECOND_MOMENT}{key}'].double().sqrt() + EPSILON) for key, value in gradient.items()}
+def preconditioned(gradient, weights, beta2):
+    """Divides each value by the square root of its second moment, as Adam does; the bias correction is one factor for all. `beta2`
+    is the share of the old moments in those of the step: 1 keeps the division linear, less bounds the step of a parameter that
+    training has not moved yet (services/model/worker/slopes.ts)."""
+
+    def divisor(key, value):
+        moments = weights[f'{SECOND_MOMENT}{key}'].double()
+        return (beta2 * moments + (1 - beta2) * value.double().square()).sqrt() + EPSILON
+
+    return {key: value / divisor(key, value) for key, value in gradient.items()}
 
 
 class Gradient:
@@ -88,7 +97,7 @@ class Gradient:
 
     def _preconditioned_mean(self, task, weights):
         gradient = self._model.gradient([[sample] for sample in task], [1 / len(task)] * len(task))
-        return self._model.projected(preconditioned(gradient, weights), self._options.projection_seed)
+        return self._model.projected(preconditioned(gradient, weights, 1), self._options.projection_seed)
 
     def _phi(self, sequences):
         phi = np.empty((len(sequences), self._model.phi_size))
@@ -121,7 +130,7 @@ class Probe:
         targets = [window.targets for window in windows]
         gradient = self._model.gradient([[window] for window in windows], [count / sum(targets) for count in targets])
         if self._options.preconditioner == 'adam':
-            gradient = preconditioned(gradient, weights)
+            gradient = preconditioned(gradient, weights, PROBE_BETA2)
         size = self._options.probe_step
         norm = torch.stack([value.square().sum() for value in gradient.values()]).sum().sqrt().item()
         if self._options.normalize == 'cosine' and norm > 0:

@@ -17,7 +17,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 120_000 }, () => {
       cwd: import.meta.dirname,
       env,
     })
-    expect(stderr).toMatch(/Ran 1\d tests/)
+    expect(stderr).toMatch(/Ran \d\d tests/)
     expect(stderr).toMatch(/OK\s*$/)
   })
 
