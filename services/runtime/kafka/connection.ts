@@ -6,6 +6,7 @@ import { toWinnowError } from './failure.ts'
 import { type Cluster, createCluster } from './internals.ts'
 import { kafkajsLevel, logInto } from './log-bridge.ts'
 import './quiet-queue.ts'
+import './whole-answers.ts'
 
 export interface KafkaOptions {
   readonly brokers: readonly string[]
