@@ -4,7 +4,7 @@ import type { ActorLabels, Config } from '../runtime/config.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { groupIdOf, runStation } from '../runtime/station.ts'
 import { createCorpusTopics, type Runtime } from './runtime.ts'
-import { type Service, startTogether } from './services.ts'
+import { closeAll, type Service, startTogether } from './services.ts'
 
 const sinkName = 'label sink'
 
@@ -22,6 +22,14 @@ function stationOf(config: Config, name: string): Station {
   return corpusStations(config.actors.map((actor) => actor.name)).find((station) => station.name === name)!
 }
 
+/**
+ * A labeler without an encoder waits for the broker as long as it works: a second member of its group fetches, decodes and writes while the
+ * texts of the first are scored, and larger batches ask the broker less often (test/bench/labelers.ts). An encoder's batches stay small
+ * enough to be done before the group goes on without it.
+ */
+const quick = { members: 2, batchBytesMax: 2 * 1024 * 1024 }
+const slow = { members: 1 }
+
 /** Labels every document for one actor. Its consumer group is the actor's: a new actor reads from the start. */
 export async function startLabeler(
   runtime: Runtime,
@@ -32,19 +40,26 @@ export async function startLabeler(
   await createCorpusTopics(runtime.kafka, config)
   const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
   const station = stationOf(config, `labeler ${actor.name}`)
-  const handle = await runStation({
-    ...runtime,
-    station,
-    build: (output) => station.build(portsOf({ labelModel: () => labeler }), output),
-    // Labels of another version are other labels: every document is labelled again, beside the old ones.
-    groupId: groupIdOf(`${station.name} ${labeler.version}`),
-    onFailure,
+  const { members, ...batches } = actor.labeler.kind === 'onnx' ? slow : quick
+  const stations = await startTogether(async (handles) => {
+    for (let member = 0; member < members; member++) {
+      const handle = await runStation({
+        ...runtime,
+        ...batches,
+        station,
+        build: (output) => station.build(portsOf({ labelModel: () => labeler }), output),
+        // Labels of another version are other labels: every document is labelled again, beside the old ones.
+        groupId: groupIdOf(`${station.name} ${labeler.version}`),
+        onFailure,
+      })
+      handles.push({ name: station.name, close: () => handle.close() })
+    }
   }).catch(async (error: unknown) => {
     await labeler.close()
     throw error
   })
   const close = async () => {
-    await handle.close()
+    await closeAll(stations)
     await labeler.close()
   }
   return { name: station.name, labeler, close }

@@ -25,6 +25,8 @@ export interface StationOptions {
   readonly groupId: string
   /** For a station that only one instance may be of: all it writes is in transactions, and a newer instance fences it. */
   readonly transactionalId?: string
+  /** Of a partition at a time; left out: the consumer's. */
+  readonly batchBytesMax?: number
   /** How often `tick` is called; a station without `tick` needs none. */
   readonly tickMs?: number
   readonly retries?: RetryPolicy
@@ -173,6 +175,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
           persistently('the start', async () => (await running.doneBefore?.(topic, partition)) ?? 0),
       }),
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
+      ...(options.batchBytesMax !== undefined && { batchBytesMax: options.batchBytesMax }),
       onBatch: (records) => exclusively(() => processBatch(records)),
       onFailure: fail,
     })

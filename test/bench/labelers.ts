@@ -30,11 +30,14 @@ const vocabulary = Array.from({ length: 5000 }, (_, i) =>
     .slice(0, 3 + draw(i, 8)),
 )
 /** Lengths as a crawl has them: from a few words to a few thousand, half of them below 300. */
-const textOf = (i: number) =>
-  Array.from(
-    { length: Math.ceil(20 * 2 ** (draw(i, 800) / 100)) },
-    (_, k) => vocabulary[draw(i * 10_000 + k, 5000)],
-  ).join(' ')
+function textOf(i: number): string {
+  let state = i
+  const word = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return vocabulary[(state >>> 8) % vocabulary.length]!
+  }
+  return Array.from({ length: Math.ceil(20 * 2 ** (draw(i, 800) / 100)) }, word).join(' ')
+}
 
 interface Case {
   actor: { name: string; subcategories: string[] }
@@ -125,7 +128,7 @@ async function hashedLoop(texts: string[]): Promise<number> {
 }
 
 try {
-  const texts = Array.from({ length: 20_000 }, (_, i) => textOf(i))
+  const texts = Array.from({ length: 60_000 }, (_, i) => textOf(i))
   const topic = { name: 'topic', subcategories: [...defaultActors.topic!] }
   const hashed: LabelerConfigInput = { kind: 'hashed', model: 'shipped:topic' }
   const tokens = texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0)
