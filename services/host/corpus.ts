@@ -28,7 +28,7 @@ function stationOf(config: Config, name: string): Station {
  * enough to be done before the group goes on without it.
  */
 const quick = { members: 2, batchBytesMax: 2 * 1024 * 1024 }
-const slow = { members: 1 }
+const slow = { members: 1, batchBytesMax: 256 * 1024 }
 
 /** Labels every document for one actor. Its consumer group is the actor's: a new actor reads from the start. */
 export async function startLabeler(

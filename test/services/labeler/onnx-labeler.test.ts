@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   createLabeler,
@@ -231,9 +232,49 @@ describe('batchByArrival', () => {
   })
 })
 
+/** Batches of consecutive lengths: a cut after place i where bit i of `cuts` is set. */
+function cutAt(sorted: number[], cuts: number): number[][] {
+  const batches: number[][] = [[]]
+  for (const [i, length] of sorted.entries()) {
+    batches.at(-1)!.push(length)
+    if (((cuts >> i) & 1) === 1 && i < sorted.length - 1) batches.push([])
+  }
+  return batches
+}
+
+/** Padded tokens and 64 for each batch; a batch of several over the budget is not allowed. */
+function costOf(batches: number[][], tokensMax: number): number {
+  const padded = batches.map((batch) => batch.length * Math.max(...batch))
+  if (batches.some((batch, b) => batch.length > 1 && padded[b]! > tokensMax)) return Number.POSITIVE_INFINITY
+  return padded.reduce((sum, tokens) => sum + tokens + 64, 0)
+}
+
 describe('bucketByLength', () => {
   it('fills batches with sequences of like length up to the token budget', () => {
     expect(bucketByLength([9, 2, 3, 8, 2], 9)).toEqual([[1, 4, 2], [3], [0]])
+  })
+
+  it('cuts where padding would cost more than a batch more', () => {
+    expect(bucketByLength([500, 10, 480, 12], 8192)).toEqual([
+      [1, 3],
+      [2, 0],
+    ])
+  })
+
+  it('costs least of all ways to cut', () => {
+    const lengthsOfAll = fc.array(fc.integer({ min: 1, max: 600 }), { maxLength: 8 })
+    fc.assert(
+      fc.property(lengthsOfAll, fc.integer({ min: 1, max: 2000 }), (lengths, tokensMax) => {
+        const batches = bucketByLength(lengths, tokensMax)
+        expect(batches.flat().toSorted((a, b) => a - b)).toEqual([...lengths.keys()])
+        const sorted = lengths.toSorted((a, b) => a - b)
+        const costs = Array.from({ length: 2 ** Math.max(0, sorted.length - 1) }, (_, cuts) =>
+          costOf(cutAt(sorted, cuts), tokensMax),
+        )
+        const mine = batches.map((batch) => batch.map((i) => lengths[i]!))
+        expect(costOf(mine, tokensMax)).toBe(sorted.length === 0 ? 0 : Math.min(...costs))
+      }),
+    )
   })
 
   it('gives a sequence that is over the budget a batch of its own', () => {
