@@ -16,6 +16,7 @@ const golden = JSON.parse(readFileSync(join(fixtures, 'golden.json'), 'utf8')) a
   text: string
   topic: number[]
   quality: number
+  topicInt8: number[]
 }[]
 const classes = ['Finance', 'Health', 'Nature']
 const topic = { name: 'topic', subcategories: ['Nature', 'Other', 'Finance', 'Health'] }
@@ -60,6 +61,20 @@ describe('the onnx labeler', () => {
         subcategory: topic.subcategories.indexOf(classes[best]!),
         score: expect.closeTo(softmax(logits, best), 4),
       })
+    }
+  })
+
+  it("gives the class and probability of Python's int8 graph", async () => {
+    const made = await labeler(topic, { file: 'model_quantized.onnx' })
+    for (const { text, topicInt8: logits } of golden) {
+      const best = logits.indexOf(Math.max(...logits))
+      expect(await made.label(inputs([text]))).toEqual([
+        {
+          ok: true,
+          subcategory: topic.subcategories.indexOf(classes[best]!),
+          score: expect.closeTo(softmax(logits, best), 4),
+        },
+      ])
     }
   })
 
