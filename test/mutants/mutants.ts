@@ -111,4 +111,11 @@ export const mutants: readonly Mutant[] = [
     find: '      await running.process(batch, reachedBy(records))\n      await deadLetters.send()\n',
     replace: '      await running.process(batch, reachedBy(records))\n      void deadLetters.send()\n',
   },
+  {
+    name: 'what was left of an answer is kept for the next connection',
+    file: 'services/runtime/kafka/whole-answers.ts',
+    find: '  connection.chunks = []\n  connection.bytesBuffered = 0\n  connection.bytesNeeded = sizeBytes\n',
+    replace: '  void sizeBytes\n',
+    tests: ['test/services/runtime/kafka'],
+  },
 ]
