@@ -9,6 +9,7 @@ import { deadLetterBytesKept } from './batch.ts'
 import { sourceNumberMax } from './document-id.ts'
 import { Stopped, untilAborted } from './input.ts'
 import type { LineLimits } from './lines.ts'
+import type { ParquetLimits } from './parquet/read.ts'
 import { type Plan, planSources } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
 import { readSource } from './read-source.ts'
@@ -21,13 +22,15 @@ const transactionalId = 'winnow-ingest'
 
 export type IngestCodec = Pick<Codec, 'encode' | 'decodeAs'>
 
-export interface IngestLimits extends BatchLimits, LineLimits {}
+export interface IngestLimits extends BatchLimits, LineLimits, ParquetLimits {}
 
 export const defaultLimits: IngestLimits = {
   rowsMax: 500,
   bytesMax: 2 * 1024 * 1024,
   lineBytesMax: 64 * 1024 * 1024,
   bytesKept: deadLetterBytesKept,
+  rowGroupBytesMax: 2 ** 30,
+  rowGroupValuesMax: 2 ** 25,
 }
 
 export interface IngestOptions {
@@ -91,7 +94,7 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     // An empty transaction: it fences an ingest that still lives and ends what it left open, so what is read next stays true.
     await producer.transaction(async () => {})
     const known = await readSources(kafka, codec)
-    const plans = await planSources(files, known, standardInput)
+    const plans = await planSources(files, known, standardInput, limits)
     progress.begin(plans.filter(isToRead).map(({ file }) => file.byteLength))
     let numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
     const results: SourceResult[] = []

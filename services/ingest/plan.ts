@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { Source } from '../../schemas/index.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { compressionOf } from './compression.ts'
+import { compressionOf, DamagedFile } from './compression.ts'
 import {
   endBytes,
   type Fingerprint,
@@ -11,6 +11,8 @@ import {
   parseFingerprint,
 } from './fingerprint.ts'
 import { type Input, peek } from './input.ts'
+import { magic, readFooter } from './parquet/footer.ts'
+import { beyond, type ParquetLimits } from './parquet/read.ts'
 import type { SourceFile } from './source-files.ts'
 
 /** What is to be done about one source, decided before anything is written. */
@@ -21,6 +23,8 @@ export interface Plan {
   /** As the topic has it; null: never seen. */
   readonly known: Source | null
   readonly fingerprint: Fingerprint
+  /** By its first bytes, as compression is. */
+  readonly parquet: boolean
   /** Standard input, of which the beginning has been read by now. */
   readonly input?: Input
 }
@@ -34,50 +38,57 @@ export async function planSources(
   files: readonly SourceFile[],
   known: ReadonlyMap<string, Source>,
   standardInput: AsyncIterable<Buffer>,
+  limits: ParquetLimits,
 ): Promise<Plan[]> {
   const plans: Plan[] = []
   for (const file of files) {
     const source = known.get(file.name) ?? null
-    plans.push(
-      file.path === null
+    const { path, byteLength } = file
+    const plan =
+      path === null
         ? await planStandardInput(file, source, await peek(standardInput, endBytes))
-        : await planFile(file, source, file.path, file.byteLength ?? 0),
-    )
+        : await planFile(file, source, path, byteLength ?? 0)
+    const toRead = plan.action === 'start' || plan.action === 'continue'
+    if (plan.parquet && toRead && path !== null) await checkRowGroups(path, byteLength ?? 0, limits)
+    plans.push(plan)
   }
   return plans
 }
 
-const parquet = Buffer.from('PAR1')
 const lineFeed = Buffer.from('\n')
 
 async function planFile(file: SourceFile, known: Source | null, path: string, byteLength: number): Promise<Plan> {
   const fingerprint = await fingerprintOfFile(path, byteLength)
-  if ((await bytesAt(path, 0, 4)).equals(parquet)) {
-    throw new WinnowError('CONFIGURATION', `${path} is a Parquet file, which winnow does not read`, {
-      hint: 'write its rows as JSON lines and ingest those',
-    })
-  }
-  if (known === null) return { file, action: 'start', known, fingerprint }
+  const parquet = (await bytesAt(path, 0, 4)).equals(magic)
+  if (known === null) return { file, action: 'start', known, fingerprint, parquet }
   const before = parseFingerprint(known.fingerprint)
   if (byteLength < before.byteLength) throw otherContent(file, 'it is shorter than it was')
   if ((await fingerprintOfFile(path, before.byteLength)).hash !== before.hash) throw otherContent(file)
   if (byteLength === before.byteLength) {
     const action = known.complete ? 'done' : before.damaged ? 'damaged' : 'continue'
-    return { file, action, known, fingerprint }
+    return { file, action, known, fingerprint, parquet }
   }
+  // A footer describes all of a file: rows that were read belonged to a whole one, and what stands behind it is none of it.
+  if (parquet && known.rowNext > 0) throw otherContent(file, 'it is Parquet and grew after rows of it were ingested')
   if (known.complete) await checkAppended(file, path, before.byteLength)
-  return { file, action: 'continue', known, fingerprint }
+  return { file, action: 'continue', known, fingerprint, parquet }
 }
 
 async function planStandardInput(file: SourceFile, known: Source | null, input: Input): Promise<Plan> {
+  const parquet = input.head.subarray(0, magic.length).equals(magic)
+  if (parquet) {
+    throw new WinnowError('CONFIGURATION', 'standard input is a Parquet file, which is read from its end', {
+      hint: 'write it to a file and ingest that one',
+    })
+  }
   if (known === null) {
-    return { file, action: 'start', known, fingerprint: await fingerprintOfHead(input.head), input }
+    return { file, action: 'start', known, fingerprint: await fingerprintOfHead(input.head), parquet, input }
   }
   const before = parseFingerprint(known.fingerprint)
   const fingerprint = await fingerprintOfHead(input.head.subarray(0, before.byteLength))
   if (formatFingerprint(fingerprint) !== formatFingerprint({ ...before, damaged: false })) throw otherContent(file)
   // Where it ends is not known: rows that were read are skipped, and the same input adds nothing.
-  return { file, action: 'continue', known, fingerprint, input }
+  return { file, action: 'continue', known, fingerprint, parquet, input }
 }
 
 /** Rows may be appended to a plain file whose last line was finished. Appending to a compressed one would be a guess about its tool. */
@@ -88,6 +99,24 @@ async function checkAppended(file: SourceFile, path: string, byteLengthBefore: n
   }
   if (!(await bytesAt(path, byteLengthBefore - 1, 1)).equals(lineFeed)) {
     throw otherContent(file, 'it grew after its last line had been ingested without a line end')
+  }
+}
+
+/** Refuses a file whose row groups say that they do not fit into memory. One that is damaged says so when it is read. */
+async function checkRowGroups(path: string, byteLength: number, limits: ParquetLimits) {
+  const file = await open(path)
+  try {
+    for (const [index, group] of (await readFooter(file, byteLength)).groups.entries()) {
+      const reason = beyond(group, limits)
+      if (reason === null) continue
+      throw new WinnowError('CONFIGURATION', `row group ${index + 1} of ${path} has ${reason}`, {
+        hint: 'a row group is read whole: write the file with smaller ones, as with row_group_size=10000 of pyarrow.parquet.write_table',
+      })
+    }
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error
+  } finally {
+    await file.close()
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Source } from '../../schemas/index.ts'
 import { Batch } from './batch.ts'
-import { compressionOf, DamagedFile, decompressed } from './compression.ts'
+import { DamagedFile } from './compression.ts'
 import { formatFingerprint } from './fingerprint.ts'
 import type { IngestLimits, SourceResult } from './ingest.ts'
 import { openFile, Stopped } from './input.ts'
-import { LineSplitter } from './lines.ts'
+import { parquetReader } from './parquet/read.ts'
 import type { Plan } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
+import { lineReader, type RowReader } from './row-reader.ts'
 import type { SourceWriter } from './writer.ts'
 
 export interface ReadSourceOptions {
@@ -33,7 +34,6 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
   // A source that grew is not complete until its new end is reached.
   let state: Source = { ...before, fingerprint: formatFingerprint(plan.fingerprint), complete: false }
   const rowFirst = before.rowNext
-  const lines = new LineSplitter(limits)
   const newBatch = () => new Batch(number, shown, limits)
   let batch = newBatch()
 
@@ -55,26 +55,23 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
 
   if (signal?.aborted) return result('stopped')
   progress.source(name)
+  const reader = await openReader(plan, rowFirst, options)
   let rowNext = rowFirst
   try {
-    const input = plan.input ?? (await openFile(shown, plan.fingerprint.byteLength))
-    const bytes = counted(input.bytes, progress)
-    for await (const chunk of decompressed(bytes, compressionOf(input.head))) {
-      for (const line of lines.push(chunk)) {
+    for await (const { lines, byteLength } of reader.chunks()) {
+      for (const line of lines) {
         if (signal?.aborted) break
         if (line.row < rowFirst) continue
         batch.add(line)
         rowNext = line.row + 1
         if (batch.full) await flush({ rowNext })
       }
-      progress.read(lines.rows, chunk.length)
+      progress.read(reader.rows, byteLength)
       if (signal?.aborted) throw new Stopped()
     }
-    const last = lines.end()
-    if (last !== null && last.row >= rowFirst) batch.add(last)
-    const nothingNew = before.complete && lines.rows <= rowFirst
+    const nothingNew = before.complete && reader.rows <= rowFirst
     if (nothingNew && path === null) return result('already')
-    await flush({ rowNext: Math.max(lines.rows, rowFirst), complete: true })
+    await flush({ rowNext: Math.max(reader.rows, rowFirst), complete: true })
     return result('ingested')
   } catch (error) {
     if (error instanceof Stopped) {
@@ -82,17 +79,19 @@ export async function readSource(plan: Plan, number: number, options: ReadSource
       return result('stopped')
     }
     if (!(error instanceof DamagedFile)) throw error
-    const row = Math.max(lines.rows, rowFirst)
-    const message = `${error.message}, in line ${lines.rows + 1}; ${lines.rows} lines before it are good`
-    batch.reject(row, { reason: error.reason, message }, lines.rest())
+    const { rows, unit } = reader
+    const row = Math.max(rows, rowFirst)
+    const message = `${error.message}, in ${unit} ${rows + 1}; ${rows} ${unit}s before it are good`
+    batch.reject(row, { reason: error.reason, message }, reader.rest())
     await flush({ rowNext: row, fingerprint: formatFingerprint({ ...plan.fingerprint, damaged: true }) })
     return result('damaged')
   }
 }
 
-async function* counted(input: AsyncIterable<Buffer>, progress: IngestProgress): AsyncGenerator<Buffer> {
-  for await (const chunk of input) {
-    progress.readCompressed(chunk.length)
-    yield chunk
-  }
+async function openReader(plan: Plan, rowFirst: number, options: ReadSourceOptions): Promise<RowReader> {
+  const { limits, progress } = options
+  const { byteLength } = plan.fingerprint
+  const path = plan.file.path ?? ''
+  if (plan.parquet) return parquetReader({ path, byteLength, rowFirst }, limits, progress)
+  return lineReader(plan.input ?? (await openFile(path, byteLength)), limits, progress)
 }

@@ -45,7 +45,12 @@ export function parseRow(line: Line): ParsedRow | Rejection {
   if (text === undefined) return { reason: 'no-text', message: "the row has no 'text'" }
   if (typeof text !== 'string') return { reason: 'no-text', message: "the row's 'text' is not a string" }
   if (!/\S/.test(text)) return { reason: 'empty-text', message: "the row's 'text' is empty" }
-  return { text: text.toWellFormed(), meta: JSON.stringify(rest) }
+  try {
+    return { text: text.toWellFormed(), meta: JSON.stringify(rest) }
+  } catch (error) {
+    // What JSON.parse reads without a stack cannot be written without one.
+    return { reason: 'not-json', message: `the row is nested too deep: ${(error as Error).message}` }
+  }
 }
 
 /** A number of 16 digits or more may be an id that float64 cannot hold; rows without one take the fast way. */

@@ -17,7 +17,7 @@ export interface NameOptions {
 }
 
 /** What is taken from a folder. A file given by its own path may have any name. */
-const rowFile = /\.(jsonl|ndjson)(\.gz|\.zst)?$/
+const rowFile = /\.((jsonl|ndjson)(\.gz|\.zst)?|parquet)$/
 
 /**
  * The sources behind the given paths: files, folders (searched all through, hidden entries left out) and `-` for standard input.
@@ -59,7 +59,7 @@ async function sourcesAt(path: string): Promise<SourceFile[]> {
     .filter((name) => !name.split('/').some((part) => part.startsWith('.')))
     .sort((a, b) => (a < b ? -1 : 1))
   if (files.length === 0) {
-    throw new WinnowError('CONFIGURATION', `no .jsonl, .jsonl.gz or .jsonl.zst file in ${path}`, {
+    throw new WinnowError('CONFIGURATION', `no .jsonl, .jsonl.gz, .jsonl.zst or .parquet file in ${path}`, {
       hint: 'give a file by its own path if it has another name',
     })
   }

@@ -16,7 +16,7 @@ interface Options extends GlobalOptions {
 export const ingest = (context: CliContext): Command =>
   clusterCommand(
     'ingest',
-    'reads source files (JSON lines; plain, .gz or .zst; folders; - for standard input) into the corpus',
+    'reads source files (JSON lines, plain, .gz or .zst; Parquet; folders; - for standard input) into the corpus',
   )
     .argument('<path...>', 'files and folders')
     .option('--name <prefix>', 'stands before the names of the sources')

@@ -308,13 +308,6 @@ describe('before anything is written it is an error', () => {
     expect(kafka.topics.size).toBe(0)
   })
 
-  test('when a file is Parquet', async () => {
-    const path = folder({ 'a.jsonl': rows(1), 'b.jsonl': 'PAR1 and so on' })
-    const kafka = new MemoryKafka()
-    await expect(run(kafka, [path])).rejects.toThrow(/is a Parquet file/)
-    expect(kafka.topics.size).toBe(0)
-  })
-
   test('when two files have the same name', async () => {
     const [one, two] = [folder({ 'a.jsonl': rows(1) }), folder({ 'a.jsonl': rows(2) })]
     await expect(run(new MemoryKafka(), [one, two])).rejects.toThrow(/would both be the source 'a.jsonl'/)

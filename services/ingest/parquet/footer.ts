@@ -1,0 +1,88 @@
+import type { FileHandle } from 'node:fs/promises'
+import { type ColumnMetaData, type FileMetaData, parquetMetadata } from 'hyparquet'
+import { DamagedFile } from '../compression.ts'
+
+export const magic = Buffer.from('PAR1')
+
+/** Before the footer's length and the magic number of four bytes each. */
+const tailBytes = 8
+/** Footers of tens of thousands of row groups stay below; it is held whole, in memory several times as long. */
+const footerBytesMax = 64 * 1024 * 1024
+
+/** A row group as the footer describes it. */
+export interface RowGroup {
+  /** Number of its first row in the file, from 0. */
+  readonly rowFirst: number
+  readonly rows: number
+  readonly columns: readonly ColumnMetaData[]
+  readonly packedBytes: number
+  readonly unpackedBytes: number
+  readonly values: number
+}
+
+export interface Footer {
+  readonly metadata: FileMetaData
+  readonly groups: readonly RowGroup[]
+  /** Where the footer begins: pages lie before it. */
+  readonly position: number
+}
+
+/** Reads what stands at the end of the first `byteLength` bytes. Throws DamagedFile if that is no footer. */
+export async function readFooter(file: FileHandle, byteLength: number): Promise<Footer> {
+  if (byteLength < magic.length + tailBytes) throw truncated()
+  const tail = await bytesAt(file, byteLength - tailBytes, tailBytes)
+  if (!tail.subarray(4).equals(magic)) throw truncated()
+  const footerBytes = tail.readUInt32LE()
+  const position = byteLength - tailBytes - footerBytes
+  if (position < magic.length || footerBytes > footerBytesMax) {
+    throw new DamagedFile('corrupt-file', `the footer cannot have ${footerBytes} bytes`)
+  }
+  const bytes = await bytesAt(file, position, footerBytes + tailBytes)
+  try {
+    const metadata = parquetMetadata(bytes, { geoparquet: false })
+    return { metadata, groups: groupsOf(metadata), position }
+  } catch (error) {
+    throw new DamagedFile('corrupt-file', `the footer cannot be read: ${(error as Error).message}`, error)
+  }
+}
+
+const truncated = () => new DamagedFile('truncated-file', 'the file ends without the footer of a Parquet file')
+
+function groupsOf({ row_groups }: FileMetaData): RowGroup[] {
+  let rowNext = 0
+  return row_groups.map((group) => {
+    const columns = group.columns.map(({ meta_data }) => {
+      if (meta_data === undefined) throw new Error('a column has no metadata')
+      return meta_data
+    })
+    const sum = (of: (column: ColumnMetaData) => bigint) => natural(columns.reduce((total, one) => total + of(one), 0n))
+    const rows = natural(group.num_rows)
+    const rowFirst = rowNext
+    rowNext += rows
+    return {
+      rowFirst,
+      rows,
+      columns,
+      packedBytes: sum((column) => column.total_compressed_size),
+      unpackedBytes: sum((column) => column.total_uncompressed_size),
+      values: sum((column) => column.num_values),
+    }
+  })
+}
+
+function natural(value: bigint): number {
+  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Error(`${value} is no count`)
+  return Number(value)
+}
+
+/** Exactly `length` bytes in a buffer of their own, or DamagedFile. */
+export async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
+  const bytes = Buffer.from(new ArrayBuffer(length))
+  let read = 0
+  while (read < length) {
+    const { bytesRead } = await file.read(bytes, read, length - read, position + read)
+    if (bytesRead === 0) throw truncated()
+    read += bytesRead
+  }
+  return bytes
+}

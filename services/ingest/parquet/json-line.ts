@@ -1,0 +1,94 @@
+import { isUtf8 } from 'node:buffer'
+import type { ParquetParsers } from 'hyparquet'
+import type { Line, LineLimits } from '../lines.ts'
+
+/** Shorter strings are decoded with their page; longer ones stay views of it until their row is made, so that memory holds them once. */
+const shortBytes = 1024
+
+/** A value that is JSON already: it stands in the line as it is, so numbers keep their digits. */
+class JsonColumn {
+  readonly bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  toString(): string {
+    const text = ofBytes(this.bytes)
+    try {
+      if (typeof text !== 'string') return JSON.stringify(text)
+      JSON.parse(text)
+      return text
+    } catch {
+      return JSON.stringify(text)
+    }
+  }
+}
+
+/** What values become on their way to JSON; docs/ingest.md has the table. */
+export const parsers: ParquetParsers = {
+  timestampFromMilliseconds: (count) => timestamp(count, 1000n, 3),
+  timestampFromMicroseconds: (count) => timestamp(count, 1_000_000n, 6),
+  timestampFromNanoseconds: (count) => timestamp(count, 1_000_000_000n, 9),
+  dateFromDays: (days) =>
+    timestamp(BigInt(days) * 86_400n, 1n, 0)
+      .toString()
+      .split('T')[0],
+  stringFromBytes: (bytes) => (bytes.length <= shortBytes ? ofBytes(bytes) : bytes),
+  jsonFromBytes: (bytes) => new JsonColumn(bytes),
+  geometryFromBytes: (bytes) => bytes,
+  geographyFromBytes: (bytes) => bytes,
+  uuidFromBytes: (bytes) =>
+    asBuffer(bytes)
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+}
+
+/** ISO 8601 in UTC with every digit of the unit; the count itself where no date is so far away. */
+function timestamp(count: bigint, perSecond: bigint, digits: number): string | bigint {
+  const fraction = ((count % perSecond) + perSecond) % perSecond
+  const date = new Date(Number((count - fraction) / perSecond) * 1000)
+  if (Number.isNaN(date.getTime())) return count
+  return date.toISOString().replace('.000Z', digits === 0 ? 'Z' : `.${fraction.toString().padStart(digits, '0')}Z`)
+}
+
+const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Bytes are text where they can be; what is no UTF-8 is an object that says so, never a text. */
+const ofBytes = (bytes: Uint8Array): string | { base64: string } =>
+  isUtf8(bytes) ? asBuffer(bytes).toString('utf8') : { base64: asBuffer(bytes).toString('base64') }
+
+/** The JSON line that a row of Parquet stands for. Of a row that is too long only the beginning of its text is kept. */
+export function lineOf(row: number, columns: readonly (readonly [string, unknown])[], limits: LineLimits): Line {
+  const { lineBytesMax, bytesKept } = limits
+  const byteLength = columns.reduce((sum, [name, value]) => sum + name.length + lengthOf(value), 0)
+  if (byteLength > lineBytesMax) {
+    const text = columns.find(([name]) => name === 'text')?.[1]
+    const kept = text instanceof Uint8Array ? text.subarray(0, bytesKept) : String(text ?? '').slice(0, bytesKept)
+    return { row, bytes: Buffer.from(kept as string).subarray(0, bytesKept), byteLength, tooLong: true }
+  }
+  const bytes = Buffer.from(objectText(columns))
+  const tooLong = bytes.length > lineBytesMax
+  return { row, bytes: tooLong ? bytes.subarray(0, bytesKept) : bytes, byteLength: bytes.length, tooLong }
+}
+
+/** At least about as long as the value is in JSON, without making it: rows may repeat one long entry of a dictionary many times. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length
+  if (value instanceof JsonColumn) return value.bytes.length
+  if (Array.isArray(value)) return value.reduce((sum: number, one) => sum + 1 + lengthOf(one), 0)
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.entries(value).reduce((sum, [name, one]) => sum + name.length + lengthOf(one), 0)
+}
+
+const objectText = (entries: readonly (readonly [string, unknown])[]): string =>
+  `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${jsonText(value)}`).join(',')}}`
+
+/** The value as JSON. Written here and not by JSON.stringify, which has no integers of 64 bits. */
+function jsonText(value: unknown): string {
+  if (value === null || value === undefined) return 'null'
+  if (typeof value === 'bigint' || value instanceof JsonColumn) return value.toString()
+  if (value instanceof Uint8Array) return JSON.stringify(ofBytes(value))
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`
+  return typeof value === 'object' ? objectText(Object.entries(value)) : JSON.stringify(value)
+}

@@ -1,0 +1,36 @@
+import { parquetHeader } from 'hyparquet/src/column.js'
+
+/** What the pages of a column chunk unpack to, by their own headers. */
+export interface PagesSize {
+  readonly bytes: number
+  readonly values: number
+}
+
+/**
+ * Goes over the headers of the pages of one column chunk without unpacking any. The footer's numbers may lie; what a page is unpacked to
+ * is decided by its header, so these are what memory is bounded by.
+ * Throws an Error where there is no page or where a header says what cannot be.
+ */
+export function pagesOf(chunk: Uint8Array): PagesSize {
+  const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 }
+  let [bytes, values] = [0, 0]
+  // As hyparquet reads them: some writers leave one byte behind the last page.
+  while (reader.offset < chunk.byteLength - 1) {
+    const header = parquetHeader(reader)
+    const { compressed_page_size: packed, uncompressed_page_size: unpacked } = header
+    const { num_rows: rows, num_nulls: nulls } = header.data_page_header_v2 ?? { num_rows: 0, num_nulls: 0 }
+    const counts = [
+      header.dictionary_page_header?.num_values ?? 0,
+      header.data_page_header?.num_values ?? 0,
+      header.data_page_header_v2?.num_values ?? 0,
+    ]
+    const count = counts.reduce((sum, one) => sum + one, 0)
+    const possible = [packed, unpacked, rows, nulls, ...counts].every((one) => Number.isInteger(one) && one >= 0)
+    if (!possible || rows > count || nulls > count) throw new Error('the header of a page says what cannot be')
+    if (reader.offset + packed > chunk.byteLength) throw new Error('a page is longer than its column')
+    reader.offset += packed
+    bytes += unpacked
+    values += count
+  }
+  return { bytes, values }
+}

@@ -1,0 +1,165 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
+import { type ColumnMetaData, parquetScan } from 'hyparquet'
+import { DamagedFile } from '../compression.ts'
+import type { LineLimits } from '../lines.ts'
+import type { IngestProgress } from '../progress.ts'
+import type { RowChunk, RowReader } from '../row-reader.ts'
+import { boundedCompressors } from './decompressors.ts'
+import { bytesAt, type Footer, magic, type RowGroup, readFooter } from './footer.ts'
+import { lineOf, parsers } from './json-line.ts'
+import { pagesOf } from './pages.ts'
+
+export interface ParquetLimits {
+  /** A row group is held in memory whole, so it is what bounds memory. */
+  readonly rowGroupBytesMax: number
+  /** Values of all columns of a row group, which take memory however well they are packed. */
+  readonly rowGroupValuesMax: number
+}
+
+/** Rows that become JSON lines at a time: the group stays as it was unpacked, and a signal is seen between. */
+const rowsAtOnce = 256
+
+/** Columns of a row group, each with a value for every row of it. */
+type Columns = readonly { readonly name: string; readonly values: ArrayLike<unknown> }[]
+
+export interface ParquetSource {
+  readonly path: string
+  readonly byteLength: number
+  /** Row groups that lie before it are not read. */
+  readonly rowFirst: number
+}
+
+/** The rows of a Parquet file, one row group after the other. */
+export function parquetReader(
+  { path, byteLength, rowFirst }: ParquetSource,
+  limits: ParquetLimits & LineLimits,
+  progress: IngestProgress,
+): RowReader {
+  const reader = { unit: 'row' as const, rows: 0, rest: () => Buffer.alloc(0), chunks }
+
+  async function* chunks(): AsyncGenerator<RowChunk> {
+    const file = await open(path)
+    try {
+      const footer = await readFooter(file, byteLength)
+      const wanted = footer.groups.filter((group) => group.rowFirst + group.rows > rowFirst)
+      const packed = (groups: readonly RowGroup[]) => groups.reduce((sum, group) => sum + group.packedBytes, 0)
+      progress.readCompressed(byteLength - packed(wanted))
+      reader.rows = footer.groups.reduce((rows, group) => rows + (wanted.includes(group) ? 0 : group.rows), 0)
+      for (const group of wanted) {
+        yield* rowsOf(group, await columnsOf(file, footer, group, limits))
+        progress.readCompressed(group.packedBytes)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async function* rowsOf(group: RowGroup, columns: Columns): AsyncGenerator<RowChunk> {
+    for (let start = Math.max(rowFirst - group.rowFirst, 0); start < group.rows; start += rowsAtOnce) {
+      const end = Math.min(start + rowsAtOnce, group.rows)
+      const lines = Array.from({ length: end - start }, (_, index) => {
+        const row = start + index
+        const values = columns.map(({ name, values }) => [name, values[row]] as const)
+        return lineOf(group.rowFirst + row, values, limits)
+      })
+      reader.rows = group.rowFirst + end
+      yield { lines, byteLength: lines.reduce((sum, line) => sum + line.byteLength, 0) }
+      await setImmediate()
+    }
+  }
+
+  return reader
+}
+
+/** @returns what is wrong with a row group by its own description, or null */
+export function beyond(
+  { packedBytes, unpackedBytes, values }: Pick<RowGroup, 'packedBytes' | 'unpackedBytes' | 'values'>,
+  { rowGroupBytesMax, rowGroupValuesMax }: ParquetLimits,
+): string | null {
+  const bytes = Math.max(packedBytes, unpackedBytes)
+  if (bytes > rowGroupBytesMax) return `${bytes} bytes, the limit is ${rowGroupBytesMax}`
+  return values > rowGroupValuesMax ? `${values} values, the limit is ${rowGroupValuesMax}` : null
+}
+
+/** Unpacks a row group. Errors of the file system pass as they are, everything else is a DamagedFile. */
+async function columnsOf(file: FileHandle, footer: Footer, group: RowGroup, limits: ParquetLimits): Promise<Columns> {
+  const { metadata, position } = footer
+  await checkPages(file, position, group, limits)
+  const failures: unknown[] = []
+  const slice = async (start: number, end = position) => {
+    try {
+      return (await bytesAt(file, start, end - start)).buffer
+    } catch (error) {
+      failures.push(error)
+      throw error
+    }
+  }
+  try {
+    const [rowStart, rowEnd] = [group.rowFirst, group.rowFirst + group.rows]
+    const shared = { metadata, parsers, compressors: boundedCompressors, useOffsetIndex: false }
+    const columns: { name: string; values: ArrayLike<unknown> }[] = []
+    for (const name of new Set(group.columns.map((column) => column.path_in_schema[0]!))) {
+      const scan = await parquetScan({
+        file: { byteLength: position, slice },
+        rowStart,
+        rowEnd,
+        columns: [name],
+        ...shared,
+      })
+      const values = await scan.readColumn({ column: name, rowStart, rowEnd })
+      checkValues(name, values, group)
+      columns.push({ name, values })
+    }
+    return columns
+  } catch (error) {
+    throw failures[0] ?? damaged(group, error)
+  }
+}
+
+/** Nothing is unpacked before every page header of the row group is known to be within the limits. */
+async function checkPages(file: FileHandle, end: number, group: RowGroup, limits: ParquetLimits) {
+  if (group.columns.length === 0) throw damaged(group, new Error('it has no column'))
+  const { packedBytes, rows } = group
+  const size = { packedBytes, unpackedBytes: 0, values: 0 }
+  const check = () => {
+    const reason = beyond(size, limits)
+    if (reason !== null) throw damaged(group, new Error(`it has ${reason}`))
+  }
+  check()
+  for (const column of group.columns) {
+    const { start, length } = rangeOf(column)
+    if (start < magic.length || length < 0 || start + length > end) {
+      throw damaged(group, new Error('a column lies outside of the file'))
+    }
+    const bytes = await bytesAt(file, start, length)
+    try {
+      const pages = pagesOf(bytes)
+      size.unpackedBytes += pages.bytes
+      size.values += pages.values
+      if (pages.values < rows) throw new Error(`a column has ${pages.values} values for ${rows} rows`)
+    } catch (error) {
+      throw damaged(group, error)
+    }
+    check()
+  }
+}
+
+/** As hyparquet finds them: the dictionary stands before the data, if there is one. */
+function rangeOf({ dictionary_page_offset, data_page_offset, total_compressed_size }: ColumnMetaData) {
+  return { start: Number(dictionary_page_offset || data_page_offset), length: Number(total_compressed_size) }
+}
+
+/** A flat column has null for null: what is undefined is an entry that its dictionary does not have. */
+function checkValues(name: string, values: ArrayLike<unknown>, { rows, columns }: RowGroup) {
+  if (values.length !== rows) throw new Error(`column ${name} has ${values.length} values for ${rows} rows`)
+  const flat = columns.some(({ path_in_schema: path }) => path.length === 1 && path[0] === name)
+  if (flat && Array.prototype.includes.call(values, undefined)) throw new Error(`column ${name} lacks values`)
+}
+
+const damaged = (group: RowGroup, error: unknown) =>
+  new DamagedFile(
+    'corrupt-file',
+    `the row group of ${group.rows} rows from row ${group.rowFirst + 1} on cannot be read: ${(error as Error).message}`,
+    error,
+  )

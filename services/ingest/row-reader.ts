@@ -1,0 +1,49 @@
+import { compressionOf, decompressed } from './compression.ts'
+import type { Input } from './input.ts'
+import { type Line, type LineLimits, LineSplitter } from './lines.ts'
+import type { IngestProgress } from './progress.ts'
+
+/** Some rows of a source, as JSON lines. */
+export interface RowChunk {
+  readonly lines: readonly Line[]
+  /** Length of the rows, unpacked. */
+  readonly byteLength: number
+}
+
+/** The rows of a source in order, whatever its format; to be read once. */
+export interface RowReader {
+  /** Rows that ended so far, so also the number of the row being read. */
+  readonly rows: number
+  /** What a person calls a row of it. */
+  readonly unit: 'line' | 'row'
+  /** Throws DamagedFile where the source breaks off. */
+  chunks(): AsyncGenerator<RowChunk>
+  /** What stands of a row that has not ended: where a damaged file breaks off. */
+  rest(): Buffer
+}
+
+/** JSON lines, plain or compressed. */
+export function lineReader(input: Input, limits: LineLimits, progress: IngestProgress): RowReader {
+  const splitter = new LineSplitter(limits)
+  return {
+    unit: 'line',
+    get rows() {
+      return splitter.rows
+    },
+    rest: () => splitter.rest(),
+    async *chunks() {
+      for await (const chunk of decompressed(counted(input.bytes, progress), compressionOf(input.head))) {
+        yield { lines: splitter.push(chunk), byteLength: chunk.length }
+      }
+      const last = splitter.end()
+      if (last !== null) yield { lines: [last], byteLength: 0 }
+    },
+  }
+}
+
+async function* counted(input: AsyncIterable<Buffer>, progress: IngestProgress): AsyncGenerator<Buffer> {
+  for await (const chunk of input) {
+    progress.readCompressed(chunk.length)
+    yield chunk
+  }
+}

@@ -1,0 +1,296 @@
+import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../../../services/ingest/ingest.ts'
+import { parquetReader } from '../../../../services/ingest/parquet/read.ts'
+import { noProgress } from '../../../../services/ingest/progress.ts'
+import { Killed, MemoryKafka } from '../memory-kafka.ts'
+import { folder, row, rows, run } from '../support.ts'
+import { parquetOf, parquetRows, withFooter, withoutPages } from './support.ts'
+
+const golden = join(import.meta.dirname, 'golden')
+const texts = (kafka: MemoryKafka) => kafka.documents.map(({ text }) => text)
+const rowTexts = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `row ${from + index}`)
+
+/** Rows of a file from one row on, as lines, through the reader alone. */
+async function linesOf(bytes: Buffer, rowFirst = 0, limits = {}, progress = noProgress) {
+  const path = join(folder({ 'a.parquet': bytes }), 'a.parquet')
+  const reader = parquetReader({ path, byteLength: bytes.length, rowFirst }, { ...defaultLimits, ...limits }, progress)
+  const lines = []
+  for await (const chunk of reader.chunks()) lines.push(...chunk.lines)
+  return lines
+}
+
+describe.each(['zstd.parquet', 'codecs.parquet'])("pyarrow's %s", (name) => {
+  test('gives the documents and the dead letters that its rows as JSON lines give', async () => {
+    const [lines, parquet] = [new MemoryKafka(), new MemoryKafka()]
+    await run(lines, [join(golden, 'rows.jsonl')])
+    await run(parquet, [join(golden, name)])
+    expect(parquet.documents).toEqual(lines.documents)
+    expect(parquet.documents.map(({ docId }) => docId)).toEqual([0n, 1n, 2n, 3n, 6n, 7n, 8n, 9n, 10n])
+    const asTold = (kafka: MemoryKafka) =>
+      kafka.deadLetters.map(({ reason, line, value }) => ({ reason, line, row: JSON.parse(String(value)) }))
+    expect(asTold(parquet)).toEqual(asTold(lines))
+    expect(parquet.deadLetters.map(({ reason, line }) => [reason, line])).toEqual([
+      ['no-text', 5],
+      ['empty-text', 6],
+    ])
+  })
+
+  test('keeps the digits of 64-bit integers, nests what is nested, and says what is no text', async () => {
+    const kafka = new MemoryKafka()
+    await run(kafka, [join(golden, name)])
+    const { meta } = kafka.documents[1]!
+    expect(meta).toContain('"id":-9223372036854775807,"hash":18446744073709551614')
+    expect(JSON.parse(meta)).toMatchObject({
+      meta: { redpajama_set_name: 'RedPajamaBook', depth: { level: 1 } },
+      tags: ['tag 1'],
+      at: '1969-12-31T23:59:59.123457Z',
+      at_nanoseconds: '2023-11-14T22:13:20.123456790Z',
+      day: '2026-11-02',
+      bytes: { base64: '/wD+' },
+    })
+  })
+})
+
+describe('a Parquet file', () => {
+  test('is found in folders by its name, and known by its first bytes whatever its name', async () => {
+    const path = folder({ 'a.jsonl': row('line'), 'b.parquet': parquetRows(1), 'c.jsonl': parquetRows(2) })
+    mkdirSync(join(path, 'sub'))
+    copyFileSync(join(path, 'b.parquet'), join(path, 'sub', 'part-0.parquet'))
+    const kafka = new MemoryKafka()
+    const { sources } = await run(kafka, [path])
+    expect(sources.map(({ name, documents }) => [name, documents])).toEqual([
+      ['a.jsonl', 1],
+      ['b.parquet', 1],
+      ['c.jsonl', 2],
+      ['sub/part-0.parquet', 1],
+    ])
+    expect(texts(kafka)).toEqual(['line', 'row 0', 'row 0', 'row 1', 'row 0'])
+  })
+
+  test('is not read from standard input', async () => {
+    const kafka = new MemoryKafka()
+    const standardInput = (async function* () {
+      yield parquetRows(3)
+    })()
+    await expect(run(kafka, ['-'], { standardInput })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: 'standard input is a Parquet file, which is read from its end',
+    })
+    expect(kafka.topics.size).toBe(0)
+  })
+
+  test('without rows is ingested, and without a column of texts it is all dead letters', async () => {
+    const kafka = new MemoryKafka()
+    const path = folder({
+      'a.parquet': parquetRows(0),
+      'b.parquet': parquetOf([{ name: 'body', data: ['x', 'y'], type: 'STRING' }]),
+    })
+    expect(await run(kafka, [path])).toMatchObject({ documents: 0, rejected: 2, failed: 0 })
+    expect(kafka.deadLetters.map(({ reason, origin }) => [reason, origin])).toEqual([
+      ['no-text', `${join(path, 'b.parquet')}:1`],
+      ['no-text', `${join(path, 'b.parquet')}:2`],
+    ])
+    expect(String(kafka.deadLetters[1]!.value)).toBe('{"body":"y"}')
+  })
+
+  test('that was ingested adds nothing, and may not grow', async () => {
+    const kafka = new MemoryKafka()
+    const path = join(folder({ 'a.parquet': parquetRows(6) }), 'a.parquet')
+    await run(kafka, [path])
+    const transactions = kafka.transactions
+    expect((await run(kafka, [path])).sources[0]).toMatchObject({ outcome: 'already', documentsTotal: 6 })
+    appendFileSync(path, parquetRows(8))
+    await expect(run(kafka, [path])).rejects.toThrow(/it is Parquet and grew/)
+    expect(kafka.transactions).toBe(transactions)
+  })
+
+  test('with a row that is too long keeps the beginning of its text as a dead letter', async () => {
+    const kafka = new MemoryKafka()
+    const data = ['short', 'ä'.repeat(3000), '"'.repeat(1900), 'last']
+    const path = folder({ 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]) })
+    await run(kafka, [path], { limits: { lineBytesMax: 2000, bytesKept: 100 } })
+    expect(texts(kafka)).toEqual(['short', 'last'])
+    const [long, escaped] = kafka.deadLetters
+    expect(long).toMatchObject({ reason: 'too-long-line', line: 2 })
+    expect(String(long!.value)).toBe('ä'.repeat(50))
+    expect(escaped).toMatchObject({ reason: 'too-long-line', line: 3 })
+    expect(String(escaped!.value)).toMatch(/^\{"text":"(\\"){45}\\$/)
+  })
+
+  test('moves the bar from nothing to the whole, also where it goes on', async () => {
+    const bytes = parquetRows(12)
+    for (const rowFirst of [0, 3, 4, 9]) {
+      let read = 0
+      const readCompressed = (count: number) => {
+        read += count
+      }
+      await linesOf(bytes, rowFirst, {}, { ...noProgress, readCompressed })
+      expect(read).toBe(bytes.length)
+    }
+  })
+})
+
+describe('whatever ends an ingest of Parquet, the next one goes on with nothing doubled or lost', () => {
+  // Batches end within row groups, at their ends and behind them.
+  const data = Array.from({ length: 14 }, (_, index) => (index % 5 === 4 ? null : `row ${index}`))
+  const files = { 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]), 'b.parquet': parquetRows(5) }
+  const limits = { limits: { rowsMax: 3 } }
+
+  test.each(
+    [1, 2, 3, 4, 5, 6, 7].flatMap((transaction) => [
+      { transaction, committed: false },
+      { transaction, committed: true },
+    ]),
+  )('killed at transaction $transaction, committed: $committed', async (kill) => {
+    const path = folder(files)
+    const whole = new MemoryKafka()
+    await run(whole, [path], limits)
+    expect(whole.documents).toHaveLength(17)
+    const kafka = new MemoryKafka()
+    kafka.kill = kill
+    await expect(run(kafka, [path], limits)).rejects.toThrow(Killed)
+    kafka.kill = null
+    await run(kafka, [path], limits)
+    expect(kafka.documents).toEqual(whole.documents)
+    expect(kafka.deadLetters).toEqual(whole.deadLetters)
+    expect(kafka.sources).toEqual(whole.sources)
+  })
+
+  test('stopped after every batch', async () => {
+    const path = folder(files)
+    const whole = new MemoryKafka()
+    await run(whole, [path], limits)
+    const kafka = new MemoryKafka()
+    let starts = 0
+    for (let stopped = true; stopped; starts++) {
+      const stop = new AbortController()
+      kafka.onTransaction = () => stop.abort()
+      stopped = (await run(kafka, [path], { ...limits, signal: stop.signal })).stopped
+    }
+    expect(starts).toBeGreaterThan(2)
+    expect(kafka.documents).toEqual(whole.documents)
+    expect(kafka.deadLetters).toEqual(whole.deadLetters)
+    expect(kafka.sources).toEqual(whole.sources)
+  })
+
+  test('row groups before the first row that is wanted are not read', async () => {
+    const bytes = withoutPages(withoutPages(parquetRows(14), 0), 1)
+    const lines = await linesOf(bytes, 9)
+    expect(lines.map(({ row, bytes }) => [row, String(bytes)])).toEqual(
+      [9, 10, 11, 12, 13].map((row) => [row, `{"text":"row ${row}"}`]),
+    )
+  })
+})
+
+describe('a damaged Parquet file', () => {
+  const whole = parquetRows(14)
+
+  test('that lacks its end gives no row until it is whole, and the other files go on', async () => {
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.parquet': whole.subarray(0, whole.length - 30), 'b.jsonl': rows(2) })
+    const result = await run(kafka, [path])
+    expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([
+      ['damaged', 0],
+      ['ingested', 2],
+    ])
+    expect(kafka.deadLetters[0]).toMatchObject({ reason: 'truncated-file', origin: `${join(path, 'a.parquet')}:1` })
+    expect(await run(kafka, [path])).toMatchObject({ failed: 1, documents: 0, rejected: 0 })
+    writeFileSync(join(path, 'a.parquet'), whole)
+    expect(await run(kafka, [path])).toMatchObject({ failed: 0, documents: 14 })
+    expect(texts(kafka)).toEqual(['row 0', 'row 1', ...rowTexts(0, 14)])
+  })
+
+  test('gives the rows before the row group that cannot be read, and a dead letter with the row', async () => {
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.parquet': withoutPages(whole, 2), 'b.jsonl': rows(1) })
+    const result = await run(kafka, [path], { limits: { rowsMax: 3 } })
+    expect(result).toMatchObject({ failed: 1, documents: 9, rejected: 1 })
+    expect(texts(kafka)).toEqual([...rowTexts(0, 8), 'row 0'])
+    expect(kafka.deadLetters[0]).toMatchObject({ reason: 'corrupt-file', line: 9 })
+    expect(kafka.deadLetters[0]!.message).toMatch(/4 rows from row 9 on cannot be read: .*, in row 9; 8 rows before it/)
+    expect(kafka.sources.get('a.parquet')).toMatchObject({ rowNext: 8, complete: false })
+  })
+
+  test.each([
+    ['four bytes', Buffer.from('PAR1'), 'truncated-file'],
+    ['a footer that is none', Buffer.from(whole).fill(0xff, whole.length - 60, whole.length - 8), 'corrupt-file'],
+    [
+      'a footer longer than the file',
+      Buffer.concat([whole, Buffer.from([0, 0, 0, 0x40]), Buffer.from('PAR1')]),
+      'corrupt-file',
+    ],
+    [
+      'a row group of -1 rows',
+      withFooter(whole, (footer) => {
+        footer.row_groups[1]!.num_rows = -1n
+      }),
+      'corrupt-file',
+    ],
+    [
+      'pages behind its end',
+      withFooter(whole, (footer) => {
+        footer.row_groups[0]!.columns[0]!.meta_data!.data_page_offset = 10n ** 9n
+      }),
+      'corrupt-file',
+    ],
+    [
+      'more rows than values',
+      withFooter(whole, (footer) => {
+        footer.row_groups[0]!.num_rows = 1_000_000_000n
+      }),
+      'corrupt-file',
+    ],
+    [
+      'no column',
+      withFooter(whole, (footer) => {
+        footer.row_groups[0]!.columns = []
+      }),
+      'corrupt-file',
+    ],
+  ])('with %s is told as damaged', async (_what, bytes, reason) => {
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.parquet': bytes })
+    expect(await run(kafka, [path])).toMatchObject({ failed: 1, documents: 0 })
+    expect(kafka.deadLetters.map((letter) => letter.reason)).toEqual([reason])
+  })
+})
+
+describe('memory is bounded', () => {
+  const limits = { rowGroupBytesMax: 100_000, rowGroupValuesMax: 1000 }
+  const long = () => parquetOf([{ name: 'text', data: ['x'.repeat(200_000)], type: 'STRING' }])
+
+  test('a row group that is too large by its own description is refused before anything is written', async () => {
+    const kafka = new MemoryKafka()
+    const large = folder({ 'a.jsonl': rows(1), 'b.parquet': long() })
+    await expect(run(kafka, [large], { limits })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/row group 1 of .*b\.parquet has 200\d+ bytes, the limit is 100000/),
+      hint: expect.stringContaining('row_group_size'),
+    })
+    const many = folder({ 'a.parquet': parquetRows(2000, { rowGroupSize: 2000 }) })
+    await expect(run(kafka, [many], { limits })).rejects.toThrow(/2000 values, the limit is 1000/)
+    expect(kafka.topics.size).toBe(0)
+    expect(
+      await run(kafka, [folder({ 'c.parquet': parquetRows(2000, { rowGroupSize: 500 }) })], { limits }),
+    ).toMatchObject({
+      documents: 2000,
+    })
+  })
+
+  test.each([
+    ['bytes', long(), /it has 200\d+ bytes, the limit is 100000/],
+    ['values', parquetRows(2000, { rowGroupSize: 2000 }), /it has 2000 values, the limit is 1000/],
+  ])('a footer that lies about the %s of a row group does not get them unpacked', async (_what, honest, message) => {
+    const lying = withFooter(honest, ({ row_groups: [group] }) => {
+      group!.columns[0]!.meta_data!.total_uncompressed_size = 10n
+      group!.columns[0]!.meta_data!.num_values = 1n
+      group!.num_rows = 1n
+    })
+    const kafka = new MemoryKafka()
+    const result = await run(kafka, [folder({ 'a.parquet': lying })], { limits })
+    expect(result).toMatchObject({ failed: 1, documents: 0 })
+    expect(kafka.deadLetters[0]).toMatchObject({ reason: 'corrupt-file', message: expect.stringMatching(message) })
+  })
+})
