@@ -4,7 +4,7 @@ import { DamagedFile } from './compression.ts'
 import { formatFingerprint } from './fingerprint.ts'
 import type { IngestLimits, SourceResult } from './ingest.ts'
 import { openFile, Stopped } from './input.ts'
-import { parquetReader } from './parquet/read.ts'
+import { parquetThread } from './parquet/thread.ts'
 import type { Plan } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
 import { lineReader, type RowReader } from './row-reader.ts'
@@ -92,6 +92,6 @@ async function openReader(plan: Plan, rowFirst: number, options: ReadSourceOptio
   const { limits, progress } = options
   const { byteLength } = plan.fingerprint
   const path = plan.file.path ?? ''
-  if (plan.parquet) return parquetReader({ path, byteLength, rowFirst }, limits, progress)
+  if (plan.parquet) return parquetThread({ path, byteLength, rowFirst }, options)
   return lineReader(plan.input ?? (await openFile(path, byteLength)), limits, progress)
 }

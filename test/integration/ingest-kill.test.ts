@@ -10,6 +10,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import { DeadLetter, Document, Source, topics } from '../../schemas/index.ts'
 import { documentId } from '../../services/ingest/document-id.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
+import { parquetOf } from '../services/ingest/parquet/support.ts'
 import { connect, readAll, until } from '../support/kafka.ts'
 
 const child = fileURLToPath(new URL('../services/ingest/ingest-child.ts', import.meta.url))
@@ -39,6 +40,8 @@ test('an ingest that is killed again and again writes each row once', async () =
   )
   writeFileSync(join(folder, 'a.jsonl'), `${lines.join('\n')}\n`)
   writeFileSync(join(folder, 'b.jsonl.gz'), gzipSync(lines.join('\n')))
+  const data = lines.map((_, row) => (row === badRow ? null : text(row)))
+  writeFileSync(join(folder, 'c.parquet'), parquetOf([{ name: 'text', data, type: 'STRING' }], { rowGroupSize: 120 }))
 
   // The topics of the corpus have the same names for everyone: this test leaves none behind.
   const kafka = connect()
@@ -58,8 +61,8 @@ test('an ingest that is killed again and again writes each row once', async () =
     })),
   )
   try {
-    for (const [index, delayMs] of [0, 3, 6, 10, 15].entries()) {
-      expect(await ingestOnce(folder, { after: 2 + index, delayMs })).toBe(false)
+    for (const [index, delayMs] of [0, 3, 6, 10, 15, 1, 4, 8].entries()) {
+      expect(await ingestOnce(folder, { after: 2 + (index % 5), delayMs })).toBe(false)
     }
     expect(await ingestOnce(folder)).toBe(true)
 
@@ -67,7 +70,7 @@ test('an ingest that is killed again and again writes each row once', async () =
     const documents = await Promise.all(
       (await readAll(kafka, topics.documents.name)).map(({ value }) => codec.decodeAs(Document, value!)),
     )
-    const expected = [0, 1].flatMap((source) =>
+    const expected = [0, 1, 2].flatMap((source) =>
       lines.flatMap((_, row) => (row === badRow ? [] : [[documentId(source, row), text(row)] as const])),
     )
     expect(documents.length).toBe(expected.length)
@@ -78,12 +81,13 @@ test('an ingest that is killed again and again writes each row once', async () =
     expect(letters.map(({ reason, line }) => [reason, line])).toEqual([
       ['not-json', badRow + 1],
       ['not-json', badRow + 1],
+      ['no-text', badRow + 1],
     ])
     const states = await Promise.all(
       (await readAll(kafka, topics.sources.name)).map(({ value }) => codec.decodeAs(Source, value!)),
     )
     const state = new Map(states.map((source) => [source.name, source]))
-    for (const [name, source] of [['a.jsonl', 0] as const, ['b.jsonl.gz', 1] as const]) {
+    for (const [source, name] of ['a.jsonl', 'b.jsonl.gz', 'c.parquet'].entries()) {
       expect(state.get(name)).toMatchObject({
         source,
         rowNext: rowsOfFile,

@@ -1,8 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
 import { type ColumnMetaData, parquetScan } from 'hyparquet'
 import { DamagedFile } from '../compression.ts'
-import type { LineLimits } from '../lines.ts'
+import type { Line, LineLimits } from '../lines.ts'
 import type { IngestProgress } from '../progress.ts'
 import type { RowChunk, RowReader } from '../row-reader.ts'
 import { boundedCompressors } from './decompressors.ts'
@@ -15,10 +14,13 @@ export interface ParquetLimits {
   readonly rowGroupBytesMax: number
   /** Values of all columns of a row group, which take memory however well they are packed. */
   readonly rowGroupValuesMax: number
+  /** How long a row group may take to be unpacked, before its file counts as damaged. */
+  readonly rowGroupMsMax: number
 }
 
-/** Rows that become JSON lines at a time: the group stays as it was unpacked, and a signal is seen between. */
+/** What becomes JSON lines at a time; the rest of the row group stays as it was unpacked. */
 const rowsAtOnce = 256
+const bytesAtOnce = 2 * 1024 * 1024
 
 /** Columns of a row group, each with a value for every row of it. */
 type Columns = readonly { readonly name: string; readonly values: ArrayLike<unknown> }[]
@@ -34,7 +36,7 @@ export interface ParquetSource {
 export function parquetReader(
   { path, byteLength, rowFirst }: ParquetSource,
   limits: ParquetLimits & LineLimits,
-  progress: IngestProgress,
+  progress: Pick<IngestProgress, 'readCompressed'>,
 ): RowReader {
   const reader = { unit: 'row' as const, rows: 0, rest: () => Buffer.alloc(0), chunks }
 
@@ -56,16 +58,18 @@ export function parquetReader(
   }
 
   async function* rowsOf(group: RowGroup, columns: Columns): AsyncGenerator<RowChunk> {
-    for (let start = Math.max(rowFirst - group.rowFirst, 0); start < group.rows; start += rowsAtOnce) {
-      const end = Math.min(start + rowsAtOnce, group.rows)
-      const lines = Array.from({ length: end - start }, (_, index) => {
-        const row = start + index
+    let row = Math.max(rowFirst - group.rowFirst, 0)
+    while (row < group.rows) {
+      const lines: Line[] = []
+      let bytes = 0
+      for (; row < group.rows && lines.length < rowsAtOnce && bytes < bytesAtOnce; row++) {
         const values = columns.map(({ name, values }) => [name, values[row]] as const)
-        return lineOf(group.rowFirst + row, values, limits)
-      })
-      reader.rows = group.rowFirst + end
-      yield { lines, byteLength: lines.reduce((sum, line) => sum + line.byteLength, 0) }
-      await setImmediate()
+        const line = lineOf(group.rowFirst + row, values, limits)
+        bytes += line.bytes.length
+        lines.push(line)
+      }
+      reader.rows = group.rowFirst + row
+      yield { lines, byteLength: bytes }
     }
   }
 
@@ -75,7 +79,7 @@ export function parquetReader(
 /** @returns what is wrong with a row group by its own description, or null */
 export function beyond(
   { packedBytes, unpackedBytes, values }: Pick<RowGroup, 'packedBytes' | 'unpackedBytes' | 'values'>,
-  { rowGroupBytesMax, rowGroupValuesMax }: ParquetLimits,
+  { rowGroupBytesMax, rowGroupValuesMax }: Pick<ParquetLimits, 'rowGroupBytesMax' | 'rowGroupValuesMax'>,
 ): string | null {
   const bytes = Math.max(packedBytes, unpackedBytes)
   if (bytes > rowGroupBytesMax) return `${bytes} bytes, the limit is ${rowGroupBytesMax}`
@@ -129,7 +133,7 @@ async function checkPages(file: FileHandle, end: number, group: RowGroup, limits
   check()
   for (const column of group.columns) {
     const { start, length } = rangeOf(column)
-    if (start < magic.length || length < 0 || start + length > end) {
+    if (!(start >= magic.length && length >= 0 && start + length <= end)) {
       throw damaged(group, new Error('a column lies outside of the file'))
     }
     const bytes = await bytesAt(file, start, length)

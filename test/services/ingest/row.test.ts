@@ -36,7 +36,8 @@ test.each([
   ['no-text', '{"text":7}'],
   ['empty-text', '{"text":""}'],
   ['empty-text', '{"text":" \\n\\t"}'],
+  ['not-json', `{"text":"deep","a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
   ['not-utf8', Buffer.from([0x7b, 0xff, 0x7d])],
-])('a row is rejected as %s: %s', (reason, line) => {
+])('a row is rejected as %s: %.40s', (reason, line) => {
   expect((parse(line) as Rejection).reason).toBe(reason)
 })

@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../../../services/ingest/ingest.ts'
@@ -135,7 +135,7 @@ describe('a Parquet file', () => {
 describe('whatever ends an ingest of Parquet, the next one goes on with nothing doubled or lost', () => {
   // Batches end within row groups, at their ends and behind them.
   const data = Array.from({ length: 14 }, (_, index) => (index % 5 === 4 ? null : `row ${index}`))
-  const files = { 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]), 'b.parquet': parquetRows(5) }
+  const files = { 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]), 'b.jsonl': rows(5) }
   const limits = { limits: { rowsMax: 3 } }
 
   test.each(
@@ -257,6 +257,24 @@ describe('a damaged Parquet file', () => {
   })
 })
 
+test('one wrong byte that would keep the decoder busy for hours makes the file a damaged one', async () => {
+  const bytes = readFileSync(join(golden, 'codecs.parquet'))
+  // The length of a run of definition levels becomes hundreds of millions.
+  bytes[1166] = 0xe7
+  const kafka = new MemoryKafka()
+  const result = await run(kafka, [folder({ 'a.parquet': bytes, 'b.jsonl': rows(1) })], {
+    limits: { rowGroupMsMax: 1000 },
+  })
+  expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([
+    ['damaged', 0],
+    ['ingested', 1],
+  ])
+  expect(kafka.deadLetters[0]).toMatchObject({
+    reason: 'corrupt-file',
+    message: expect.stringContaining('a row group is not unpacked after 1 s'),
+  })
+})
+
 describe('memory is bounded', () => {
   const limits = { rowGroupBytesMax: 100_000, rowGroupValuesMax: 1000 }
   const long = () => parquetOf([{ name: 'text', data: ['x'.repeat(200_000)], type: 'STRING' }])
@@ -279,18 +297,23 @@ describe('memory is bounded', () => {
     })
   })
 
-  test.each([
+  const lies = [
     ['bytes', long(), /it has 200\d+ bytes, the limit is 100000/],
     ['values', parquetRows(2000, { rowGroupSize: 2000 }), /it has 2000 values, the limit is 1000/],
-  ])('a footer that lies about the %s of a row group does not get them unpacked', async (_what, honest, message) => {
-    const lying = withFooter(honest, ({ row_groups: [group] }) => {
-      group!.columns[0]!.meta_data!.total_uncompressed_size = 10n
-      group!.columns[0]!.meta_data!.num_values = 1n
-      group!.num_rows = 1n
-    })
-    const kafka = new MemoryKafka()
-    const result = await run(kafka, [folder({ 'a.parquet': lying })], { limits })
-    expect(result).toMatchObject({ failed: 1, documents: 0 })
-    expect(kafka.deadLetters[0]).toMatchObject({ reason: 'corrupt-file', message: expect.stringMatching(message) })
-  })
+  ] as const
+
+  test.each(lies)(
+    'a footer that lies about the %s of a row group does not get them unpacked',
+    async (_what, honest, message) => {
+      const lying = withFooter(honest, ({ row_groups: [group] }) => {
+        group!.columns[0]!.meta_data!.total_uncompressed_size = 10n
+        group!.columns[0]!.meta_data!.num_values = 1n
+        group!.num_rows = 1n
+      })
+      const kafka = new MemoryKafka()
+      const result = await run(kafka, [folder({ 'a.parquet': lying })], { limits })
+      expect(result).toMatchObject({ failed: 1, documents: 0 })
+      expect(kafka.deadLetters[0]).toMatchObject({ reason: 'corrupt-file', message: expect.stringMatching(message) })
+    },
+  )
 })

@@ -1,0 +1,85 @@
+import { Worker } from 'node:worker_threads'
+import { DamagedFile } from '../compression.ts'
+import { Stopped } from '../input.ts'
+import type { LineLimits } from '../lines.ts'
+import type { IngestProgress } from '../progress.ts'
+import type { RowReader } from '../row-reader.ts'
+import type { ParquetLimits, ParquetSource } from './read.ts'
+import type { Answer } from './worker.ts'
+
+export interface ThreadOptions {
+  readonly limits: ParquetLimits & LineLimits
+  readonly progress: Pick<IngestProgress, 'readCompressed'>
+  readonly signal?: AbortSignal
+}
+
+/** For what is counted in V8's heap: lists, objects and short strings. Long texts lie outside of it and are bounded by the row group. */
+const heapMegabytesMax = 4096
+
+/**
+ * A Parquet file's rows, read in a thread of its own. Unpacking a row group takes seconds without a pause, and what a damaged page makes
+ * of the decoder is not known beforehand: one wrong length can keep it busy for hours or fill the heap. A thread can be ended.
+ */
+export function parquetThread(source: ParquetSource, { limits, progress, signal }: ThreadOptions): RowReader {
+  const reader = { unit: 'row' as const, rows: 0, rest: () => Buffer.alloc(0), chunks }
+
+  async function* chunks() {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { source, limits },
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax },
+    })
+    const ask = () => {
+      const answer = ofNext(worker, limits.rowGroupMsMax, signal)
+      // Whoever reads on gets the error; without this line the process would end before.
+      answer.catch(() => {})
+      return answer
+    }
+    try {
+      for (let answer = ask(); ; ) {
+        const { chunk, rows, packedBytes, failure } = await answer
+        reader.rows = rows
+        progress.readCompressed(packedBytes)
+        if (failure?.damaged) throw new DamagedFile(failure.damaged, failure.error.message, failure.error)
+        if (failure !== undefined) throw failure.error
+        if (chunk === null) return
+        answer = ask()
+        yield linesOf(chunk)
+      }
+    } finally {
+      await worker.terminate()
+    }
+  }
+
+  return reader
+}
+
+function linesOf({ lines, bytes }: NonNullable<Answer['chunk']>) {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let end = 0
+  return {
+    byteLength: bytes.byteLength,
+    lines: lines.map(({ length, ...line }) => ({ ...line, bytes: all.subarray(end, (end += length)) })),
+  }
+}
+
+/** Asks for the next rows. @throws Stopped, or DamagedFile where the thread runs out of time or memory */
+function ofNext(worker: Worker, msMax: number, signal: AbortSignal | undefined): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const late = () => reject(new DamagedFile('corrupt-file', `a row group is not unpacked after ${msMax / 1000} s`))
+  const timer = setTimeout(late, msMax)
+  const stop = () => reject(new Stopped())
+  const fail = (error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException
+    const full = code === 'ERR_WORKER_OUT_OF_MEMORY'
+    reject(full ? new DamagedFile('corrupt-file', 'a row group takes more memory than it may', error) : error)
+  }
+  const ended = () => reject(new Error('the thread that reads Parquet ended'))
+  worker.once('message', resolve).once('error', fail).once('exit', ended)
+  signal?.addEventListener('abort', stop, { once: true })
+  worker.postMessage(null)
+  return promise.finally(() => {
+    clearTimeout(timer)
+    worker.off('message', resolve).off('error', fail).off('exit', ended)
+    signal?.removeEventListener('abort', stop)
+  })
+}
