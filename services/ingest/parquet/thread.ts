@@ -55,10 +55,13 @@ export function parquetThread(source: ParquetSource, { limits, progress, signal 
 
 function linesOf({ lines, bytes }: NonNullable<Answer['chunk']>) {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let end = 0
+  let start = 0
   return {
     byteLength: bytes.byteLength,
-    lines: lines.map(({ length, ...line }) => ({ ...line, bytes: all.subarray(end, (end += length)) })),
+    lines: lines.map(({ length, ...line }) => {
+      start += length
+      return { ...line, bytes: all.subarray(start - length, start) }
+    }),
   }
 }
 
