@@ -59,16 +59,15 @@ export async function ingestCommand(
   })
   stdout.write(flags.json ? `${JSON.stringify(result)}\n` : describe(result))
   for (const source of result.sources) {
-    if (source.outcome === 'damaged') {
-      stderr.write(
-        `${source.name} breaks off: what comes before is ingested (${source.documentsTotal} documents). ` +
-          'Replace it by the whole file and ingest it again; it goes on where it stopped.\n',
-      )
-    }
+    if (source.outcome === 'damaged') stderr.write(damagedSentence(source))
   }
   if (result.failed > 0) return exitCodes.badData
   return result.stopped ? exitCodes.interrupted : exitCodes.ok
 }
+
+export const damagedSentence = ({ name, documentsTotal }: SourceResult): string =>
+  `${name} breaks off: what comes before is ingested (${documentsTotal} documents). ` +
+  'Replace it by the whole file and ingest it again; it goes on where it stopped.\n'
 
 /** @throws WinnowError USAGE for anything but `bytes:N` and `tokenizer:FILE` */
 export function parseTokenCounting(text: string | undefined): TokenCounting {
@@ -90,8 +89,11 @@ const sentences: Record<SourceResult['outcome'], (source: SourceResult) => strin
   stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,
 }
 
+/** What became of a source, for a person. */
+export const sentenceOf = (source: SourceResult): string => `${source.name}: ${sentences[source.outcome](source)}`
+
 function describe({ sources, documents, rejected, skipped }: IngestResult): string {
-  const lines = sources.map((source) => `${source.name}: ${sentences[source.outcome](source)}`)
+  const lines = sources.map(sentenceOf)
   lines.push(
     `${documents} documents written, ${rejected} rows rejected, ${skipped} of ${sources.length} sources skipped`,
   )

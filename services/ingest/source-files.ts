@@ -14,9 +14,14 @@ export interface SourceFile {
 export interface NameOptions {
   /** Put before every name, with a slash: keeps apart corpora whose files are called the same. */
   readonly prefix?: string
+  /** The paths lead to files in this folder, and so do their names, as if the folder itself had been given. */
+  readonly folder?: string
 }
 
-/** What is taken from a folder. A file given by its own path may have any name. */
+/** What is taken from a folder, by the name within it: files of rows that are not hidden. A file given by its own path may have any name. */
+export const isRowFile = (name: string): boolean =>
+  rowFile.test(name) && !name.split('/').some((part) => part.startsWith('.'))
+
 const rowFile = /\.((jsonl|ndjson)(\.gz|\.zst)?|parquet)$/
 
 /**
@@ -26,7 +31,10 @@ const rowFile = /\.((jsonl|ndjson)(\.gz|\.zst)?|parquet)$/
  */
 export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<SourceFile[]> {
   const sources: SourceFile[] = []
-  for (const path of paths) sources.push(...(await sourcesAt(path)))
+  const { folder } = options
+  for (const path of paths) {
+    sources.push(...(folder === undefined ? await sourcesAt(path) : [await sourceWithin(folder, path)]))
+  }
   const named = sources.map((source) => ({
     ...source,
     name: options.prefix ? `${options.prefix}/${source.name}` : source.name,
@@ -54,18 +62,21 @@ async function sourcesAt(path: string): Promise<SourceFile[]> {
   if (!found.isDirectory()) return [{ name: basename(path), path, byteLength: found.size }]
   const entries = await readdir(path, { recursive: true, withFileTypes: true })
   const files = entries
-    .filter((entry) => rowFile.test(entry.name) && !entry.isDirectory())
+    .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((name) => !name.split('/').some((part) => part.startsWith('.')))
+    .filter(isRowFile)
     .sort((a, b) => (a < b ? -1 : 1))
   if (files.length === 0) {
     throw new WinnowError('CONFIGURATION', `no .jsonl, .jsonl.gz, .jsonl.zst or .parquet file in ${path}`, {
       hint: 'give a file by its own path if it has another name',
     })
   }
-  return await Promise.all(
-    files.map(async (name) => ({ name, path: join(path, name), byteLength: await sizeWithin(path, join(path, name)) })),
-  )
+  return await Promise.all(files.map((name) => sourceWithin(path, name)))
+}
+
+async function sourceWithin(folder: string, name: string): Promise<SourceFile> {
+  const path = join(folder, name)
+  return { name, path, byteLength: await sizeWithin(folder, path) }
 }
 
 /**

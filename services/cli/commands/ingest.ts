@@ -1,6 +1,7 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { type LabelProgress, waitForLabels } from '../../host/label-progress.ts'
 import { ingestCommand } from '../../ingest/command.ts'
+import { onlyFolder, settleSecondsDefault, watchCommand } from '../../ingest/watch/command.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
@@ -11,6 +12,15 @@ interface Options extends GlobalOptions {
   readonly tokens?: string
   readonly json?: boolean
   readonly wait: boolean
+  readonly watch?: boolean
+  readonly settle?: number
+  readonly poll?: boolean
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError('must be above 0 and at most a day')
+  return value
 }
 
 export const ingest = (context: CliContext): Command =>
@@ -22,9 +32,27 @@ export const ingest = (context: CliContext): Command =>
     .option('--name <prefix>', 'stands before the names of the sources')
     .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')
     .option('--no-wait', 'ends once the documents are written, without waiting for their labels')
-    .option('--json', 'the result as JSON')
-    .addHelpText('after', example('winnow ingest corpus/*.jsonl.gz', 'zcat part.gz | winnow ingest --name part -'))
+    .option('--json', 'the result as JSON; with --watch a line for each file')
+    .option('--watch', 'of one folder: goes on with files that come or change, until Ctrl-C, which ends it with 0')
+    .option(
+      '--settle <seconds>',
+      `with --watch: a file is taken when it has not changed for so long (default: ${settleSecondsDefault})`,
+      seconds,
+    )
+    .option('--poll', 'with --watch: looks every second instead of being told, as network file systems need')
+    .addHelpText(
+      'after',
+      example(
+        'winnow ingest corpus/*.jsonl.gz',
+        'zcat part.gz | winnow ingest --name part -',
+        'winnow ingest --watch incoming',
+      ),
+    )
     .action(async (paths: string[], options: Options) => {
+      if (options.watch !== true && (options.settle !== undefined || options.poll === true)) {
+        throw new WinnowError('USAGE', '--settle and --poll go with --watch')
+      }
+      const folder = options.watch === true ? await onlyFolder(paths) : null
       const stop = new AbortController()
       const interrupted = interruptible(process, () => {
         context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
@@ -38,18 +66,15 @@ export const ingest = (context: CliContext): Command =>
       const { config, runtime, close } = await context.connectOrStart(options, fail)
       try {
         const tokens = options.tokens ?? `bytes:${config.corpus.bytesPerToken}`
-        const code = await ingestCommand(
-          paths,
-          { ...options, tokens },
-          {
-            ...runtime,
-            clock: systemClock,
-            signal: stop.signal,
-            stdin: context.stdin,
-            stdout: context.stdout,
-            stderr: context.stderr,
-          },
-        )
+        const flags = { ...options, tokens }
+        const { stdin, stdout, stderr } = context
+        const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
+        if (folder !== null) {
+          await watchCommand(folder, flags, ingestContext)
+          if (failure !== undefined) throw failure
+          return
+        }
+        const code = await ingestCommand(paths, flags, ingestContext)
         const waited = options.wait && !stop.signal.aborted
         if (waited) {
           const labels = await waitForLabels(runtime, config, { signal: stop.signal, terminal: context.stderr })

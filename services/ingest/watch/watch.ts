@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../runtime/clock.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import type { IngestResult, SourceResult } from '../ingest.ts'
+import { versionOf, watchFolder } from './folder.ts'
+import { Settling } from './settling.ts'
+
+export interface WatchOptions {
+  readonly folder: string
+  /** A file counts as whole when it has not changed for so long. */
+  readonly settleMs: number
+  readonly poll: boolean
+  readonly clock: Clock
+  /** Aborted: the batch in hand is written, and the watching ends. */
+  readonly signal: AbortSignal
+  /** Ingests files of the folder, by their names within it. */
+  ingest(names: readonly string[]): Promise<IngestResult>
+  told(source: SourceResult): void
+  /** A file, or a part of the folder, that is left out. */
+  refused(name: string, error: Error): void
+}
+
+/** Looked at often enough that a file waits little longer than it must, rarely enough to cost nothing. */
+const tickMsOf = (settleMs: number) => Math.min(Math.max(settleMs / 5, 20), 1000)
+
+/**
+ * Ingests the files of a folder, those that are there and those that come or change, until the signal. What is wrong with a file is told and
+ * does not stop the others; it is tried again when it changes.
+ * @throws WinnowError what would end an ingest for another reason than the content of a file
+ */
+export async function watchAndIngest(options: WatchOptions): Promise<void> {
+  const { folder, settleMs, poll, clock, signal } = options
+  const settling = new Settling(settleMs)
+  const watched = watchFolder(folder, poll, {
+    touched: (name) => settling.touched(name),
+    refused: (error) => options.refused(folder, error),
+  })
+  try {
+    while (!signal.aborted) {
+      await Promise.race([sleep(tickMsOf(settleMs), undefined, { signal }).catch(() => {}), watched.failed])
+      for (const name of settling.pending) settling.observed(name, await versionOf(folder, name), clock())
+      await ingestAll(settling.take(clock()), options)
+    }
+  } finally {
+    await watched.close()
+  }
+}
+
+/**
+ * Many files at once, because an ingest has costs of its own, which a folder with thousands of files would have thousands of times.
+ * An ingest refuses all of its files for one of them, before it writes anything: then each half is tried alone.
+ */
+export async function ingestAll(
+  names: readonly string[],
+  options: Pick<WatchOptions, 'signal' | 'ingest' | 'told' | 'refused'>,
+): Promise<void> {
+  const [first] = names
+  if (first === undefined || options.signal.aborted) return
+  try {
+    for (const source of (await options.ingest(names)).sources) options.told(source)
+  } catch (error) {
+    if (!(error instanceof WinnowError) || error.code !== 'CONFIGURATION') throw error
+    if (names.length === 1) return options.refused(first, error)
+    const half = Math.ceil(names.length / 2)
+    await ingestAll(names.slice(0, half), options)
+    await ingestAll(names.slice(half), options)
+  }
+}
