@@ -2,8 +2,8 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { IngestFlags } from '../../../../services/ingest/command.ts'
-import { onlyFolder, watchCommand } from '../../../../services/ingest/watch/command.ts'
+
+import { onlyFolder, type WatchFlags, watchCommand } from '../../../../services/ingest/watch/command.ts'
 import { isWatched } from '../../../../services/ingest/watch/folder.ts'
 import { ingestAll } from '../../../../services/ingest/watch/watch.ts'
 import { systemClock } from '../../../../services/runtime/clock.ts'
@@ -14,7 +14,7 @@ import { parquetRows } from '../parquet/support.ts'
 import { folder, row, rows, run } from '../support.ts'
 
 /** A folder that is being watched; ended with the test. */
-function watching(path: string, kafka: MemoryKafka, flags: IngestFlags & { poll?: boolean } = {}) {
+function watching(path: string, kafka: MemoryKafka, flags: WatchFlags = {}) {
   const stop = new AbortController()
   const said = { out: '', err: '' }
   const ended = watchCommand(
@@ -70,7 +70,7 @@ test.each([[false], [true]])('files that are there and files that come are inges
 test('a file that is written in pieces is ingested when it is whole', async () => {
   const kafka = new MemoryKafka()
   const path = folder()
-  const { said } = watching(path, kafka, { json: true })
+  const { said } = watching(path, kafka, { json: true, settle: 1 })
   const line = row('written slowly')
   for (const letter of line) {
     appendFileSync(join(path, 'a.jsonl'), letter)
