@@ -31,6 +31,7 @@ export const defaultLimits: IngestLimits = {
   bytesKept: deadLetterBytesKept,
   rowGroupBytesMax: 2 ** 30,
   rowGroupValuesMax: 2 ** 25,
+  rowGroupMemoryMax: 4 * 2 ** 30,
   rowGroupMsMax: 5 * 60_000,
 }
 

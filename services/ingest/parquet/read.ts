@@ -14,6 +14,8 @@ export interface ParquetLimits {
   readonly rowGroupBytesMax: number
   /** Values of all columns of a row group, which take memory however well they are packed. */
   readonly rowGroupValuesMax: number
+  /** Bytes that the process may grow by while a row group is unpacked, before its file counts as damaged. */
+  readonly rowGroupMemoryMax: number
   /** How long a row group may take to be unpacked, before its file counts as damaged. */
   readonly rowGroupMsMax: number
 }

@@ -13,8 +13,8 @@ export interface ThreadOptions {
   readonly signal?: AbortSignal
 }
 
-/** For what is counted in V8's heap: lists, objects and short strings. Long texts lie outside of it and are bounded by the row group. */
-const heapMegabytesMax = 4096
+/** How often it is looked how much memory the process has. A thread fills about a gigabyte in that time. */
+const memoryEveryMs = 100
 
 /**
  * A Parquet file's rows, read in a thread of its own. Unpacking a row group takes seconds without a pause, and what a damaged page makes
@@ -26,10 +26,11 @@ export function parquetThread(source: ParquetSource, { limits, progress, signal 
   async function* chunks() {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: { source, limits },
-      resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax },
+      // What is counted in V8's heap: lists, objects and short strings. Texts lie outside of it.
+      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(limits.rowGroupMemoryMax / 2 ** 20) },
     })
     const ask = () => {
-      const answer = ofNext(worker, limits.rowGroupMsMax, signal)
+      const answer = ofNext(worker, limits, signal)
       // Whoever reads on gets the error; without this line the process would end before.
       answer.catch(() => {})
       return answer
@@ -66,23 +67,33 @@ function linesOf({ lines, bytes }: NonNullable<Answer['chunk']>) {
 }
 
 /** Asks for the next rows. @throws Stopped, or DamagedFile where the thread runs out of time or memory */
-function ofNext(worker: Worker, msMax: number, signal: AbortSignal | undefined): Promise<Answer> {
+function ofNext(worker: Worker, limits: ParquetLimits, signal: AbortSignal | undefined): Promise<Answer> {
+  const { rowGroupMsMax: msMax } = limits
+  // Of the whole process: no other number counts what a thread holds outside of V8's heap.
+  const memoryMax = process.memoryUsage.rss() + limits.rowGroupMemoryMax
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const late = () => reject(new DamagedFile('corrupt-file', `a row group is not unpacked after ${msMax / 1000} s`))
-  const timer = setTimeout(late, msMax)
-  const stop = () => reject(new Stopped())
-  const fail = (error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException
-    const full = code === 'ERR_WORKER_OUT_OF_MEMORY'
-    reject(full ? new DamagedFile('corrupt-file', 'a row group takes more memory than it may', error) : error)
+  const damaged = (message: string, cause?: unknown) => reject(new DamagedFile('corrupt-file', message, cause))
+  const full = (cause?: unknown) => damaged('a row group takes more memory than it may', cause)
+  const weigh = () => {
+    if (process.memoryUsage.rss() > memoryMax) full()
   }
+  const late = setTimeout(() => damaged(`a row group is not unpacked after ${msMax / 1000} s`), msMax)
+  const scale = setInterval(weigh, memoryEveryMs)
+  const answered = (answer: Answer) => {
+    weigh()
+    resolve(answer)
+  }
+  const fail = (error: NodeJS.ErrnoException) =>
+    error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? full(error) : reject(error)
   const ended = () => reject(new Error('the thread that reads Parquet ended'))
-  worker.once('message', resolve).once('error', fail).once('exit', ended)
+  const stop = () => reject(new Stopped())
+  worker.once('message', answered).once('error', fail).once('exit', ended)
   signal?.addEventListener('abort', stop, { once: true })
   worker.postMessage(null)
   return promise.finally(() => {
-    clearTimeout(timer)
-    worker.off('message', resolve).off('error', fail).off('exit', ended)
+    clearTimeout(late)
+    clearInterval(scale)
+    worker.off('message', answered).off('error', fail).off('exit', ended)
     signal?.removeEventListener('abort', stop)
   })
 }

@@ -316,4 +316,22 @@ describe('memory is bounded', () => {
       expect(kafka.deadLetters[0]).toMatchObject({ reason: 'corrupt-file', message: expect.stringMatching(message) })
     },
   )
+
+  test('strings that repeat the beginnings of others are given up where they take more memory than they may', async () => {
+    // 10,000 strings of 50 kB are a page of some tens of kilobytes.
+    const data = Array<string>(10_000).fill('x'.repeat(50_000))
+    const bytes = parquetOf([{ name: 'text', data, type: 'STRING', encoding: 'DELTA_BYTE_ARRAY' }], {
+      rowGroupSize: data.length,
+    })
+    expect(bytes.length).toBeLessThan(200_000)
+    const kafka = new MemoryKafka()
+    const result = await run(kafka, [folder({ 'a.parquet': bytes, 'b.jsonl': rows(1) })], {
+      limits: { rowGroupMemoryMax: 200 * 2 ** 20 },
+    })
+    expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([
+      ['damaged', 0],
+      ['ingested', 1],
+    ])
+    expect(kafka.deadLetters[0]!.message).toContain('a row group takes more memory than it may')
+  })
 })
