@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { parquetHeader } from 'hyparquet/src/column.js'
 
 /** What the pages of a column chunk unpack to, by their own headers. */
@@ -9,7 +10,7 @@ export interface PagesSize {
 /**
  * Goes over the headers of the pages of one column chunk without unpacking any. The footer's numbers may lie; what a page is unpacked to
  * is decided by its header, so these are what memory is bounded by.
- * Throws an Error where there is no page or where a header says what cannot be.
+ * Throws an Error where there is no page, where a header says what cannot be, and where a page has not the checksum that stands there.
  */
 export function pagesOf(chunk: Uint8Array): PagesSize {
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 }
@@ -28,6 +29,10 @@ export function pagesOf(chunk: Uint8Array): PagesSize {
     const possible = [packed, unpacked, rows, nulls, ...counts].every((one) => Number.isInteger(one) && one >= 0)
     if (!possible || rows > count || nulls > count) throw new Error('the header of a page says what cannot be')
     if (reader.offset + packed > chunk.byteLength) throw new Error('a page is longer than its column')
+    const page = chunk.subarray(reader.offset, reader.offset + packed)
+    if (header.crc !== undefined && crc32(page) !== header.crc >>> 0) {
+      throw new Error('a page does not have the checksum that its header gives')
+    }
     reader.offset += packed
     bytes += unpacked
     values += count

@@ -6,7 +6,7 @@ import { parquetReader } from '../../../../services/ingest/parquet/read.ts'
 import { noProgress } from '../../../../services/ingest/progress.ts'
 import { Killed, MemoryKafka } from '../memory-kafka.ts'
 import { folder, row, rows, run } from '../support.ts'
-import { parquetOf, parquetRows, withFooter, withoutPages } from './support.ts'
+import { pagesAt, parquetOf, parquetRows, withFooter, withoutPages } from './support.ts'
 
 const golden = join(import.meta.dirname, 'golden')
 const texts = (kafka: MemoryKafka) => kafka.documents.map(({ text }) => text)
@@ -213,6 +213,19 @@ describe('a damaged Parquet file', () => {
     expect(kafka.sources.get('a.parquet')).toMatchObject({ rowNext: 8, complete: false })
   })
 
+  test('with a page that does not have its checksum gives the rows before it', async () => {
+    const bytes = readFileSync(join(golden, 'zstd.parquet'))
+    // Within the dictionary of the texts of the last row group.
+    bytes[pagesAt(bytes, 2).start + 100]! ^= 1
+    const kafka = new MemoryKafka()
+    const result = await run(kafka, [folder({ 'a.parquet': bytes })])
+    expect(result).toMatchObject({ failed: 1, documents: 6 })
+    expect(kafka.deadLetters.at(-1)).toMatchObject({
+      line: 9,
+      message: expect.stringContaining('a page does not have the checksum that its header gives'),
+    })
+  })
+
   test.each([
     ['four bytes', Buffer.from('PAR1'), 'truncated-file'],
     ['a footer that is none', Buffer.from(whole).fill(0xff, whole.length - 60, whole.length - 8), 'corrupt-file'],
@@ -257,12 +270,26 @@ describe('a damaged Parquet file', () => {
   })
 })
 
-test('one wrong byte that would keep the decoder busy for hours makes the file a damaged one', async () => {
+/** pyarrow's file with one wrong byte: the length of a run of definition levels becomes hundreds of millions. */
+function endless(): Buffer {
   const bytes = readFileSync(join(golden, 'codecs.parquet'))
-  // The length of a run of definition levels becomes hundreds of millions.
   bytes[1166] = 0xe7
+  return bytes
+}
+
+test('the signal ends an ingest while a row group is being unpacked', async () => {
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(), 1000)
   const kafka = new MemoryKafka()
-  const result = await run(kafka, [folder({ 'a.parquet': bytes, 'b.jsonl': rows(1) })], {
+  const path = folder({ 'a.jsonl': rows(2), 'b.parquet': endless() })
+  const result = await run(kafka, [path], { signal: stop.signal })
+  expect(result).toMatchObject({ stopped: true, documents: 2, rejected: 0 })
+  expect(kafka.deadLetters).toEqual([])
+})
+
+test('one wrong byte that would keep the decoder busy for hours makes the file a damaged one', async () => {
+  const kafka = new MemoryKafka()
+  const result = await run(kafka, [folder({ 'a.parquet': endless(), 'b.jsonl': rows(1) })], {
     limits: { rowGroupMsMax: 1000 },
   })
   expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([

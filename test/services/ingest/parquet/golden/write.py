@@ -82,7 +82,14 @@ def main() -> None:
     rows[4]["text"] = None
     rows[5]["text"] = " \n"
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    pq.write_table(table, HERE / "zstd.parquet", compression="zstd", row_group_size=4, use_dictionary=True)
+    pq.write_table(
+        table,
+        HERE / "zstd.parquet",
+        compression="zstd",
+        row_group_size=4,
+        use_dictionary=True,
+        write_page_checksum=True,
+    )
     codecs = ["snappy", "gzip", "brotli", "lz4", "none"]
     pq.write_table(
         table,
