@@ -1,4 +1,4 @@
-"""Writes the golden Parquet files beside it with pyarrow 26.0.1, and the JSON lines that their rows stand for, by Python's own json.
+"""Writes the golden Parquet files beside it with pyarrow 26.0.1, and their rows as JSON lines, by Python's own json.
 
 Run by hand: python test/services/ingest/parquet/golden/write.py
 """
