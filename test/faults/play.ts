@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Manifest, Progress, runTopics } from '../../schemas/index.ts'
+import { Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
 import { portsOf } from '../../services/host/corpus.ts'
 import { createRunTopics } from '../../services/host/runtime.ts'
 import { readable } from '../../services/runtime/codec.ts'
@@ -31,6 +31,8 @@ export type OnTestFinished = (finish: () => Promise<void>) => void
 export async function play(world: World, stationName: string, onTestFinished: OnTestFinished): Promise<Play> {
   const run = runNamed(`run-${randomUUID().slice(0, 8)}`)
   const of = runTopics(run.name)
+  // An answer that comes again when its round is closed is late, and goes there.
+  await world.runtime.kafka.createTopics([{ ...topics.deadLetters, partitions: 1 }])
   await createRunTopics(world.runtime.kafka, of)
   const failures: unknown[] = []
   const onFailure = (error: unknown) => failures.push(error)

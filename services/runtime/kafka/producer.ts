@@ -18,6 +18,12 @@ import { sentRanges, split } from './split.ts'
 export const transactionTimeoutMs = 60_000
 
 /**
+ * How long a leader may wait for its replicas before it says that it could not. kafkajs then asks again, and the broker knows the record by its
+ * sequence number; with kafkajs's own 30 s the retries of a write that must be refused would take ten minutes.
+ */
+const replicationTimeoutMs = 3_000
+
+/**
  * The partition is chosen before: kafkajs chooses again at every retry, which is another one for a record without a key, and the broker,
  * which knows the sequence number already, would take the moved record for a repeat and drop it.
  */
@@ -125,7 +131,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
     for (const piece of split(records)) {
       const requests = await requestsOf(piece)
       const answers = await Promise.allSettled(
-        requests.map((topicMessages) => sender.sendBatch({ acks: -1, compression, topicMessages })),
+        requests.map((topicMessages) => sender.sendBatch({ acks: -1, timeout: replicationTimeoutMs, compression, topicMessages })),
       )
       for (const [i, answer] of answers.entries()) {
         if (answer.status === 'rejected') throw answer.reason
