@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { expect, onTestFinished, test } from 'vitest'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { expect, inject, onTestFinished, test } from 'vitest'
 import type { IncomingRecord, Kafka, OutgoingRecord } from '../../services/runtime/kafka/port.ts'
 import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
 
@@ -256,6 +258,25 @@ test('a topic that was deleted is created anew at once, and empty', async () => 
     await kafka.createTopics([{ name: topic, partitions: 2, cleanup: 'delete', retentionMs: -1 }])
     expect(await readAll(kafka, topic)).toEqual([])
   }
+})
+
+test('of several addresses one that takes connections and ends them does not keep from the others', async () => {
+  let ended = 0
+  const ending = createServer((socket) => {
+    ended++
+    socket.end()
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void ending.close())
+  await once(ending, 'listening')
+  const kafka = connect([`127.0.0.1:${(ending.address() as AddressInfo).port}`, ...inject('brokers')])
+  const topic = await newTopic(kafka)
+  const producer = await kafka.producer()
+  await producer.send([record(topic, 'one')])
+  expect((await readAll(kafka, topic)).map(text)).toEqual(['one'])
+  const consumer = await collect(kafka, [topic])
+  await until(() => consumer.records.length === 1)
+  await consumer.close()
+  expect(ended).toBeGreaterThan(2)
 })
 
 test('no broker is UNREACHABLE with the address and what to do, within seconds', async () => {

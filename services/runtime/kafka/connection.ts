@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { toWinnowError } from './failure.ts'
 import { type Cluster, createCluster } from './internals.ts'
 import { kafkajsLevel, logInto } from './log-bridge.ts'
+import './next-seed.ts'
 import './quiet-queue.ts'
 import './whole-answers.ts'
 

@@ -131,7 +131,9 @@ export async function createProducer(connection: Connection, transactionalId?: s
     for (const piece of split(records)) {
       const requests = await requestsOf(piece)
       const answers = await Promise.allSettled(
-        requests.map((topicMessages) => sender.sendBatch({ acks: -1, timeout: replicationTimeoutMs, compression, topicMessages })),
+        requests.map((topicMessages) =>
+          sender.sendBatch({ acks: -1, timeout: replicationTimeoutMs, compression, topicMessages }),
+        ),
       )
       for (const [i, answer] of answers.entries()) {
         if (answer.status === 'rejected') throw answer.reason
