@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { KafkaJSConnectionError } from 'kafkajs'
+import kafkajs from 'kafkajs'
 
 interface BrokerPool {
   seedBroker: { connect(): Promise<void> }
@@ -21,6 +21,6 @@ prototype.createSeedBroker = async function (this: BrokerPool) {
     connect().catch((error: Error & { broker?: string }) => {
       if (error.name !== 'KafkaJSConnectionClosedError') throw error
       const { broker } = error
-      throw new KafkaJSConnectionError(error.message, broker === undefined ? {} : { broker })
+      throw new kafkajs.KafkaJSConnectionError(error.message, broker === undefined ? {} : { broker })
     })
 }
