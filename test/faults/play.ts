@@ -40,7 +40,9 @@ export async function play(world: World, stationName: string, onTestFinished: On
   const handles: StationHandle[] = []
   const services: Service[] = []
   const producer = await world.runtime.kafka.producer()
+  let over = false
   onTestFinished(async () => {
+    over = true
     for (const service of services) await service.kill()
     await Promise.all(handles.map((handle) => handle.close()))
     await producer.close()
@@ -52,6 +54,8 @@ export async function play(world: World, stationName: string, onTestFinished: On
     )
   }
   const start: Play['start'] = (crash) => {
+    // Where a test has failed whoever goes on killing must not leave a process behind.
+    if (over) throw new Error('the test is over')
     const options: StationChildOptions = {
       station: stationName,
       addresses: world.addresses,
