@@ -97,9 +97,15 @@ const unwritable: Record<string, { spoil: () => Promise<void>; mend: () => Promi
   'takes nothing': { spoil: () => letterBytesMax(70), mend: () => letterBytesMax(1_048_588) },
 }
 
+/** With the topic's other settings, which would else become the broker's own. */
 async function letterBytesMax(bytes: number): Promise<void> {
-  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topics.deadLetters.name }
-  const configEntries = [{ name: 'max.message.bytes', value: `${bytes}` }]
+  const { name, cleanup, retentionMs } = topics.deadLetters
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name }
+  const configEntries = [
+    { name: 'max.message.bytes', value: `${bytes}` },
+    { name: 'cleanup.policy', value: cleanup },
+    { name: 'retention.ms', value: `${retentionMs}` },
+  ]
   await world.admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] })
 }
 
