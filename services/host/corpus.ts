@@ -42,7 +42,7 @@ export async function startLabeler(
   const station = stationOf(config, `labeler ${actor.name}`)
   const { members, ...batches } = actor.labeler.kind === 'onnx' ? slow : quick
   const stations = await startTogether(async (handles) => {
-    for (let member = 0; member < members; member++) {
+    const start = async () => {
       const handle = await runStation({
         ...runtime,
         ...batches,
@@ -54,6 +54,9 @@ export async function startLabeler(
       })
       handles.push({ name: station.name, close: () => handle.close() })
     }
+    // At once: a member that joins later has the group dealt anew.
+    for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
+      if (one.status === 'rejected') throw one.reason
   }).catch(async (error: unknown) => {
     await labeler.close()
     throw error
