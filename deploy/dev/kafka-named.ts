@@ -1,6 +1,6 @@
-import { connect } from 'node:net'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { ClusterContext, Kafka } from './context.ts'
+import { listens } from './ports.ts'
 
 /** The broker and registry that the environment names, if it does; UNREACHABLE if nobody listens there. */
 export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undefined> {
@@ -17,7 +17,7 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
       hint: `Set both, or neither to have winnow start its own.`,
     })
   }
-  const reached = await Promise.all(brokers.map(listens))
+  const reached = await Promise.all(brokers.map((broker) => listens(broker, 5_000)))
   if (!reached.includes(true)) {
     throw new WinnowError('UNREACHABLE', `no broker answers at ${brokers.join(', ')}`, {
       hint: 'Is WINNOW_BROKERS right?',
@@ -30,23 +30,4 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
     })
   })
   return { kind: 'named by the environment', brokers, registryUrl, pids: [], stop: async () => undefined }
-}
-
-function listens(broker: string): Promise<boolean> {
-  const separator = broker.lastIndexOf(':')
-  return new Promise((resolve) => {
-    const socket = connect({
-      host: broker.slice(0, separator),
-      port: Number(broker.slice(separator + 1)),
-      timeout: 5_000,
-    })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket
-      .once('connect', () => settle(true))
-      .once('error', () => settle(false))
-      .once('timeout', () => settle(false))
-  })
 }

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 
 /**
  * Loopback ports by name: those recorded in `file` where they are all free, so that a restart keeps its addresses (`renew`: not
@@ -52,5 +52,25 @@ function listen(port: number): Promise<Server> {
     const server = createServer()
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => resolve(server))
+  })
+}
+
+/** Whether somebody listens at an address, `host:port`. */
+export function listens(address: string, timeoutMs: number): Promise<boolean> {
+  const separator = address.lastIndexOf(':')
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: address.slice(0, separator),
+      port: Number(address.slice(separator + 1)),
+      timeout: timeoutMs,
+    })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket
+      .once('connect', () => settle(true))
+      .once('error', () => settle(false))
+      .once('timeout', () => settle(false))
   })
 }

@@ -1,4 +1,3 @@
-import { connect as connectTo } from 'node:net'
 import { totalmem } from 'node:os'
 import type { Command } from 'commander'
 import {
@@ -20,6 +19,7 @@ import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { permissionsOf } from '../acls/acls.ts'
 import { configOf, locate } from '../connect.ts'
+import { listens } from '../dev/ports.ts'
 import { exitCodeOfFindings, type Finding, ok, problem, skipped, unreachable, warning } from './finding.ts'
 import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'
 import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portOwner } from './machine.ts'
@@ -93,19 +93,9 @@ async function examineCluster(addresses: Addresses, config: Config, options: Opt
 async function checkPort(address: string): Promise<Finding> {
   const separator = address.lastIndexOf(':')
   const [host, port] = [address.slice(0, separator), Number(address.slice(separator + 1))]
-  const listens = await new Promise<boolean>((resolve) => {
-    const socket = connectTo({ host, port, timeout: 3000 })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket
-      .once('connect', () => settle(true))
-      .once('error', () => settle(false))
-      .once('timeout', () => settle(false))
-  })
   const check = `port ${address}`
-  if (!listens) return unreachable(check, 'nobody listens', 'Start the broker, or correct WINNOW_BROKERS.')
+  if (!(await listens(address, 3_000)))
+    return unreachable(check, 'nobody listens', 'Start the broker, or correct WINNOW_BROKERS.')
   const local = ['127.0.0.1', 'localhost', '::1'].includes(host)
   return ok(check, (local ? portOwner(port) : undefined) ?? 'somebody listens')
 }

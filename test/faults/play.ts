@@ -9,10 +9,10 @@ import { runStations } from '../../topologies/dataflow.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import type { Crash } from './cases.ts'
 import { influence, runNamed } from './corpus.ts'
-import { progressAfter, roundsOf } from './oracle.ts'
+import { computeExpected, type Expected, progressAfter, roundsOf } from './oracle.ts'
 import { killAt, Service } from './service.ts'
 import { consolePorts, type StationChildOptions, stationOptions } from './stations.ts'
-import type { World } from './world.ts'
+import { fill, openWorld, type World } from './world.ts'
 
 /** A run whose stations but one live in the test's process; the one is a process of its own, to be ill-treated. */
 export interface Play {
@@ -117,4 +117,31 @@ export async function playWithKills(
   await last.said('ready')
   await last.stop()
   return run
+}
+
+export interface Played {
+  readonly world: World
+  readonly expected: Expected
+  readonly run: RunConfig
+  close(): Promise<void>
+}
+
+/** A run that has made its last selection, with nobody disturbed, for those who read what is recorded of it. */
+export async function openPlayed(): Promise<Played> {
+  const expected = await computeExpected(runNamed('oracle'))
+  const world = await openWorld()
+  const finish: (() => Promise<void>)[] = []
+  const close = async () => {
+    for (const last of finish) await last()
+    await world.close()
+  }
+  try {
+    await fill(world, expected)
+    const { run, played } = await play(world, 'nobody', (last) => finish.push(last))
+    await played()
+    return { world, expected, run, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
 }

@@ -5,39 +5,26 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CrashPoint } from '../../services/runtime/crash-points.ts'
 import { type Position, SelectionReader } from '../../services/trainer/selection-reader.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
 import { type Crash, repeatsOf, seed, seededFor } from './cases.ts'
-import { runNamed } from './corpus.ts'
-import { computeExpected, type Expected } from './oracle.ts'
-import { play } from './play.ts'
+import { openPlayed, type Played } from './play.ts'
 import type { RanksCheckpoint, RanksChildOptions } from './ranks-child.ts'
 import { type ChildOptions, killAt, Service } from './service.ts'
-import { fill, openWorld, type World } from './world.ts'
 
 const batchDocuments = 250
 const kills = 20
 
-let world: World
-let expected: Expected
-let run: RunConfig
-const finish: (() => Promise<void>)[] = []
+let played: Played
 beforeAll(async () => {
-  expected = await computeExpected(runNamed('oracle'))
-  world = await openWorld()
-  await fill(world, expected)
-  const { run: played, played: end } = await play(world, 'nobody', (last) => finish.push(last))
-  run = played
-  await end()
+  played = await openPlayed()
 })
 afterAll(async () => {
-  for (const last of finish) await last()
-  await world.close()
+  await played?.close()
 })
 
 /** The digest of a trainer that was never disturbed, straight from the oracle's selections. */
 function digestOfStream(): string {
   let digest = ''
-  for (const ids of expected.selected) {
+  for (const ids of played.expected.selected) {
     for (let first = 0; first < ids.length; first += batchDocuments) {
       const batch = ids.slice(first, first + batchDocuments).join(' ')
       digest = createHash('sha256').update(`${digest} ${batch}`).digest('hex')
@@ -70,9 +57,9 @@ test.for(cases)(
     })
     const start = (crash?: ChildOptions['crash']) => {
       const options: RanksChildOptions = {
-        addresses: world.addresses,
-        run: run.name,
-        rounds: expected.selected.length,
+        addresses: played.world.addresses,
+        run: played.run.name,
+        rounds: played.expected.selected.length,
         ranks: 1 + random.below(5),
         batchDocuments,
         file,
@@ -84,19 +71,19 @@ test.for(cases)(
     const last = await killAt(crashes, start)
     await last.said('done')
     const { digest, documents, position } = JSON.parse(readFileSync(file, 'utf8')) as RanksCheckpoint
-    expect(documents).toBe(expected.selected.reduce((sum, ids) => sum + ids.length, 0))
+    expect(documents).toBe(played.expected.selected.reduce((sum, ids) => sum + ids.length, 0))
     expect(digest).toBe(digestOfStream())
-    expect(position.index).toBe(expected.selected.at(-1)!.length)
+    expect(position.index).toBe(played.expected.selected.at(-1)!.length)
   },
 )
 
 test('a position of another run, of a round that is none, beyond the end, or no place at all is refused with the reason', async ({
   onTestFinished,
 }) => {
-  const reader = await SelectionReader.open({ ...world.runtime, run: run.name, reader: 'test' })
+  const reader = await SelectionReader.open({ ...played.world.runtime, run: played.run.name, reader: 'test' })
   onTestFinished(() => reader.close())
-  const end = expected.selected[1]!.length
-  await reader.manifest(expected.selected.length - 1)
+  const end = played.expected.selected[1]!.length
+  await reader.manifest(played.expected.selected.length - 1)
   const wrong: [Partial<Position>, RegExp][] = [
     [{ run: 'another' }, /of run another is refused: this is the stream of run run-/],
     [{ round: -1 }, /round -1 .* is refused: the round is not a natural number/],
@@ -106,14 +93,14 @@ test('a position of another run, of a round that is none, beyond the end, or no 
     [{ index: end + 1 }, new RegExp(`position ${end + 1} .* is refused: the selection of this round ends at ${end}`)],
   ]
   for (const [change, reason] of wrong) {
-    const position = { run: run.name, round: 1, index: 0, ...change }
+    const position = { run: played.run.name, round: 1, index: 0, ...change }
     const batches = reader.batches(position, { rank: 0, ranks: 2, documents: 10, once: true })
     const refusal = expect(batches.next()).rejects
     await refusal.toMatchObject({ code: 'POSITION_REFUSED', message: expect.stringMatching(reason) })
   }
   // The very end is a place: there is nothing more to read.
   const atEnd = reader.batches(
-    { run: run.name, round: 1, index: end },
+    { run: played.run.name, round: 1, index: end },
     { rank: 0, ranks: 1, documents: 10, once: true },
   )
   expect(await atEnd.next()).toMatchObject({ done: true })

@@ -7,31 +7,20 @@ import { demoGraphs } from '../../services/model/model.ts'
 import type { CrashPoint } from '../../services/runtime/crash-points.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { type Crash, repeatsOf, seed, seededFor } from './cases.ts'
-import { runNamed } from './corpus.ts'
-import { computeExpected, type Expected } from './oracle.ts'
-import { play } from './play.ts'
+import { openPlayed, type Played } from './play.ts'
 import { type ChildOptions, killAt, Service } from './service.ts'
 import type { TrainerChildOptions } from './trainer-child.ts'
-import { fill, openWorld, type World } from './world.ts'
 
 const points: CrashPoint[] = ['stepping', 'checkpointed', 'reported']
 const killsEach = 2
 const updateSteps = 3
 
-let world: World
-let expected: Expected
-let run: RunConfig
+let played: Played
 const folder = mkdtempSync(join(tmpdir(), 'winnow-trainer-'))
-const finish: (() => Promise<void>)[] = []
 const services: Service[] = []
 
 beforeAll(async () => {
-  expected = await computeExpected(runNamed('oracle'))
-  world = await openWorld()
-  await fill(world, expected)
-  const { run: played, played: end } = await play(world, 'nobody', (last) => finish.push(last))
-  run = played
-  await end()
+  played = await openPlayed()
   const sample = (name: string) =>
     writeFileSync(join(folder, name), `${JSON.stringify({ text: `${name}: rain and salt on the harbour` })}\n`)
   sample('reward')
@@ -40,8 +29,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   for (const service of services) await service.kill()
-  for (const last of finish) await last()
-  await world.close()
+  await played?.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -54,24 +42,24 @@ interface Trained {
 /** Trains on the recorded selections, once more after every kill, with checkpoints in a folder of its own. */
 async function trained(checkpoints: string, crashes: readonly Crash[]): Promise<Trained> {
   const config: RunConfig = {
-    ...run,
+    ...played.run,
     updateSteps,
-    steps: updateSteps * expected.selected.length,
+    steps: updateSteps * played.expected.selected.length,
     model: demoGraphs,
     checkpoints: join(folder, checkpoints),
     reference: {
-      ...run.reference,
+      ...played.run.reference,
       reward: join(folder, 'reward'),
       evaluation: join(folder, 'evaluation'),
       corpus: join(folder, 'corpus'),
     },
-    trainer: { ...run.trainer, batch: 2, context: 16, reportSteps: 2, warmupSteps: 2 },
+    trainer: { ...played.run.trainer, batch: 2, context: 16, reportSteps: 2, warmupSteps: 2 },
   }
-  const topic = runTopics(run.name).progress.name
-  const before = (await world.records(topic)).length
+  const topic = runTopics(played.run.name).progress.name
+  const before = (await played.world.records(topic)).length
   const start = (crash?: ChildOptions['crash']) => {
     const options: TrainerChildOptions = {
-      addresses: world.addresses,
+      addresses: played.world.addresses,
       run: runConfigJson(config),
       ...(crash && { crash }),
     }
@@ -84,7 +72,7 @@ async function trained(checkpoints: string, crashes: readonly Crash[]): Promise<
 
   const reports = new Map<number, string>()
   let reportedTwice = 0
-  for (const { value } of (await world.records(topic)).slice(before)) {
+  for (const { value } of (await played.world.records(topic)).slice(before)) {
     const { step, tokens, round, position, referenceLoss, corpusLoss, checkpoint } = value as Progress
     if (referenceLoss === null) continue
     const said = JSON.stringify({ tokens, round, position, referenceLoss, corpusLoss, digest: checkpoint?.digest })

@@ -6,8 +6,8 @@ import { topics } from '../../../schemas/index.ts'
 import { placeOf } from '../../../services/ingest/document-id.ts'
 import { DecodeError } from '../../../services/runtime/codec.ts'
 import { maxRecordBytes } from '../../../services/runtime/kafka/split.ts'
-import { codec, Killed, MemoryKafka } from './memory-kafka.ts'
-import { folder, row, rows, run } from './support.ts'
+import { codec, MemoryKafka } from './memory-kafka.ts'
+import { expectSameWhenKilled, expectSameWhenStopped, folder, killsOf, row, rows, run } from './support.ts'
 
 const text = (kafka: MemoryKafka) => kafka.documents.map((document) => document.text)
 
@@ -112,43 +112,12 @@ test('a second ingest adds nothing', async () => {
 describe('whatever ends an ingest, the next one goes on with nothing doubled or lost', () => {
   const files = { 'a.jsonl': `${rows(7)}\nnot json\n${rows(4)}`, 'b.jsonl.zst': zstdCompressSync(rows(5)) }
   const limits = { limits: { rowsMax: 3 } }
-  const kills = Array.from({ length: 7 }, (_, index) => index + 1)
 
-  test.each(
-    kills.flatMap((transaction) => [
-      { transaction, committed: false },
-      { transaction, committed: true },
-    ]),
-  )('killed at transaction $transaction, committed: $committed', async (kill) => {
-    const path = folder(files)
-    const whole = new MemoryKafka()
-    await run(whole, [path], limits)
-    const kafka = new MemoryKafka()
-    kafka.kill = kill
-    await expect(run(kafka, [path], limits)).rejects.toThrow(Killed)
-    kafka.kill = null
-    await run(kafka, [path], limits)
-    expect(kafka.documents).toEqual(whole.documents)
-    expect(kafka.deadLetters).toEqual(whole.deadLetters)
-    expect(kafka.sources).toEqual(whole.sources)
+  test.each(killsOf(7))('killed at transaction $transaction, committed: $committed', async (kill) => {
+    await expectSameWhenKilled(folder(files), kill, limits)
   })
 
-  test('stopped again and again by the signal', async () => {
-    const path = folder(files)
-    const whole = new MemoryKafka()
-    await run(whole, [path], limits)
-    const kafka = new MemoryKafka()
-    let starts = 0
-    for (let stopped = true; stopped; starts++) {
-      const stop = new AbortController()
-      kafka.onTransaction = () => stop.abort()
-      stopped = (await run(kafka, [path], { ...limits, signal: stop.signal })).stopped
-    }
-    expect(starts).toBeGreaterThan(2)
-    expect(kafka.documents).toEqual(whole.documents)
-    expect(kafka.deadLetters).toEqual(whole.deadLetters)
-    expect(kafka.sources).toEqual(whole.sources)
-  })
+  test('stopped again and again by the signal', () => expectSameWhenStopped(folder(files), limits))
 
   test('stopped while standard input keeps it waiting', async () => {
     const stop = new AbortController()

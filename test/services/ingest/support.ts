@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { type IngestOptions, ingest } from '../../../services/ingest/ingest.ts'
 import { noProgress } from '../../../services/ingest/progress.ts'
 import { createLog } from '../../../services/runtime/log.ts'
-import { codec, type MemoryKafka } from './memory-kafka.ts'
+import { codec, Killed, MemoryKafka } from './memory-kafka.ts'
 
 /** A folder that is gone after the test, with the given files. */
 export function folder(files: Record<string, string | Uint8Array> = {}): string {
@@ -30,3 +30,53 @@ export const run = (kafka: MemoryKafka, paths: string[], options: Partial<Ingest
     progress: noProgress,
     ...options,
   })
+
+/** Each transaction up to the `count`th, at which an ingest is killed before its commit or after. */
+export const killsOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => index + 1).flatMap((transaction) => [
+    { transaction, committed: false },
+    { transaction, committed: true },
+  ])
+
+/** What an ingest that nothing disturbs writes. */
+async function undisturbed(path: string, options: Partial<IngestOptions>): Promise<MemoryKafka> {
+  const whole = new MemoryKafka()
+  await run(whole, [path], options)
+  return whole
+}
+
+function expectSame(kafka: MemoryKafka, whole: MemoryKafka): void {
+  expect(kafka.documents).toEqual(whole.documents)
+  expect(kafka.deadLetters).toEqual(whole.deadLetters)
+  expect(kafka.sources).toEqual(whole.sources)
+}
+
+/** Ingests, is killed, ingests again, and expects what one undisturbed ingest writes, which it returns. */
+export async function expectSameWhenKilled(
+  path: string,
+  kill: ReturnType<typeof killsOf>[number],
+  options: Partial<IngestOptions>,
+): Promise<MemoryKafka> {
+  const whole = await undisturbed(path, options)
+  const kafka = new MemoryKafka()
+  kafka.kill = kill
+  await expect(run(kafka, [path], options)).rejects.toThrow(Killed)
+  kafka.kill = null
+  await run(kafka, [path], options)
+  expectSame(kafka, whole)
+  return whole
+}
+
+/** Ingests, stopped by the signal at every transaction, until nothing is left, and expects what one undisturbed ingest writes. */
+export async function expectSameWhenStopped(path: string, options: Partial<IngestOptions>): Promise<void> {
+  const whole = await undisturbed(path, options)
+  const kafka = new MemoryKafka()
+  let starts = 0
+  for (let stopped = true; stopped; starts++) {
+    const stop = new AbortController()
+    kafka.onTransaction = () => stop.abort()
+    stopped = (await run(kafka, [path], { ...options, signal: stop.signal })).stopped
+  }
+  expect(starts).toBeGreaterThan(2)
+  expectSame(kafka, whole)
+}

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../../../services/ingest/ingest.ts'
 import { parquetReader } from '../../../../services/ingest/parquet/read.ts'
 import { noProgress } from '../../../../services/ingest/progress.ts'
-import { Killed, MemoryKafka } from '../memory-kafka.ts'
-import { folder, row, rows, run } from '../support.ts'
+import { MemoryKafka } from '../memory-kafka.ts'
+import { expectSameWhenKilled, expectSameWhenStopped, folder, killsOf, row, rows, run } from '../support.ts'
 import { pagesAt, parquetOf, parquetRows, withFooter, withoutPages } from './support.ts'
 
 const golden = join(import.meta.dirname, 'golden')
@@ -138,42 +138,12 @@ describe('whatever ends an ingest of Parquet, the next one goes on with nothing 
   const files = { 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]), 'b.jsonl': rows(5) }
   const limits = { limits: { rowsMax: 3 } }
 
-  test.each(
-    [1, 2, 3, 4, 5, 6, 7].flatMap((transaction) => [
-      { transaction, committed: false },
-      { transaction, committed: true },
-    ]),
-  )('killed at transaction $transaction, committed: $committed', async (kill) => {
-    const path = folder(files)
-    const whole = new MemoryKafka()
-    await run(whole, [path], limits)
+  test.each(killsOf(7))('killed at transaction $transaction, committed: $committed', async (kill) => {
+    const whole = await expectSameWhenKilled(folder(files), kill, limits)
     expect(whole.documents).toHaveLength(17)
-    const kafka = new MemoryKafka()
-    kafka.kill = kill
-    await expect(run(kafka, [path], limits)).rejects.toThrow(Killed)
-    kafka.kill = null
-    await run(kafka, [path], limits)
-    expect(kafka.documents).toEqual(whole.documents)
-    expect(kafka.deadLetters).toEqual(whole.deadLetters)
-    expect(kafka.sources).toEqual(whole.sources)
   })
 
-  test('stopped after every batch', async () => {
-    const path = folder(files)
-    const whole = new MemoryKafka()
-    await run(whole, [path], limits)
-    const kafka = new MemoryKafka()
-    let starts = 0
-    for (let stopped = true; stopped; starts++) {
-      const stop = new AbortController()
-      kafka.onTransaction = () => stop.abort()
-      stopped = (await run(kafka, [path], { ...limits, signal: stop.signal })).stopped
-    }
-    expect(starts).toBeGreaterThan(2)
-    expect(kafka.documents).toEqual(whole.documents)
-    expect(kafka.deadLetters).toEqual(whole.deadLetters)
-    expect(kafka.sources).toEqual(whole.sources)
-  })
+  test('stopped after every batch', () => expectSameWhenStopped(folder(files), limits))
 
   test('row groups before the first row that is wanted are not read', async () => {
     const bytes = withoutPages(withoutPages(parquetRows(14), 0), 1)
