@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-/** A folder that takes a JSON report of each vitest that `npm test` runs. */
+/** A folder that takes a JSON report of each vitest that `npm test` runs (test/parts/run-parts.ts). */
 const reports = process.env.WINNOW_TEST_REPORTS
 
 export default defineConfig({
@@ -14,7 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{schemas,topologies,services,deploy,simulation,docs,mutants}/**/*.test.ts'],
+          include: ['test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts}/**/*.test.ts'],
           testTimeout: 30_000,
         },
       },

@@ -1,0 +1,61 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { failuresOutsideTests, runParts } from './run-parts.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'winnow-parts-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const modules = join(import.meta.dirname, '../../node_modules')
+
+/** A vitest over one file, which reports as vitest.config.ts says. */
+function part(name: string, source: string) {
+  const root = join(folder, name)
+  mkdirSync(root)
+  writeFileSync(join(root, 'a.test.mjs'), `import { expect, test } from '${modules}/vitest/dist/index.js'\n${source}`)
+  const config = join(root, 'vitest.config.mjs')
+  writeFileSync(
+    config,
+    `export default { root: ${JSON.stringify(root)}, test: { include: ['*.test.mjs'], reporters: ['json'],
+      outputFile: \`\${process.env.WINNOW_TEST_REPORTS}/\${process.pid}.json\` } }`,
+  )
+  return { name, args: [join(modules, 'vitest/vitest.mjs'), 'run', '--config', config] }
+}
+
+test('all parts are run and every failure is counted, tests or not', async () => {
+  const reports = join(folder, 'reports')
+  const results = await runParts(
+    [
+      part('red', "test('a', () => {})\ntest('b', () => expect(1).toBe(2))\ntest.skip('c', () => {})"),
+      part('unloaded', "import './nowhere.mjs'\ntest('a', () => {})"),
+      part('unhandled', "test('a', () => void Promise.reject(new Error('nobody waits for this')))"),
+      { name: 'crashed', args: ['-e', 'process.kill(process.pid, "SIGKILL")'] },
+      part('green', "test('a', () => {})"),
+    ],
+    reports,
+  )
+  expect(results).toEqual([
+    { name: 'red', passed: 1, failed: 1, code: 1 },
+    { name: 'unloaded', passed: 0, failed: 1, code: 1 },
+    { name: 'unhandled', passed: 1, failed: 1, code: 1 },
+    { name: 'crashed', passed: 0, failed: 1, code: 137 },
+    { name: 'green', passed: 1, failed: 0, code: 0 },
+  ])
+  const sum = { passed: 0, failed: 0, skipped: 0 }
+  for (const file of readdirSync(reports)) {
+    const report = JSON.parse(readFileSync(join(reports, file), 'utf8'))
+    sum.passed += report.numPassedTests
+    sum.failed += report.numFailedTests
+    sum.skipped += report.numPendingTests + report.numTodoTests
+  }
+  expect(sum).toEqual({ passed: 3, failed: 4, skipped: 1 })
+}, 120_000)
+
+test('a file that did not load is counted beside tests that failed', () => {
+  const failed = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] }
+  const unloaded = { status: 'failed', assertionResults: [] }
+  const report = { numPassedTests: 1, numFailedTests: 1, testResults: [failed, unloaded] }
+  expect(failuresOutsideTests(report, 1)).toBe(1)
+  expect(failuresOutsideTests({ ...report, testResults: [failed] }, 1)).toBe(0)
+  expect(failuresOutsideTests(undefined, 0)).toBe(0)
+})
