@@ -149,7 +149,3 @@ export function runConfigJson(run: RunConfig): string {
   const actors = Object.fromEntries(run.selection.actors.map(({ name, ...actor }) => [name, actor]))
   return JSON.stringify({ ...run, selection: { ...run.selection, actors } })
 }
-
-/** Whether a selection depends on what the trainer has read, which then must be counted. */
-export const readsMatter = ({ selection }: RunConfig): boolean =>
-  selection.repetitionDecay !== 0 || selection.repeat === 'exclude'

@@ -1,4 +1,5 @@
 import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import { columnNames } from '../corpus/columns.ts'
 import { columnsOf } from '../host/run.ts'
@@ -125,15 +126,12 @@ export async function repeats(
     selectedBefore = histogram(ids.map((id) => rounds.get(id) ?? 0))
     for (const [index, id] of ids.entries()) {
       rounds.set(id, (rounds.get(id) ?? 0) + 1)
-      reads.set(id, (reads.get(id) ?? 0) + timesPassed(passed[i] ?? 0, index, manifest.documents))
+      reads.set(id, (reads.get(id) ?? 0) + timesRead(index, manifest.documents, passed[i] ?? 0))
     }
   }
   const complete = manifests.every(({ documents }) => documents <= documentsMax)
   return { selectedBefore, timesRead: histogram([...reads.values()]), complete }
 }
-
-/** SELECTION.md, "Score": who has passed m documents of n has read the i-th so often. */
-const timesPassed = (m: number, i: number, n: number): number => (i < m ? Math.floor((m - i - 1) / n) + 1 : 0)
 
 function histogram(values: readonly number[]): number[] {
   const counts: number[] = []

@@ -1,6 +1,7 @@
 import { type Manifest, topics } from '../../schemas/index.ts'
 import { type Explanation, explain } from '../../topologies/explain.ts'
-import { type RunConfig, readsMatter } from '../../topologies/run-config.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { readsMatter } from '../../topologies/selection/reads.ts'
 import { readDocument, readsBefore, type StoredDocument } from '../corpus/document.ts'
 import { readManifests } from '../host/recorded.ts'
 import { columnsOf } from '../host/run.ts'
@@ -22,7 +23,7 @@ export async function explainDocument(
   if (labels === null) return { document, explanations: [] }
   const explanations: Explanation[] = []
   for (const manifest of await readManifests(runtime, run.name)) {
-    const reads = readsMatter(run) ? await readsBefore(sql, run.name, docId, manifest.round) : 0
+    const reads = readsMatter(run.selection) ? await readsBefore(sql, run.name, docId, manifest.round) : 0
     const before = (topic: string, offset: number | null) =>
       offset !== null && offset < limitOf(manifest, topic, document.partition)
     const tookPart =

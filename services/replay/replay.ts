@@ -1,9 +1,8 @@
 import { from, lastValueFrom, toArray } from 'rxjs'
-import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../../schemas/index.ts'
 import { foldRounds } from '../../topologies/actor.ts'
-import { recordReads } from '../../topologies/console/reads.ts'
-import { chunksOf, decideSelection } from '../../topologies/console/selecting.ts'
-import { type RunConfig, readsMatter } from '../../topologies/run-config.ts'
+import { decideSelection, emitSelection } from '../../topologies/console/selecting.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../host/recorded.ts'
 import { columnsOf, submitRun } from '../host/run.ts'
 import { createRunTopics, type Runtime } from '../host/runtime.ts'
@@ -49,6 +48,11 @@ export async function replay({
   const output = await KafkaOutput.open({ ...runtime, transactionalId })
   const open = (name: string) => SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' })
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
+  const ports = {
+    store: runtime.store,
+    columns: columnsOf(run),
+    selections: { selection: (manifest: Manifest) => after.chunks(manifest) },
+  }
   const comparisons: RoundComparison[] = []
   const manifests: Manifest[] = []
   try {
@@ -56,28 +60,9 @@ export async function replay({
       onProgress?.(comparisons.length, log.manifests.length)
       const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
       const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
-      const previous = manifests.at(-1)
-      if (previous !== undefined && readsMatter(run)) {
-        await recordReads(
-          runtime.store,
-          { selection: (manifest) => after.chunks(manifest) },
-          previous,
-          opened.previousRead,
-        )
-      }
       const actorStates = statesByRound.get(original.round)!
-      const { manifest, ids } = await decideSelection({
-        run,
-        opened,
-        actorStates,
-        theta: previous?.theta ?? run.selection.actors.map(({ initialTheta }) => initialTheta),
-        corpus: await runtime.store.view({
-          columns: columnsOf(run),
-          labelOffsets: opened.labelOffsets,
-          readsOf: readsMatter(run) ? run.name : null,
-        }),
-      })
-      const whole = await output.transaction(async (send) => {
+      const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
+      const manifest = await output.transaction(async (send) => {
         const state = topics.consoleState.name
         await send([
           { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
@@ -89,20 +74,10 @@ export async function replay({
             value,
           })),
         ])
-        let selectionDigest = ''
-        let chunkOffsetFirst = -1
-        for await (const chunk of chunksOf(run.name, opened.round, ids, (digest) => (selectionDigest = digest))) {
-          const [landed] = await send([
-            { topic: topics.selections.name, record: SelectionChunk, key: `${opened.round}`, value: chunk },
-          ])
-          if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
-        }
-        const value: Manifest = { ...manifest, selectionDigest, chunkOffsetFirst }
-        await send([{ topic: state, record: Manifest, key: `selected/${opened.round}`, value }])
-        return value
+        return await emitSelection(send, decided)
       })
-      manifests.push(whole)
-      const comparison = await compareRounds(original, whole, before, after)
+      manifests.push(manifest)
+      const comparison = await compareRounds(original, manifest, before, after)
       comparisons.push(comparison)
       onRound?.(comparison)
     }

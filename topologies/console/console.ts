@@ -8,7 +8,6 @@ import {
   RoundOpened,
   type RunTopics,
   runTopics,
-  SelectionChunk,
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
@@ -16,10 +15,10 @@ import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
-import { type RunConfig, readsMatter } from '../run-config.ts'
+import type { RunConfig } from '../run-config.ts'
 import { openRound, roundDue } from './opening.ts'
-import { type ReadsSource, recordReads } from './reads.ts'
-import { chunksOf, decideSelection } from './selecting.ts'
+import type { ReadsSource } from './reads.ts'
+import { decideSelection, emitSelection, viewOf } from './selecting.ts'
 
 export interface ConsolePorts {
   readonly store: CorpusStore
@@ -157,11 +156,6 @@ export class Console implements Processor {
     }
   }
 
-  async #view(labelOffsets: readonly TopicOffset[]) {
-    const readsOf = readsMatter(this.#run) ? this.#run.name : null
-    return this.#ports.store.view({ columns: this.#ports.columns, labelOffsets, readsOf })
-  }
-
   async #labelOffsets(): Promise<TopicOffset[]> {
     const inputs = new Set([topics.documents.name, ...this.#ports.columns.map(({ topic }) => topic)])
     return (await this.#ports.store.covered()).filter(({ topic }) => inputs.has(topic))
@@ -169,7 +163,7 @@ export class Console implements Processor {
 
   /** A run may be recorded before its corpus is labelled: it waits, since a trainer can do nothing with a selection of nothing. */
   async #openFirst(): Promise<boolean> {
-    const corpus = await this.#view(await this.#labelOffsets())
+    const corpus = await viewOf(this.#ports, this.#run, await this.#labelOffsets())
     if ((await corpus.groups()).length === 0) return false
     await this.#open(0)
     return true
@@ -177,7 +171,7 @@ export class Console implements Processor {
 
   async #decideOpening(round: number): Promise<RoundOpened> {
     const labelOffsets = await this.#labelOffsets()
-    return await openRound(this.#run, round, await this.#view(labelOffsets), {
+    return await openRound(this.#run, round, await viewOf(this.#ports, this.#run, labelOffsets), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
       labelOffsets,
@@ -261,32 +255,17 @@ export class Console implements Processor {
     if (actorStates.some((state) => state === undefined)) return false
     const opened = this.#opened.get(round)!
     const previous = this.#manifests.get(Math.max(-1, ...[...this.#manifests.keys()].filter((other) => other < round)))
-    if (readsMatter(this.#run) && previous !== undefined) {
-      await recordReads(this.#ports.store, this.#ports.selections, previous, opened.previousRead)
-    }
-    const { manifest, ids } = await decideSelection({
+    const decided = await decideSelection({
+      ...this.#ports,
       run: this.#run,
       opened,
       actorStates: actorStates as ActorState[],
-      theta: previous?.theta ?? this.#run.selection.actors.map(({ initialTheta }) => initialTheta),
-      corpus: await this.#view(opened.labelOffsets),
+      previous,
     })
-    const whole = await this.#ports.output.transaction(async (send) => {
-      let selectionDigest = ''
-      let chunkOffsetFirst = -1
-      const chunks = chunksOf(this.#run.name, round, ids, (digest) => (selectionDigest = digest))
-      for await (const chunk of chunks) {
-        const topic = this.#topics.selections.name
-        const [landed] = await send([{ topic, record: SelectionChunk, key: `${round}`, value: chunk }])
-        if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
-      }
-      const value: Manifest = { ...manifest, selectionDigest, chunkOffsetFirst }
-      await send([{ topic: this.#topics.consoleState.name, record: Manifest, key: `selected/${round}`, value }])
-      return value
-    })
-    this.#remember(Manifest.name, whole)
+    const manifest = await this.#ports.output.transaction((send) => emitSelection(send, decided))
+    this.#remember(Manifest.name, manifest)
     for (const { name } of this.#run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
-    this.#ports.onEvent?.({ kind: 'selected', manifest: whole })
+    this.#ports.onEvent?.({ kind: 'selected', manifest })
     return true
   }
 }

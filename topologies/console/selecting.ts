@@ -1,9 +1,20 @@
-import { createHash } from 'node:crypto'
-import type { ActorState, Manifest, RoundOpened, SelectionChunk } from '../../schemas/index.ts'
+import { createHash, type Hash } from 'node:crypto'
+import {
+  type ActorState,
+  Manifest,
+  type RoundOpened,
+  runTopics,
+  SelectionChunk,
+  type TopicOffset,
+} from '../../schemas/index.ts'
+import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
+import type { Send } from '../node.ts'
 import type { RunConfig } from '../run-config.ts'
 import { updateTheta } from '../selection/console.ts'
 import type { Corpus } from '../selection/corpus.ts'
+import { readsMatter } from '../selection/reads.ts'
 import { type Selection, select } from '../selection/select.ts'
+import { type ReadsSource, recordReads } from './reads.ts'
 
 /** What a round's selection is computed from: all of it is in the log. */
 export interface SelectionInputs {
@@ -11,33 +22,50 @@ export interface SelectionInputs {
   readonly opened: RoundOpened
   /** After this round's fold, in configuration order. */
   readonly actorStates: readonly ActorState[]
-  /** Before this round's update, in configuration order. */
-  readonly theta: readonly number[]
-  readonly corpus: Corpus
+  /** Of the last round before this one that selected; undefined: this is the first. */
+  readonly previous: Manifest | undefined
+  readonly store: CorpusStore
+  readonly columns: readonly LabelColumn[]
+  /** The run's own earlier selections, for counting what was read. */
+  readonly selections: ReadsSource
 }
 
-export type ManifestBeforeEmission = Omit<Manifest, 'chunkOffsetFirst' | 'selectionDigest'>
+/** A selection that is decided but not yet written. Its ids can be taken once. */
+export interface DecidedSelection {
+  readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'selectionDigest'>
+  readonly ids: AsyncIterable<BigUint64Array>
+}
 
 /** Ids in a chunk of the selected-index stream: 64 KiB of ids, far below the broker's message limit. */
 export const chunkDocuments = 8192
 
-/** Theta (Eq. 8), scores (Eq. 6), exact top-k: everything about a round's selection but its place in the stream. */
-export async function decideSelection(
-  inputs: SelectionInputs,
-): Promise<{ manifest: ManifestBeforeEmission; ids: AsyncIterable<BigUint64Array> }> {
-  const { run, opened, actorStates, corpus } = inputs
+/** The corpus as a round of this run sees it: labels before these offsets and, where they matter, what the run has read. */
+export function viewOf(
+  { store, columns }: Pick<SelectionInputs, 'store' | 'columns'>,
+  run: RunConfig,
+  labelOffsets: readonly TopicOffset[],
+): Promise<Corpus> {
+  return store.view({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null })
+}
+
+/** Counts what was read, then theta (Eq. 8), scores (Eq. 6) and the exact top-k: everything about a selection but its place in the stream. */
+export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
+  const { run, opened, actorStates, previous, store, selections } = inputs
   const config = run.selection
+  if (previous !== undefined && readsMatter(config)) await recordReads(store, selections, previous, opened.previousRead)
   const weights = actorStates.map((state) => state.weights)
+  const thetaBefore = previous?.theta ?? config.actors.map(({ initialTheta }) => initialTheta)
   const { theta, actorRewards } =
     opened.round === 0
-      ? { theta: [...inputs.theta], actorRewards: config.actors.map(() => null) }
+      ? { theta: [...thetaBefore], actorRewards: config.actors.map(() => null) }
       : updateTheta(
           config,
           opened.round,
-          inputs.theta,
+          thetaBefore,
           weights,
           actorStates.map(({ rewards }) => rewards),
         )
+  const corpus = await viewOf(inputs, run, opened.labelOffsets)
   const selection = await select(corpus, config, opened.round, weights, theta)
   return {
     ids: selection.ids,
@@ -60,20 +88,37 @@ export async function decideSelection(
   }
 }
 
+/**
+ * Writes a selection: its chunks one after the other, so that they are contiguous, then the manifest that says where they stand.
+ * @param send of a transaction that nothing else writes chunks in
+ */
+export async function emitSelection(send: Send, { manifest, ids }: DecidedSelection): Promise<Manifest> {
+  const { run, round } = manifest
+  const topics = runTopics(run)
+  const hash = createHash('sha256')
+  let chunkOffsetFirst = -1
+  for await (const value of chunksOf(run, round, ids, hash)) {
+    const [landed] = await send([{ topic: topics.selections.name, record: SelectionChunk, key: `${round}`, value }])
+    if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
+  }
+  const value: Manifest = { ...manifest, selectionDigest: hash.digest('hex'), chunkOffsetFirst }
+  await send([{ topic: topics.consoleState.name, record: Manifest, key: `selected/${round}`, value }])
+  return value
+}
+
 function marginalOf({ marginal }: Selection): Manifest['marginal'] {
   if (marginal === null) return null
   const { groups: _, ...recorded } = marginal
   return recorded
 }
 
-/** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and digests them on the way. */
-export async function* chunksOf(
+/** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and hashes them on the way. */
+async function* chunksOf(
   run: string,
   round: number,
   ids: AsyncIterable<BigUint64Array>,
-  digested: (digest: string) => void,
+  hash: Hash,
 ): AsyncGenerator<SelectionChunk> {
-  const hash = createHash('sha256')
   let chunk: bigint[] = []
   let indexFirst = 0
   for await (const piece of ids) {
@@ -88,5 +133,4 @@ export async function* chunksOf(
     }
   }
   if (chunk.length > 0) yield { run, round, indexFirst, docIds: chunk }
-  digested(hash.digest('hex'))
 }
