@@ -7,7 +7,7 @@ import {
   json,
   print,
 } from '../../services/cli/context.ts'
-import { credentialsOf } from '../../services/runtime/credentials.ts'
+import { credentialsOf } from '../../services/config/credentials.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'

@@ -1,6 +1,6 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
-import { fixed } from '../../services/cli/table.ts'
 import type { RunHooks } from '../../services/host/run.ts'
+import { fixed } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 
 /** Tells what a run does in lines for a person. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import type { ActorLabels } from '../../services/config/config.ts'
 import { demoGraphs } from '../../services/model/model.ts'
-import type { ActorLabels } from '../../services/runtime/config.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
 

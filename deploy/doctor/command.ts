@@ -9,14 +9,14 @@ import {
   print,
   widthOf,
 } from '../../services/cli/context.ts'
-import { table } from '../../services/cli/table.ts'
-import { labelerVersions } from '../../services/host/label-progress.ts'
-import type { Addresses } from '../../services/host/runtime.ts'
+import type { Config } from '../../services/config/config.ts'
+import type { Addresses } from '../../services/connections/connections.ts'
+import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
-import type { Config } from '../../services/runtime/config.ts'
 import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { table } from '../../services/terminal/table.ts'
 import { permissionsOf } from '../acls/acls.ts'
 import { configOf, locate } from '../connect.ts'
 import { listens } from '../dev/ports.ts'

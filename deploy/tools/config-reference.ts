@@ -1,5 +1,5 @@
-import { configSchema, environment } from '../../services/runtime/config.ts'
-import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/runtime/config-fields.ts'
+import { configSchema, environment } from '../../services/config/config.ts'
+import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
 import { runConfigSchema } from '../../topologies/run-config.ts'
 
 const variables = new Map(Object.entries(environment).map(([variable, place]) => [place as string, variable]))

@@ -1,5 +1,5 @@
 import { DeadLetter, Run, runTopics, Source, topics } from '../../schemas/index.ts'
-import type { Runtime } from '../host/runtime.ts'
+import type { Runtime } from '../connections/connections.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 import type { BoardModel } from './model.ts'
 

@@ -1,10 +1,10 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Runtime } from '../connections/connections.ts'
 import { listRuns } from '../host/run.ts'
-import type { Runtime } from '../host/runtime.ts'
-import { replayRun } from '../replay/changes.ts'
-import type { RoundComparison } from '../replay/compare.ts'
-import { freeReplayName } from '../replay/name.ts'
-import { replay } from '../replay/replay.ts'
+import { replayRun } from '../runs/replay/changes.ts'
+import type { RoundComparison } from '../runs/replay/compare.ts'
+import { freeReplayName } from '../runs/replay/name.ts'
+import { replay } from '../runs/replay/replay.ts'
 
 /** Finished replays whose comparison is kept; their runs stay in the log. */
 const keptMax = 20

@@ -1,4 +1,4 @@
-import type { Runtime } from '../host/runtime.ts'
+import type { Runtime } from '../connections/connections.ts'
 import { DecodeError } from '../runtime/codec.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { Runtime } from '../host/runtime.ts'
-import type { Config } from '../runtime/config.ts'
+import type { Config } from '../config/config.ts'
+import type { Runtime } from '../connections/connections.ts'
 
 /** What the commands need of the outside. `deploy` knows how to find or start a cluster. */
 export interface CliContext {

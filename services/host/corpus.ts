@@ -1,10 +1,10 @@
 import { corpusStations, type Ports, type Station } from '../../topologies/dataflow.ts'
+import type { ActorLabels, Config } from '../config/config.ts'
+import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { createLabeler, type Labeler } from '../labeler/labeler.ts'
-import type { ActorLabels, Config } from '../runtime/config.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { closeAll, type Service, startTogether } from '../runtime/service.ts'
 import { groupIdOf, runStation } from '../runtime/station.ts'
-import { createCorpusTopics, type Runtime } from './runtime.ts'
-import { closeAll, type Service, startTogether } from './services.ts'
 
 const sinkName = 'label sink'
 

@@ -1,12 +1,12 @@
 import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { Config } from '../config/config.ts'
+import type { Runtime } from '../connections/connections.ts'
 import { type Model, modelResources, openModel } from '../model/model.ts'
 import { readable } from '../runtime/codec.ts'
-import type { Config } from '../runtime/config.ts'
+import { closeAll, type Service } from '../runtime/service.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
-import type { Runtime } from './runtime.ts'
-import { closeAll, type Service } from './services.ts'
 
 export interface RunHostHooks {
   /** What computing rewards may take of this machine. */

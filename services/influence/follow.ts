@@ -1,10 +1,10 @@
 import { Progress, runTopics } from '../../schemas/index.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { InfluenceModel } from '../../topologies/stations/influence.ts'
-import type { Service } from '../host/services.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Service } from '../runtime/service.ts'
 import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 
 interface FollowPorts {

@@ -1,10 +1,10 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { InfluenceModel } from '../../topologies/stations/influence.ts'
-import type { Service } from '../host/services.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
+import { readReference } from '../model/reference.ts'
 import type { Sequence } from '../model/sequences.ts'
-import { readReference } from '../trainer/reference.ts'
+import type { Service } from '../runtime/service.ts'
 
 /** How a run's configuration wants rewards computed. */
 export function influenceOptions(run: RunConfig): InfluenceOptions {

@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
-import { type HowFar, ProgressLine, type Terminal, whole } from '../runtime/progress.ts'
+import { type HowFar, ProgressLine, type Terminal, whole } from '../terminal/progress.ts'
 
-export type { Terminal } from '../runtime/progress.ts'
+export type { Terminal } from '../terminal/progress.ts'
 
 /** What ingest tells while it works. */
 export interface IngestProgress {

@@ -1,6 +1,6 @@
 import { systemClock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
-import { Counter, type Terminal, whole } from '../runtime/progress.ts'
+import { Counter, type Terminal, whole } from '../terminal/progress.ts'
 import { type SimulateOptions, simulate } from './simulate.ts'
 
 export interface SimulateContext {

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
-import { type Column, fixed, table } from '../cli/table.ts'
-import { whole } from '../runtime/progress.ts'
+import { whole } from '../terminal/progress.ts'
+import { type Column, fixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
 
 /** The numbers as lines, none wider than `columns`; where there are more than `rows`, the last says so. */

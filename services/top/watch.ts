@@ -7,10 +7,10 @@ import {
   topics as winnowTopics,
 } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
-import { countDocuments } from '../host/label-progress.ts'
-import { type StationLag, stationLags } from '../host/lag.ts'
+import type { Runtime } from '../connections/connections.ts'
 import { listRuns } from '../host/run.ts'
-import type { Runtime } from '../host/runtime.ts'
+import { countDocuments } from '../runs/label-progress.ts'
+import { type StationLag, stationLags } from '../runs/lag.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Memory, memoryOf } from './memory.ts'
 import { Rates } from './rates.ts'

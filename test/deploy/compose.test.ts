@@ -8,7 +8,7 @@ import { demo } from '../../deploy/demo/command.ts'
 import { dev } from '../../deploy/dev/command.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { buildProgram } from '../../services/cli/program.ts'
-import { loadConfig } from '../../services/runtime/config.ts'
+import { loadConfig } from '../../services/config/config.ts'
 
 const file = (path: string) => fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url))
 const read = (path: string) => readFileSync(file(path), 'utf8')

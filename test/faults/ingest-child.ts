@@ -1,6 +1,6 @@
 // Ingests as a process of its own, to be killed. Takes IngestChildOptions as JSON.
 
-import type { Addresses } from '../../services/host/runtime.ts'
+import type { Addresses } from '../../services/connections/connections.ts'
 import { childOptions, say, watched } from './crash.ts'
 import type { ChildOptions } from './service.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openRuntime } from '../../services/host/runtime.ts'
+import { openRuntime } from '../../services/connections/connections.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { until } from '../support/kafka.ts'
 import { casesOf } from './cases.ts'

@@ -13,10 +13,10 @@ import {
   runTopics,
   topics,
 } from '../../schemas/index.ts'
-import { readDeadLetters, type StoredLetter } from '../../services/dead-letters/read.ts'
-import { redrive } from '../../services/dead-letters/redrive.ts'
+import { openRuntime } from '../../services/connections/connections.ts'
 import { portsOf } from '../../services/host/corpus.ts'
-import { openRuntime } from '../../services/host/runtime.ts'
+import { readDeadLetters, type StoredLetter } from '../../services/runs/dead-letters/read.ts'
+import { redrive } from '../../services/runs/dead-letters/redrive.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { corpusStations, runStations } from '../../topologies/dataflow.ts'

@@ -1,8 +1,8 @@
 // A trainer of several ranks that keeps what it has read, and its position, in a checkpoint file. Takes RanksChildOptions as JSON.
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import type { Addresses } from '../../services/host/runtime.ts'
-import type { Position } from '../../services/trainer/selection-reader.ts'
+import type { Addresses } from '../../services/connections/connections.ts'
+import type { Position } from '../../services/selections/selection-reader.ts'
 import { childOptions, say } from './crash.ts'
 import type { ChildOptions } from './service.ts'
 
@@ -29,7 +29,7 @@ const { createCodec } = await import('../../services/runtime/codec.ts')
 const { reach } = await import('../../services/runtime/crash-points.ts')
 const { createKafka } = await import('../../services/runtime/kafka/kafkajs.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
-const { SelectionReader } = await import('../../services/trainer/selection-reader.ts')
+const { SelectionReader } = await import('../../services/selections/selection-reader.ts')
 
 const { run, rounds, ranks, file, batchDocuments, addresses } = options
 const log = createLog('ranks-child', 'warn')

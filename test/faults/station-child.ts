@@ -6,7 +6,7 @@ const options = childOptions<StationChildOptions>()
 
 // Loaded when the compile cache is on.
 const { portsOf } = await import('../../services/host/corpus.ts')
-const { openRuntime } = await import('../../services/host/runtime.ts')
+const { openRuntime } = await import('../../services/connections/connections.ts')
 const { runUntilSignal } = await import('../../services/runtime/lifecycle.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
 const { runStation } = await import('../../services/runtime/station.ts')

@@ -1,5 +1,5 @@
 import type { Manifest } from '../../schemas/index.ts'
-import type { Addresses } from '../../services/host/runtime.ts'
+import type { Addresses } from '../../services/connections/connections.ts'
 import type { ConsolePorts } from '../../topologies/console/console.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { columnsOf } from './oracle.ts'

@@ -1,5 +1,5 @@
 // The reference trainer with its real model. Takes TrainerChildOptions as JSON.
-import type { Addresses } from '../../services/host/runtime.ts'
+import type { Addresses } from '../../services/connections/connections.ts'
 import { childOptions, say } from './crash.ts'
 import type { ChildOptions } from './service.ts'
 
@@ -12,7 +12,7 @@ export interface TrainerChildOptions extends ChildOptions {
 const options = childOptions<TrainerChildOptions>()
 
 const { startTrainer } = await import('../../services/host/run.ts')
-const { openRuntime } = await import('../../services/host/runtime.ts')
+const { openRuntime } = await import('../../services/connections/connections.ts')
 const { openModel } = await import('../../services/model/model.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
 const { parseRunConfig } = await import('../../topologies/run-config.ts')

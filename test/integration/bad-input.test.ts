@@ -17,18 +17,23 @@ import {
   runTopics,
   topics,
 } from '../../schemas/index.ts'
+import { loadConfig } from '../../services/config/config.ts'
+import {
+  createCorpusTopics,
+  createRunTopics,
+  openRuntime,
+  type Runtime,
+} from '../../services/connections/connections.ts'
 import { portsOf, startLabeler, startLabelSink } from '../../services/host/corpus.ts'
-import { labelProgress } from '../../services/host/label-progress.ts'
-import { readTopic } from '../../services/host/recorded.ts'
-import { createCorpusTopics, createRunTopics, openRuntime, type Runtime } from '../../services/host/runtime.ts'
-import { closeAll, type Service } from '../../services/host/services.ts'
 import { type IngestResult, ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
+import { labelProgress } from '../../services/runs/label-progress.ts'
+import { readTopic } from '../../services/runs/recorded.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
-import { loadConfig } from '../../services/runtime/config.ts'
 import type { IncomingRecord } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { closeAll, type Service } from '../../services/runtime/service.ts'
 import { groupIdOf, runStation } from '../../services/runtime/station.ts'
 import { corpusStations, type Ports, runStations, type Station } from '../../topologies/dataflow.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'

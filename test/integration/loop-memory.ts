@@ -11,10 +11,10 @@ import {
   runTopics,
   topics,
 } from '../../schemas/index.ts'
-import { readTopic } from '../../services/host/recorded.ts'
+import type { Runtime } from '../../services/connections/connections.ts'
 import { columnsOf } from '../../services/host/run.ts'
-import type { Runtime } from '../../services/host/runtime.ts'
-import { SelectionReader } from '../../services/trainer/selection-reader.ts'
+import { readTopic } from '../../services/runs/recorded.ts'
+import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import { dataflow, type Ports } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'

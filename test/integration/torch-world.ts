@@ -15,8 +15,8 @@ import {
   runTopics,
   topics,
 } from '../../schemas/index.ts'
+import { createRunTopics } from '../../services/connections/connections.ts'
 import { portsOf } from '../../services/host/corpus.ts'
-import { createRunTopics } from '../../services/host/runtime.ts'
 import { createRunInfluence } from '../../services/influence/model.ts'
 import { demoGraphs, type Model, openModel } from '../../services/model/model.ts'
 import { createTrainer } from '../../services/model/trainer.ts'

@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
-import { readManifests, readProgress } from '../../host/recorded.ts'
 import { runNamed } from '../../host/run.ts'
-import { compareRounds } from '../../replay/compare.ts'
+import { readManifests, readProgress } from '../../runs/recorded.ts'
+import { compareRounds } from '../../runs/replay/compare.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { Counter } from '../../runtime/progress.ts'
-import { SelectionReader } from '../../trainer/selection-reader.ts'
+import { SelectionReader } from '../../selections/selection-reader.ts'
+import { Counter } from '../../terminal/progress.ts'
+import { fixed, percent, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
-import { fixed, percent, table } from '../table.ts'
 
 export const compare = (context: CliContext): Command =>
   clusterCommand('compare', 'two runs side by side, round by round: selections in common, theta, losses at equal steps')

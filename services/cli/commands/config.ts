@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { type ConfigValue, configOrigins } from '../../runtime/config-origins.ts'
+import { type ConfigValue, configOrigins } from '../../config/origins.ts'
+import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
-import { table } from '../table.ts'
 
 export function config(context: CliContext): Command {
   const command = new Command('config').description('the configuration in force')

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { type LetterFilter, readDeadLetters, type StoredLetter } from '../../dead-letters/read.ts'
-import { redrive } from '../../dead-letters/redrive.ts'
+import { type LetterFilter, readDeadLetters, type StoredLetter } from '../../runs/dead-letters/read.ts'
+import { redrive } from '../../runs/dead-letters/redrive.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
+import { table } from '../../terminal/table.ts'
 import {
   type CliContext,
   clusterCommand,
@@ -13,7 +14,6 @@ import {
   print,
   widthOf,
 } from '../context.ts'
-import { table } from '../table.ts'
 
 interface FilterOptions extends GlobalOptions {
   readonly station?: string

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
-import { explainDocument } from '../../explain/explain.ts'
 import { listRuns, runNamed } from '../../host/run.ts'
+import { explainDocument } from '../../runs/explain.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { fixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
-import { fixed, table } from '../table.ts'
 
 interface Options extends GlobalOptions {
   readonly run?: string

@@ -2,11 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { runNamed } from '../../host/run.ts'
-import { scatterSvg } from '../../influence/scatter.ts'
-import { type Validation, validate } from '../../influence/validate.ts'
 import { modelResources, openModel } from '../../model/model.ts'
+import { scatterSvg } from '../../runs/validation/scatter.ts'
+import { type Validation, validate } from '../../runs/validation/validate.ts'
+import { fixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
-import { fixed } from '../table.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type LabelProgress, waitForLabels } from '../../host/label-progress.ts'
 import { ingestCommand } from '../../ingest/command.ts'
 import { onlyFolder, settleSecondsDefault, watchCommand } from '../../ingest/watch/command.ts'
+import { type LabelProgress, waitForLabels } from '../../runs/label-progress.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'

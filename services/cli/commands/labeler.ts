@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { z } from 'zod'
+import { loadConfig } from '../../config/config.ts'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { type Comparison, compareFiles, compareVersions, labelVersions } from '../../labeler/commands/compare.ts'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
@@ -8,9 +9,8 @@ import { trainCommand } from '../../labeler/commands/train.ts'
 import { type FeatureSpec, featureSpec } from '../../labeler/hashed/features.ts'
 import { defaultFeatures } from '../../labeler/train.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { loadConfig } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { Counter } from '../../runtime/progress.ts'
+import { Counter } from '../../terminal/progress.ts'
 import {
   alwaysJson,
   type CliContext,

@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
+import { readYaml } from '../../config/config.ts'
 import { listRuns, runNamed } from '../../host/run.ts'
-import { replayRun } from '../../replay/changes.ts'
-import type { RoundComparison } from '../../replay/compare.ts'
-import { freeReplayName } from '../../replay/name.ts'
-import { replay as replayRecorded } from '../../replay/replay.ts'
+import { replayRun } from '../../runs/replay/changes.ts'
+import type { RoundComparison } from '../../runs/replay/compare.ts'
+import { freeReplayName } from '../../runs/replay/name.ts'
+import { replay as replayRecorded } from '../../runs/replay/replay.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { Counter } from '../../runtime/progress.ts'
+import { Counter } from '../../terminal/progress.ts'
+import { percent } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
-import { percent } from '../table.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string

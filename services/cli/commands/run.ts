@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
+import { readYaml } from '../../config/config.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { listRuns, runNamed, startInfluence, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
-import type { Service } from '../../host/services.ts'
 import { modelResources, openModel } from '../../model/model.ts'
-import { readYaml } from '../../runtime/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
+import type { Service } from '../../runtime/service.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
 
 type Connection = Awaited<ReturnType<CliContext['connect']>>

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { readManifests } from '../../host/recorded.ts'
 import { runNamed } from '../../host/run.ts'
+import { readManifests } from '../../runs/recorded.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { SelectionReader } from '../../trainer/selection-reader.ts'
+import { SelectionReader } from '../../selections/selection-reader.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
 
 interface Options extends GlobalOptions {

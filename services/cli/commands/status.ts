@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
 import { parseRunConfig } from '../../../topologies/run-config.ts'
-import { labelerVersions, labelProgress } from '../../host/label-progress.ts'
-import { readManifests, readProgress } from '../../host/recorded.ts'
 import { listRuns } from '../../host/run.ts'
+import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
+import { readManifests, readProgress } from '../../runs/recorded.ts'
+import { fixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
-import { fixed, table } from '../table.ts'
 
 export const status = (context: CliContext): Command =>
   clusterCommand('status', 'what is in the corpus and where each run is')

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { topicNamed } from '../../../schemas/index.ts'
-import { whole } from '../../runtime/progress.ts'
+import { whole } from '../../terminal/progress.ts'
+import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
-import { table } from '../table.ts'
 
 export const topics = (context: CliContext): Command =>
   clusterCommand('topics', 'every topic of winnow: what is in it, by which key, how much, how long it is kept')

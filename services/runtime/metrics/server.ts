@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type Config, metricsPortDefault } from '../config.ts'
+import { type Config, metricsPortDefault } from '../../config/config.ts'
 import { WinnowError } from '../errors.ts'
 import type { Metrics } from './metrics.ts'
 

@@ -7,7 +7,7 @@ import { doctor } from '../../../deploy/doctor/command.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { json } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
-import { table } from '../../../services/cli/table.ts'
+import { table } from '../../../services/terminal/table.ts'
 
 /** Help touches nothing of it but standard error. */
 const written: string[] = []

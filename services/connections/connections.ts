@@ -1,0 +1,89 @@
+import { allRecords, labelsTopic, type RunTopics, type TopicSpec, topics } from '../../schemas/index.ts'
+import type { Config } from '../config/config.ts'
+import type { Credentials } from '../config/credentials.ts'
+import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
+import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
+import { migrate } from '../runtime/clickhouse/migrate.ts'
+import { type Codec, createCodec } from '../runtime/codec.ts'
+import { createKafka } from '../runtime/kafka/kafkajs.ts'
+import type { Kafka, TopicDefinition } from '../runtime/kafka/port.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics/metrics.ts'
+import { registryClient } from '../runtime/registry.ts'
+
+/** Where the parts are. */
+export interface Addresses {
+  readonly brokers: readonly string[]
+  readonly registryUrl: string
+  readonly clickhouseUrl: string
+  readonly database?: string
+  readonly credentials?: Credentials
+}
+
+/** How what goes on is seen from outside. */
+type Watched = Pick<Runtime, 'metrics' | 'traceRatio'>
+
+/** Open connections to everything a station needs. */
+export interface Runtime {
+  readonly kafka: Kafka
+  readonly codec: Codec
+  readonly clickHouse: ClickHouse
+  readonly store: ClickHouseStore
+  readonly log: Log
+  /** What this process measures; left out where nobody asks. */
+  readonly metrics?: Metrics | undefined
+  /** The share of documents whose trace contexts are carried in headers. */
+  readonly traceRatio?: number | undefined
+  close(): Promise<void>
+}
+
+/** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
+export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
+  const { database, credentials = {} } = addresses
+  const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log, ...credentials.kafka })
+  const registry = registryClient(addresses.registryUrl, credentials.registry)
+  const codec = await createCodec({ registry, records: allRecords })
+  const clickHouse = await createClickHouse({
+    url: addresses.clickhouseUrl,
+    ...(database !== undefined && { database }),
+    ...credentials.clickHouse,
+  })
+  try {
+    await migrate(clickHouse.sql)
+  } catch (error) {
+    await clickHouse.close()
+    throw error
+  }
+  return {
+    kafka,
+    codec,
+    clickHouse,
+    store: new ClickHouseStore(clickHouse.sql),
+    log,
+    ...watched,
+    close: async () => {
+      await kafka.close()
+      await clickHouse.close()
+    },
+  }
+}
+
+export const definitionOf = (
+  { name, partitions, cleanup, retentionMs }: TopicSpec,
+  corpusPartitions: number,
+): TopicDefinition => ({
+  name,
+  partitions: partitions === 'corpus' ? corpusPartitions : partitions,
+  cleanup,
+  retentionMs,
+})
+
+/** Creates the topics of the corpus, where they are missing. */
+export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<void> {
+  const specs = [...Object.values(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
+  await kafka.createTopics(specs.map((spec) => definitionOf(spec, config.corpus.partitions)))
+}
+
+export async function createRunTopics(kafka: Kafka, of: RunTopics): Promise<void> {
+  await kafka.createTopics(Object.values(of).map((spec) => definitionOf(spec, 1)))
+}

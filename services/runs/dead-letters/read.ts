@@ -1,0 +1,39 @@
+import { DeadLetter, topics } from '../../../schemas/index.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { readable } from '../../runtime/codec.ts'
+
+/** A dead letter and its number: its offset in the topic of dead letters, which has one partition. */
+export interface StoredLetter {
+  readonly offset: number
+  readonly letter: DeadLetter
+}
+
+/** Which letters are meant: those that fit all that is given. */
+export interface LetterFilter {
+  readonly offsets?: readonly number[]
+  readonly station?: string
+  readonly reason?: string
+  /** The topic that the refused record stood in. */
+  readonly topic?: string
+}
+
+export const fits = ({ offset, letter }: StoredLetter, { offsets, station, reason, topic }: LetterFilter): boolean =>
+  (offsets === undefined || offsets.includes(offset)) &&
+  (station === undefined || letter.station === station) &&
+  (reason === undefined || letter.reason === reason) &&
+  (topic === undefined || letter.topic === topic)
+
+/** The letters there are now, oldest first, one batch in memory at a time. What is no letter was written by somebody else and is passed over. */
+export async function* readDeadLetters(
+  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  filter: LetterFilter = {},
+): AsyncGenerator<StoredLetter> {
+  const from = filter.offsets === undefined ? [] : [Math.min(...filter.offsets)]
+  for await (const records of kafka.read(topics.deadLetters.name, from)) {
+    for (const { offset, value } of records) {
+      if (value === null) continue
+      const letter = await readable(() => codec.decodeAs(DeadLetter, value))
+      if (letter !== undefined && fits({ offset, letter }, filter)) yield { offset, letter }
+    }
+  }
+}

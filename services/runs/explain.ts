@@ -1,0 +1,39 @@
+import { type Manifest, topics } from '../../schemas/index.ts'
+import { type Explanation, explain } from '../../topologies/explain.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { readsMatter } from '../../topologies/selection/reads.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { readDocument, readsBefore, type StoredDocument } from '../corpus/document.ts'
+import { columnsOf } from '../host/run.ts'
+import { readManifests } from './recorded.ts'
+
+/** Why a document was or was not selected, round by round; undefined where the corpus has no such document. */
+export async function explainDocument(
+  runtime: Runtime,
+  run: RunConfig,
+  docId: bigint,
+): Promise<{ document: StoredDocument; explanations: Explanation[] } | undefined> {
+  const columns = columnsOf(run)
+  const sql = runtime.clickHouse.sql
+  // A run may be asked about before the first label of one of its actors.
+  for (const { actor, version } of columns) await runtime.store.ensureColumns(actor, version)
+  const document = await readDocument(sql, docId, columns)
+  if (document === undefined) return undefined
+  const { labels } = document
+  if (labels === null) return { document, explanations: [] }
+  const explanations: Explanation[] = []
+  for (const manifest of await readManifests(runtime, run.name)) {
+    const reads = readsMatter(run.selection) ? await readsBefore(sql, run.name, docId, manifest.round) : 0
+    const before = (topic: string, offset: number | null) =>
+      offset !== null && offset < limitOf(manifest, topic, document.partition)
+    const tookPart =
+      before(topics.documents.name, document.documentOffset) &&
+      labels.every(({ offset }, i) => before(columns[i]!.topic, offset))
+    const subcategories = labels.map(({ subcategory }) => subcategory)
+    explanations.push(explain(run.selection, manifest, { docId, labels: subcategories, reads, tookPart }))
+  }
+  return { document, explanations }
+}
+
+const limitOf = (manifest: Manifest, topic: string, partition: number): number =>
+  manifest.labelOffsets.find((offset) => offset.topic === topic && offset.partition === partition)?.offsetNext ?? 0

@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DeadLetter, topics } from '../../schemas/index.ts'
+import type { Config } from '../config/config.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { columnNames } from '../corpus/columns.ts'
+import { createLabeler } from '../labeler/labeler.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { type Codec, DecodeError } from '../runtime/codec.ts'
+import type { Kafka } from '../runtime/kafka/port.ts'
+import { Counter, type Terminal } from '../terminal/progress.ts'
+
+export interface LabelProgress {
+  /** Documents in ClickHouse. */
+  readonly documents: number
+  /** Documents with a label of every actor. */
+  readonly complete: number
+  /** Documents without, because a labeler refused them: they are in dead letters. */
+  readonly refused: number
+}
+
+export interface WaitedLabels extends LabelProgress {
+  /** Every document of the topic is labelled by every actor and in ClickHouse, or refused. */
+  readonly done: boolean
+}
+
+interface WaitOptions {
+  readonly signal?: AbortSignal
+  readonly terminal?: Terminal
+  readonly onProgress?: (progress: LabelProgress) => void
+  /** A labeler or a sink that makes no progress for so long is down or gone: waiting longer helps nobody. */
+  readonly patienceMs?: number
+}
+
+const pollMs = 250
+const patienceMsDefault = 60_000
+
+/**
+ * Waits until every document that is in the topic now is labelled by every actor and in ClickHouse, or refused; gives up when stopped, or
+ * after `patienceMs` without progress.
+ */
+export async function waitForLabels(
+  runtime: Runtime,
+  config: Config,
+  options: WaitOptions = {},
+): Promise<WaitedLabels> {
+  const { signal, terminal, onProgress, patienceMs = patienceMsDefault } = options
+  const versions = await labelerVersions(config)
+  const refusals = new Refusals(runtime)
+  const last = await lastOffsets(runtime.kafka, topics.documents.name)
+  const shown = terminal && new Counter(terminal, systemClock, { doing: 'labelling', unit: 'documents' })
+  let before = ''
+  let unchangedMs = 0
+  let progress: LabelProgress = { documents: 0, complete: 0, refused: 0 }
+  try {
+    while (signal?.aborted !== true && unchangedMs < patienceMs) {
+      const counts = await countDocuments(runtime, versions)
+      const moved = JSON.stringify(counts)
+      unchangedMs = moved === before ? unchangedMs + pollMs : 0
+      before = moved
+      // Who was refused is asked only where nothing else moves: it is read from a topic.
+      const refused = unchangedMs > 0 && counts.complete < counts.documents ? await refusals.count(versions) : 0
+      progress = { ...counts, refused }
+      onProgress?.(progress)
+      shown?.at(progress.complete, progress.documents)
+      if (counts.complete + refused >= counts.documents && (await isSunk(runtime, last)))
+        return { ...progress, done: true }
+      await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => {})
+    }
+    return { ...progress, done: false }
+  } finally {
+    shown?.clear()
+  }
+}
+
+/** The versions of the configured labelers, by actor: which labels a run of this configuration uses. */
+export async function labelerVersions(config: Config): Promise<Map<string, string>> {
+  const versions = new Map<string, string>()
+  for (const actor of config.actors) {
+    const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
+    versions.set(actor.name, labeler.version)
+    await labeler.close()
+  }
+  return versions
+}
+
+export async function labelProgress(runtime: Runtime, versions: ReadonlyMap<string, string>): Promise<LabelProgress> {
+  const counts = await countDocuments(runtime, versions)
+  const refused = counts.complete < counts.documents ? await new Refusals(runtime).count(versions) : 0
+  return { ...counts, refused }
+}
+
+/** True of the rows of documents that every actor has labelled. */
+const completeSql = (versions: ReadonlyMap<string, string>): string =>
+  [...versions].map(([actor, version]) => `isNotNull(${columnNames({ actor, version }).label})`).join(' AND ')
+
+export async function countDocuments(
+  runtime: Runtime,
+  versions: ReadonlyMap<string, string>,
+): Promise<Pick<LabelProgress, 'documents' | 'complete'>> {
+  for (const [actor, version] of versions) await runtime.store.ensureColumns(actor, version)
+  const [row] = await runtime.clickHouse.sql.query<{ documents: string; complete: string }>(
+    `SELECT count() AS documents, countIf(${completeSql(versions)}) AS complete FROM corpus FINAL WHERE isNotNull(at_document)`,
+  )
+  return { documents: Number(row!.documents), complete: Number(row!.complete) }
+}
+
+/** Parameters travel in the URL, which servers bound at 16 KiB and more. */
+const idsPerQuery = 256
+
+/** The documents that labelers refused, as far as dead letters tell; each question reads only what has come since the last one. */
+class Refusals {
+  readonly #runtime: Runtime
+  readonly #ids = new Set<string>()
+  #from: number[] = []
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
+  }
+
+  /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
+  async count(versions: ReadonlyMap<string, string>): Promise<number> {
+    await this.#readOn(this.#runtime.kafka, this.#runtime.codec)
+    const ids = [...this.#ids].map(BigInt)
+    let count = 0
+    for (let first = 0; first < ids.length; first += idsPerQuery) {
+      const [row] = await this.#runtime.clickHouse.sql.query<{ refused: string }>(
+        `SELECT count() AS refused FROM corpus FINAL WHERE isNotNull(at_document) AND doc IN (SELECT arrayJoin({ids:Array(UInt64)})) AND NOT (${completeSql(versions)})`,
+        { ids: ids.slice(first, first + idsPerQuery) },
+      )
+      count += Number(row!.refused)
+    }
+    return count
+  }
+
+  async #readOn(kafka: Kafka, codec: Codec): Promise<void> {
+    for await (const records of kafka.read(topics.deadLetters.name, this.#from)) {
+      for (const { partition, offset, value } of records) {
+        this.#from[partition] = offset + 1
+        if (value === null) continue
+        try {
+          const { station, key } = await codec.decodeAs(DeadLetter, value)
+          const id = key === null ? '' : Buffer.from(key).toString()
+          if (station.startsWith('labeler ') && /^\d{1,20}$/.test(id)) this.#ids.add(id)
+        } catch (error) {
+          // Somebody else wrote it: it tells nothing about our labelers.
+          if (!(error instanceof DecodeError)) throw error
+        }
+      }
+    }
+  }
+}
+
+/** The offset of the last record of each partition, -1 where there is none; the end offset counts the markers of transactions as well. */
+async function lastOffsets(kafka: Kafka, topic: string): Promise<number[]> {
+  const ends = await kafka.endOffsets(topic)
+  const last = ends.map(() => -1)
+  for (const [partition, end] of ends.entries()) {
+    for (let back = 16; last[partition] === -1 && end > 0; back *= 8) {
+      const from = ends.map((otherEnd, other) => (other === partition ? Math.max(0, end - back) : otherEnd))
+      for await (const records of kafka.read(topic, from)) last[partition] = records.at(-1)!.offset
+      if (back >= end) break
+    }
+  }
+  return last
+}
+
+/** Whether the label sink has come past these offsets of the documents' topic. */
+async function isSunk({ store }: Runtime, last: readonly number[]): Promise<boolean> {
+  const covered = new Map<number, number>()
+  for (const { topic, partition, offsetNext } of await store.covered())
+    if (topic === topics.documents.name) covered.set(partition, offsetNext)
+  return last.every((offset, partition) => (covered.get(partition) ?? 0) > offset)
+}

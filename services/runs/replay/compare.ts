@@ -1,0 +1,69 @@
+import type { Manifest } from '../../../schemas/index.ts'
+import type { SelectionReader } from '../../selections/selection-reader.ts'
+
+export interface RoundComparison {
+  readonly round: number
+  /** Every weight, theta, total, digest and id is the same to the bit. */
+  readonly same: boolean
+  /** The first thing that differs, in words. */
+  readonly firstDifference: string | undefined
+  readonly documents: readonly [number, number]
+  /** Documents that both selected. */
+  readonly common: number
+}
+
+/** Bit for bit: unlike ===, tells 0 from -0, and takes NaN for itself. */
+const equal = (a: unknown, b: unknown): boolean => {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, i) => equal(value, b[i]))
+  return Object.is(a, b)
+}
+
+const compared = [
+  'weights',
+  'theta',
+  'actorRewards',
+  'threshold',
+  'documents',
+  'tokens',
+  'histogramDigest',
+  'selectionDigest',
+] as const
+
+/** Compares a round of two runs: the manifests, and then every selected id in emission order. */
+export async function compareRounds(
+  a: Manifest,
+  b: Manifest,
+  readerA: SelectionReader,
+  readerB: SelectionReader,
+): Promise<RoundComparison> {
+  const field = compared.find((name) => !equal(a[name], b[name]))
+  const [idsA, idsB] = await Promise.all([collect(readerA, a), collect(readerB, b)])
+  const index = idsA.findIndex((id, i) => id !== idsB[i])
+  const selectedA = new Set(idsA)
+  let firstDifference: string | undefined
+  if (field !== undefined) firstDifference = `${field}: ${inWords(a, b, field)}`
+  else if (index !== -1) firstDifference = `index ${index}: document ${idsA[index]} and ${idsB[index] ?? 'none'}`
+  return {
+    round: a.round,
+    same: firstDifference === undefined,
+    firstDifference,
+    documents: [a.documents, b.documents],
+    common: idsB.filter((id) => selectedA.has(id)).length,
+  }
+}
+
+function inWords(a: Manifest, b: Manifest, field: (typeof compared)[number]): string {
+  if (field === 'weights') {
+    for (const [i, actor] of a.actors.entries()) {
+      const j = a.weights[i]!.findIndex((weight, at) => !Object.is(weight, b.weights[i]?.[at]))
+      if (j !== -1) return `actor ${actor}, subcategory ${j}: ${a.weights[i]![j]} and ${b.weights[i]?.[j]}`
+    }
+  }
+  return `${JSON.stringify(a[field])} and ${JSON.stringify(b[field])}`
+}
+
+async function collect(reader: SelectionReader, manifest: Manifest): Promise<bigint[]> {
+  const ids: bigint[] = []
+  for await (const some of reader.chunks(manifest)) ids.push(...some)
+  return ids
+}

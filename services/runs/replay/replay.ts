@@ -1,0 +1,106 @@
+import { from, lastValueFrom, toArray } from 'rxjs'
+import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
+import { foldRounds } from '../../../topologies/actor.ts'
+import { decideSelection, emitSelection } from '../../../topologies/console/selecting.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { createRunTopics, type Runtime } from '../../connections/connections.ts'
+import { columnsOf, submitRun } from '../../host/run.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { KafkaOutput } from '../../runtime/output.ts'
+import { groupIdOf } from '../../runtime/station.ts'
+import { SelectionReader } from '../../selections/selection-reader.ts'
+import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
+import { compareRounds, type RoundComparison } from './compare.ts'
+
+export interface ReplayOptions {
+  readonly runtime: Runtime
+  readonly recorded: RunConfig
+  /** The same run under a new name, or with other hyperparameters. Actors and seed decide what was sampled, so they stay. */
+  readonly replay: RunConfig
+  readonly onRound?: (comparison: RoundComparison) => void
+  /** Told before each round, and after the last one. */
+  readonly onProgress?: (roundsDone: number, roundsTotal: number) => void
+}
+
+/**
+ * Refolds a run's recorded streams from offset 0 through the same fold, theta, scores and top-k into topics of a new name, and compares
+ * round by round. What the console once decided about time (when a round opened and closed, which labels and rewards it saw) is taken
+ * from the log; everything else is computed again.
+ */
+export async function replay({
+  runtime,
+  recorded,
+  replay: run,
+  onRound,
+  onProgress,
+}: ReplayOptions): Promise<RoundComparison[]> {
+  if (run.name === recorded.name) {
+    throw new WinnowError('CONFIGURATION', `${run.name} cannot be replayed into its own topics`, {
+      hint: 'Give the replay another name.',
+    })
+  }
+  const log = await readRecordedRun(runtime, recorded.name)
+  const statesByRound = await refold(runtime, recorded, run, log)
+  await submitRun(runtime, run, recorded.name)
+  const topics = runTopics(run.name)
+  await createRunTopics(runtime.kafka, topics)
+  const transactionalId = groupIdOf('replay', run.name)
+  const output = await KafkaOutput.open({ ...runtime, transactionalId })
+  const open = (name: string) => SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' })
+  const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
+  const ports = {
+    store: runtime.store,
+    columns: columnsOf(run),
+    selections: { selection: (manifest: Manifest) => after.chunks(manifest) },
+  }
+  const comparisons: RoundComparison[] = []
+  const manifests: Manifest[] = []
+  try {
+    for (const original of log.manifests) {
+      onProgress?.(comparisons.length, log.manifests.length)
+      const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
+      const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
+      const actorStates = statesByRound.get(original.round)!
+      const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
+      const manifest = await output.transaction(async (send) => {
+        const state = topics.consoleState.name
+        await send([
+          { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
+          { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
+          ...actorStates.map((value) => ({
+            topic: topics.actorState.name,
+            record: ActorState,
+            key: `${value.actor}/${value.round}`,
+            value,
+          })),
+        ])
+        return await emitSelection(send, decided)
+      })
+      manifests.push(manifest)
+      const comparison = await compareRounds(original, manifest, before, after)
+      comparisons.push(comparison)
+      onRound?.(comparison)
+    }
+  } finally {
+    await Promise.all([before.close(), after.close(), output.close()])
+  }
+  return comparisons
+}
+
+/** The actors' states of every round, folded anew from the recorded decisions and rewards. */
+async function refold(
+  runtime: Runtime,
+  recorded: RunConfig,
+  run: RunConfig,
+  log: RecordedRun,
+): Promise<Map<number, ActorState[]>> {
+  const rewards = await readTopic(runtime, runTopics(recorded.name).rewards.name)
+  const inputs = [...log.decisions.filter(({ record }) => record !== Manifest.name), ...rewards]
+  const byRound = new Map<number, ActorState[]>()
+  for (const { name } of run.selection.actors) {
+    for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray()))) {
+      byRound.set(state.round, [...(byRound.get(state.round) ?? []), state])
+    }
+  }
+  return byRound
+}

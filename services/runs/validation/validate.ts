@@ -1,0 +1,148 @@
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { seedOf } from '../../../topologies/selection/u64.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { keySql } from '../../corpus/key-sql.ts'
+import { influenceOptions, rewardTasks } from '../../influence/model.ts'
+import { spearman } from '../../labeler/training/metrics.ts'
+import { combined, createInfluence, type InfluenceOptions } from '../../model/influence.ts'
+import type { Model } from '../../model/model.ts'
+import type { Sequence } from '../../model/sequences.ts'
+import type { Checkpoint } from '../../model/worker/operations.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { readProgress } from '../recorded.ts'
+
+/** A document's reward by both estimators. */
+export interface ValidatedDocument {
+  readonly docId: bigint
+  readonly gradient: number
+  readonly probe: number
+}
+
+export interface Validation {
+  readonly run: string
+  readonly step: number
+  readonly checkpoint: Checkpoint
+  /** Names of the estimators. */
+  readonly gradient: string
+  readonly probe: string
+  readonly referenceLoss: number
+  /** Rank correlation of the rewards: 1 where both order all documents alike. */
+  readonly spearman: number
+  /** As `spearman`, for each reference task. */
+  readonly taskSpearman: readonly number[]
+  readonly documents: readonly ValidatedDocument[]
+}
+
+export interface ValidateOptions {
+  /** How many documents, drawn from the corpus by the run's seed. */
+  readonly documents: number
+  readonly workers: number
+  readonly onProgress?: (done: number) => void
+}
+
+/** Documents in one step of the report: progress is told after each. */
+const documentsAtATime = 10
+
+/**
+ * Compares, at the run's last checkpoint, the `gradient` estimator as the run configures it with the `probe`, which really steps: the
+ * same documents, windows and reference samples.
+ * @throws WinnowError CONFIGURATION where the run has written no checkpoint or the corpus has too few documents
+ */
+export async function validate(
+  runtime: Runtime,
+  run: RunConfig,
+  model: Model,
+  { documents, workers, onProgress }: ValidateOptions,
+): Promise<Validation> {
+  const { step, ...checkpoint } = await lastCheckpoint(runtime, run)
+  const ids = await drawnDocuments(runtime, run, documents)
+  const texts = await runtime.store.texts(ids)
+  const tasks = await rewardTasks(run, model, run.reference.samplesMax)
+  const options = influenceOptions(run)
+  const estimate = async (estimator: 'gradient' | 'probe', told: (done: number) => void) =>
+    scoreAll({ ...options, estimator, workers }, model, {
+      checkpoint,
+      tasks,
+      texts: ids.map((id) => texts.get(id)!),
+      told,
+    })
+  const gradient = await estimate('gradient', () => {})
+  const probe = await estimate('probe', (done) => onProgress?.(done))
+  const how = options.combine ?? 'mean'
+  const both = ids.map((docId, i) => ({
+    docId,
+    gradient: combined(gradient.rewards[i]!, how),
+    probe: combined(probe.rewards[i]!, how),
+  }))
+  return {
+    run: run.name,
+    step,
+    checkpoint,
+    gradient: gradient.name,
+    probe: probe.name,
+    referenceLoss: combined(probe.losses, 'mean'),
+    spearman: spearman(
+      both.map((one) => one.gradient),
+      both.map((one) => one.probe),
+    ),
+    taskSpearman: tasks.map((_, t) =>
+      spearman(
+        gradient.rewards.map((apart) => apart[t]!),
+        probe.rewards.map((apart) => apart[t]!),
+      ),
+    ),
+    documents: both,
+  }
+}
+
+async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Checkpoint & { step: number }> {
+  const checkpoint = (await readProgress(runtime, name)).findLast(
+    (progress) => progress.checkpoint !== null,
+  )?.checkpoint
+  if (checkpoint === null || checkpoint === undefined)
+    throw new WinnowError('CONFIGURATION', `run ${name} has written no checkpoint yet`, {
+      hint: 'Its trainer writes one at every round; try again after the first.',
+    })
+  return checkpoint
+}
+
+async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<bigint[]> {
+  const rows = await runtime.clickHouse.sql.query<{ doc: string }>(
+    `SELECT doc FROM (SELECT DISTINCT doc FROM documents) ORDER BY ${keySql('doc', 'seed', 'drawn')} LIMIT {count:UInt64}`,
+    { seed: seedOf(run.selection.seed, 0, 'validate'), count },
+  )
+  // Of two documents a rank correlation is 1 or -1 whatever the rewards are.
+  if (rows.length < 3)
+    throw new WinnowError(
+      'CONFIGURATION',
+      `the corpus has ${rows.length} documents, a comparison of ranks needs more`,
+      {
+        hint: 'Ingest documents first.',
+      },
+    )
+  return rows.map(({ doc }) => BigInt(doc))
+}
+
+async function scoreAll(
+  options: InfluenceOptions,
+  model: Model,
+  {
+    checkpoint,
+    tasks,
+    texts,
+    told,
+  }: { checkpoint: Checkpoint; tasks: Sequence[][]; texts: readonly string[]; told: (done: number) => void },
+): Promise<{ name: string; losses: number[]; rewards: number[][] }> {
+  const influence = createInfluence(model, options)
+  try {
+    const reference = await influence.at(checkpoint, tasks)
+    const rewards: number[][] = []
+    for (let from = 0; from < texts.length; from += documentsAtATime) {
+      rewards.push(...(await reference.scoreTasks(texts.slice(from, from + documentsAtATime))))
+      told(rewards.length)
+    }
+    return { name: influence.estimator, losses: reference.summaries.map(({ loss }) => loss), rewards }
+  } finally {
+    await influence.close()
+  }
+}

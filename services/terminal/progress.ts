@@ -1,0 +1,150 @@
+import type { Clock } from '../runtime/clock.ts'
+
+/** Where progress is shown: standard error. */
+export interface Terminal {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** How far something is: the share that is done (null: no end is foretold), and what else is worth saying. */
+export interface HowFar {
+  readonly share: number | null
+  readonly parts: readonly string[]
+}
+
+/** What takes less is not worth a line. */
+const showAfterMs = 1000
+const plainEveryMs = 2000
+const barEveryMs = 100
+const barCells = 24
+
+/** One line for what takes over a second: a bar redrawn in place on a terminal, a plain line every two seconds elsewhere. */
+export class ProgressLine {
+  readonly #terminal: Terminal
+  readonly #clock: Clock
+  readonly #startedMs: number
+  #drawnMs: number | undefined
+  #standing = false
+
+  constructor(terminal: Terminal, clock: Clock) {
+    this.#terminal = terminal
+    this.#clock = clock
+    this.#startedMs = clock()
+  }
+
+  /** Since the start; never 0, so that it can divide. */
+  get seconds(): number {
+    return Math.max((this.#clock() - this.#startedMs) / 1000, 0.001)
+  }
+
+  /** Draws if it is time to; `howFar` is asked only then. */
+  tick(howFar: () => HowFar): void {
+    const nowMs = this.#clock()
+    const isTTY = this.#terminal.isTTY === true
+    const due =
+      this.#drawnMs === undefined
+        ? this.#startedMs + (isTTY ? showAfterMs : plainEveryMs)
+        : this.#drawnMs + (isTTY ? barEveryMs : plainEveryMs)
+    if (nowMs >= due) this.#draw(howFar())
+  }
+
+  /** Takes the line away, so that something else can be written; the next tick draws it again. */
+  clear(): void {
+    if (this.#standing) this.#terminal.write('\r\x1b[2K')
+    this.#standing = false
+  }
+
+  /** The last line, which stays. Nothing where it ended before there was a first one, unless it is `always` wanted. */
+  end(howFar: HowFar, always = false): void {
+    if (this.#drawnMs === undefined && !always) return
+    this.#draw(howFar)
+    if (this.#standing) this.#terminal.write('\n')
+    this.#standing = false
+  }
+
+  #draw({ share, parts }: HowFar): void {
+    this.#drawnMs = this.#clock()
+    const { isTTY, columns } = this.#terminal
+    const left = share === null || share === 0 ? [] : [`ETA ${duration((this.seconds / share) * (1 - share))}`]
+    const done =
+      share === null ? [] : [`${isTTY ? `${bar(share)} ` : ''}${String(Math.floor(share * 100)).padStart(3)}%`, ...left]
+    const line = [...done, ...parts].join('  ')
+    // One column less than there are: a full line would wrap, and the next redraw leave it standing.
+    if (isTTY) this.#terminal.write(`\r\x1b[2K${line.slice(0, (columns ?? 80) - 1)}`)
+    else this.#terminal.write(`${line}\n`)
+    this.#standing = isTTY === true
+  }
+}
+
+/** Counts to a total, or without one; what was done before the first count is no part of the rate. */
+export class Counter {
+  readonly #line: ProgressLine
+  readonly #doing: string
+  readonly #unit: string
+  #first: number | undefined
+  #done = 0
+  #total: number | null = null
+
+  /** @param doing what is done, as a person would say it, for example `labelling`; @param unit what is counted, plural */
+  constructor(terminal: Terminal, clock: Clock, { doing, unit }: { doing: string; unit: string }) {
+    this.#line = new ProgressLine(terminal, clock)
+    this.#doing = doing
+    this.#unit = unit
+  }
+
+  at(done: number, total: number | null = null): void {
+    this.#first ??= done
+    this.#done = done
+    this.#total = total
+    this.#line.tick(() => this.#howFar())
+  }
+
+  clear(): void {
+    this.#line.clear()
+  }
+
+  end(): void {
+    this.#line.end(this.#howFar())
+  }
+
+  #howFar(): HowFar {
+    const [done, total] = [this.#done, this.#total]
+    const rate = (done - (this.#first ?? 0)) / this.#line.seconds
+    return {
+      share: total === null || total === 0 ? null : Math.min(done / total, 1),
+      parts: [
+        this.#doing,
+        total === null ? `${whole(done)} ${this.#unit}` : `${whole(done)} of ${whole(total)} ${this.#unit}`,
+        `${rate < 10 ? rate.toFixed(1) : whole(rate)} ${this.#unit}/s`,
+      ],
+    }
+  }
+}
+
+/** Says what is waited for when it takes over a second, with the seconds on a terminal, and takes it away again. */
+export async function whileWaiting<T>(terminal: Terminal, clock: Clock, doing: string, work: Promise<T>): Promise<T> {
+  const line = new ProgressLine(terminal, clock)
+  const timer = setInterval(
+    () => line.tick(() => ({ share: null, parts: [doing, `${line.seconds.toFixed(0)} s`] })),
+    barEveryMs,
+  )
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+    line.clear()
+  }
+}
+
+const bar = (share: number) => '█'.repeat(Math.round(share * barCells)).padEnd(barCells, '░')
+
+/** A count for a person, with its thousands apart. */
+export const whole = (count: number): string => Math.round(count).toLocaleString('en-US')
+
+function duration(seconds: number): string {
+  const rounded = Math.ceil(seconds)
+  const pad = (part: number) => String(part).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60]
+  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(rounded % 60)}` : `${minutes}:${pad(rounded % 60)}`
+}

@@ -1,0 +1,33 @@
+import stringWidth from 'string-width'
+import { expect, test } from 'vitest'
+import { table } from '../../../services/terminal/table.ts'
+
+const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'what would have turned it' }]
+const rows = [
+  ['multi-actor-7', '1050', 'a label of Literature and Art for actor topic, or a threshold below 0.312'],
+  ['control-7', '5', 'nothing: every document of this cell was taken'],
+]
+
+test.each([120, 80, 60, 50])('a table of more fits %i columns, and not a word is lost', (width) => {
+  const text = table(columns, rows, { width })
+  for (const line of text.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width)
+  for (const word of rows.flat().flatMap((cell) => cell.split(' ')))
+    expect(text.replaceAll(/[\s─]/g, '')).toContain(word.slice(0, 8))
+  expect(text).toMatch(/^multi-a/m)
+})
+
+test('without a width no cell is broken', () => {
+  expect(table(columns, rows).split('\n')).toHaveLength(4)
+})
+
+test('numbers are never broken, and characters of double width count twice', () => {
+  const text = table([{ title: 'n', number: true }, { title: 'text' }], [['123456789012', '漢字漢字漢字漢字']], {
+    width: 22,
+  })
+  expect(text.split('\n')).toEqual([
+    '           n  text',
+    '────────────  ────────',
+    '123456789012  漢字漢字',
+    '              漢字漢字',
+  ])
+})
