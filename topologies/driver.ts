@@ -23,7 +23,7 @@ export interface Rejected {
 
 /**
  * Runs stations on arrays instead of a broker: the same objects, the same records, partitions and offsets, no clock and no network
- * (the role that TopologyTestDriver has for Kafka Streams). Used by tests, by experiments and by replay.
+ * (the role that TopologyTestDriver has for Kafka Streams). Tests and examples run on it.
  */
 export class InMemoryDriver {
   readonly log = new Map<string, Delivered[][]>()

@@ -3,7 +3,7 @@ import type { At, CorpusStore, ViewOptions } from './corpus-store.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
 
-/** The corpus in maps: what the in-memory driver, replays of small corpora and tests run on. */
+/** The corpus in maps: what stations on the in-memory driver use. */
 export class MemoryStore implements CorpusStore {
   readonly #documents = new Map<bigint, At<Document>>()
   readonly #labels = new Map<string, Map<bigint, At<Label>>>()

@@ -4,7 +4,7 @@ import { demoGraphs } from '../../services/model/model.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
 
-/** What the rewards measure: see README, "The demo", for why this is a fair question. */
+/** What the rewards measure; README, "What you will see", says why this is a fair question. */
 export const demoReference = 'fiction'
 
 /** Round 0 and six reselections. */

@@ -90,7 +90,7 @@ export function run(context: CliContext): Command {
   )
   command.addCommand(
     clusterCommand('create', 'records a run from a file; winnow dev starts it')
-      .argument('<file>', 'run configuration, JSON or YAML (topologies/run-config.ts)')
+      .argument('<file>', 'run configuration, YAML or JSON (docs/run-yaml.md)')
       .option('--json', 'what was recorded, as JSON')
       .addHelpText('after', example('winnow run create run.yaml'))
       .action(async (file: string, options: GlobalOptions & { json?: boolean }) => {
