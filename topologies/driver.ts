@@ -1,6 +1,7 @@
 import type { Manifest } from '../schemas/index.ts'
 import type { RunningStation, Station } from './dataflow.ts'
-import type { Delivered, Landed, Outgoing, Output } from './node.ts'
+import { fnv1a } from './hash.ts'
+import type { Delivered, Outgoing, Output, RecordMetadata } from './node.ts'
 
 /** Chooses among what could happen next: 0 <= answer < choices. A seeded one makes every interleaving repeatable. */
 export type Scheduler = (choices: number) => number
@@ -58,12 +59,13 @@ export class InMemoryDriver {
     return (this.log.get(topic) ?? []).flat()
   }
 
-  append(records: readonly Outgoing[]): Landed[] {
+  append(records: readonly Outgoing[]): RecordMetadata[] {
     return records.map(({ topic, record, key, value }) => {
       const count = this.#partitions(topic)
       const partitions = this.log.get(topic) ?? Array.from({ length: count }, () => [])
       this.log.set(topic, partitions)
-      const partition = hash(key) % count
+      // Which partition a key goes to does not matter, only that it is always the same.
+      const partition = (fnv1a(key) >>> 0) % count
       const offsetFirst = partitions[partition]!.length
       partitions[partition]!.push({ topic, partition, offset: offsetFirst, record: record.name, value })
       return { topic, partition, offsetFirst, count: 1 }
@@ -118,11 +120,4 @@ export function selectionOf(manifest: Manifest, chunks: readonly Delivered[]): b
   const count = Math.ceil(manifest.documents / manifest.chunkDocuments)
   const own = chunks.slice(manifest.chunkOffsetFirst, manifest.chunkOffsetFirst + count)
   return own.flatMap(({ value }) => (value as { docIds: bigint[] }).docIds)
-}
-
-/** FNV-1a: which partition a key goes to does not matter, only that it is always the same. */
-function hash(key: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193)
-  return h >>> 0
 }

@@ -18,15 +18,15 @@ export interface Outgoing {
   readonly value: unknown
 }
 
-/** Where records landed: `count` of them, contiguous, from `offsetFirst` on. */
-export interface Landed {
+/** Where records were appended: `count` of them from `offsetFirst` on, contiguous, in the order in which they were given. */
+export interface RecordMetadata {
   readonly topic: string
   readonly partition: number
   readonly offsetFirst: number
   readonly count: number
 }
 
-export type Send = (records: readonly Outgoing[]) => Promise<readonly Landed[]>
+export type Send = (records: readonly Outgoing[]) => Promise<readonly RecordMetadata[]>
 
 /** What a station writes with. In production a Kafka producer, in the driver arrays. */
 export interface Output {

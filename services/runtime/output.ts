@@ -1,5 +1,5 @@
 import type { RecordValue } from '../../schemas/index.ts'
-import type { Landed, Outgoing, Send } from '../../topologies/node.ts'
+import type { Outgoing, RecordMetadata, Send } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
 import { reach } from './crash-points.ts'
 import type { Kafka, OutgoingRecord, Producer, TraceHeaders } from './kafka/port.ts'
@@ -36,14 +36,14 @@ export class KafkaOutput {
   }
 
   /** With a transactional id a transaction of its own: outside of one a broker does not fence a producer that was replaced. */
-  async send(records: readonly Outgoing[]): Promise<Landed[]> {
+  async send(records: readonly Outgoing[]): Promise<readonly RecordMetadata[]> {
     if (records.length === 0) return []
-    if (this.#transactional) return await this.transaction((send) => send(records) as Promise<Landed[]>)
+    if (this.#transactional) return await this.transaction((send) => send(records))
     reach(`sending ${typeOf(records)}`)
-    const landed = await this.sendRaw(this.#encode(records))
+    const written = await this.sendRaw(this.#encode(records))
     reach(`sent ${typeOf(records)}`)
     this.#count(records)
-    return landed
+    return written
   }
 
   async transaction<T>(work: (send: Send) => Promise<T>): Promise<T> {
@@ -52,10 +52,10 @@ export class KafkaOutput {
       const done = await work(async (records) => {
         if (records.length === 0) return []
         reach(`sending ${typeOf(records)}`)
-        const landed = await send(this.#encode(records))
+        const written = await send(this.#encode(records))
         reach(`sent ${typeOf(records)}`)
         sent.push(...records)
-        return landed
+        return written
       })
       reach(`committing ${typeOf(sent)}`)
       return done
@@ -66,7 +66,7 @@ export class KafkaOutput {
   }
 
   /** For what is not counted as the station's own writing: dead letters. */
-  sendRaw(records: readonly OutgoingRecord[]): Promise<Landed[]> {
+  sendRaw(records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]> {
     return this.#producer.send(records)
   }
 

@@ -6,6 +6,7 @@ import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
 import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { Exclusive } from './exclusive.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
 import { lagOfGroup } from './lag.ts'
@@ -102,12 +103,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   })
 
   /** One thing at a time, as a station expects: batches and ticks never overlap. */
-  let tail: Promise<unknown> = Promise.resolve()
-  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = tail.then(work)
-    tail = result.catch(() => {})
-    return result
-  }
+  const exclusive = new Exclusive()
   const persistently = <T>(doing: string, work: () => Promise<T>): Promise<T> =>
     withRetries(retries, work, (error, attempt, delayMs) => {
       counters.retries++
@@ -176,7 +172,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       }),
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       ...(options.batchBytesMax !== undefined && { batchBytesMax: options.batchBytesMax }),
-      onBatch: (records) => exclusively(() => processBatch(records)),
+      onBatch: (records) => exclusive.run(() => processBatch(records)),
       onFailure: fail,
     })
     if (running.tick !== undefined) {
@@ -185,7 +181,8 @@ export async function runStation(options: StationOptions): Promise<StationHandle
         // A long batch must not pile up ticks.
         if (waiting || failed) return
         waiting = true
-        exclusively(() => persistently('a tick', tick))
+        exclusive
+          .run(() => persistently('a tick', tick))
           .catch(fail)
           .finally(() => {
             waiting = false
@@ -196,7 +193,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       close: async () => {
         clearInterval(ticking)
         await consumer.close()
-        await tail
+        await exclusive.idle()
         await output.close()
         meter?.close()
       },

@@ -1,10 +1,10 @@
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
-import { isObject, own, parseLine } from './json-line.ts'
+import { isObject, own } from './json-line.ts'
 import { LabelScanner } from './label-scan.ts'
-import { readLines } from './lines.ts'
 import type { RejectionReason } from './reasons.ts'
+import { forEachRecord } from './records.ts'
 import type { Rejections } from './rejections.ts'
 
 /** Reads L.jsonl into the corpus. Lines that do not make a document go to `rejections`; labels of actors not configured are ignored. */
@@ -19,22 +19,13 @@ export async function readLabels(
   const sizes = config.actors.map(({ subcategories }) => subcategories.length)
   const scanner = new LabelScanner(names, sizes)
   const { document } = scanner
-  const accept = (bytes: Buffer | null, start: number, end: number, line: number): void => {
-    if (bytes === null) {
-      rejections.add(file, line, 'line-too-long', 'null')
-      return
-    }
-    if (
-      scanner.scan(bytes, start, end) &&
-      corpus.addWords(document.low, document.high, document.tokens, document.labels)
-    )
-      return
-    const parsed = parseLine(bytes, start, end, line)
-    if (parsed === null) return
-    const reason = parsed.reason ?? addDocument(parsed.object!, names, sizes, corpus)
-    if (reason !== null) rejections.add(file, line, reason, parsed.record)
-  }
-  await readLines(file, accept, onBlock)
+  const scan = (bytes: Buffer, start: number, end: number): boolean =>
+    scanner.scan(bytes, start, end) && corpus.addWords(document.low, document.high, document.tokens, document.labels)
+  await forEachRecord(
+    file,
+    { rejections, onBlock, scan },
+    (object, reasonSoFar) => reasonSoFar ?? addDocument(object, names, sizes, corpus),
+  )
 }
 
 /** @returns why the document was not added, or null */

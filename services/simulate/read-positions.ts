@@ -1,7 +1,6 @@
-import { own, parseLine } from './json-line.ts'
-import { readLines } from './lines.ts'
+import { own } from './json-line.ts'
 import { isCount } from './read-labels.ts'
-import type { RejectionReason } from './reasons.ts'
+import { forEachRecord } from './records.ts'
 import type { Rejections } from './rejections.ts'
 
 /**
@@ -16,7 +15,8 @@ export async function readPositions(
 ): Promise<Map<number, number>> {
   const known = new Set(rounds)
   const positions = new Map<number, number>()
-  const accept = (object: Record<string, unknown>): RejectionReason | null => {
+  await forEachRecord(file, { rejections, onBlock }, (object, reasonSoFar) => {
+    if (reasonSoFar !== null) return reasonSoFar
     const round = own(object, 'round')
     if (typeof round !== 'number' || !known.has(round)) return 'unknown-round'
     const read = own(object, 'read')
@@ -25,20 +25,6 @@ export async function readPositions(
     if (positions.has(round)) return 'duplicate'
     positions.set(round, read)
     return null
-  }
-  await readLines(
-    file,
-    (bytes, start, end, line) => {
-      if (bytes === null) {
-        rejections.add(file, line, 'line-too-long', 'null')
-        return
-      }
-      const parsed = parseLine(bytes, start, end, line)
-      if (parsed === null) return
-      const reason = parsed.reason ?? accept(parsed.object!)
-      if (reason !== null) rejections.add(file, line, reason, parsed.record)
-    },
-    onBlock,
-  )
+  })
   return positions
 }

@@ -2,9 +2,9 @@ import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import { DocumentSet } from './document-set.ts'
-import { own, parseLine } from './json-line.ts'
-import { readLines } from './lines.ts'
+import { own } from './json-line.ts'
 import type { RejectionReason } from './reasons.ts'
+import { forEachRecord } from './records.ts'
 import type { Rejections } from './rejections.ts'
 import type { RewardSpill } from './reward-spill.ts'
 
@@ -26,7 +26,7 @@ export async function readRewards(
   const actorByName = new Map(config.actors.map(({ name }, a) => [name, a]))
   const seen = new Map<number, (DocumentSet | undefined)[]>()
 
-  const accept = (object: Record<string, unknown>, reasonSoFar: RejectionReason | null): RejectionReason | null => {
+  await forEachRecord(file, { rejections, onBlock }, (object, reasonSoFar) => {
     const round = own(object, 'round')
     if (!isRound(round)) return reasonSoFar ?? 'unknown-round'
     spill.open(round)
@@ -44,22 +44,7 @@ export async function readRewards(
     if (!byActor[actor].add(document)) return 'duplicate'
     spill.add(round, actor, document, reward)
     return null
-  }
-
-  await readLines(
-    file,
-    (bytes, start, end, line) => {
-      if (bytes === null) {
-        rejections.add(file, line, 'line-too-long', 'null')
-        return
-      }
-      const parsed = parseLine(bytes, start, end, line)
-      if (parsed === null) return
-      const reason = parsed.object === null ? parsed.reason : accept(parsed.object, parsed.reason)
-      if (reason !== null) rejections.add(file, line, reason, parsed.record)
-    },
-    onBlock,
-  )
+  })
 }
 
 function isRound(value: unknown): value is number {

@@ -8,11 +8,11 @@ import type {
   Kafka,
   OutgoingRecord,
   Producer,
-  SentRange,
   TopicDefinition,
   TraceHeaders,
 } from '../../services/runtime/kafka/port.ts'
 import { fitsWithTrace, split } from '../../services/runtime/kafka/split.ts'
+import type { RecordMetadata } from '../../topologies/node.ts'
 
 interface Slot {
   /** What a reader may see: nothing of an open transaction or after it, nothing of an aborted one, no marker. */
@@ -187,7 +187,7 @@ export class FakeKafka implements Kafka {
   #append(records: readonly OutgoingRecord[], state: 'committed' | 'open') {
     split(records)
     this.faults.send?.(records)
-    const ranges: SentRange[] = []
+    const ranges: RecordMetadata[] = []
     const slots: Slot[] = []
     const touched = new Set<Slot[]>()
     for (const record of records) {

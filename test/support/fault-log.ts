@@ -1,4 +1,5 @@
-import type { Delivered, Landed, Outgoing } from '../../topologies/node.ts'
+import { fnv1a } from '../../topologies/hash.ts'
+import type { Delivered, Outgoing, RecordMetadata } from '../../topologies/node.ts'
 import type { Seeded } from './seeded.ts'
 
 interface Entry {
@@ -31,11 +32,12 @@ export class FaultLog {
     this.#partitions = partitions
   }
 
-  append(records: readonly Outgoing[], transaction?: Transaction): Landed[] {
+  append(records: readonly Outgoing[], transaction?: Transaction): RecordMetadata[] {
     if (transaction !== undefined && transaction.state !== 'open') throw new TypeError('this transaction is decided')
     return records.map(({ topic, record, key, value }) => {
       const partitions = this.#of(topic)
-      const partition = hash(key) % partitions.length
+      // Which partition a key goes to does not matter, only that it is always the same.
+      const partition = (fnv1a(key) >>> 0) % partitions.length
       const entries = partitions[partition]!
       const offset = entries.length
       const delivered: Delivered = { topic, partition, offset, record: record.name, value: structuredClone(value) }
@@ -104,11 +106,4 @@ export class FaultLog {
     this.#topics.set(topic, partitions)
     return partitions
   }
-}
-
-/** FNV-1a: which partition a key goes to does not matter, only that it is always the same. */
-function hash(key: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193)
-  return h >>> 0
 }

@@ -1,3 +1,4 @@
+import { mix32 } from '../hash.ts'
 import { wordsOf } from './mix.ts'
 
 /** Slots are numbers of ids plus one; 0 is free. Half full at most, so that a look-up touches one or two slots. */
@@ -49,9 +50,7 @@ export class IdIndex {
   /** The slot that holds the id, or the free one where it belongs. */
   #slot(low: number, high: number): number {
     const mask = this.#slots.length - 1
-    let hash = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35)
-    let slot = (hash ^ (hash >>> 13)) & mask
+    let slot = mix32(low ^ Math.imul(high, 0x9e3779b1)) & mask
     for (;;) {
       const number = this.#slots[slot]! - 1
       if (number === -1 || (this.#words[number * 2] === low && this.#words[number * 2 + 1] === high)) return slot

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fnvOffset, fnvPrime, mix32 } from '../../../topologies/hash.ts'
 
 /** What a hashed model reads of a text. It is stored in model.json: a model is only valid with the features it was trained on. */
 export const featureSpec = z.strictObject({
@@ -47,17 +48,6 @@ for (let unit = 0; unit < 65_536; unit++) {
   else unitClass[unit] = other
 }
 
-/** MurmurHash3's finaliser: FNV's low and high bits alone are too regular to pick a bucket. */
-function mix(hash: number): number {
-  let h = hash ^ (hash >>> 16)
-  h = Math.imul(h, 0x85ebca6b)
-  h ^= h >>> 13
-  h = Math.imul(h, 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
-}
-
-const fnvOffset = 0x811c9dc5 | 0
-const fnvPrime = 0x01000193
 /** Longer words (base64, DNA, minified code) are cut, so that a word's n-grams cannot crowd out the rest. */
 const wordLengthMax = 40
 
@@ -157,7 +147,7 @@ export class FeatureExtractor {
   }
 
   #hit(hash: number): void {
-    const row = this.#rowOf[mix(hash) >>> this.#shift]!
+    const row = this.#rowOf[mix32(hash) >>> this.#shift]!
     if (row >= 0 && this.#tally[row]!++ === 0) this.rows[this.size++] = row
   }
 

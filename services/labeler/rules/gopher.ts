@@ -1,3 +1,5 @@
+import { key53 } from '../../../topologies/hash.ts'
+
 /**
  * Rules of Gopher (Rae et al. 2021, tables A1 and A2) with the thresholds printed there, as datatrove's gopher_quality_filter and
  * gopher_repetition_filter apply them. What is a word: letters, marks, digits and apostrophes; symbols are not counted as words.
@@ -56,7 +58,11 @@ const count = (text: string, pattern: RegExp): number => text.match(pattern)?.le
 
 function duplicates(parts: readonly string[]): string[] {
   const seen = new Set<string>()
-  return parts.filter((part) => seen.size === seen.add(part).size)
+  return parts.filter((part) => {
+    const repeated = seen.has(part)
+    seen.add(part)
+    return repeated
+  })
 }
 
 /** A number of 53 bits for `n` words from `first` on: of two different n-grams of a text the same one in 10^15. */
@@ -67,7 +73,7 @@ function gramAt({ numbers }: Text, first: number, n: number): number {
     low = Math.imul(low ^ numbers[i]!, 0x9e3779b1) ^ (low >>> 15)
     high = Math.imul(high + numbers[i]!, 0x85ebca6b) ^ (high >>> 13)
   }
-  return (high >>> 11) * 2 ** 32 + (low >>> 0)
+  return key53(high, low)
 }
 
 /** Length of the `n` words from `first` on with a space between them. */
@@ -89,11 +95,15 @@ function repeatedGramShare(text: Text, n: number): number {
   const seen = new Set<number>()
   let repeated = 0
   for (let i = 0; i + n <= text.words.length; ) {
-    if (seen.size === seen.add(gramAt(text, i, n)).size) {
+    const gram = gramAt(text, i, n)
+    if (seen.has(gram)) {
       repeated += gramLength(text, i, n)
       // Words of a repeat count once.
       i += n
-    } else i++
+    } else {
+      seen.add(gram)
+      i++
+    }
   }
   return share(repeated, text.characters)
 }

@@ -1,3 +1,5 @@
+import type { RecordMetadata } from '../../../topologies/node.ts'
+
 /**
  * What winnow needs of a Kafka client, and no more, so that the client can be exchanged (docs/adr/0001).
  * Offsets are JavaScript numbers: a partition would need 285 years at a million records a second to leave their exact range.
@@ -30,14 +32,6 @@ export interface OutgoingRecord {
   readonly trace?: TraceHeaders | undefined
 }
 
-/** Where a send landed: `count` records from `offsetFirst` on, contiguous, in the order in which they were given. */
-export interface SentRange {
-  readonly topic: string
-  readonly partition: number
-  readonly offsetFirst: number
-  readonly count: number
-}
-
 export interface TopicDefinition {
   readonly name: string
   readonly partitions: number
@@ -47,12 +41,12 @@ export interface TopicDefinition {
 
 export interface Producer {
   /** Splits below the broker's request limit. Resolves when all replicas have the records. */
-  send(records: readonly OutgoingRecord[]): Promise<SentRange[]>
+  send(records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]>
   /**
    * All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced.
    * Readers see them some milliseconds after this resolves, when the markers are written; a newer producer with this id waits for them.
    */
-  transaction<T>(work: (send: (records: readonly OutgoingRecord[]) => Promise<SentRange[]>) => Promise<T>): Promise<T>
+  transaction<T>(work: (send: Producer['send']) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 

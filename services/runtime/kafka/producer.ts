@@ -7,11 +7,13 @@ import {
   type PartitionMetadata,
   type Transaction,
 } from 'kafkajs'
+import type { RecordMetadata } from '../../../topologies/node.ts'
 import { WinnowError } from '../errors.ts'
+import { Exclusive } from '../exclusive.ts'
 import { type Connection, produceRetry } from './connection.ts'
 import { fencedError, isFenced, toWinnowError } from './failure.ts'
 import { headersOf } from './headers.ts'
-import type { OutgoingRecord, Producer, SentRange } from './port.ts'
+import type { OutgoingRecord, Producer } from './port.ts'
 import { sentRanges, split } from './split.ts'
 
 /** A broker gives a transaction up after this long; its producer is then told the same as one that was replaced. */
@@ -49,14 +51,8 @@ export async function createProducer(connection: Connection, transactionalId?: s
   let dead: WinnowError | undefined
   /** After a failure the leaders that are known may be those of before. */
   let leadersMoved = false
-  let tail: Promise<unknown> = Promise.resolve()
-
-  /** One thing at a time: order is kept, and a transaction is never shared. */
-  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = tail.then(work)
-    tail = result.catch(() => {})
-    return result
-  }
+  /** Order is kept, and a transaction is never shared. */
+  const exclusive = new Exclusive()
 
   const connected = async (): Promise<KafkajsProducer> => {
     if (dead !== undefined) throw dead
@@ -126,8 +122,8 @@ export async function createProducer(connection: Connection, transactionalId?: s
     return [...requests.values()].map((request) => [...request].map(([topic, messages]) => ({ topic, messages })))
   }
 
-  const send = async (sender: Sender, records: readonly OutgoingRecord[]): Promise<SentRange[]> => {
-    const ranges: SentRange[] = []
+  const send = async (sender: Sender, records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]> => {
+    const ranges: RecordMetadata[] = []
     for (const piece of split(records)) {
       const requests = await requestsOf(piece)
       const answers = await Promise.allSettled(
@@ -143,9 +139,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
     return ranges
   }
 
-  const transaction = async <T>(
-    work: (send: (records: readonly OutgoingRecord[]) => Promise<SentRange[]>) => Promise<T>,
-  ): Promise<T> => {
+  const transaction = async <T>(work: (send: Producer['send']) => Promise<T>): Promise<T> => {
     if (transactionalId === undefined) throw new TypeError('A producer without a transactional id has no transactions')
     const producer = await connected()
     let sendFailure: WinnowError | undefined
@@ -185,7 +179,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
   await connected()
   return {
     send: (records) =>
-      exclusively(async () => {
+      exclusive.run(async () => {
         if (records.length === 0) return []
         await learn(records)
         split(records)
@@ -196,9 +190,9 @@ export async function createProducer(connection: Connection, transactionalId?: s
           throw discard(error, describe(records))
         }
       }),
-    transaction: (work) => exclusively(() => transaction(work)),
+    transaction: (work) => exclusive.run(() => transaction(work)),
     close: () =>
-      exclusively(async () => {
+      exclusive.run(async () => {
         dead ??= new WinnowError('UNEXPECTED', 'The producer is closed.')
         await current?.disconnect()
         current = undefined

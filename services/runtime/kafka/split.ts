@@ -1,5 +1,6 @@
+import type { RecordMetadata } from '../../../topologies/node.ts'
 import { WinnowError } from '../errors.ts'
-import type { OutgoingRecord, SentRange } from './port.ts'
+import type { OutgoingRecord } from './port.ts'
 
 /** The broker's default `message.max.bytes`: no record batch may be larger, and one record is a batch at least. */
 const batchBytesMax = 1_048_588
@@ -66,7 +67,7 @@ function tooLarge(record: OutgoingRecord, bytes: number): WinnowError {
 export function sentRanges(
   sent: readonly { topic: string; messages: readonly { partition?: number }[] }[],
   answers: readonly { topicName: string; partition: number; baseOffset?: string }[],
-  ranges: SentRange[],
+  ranges: RecordMetadata[],
 ): void {
   checkAnswers(sent, answers)
   for (const { topicName, partition, baseOffset } of answers) {

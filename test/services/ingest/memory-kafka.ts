@@ -1,13 +1,8 @@
 import { deserialize, serialize } from 'node:v8'
 import { DeadLetter, Document, type RecordType, type RecordValue, Source, topics } from '../../../schemas/index.ts'
 import type { IngestCodec } from '../../../services/ingest/ingest.ts'
-import type {
-  IncomingRecord,
-  Kafka,
-  OutgoingRecord,
-  Producer,
-  SentRange,
-} from '../../../services/runtime/kafka/port.ts'
+import type { IncomingRecord, Kafka, OutgoingRecord, Producer } from '../../../services/runtime/kafka/port.ts'
+import type { RecordMetadata } from '../../../topologies/node.ts'
 
 /** Checks as the real one does and encodes as Node's own serialisation: what ingest writes is read back without a registry. */
 export const codec: IngestCodec = {
@@ -64,7 +59,7 @@ export class MemoryKafka {
       close: async () => {},
       transaction: async (work) => {
         const pending: OutgoingRecord[] = []
-        const result = await work(async (records): Promise<SentRange[]> => {
+        const result = await work(async (records): Promise<RecordMetadata[]> => {
           pending.push(...records)
           return []
         })

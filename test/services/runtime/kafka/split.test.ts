@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { WinnowError } from '../../../../services/runtime/errors.ts'
-import type { SentRange } from '../../../../services/runtime/kafka/port.ts'
 import { maxRecordBytes, recordBytes, sentRanges, split } from '../../../../services/runtime/kafka/split.ts'
+import type { RecordMetadata } from '../../../../topologies/node.ts'
 
 const record = (bytes: number, key: string | null = null) => ({ topic: 'a', key, value: new Uint8Array(bytes) })
 
@@ -42,7 +42,7 @@ test('many small records are cut by number', () => {
 })
 
 test('ranges of consecutive requests are joined where nothing came between', () => {
-  const ranges: SentRange[] = []
+  const ranges: RecordMetadata[] = []
   const sent = (partitions: number[]) => [{ topic: 'a', messages: partitions.map((partition) => ({ partition })) }]
   sentRanges(
     sent([0, 1, 0]),
