@@ -21,7 +21,7 @@ export function foldRounds(
   const actor = run.selection.actors.find(({ name }) => name === actorName)!
   const memory = restored === undefined ? initialMemory(actor) : memoryOf(restored)
   return pipe(
-    collectRounds(restored?.round, restored?.inputOffsets),
+    collectRounds(run.selection.rewardTransform, restored?.round, restored?.inputOffsets),
     scan<CollectedRound, { memory: ActorMemory; round: CollectedRound | undefined }>(
       ({ memory: before }, round) => ({ memory: foldOne(run, actorName, before, round), round }),
       { memory, round: undefined },

@@ -1,7 +1,8 @@
 import type { Manifest } from '../schemas/index.ts'
 import type { SelectionConfig } from './selection/config.ts'
-import { scoreOf } from './selection/score.ts'
-import { key, seedOf } from './selection/u64.ts'
+import { key } from './selection/draw.ts'
+import { scoreOf, undecayed } from './selection/score.ts'
+import { seedOf } from './selection/u64.ts'
 
 /** What a document was when a round selected. */
 export interface ExplainedDocument {
@@ -29,7 +30,8 @@ export interface Explanation {
 /** Why a document was or was not selected in a round, out of its manifest: nothing is computed that the log does not hold. */
 export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
   const { round, theta, weights, threshold, marginal } = manifest
-  const score = scoreOf(config, round, weights, theta)(document.labels, document.reads)
+  const scoreAt = scoreOf(config, round, weights, theta)
+  const score = scoreAt(document.labels, document.reads)
   const contributions = config.actors.map(({ name, subcategories }, a) => ({
     actor: name,
     subcategory: subcategories[document.labels[a]!]!,
@@ -50,7 +52,10 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   if (score < threshold)
     return is(
       'below the threshold',
-      shortfall((threshold - score) * (1 + config.repetitionDecay * document.reads), contributions),
+      shortfall(
+        undecayed(threshold, config.repetitionDecay, document.reads) - scoreAt(document.labels, 0),
+        contributions,
+      ),
     )
   if (score > threshold || marginal === null) return is('selected', surplus(score - threshold, marginal))
   const drawn = key(document.docId, seedOf(config.seed, round, 'select'))

@@ -60,8 +60,8 @@ export const samples: Samples = {
     { ...label, docId: 42n, score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
   ],
   Run: [
-    { run: 'a', config: '{}', replayOf: null },
-    { run: unicode, config: '{"seed":"18446744073709551615"}', replayOf: '' },
+    { run: 'a', config: '{}', replayOf: null, selectionVersion: 1 },
+    { run: unicode, config: '{"seed":"18446744073709551615"}', replayOf: '', selectionVersion: 2 },
   ],
   Progress: [
     progress,

@@ -6,6 +6,11 @@ export const Run = record('Run', 'A selection run', {
   run: string,
   config: documented(string, 'The whole run configuration, as JSON'),
   replayOf: documented(nullable(string), 'The run whose recorded streams this one refolds'),
+  selectionVersion: {
+    ...documented(int, 'The version of docs/SELECTION.md that its selections are made by'),
+    // Runs recorded before this field was there.
+    default: 1,
+  },
 })
 export type Run = RecordValue<typeof Run>
 

@@ -30,7 +30,7 @@ export class BoardModel {
   #problemChanged = false
 
   /** @returns the run where it is new. */
-  addRun({ run, config, replayOf }: Run): FollowedRun | undefined {
+  addRun({ run, config, replayOf }: Pick<Run, 'run' | 'config' | 'replayOf'>): FollowedRun | undefined {
     if (this.runs.has(run)) return undefined
     const parsed = parseRunConfig(JSON.parse(config))
     const followed = { config: parsed, model: new RunModel(infoOf(parsed, replayOf)) }

@@ -4,7 +4,7 @@ import type { Group } from '../../topologies/selection/groups.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import type { CellHistogram } from './histogram.ts'
-import { keySql } from './key-sql.ts'
+import { drawKeySql, orderKeySql, startsOf } from './key-sql.ts'
 import { labelsSql, limitsOf, standsBefore } from './view-sql.ts'
 
 /** Ids fetched at a time while a selection is emitted: 16 MB as text, whatever the size of the selection. */
@@ -47,17 +47,17 @@ export class ClickHouseCorpus implements Corpus {
 
   async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]> {
     const { from, parameters } = this.#view()
-    const key = keySql('doc', 'seed', 'sample')
+    const key = drawKeySql('doc', 'starts', 'sample')
     const rows = await this.#sql.query<{ doc: string }>(
       `SELECT doc FROM (${from}) WHERE labels[{actor:UInt32}] = {subcategory:UInt16} ORDER BY ${key}, doc LIMIT {count:UInt64}`,
-      { ...parameters, actor: actorIndex + 1, subcategory, seed, count },
+      { ...parameters, actor: actorIndex + 1, subcategory, starts: startsOf(seed), count },
     )
     return rows.map(({ doc }) => BigInt(doc))
   }
 
   async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
     const { from, parameters } = this.#view()
-    const marginal = `SELECT tokens, ${keySql('doc', 'seed', 'cut')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
+    const marginal = `SELECT tokens, ${drawKeySql('doc', 'starts', 'cut')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
     const taken =
       'documents' in remaining
         ? `SELECT k, tokens FROM (${marginal}) ORDER BY k LIMIT {remaining:UInt64}`
@@ -65,7 +65,11 @@ export class ClickHouseCorpus implements Corpus {
            FROM (${marginal})) WHERE before < {remaining:UInt64}`
     const [row] = await this.#sql.query<{ keyLast: string; documents: string; tokens: string }>(
       `SELECT max(k) AS keyLast, count() AS documents, sum(tokens) AS tokens FROM (${taken})`,
-      { ...parameters, seed, remaining: 'documents' in remaining ? remaining.documents : remaining.tokens },
+      {
+        ...parameters,
+        starts: startsOf(seed),
+        remaining: 'documents' in remaining ? remaining.documents : remaining.tokens,
+      },
     )
     const documents = Number(row!.documents)
     return {
@@ -81,7 +85,7 @@ export class ClickHouseCorpus implements Corpus {
     const { from, parameters } = this.#view()
     const chosen = [isOneOf(whole)]
     if (cut.keyLast !== null)
-      chosen.push(`(${isOneOf(cut.groups)} AND ${keySql('doc', 'cutSeed', 'cut')} <= {keyLast:UInt64})`)
+      chosen.push(`(${isOneOf(cut.groups)} AND ${drawKeySql('doc', 'cutStarts', 'cut')} <= {keyLast:UInt64})`)
     const documents = whole.reduce((sum, group) => sum + group.documents, 0) + cut.documents
     const pages = Math.max(1, Math.ceil(documents / emitDocumentsPerPage))
     // Keys are spread evenly over 64 bits, so equal ranges of them are pages of nearly equal size.
@@ -90,9 +94,9 @@ export class ClickHouseCorpus implements Corpus {
       const first = step * BigInt(page)
       const last = page === pages - 1 ? 2n ** 64n - 1n : first + step - 1n
       const rows = await this.#sql.query<{ doc: string }>(
-        `SELECT doc FROM (SELECT doc, ${keySql('doc', 'seed', 'order')} AS k FROM (${from}) WHERE ${chosen.join(' OR ')})
+        `SELECT doc FROM (SELECT doc, ${orderKeySql('doc', 'seed', 'order')} AS k FROM (${from}) WHERE ${chosen.join(' OR ')})
          WHERE k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
-        { ...parameters, cutSeed: cut.seed, keyLast: cut.keyLast ?? 0n, seed: orderSeed, first, last },
+        { ...parameters, cutStarts: startsOf(cut.seed), keyLast: cut.keyLast ?? 0n, seed: orderSeed, first, last },
       )
       yield BigUint64Array.from(rows, ({ doc }) => BigInt(doc))
     }

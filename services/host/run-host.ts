@@ -1,5 +1,6 @@
 import { Run, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { selectionVersion } from '../../topologies/selection/version.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type Model, modelResources, openModel } from '../model/model.ts'
@@ -63,6 +64,13 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
         }
         const { run, config, replayOf } = recorded
         if (replayOf !== null || started.has(run)) continue
+        if (recorded.selectionVersion !== selectionVersion) {
+          runtime.log.error(
+            { run, selectionVersion: recorded.selectionVersion },
+            `the run selects by another version of SELECTION.md than ${selectionVersion}: it is not run here`,
+          )
+          continue
+        }
         started.add(run)
         await startRun(parseRunConfig(JSON.parse(config)))
       }

@@ -3,6 +3,7 @@ import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import { runStations } from '../../topologies/dataflow.ts'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { checkSelectionVersion, selectionVersion } from '../../topologies/selection/version.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
@@ -26,13 +27,14 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
       hint: 'A run is never changed: give the new one another name, or start with --fresh.',
     })
   }
+  if (known !== undefined) checkSelectionVersion(known)
   if (known !== undefined && known.replayOf !== replayOf) {
     const what = known.replayOf === null ? 'a run of its own' : `a replay of ${known.replayOf}`
     throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
   }
   if (known !== undefined) return
   const producer = await runtime.kafka.producer()
-  const value = runtime.codec.encode(Run, { run: run.name, config, replayOf })
+  const value = runtime.codec.encode(Run, { run: run.name, config, replayOf, selectionVersion })
   try {
     await producer.send([{ topic: topics.runs.name, key: run.name, value }])
   } finally {
@@ -53,7 +55,7 @@ export async function listRuns(runtime: Runtime): Promise<Map<string, Run>> {
   return runs
 }
 
-/** @throws WinnowError CONFIGURATION where there is none of that name */
+/** @throws WinnowError CONFIGURATION where there is none of that name, or it selects by another version of SELECTION.md */
 export async function runNamed(runtime: Runtime, name: string): Promise<RunConfig> {
   const runs = await listRuns(runtime)
   const run = runs.get(name)
@@ -62,6 +64,7 @@ export async function runNamed(runtime: Runtime, name: string): Promise<RunConfi
       hint: `Runs: ${[...runs.keys()].join(', ') || 'none'}.`,
     })
   }
+  checkSelectionVersion(run)
   return parseRunConfig(JSON.parse(run.config))
 }
 

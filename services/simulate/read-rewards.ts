@@ -1,5 +1,6 @@
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { isAcceptable } from '../../topologies/selection/rewards.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import { DocumentSet } from './document-set.ts'
 import { own } from './json-line.ts'
@@ -37,7 +38,7 @@ export async function readRewards(
     if (typeof document !== 'number') return document
     const reward = own(object, 'reward')
     if (typeof reward !== 'number') return 'bad-reward'
-    if (!Number.isFinite(reward)) return 'not-finite'
+    if (!isAcceptable(config.rewardTransform, reward)) return 'not-finite'
     const byActor = seen.get(round) ?? []
     seen.set(round, byActor)
     byActor[actor] ??= new DocumentSet(corpus.size)

@@ -26,6 +26,7 @@ import { createLog } from '../../services/runtime/log.ts'
 import { groupIdOf, runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { runStations } from '../../topologies/dataflow.ts'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { selectionVersion } from '../../topologies/selection/version.ts'
 import { connect, readAll } from '../support/kafka.ts'
 
 const workerFolder = join(import.meta.dirname, '../../services/influence/torch')
@@ -112,7 +113,7 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
         checkpoints: folder,
       })
       await createRunTopics(kafka, runTopics(run.name))
-      const value = codec.encode(Run, { run: run.name, config: runConfigJson(run), replayOf: null })
+      const value = codec.encode(Run, { run: run.name, config: runConfigJson(run), replayOf: null, selectionVersion })
       await producer.send([{ topic: topics.runs.name, key: run.name, value }])
       return run
     },

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
 import { type ExplainedDocument, explain } from '../../topologies/explain.ts'
 import { parseSelectionConfig } from '../../topologies/selection/config.ts'
-import { key, seedOf } from '../../topologies/selection/u64.ts'
+import { key } from '../../topologies/selection/draw.ts'
+import { seedOf } from '../../topologies/selection/u64.ts'
 
 const config = (more: object = {}) =>
   parseSelectionConfig({

@@ -78,7 +78,7 @@ export class Console implements Processor {
     const roundLast = Math.max(-1, ...this.#opened.keys())
     this.#roundOpen = roundLast
     const opened = this.#opened.get(roundLast)
-    if (opened !== undefined) this.#ledger = new RoundLedger(opened)
+    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#run.selection.rewardTransform)
     const closedLast = this.#closed.get(Math.max(-1, ...this.#closed.keys()))
     for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
   }
@@ -192,7 +192,7 @@ export class Console implements Processor {
     this.#opening = undefined
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
-    this.#ledger = new RoundLedger(opened)
+    this.#ledger = new RoundLedger(opened, this.#run.selection.rewardTransform)
     this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
   }
 

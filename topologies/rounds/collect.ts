@@ -1,6 +1,7 @@
 import { concatMap, defer, from, type OperatorFunction, scan } from 'rxjs'
 import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '../../schemas/index.ts'
 import type { Delivered } from '../node.ts'
+import type { RewardTransform } from '../selection/config.ts'
 import { RoundLedger } from './ledger.ts'
 
 /** A closed round with all its rewards at hand, ready to be folded. */
@@ -30,7 +31,10 @@ class Collector {
   readonly #positions = new Map<number, number>()
   #roundDone: number
 
-  constructor(roundDone: number, positions: readonly TopicOffset[]) {
+  readonly #transform: RewardTransform
+
+  constructor(transform: RewardTransform, roundDone: number, positions: readonly TopicOffset[]) {
+    this.#transform = transform
     this.#roundDone = roundDone
     for (const { partition, offsetNext } of positions) this.#positions.set(partition, offsetNext)
   }
@@ -62,7 +66,7 @@ class Collector {
     for (let round = this.#closedInOrder[0]; round !== undefined; round = this.#closedInOrder[0]) {
       const { opened, closed, rewards } = this.#rounds.get(round)!
       if (opened === undefined || closed === undefined || !this.#reached(closed.rewardOffsets)) return
-      const ledger = new RoundLedger(opened)
+      const ledger = new RoundLedger(opened, this.#transform)
       for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
       this.ready.push({ opened, closed, ledger, inputOffsets: closed.rewardOffsets })
       this.#closedInOrder.shift()
@@ -79,15 +83,20 @@ class Collector {
 
 /**
  * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.
+ * @param transform the run's, which decides what a reward may be
  * @param roundDone the last round already folded (from the restored state), -1 for none; its records are passed over
  * @param positions where the reader starts in each partition of the rewards, as the restored state says
  */
 export const collectRounds =
-  (roundDone = -1, positions: readonly TopicOffset[] = []): OperatorFunction<Delivered, CollectedRound> =>
+  (
+    transform: RewardTransform,
+    roundDone = -1,
+    positions: readonly TopicOffset[] = [],
+  ): OperatorFunction<Delivered, CollectedRound> =>
   (records$) =>
     defer(() =>
       records$.pipe(
-        scan((collector, delivered) => collector.add(delivered), new Collector(roundDone, positions)),
+        scan((collector, delivered) => collector.add(delivered), new Collector(transform, roundDone, positions)),
         concatMap((collector) => from(collector.ready)),
       ),
     )

@@ -1,4 +1,6 @@
 import type { Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { RewardTransform } from '../selection/config.ts'
+import { isAcceptable } from '../selection/rewards.ts'
 
 export type Verdict =
   | 'accepted'
@@ -16,7 +18,7 @@ export const refusals: Partial<Record<Verdict, string>> = {
   'unknown-round': 'is for another run or round',
   'unknown-actor': 'names an actor that this round did not ask for',
   'unknown-document': 'names a document that this round did not ask for',
-  'not-finite': 'is not a finite number',
+  'not-finite': 'is not a finite number, or not once it is transformed',
   'wrong-checkpoint': 'was computed at another checkpoint than the round asked for',
 }
 
@@ -43,9 +45,12 @@ export class RoundLedger {
   readonly #run: string
   readonly #round: number
   readonly #checkpointDigest: string | null
+  readonly #transform: RewardTransform
   readonly #entries = new Map<string, Map<bigint, Entry>>()
 
-  constructor(opened: RoundOpened) {
+  /** @param transform what becomes of a reward before it counts: one that would not stay finite is not accepted */
+  constructor(opened: RoundOpened, transform: RewardTransform) {
+    this.#transform = transform
     this.#run = opened.run
     this.#round = opened.round
     this.#checkpointDigest = opened.checkpointDigest
@@ -69,7 +74,7 @@ export class RoundLedger {
     if (entries === undefined) return 'unknown-actor'
     const entry = entries.get(reward.docId)
     if (entry === undefined) return 'unknown-document'
-    if (!Number.isFinite(reward.reward)) return 'not-finite'
+    if (!isAcceptable(this.#transform, reward.reward)) return 'not-finite'
     if (reward.checkpointDigest !== this.#checkpointDigest) return 'wrong-checkpoint'
     if (entry.answer !== undefined && entry.answer.offset <= offset) return 'duplicate'
     if (entry.answer === undefined) this.#answered++

@@ -59,8 +59,8 @@ const actorName = z
   .string()
   .min(1, 'an actor needs a name')
   .refine(
-    (name) => !/^(?:0|[1-9][0-9]*)$/.test(name),
-    'an actor name must not be a number, JSON objects would reorder it',
+    (name) => !/^[0-9]+$/.test(name),
+    'an actor name must not be made of digits alone, JSON objects would reorder it',
   )
 
 const actor = z.strictObject({
@@ -163,7 +163,7 @@ export const selectionConfigShape = {
   repetitionDecay: finite
     .min(0, 'must not be negative')
     .default(0)
-    .describe('d: scores are divided by 1 + d * (how often the trainer has read the document)'),
+    .describe('d: a score sinks by the factor 1 + d * (how often the trainer has read the document)'),
   repeat: z.enum(['allow', 'exclude']).default('allow').describe('exclude: what was read once is not selected again'),
   budget: budget.describe('How much each selection holds'),
 }

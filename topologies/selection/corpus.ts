@@ -28,6 +28,6 @@ export interface Corpus {
    */
   cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut>
 
-  /** The documents of whole groups and of a cut in order of (key(id, orderSeed), id), in chunks. */
+  /** The documents of whole groups and of a cut in order of (orderKey(id, orderSeed), id), in chunks. */
   emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncIterable<BigUint64Array>
 }

@@ -1,11 +1,11 @@
 import type { Corpus, Cut } from './corpus.ts'
+import { drawInPlace, key, sortByKey, undrawInPlace } from './draw.ts'
 import { GroupTable } from './group-table.ts'
 import type { Group } from './groups.ts'
 import { IdIndex } from './id-index.ts'
-import { mixInPlace, sortByKey, unmixInPlace, wordsOf } from './mix.ts'
+import { sortByOrderKey, wordsOf } from './mix.ts'
 import type { Remaining } from './plan.ts'
 import { timesRead } from './reads.ts'
-import { key } from './u64.ts'
 
 /** Ids in a chunk of `emit`: half a megabyte. */
 const chunkIds = 65_536
@@ -105,16 +105,16 @@ export class MemoryCorpus implements Corpus {
   }
 
   async *emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncGenerator<BigUint64Array> {
-    const ids = sortByKey(this.#idsOf(whole, this.#idsOfCut(cut)), orderSeed)
+    const ids = sortByOrderKey(this.#idsOf(whole, this.#idsOfCut(cut)), orderSeed)
     for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
   }
 
   #idsOfCut({ groups, seed, keyLast }: Cut): BigUint64Array {
     if (keyLast === null) return new BigUint64Array(0)
     const ids = this.#idsOf(groups)
-    mixInPlace(ids, seed)
+    drawInPlace(ids, seed)
     const taken = upTo(ids, keyLast)
-    unmixInPlace(taken, seed)
+    undrawInPlace(taken, seed)
     return taken
   }
 

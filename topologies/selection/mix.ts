@@ -1,7 +1,7 @@
 import { endianness } from 'node:os'
 
 /**
- * key(id, seed) over whole columns without a BigInt per document. A column of ids is a BigUint64Array seen also as
+ * orderKey(id, seed) over whole columns without a BigInt per document. A column of ids is a BigUint64Array seen also as
  * uint32 words (low, high, low, high, ...), so numbers carry 32 bits each and nothing is rounded.
  */
 
@@ -26,7 +26,7 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + (middle >>> 16) + (carry >>> 16)) >>> 0
 }
 
-/** Replaces every id of the column by key(id, seed). */
+/** Replaces every id of the column by orderKey(id, seed); by its place where the seed is 0. */
 export function mixInPlace(column: BigUint64Array, seed: bigint): void {
   const words = wordsOf(column)
   const seedLow = Number(seed & 0xffffffffn) | 0
@@ -74,10 +74,10 @@ export function unmixInPlace(column: BigUint64Array, seed: bigint): void {
 }
 
 /**
- * Sorts a column of distinct ids by (key(id, seed), id), in place. As distinct ids have distinct keys, the keys alone are sorted,
+ * Sorts a column of distinct ids by (orderKey(id, seed), id), in place. As distinct ids have distinct keys, the keys alone are sorted,
  * by the engine's own sort of 64-bit integers, and turned back into ids.
  */
-export function sortByKey(column: BigUint64Array, seed: bigint): BigUint64Array {
+export function sortByOrderKey(column: BigUint64Array, seed: bigint): BigUint64Array {
   mixInPlace(column, seed)
   column.sort()
   unmixInPlace(column, seed)

@@ -44,6 +44,14 @@ export function rewardTransform(
   }
 }
 
+/**
+ * Whether a reward is finite and stays so when transformed (SELECTION.md, "Precisions"); one that is not is bad input. Under `standardize` that
+ * depends on the whole round, and what is not finite there ends the run when it is folded.
+ */
+export function isAcceptable(transform: RewardTransform, raw: number): boolean {
+  return Number.isFinite(raw) && (transform.kind !== 'exp' || Number.isFinite(exp(transform.scale * raw)))
+}
+
 /** Mean and population standard deviation in two passes, in the order given. */
 function meanAndDeviation(columns: readonly ArrayLike<number>[]): { mean: number; deviation: number } {
   let count = 0

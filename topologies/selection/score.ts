@@ -19,8 +19,14 @@ export function scoreOf(
   return (labels, reads) => {
     let score = 0
     for (const [a, factor] of factors) score += factor * weights[a]![labels[a]!]!
-    return score / (1 + config.repetitionDecay * reads)
+    return decayed(score, config.repetitionDecay, reads)
   }
+}
+
+/** `repetitionDecay` (SELECTION.md, "Score"): having been read never raises a document's rank, whatever the sign of its score. */
+export function decayed(score: number, repetitionDecay: number, reads: number): number {
+  const c = 1 + repetitionDecay * reads
+  return score >= 0 ? score / c : score * c
 }
 
 /** The actors that take part in the score, by index, and the factor of each (A.4.3). */
@@ -33,4 +39,10 @@ function collaborationFactors(config: SelectionConfig, theta: readonly number[])
     return [[best, theta[best]!]]
   }
   return [[config.actors.findIndex((actor) => `single:${actor.name}` === collaboration), 1]]
+}
+
+/** The weighted sum that `decayed` brings to this score. */
+export function undecayed(score: number, repetitionDecay: number, reads: number): number {
+  const c = 1 + repetitionDecay * reads
+  return score >= 0 ? score * c : score / c
 }

@@ -21,8 +21,8 @@ export function seedOf(seed: string | number | bigint, round: number, purpose: S
   return createHash('sha256').update(`${seed}:${round}:${purpose}`, 'utf8').digest().readBigUInt64LE(0)
 }
 
-/** The random order of documents under a seed: ascending key. Distinct ids have distinct keys, since splitmix64 is a bijection. */
-export function key(documentId: bigint, seed: bigint): bigint {
+/** The order in which a round's selection is emitted: ascending order key. Distinct ids have distinct ones, since splitmix64 is a bijection. */
+export function orderKey(documentId: bigint, seed: bigint): bigint {
   return splitmix64(documentId ^ seed)
 }
 

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
-import { keySql } from '../../corpus/key-sql.ts'
+import { orderKeySql } from '../../corpus/key-sql.ts'
 import { influenceOptions, rewardTasks } from '../../influence/model.ts'
 import { spearman } from '../../labeler/training/metrics.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../../model/influence.ts'
@@ -108,7 +108,7 @@ async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Ch
 
 async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<bigint[]> {
   const rows = await runtime.clickHouse.sql.query<{ doc: string }>(
-    `SELECT doc FROM (SELECT DISTINCT doc FROM documents) ORDER BY ${keySql('doc', 'seed', 'drawn')} LIMIT {count:UInt64}`,
+    `SELECT doc FROM (SELECT DISTINCT doc FROM documents) ORDER BY ${orderKeySql('doc', 'seed', 'drawn')} LIMIT {count:UInt64}`,
     { seed: seedOf(run.selection.seed, 0, 'validate'), count },
   )
   // Of two documents a rank correlation is 1 or -1 whatever the rewards are.

@@ -8,7 +8,9 @@ import { answer, closed, decision, opened, reward } from './records.ts'
 
 /** What comes out, as the round and the rewards that count in it. */
 async function collected(records: readonly Delivered[], roundDone?: number, positions?: readonly TopicOffset[]) {
-  const rounds = await lastValueFrom(from(records).pipe(collectRounds(roundDone, positions), toArray()))
+  const rounds = await lastValueFrom(
+    from(records).pipe(collectRounds({ kind: 'identity' }, roundDone, positions), toArray()),
+  )
   return rounds.map(({ opened: { round }, closed: { rewardOffsets }, ledger, inputOffsets }) => {
     expect(inputOffsets).toEqual(rewardOffsets)
     return [round, ...ledger.accepted(['a'], rewardOffsets)[0]!.rewards]

@@ -15,9 +15,11 @@ const samples = [
   { actor: 'a', subcategory: 1, docIds: [5n] },
 ]
 
+const identity = { kind: 'identity' } as const
+
 describe('the ledger of a round', () => {
   test('counts what is missing, and gives documents ascending, actors in the order asked for', () => {
-    const ledger = new RoundLedger(opened(1, samples))
+    const ledger = new RoundLedger(opened(1, samples), identity)
     expect([ledger.requested, ledger.missing]).toEqual([4, 4])
     ledger.accept(reward(1, 'a', 9n, 0.9), 0, 0)
     ledger.accept(reward(1, 'b', 3n, 0.33), 0, 1)
@@ -32,13 +34,13 @@ describe('the ledger of a round', () => {
 
   test('documents are ordered as 64-bit numbers, not as text', () => {
     const docIds = [2n ** 64n - 1n, 10n, 9n]
-    const ledger = new RoundLedger(opened(1, [{ actor: 'a', subcategory: 0, docIds }]))
+    const ledger = new RoundLedger(opened(1, [{ actor: 'a', subcategory: 0, docIds }]), identity)
     for (const [i, docId] of docIds.entries()) ledger.accept(reward(1, 'a', docId, i), 0, i)
     expect(accepted(ledger, [3], ['a'])[0]!.docIds).toEqual([9n, 10n, 2n ** 64n - 1n])
   })
 
   test('of several answers the one at the lowest offset counts, whichever is read first', () => {
-    const ledger = new RoundLedger(opened(1, samples))
+    const ledger = new RoundLedger(opened(1, samples), identity)
     const verdicts = [
       ledger.accept(reward(1, 'a', 5n, 0.7), 1, 7),
       ledger.accept(reward(1, 'a', 5n, 0.8), 1, 8),
@@ -60,14 +62,22 @@ describe('the ledger of a round', () => {
     ['that is infinite', 'not-finite', { reward: Number.NEGATIVE_INFINITY }],
     ['of another checkpoint', 'wrong-checkpoint', { checkpointDigest: 'step 3' }],
   ])('a reward %s is refused and answers nothing', (_, verdict, changed) => {
-    const ledger = new RoundLedger(opened(1, samples))
+    const ledger = new RoundLedger(opened(1, samples), identity)
     expect(ledger.accept({ ...reward(1, 'a', 9n, 1), ...changed }, 0, 0)).toBe(verdict)
     expect(ledger.missing).toBe(4)
     expect(accepted(ledger, [9]).map(({ docIds }) => docIds)).toEqual([[], []])
   })
 
+  test('a reward that exp(scale * r) makes infinite is refused, one just below it is not', () => {
+    const ledger = new RoundLedger(opened(1, samples), { kind: 'exp', scale: 0.5 })
+    // The largest x whose exp is finite is 709.782712893384.
+    expect(ledger.accept(reward(1, 'a', 9n, 1419.6), 0, 0)).toBe('not-finite')
+    expect(ledger.accept(reward(1, 'a', 9n, 1419.5), 0, 1)).toBe('accepted')
+    expect(ledger.accept(reward(1, 'a', 3n, -1e300), 0, 2)).toBe('accepted')
+  })
+
   test('rewards at or after the limit of their partition are late and do not count', () => {
-    const ledger = new RoundLedger(opened(1, samples))
+    const ledger = new RoundLedger(opened(1, samples), identity)
     ledger.accept(reward(1, 'a', 9n, 0.9), 0, 4)
     ledger.accept(reward(1, 'a', 3n, 0.3), 1, 4)
     ledger.accept(reward(1, 'a', 5n, 0.5), 2, 0)

@@ -127,8 +127,9 @@ describe('a selection configuration', () => {
     [
       'an actor with a number for a name',
       { ...minimal, actors: { 12: actor } },
-      'actors.12: an actor name must not be a number',
+      'actors.12: an actor name must not be made of digits alone',
     ],
+    ['an actor with a number and a leading zero for a name', { ...minimal, actors: { '007': actor } }, 'actors.007'],
     [
       'an actor named __proto__',
       JSON.parse(

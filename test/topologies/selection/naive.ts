@@ -47,12 +47,22 @@ export interface NaiveRound {
 
 const mask = (1n << 64n) - 1n
 
-export function naiveKey(id: bigint, seed: bigint): bigint {
-  let z = ((id ^ seed) + 0x9e3779b97f4a7c15n) & mask
+function splitmix64(x: bigint): bigint {
+  let z = (x + 0x9e3779b97f4a7c15n) & mask
   z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask
   z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask
   return (z ^ (z >> 31n)) & mask
 }
+
+const modulo = (a: bigint, m: bigint) => ((a % m) + m) % m
+
+export function naiveKey(id: bigint, seed: bigint): bigint {
+  const place = splitmix64(id)
+  const b = place / 2n ** 58n
+  return modulo((place % 2n ** 58n) - splitmix64((seed + b) % 2n ** 64n), 2n ** 58n) * 2n ** 6n + b
+}
+
+const naiveOrderKey = (id: bigint, seed: bigint) => splitmix64(id ^ seed)
 
 export function naiveSeed(seed: number | string, round: number, purpose: string): bigint {
   const hash = createHash('sha256').update(`${seed}:${round}:${purpose}`).digest()
@@ -75,9 +85,9 @@ export function naiveExp(x: number): number {
 
 const ascending = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0)
 
-export function byKey<T extends { docId: string }>(documents: T[], seed: bigint): T[] {
+export function byKey<T extends { docId: string }>(documents: T[], seed: bigint, keyOf = naiveKey): T[] {
   return documents
-    .map((document) => ({ document, key: naiveKey(BigInt(document.docId), seed), id: BigInt(document.docId) }))
+    .map((document) => ({ document, key: keyOf(BigInt(document.docId), seed), id: BigInt(document.docId) }))
     .sort((a, b) => ascending(a.key, b.key) || ascending(a.id, b.id))
     .map(({ document }) => document)
 }
@@ -185,7 +195,8 @@ export function naiveRun(
         const best = names.reduce((a, b) => (theta[b]! > theta[a]! ? b : a))
         s = theta[best]! * w(best)
       } else s = w(collaboration.slice('single:'.length))
-      return s / (1 + (config.repetitionDecay ?? 0) * (reads.get(document.docId) ?? 0))
+      const c = 1 + (config.repetitionDecay ?? 0) * (reads.get(document.docId) ?? 0)
+      return s >= 0 ? s / c : s * c
     }
     // 6. Select.
     const seed = naiveSeed(config.seed, round, 'select')
@@ -202,7 +213,7 @@ export function naiveRun(
       tokens += document.tokens
     }
     // 7. Emit.
-    const ids = byKey(taken, naiveSeed(config.seed, round, 'order')).map(({ docId }) => docId)
+    const ids = byKey(taken, naiveSeed(config.seed, round, 'order'), naiveOrderKey).map(({ docId }) => docId)
     const n = ids.length
     const m = positions[round] ?? n
     for (const [i, docId] of ids.entries()) {

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
+import { key } from '../../../topologies/selection/draw.ts'
 import { type Group, histogramDigest } from '../../../topologies/selection/groups.ts'
 import { MemoryCorpus } from '../../../topologies/selection/memory-corpus.ts'
 import { planSelection } from '../../../topologies/selection/plan.ts'
 import { timesRead } from '../../../topologies/selection/reads.ts'
 import { scoreOf } from '../../../topologies/selection/score.ts'
 import { select } from '../../../topologies/selection/select.ts'
-import { compareIds, key, seedOf } from '../../../topologies/selection/u64.ts'
+import { compareIds, seedOf } from '../../../topologies/selection/u64.ts'
 
 const group = (label: number, documents: number, tokens = documents * 10, reads = 0): Group => ({
   labels: [label],
@@ -95,8 +96,10 @@ describe('the score', () => {
     ['competitive', { collaboration: 'competitive' }, 1],
     // w_b alone.
     ['single', { collaboration: 'single:b' }, 3],
-    // -5 / (1 + 0.1 * 10)
-    ['repetition decay', { repetitionDecay: 0.1 }, -2.5],
+    // -5 * (1 + 0.1 * 10): below 0, being read must not raise the rank.
+    ['repetition decay below 0', { repetitionDecay: 0.1 }, -10],
+    // 3 / (1 + 0.1 * 10)
+    ['repetition decay above 0', { repetitionDecay: 0.1, collaboration: 'single:b' }, 1.5],
   ])('%s', (_, options, expected) => {
     expect(scoreOf(config(options), 1, weights, theta)([1, 0], 10)).toBe(expected)
   })

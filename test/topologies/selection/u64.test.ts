@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mixInPlace, sortByKey, unmixInPlace } from '../../../topologies/selection/mix.ts'
-import { compareIds, formatId, key, parseId, seedOf, splitmix64, u64Max } from '../../../topologies/selection/u64.ts'
+import { mixInPlace, sortByOrderKey, unmixInPlace } from '../../../topologies/selection/mix.ts'
+import {
+  compareIds,
+  formatId,
+  orderKey,
+  parseId,
+  seedOf,
+  splitmix64,
+  u64Max,
+} from '../../../topologies/selection/u64.ts'
 
 const u64 = fc.bigInt({ min: 0n, max: u64Max })
 
@@ -18,12 +26,12 @@ describe('random choices', () => {
     expect(seedOf(7, 0, 'sample:topic')).not.toBe(seedOf(7, 0, 'sample:domain'))
   })
 
-  test('keys over columns of words equal the keys of bigints, and are undone to the ids', () => {
+  test('order keys over columns of words equal those of bigints, and are undone to the ids', () => {
     fc.assert(
       fc.property(fc.array(u64), u64, (ids, seed) => {
         const column = BigUint64Array.from(ids)
         mixInPlace(column, seed)
-        expect([...column]).toEqual(ids.map((id) => key(id, seed)))
+        expect([...column]).toEqual(ids.map((id) => orderKey(id, seed)))
         unmixInPlace(column, seed)
         expect([...column]).toEqual(ids)
       }),
@@ -31,11 +39,11 @@ describe('random choices', () => {
     )
   })
 
-  test('sortByKey orders distinct ids by key', () => {
+  test('sortByOrderKey orders distinct ids by order key', () => {
     fc.assert(
       fc.property(fc.uniqueArray(u64, { maxLength: 200 }), u64, (ids, seed) => {
-        const sorted = [...ids].sort((a, b) => compareIds(key(a, seed), key(b, seed)))
-        expect([...sortByKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
+        const sorted = [...ids].sort((a, b) => compareIds(orderKey(a, seed), orderKey(b, seed)))
+        expect([...sortByOrderKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
       }),
     )
   })

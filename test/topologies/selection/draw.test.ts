@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  blocks,
+  drawInPlace,
+  drawStarts,
+  key,
+  place,
+  placeBits,
+  reachIn,
+  sortByKey,
+  undrawInPlace,
+} from '../../../topologies/selection/draw.ts'
+import { compareIds, seedOf, splitmix64, u64Max } from '../../../topologies/selection/u64.ts'
+import { naiveKey } from './naive.ts'
+
+const u64 = fc.bigInt({ min: 0n, max: u64Max })
+const edges = [0n, 1n, u64Max, 2n ** 32n, 2n ** 32n - 1n, 2n ** 58n, 2n ** 58n - 1n, 2n ** 63n]
+
+describe('a draw', () => {
+  test('orders by the keys of SELECTION.md, for ids and seeds across all 64 bits', () => {
+    fc.assert(fc.property(u64, u64, (id, seed) => key(id, seed) === naiveKey(id, seed)))
+    for (const id of edges) for (const seed of edges) expect(key(id, seed)).toBe(naiveKey(id, seed))
+  })
+
+  test('of fixed ids and seeds is what it was', () => {
+    expect(place(0n)).toBe(0xe220a8397b1dcdafn)
+    expect([0n, 1n, u64Max].map((id) => key(id, seedOf(7, 0, 'select')))).toEqual([
+      12207695831434725560n,
+      5202689058057978660n,
+      14790456199903152505n,
+    ])
+  })
+
+  test('over columns of words equals that over bigints, and is undone to the ids', () => {
+    fc.assert(
+      fc.property(fc.array(u64), u64, (ids, seed) => {
+        const column = BigUint64Array.from(ids)
+        drawInPlace(column, seed)
+        expect([...column]).toEqual(ids.map((id) => key(id, seed)))
+        undrawInPlace(column, seed)
+        expect([...column]).toEqual(ids)
+      }),
+      { examples: edges.map((seed) => [edges, seed]), numRuns: 300 },
+    )
+  })
+
+  test('sorts distinct ids by key', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(u64, { maxLength: 200 }), u64, (ids, seed) => {
+        const sorted = [...ids].sort((a, b) => compareIds(key(a, seed), key(b, seed)))
+        expect([...sortByKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
+      }),
+    )
+  })
+
+  test('up to a key is a stretch of places in each block, from its start upwards and round', () => {
+    fc.assert(
+      fc.property(u64, u64, u64, (id, seed, keyLast) => {
+        const at = place(id)
+        const block = Number(at >> placeBits)
+        const distance = BigInt.asUintN(Number(placeBits), at - drawStarts(seed)[block]!)
+        expect(distance < reachIn(block, keyLast)).toBe(key(id, seed) <= keyLast)
+      }),
+      { examples: edges.map((keyLast) => [5n, 7n, keyLast]) },
+    )
+    expect(reachIn(blocks - 1, u64Max)).toBe(2n ** placeBits)
+    expect(reachIn(1, 0n)).toBe(0n)
+  })
+
+  test('takes as much of what another draw took as a simple random sample would', () => {
+    // One stretch in place of 64 fails here: a sample then falls wholly inside or outside of a cut (standard deviation 0.4).
+    const ids = BigUint64Array.from({ length: 20_000 }, (_, i) => splitmix64(BigInt(i)))
+    const cut = new Set(sortByKey(ids.slice(), seedOf(7, 1, 'select')).subarray(0, 4_000))
+    const shares = Array.from({ length: 200 }, (_, round) => {
+      const sample = sortByKey(ids.slice(), seedOf(7, round + 2, 'sample:topic')).subarray(0, 100)
+      return sample.filter((id) => cut.has(id)).length / 100
+    })
+    const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length
+    const deviation = Math.sqrt(shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / shares.length)
+    expect(mean).toBeCloseTo(0.2, 1)
+    expect(deviation).toBeLessThan(0.08)
+  })
+})

@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Run } from '../../../schemas/index.ts'
+import { avroType } from '../../../services/runtime/avro.ts'
+import { checkSelectionVersion, selectionVersion } from '../../../topologies/selection/version.ts'
+
+const firstVersion = join(import.meta.dirname, '../../../schemas/published/Run.v1.avsc')
+
+test('a run recorded before versions were is of version 1, and refused by name', () => {
+  const written = avroType(JSON.parse(readFileSync(firstVersion, 'utf8')))
+  const reader = avroType(Run.avro)
+  const body = written.toBuffer({ run: 'old', config: '{}', replayOf: null })
+  const run = reader.fromBuffer(body, reader.createResolver(written)) as Run
+  expect(run.selectionVersion).toBe(1)
+  expect(() => checkSelectionVersion(run)).toThrow(
+    expect.objectContaining({ code: 'CONFIGURATION', message: expect.stringContaining('run old') }),
+  )
+})
+
+test('a run of the present version is computed on', () => {
+  expect(checkSelectionVersion({ run: 'new', selectionVersion })).toBeUndefined()
+})
