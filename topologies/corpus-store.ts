@@ -1,4 +1,5 @@
-import type { Document, Label, TopicOffset } from '../schemas/index.ts'
+import { type Document, type Label, labelsTopic, type TopicOffset } from '../schemas/index.ts'
+import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
 
 /** A value and where its record stood: what a view "as of" offsets filters by. */
@@ -39,3 +40,7 @@ export interface CorpusStore {
   /** Records that the trainer read documents of a round's selection: ids and how often each. Repeating a round replaces it. */
   addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void>
 }
+
+/** The labels that a run selects by: of each of its actors those of the version that the run names. */
+export const columnsOf = (run: RunConfig): LabelColumn[] =>
+  run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))

@@ -1,14 +1,8 @@
 import type { Command } from 'commander'
-import {
-  type CliContext,
-  clusterCommand,
-  example,
-  type GlobalOptions,
-  json,
-  print,
-} from '../../services/cli/context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../../services/cli/context.ts'
 import { credentialsOf } from '../../services/config/credentials.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
+import { json } from '../../services/runtime/json.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { configOf } from '../connect.ts'

@@ -5,7 +5,6 @@ import {
   clusterCommand,
   example,
   type GlobalOptions,
-  json,
   print,
   widthOf,
 } from '../../services/cli/context.ts'
@@ -14,6 +13,7 @@ import type { Addresses } from '../../services/connections/connections.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
+import { json } from '../../services/runtime/json.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { table } from '../../services/terminal/table.ts'

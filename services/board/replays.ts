@@ -1,6 +1,6 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { listRuns } from '../host/run.ts'
+import { listRuns } from '../runs/registry.ts'
 import { replayRun } from '../runs/replay/changes.ts'
 import type { RoundComparison } from '../runs/replay/compare.ts'
 import { freeReplayName } from '../runs/replay/name.ts'

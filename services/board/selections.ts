@@ -1,9 +1,9 @@
 import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { columnNames } from '../corpus/columns.ts'
-import { columnsOf } from '../host/run.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Of a larger selection the first so many in emission order are looked at. */

@@ -59,16 +59,3 @@ export async function print(stdout: NodeJS.WriteStream, text: string): Promise<v
 
 /** The width that a table has to fit; undefined where it is no terminal, and lines may be of any length. */
 export const widthOf = (stdout: NodeJS.WriteStream): number | undefined => (stdout.isTTY ? stdout.columns : undefined)
-
-/** JSON with 64-bit ids as decimal strings and bytes as base64. */
-export const json = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part === 'bigint') return part.toString()
-    if (part instanceof Uint8Array) return Buffer.from(part).toString('base64')
-    // Buffer.toJSON came first.
-    if (isBufferJson(part)) return Buffer.from(part.data).toString('base64')
-    return part
-  })
-
-const isBufferJson = (part: unknown): part is { type: 'Buffer'; data: number[] } =>
-  typeof part === 'object' && part !== null && 'type' in part && part.type === 'Buffer' && 'data' in part

@@ -7,6 +7,7 @@ import { parseConfigWith } from '../../topologies/selection/config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
 import { labelerConfig } from '../labeler/labeler.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { metricsPortDefault } from '../runtime/metrics/server.ts'
 
 const actorLabels = z.strictObject({
   subcategories: z
@@ -26,9 +27,6 @@ const actors = z
     const names = Object.keys(given)
     return new Set(names.map((name) => name.replaceAll('-', '_'))).size === names.length
   }, 'has two names that differ only in - and _')
-
-/** The port that Prometheus's list of default ports has for OpenTelemetry's exporters, which nobody else here is on. */
-export const metricsPortDefault = 9464
 
 /** The paper's actors: what SlimPajama needs. */
 const defaultLabelers: ActorsInput = {

@@ -3,9 +3,10 @@ import { exitCodes, WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
-import { type IngestCodec, type IngestResult, ingest, type SourceResult } from './ingest.ts'
+import { type IngestCodec, ingest } from './ingest.ts'
 import { metered } from './metered.ts'
 import { createProgress, type Terminal } from './progress.ts'
+import type { IngestResult, SourceResult } from './result.ts'
 import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 
 export interface IngestFlags {

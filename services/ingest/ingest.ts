@@ -4,15 +4,13 @@ import { type Codec, DecodeError } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
-import type { BatchLimits } from './batch.ts'
-import { deadLetterBytesKept } from './batch.ts'
 import { sourceNumberMax } from './document-id.ts'
 import { Stopped, untilAborted } from './input.ts'
-import type { LineLimits } from './lines.ts'
-import type { ParquetLimits } from './parquet/read.ts'
+import { defaultLimits, type IngestLimits } from './limits.ts'
 import { type Plan, planSources } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
 import { readSource } from './read-source.ts'
+import { type IngestResult, type SourceResult, summary } from './result.ts'
 import { findSources, type NameOptions } from './source-files.ts'
 import { createTokenCounter, defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 import { SourceWriter } from './writer.ts'
@@ -21,19 +19,6 @@ import { SourceWriter } from './writer.ts'
 const transactionalId = 'winnow-ingest'
 
 export type IngestCodec = Pick<Codec, 'encode' | 'decodeAs'>
-
-export interface IngestLimits extends BatchLimits, LineLimits, ParquetLimits {}
-
-export const defaultLimits: IngestLimits = {
-  rowsMax: 500,
-  bytesMax: 2 * 1024 * 1024,
-  lineBytesMax: 64 * 1024 * 1024,
-  bytesKept: deadLetterBytesKept,
-  rowGroupBytesMax: 2 ** 30,
-  rowGroupValuesMax: 2 ** 25,
-  rowGroupMemoryMax: 4 * 2 ** 30,
-  rowGroupMsMax: 5 * 60_000,
-}
 
 export interface IngestOptions {
   /** Files, folders and `-` for standard input. */
@@ -51,30 +36,6 @@ export interface IngestOptions {
   readonly limits?: Partial<IngestLimits>
   /** The share of documents that get a trace context; left out: none. */
   readonly traceRatio?: number | undefined
-}
-
-export interface SourceResult {
-  readonly name: string
-  /** Null: stopped before its first row, so it has no number yet. */
-  readonly source: number | null
-  /** `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `stopped`: by the signal. */
-  readonly outcome: 'ingested' | 'already' | 'damaged' | 'stopped'
-  /** Written this time. */
-  readonly documents: number
-  readonly rejected: number
-  /** Of the source in all. */
-  readonly documentsTotal: number
-}
-
-export interface IngestResult {
-  readonly sources: readonly SourceResult[]
-  /** Documents and dead letters written this time. */
-  readonly documents: number
-  readonly rejected: number
-  /** Sources that had been ingested before, and sources that break off. */
-  readonly skipped: number
-  readonly failed: number
-  readonly stopped: boolean
 }
 
 /**
@@ -159,17 +120,4 @@ async function readSources(kafka: Kafka, codec: IngestCodec): Promise<Map<string
     }
   }
   return sources
-}
-
-function summary(sources: readonly SourceResult[]): IngestResult {
-  const sum = (of: (result: SourceResult) => number) => sources.reduce((total, result) => total + of(result), 0)
-  const count = (outcome: SourceResult['outcome']) => sum((result) => (result.outcome === outcome ? 1 : 0))
-  return {
-    sources,
-    documents: sum((result) => result.documents),
-    rejected: sum((result) => result.rejected),
-    skipped: count('already'),
-    failed: count('damaged'),
-    stopped: count('stopped') > 0,
-  }
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { WinnowError } from '../runtime/errors.ts'
+import type { Checkpoint } from './checkpoints/checkpoint.ts'
 import type { ReferenceSummary } from './estimators/estimator.ts'
 import { gradientEstimator } from './estimators/gradient.ts'
 import { probeEstimator } from './estimators/probe.ts'
 import type { Model } from './model.ts'
 import { Recent } from './recent.ts'
 import { documentWindows, type Sequence, type TokenIds } from './sequences.ts'
-import type { Checkpoint, Preconditioner } from './worker/operations.ts'
+import type { Preconditioner } from './worker/operations.ts'
 
 export interface InfluenceOptions {
   /** `gradient`: products of projected gradients; `probe`: the reference loss before minus after one small step. Default: gradient. */

@@ -1,4 +1,3 @@
-import type { Sequence } from './sequences.ts'
 import type { ModelWorker } from './worker/client.ts'
 
 /** Computes results of items on several workers, `perCall` items in a call; results in the order of the items. */
@@ -18,11 +17,4 @@ export async function inParallel<Item, Result>(
   }
   await Promise.all(pool.map(work))
   return results.flat()
-}
-
-/** The weight of all targets of a sequence. */
-export function targetsOf({ mask }: Sequence): number {
-  let sum = 0
-  for (let i = 1; i < mask.length; i++) sum += mask[i]!
-  return sum
 }

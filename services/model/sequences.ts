@@ -45,3 +45,10 @@ export function referenceSequence(
   if (targets === 'continuation') mask.fill(0, 0, Math.max(0, ids.length - continuation.length))
   return { ids, mask }
 }
+
+/** The weight of all targets of a sequence. */
+export function targetsOf({ mask }: Sequence): number {
+  let sum = 0
+  for (let i = 1; i < mask.length; i++) sum += mask[i]!
+  return sum
+}

@@ -1,8 +1,8 @@
 import type { Manifest } from '../../schemas/index.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { columnNames } from '../corpus/columns.ts'
-import { columnsOf } from '../host/run.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
 
 /** How many documents of each subcategory, by actor in configuration order. */

@@ -1,10 +1,10 @@
 import { type Manifest, topics } from '../../schemas/index.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import { type Explanation, explain } from '../../topologies/explain.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readDocument, readsBefore, type StoredDocument } from '../corpus/document.ts'
-import { columnsOf } from '../host/run.ts'
 import { readManifests } from './recorded.ts'
 
 /** Why a document was or was not selected, round by round; undefined where the corpus has no such document. */

@@ -25,8 +25,9 @@ import {
   type Runtime,
 } from '../../services/connections/connections.ts'
 import { portsOf, startLabeler, startLabelSink } from '../../services/host/corpus.ts'
-import { type IngestResult, ingest } from '../../services/ingest/ingest.ts'
+import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
+import type { IngestResult } from '../../services/ingest/result.ts'
 import { labelProgress } from '../../services/runs/label-progress.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'

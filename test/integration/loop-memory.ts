@@ -12,9 +12,9 @@ import {
   topics,
 } from '../../schemas/index.ts'
 import type { Runtime } from '../../services/connections/connections.ts'
-import { columnsOf } from '../../services/host/run.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import { dataflow, type Ports } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'

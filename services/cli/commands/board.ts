@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { boardOptions, boardPort, startBoard } from '../../board/board.ts'
+import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly port?: number

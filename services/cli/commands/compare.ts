@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
-import { runNamed } from '../../host/run.ts'
 import { readManifests, readProgress } from '../../runs/recorded.ts'
+import { runNamed } from '../../runs/registry.ts'
 import { compareRounds } from '../../runs/replay/compare.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { fixed, percent, table } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export const compare = (context: CliContext): Command =>
   clusterCommand('compare', 'two runs side by side, round by round: selections in common, theta, losses at equal steps')

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { type ConfigValue, configOrigins } from '../../config/origins.ts'
+import { json } from '../../runtime/json.ts'
 import { table } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export function config(context: CliContext): Command {
   const command = new Command('config').description('the configuration in force')

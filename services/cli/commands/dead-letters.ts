@@ -3,13 +3,13 @@ import { Command } from 'commander'
 import { type LetterFilter, readDeadLetters, type StoredLetter } from '../../runs/dead-letters/read.ts'
 import { redrive } from '../../runs/dead-letters/redrive.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { table } from '../../terminal/table.ts'
 import {
   type CliContext,
   clusterCommand,
   example,
   type GlobalOptions,
-  json,
   naturalNumber,
   print,
   widthOf,

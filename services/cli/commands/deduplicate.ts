@@ -3,7 +3,8 @@ import { createWriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command.ts'
-import { alwaysJson, type CliContext, example, json, print } from '../context.ts'
+import { json } from '../../runtime/json.ts'
+import { alwaysJson, type CliContext, example, print } from '../context.ts'
 
 function share(text: string): number {
   const value = Number(text)

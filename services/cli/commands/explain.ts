@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
-import { listRuns, runNamed } from '../../host/run.ts'
 import { explainDocument } from '../../runs/explain.ts'
+import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { fixed, table } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly run?: string

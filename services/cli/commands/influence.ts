@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { runNamed } from '../../host/run.ts'
 import { modelResources, openModel } from '../../model/model.ts'
+import { runNamed } from '../../runs/registry.ts'
 import { scatterSvg } from '../../runs/validation/scatter.ts'
 import { type Validation, validate } from '../../runs/validation/validate.ts'
+import { json } from '../../runtime/json.ts'
 import { fixed } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string

@@ -7,7 +7,8 @@ import { parse } from 'yaml'
 import { parseConfigWith } from '../../../topologies/selection/config.ts'
 import { configSchema } from '../../config/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type CliContext, example, json, print } from '../context.ts'
+import { json } from '../../runtime/json.ts'
+import { type CliContext, example, print } from '../context.ts'
 import { type Answers, configurationText, defaultAnswers, questions } from '../init/configuration.ts'
 
 interface Options extends Partial<Answers> {

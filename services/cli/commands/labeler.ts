@@ -10,6 +10,7 @@ import { type FeatureSpec, featureSpec } from '../../labeler/hashed/features.ts'
 import { defaultFeatures } from '../../labeler/train.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import {
   alwaysJson,
@@ -17,7 +18,6 @@ import {
   clusterCommand,
   example,
   type GlobalOptions,
-  json,
   naturalNumber,
   print,
 } from '../context.ts'

@@ -1,15 +1,16 @@
 import type { Command } from 'commander'
 import { readYaml } from '../../config/config.ts'
-import { listRuns, runNamed } from '../../host/run.ts'
+import { listRuns, runNamed } from '../../runs/registry.ts'
 import { replayRun } from '../../runs/replay/changes.ts'
 import type { RoundComparison } from '../../runs/replay/compare.ts'
 import { freeReplayName } from '../../runs/replay/name.ts'
 import { replay as replayRecorded } from '../../runs/replay/replay.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { percent } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string

@@ -2,12 +2,14 @@ import { Command } from 'commander'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { readYaml } from '../../config/config.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
-import { listRuns, runNamed, startInfluence, startRunStations, startTrainer, submitRun } from '../../host/run.ts'
+import { startInfluence, startRunStations, startTrainer } from '../../host/run.ts'
 import { modelResources, openModel } from '../../model/model.ts'
+import { listRuns, runNamed, submitRun } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import type { Service } from '../../runtime/service.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 
 type Connection = Awaited<ReturnType<CliContext['connect']>>
 

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { runNamed } from '../../host/run.ts'
 import { readManifests } from '../../runs/recorded.ts'
+import { runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, naturalNumber, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
 import { parseRunConfig } from '../../../topologies/run-config.ts'
-import { listRuns } from '../../host/run.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
 import { readManifests, readProgress } from '../../runs/recorded.ts'
+import { listRuns } from '../../runs/registry.ts'
+import { json } from '../../runtime/json.ts'
 import { fixed, table } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export const status = (context: CliContext): Command =>
   clusterCommand('status', 'what is in the corpus and where each run is')

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { runTopics, topics } from '../../../schemas/index.ts'
 import { DecodeError } from '../../runtime/codec.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import {
@@ -10,7 +11,6 @@ import {
   clusterCommand,
   example,
   type GlobalOptions,
-  json,
   naturalNumber,
   print,
 } from '../context.ts'

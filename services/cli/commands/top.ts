@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { json } from '../../runtime/json.ts'
 import { showLive } from '../../terminal/live.ts'
 import { whileWaiting } from '../../terminal/progress.ts'
 import { screenOf } from '../../top/screen.ts'
 import { Watch } from '../../top/watch.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 /** Rates are differences: a single picture needs two looks. */
 const betweenLooksMs = 1000

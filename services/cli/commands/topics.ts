@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { topicNamed } from '../../../schemas/index.ts'
+import { json } from '../../runtime/json.ts'
 import { whole } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print, widthOf } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export const topics = (context: CliContext): Command =>
   clusterCommand('topics', 'every topic of winnow: what is in it, by which key, how much, how long it is kept')

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { describe, mermaid } from '../../../topologies/describe.ts'
-import { listRuns, runNamed } from '../../host/run.ts'
+import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, json, print } from '../context.ts'
+import { json } from '../../runtime/json.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 
 export const topology = (context: CliContext): Command =>
   clusterCommand('topology', 'the dataflow of a run: its stations and the topics between them')

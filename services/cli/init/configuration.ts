@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { metricsPortDefault } from '../../config/config.ts'
+import { metricsPortDefault } from '../../runtime/metrics/server.ts'
 
 /** What `winnow init` asks; all as text, as a person types it. */
 export interface Answers {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import type { IngestResult, SourceResult } from '../ingest.ts'
+import type { IngestResult, SourceResult } from '../result.ts'
 import { versionOf, watchFolder } from './folder.ts'
 import { Settling } from './settling.ts'
 

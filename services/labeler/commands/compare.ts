@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { columnNames } from '../../corpus/columns.ts'
 import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { confusionMatrix, spearman } from '../training/metrics.ts'
+import { spearman } from '../../runtime/statistics.ts'
+import { confusionMatrix } from '../training/metrics.ts'
 
 /** How far two labelings of the same documents agree. */
 export interface Comparison {

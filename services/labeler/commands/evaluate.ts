@@ -1,10 +1,11 @@
 import { WinnowError } from '../../runtime/errors.ts'
+import { spearman } from '../../runtime/statistics.ts'
 import { modelFolder } from '../hashed/labeler.ts'
 import { readModel } from '../hashed/model.ts'
 import type { LabelInput } from '../labeler.ts'
 import { labelOfScore } from '../mapping.ts'
 import { type Calibration, calibrateClasses, calibrateScores } from '../training/calibration.ts'
-import { accuracy, confusionMatrix, macroF1, meanSquaredError, spearman } from '../training/metrics.ts'
+import { accuracy, confusionMatrix, macroF1, meanSquaredError } from '../training/metrics.ts'
 import { type Annotation, fieldOf, fileDigest, kindOf, readAnnotations, readRows, truthOf } from '../training/rows.ts'
 import { batchDocuments, type LabelerChoice, openLabeler } from './choice.ts'
 

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
-import type { Checkpoint } from '../worker/operations.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { fitting, refuseStrangers } from './names.ts'
 
 /** Tensors of a checkpoint by the names of the graph's parameters, in memory that threads share. Nothing writes to it. */

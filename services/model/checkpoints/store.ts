@@ -1,7 +1,7 @@
 import type { ModelDescription } from '../description.ts'
 import { Recent } from '../recent.ts'
 import { sizeOf } from '../safetensors.ts'
-import type { Checkpoint } from '../worker/operations.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
 
 interface Kept {

@@ -1,5 +1,5 @@
+import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { Sequence } from '../sequences.ts'
-import type { Checkpoint } from '../worker/operations.ts'
 
 /** What a reference task is at a checkpoint. */
 export interface ReferenceSummary {

@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { ModelDescription } from '../description.ts'
 import { fisherInverse } from '../fisher.ts'
 import { inParallel } from '../pool.ts'
@@ -5,7 +6,7 @@ import { projectedSize } from '../projection.ts'
 import type { Sequence } from '../sequences.ts'
 import { addScaled, dot, norm } from '../vector.ts'
 import type { ModelWorker } from '../worker/client.ts'
-import type { Checkpoint, Preconditioner } from '../worker/operations.ts'
+import type { Preconditioner } from '../worker/operations.ts'
 import type { Estimator } from './estimator.ts'
 
 export interface GradientOptions {

@@ -1,17 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, WinnowError } from '../../runtime/errors.ts'
+import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { CheckpointStore } from '../checkpoints/store.ts'
-import type {
-  Answer,
-  Argument,
-  Checkpoint,
-  FailureParts,
-  OperationName,
-  Request,
-  Response,
-  WorkerOptions,
-} from './operations.ts'
+import type { Answer, Argument, FailureParts, OperationName, Request, Response, WorkerOptions } from './operations.ts'
 import { guardExit, guardMemory, unguardExit } from './run-guard.ts'
 
 interface Pending {

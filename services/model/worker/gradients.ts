@@ -1,5 +1,5 @@
-import { targetsOf } from '../pool.ts'
 import { projectedSize, projections, projectSlopes } from '../projection.ts'
+import { targetsOf } from '../sequences.ts'
 import type { Answer, Argument } from './operations.ts'
 import { type Feeds, floats, type Sessions, type State, tensorsOf } from './sessions.ts'
 import { alike, preconditioned, SlopeComputer } from './slopes.ts'

@@ -1,12 +1,6 @@
+import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { Sequence } from '../sequences.ts'
-
-/** A weights file, or the index of a sharded one, and what it must contain, so that a replaced or half-written file is noticed. */
-export interface Checkpoint {
-  path: string
-  /** SHA-256, hexadecimal; see checkpoints/read.ts. */
-  digest: string
-}
 
 /** `adam`: values count by what they are to Adam, whose second moments are in the checkpoint. */
 export type Preconditioner = 'none' | 'adam'

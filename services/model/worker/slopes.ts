@@ -1,6 +1,6 @@
-import { targetsOf } from '../pool.ts'
 import { sizeOf } from '../safetensors.ts'
 import type { Sequence } from '../sequences.ts'
+import { targetsOf } from '../sequences.ts'
 import { gradientOnly, optimizerFeeds } from './optimizer.ts'
 import { type Feeds, floats, type Sessions, tensorsOf } from './sessions.ts'
 

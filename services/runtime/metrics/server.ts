@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type Config, metricsPortDefault } from '../../config/config.ts'
 import { WinnowError } from '../errors.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -10,16 +9,29 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
+/** The port that Prometheus's list of default ports has for OpenTelemetry's exporters, which nobody else here is on. */
+export const metricsPortDefault = 9464
+
+/** Where metrics are served, and to whom. */
+export interface MetricsAddress {
+  /** 0: any free one. */
+  readonly port?: number | undefined
+  readonly host: string
+  /** What others must send; left out: they are refused, unless `openly` is set. */
+  readonly token?: string | undefined
+  readonly openly: boolean
+}
+
 /** `localhost` too: it is this machine. */
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 
 /**
  * Serves /metrics and /healthz. On loopback to this machine alone; on another address to who brings the token, or, where `openly` is set, to
- * all. Without a port in the configuration it takes the usual one, or a free one where that is taken: several services on one machine.
+ * all. Without a port it takes the usual one, or a free one where that is taken: several services on one machine.
  * @throws WinnowError CONFIGURATION for an address that others reach without a token, or a configured port that is taken
  */
-export async function serveMetrics(metrics: Metrics, config: Config['metrics']): Promise<MetricsServer> {
-  const { host, token, openly } = config
+export async function serveMetrics(metrics: Metrics, address: MetricsAddress): Promise<MetricsServer> {
+  const { host, token, openly } = address
   if (!loopback.test(host) && token === undefined && !openly) {
     throw new WinnowError(
       'CONFIGURATION',
@@ -29,7 +41,7 @@ export async function serveMetrics(metrics: Metrics, config: Config['metrics']):
       },
     )
   }
-  const answer = answerWith(metrics, config)
+  const answer = answerWith(metrics, address)
   const server = createServer((request, response) => {
     answer(request).then(
       ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
@@ -37,7 +49,7 @@ export async function serveMetrics(metrics: Metrics, config: Config['metrics']):
         response.writeHead(500, { 'content-type': 'text/plain' }).end(`${(error as Error).message}\n`),
     )
   })
-  const port = await listen(server, config)
+  const port = await listen(server, address)
   const shown = host.includes(':') ? `[${host}]` : host
   return {
     url: `http://${shown}:${port}/metrics`,
@@ -54,7 +66,7 @@ const text = 'text/plain; charset=utf-8'
 
 function answerWith(
   { registry }: Metrics,
-  { host, token }: Config['metrics'],
+  { host, token }: MetricsAddress,
 ): (request: IncomingMessage) => Promise<Answer> {
   return async ({ url = '', method, headers }) => {
     // A page in somebody's browser could reach a port on this machine by a name of its own.
@@ -76,7 +88,7 @@ function isToken(authorization: string | undefined, token: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted)
 }
 
-async function listen(server: Server, { port, host }: Config['metrics']): Promise<number> {
+async function listen(server: Server, { port, host }: MetricsAddress): Promise<number> {
   try {
     return await listenOn(server, port ?? metricsPortDefault, host)
   } catch (error) {
@@ -94,8 +106,8 @@ function listenOn(server: Server, port: number, host: string): Promise<number> {
     server.once('error', reject)
     server.listen(port, host, () => {
       server.off('error', reject)
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
+      const bound = server.address()
+      resolve(typeof bound === 'object' && bound !== null ? bound.port : port)
     })
   })
 }

@@ -5,8 +5,8 @@ import { demo } from '../../../deploy/demo/command.ts'
 import { dev } from '../../../deploy/dev/command.ts'
 import { doctor } from '../../../deploy/doctor/command.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
-import { json } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
+import { json } from '../../../services/runtime/json.ts'
 import { table } from '../../../services/terminal/table.ts'
 
 /** Help touches nothing of it but standard error. */

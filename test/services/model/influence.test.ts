@@ -1,13 +1,13 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Checkpoint } from '../../../services/model/checkpoints/checkpoint.ts'
 import { createInfluence, type InfluenceOptions } from '../../../services/model/influence.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
 import { projections } from '../../../services/model/projection.ts'
 import { type FloatTensor, readSafetensors, writeSafetensors } from '../../../services/model/safetensors.ts'
 import { documentWindows, type Sequence } from '../../../services/model/sequences.ts'
 import { createTrainer } from '../../../services/model/trainer.ts'
-import type { Checkpoint } from '../../../services/model/worker/operations.ts'
 import { generator, golden, languageText, scaledCheckpoint, spearman, temporaryFolder } from './support.ts'
 
 const context = 64

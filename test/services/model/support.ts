@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Checkpoint } from '../../../services/model/checkpoints/checkpoint.ts'
 import type { Model } from '../../../services/model/model.ts'
 import { type FloatTensor, writeSafetensors } from '../../../services/model/safetensors.ts'
 import { initialWeights } from '../../../services/model/weights.ts'
-import type { Checkpoint } from '../../../services/model/worker/operations.ts'
 import golden from './golden.json' with { type: 'json' }
 
 export { golden }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../../../services/ingest/ingest.ts'
+import { defaultLimits } from '../../../../services/ingest/limits.ts'
 import { lineOf, parsers } from '../../../../services/ingest/parquet/json-line.ts'
 import { parseRow } from '../../../../services/ingest/row.ts'
 

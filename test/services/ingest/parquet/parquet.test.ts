@@ -1,7 +1,7 @@
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { defaultLimits } from '../../../../services/ingest/ingest.ts'
+import { defaultLimits } from '../../../../services/ingest/limits.ts'
 import { parquetReader } from '../../../../services/ingest/parquet/read.ts'
 import { noProgress } from '../../../../services/ingest/progress.ts'
 import { MemoryKafka } from '../memory-kafka.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { confusionMatrix, macroF1, measure, spearman } from '../../../../services/labeler/training/metrics.ts'
+import { confusionMatrix, macroF1, measure } from '../../../../services/labeler/training/metrics.ts'
 
 describe('the metrics', () => {
   it('count a confusion matrix by true class, then guessed class', () => {
@@ -13,12 +13,6 @@ describe('the metrics', () => {
   it('take macro-F1 as the mean over classes that occur', () => {
     // Class 0: 2 * 1 / (2 + 1); class 1: 2 * 1 / (1 + 3); class 2: 0; class 3 does not occur.
     expect(macroF1(confusionMatrix([0, 0, 1, 2], [0, 1, 1, 1], 4))).toBeCloseTo((2 / 3 + 1 / 2 + 0) / 3, 12)
-  })
-
-  it('give equal values their mean rank in the rank correlation', () => {
-    // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: covariance 4.5, variances 4.5 and 5.
-    expect(spearman([1, 2, 2, 3], [10, 20, 30, 40])).toBeCloseTo(4.5 / Math.sqrt(4.5 * 5), 12)
-    expect(spearman([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12)
   })
 
   it('measure the largest score of each row, the first of equals', () => {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Checkpoint } from '../../../../services/model/checkpoints/checkpoint.ts'
 import { readCheckpoint } from '../../../../services/model/checkpoints/read.ts'
 import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
 import type { ModelDescription } from '../../../../services/model/description.ts'
 import { type FloatTensor, writeSafetensors } from '../../../../services/model/safetensors.ts'
-import type { Checkpoint } from '../../../../services/model/worker/operations.ts'
 import { temporaryFolder } from '../support.ts'
 
 const parameters = [

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ModelDescription } from '../../../../services/model/description.ts'
 import { type GradientOptions, gradientEstimator } from '../../../../services/model/estimators/gradient.ts'
-import { targetsOf } from '../../../../services/model/pool.ts'
 import type { Sequence } from '../../../../services/model/sequences.ts'
+import { targetsOf } from '../../../../services/model/sequences.ts'
 import type { ModelWorker } from '../../../../services/model/worker/client.ts'
 import { generator, solved } from '../support.ts'
 

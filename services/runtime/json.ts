@@ -1,0 +1,12 @@
+/** JSON with 64-bit ids as decimal strings and bytes as base64. */
+export const json = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part === 'bigint') return part.toString()
+    if (part instanceof Uint8Array) return Buffer.from(part).toString('base64')
+    // Buffer.toJSON came first.
+    if (isBufferJson(part)) return Buffer.from(part.data).toString('base64')
+    return part
+  })
+
+const isBufferJson = (part: unknown): part is { type: 'Buffer'; data: number[] } =>
+  typeof part === 'object' && part !== null && 'type' in part && part.type === 'Buffer' && 'data' in part
