@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { parseJson } from '../../schemas/index.ts'
 import type { Line } from './lines.ts'
 
 /** Why a row became no document; the stable codes in dead letters. */
@@ -51,20 +52,4 @@ export function parseRow(line: Line): ParsedRow | Rejection {
     // What JSON.parse reads without a stack cannot be written without one.
     return { reason: 'not-json', message: `the row is nested too deep: ${(error as Error).message}` }
   }
-}
-
-/** A number of 16 digits or more may be an id that float64 cannot hold; rows without one take the fast way. */
-const longNumber = /[:,[\s]-?\d{16}/
-
-/** TypeScript 7's library has no type yet for what Node 24 has of JSON source text access. */
-const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown }
-
-/** `JSON.parse`, but an integer beyond 2^53 keeps its digits when it is written again. */
-function parseJson(text: string): unknown {
-  if (!longNumber.test(text)) return JSON.parse(text)
-  const keepDigits = (_key: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source
-      ? rawJSON(context.source)
-      : value
-  return JSON.parse(text, keepDigits)
 }

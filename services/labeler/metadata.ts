@@ -1,6 +1,9 @@
 import { z } from 'zod'
+import { textOfJson } from '../../schemas/index.ts'
+import { fieldAt } from '../../topologies/fields.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { versionOf } from './mapping.ts'
+import { checkRanges, createRangeFinder, rangesConfig, rangesShown } from './ranges.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from './types.ts'
 
 /** SlimPajama's names of its sources. */
@@ -20,30 +23,34 @@ export const metadataConfig = z.strictObject({
     .string()
     .min(1)
     .default('redpajama_set_name')
-    .describe("Where in the row's meta the value is; a dot goes one level down"),
+    .describe(
+      'Where the value is: in the row itself, or else in its meta; a dot goes one level down, also into a string that is JSON',
+    ),
   mapping: z
     .record(z.string(), z.string())
     .optional()
-    .describe('Subcategory for each value. A value that is itself the name of a subcategory needs none'),
+    .describe(
+      'Subcategory for each value, numbers and booleans as text. A value that is itself the name of a subcategory needs none',
+    ),
+  ranges: rangesConfig.optional(),
 })
 export type MetadataConfig = z.infer<typeof metadataConfig>
 
-function valueAt(meta: unknown, path: string[]): unknown {
-  let value = meta
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    value = (value as Record<string, unknown>)[key]
-  }
-  return value
-}
+/** Part of the version: an earlier release looked into `meta` alone where a row had one, and took no number. */
+const rule = 'fields of the row, then of meta; numbers as text'
+
+/** Characters of a value or of a list that a message shows. */
+const charactersShown = 200
 
 /**
- * Labels by a value of the document's metadata. Without a `mapping` it knows SlimPajama's sources, as far as the actor has their subcategories.
- * @throws WinnowError CONFIGURATION if `mapping` names a subcategory that the actor does not have
+ * Labels by a value of the row beside its text. Without a `mapping` it knows SlimPajama's sources, as far as the actor has their subcategories.
+ * The score is 1, or the number itself where a range has given the label.
+ * @throws WinnowError CONFIGURATION if `mapping` or `ranges` name a subcategory that the actor does not have, or ranges overlap
  */
 export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConfig): Labeler {
+  const { path, mapping, ranges = {} } = config
   const indices = new Map(actor.subcategories.map((name, index) => [name, index]))
-  for (const [value, name] of Object.entries(config.mapping ?? {})) {
+  for (const [value, name] of Object.entries(mapping ?? {})) {
     if (indices.has(name)) continue
     throw new WinnowError(
       'CONFIGURATION',
@@ -53,26 +60,53 @@ export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConf
       },
     )
   }
-  for (const [value, name] of Object.entries(config.mapping ?? slimPajama)) {
+  checkRanges(actor, ranges)
+  const rangeOf = createRangeFinder(actor, ranges)
+  for (const [value, name] of Object.entries(mapping ?? slimPajama)) {
     const index = indices.get(name)
     if (index !== undefined) indices.set(value, index)
   }
-  const path = config.path.split('.')
+  // "3.0" in the configuration is the number 3 of a row.
+  const byNumber = new Map(
+    [...indices].map(([value, index]) => [value.trim() === '' ? Number.NaN : Number(value), index]),
+  )
+  byNumber.delete(Number.NaN)
+
+  const known = [...indices.keys()].join(', ').slice(0, 10 * charactersShown)
   const label = (meta: unknown): LabelResult => {
-    const value = valueAt(meta, path)
-    const subcategory = typeof value === 'string' ? indices.get(value) : undefined
-    if (subcategory !== undefined) return { ok: true, subcategory, score: 1 }
-    const shown = value === undefined ? 'missing' : JSON.stringify(value).slice(0, 200)
+    const value = fieldAt(meta, path)
+    const text = textOfJson(value)
+    const named = text === undefined ? undefined : indices.get(text)
+    if (named !== undefined) return { ok: true, subcategory: named, score: 1 }
+    const number = numberOf(text)
+    const equal = typeof value === 'number' ? byNumber.get(value) : undefined
+    if (equal !== undefined) return { ok: true, subcategory: equal, score: 1 }
+    const within = number === undefined ? undefined : rangeOf(number)
+    if (within !== undefined) return { ok: true, subcategory: within, score: number! }
+    const shown = value === undefined ? `missing (the row has: ${namesIn(meta)})` : JSON.stringify(value)
+    const intervals = rangesShown(ranges)
     return {
       ok: false,
       reason: 'unknown-domain',
-      message: `meta.${config.path} is ${shown}. Known values: ${[...indices.keys()].join(', ')}.`,
+      message: `${path} is ${shown.slice(0, charactersShown)}. Known values: ${known}${intervals && `; ranges: ${intervals}`}.`,
     }
   }
   return {
     actor: actor.name,
-    version: versionOf(['metadata', config.path, [...indices]]),
+    version: versionOf(['metadata', rule, path, [...indices], ranges]),
     label: async (inputs) => inputs.map(({ meta }) => label(meta)),
     close: async () => {},
   }
 }
+
+/** Scores stand as numbers, or as strings of one. */
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\s*[-+]?(\d|\.\d)/.test(text)) return undefined
+  const number = Number(text)
+  return Number.isFinite(number) ? number : undefined
+}
+
+const namesIn = (meta: unknown): string =>
+  typeof meta === 'object' && meta !== null && Object.keys(meta).length > 0
+    ? Object.keys(meta).join(', ').slice(0, charactersShown)
+    : 'nothing but its text'

@@ -1,4 +1,4 @@
-/** What a labeler sees of a document. `meta` is the parsed JSON of the row's meta. */
+/** What a labeler sees of a document. `meta` is the row without its text, parsed (`fieldAt` looks into it). */
 export interface LabelInput {
   text: string
   meta: unknown

@@ -1,3 +1,4 @@
+import { withoutNonFinite } from '../../schemas/index.ts'
 import type { RejectionReason } from './reasons.ts'
 
 /** A line as read: the object, or why there is none (with the object as far as it can be told). */
@@ -45,8 +46,4 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** The value of an own key; names such as `constructor` must not be found on the prototype. */
 export function own(object: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
-}
-
-function withoutNonFinite(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) => (token.startsWith('"') ? token : 'null'))
 }

@@ -1,4 +1,4 @@
-import { type Document, Label, labelsTopic } from '../../schemas/index.ts'
+import { type Document, Label, labelsTopic, parseJson } from '../../schemas/index.ts'
 import type { Delivered, Outgoing, Output, Processor } from '../node.ts'
 
 /** What a labeler says of one document; a refusal has a stable reason and goes to dead letters. */
@@ -11,6 +11,7 @@ export interface LabelModel {
   readonly actor: string
   /** Digest of kind, model and mapping: labels of another version are other labels. */
   readonly version: string
+  /** @param inputs `meta`: the row without its text, parsed */
   label(inputs: { text: string; meta: unknown }[]): Promise<LabelResult[]>
 }
 
@@ -25,12 +26,25 @@ export class Labeling implements Processor {
   }
 
   async process(batch: readonly Delivered[]): Promise<void> {
-    if (batch.length === 0) return
-    const documents = batch as readonly Delivered<Document>[]
+    const documents: Delivered<Document>[] = []
+    const inputs: { text: string; meta: unknown }[] = []
+    for (const delivered of batch as readonly Delivered<Document>[]) {
+      const { text, meta, docId } = delivered.value
+      try {
+        inputs.push({ text, meta: parseJson(meta) })
+        documents.push(delivered)
+      } catch (error) {
+        // Ingest writes none of these; another client may.
+        this.#output.reject(
+          delivered,
+          'bad-meta',
+          `document ${docId}: its meta is not JSON: ${(error as Error).message}`,
+        )
+      }
+    }
+    if (documents.length === 0) return
     const { actor, version } = this.#model
-    const results = await this.#model.label(
-      documents.map(({ value: { text, meta } }) => ({ text, meta: metaOf(meta) })),
-    )
+    const results = await this.#model.label(inputs)
     const labels: Outgoing[] = []
     for (const [i, result] of results.entries()) {
       const delivered = documents[i]!
@@ -45,10 +59,4 @@ export class Labeling implements Processor {
     }
     if (labels.length > 0) await this.#output.send(labels)
   }
-}
-
-/** SlimPajama's rows keep everything but the text in `meta`; of a flat row (FineWeb's) the other fields are its meta. */
-function metaOf(row: string): unknown {
-  const fields: unknown = JSON.parse(row)
-  return typeof fields === 'object' && fields !== null && 'meta' in fields ? fields.meta : fields
 }

@@ -89,7 +89,11 @@ const train = (context: CliContext): Command =>
   )
     .option('--field <name>', 'field of the annotations (default: the only one with numbers, or with names)')
     .option('--classes <names>', 'in their order, separated by commas (default: those of the data)', names)
-    .option('--auxiliary-fields <names>', 'fields of meta whose labels help, separated by commas', names)
+    .option(
+      '--auxiliary-fields <names>',
+      'fields of the rows, or of their meta, whose labels help, separated by commas',
+      names,
+    )
     .option('--word-grams <n>', 'words of an n-gram at most: 0, 1 or 2', naturalNumber, defaultFeatures.wordGrams)
     .option(
       '--character-grams <lengths>',

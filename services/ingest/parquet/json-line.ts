@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { ParquetParsers } from 'hyparquet'
+import { parseJson, withoutNonFinite } from '../../../schemas/index.ts'
 import type { Line, LineLimits } from '../lines.ts'
 
 /** Shorter strings are decoded with their page; longer ones stay views of it until their row is made, so that memory holds them once. */
@@ -17,8 +18,8 @@ class JsonColumn {
     const text = ofBytes(this.bytes)
     try {
       if (typeof text !== 'string') return JSON.stringify(text)
-      JSON.parse(text)
-      return text
+      parseJson(text)
+      return withoutNonFinite(text)
     } catch {
       return JSON.stringify(text)
     }

@@ -1,25 +1,21 @@
-import { z } from 'zod'
-import { splitLines } from '../../runtime/lines.ts'
-import type { Labeler, LabelInput } from '../labeler.ts'
+import { type Line, LineSplitter } from '../../ingest/lines.ts'
+import type { Labeler, LabelResult } from '../labeler.ts'
+import { inputOfLine } from '../row.ts'
 import { batchCharacters, batchDocuments, type LabelerChoice, openLabeler, type Write } from './choice.ts'
 
-const labelRow = z.looseObject({ text: z.string(), meta: z.unknown().optional() })
-
 interface Row {
-  line: number
-  /** Undefined for a line that is no row. */
-  input: LabelInput | undefined
+  readonly line: number
+  readonly input: ReturnType<typeof inputOfLine>
 }
 
-const badRow = { ok: false, reason: 'bad-row', message: 'Not a JSON object with a string "text".' } as const
-
 /** What one batch comes to, as JSON lines. */
-async function labelBatch(labeler: Labeler, subcategories: string[], batch: Row[]) {
-  const inputs = batch.flatMap(({ input }) => (input === undefined ? [] : [input]))
+async function labelBatch(labeler: Labeler, subcategories: string[], batch: readonly Row[]) {
+  const inputs = batch.flatMap(({ input }) => ('reason' in input ? [] : [input]))
   const results = (await labeler.label(inputs)).values()
   const out = { labels: '', rejects: '', labelled: 0 }
   for (const { line, input } of batch) {
-    const result = input === undefined ? badRow : results.next().value!
+    const result: LabelResult | { ok: false; reason: string; message: string } =
+      'reason' in input ? { ok: false, ...input } : results.next().value!
     if (result.ok) {
       const { subcategory: index, score } = result
       out.labelled++
@@ -31,25 +27,35 @@ async function labelBatch(labeler: Labeler, subcategories: string[], batch: Row[
   return out
 }
 
-/** Rows of JSON lines in batches, lines counted from 0. */
+/** As ingest has them: a longer line is refused. */
+const lineLimits = { lineBytesMax: 64 * 1024 * 1024, bytesKept: 0 }
+
+/** The rows of JSON lines in batches. */
 async function* batches(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Row[]> {
   let batch: Row[] = []
-  let characters = 0
-  let line = 0
-  for await (const text of splitLines(rows)) {
-    batch.push({ line: line++, input: inputOfRow(text) })
-    characters += text.length
-    if (batch.length < batchDocuments && characters < batchCharacters) continue
+  let bytes = 0
+  for await (const line of linesOf(rows)) {
+    batch.push({ line: line.row, input: inputOfLine(line) })
+    bytes += line.bytes.length
+    if (batch.length < batchDocuments && bytes < batchCharacters) continue
     yield batch
     batch = []
-    characters = 0
+    bytes = 0
   }
   yield batch
 }
 
+async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+  const splitter = new LineSplitter(lineLimits)
+  for await (const chunk of bytes) yield* splitter.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  const last = splitter.end()
+  if (last !== null) yield last
+}
+
 /**
- * Labels JSONL rows `{"text", "meta"}`: writes `{"line", "subcategory", "index", "score"}` in their order, lines counted from 0. A row that cannot
- * be labelled goes to `reject` as `{"line", "reason", "message"}` instead, and the rest goes on. The next batch is read while one is labelled.
+ * Labels rows as ingest reads them: writes `{"line", "subcategory", "index", "score"}` in their order, lines counted from 0, blank ones too. A
+ * row that cannot be labelled, or that ingest would refuse, goes to `reject` as `{"line", "reason", "message"}` instead, and the rest goes on.
+ * The next batch is read while one is labelled.
  */
 export async function labelCommand(
   options: LabelerChoice,
@@ -79,13 +85,4 @@ export async function labelCommand(
     await labeler.close()
   }
   return counts
-}
-
-function inputOfRow(text: string): LabelInput | undefined {
-  try {
-    const parsed = labelRow.safeParse(JSON.parse(text))
-    return parsed.success ? { text: parsed.data.text, meta: parsed.data.meta } : undefined
-  } catch {
-    return undefined
-  }
 }

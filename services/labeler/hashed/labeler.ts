@@ -18,6 +18,9 @@ const shippedPrefix = 'shipped:'
 /** Texts of one message to a thread: large enough that messages cost nothing, small enough that threads share a batch. */
 const textsPerRequest = 256
 
+/** Part of the version of a model that trusts metadata: an earlier release looked into `meta` alone where a row had one. */
+const fieldsBesideMeta = 'fields of the row, then of meta'
+
 /** The folder that a `model` setting names. */
 export function modelFolder(model: string, baseFolder: string): string {
   if (model.startsWith(shippedPrefix))
@@ -44,7 +47,13 @@ export async function createHashedLabeler(
   const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
   return {
     actor: actor.name,
-    version: versionOf(['hashed', digest, actor.subcategories, ...(file.kind === 'regression' ? [clampedScores] : [])]),
+    version: versionOf([
+      'hashed',
+      digest,
+      actor.subcategories,
+      ...(file.kind === 'regression' ? [clampedScores] : []),
+      ...(trusting ? [fieldsBesideMeta] : []),
+    ]),
     label: async (inputs) => {
       const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

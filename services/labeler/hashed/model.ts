@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { fieldAt } from '../../../topologies/fields.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { FeatureExtractor, featureSpec, surfaceCount } from './features.ts'
 
@@ -168,11 +169,10 @@ export function weighEvidence(
   )
 }
 
-/** For each group with `trust` the class that metadata name, -1 where they name none. */
+/** For each group with `trust` the class that a field of the row names, -1 where there is none. */
 export function givenClasses(groups: ModelFile['auxiliary'], meta: unknown): number[] {
-  const fields = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>) : {}
   return groups.map(({ name, classes, trust }) => {
-    const value = trust !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined
+    const value = trust === undefined ? undefined : fieldAt(meta, name)
     return typeof value === 'string' ? classes.indexOf(value) : -1
   })
 }

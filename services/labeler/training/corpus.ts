@@ -1,3 +1,4 @@
+import { fieldAt } from '../../../topologies/fields.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type FeatureExtractor, surfaceCount } from '../hashed/features.ts'
 import { type Annotation, readRows } from './rows.ts'
@@ -35,12 +36,12 @@ class Growing {
   }
 }
 
-function stringAt(meta: unknown, field: string): string | undefined {
-  const value = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)[field] : undefined
+function stringAt(row: unknown, field: string): string | undefined {
+  const value = fieldAt(row, field)
   return typeof value === 'string' ? value : undefined
 }
 
-/** Extracts the features of all documents of a corpus; `auxiliaryFields` are fields of meta. @throws WinnowError BAD_DATA */
+/** Extracts the features of all documents of a corpus; `auxiliaryFields` are fields of the rows. @throws WinnowError BAD_DATA */
 export async function readCorpus(
   files: string[],
   extractor: FeatureExtractor,

@@ -22,6 +22,40 @@ test('integers that float64 cannot hold keep their digits', () => {
   expect(row.meta).toBe('{"id":18446744073709551615,"ids":[-9223372036854775808,7],"x":1.5}')
 })
 
+test.each([
+  ['{"text":"t","meta":{"ppl":NaN}}', '{"meta":{"ppl":null}}'],
+  ['{"text":"t","a":[Infinity,-Infinity, NaN ],"b":1.5}', '{"a":[null,null,null],"b":1.5}'],
+  ['{"text":"t","a":NaN,"id":18446744073709551615}', '{"a":null,"id":18446744073709551615}'],
+  [
+    '{"text":"t","s":"NaN, -Infinity and \\"NaN\\" \\\\","NaN":NaN}',
+    '{"s":"NaN, -Infinity and \\"NaN\\" \\\\","NaN":null}',
+  ],
+  ['{"text":"t","x":1e400,"y":-1e400}', '{"x":null,"y":null}'],
+])('numbers that are none, or beyond float64, are null: %s', (line, meta) => {
+  expect(parse(line)).toEqual({ text: 't', meta })
+})
+
+test('a text keeps the word NaN, and a long one is no burden', () => {
+  const text = 'NaN \\ Infinity '.repeat(500_000)
+  expect((parse(`{"text":${JSON.stringify(text)},"x":NaN}`) as ParsedRow).text).toBe(text)
+})
+
+test.each([
+  '{"text":"t","x":nan}',
+  '{"text":"t","x":NaNs}',
+  '{"text":"t","x":--Infinity}',
+  '{"text":"t","x":NaN',
+  '{"text":"NaN',
+])('what is no JSON apart from such numbers is told as it stands: %s', (line) => {
+  const said = () => JSON.parse(line)
+  expect(said).toThrow()
+  try {
+    said()
+  } catch (error) {
+    expect(parse(line)).toEqual({ reason: 'not-json', message: `the line is not JSON: ${(error as Error).message}` })
+  }
+})
+
 test('a lone surrogate becomes the replacement character, a pair stays', () => {
   expect((parse('{"text":"a\\ud800b \\ud83d\\ude00"}') as ParsedRow).text).toBe('a\ufffdb \u{1f600}')
 })

@@ -181,9 +181,10 @@ describe('labelling rows', () => {
       { line: 0, subcategory: 'Sea', index: 0, score: expect.any(Number) },
       { line: 3, subcategory: 'Code', index: 1, score: expect.any(Number) },
     ])
-    expect(rejects).toEqual(
-      [1, 2].map((line) => ({ line, reason: 'bad-row', message: expect.stringContaining('"text"') })),
-    )
+    expect(rejects).toEqual([
+      { line: 1, reason: 'not-json', message: expect.stringContaining('not JSON') },
+      { line: 2, reason: 'no-text', message: expect.stringContaining("'text'") },
+    ])
     expect(counts).toEqual({ labelled: 2, rejected: 2 })
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '../../../schemas/index.ts'
 import { createLabeler, type LabelerConfigInput, labelerConfig } from '../../../services/labeler/labeler.ts'
 
 const domain = {
@@ -38,17 +39,106 @@ describe('the metadata labeler', () => {
     })
   })
 
-  it.each([[undefined], [null], ['text'], [{}], [{ redpajama_set_name: 3 }], [{ redpajama_set_name: null }], [[]]])(
-    'gives metadata %j no label',
-    async (meta) => {
-      expect(await label(meta)).toMatchObject({ ok: false, reason: 'unknown-domain' })
-    },
-  )
+  it.each([
+    [undefined],
+    [null],
+    ['text'],
+    [{}],
+    [{ redpajama_set_name: 3 }],
+    [{ redpajama_set_name: {} }],
+    [{ redpajama_set_name: null }],
+    [[]],
+  ])('gives metadata %j no label', async (meta) => {
+    expect(await label(meta)).toMatchObject({ ok: false, reason: 'unknown-domain' })
+  })
 
   it('reads a configured path and mapping', async () => {
     const config = { path: 'source.name', mapping: { wiki: 'Wikipedia' } }
     expect(await label({ source: { name: 'wiki' } }, config)).toEqual({ ok: true, subcategory: 6, score: 1 })
     expect(await label({ source: 'wiki' }, config)).toMatchObject({ ok: false })
+  })
+
+  it.each([
+    ['in the row', 'source', { source: 'wiki', id: 1, metadata: {} }],
+    ['beside meta', 'source', { meta: { url: 'x' }, source: 'wiki' }],
+    ['beside a meta that is null', 'source', { meta: null, source: 'wiki' }],
+    ['in meta', 'source', { meta: { source: 'wiki' } }],
+    ['in meta, by its whole path', 'meta.source', { meta: { source: 'wiki' }, source: 'x' }],
+    ['in meta, where the row has null', 'source', { meta: { source: 'wiki' }, source: null }],
+    ['in the row, where meta has another', 'source', { meta: { source: 'x' }, source: 'wiki' }],
+    ['in a meta that is a JSON string', 'source', { meta: '{"source": "wiki"}' }],
+    ['in a meta that is a JSON string, by its whole path', 'meta.source', { meta: '{"source": "wiki", "x": NaN}' }],
+    ['in another JSON string', 'signals.kinds.0', { signals: '{"kinds": ["wiki"]}' }],
+    ['under a name with dots', 'warc.source', { meta: { 'warc.source': 'wiki' } }],
+  ])('finds a value %s', async (_, path, row) => {
+    expect(await label(row, { path, mapping: { wiki: 'Wikipedia' } })).toEqual({ ok: true, subcategory: 6, score: 1 })
+  })
+
+  it('says what the row has where the value is missing', async () => {
+    expect(await label({ meta: 'no JSON', url: 'x' }, { path: 'source' })).toMatchObject({
+      message: expect.stringMatching(/^source is missing \(the row has: meta, url\)/),
+    })
+  })
+
+  it.each([
+    ['3', 3],
+    ['3', '3'],
+    ['3.0', 3],
+    ['2.5', 2.5],
+    ['true', true],
+    ['18446744073709551615', parseJson('[18446744073709551615]')],
+  ])('takes the value %s for %j', async (name, value) => {
+    const actor = { name: 'score', subcategories: ['0', name, 'false'] }
+    const x = Array.isArray(value) ? value[0] : value
+    const [result] = await (await make({ path: 'x' }, actor)).label([{ text: '', meta: { x } }])
+    expect(result).toEqual({ ok: true, subcategory: 1, score: 1 })
+  })
+
+  describe('by ranges', () => {
+    const actor = { name: 'edu', subcategories: ['low', 'high', 'best'] }
+    const ranges = { low: { to: 2.5 }, high: { from: 2.5, to: 4 }, best: { from: 4 } }
+    const score = async (value: unknown, given: unknown = ranges) =>
+      (
+        await (
+          await make({ path: 'score', ranges: given } as Partial<LabelerConfigInput>, actor)
+        ).label([{ text: '', meta: { score: value } }])
+      )[0]
+
+    it.each([
+      [-1, 0],
+      [2.4999, 0],
+      [2.5, 1],
+      ['3.1', 1],
+      [4, 2],
+      [1e9, 2],
+    ])('%j is subcategory %i, with the number as its score', async (value, subcategory) => {
+      expect(await score(value)).toEqual({ ok: true, subcategory, score: Number(value) })
+    })
+
+    it.each([[true], [null], ['high score'], [''], ['Infinity']])('%j is in none', async (value) => {
+      expect(await score(value)).toMatchObject({
+        ok: false,
+        message: expect.stringContaining('low [-∞, 2.5), high [2.5, 4), best [4, ∞)'),
+      })
+    })
+
+    it('a gap gives no label', async () => {
+      expect(await score(2, { low: { to: 2 }, best: { from: 3 } })).toMatchObject({ ok: false })
+    })
+
+    it.each([
+      ['overlap', { low: { to: 3 }, high: { from: 2.5 } }],
+      ['"worst"', { worst: { to: 3 } }],
+    ])('are refused where it says %s', async (word, given) => {
+      await expect(score(1, given)).rejects.toMatchObject({
+        code: 'CONFIGURATION',
+        message: expect.stringContaining(word),
+      })
+    })
+
+    it.each([[{ low: {} }], [{ low: { from: 3, to: 3 } }], [{ low: { above: 3 } }]])('%j is no range', (given) => {
+      expect(labelerConfig.safeParse({ kind: 'metadata', ranges: given }).success).toBe(false)
+    })
   })
 
   it('does not take inherited properties for values', async () => {

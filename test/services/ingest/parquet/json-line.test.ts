@@ -41,6 +41,7 @@ test('a column of JSON stands in the line as it is, and as a string where it is 
   expect(line(parsers.jsonFromBytes(Buffer.from('{"n": 123456789012345678901}')))).toBe(
     '{"value":{"n": 123456789012345678901}}',
   )
+  expect(line(parsers.jsonFromBytes(Buffer.from('{"NaN": NaN}')))).toBe('{"value":{"NaN": null}}')
   expect(line(parsers.jsonFromBytes(Buffer.from('{"n')))).toBe('{"value":"{\\"n"}')
   expect(line(parsers.jsonFromBytes(Buffer.from([0xff])))).toBe('{"value":{"base64":"/w=="}}')
 })
