@@ -17,6 +17,8 @@ export const brokersCanBeStarted = !('missing' in java)
 /** A real broker that clients reach through a proxy alone. */
 export interface TestBroker {
   readonly proxy: FaultProxy
+  /** Where its partitions lie. */
+  readonly logFolder: string
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
   /** Once more on the same data. */
@@ -79,7 +81,7 @@ export async function startBrokers(count: 1 | 3, root = tmpdir()): Promise<TestB
         await child!.ended
       }
       await start()
-      return { proxy, kill, start }
+      return { proxy, logFolder: join(own, 'log'), kill, start }
     }),
   )
   return {

@@ -38,12 +38,13 @@ export const isDefinite = (error: unknown): boolean =>
  * @param doing continues the sentence "Could not ...", for example `write to topic x`
  */
 export function toWinnowError(error: unknown, doing: string, brokers: readonly string[]): WinnowError {
-  if (error instanceof WinnowError) return error
+  const own = [...chain(error)].find((link) => link instanceof WinnowError)
+  if (own !== undefined) return own
   const innermost = [...chain(error)].at(-1)
   const reason = innermost?.message ?? String(error)
   if (hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: the topic does not exist.`, {
-      hint: 'Create the topics first: winnow topics create.',
+      hint: 'A service creates its topics when it starts: start one.',
       cause: error,
     })
   }

@@ -1,0 +1,49 @@
+import { createRequire } from 'node:module'
+import { WinnowError } from '../errors.ts'
+import type { FetchedRecords } from './record-batches.ts'
+
+interface FetchRequest {
+  readonly topics: readonly {
+    topic: string
+    partitions: readonly { partition: number; fetchOffset: string }[]
+  }[]
+}
+
+interface FetchAnswer {
+  readonly responses: readonly {
+    topicName: string
+    partitions: readonly { partition: number; messages: FetchedRecords }[]
+  }[]
+}
+
+interface Broker {
+  fetch(request: FetchRequest): Promise<FetchAnswer>
+}
+
+const { prototype }: { prototype: Broker } = createRequire(import.meta.url)('kafkajs/src/broker/index.js')
+const fetch = prototype.fetch
+
+/**
+ * Every read of kafkajs comes by here. The records before a damaged batch are given out; the fetch that begins at it fails, in whichever
+ * partition it is, and does so every time.
+ */
+prototype.fetch = async function (this: Broker, request: FetchRequest) {
+  const answer = await fetch.call(this, request)
+  for (const { topicName: topic, partitions } of answer.responses) {
+    for (const { partition, messages } of partitions) {
+      const { damage } = messages
+      if (damage === undefined) continue
+      const asked = request.topics.find((one) => one.topic === topic)?.partitions.find((p) => p.partition === partition)
+      const from = BigInt(asked?.fetchOffset ?? 0)
+      if (messages.some(({ offset }) => BigInt(offset) >= from)) continue
+      throw new WinnowError(
+        'BAD_DATA',
+        `${topic}[${partition}]@${damage.offset}: the batch of records that begins here is damaged: ${damage.why}.`,
+        {
+          hint: 'The bytes in the broker\'s log are not those that were written. Does another replica have them whole (kafka-leader-election, kafka-reassign-partitions)? docs/operating.md, "Damaged records".',
+        },
+      )
+    }
+  }
+  return answer
+}

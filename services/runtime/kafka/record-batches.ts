@@ -1,0 +1,88 @@
+import { createRequire } from 'node:module'
+import { crc32c } from '@node-rs/crc32'
+
+/** A record as kafkajs decodes it; what is read of it here. */
+export interface RawRecord {
+  readonly offset: string
+}
+
+/** The first batch of a fetch that cannot be read, and why. */
+export interface Damage {
+  /** Of the batch's first record, as its header says. */
+  readonly offset: string
+  readonly why: string
+}
+
+/** The records before the first damaged batch of a fetch, and that batch. */
+export type FetchedRecords = RawRecord[] & { damage?: Damage }
+
+/** kafkajs's decoder, which reads on from where it is. */
+interface Decoder {
+  readInt32(): number
+  canReadBytes(bytes: number): boolean
+  readBytes(bytes: number): Buffer
+}
+
+const require = createRequire(import.meta.url)
+const KafkajsDecoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder.js')
+const decodeBatch: (
+  decoder: Decoder,
+) => Promise<{ records: RawRecord[] }> = require('kafkajs/src/protocol/recordBatch/v0/decoder.js')
+
+/** Where the header of a batch in Kafka's format 2 has its parts. The checksum is over everything from the attributes on. */
+const header = { length: 8, magic: 16, checksum: 17, attributes: 21, bytes: 61 } as const
+/** Offset and length, which the length does not count. */
+const prefixBytes = 12
+const magicKnown = 2
+
+/**
+ * The records of one partition in a fetch's answer, each batch after its CRC-32C was found right.
+ * A broker sends whole batches, of which the last alone may be cut off (KIP-74).
+ */
+export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
+  const records: FetchedRecords = []
+  for (let at = 0; at + header.magic < bytes.length; ) {
+    const batch = bytes.subarray(at, at + prefixBytes + bytes.readInt32BE(at + header.length))
+    const cutOff = at + prefixBytes + bytes.readInt32BE(at + header.length) > bytes.length
+    if (cutOff && at > 0) break
+    const why = cutOff ? 'it ends before its end' : await decodeInto(records, batch)
+    if (why !== undefined) {
+      records.damage = { offset: String(bytes.readBigInt64BE(at)), why }
+      break
+    }
+    at += batch.length
+  }
+  return records
+}
+
+/** @returns what is wrong with the batch, of which nothing was decoded then */
+async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string | undefined> {
+  if (batch.length < header.bytes) return 'its length is less than that of a header'
+  const magic = batch.readInt8(header.magic)
+  if (magic !== magicKnown) return `it is in format ${magic} of Kafka's records, not in ${magicKnown}`
+  const stored = batch.readUInt32BE(header.checksum)
+  const computed = crc32c(batch.subarray(header.attributes))
+  if (stored !== computed) return `its checksum is ${hex(computed)}, not ${hex(stored)} as its header says`
+  try {
+    // Not spread into push: a batch may have more records than a call may have arguments.
+    for (const record of (await decodeBatch(new KafkajsDecoder(batch))).records) records.push(record)
+    return undefined
+  } catch (error) {
+    return `it cannot be unpacked (${(error as Error).message})`
+  }
+}
+
+const hex = (checksum: number): string => `0x${checksum.toString(16).padStart(8, '0')}`
+
+/** Stands in for kafkajs 2.2.4's decoding of all answers since format 2, which looks at no checksum. */
+async function decodeMessages(decoder: Decoder): Promise<FetchedRecords> {
+  const length = decoder.readInt32()
+  return length <= 0 || !decoder.canReadBytes(length) ? [] : await decodeBatches(decoder.readBytes(length))
+}
+
+const path = require.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js')
+// Loaded by kafkajs when the first answer comes, so that what stands here is what it takes.
+if (require.cache[path] !== undefined)
+  throw new TypeError('kafkajs has read records before their checksums were looked at')
+require(path)
+require.cache[path]!.exports = decodeMessages

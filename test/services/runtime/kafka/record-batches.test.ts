@@ -1,0 +1,79 @@
+import { createRequire } from 'node:module'
+import { expect, test } from 'vitest'
+import '../../../../services/runtime/kafka/compression.ts'
+import { decodeBatches } from '../../../../services/runtime/kafka/record-batches.ts'
+
+interface Encoded {
+  readonly buffer: Buffer
+}
+const require = createRequire(import.meta.url)
+const RecordBatch: (batch: object) => Promise<Encoded> =
+  require('kafkajs/src/protocol/recordBatch/v0/index.js').RecordBatch
+const Record: (record: object) => object = require('kafkajs/src/protocol/recordBatch/record/v0/index.js')
+
+async function batch(firstOffset: number, texts: readonly string[], compression = 0): Promise<Buffer> {
+  const records = texts.map((value, offsetDelta) =>
+    Record({ key: null, value, headers: {}, offsetDelta, timestampDelta: 0 }),
+  )
+  const { buffer } = await RecordBatch({ firstOffset, records, compression, lastOffsetDelta: texts.length - 1 })
+  return buffer
+}
+
+const offsets = (records: readonly { offset: string }[]) => records.map(({ offset }) => offset)
+const textOf = (record: unknown) => (record as { value: Buffer }).value.toString()
+
+test('batches are decoded one after the other, plain and packed, and the last may be cut off', async () => {
+  const [first, second] = [await batch(0, ['a', 'b']), await batch(2, ['c', 'd', 'e'], 1)]
+  const bytes = Buffer.concat([first, second])
+  const records = await decodeBatches(bytes)
+  expect(records.map(textOf)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  expect(offsets(records)).toEqual(['0', '1', '2', '3', '4'])
+  expect(records.damage).toBeUndefined()
+  for (let end = first.length; end < bytes.length; end++) {
+    const part = await decodeBatches(bytes.subarray(0, end))
+    expect(part.map(textOf)).toEqual(['a', 'b'])
+    expect(part.damage).toBeUndefined()
+  }
+})
+
+test('a byte that changed anywhere after the checksum, or in it, is noticed, and nothing of its batch is given out', async () => {
+  for (const compression of [0, 1]) {
+    const good = await batch(0, ['a', 'b'])
+    const bad = await batch(2, ['some text of a document'], compression)
+    for (let at = 16; at < bad.length; at++) {
+      const changed = Buffer.from(bad)
+      changed[at]! ^= 1
+      const records = await decodeBatches(Buffer.concat([good, changed, await batch(3, ['after it'])]))
+      expect(records.map(textOf), `byte ${at}`).toEqual(['a', 'b'])
+      expect(records.damage?.offset).toBe('2')
+    }
+  }
+})
+
+test('lengths that cannot be are damage, not a batch that is still to come', async () => {
+  for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
+    const bytes = await batch(7, ['a'])
+    bytes.writeInt32BE(length, 8)
+    expect((await decodeBatches(bytes)).damage, `${length}`).toMatchObject({ offset: '7' })
+  }
+})
+
+test('a batch whose checksum is right and whose packed records are not says so', async () => {
+  const bytes = await batch(5, ['a'])
+  const { crc32c } = await import('@node-rs/crc32')
+  bytes.writeInt16BE(4, 21)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17)
+  const { damage } = await decodeBatches(bytes)
+  expect(damage?.offset).toBe('5')
+  expect(damage?.why).toContain('cannot be unpacked')
+})
+
+test('a batch of a hundred and fifty thousand records is decoded', async () => {
+  const records = await decodeBatches(
+    await batch(
+      0,
+      Array.from({ length: 150_000 }, () => ''),
+    ),
+  )
+  expect(records).toHaveLength(150_000)
+}, 60_000)
