@@ -45,7 +45,9 @@ function uses(codec: Codec): () => number {
   return () => count
 }
 
-test.each(Object.keys(codecs) as Codec[])('records that are packed by %s are read and consumed', async (codec) => {
+const names = Object.keys(codecs) as Codec[]
+
+test.each(names)('records that are packed by %s are read and consumed', async (codec) => {
   const kafka = connect()
   const topic = await packedTopic(kafka, codec)
   const used = uses(codec)
