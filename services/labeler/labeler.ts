@@ -34,7 +34,7 @@ export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig,
     case 'onnx':
       return await createOnnxLabeler(actor, config, baseFolder)
     case 'rules':
-      return createRulesLabeler(actor, config)
+      return await createRulesLabeler(actor, config)
     case 'language':
       return await createLanguageLabeler(actor, config)
   }

@@ -25,7 +25,7 @@ export type LanguageConfig = z.infer<typeof languageConfig>
 /** Subcategory for languages that the actor does not tell apart, and for texts of which none can be told. */
 const other = 'other'
 /** Part of the version: another release of the library may say another language. */
-const library = 'eld 2.1.0 medium'
+export const library = 'eld 2.1.0 medium'
 
 /**
  * Labels a document by its language; the score is how much the library is in favour of it, from 0 to 1.

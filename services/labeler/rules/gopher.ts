@@ -1,8 +1,11 @@
 import { key53 } from '../../../topologies/hash.ts'
 
+import { wordsOf } from './words.ts'
+
 /**
  * Rules of Gopher (Rae et al. 2021, tables A1 and A2) with the thresholds printed there, as datatrove's gopher_quality_filter and
- * gopher_repetition_filter apply them. What is a word: letters, marks, digits and apostrophes; symbols are not counted as words.
+ * gopher_repetition_filter apply them. They were made for English web pages. Here the length of words and the stop words are asked of English
+ * prose alone, and a text without spaces between its words, which a dictionary cuts and which has no articles, needs 40 words instead of 50.
  */
 
 /** A rule that a text breaks, by a stable name, and the value that breaks it. */
@@ -13,7 +16,6 @@ export interface Breach {
 
 export const passed = 'passed'
 
-const wordPattern = /[\p{L}\p{M}\p{N}']+/gu
 const stopWords = new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])
 
 /** Share of characters in the most frequent n-gram of words that may be reached, by n. */
@@ -37,12 +39,17 @@ interface Rule {
   readonly measure: (text: Text) => number
   readonly min?: number
   readonly max?: number
+  /** Where it differs for text without spaces between words. */
+  readonly unspacedMin?: number
+  /** Only English prose is asked. */
+  readonly english?: true
 }
 
 /** What several rules look at. */
 interface Text {
   readonly characters: number
   readonly words: readonly string[]
+  readonly unspaced: boolean
   /** The words as numbers, equal ones alike. */
   readonly numbers: Int32Array
   /** Length of all words before each, and of all of them. */
@@ -76,8 +83,9 @@ function gramAt({ numbers }: Text, first: number, n: number): number {
   return key53(high, low)
 }
 
-/** Length of the `n` words from `first` on with a space between them. */
-const gramLength = ({ ends }: Text, first: number, n: number): number => ends[first + n]! - ends[first]! + n - 1
+/** Length of the `n` words from `first` on, with the spaces between them where there are any. */
+const gramLength = ({ ends, unspaced }: Text, first: number, n: number): number =>
+  ends[first + n]! - ends[first]! + (unspaced ? 0 : n - 1)
 
 function topGramShare(text: Text, n: number): number {
   const counts = new Map<number, number>()
@@ -127,10 +135,10 @@ function numbered(words: readonly string[]): Pick<Text, 'numbers' | 'ends'> {
 
 /** In the order in which they are asked: cheap ones first; the first that is broken is the verdict. */
 const rules: readonly Rule[] = [
-  { name: 'too-few-words', measure: ({ words }) => words.length, min: 50 },
+  { name: 'too-few-words', measure: ({ words }) => words.length, min: 50, unspacedMin: 40 },
   { name: 'too-many-words', measure: ({ words }) => words.length, max: 100_000 },
-  { name: 'short-words', measure: ({ words }) => share(lengthOf(words), words.length), min: 3 },
-  { name: 'long-words', measure: ({ words }) => share(lengthOf(words), words.length), max: 10 },
+  { name: 'short-words', measure: ({ words }) => share(lengthOf(words), words.length), min: 3, english: true },
+  { name: 'long-words', measure: ({ words }) => share(lengthOf(words), words.length), max: 10, english: true },
   { name: 'hashes', measure: ({ whole, words }) => share(count(whole, /#/g), words.length), max: 0.1 },
   { name: 'ellipses', measure: ({ whole, words }) => share(count(whole, /\.\.\.|…/g), words.length), max: 0.1 },
   {
@@ -152,6 +160,7 @@ const rules: readonly Rule[] = [
     name: 'few-stop-words',
     measure: ({ words }) => new Set(words.map((word) => word.toLowerCase()).filter((word) => stopWords.has(word))).size,
     min: 2,
+    english: true,
   },
   { name: 'duplicate-lines', measure: ({ lines }) => share(duplicates(lines).length, lines.length), max: 0.3 },
   {
@@ -184,20 +193,32 @@ const rules: readonly Rule[] = [
 /** Names of all rules, in their order. */
 export const ruleNames: readonly string[] = rules.map(({ name }) => name)
 
-/** The first rule that a text breaks; undefined where it passes all. */
-export function firstBreach(whole: string): Breach | undefined {
-  const words = whole.match(wordPattern) ?? []
+/**
+ * The first rule that a text breaks; undefined where it passes all.
+ * @param isEnglish whether the text is English prose; asked once at most, and only where it matters
+ */
+export function firstBreach(whole: string, isEnglish: (text: string) => boolean): Breach | undefined {
+  const { words, unspaced } = wordsOf(whole)
   const text: Text = {
     whole,
     characters: whole.length,
     words,
+    unspaced,
     ...numbered(words),
     lines: whole.split(/\n+/).filter((line) => line.trim() !== ''),
     paragraphs: whole.split(/\n{2,}/).filter((paragraph) => paragraph.trim() !== ''),
   }
-  for (const { name, measure, min, max } of rules) {
-    const value = measure(text)
-    if ((min !== undefined && value < min) || (max !== undefined && value > max)) return { rule: name, value }
+  let english: boolean | undefined
+  for (const rule of rules) {
+    const value = rule.measure(text)
+    const min = unspaced ? (rule.unspacedMin ?? rule.min) : rule.min
+    const broken = (min !== undefined && value < min) || (rule.max !== undefined && value > rule.max)
+    if (!broken) continue
+    if (rule.english) {
+      english ??= isEnglish(whole)
+      if (!english) continue
+    }
+    return { rule: rule.name, value }
   }
   return undefined
 }

@@ -1,13 +1,18 @@
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
+import { library } from '../language.ts'
 import { versionOf } from '../mapping.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
+import { type DetectLanguage, isEnglishProse } from './english.ts'
 import { firstBreach, passed, ruleNames } from './gopher.ts'
+import { segmentation } from './words.ts'
 
 export const rulesConfig = z.strictObject({
   kind: z
     .literal('rules')
-    .describe("By Gopher's rules of quality and repetition: passed, or the first rule that a text breaks"),
+    .describe(
+      "By Gopher's rules of quality and repetition: passed, or the first rule that a text breaks. Stop words and the length of words are asked of English prose alone, not of other languages and of source code",
+    ),
   verdict: z
     .enum(['label', 'exclude'])
     .default('label')
@@ -31,7 +36,7 @@ const failed = 'failed'
  * The score is 1 for `passed`, else the measured value that breaks the rule.
  * @throws WinnowError CONFIGURATION for subcategories that leave a verdict without a place, or that no rule has
  */
-export function createRulesLabeler(actor: ActorOfLabels, config: RulesConfig): Labeler {
+export async function createRulesLabeler(actor: ActorOfLabels, config: RulesConfig): Promise<Labeler> {
   const known = [passed, failed, ...ruleNames]
   const strange = actor.subcategories.filter((name) => !known.includes(name))
   const indexOf = (name: string) => actor.subcategories.indexOf(name)
@@ -44,8 +49,10 @@ export function createRulesLabeler(actor: ActorOfLabels, config: RulesConfig): L
       { hint: `Give ${passed} and, with verdict label, ${failed} or every rule: ${ruleNames.join(', ')}.` },
     )
   }
+  const detect = await languageDetector()
+  const isEnglish = (text: string) => isEnglishProse(text, detect)
   const label = (text: string): LabelResult => {
-    const breach = firstBreach(text.slice(0, config.characters))
+    const breach = firstBreach(text.slice(0, config.characters), isEnglish)
     if (breach === undefined) return { ok: true, subcategory: indexOf(passed), score: 1 }
     const { rule, value } = breach
     if (config.verdict === 'exclude')
@@ -55,8 +62,16 @@ export function createRulesLabeler(actor: ActorOfLabels, config: RulesConfig): L
   }
   return {
     actor: actor.name,
-    version: versionOf(['rules', 1, config.verdict, config.characters, actor.subcategories]),
+    version: versionOf(['rules', 2, library, segmentation, config.verdict, config.characters, actor.subcategories]),
     label: async (inputs) => inputs.map(({ text }) => label(text)),
     close: async () => {},
+  }
+}
+
+async function languageDetector(): Promise<DetectLanguage> {
+  const { eld } = await import('eld/medium')
+  return (text) => {
+    const found = eld.detect(text.toWellFormed())
+    return { language: found.language, reliable: found.isReliable() }
   }
 }

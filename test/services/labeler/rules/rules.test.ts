@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createLabeler, type LabelerConfigInput, labelerConfig } from '../../../../services/labeler/labeler.ts'
 import { firstBreach, ruleNames } from '../../../../services/labeler/rules/gopher.ts'
+import { wordsOf } from '../../../../services/labeler/rules/words.ts'
+import { prose } from './prose.ts'
 
 /** 200 different words with enough stop words: passes every rule. */
 const good = Array.from(
@@ -9,11 +11,12 @@ const good = Array.from(
     `The ${'abcdefghij'[i]}alpha and beta${i}x of gamma${i} have delta${i} that epsilon${i} with zeta${i} to eta${i} theta${i} iota${i} kappa${i}.`,
 ).join('\n')
 const words = (count: number, word: (i: number) => string) => Array.from({ length: count }, (_, i) => word(i)).join(' ')
+const english = () => true
 const letters = (i: number) => [...`${1000 + i}`].map((digit) => 'abcdefghij'[Number(digit)]).join('')
 
 describe("Gopher's rules", () => {
   it('pass plain prose', () => {
-    expect(firstBreach(good)).toBeUndefined()
+    expect(firstBreach(good, english)).toBeUndefined()
   })
 
   it.each([
@@ -33,13 +36,41 @@ describe("Gopher's rules", () => {
     ['repeated-5-grams', `${good}\n${good.split('\n').slice(0, 3).join(' ')}`],
   ])('find %s', (rule, text) => {
     expect(ruleNames).toContain(rule)
-    expect(firstBreach(text)?.rule).toBe(rule)
+    expect(firstBreach(text, english)?.rule).toBe(rule)
   })
 })
 
 const inputs = (texts: string[]) => texts.map((text) => ({ text, meta: {} }))
 const labeler = (config: LabelerConfigInput, subcategories: string[]) =>
   createLabeler({ name: 'gate', subcategories }, labelerConfig.parse(config), '/')
+
+describe("Gopher's rules in other languages", () => {
+  it.each(Object.entries(prose))('pass good %s', async (_, text) => {
+    const made = await labeler({ kind: 'rules', verdict: 'exclude' }, ['passed'])
+    expect(await made.label(inputs([text]))).toEqual([{ ok: true, subcategory: 0, score: 1 }])
+  })
+
+  it.each([
+    ['too-few-words', prose.Chinese.slice(0, 40)],
+    ['repeated-5-grams', `${prose.Chinese}${prose.Chinese.slice(0, 70)}`],
+    ['top-2-gram', `${prose.Chinese}${'点击这里'.repeat(20)}`],
+    ['duplicate-lines', `Home | About\n${'Login | Cart\n'.repeat(3)}${prose.Chinese}`],
+    ['few-stop-words', words(100, (i) => `casino${letters(i)}`)],
+    ['short-words', words(100, (i) => 'ab'[i % 2]!)],
+  ])('find %s where it is', async (rule, text) => {
+    const made = await labeler({ kind: 'rules', verdict: 'exclude' }, ['passed'])
+    expect(await made.label(inputs([text]))).toMatchObject([{ ok: false, reason: `rule-${rule}` }])
+  })
+
+  it('count words of text without spaces by a dictionary', () => {
+    expect(wordsOf('人们在这里建造房屋，GPU 开垦土地。')).toEqual({
+      words: ['人们', '在', '这里', '建造', '房屋', 'GPU', '开垦', '土地'],
+      unspaced: true,
+    })
+    expect(wordsOf("It isn't 漢字 alone")).toMatchObject({ unspaced: false })
+    expect(wordsOf('这座城市'.repeat(20_000)).words.length).toBeGreaterThan(20_000)
+  })
+})
 
 const bad = ['', '\ud800 \udc00', '\u0000\u0001\uffff'.repeat(1000), 'x'.repeat(100_000), 'word '.repeat(2_000_000)]
 

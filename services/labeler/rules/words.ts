@@ -1,0 +1,43 @@
+/** The words of a text, in its order. */
+export interface Words {
+  readonly words: readonly string[]
+  /** Most of them come from writing that puts no spaces between words. */
+  readonly unspaced: boolean
+}
+
+/** Letters, marks, digits and apostrophes; symbols are not counted as words. */
+const wordPattern = /[\p{L}\p{M}\p{N}']+/gu
+
+/** Scripts without spaces between words, of which the runtime's segmenter has dictionaries. */
+const unspacedScript =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+
+/** The dictionary goes by the script, not by this locale. */
+const segmenter = new Intl.Segmenter('und', { granularity: 'word' })
+
+/** The segmenter's time grows faster than its text, and a run of letters may be as long as the document. */
+const segmentedCharacters = 1000
+
+/** Words by what stands between them, and by the runtime's dictionaries where nothing does. */
+export function wordsOf(text: string): Words {
+  const found = text.match(wordPattern) ?? []
+  if (!unspacedScript.test(text)) return { words: found, unspaced: false }
+  const words: string[] = []
+  let segmented = 0
+  for (const run of found) {
+    if (!unspacedScript.test(run)) {
+      words.push(run)
+      continue
+    }
+    const before = words.length
+    for (let from = 0; from < run.length; from += segmentedCharacters) {
+      const piece = run.slice(from, from + segmentedCharacters)
+      for (const { segment } of segmenter.segment(piece)) words.push(segment)
+    }
+    segmented += words.length - before
+  }
+  return { words, unspaced: segmented > words.length / 2 }
+}
+
+/** What a segmenter says depends on its dictionaries: part of the version of labels that it decides. */
+export const segmentation = `ICU ${process.versions.icu}`
