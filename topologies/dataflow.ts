@@ -15,13 +15,13 @@ export interface RunningStation extends Processor {
   /** Where to start reading an input; undefined: where the group's committed offset says. */
   startOffset?(topic: string, partition: number): number
   /** Of a station that shares its group's offsets: up to where its state says that everything is done. Reading never begins after that. */
-  doneBefore?(topic: string, partition: number): Promise<number>
+  floorOffset?(topic: string, partition: number): Promise<number>
   start?(): Promise<void>
   /** Called now and then: for what time brings about. */
   tick?(): Promise<void>
 }
 
-/** What a station needs of the outside. Each one uses its own. */
+/** What stations need of the outside. Each one uses its own. */
 export interface Ports {
   readonly store: CorpusStore
   readonly labelModel: (actor: string) => LabelModel
@@ -29,73 +29,106 @@ export interface Ports {
   readonly console: Omit<ConsolePorts, 'store' | 'output'>
 }
 
-/** A station: what describe() shows, and how it is built. Drivers differ in ports and output alone. */
-export interface Station extends StationNode {
+/** A station: what describe() shows, and how it is built from its ports. Drivers differ in ports and output alone. */
+export type Station<P = Ports> = StationNode & {
   /** Topics read to their end before it starts. */
   readonly restoreFrom: readonly string[]
-  build(ports: Ports, output: Output): RunningStation
+  /** One instance at a time: all it writes is in transactions, and a newer instance fences an older one. */
+  readonly exclusive?: boolean
+  /** How often `tick` is called. */
+  readonly tickMs?: number
+  readonly build: (ports: P, output: Output) => RunningStation
 }
+
+type Uses<K extends keyof Ports> = Station<Pick<Ports, K>>
+
+/** Labels every document for one actor. */
+export const labelerStation = (actor: string): Uses<'labelModel'> => ({
+  kind: 'labeler',
+  actor,
+  name: `labeler ${actor}`,
+  purpose: `labels every document for actor ${actor}`,
+  reads: [topics.documents.name],
+  writes: [labelsTopic(actor).name, topics.deadLetters.name],
+  restoreFrom: [],
+  build: ({ labelModel }, output) => new Labeling(labelModel(actor), output),
+})
+
+/** Joins documents and the labels of these actors. */
+export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
+  kind: 'label-sink',
+  name: 'label sink',
+  purpose: 'keeps one row a document, its cell',
+  reads: [topics.documents.name, ...actors.map((actor) => labelsTopic(actor).name)],
+  writes: [topics.deadLetters.name],
+  state: 'ClickHouse: documents, corpus, sink_offsets',
+  restoreFrom: [],
+  build: ({ store }, output) => new LabelSink(store, output),
+})
 
 /** The stations of the corpus, shared by all runs: one labeler an actor, and the label sink. */
-export function corpusStations(actors: readonly string[]): Station[] {
-  const labels = actors.map((actor) => labelsTopic(actor).name)
-  return [
-    ...actors.map(
-      (actor): Station => ({
-        name: `labeler ${actor}`,
-        purpose: `labels every document for actor ${actor}`,
-        reads: [topics.documents.name],
-        writes: [labelsTopic(actor).name, topics.deadLetters.name],
-        restoreFrom: [],
-        build: ({ labelModel }, output) => new Labeling(labelModel(actor), output),
-      }),
-    ),
-    {
-      name: 'label sink',
-      purpose: 'keeps one row a document, its cell',
-      reads: [topics.documents.name, ...labels],
-      writes: [topics.deadLetters.name],
-      state: 'ClickHouse: documents, corpus, sink_offsets',
-      restoreFrom: [],
-      build: ({ store }, output) => new LabelSink(store, output),
-    },
-  ]
+export const corpusStations = (actors: readonly string[]): Uses<'store' | 'labelModel'>[] => [
+  ...actors.map(labelerStation),
+  labelSinkStation(actors),
+]
+
+/** Answers a run's requests for rewards. */
+export function influenceStation(run: RunConfig): Uses<'influence'> {
+  const { rewardRequests, rewards } = runTopics(run.name)
+  return {
+    kind: 'influence',
+    name: 'influence',
+    purpose: 'computes what training on a document would do now (Eq. 3)',
+    reads: [rewardRequests.name],
+    writes: [rewards.name, topics.deadLetters.name],
+    restoreFrom: [],
+    build: ({ influence }, output) => new Influence(influence, output),
+  }
 }
 
-/** The stations of one run: influence workers, one actor processor an actor, and the console. The trainer is outside: it is the user's. */
-export function runStations(run: RunConfig): Station[] {
-  const { progress, rewardRequests, rewards, actorState, consoleState, selections } = runTopics(run.name)
-  return [
-    {
-      name: 'influence',
-      purpose: 'computes what training on a document would do now (Eq. 3)',
-      reads: [rewardRequests.name],
-      writes: [rewards.name, topics.deadLetters.name],
-      restoreFrom: [],
-      build: ({ influence }, output) => new Influence(influence, output),
-    },
-    ...run.selection.actors.map(
-      ({ name }): Station => ({
-        name: `actor ${name}`,
-        purpose: `folds rewards into the weights of ${name} (Eq. 4, 5)`,
-        reads: [consoleState.name, rewards.name],
-        writes: [actorState.name],
-        state: actorState.name,
-        restoreFrom: [actorState.name],
-        build: (_ports, output) => new ActorStation(run, name, output),
-      }),
-    ),
-    {
-      name: 'console',
-      purpose: 'opens and closes rounds, weighs the actors (Eq. 8), selects (Eq. 6)',
-      reads: [progress.name, rewards.name, actorState.name],
-      writes: [rewardRequests.name, consoleState.name, selections.name, topics.deadLetters.name],
-      state: consoleState.name,
-      restoreFrom: [consoleState.name],
-      build: (ports, output) => new Console(run, { ...ports.console, store: ports.store, output }),
-    },
-  ]
+/** Folds rewards into one actor's weights. It uses no ports. */
+export function actorStation(run: RunConfig, actor: string): Station<unknown> {
+  const { consoleState, rewards, actorState } = runTopics(run.name)
+  return {
+    kind: 'actor',
+    actor,
+    name: `actor ${actor}`,
+    purpose: `folds rewards into the weights of ${actor} (Eq. 4, 5)`,
+    reads: [consoleState.name, rewards.name],
+    writes: [actorState.name],
+    state: actorState.name,
+    restoreFrom: [actorState.name],
+    build: (_ports, output) => new ActorStation(run, actor, output),
+  }
 }
+
+export function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
+  const { progress, rewardRequests, rewards, actorState, consoleState, selections } = runTopics(run.name)
+  return {
+    kind: 'console',
+    name: 'console',
+    purpose: 'opens and closes rounds, weighs the actors (Eq. 8), selects (Eq. 6)',
+    reads: [progress.name, rewards.name, actorState.name],
+    writes: [rewardRequests.name, consoleState.name, selections.name, topics.deadLetters.name],
+    state: consoleState.name,
+    restoreFrom: [consoleState.name],
+    exclusive: true,
+    tickMs: 500,
+    build: (ports, output) => new Console(run, { ...ports.console, store: ports.store, output }),
+  }
+}
+
+/** What decides a run: one actor processor an actor, and the console. */
+export const decidingStations = (run: RunConfig): Uses<'store' | 'console'>[] => [
+  ...run.selection.actors.map(({ name }) => actorStation(run, name)),
+  consoleStation(run),
+]
+
+/** The stations of one run. The trainer is outside: it is the user's. */
+export const runStations = (run: RunConfig): Uses<'store' | 'influence' | 'console'>[] => [
+  influenceStation(run),
+  ...decidingStations(run),
+]
 
 /** The whole dataflow of a run as named nodes. */
 export function dataflow(run: RunConfig): Station[] {
@@ -107,6 +140,7 @@ export function edgeStations(run: RunConfig): StationNode[] {
   const { progress, selections, consoleState } = runTopics(run.name)
   return [
     {
+      kind: 'ingest',
       name: 'ingest',
       purpose: 'reads source files',
       reads: [],
@@ -114,6 +148,7 @@ export function edgeStations(run: RunConfig): StationNode[] {
       state: topics.sources.name,
     },
     {
+      kind: 'trainer',
       name: 'trainer',
       purpose: 'trains on the selected-index stream',
       reads: [selections.name, consoleState.name],

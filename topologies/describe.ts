@@ -1,9 +1,17 @@
 import { dataflow, edgeStations } from './dataflow.ts'
-import type { StationNode } from './node.ts'
 import type { RunConfig } from './run-config.ts'
 
+/** A station as pictures and people see it. */
+export interface DescribedStation {
+  readonly name: string
+  readonly purpose: string
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly state?: string
+}
+
 export interface Description {
-  readonly stations: readonly StationNode[]
+  readonly stations: readonly DescribedStation[]
   /** One edge a topic, station to station: what a picture draws. */
   readonly edges: readonly { topic: string; from: string; to: string }[]
 }

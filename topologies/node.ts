@@ -46,8 +46,13 @@ export interface Processor {
   process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void>
 }
 
+/** What a station is. Code tells stations apart by this; names are for people. */
+export type StationKind =
+  | { readonly kind: 'labeler' | 'actor'; readonly actor: string }
+  | { readonly kind: 'ingest' | 'label-sink' | 'influence' | 'console' | 'trainer' }
+
 /** A station of the dataflow, as data: what describe() shows and what the drivers build from. */
-export interface StationNode {
+export type StationNode = StationKind & {
   readonly name: string
   readonly purpose: string
   readonly reads: readonly string[]

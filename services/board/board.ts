@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fastify from 'fastify'
 import type { Runtime } from '../connections/connections.ts'
+import { type StationLag, StationLags } from '../runs/lag.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
@@ -11,7 +12,7 @@ import { Follower } from './follower.ts'
 import { BoardModel } from './model.ts'
 import { Replays } from './replays.ts'
 import { serveApi } from './routes.ts'
-import { LagMeter, TrafficMeter } from './traffic.ts'
+import { TrafficMeter } from './traffic.ts'
 
 /** Where a board is looked for; another is taken where something else listens here already. */
 export const boardPort = 7077
@@ -51,10 +52,10 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
   const stop = new AbortController()
   const follower = new Follower(runtime, model)
   const meter = new TrafficMeter()
-  const lagMeter = new LagMeter(runtime.kafka)
+  const lagMeter = new StationLags(runtime.kafka)
 
   const following = (async () => {
-    let lag: Awaited<ReturnType<LagMeter['measure']>> = []
+    let lag: StationLag[] = []
     let lagAtMs = Number.NEGATIVE_INFINITY
     let beatAtMs = systemClock()
     let failures = 0
@@ -63,7 +64,8 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
         await follower.poll()
         const nowMs = systemClock()
         if (nowMs - lagAtMs >= lagMs) {
-          lag = await lagMeter.measure([...model.runs.values()], follower.ends)
+          const runs = [...model.runs.values()].map(({ config }) => config)
+          lag = await lagMeter.measure({ runs }, follower.ends)
           lagAtMs = nowMs
         }
         model.setTraffic({ topics: meter.rates(nowMs, follower.ends), lag })

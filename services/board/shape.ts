@@ -1,4 +1,5 @@
 import type { Description } from '../../topologies/describe.ts'
+import type { StationLag } from '../runs/lag.ts'
 
 /** What the page is sent: JSON, every 64-bit id a decimal string. The first one holds everything, later ones what changed. */
 export interface BoardPatch {
@@ -116,13 +117,5 @@ export interface DeadLetterEntry {
 export interface Traffic {
   readonly topics: Readonly<Record<string, { ends: readonly number[]; ratePerSecond: number }>>
   /** Records before the end of a topic that a station's consumer group has not committed. */
-  readonly lag: readonly {
-    /** null: a station of the corpus, shared by all runs. */
-    run: string | null
-    station: string
-    topic: string
-    partitions: readonly number[]
-    /** When the oldest of them was written, milliseconds since the epoch; null: none waits. */
-    oldestMs: number | null
-  }[]
+  readonly lag: readonly StationLag[]
 }

@@ -1,26 +1,10 @@
-import { corpusStations, type Ports, type Station } from '../../topologies/dataflow.ts'
+import { labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { createLabeler, type Labeler } from '../labeler/labeler.ts'
-import { WinnowError } from '../runtime/errors.ts'
+import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { closeAll, type Service, startTogether } from '../runtime/service.ts'
-import { groupIdOf, runStation } from '../runtime/station.ts'
-
-const sinkName = 'label sink'
-
-/** Ports of which a station uses some: asking for another is a mistake in the station. */
-export function portsOf(some: Partial<Ports>): Ports {
-  return new Proxy(some, {
-    get(target, name) {
-      if (name in target) return target[name as keyof Ports]
-      throw new WinnowError('UNEXPECTED', `this station has no port ${String(name)}`)
-    },
-  }) as Ports
-}
-
-function stationOf(config: Config, name: string): Station {
-  return corpusStations(config.actors.map((actor) => actor.name)).find((station) => station.name === name)!
-}
+import { runStation } from '../runtime/station.ts'
 
 /**
  * A labeler without an encoder waits for the broker as long as it works: a second member of its group fetches, decodes and writes while the
@@ -39,7 +23,7 @@ export async function startLabeler(
 ): Promise<Service & { labeler: Labeler }> {
   await createCorpusTopics(runtime.kafka, config)
   const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
-  const station = stationOf(config, `labeler ${actor.name}`)
+  const station = labelerStation(actor.name)
   const { members, ...batches } = actor.labeler.kind === 'onnx' ? slow : quick
   const stations = await startTogether(async (handles) => {
     const start = async () => {
@@ -47,14 +31,13 @@ export async function startLabeler(
         ...runtime,
         ...batches,
         station,
-        build: (output) => station.build(portsOf({ labelModel: () => labeler }), output),
-        // Labels of another version are other labels: every document is labelled again, beside the old ones.
-        groupId: groupIdOf(`${station.name} ${labeler.version}`),
+        build: (output) => station.build({ labelModel: () => labeler }, output),
+        groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
         onFailure,
       })
       handles.push({ name: station.name, close: () => handle.close() })
     }
-    // At once: a member that joins later has the group dealt anew.
+    // At once: a member that joins later triggers a rebalance.
     for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
       if (one.status === 'rejected') throw one.reason
   }).catch(async (error: unknown) => {
@@ -75,15 +58,15 @@ export async function startLabelSink(
   onFailure: (error: unknown) => void,
 ): Promise<Service> {
   await createCorpusTopics(runtime.kafka, config)
-  const station = stationOf(config, sinkName)
+  const station = labelSinkStation(config.actors.map(({ name }) => name))
   const handle = await runStation({
     ...runtime,
     station,
-    build: (output) => station.build(portsOf({ store: runtime.store }), output),
-    groupId: groupIdOf(sinkName),
+    build: (output) => station.build(runtime, output),
+    groupId: consumerGroupOf(station, {}),
     onFailure,
   })
-  return { name: sinkName, close: () => handle.close() }
+  return { name: station.name, close: () => handle.close() }
 }
 
 /** All labelers and the label sink. */

@@ -5,8 +5,8 @@ import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type Model, modelResources, openModel } from '../model/model.ts'
 import { readable } from '../runtime/codec.ts'
+import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
-import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
 
 export interface RunHostHooks {
@@ -51,7 +51,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   }
 
   const consumer = await runtime.kafka.consume({
-    groupId: groupOfItsOwn(groupIdOf('run host')),
+    groupId: ephemeralGroup(groupNamed('run host')),
     topics: [topics.runs.name],
     startOffset: () => 0,
     onBatch: async (records) => {

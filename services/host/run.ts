@@ -1,20 +1,20 @@
 import { type Manifest, type Progress, runTopics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
-import { runStations } from '../../topologies/dataflow.ts'
+import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { RunMeter } from '../runtime/metrics/run-meter.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
-import { groupIdOf, runStation } from '../runtime/station.ts'
+import { runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
-import { portsOf } from './corpus.ts'
 
 export interface RunHooks {
   /** Threads that compute rewards; 0: other processes answer the requests. Default: 1. */
@@ -23,8 +23,6 @@ export interface RunHooks {
   readonly onConsole?: (event: ConsoleEvent) => void
   readonly onProgress?: (progress: Progress) => void
 }
-
-const consoleTickMs = 500
 
 /**
  * An influence worker alone: as many may run, beside the one of startRunStations, as the requests have partitions, which they share.
@@ -44,16 +42,7 @@ export async function startInfluence(
   return await startTogether(async (started) => {
     const influence = await createRunInfluence(run, model, hooks.influenceWorkers)
     started.push(influence, await followCheckpoints(runtime, run, influence))
-    const station = runStations(run).find(({ name }) => name === 'influence')!
-    const handle = await runStation({
-      ...runtime,
-      station,
-      build: (output) => station.build(portsOf({ store: runtime.store, influence }), output),
-      groupId: groupIdOf(station.name, run.name),
-      run: run.name,
-      onFailure: hooks.onFailure,
-    })
-    started.push({ name: `${station.name} of ${run.name}`, close: () => handle.close() })
+    started.push(await startStation(runtime, run, influenceStation(run), { influence }, hooks))
   })
 }
 
@@ -87,33 +76,39 @@ async function startInto(
     reader: 'console reader',
   })
   services.push({ name: `selections of ${run.name}`, close: () => reader.close() })
-  const ports = portsOf({
+  const ports = {
     store: runtime.store,
-    ...(influence !== undefined && { influence }),
     console: {
       columns: columnsOf(run),
       selections: { selection: (manifest: Manifest) => reader.chunks(manifest) },
       now: systemClock,
-      onEvent: (event) => {
+      onEvent: (event: ConsoleEvent) => {
         meter?.onConsole(event)
         hooks.onConsole?.(event)
       },
     },
-  })
-  for (const station of runStations(run)) {
-    if (station.name === 'influence' && influence === undefined) continue
-    const groupId = groupIdOf(station.name, run.name)
-    const handle = await runStation({
-      ...runtime,
-      station,
-      build: (output) => station.build(ports, output),
-      groupId,
-      run: run.name,
-      ...(station.name === 'console' && { transactionalId: groupId, tickMs: consoleTickMs }),
-      onFailure: hooks.onFailure,
-    })
-    services.push({ name: `${station.name} of ${run.name}`, close: () => handle.close() })
   }
+  if (influence !== undefined)
+    services.push(await startStation(runtime, run, influenceStation(run), { influence }, hooks))
+  for (const station of decidingStations(run)) services.push(await startStation(runtime, run, station, ports, hooks))
+}
+
+async function startStation<P>(
+  runtime: Runtime,
+  run: RunConfig,
+  station: Station<P>,
+  ports: P,
+  { onFailure }: RunHooks,
+): Promise<Service> {
+  const handle = await runStation({
+    ...runtime,
+    station,
+    build: (output) => station.build(ports, output),
+    groupId: consumerGroupOf(station, { run: run.name }),
+    run: run.name,
+    onFailure,
+  })
+  return { name: `${station.name} of ${run.name}`, close: () => handle.close() }
 }
 
 /** The reference trainer of a run. `done` resolves when it has made its last step. */

@@ -2,10 +2,10 @@ import { Progress, runTopics } from '../../schemas/index.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { InfluenceModel } from '../../topologies/stations/influence.ts'
 import type { Codec } from '../runtime/codec.ts'
+import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
-import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 
 interface FollowPorts {
   readonly kafka: Kafka
@@ -25,7 +25,7 @@ export async function followCheckpoints(
   const topic = runTopics(run.name).progress.name
   const ends = await kafka.endOffsets(topic)
   const consumer = await kafka.consume({
-    groupId: groupOfItsOwn(groupIdOf('influence checkpoints', run.name)),
+    groupId: ephemeralGroup(groupNamed('influence checkpoints', run.name)),
     topics: [topic],
     // Checkpoints of the past were answered, or are asked for anyway.
     startOffset: (_topic, partition) => ends[partition] ?? 0,

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DeadLetter, topics } from '../../schemas/index.ts'
+import { labelerStation } from '../../topologies/dataflow.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { columnNames } from '../corpus/columns.ts'
 import { createLabeler } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { type Codec, DecodeError } from '../runtime/codec.ts'
+import { DecodeError } from '../runtime/codec.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import { Counter, type Terminal } from '../terminal/progress.ts'
 
@@ -119,7 +120,7 @@ class Refusals {
 
   /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
-    await this.#readOn(this.#runtime.kafka, this.#runtime.codec)
+    await this.#readOn(this.#runtime, new Set([...versions.keys()].map((actor) => labelerStation(actor).name)))
     const ids = [...this.#ids].map(BigInt)
     let count = 0
     for (let first = 0; first < ids.length; first += idsPerQuery) {
@@ -132,7 +133,8 @@ class Refusals {
     return count
   }
 
-  async #readOn(kafka: Kafka, codec: Codec): Promise<void> {
+  /** @param labelers names of the stations whose refusals count: all that dead letters tell of who wrote them */
+  async #readOn({ kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>, labelers: ReadonlySet<string>): Promise<void> {
     for await (const records of kafka.read(topics.deadLetters.name, this.#from)) {
       for (const { partition, offset, value } of records) {
         this.#from[partition] = offset + 1
@@ -140,7 +142,7 @@ class Refusals {
         try {
           const { station, key } = await codec.decodeAs(DeadLetter, value)
           const id = key === null ? '' : Buffer.from(key).toString()
-          if (station.startsWith('labeler ') && /^\d{1,20}$/.test(id)) this.#ids.add(id)
+          if (labelers.has(station) && /^\d{1,20}$/.test(id)) this.#ids.add(id)
         } catch (error) {
           // Somebody else wrote it: it tells nothing about our labelers.
           if (!(error instanceof DecodeError)) throw error

@@ -1,46 +1,89 @@
-import { corpusStations, runStations } from '../../topologies/dataflow.ts'
+import { dataflow, edgeStations, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
+import type { StationNode } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import type { Runtime } from '../connections/connections.ts'
-import { groupIdOf } from '../runtime/station.ts'
+import { consumerGroupOf, type GroupOwner } from '../runtime/consumer-groups.ts'
+import type { Kafka } from '../runtime/kafka/port.ts'
+import { type Lag, LagMeter, sumOf } from '../runtime/lag.ts'
 
 /** What a station has not yet read of a topic. */
-export interface StationLag {
+export interface StationLag extends Lag {
+  /** null: a station of the corpus, shared by all runs. */
+  readonly run: string | null
   readonly station: string
   readonly topic: string
-  /** Records, by partition. */
-  readonly records: readonly number[]
 }
 
-/**
- * How far behind the stations are whose place is a consumer group's: labelers, label sink, influence workers. Actors and console keep their
- * place in their own records, the trainer in its checkpoint. A group that has never committed is left out.
- */
-export async function stationLags(
-  kafka: Runtime['kafka'],
-  ends: ReadonlyMap<string, readonly number[]>,
-  { labelers, runs }: { labelers: ReadonlyMap<string, string>; runs: readonly RunConfig[] },
-): Promise<StationLag[]> {
-  const asked = [
-    ...corpusStations([...labelers.keys()]).map(({ name, reads }) => {
-      const version = labelers.get(name.replace(/^labeler /, ''))
-      return { station: name, reads, groupId: groupIdOf(version === undefined ? name : `${name} ${version}`) }
-    }),
-    ...runs.flatMap((run) =>
-      runStations(run).map(({ name, reads }) => ({
-        station: `${name} of ${run.name}`,
-        reads,
-        groupId: groupIdOf(name, run.name),
-      })),
-    ),
-  ]
-  const found = asked.flatMap(({ station, reads, groupId }) =>
-    reads.map(async (topic): Promise<StationLag[]> => {
-      const topicEnds = ends.get(topic)
-      if (topicEnds === undefined) return []
-      const committed = await kafka.committedOffsets(groupId, topic)
-      if (committed.every((offset) => offset === null)) return []
-      return [{ station, topic, records: topicEnds.map((end, p) => Math.max(0, end - (committed[p] ?? 0))) }]
-    }),
-  )
-  return (await Promise.all(found)).flat()
+export interface Watched {
+  readonly runs: readonly RunConfig[]
+  /** Versions of labelers that are configured, by actor, beside those that runs name. */
+  readonly labelers?: ReadonlyMap<string, string>
+}
+
+interface Reader {
+  readonly run: string | null
+  readonly station: string
+  readonly reads: readonly string[]
+  /** The group's name, or its beginning where each instance is in an ephemeral one. */
+  readonly group: string
+}
+
+/** How far behind all stations are, console, actors and trainers included, and how old what waits is. */
+export class StationLags {
+  readonly #kafka: Pick<Kafka, 'consumerGroups'>
+  readonly #meter: LagMeter
+
+  constructor(kafka: Pick<Kafka, 'committedOffsets' | 'consumerGroups' | 'writtenAt'>) {
+    this.#kafka = kafka
+    this.#meter = new LagMeter(kafka)
+  }
+
+  /**
+   * A station whose groups have committed nothing is left out: it has never run, or keeps its place elsewhere.
+   * @param ends the next offset of each partition, by topic; stations' other topics are left out
+   */
+  async measure(watched: Watched, ends: ReadonlyMap<string, readonly number[]>): Promise<StationLag[]> {
+    const live = (await this.#kafka.consumerGroups('winnow.')).map(({ groupId }) => groupId)
+    const questions = readersOf(watched).flatMap((reader) => {
+      // A group that nobody is in still knows how far it came.
+      const groups = new Set([reader.group, ...live.filter((id) => id.startsWith(`${reader.group}.`))])
+      return reader.reads.flatMap((topic) => {
+        const topicEnds = ends.get(topic)
+        return topicEnds === undefined
+          ? []
+          : [...groups].map((groupId) => ({ reader, groupId, topic, ends: topicEnds }))
+      })
+    })
+    const lags = await this.#meter.measure(questions)
+    const found = questions.flatMap(({ reader, topic }, i) =>
+      lags[i] === undefined ? [] : [{ reader, topic, lag: lags[i] }],
+    )
+    return [...Map.groupBy(found, ({ reader, topic }) => `${reader.group} ${topic}`).values()].map((instances) => {
+      // Of several instances that each read everything, the one that is furthest behind.
+      const { reader, topic, lag } = instances.reduce((a, b) => (behind(b.lag) > behind(a.lag) ? b : a))
+      return { run: reader.run, station: reader.station, topic, ...lag }
+    })
+  }
+}
+
+const behind = ({ partitions }: Lag): number => sumOf(partitions)
+
+/** Stations with their groups; those of the corpus, which all runs share, once. */
+function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
+  const readers = new Map<string, Reader>()
+  const add = (station: StationNode, owner: GroupOwner) => {
+    const group = consumerGroupOf(station, owner)
+    const shared = station.kind === 'ingest' || station.kind === 'labeler' || station.kind === 'label-sink'
+    // A sink reads what the actors of any run bring.
+    const reads = [...new Set([...(readers.get(group)?.reads ?? []), ...station.reads])]
+    readers.set(group, { run: shared ? null : (owner.run ?? null), station: station.name, reads, group })
+  }
+  const actors = [...labelers.keys()]
+  const configured = { versions: Object.fromEntries(labelers) }
+  for (const actor of actors) add(labelerStation(actor), configured)
+  if (actors.length > 0) add(labelSinkStation(actors), configured)
+  for (const run of runs) {
+    const owner = { run: run.name, versions: run.labelers }
+    for (const station of [...dataflow(run), ...edgeStations(run)]) add(station, owner)
+  }
+  return [...readers.values()]
 }

@@ -1,26 +1,73 @@
 import type { Kafka } from './kafka/port.ts'
 
-export interface TopicLag {
-  readonly topic: string
-  /** Not read yet, all partitions together. */
-  readonly records: number
+/** What a consumer group has not read of a topic. */
+export interface Lag {
+  /** Records by partition, counted by offsets, markers of transactions among them included; 0 where only markers are left. */
+  readonly partitions: readonly number[]
+  /** When the oldest of them was written, milliseconds since the epoch; null: none waits. */
+  readonly oldestMs: number | null
 }
 
-/**
- * How far a consumer group is behind, whichever instances it has. What it has committed counts, since it passes the markers of transactions,
- * which no reader is given; where it has committed nothing, `startOf` says where it began.
- */
-export async function lagOfGroup(
-  kafka: Pick<Kafka, 'endOffsets' | 'committedOffsets'>,
-  topics: readonly string[],
-  groupId: string,
-  startOf: (topic: string, partition: number) => number = () => 0,
-): Promise<TopicLag[]> {
-  return await Promise.all(
-    topics.map(async (topic) => {
-      const [ends, committed] = await Promise.all([kafka.endOffsets(topic), kafka.committedOffsets(groupId, topic)])
-      const behind = ends.map((end, partition) => end - (committed[partition] ?? startOf(topic, partition)))
-      return { topic, records: behind.reduce((sum, records) => sum + Math.max(0, records), 0) }
-    }),
-  )
+/** A consumer group, whichever instances it has, and a topic that it reads. */
+export interface LagQuestion {
+  readonly groupId: string
+  readonly topic: string
+  /** The next offset of each partition. */
+  readonly ends: readonly number[]
+  /** Where the group began in a partition it has committed nothing for. Default: 0. */
+  readonly startOf?: (topic: string, partition: number) => number
 }
+
+type LagKafka = Pick<Kafka, 'committedOffsets' | 'writtenAt'>
+type Written = Map<string, { offset: number; atMs: number | null }>
+
+/** Measures lag: the one that metrics, `winnow top` and the board show. */
+export class LagMeter {
+  readonly #kafka: LagKafka
+  /** When the record at a committed offset was written, while the offset stays: by group and partition; what is no longer asked is dropped. */
+  #written: Written = new Map()
+
+  constructor(kafka: LagKafka) {
+    this.#kafka = kafka
+  }
+
+  /** @returns in the order of the questions; undefined where a group has committed nothing and the question says of no start */
+  async measure(questions: readonly LagQuestion[]): Promise<(Lag | undefined)[]> {
+    const written: Written = new Map()
+    const lags = await Promise.all(questions.map((question) => this.#lagOf(question, written)))
+    this.#written = written
+    return lags
+  }
+
+  async #lagOf({ groupId, topic, ends, startOf }: LagQuestion, written: Written): Promise<Lag | undefined> {
+    const committed = await this.#kafka.committedOffsets(groupId, topic)
+    if (startOf === undefined && committed.every((offset) => offset === null)) return undefined
+    const times: number[] = []
+    const partitions = await Promise.all(
+      ends.map(async (end, partition) => {
+        const offset = committed[partition] ?? startOf?.(topic, partition) ?? 0
+        if (offset >= end) return 0
+        const atMs = await this.#writtenAt(groupId, topic, partition, offset, written)
+        // Only the markers of transactions lie ahead, which no reader is given.
+        if (atMs === null) return 0
+        times.push(atMs)
+        return end - offset
+      }),
+    )
+    return { partitions, oldestMs: times.length === 0 ? null : Math.min(...times) }
+  }
+
+  async #writtenAt(groupId: string, topic: string, partition: number, offset: number, written: Written) {
+    const place = `${groupId} ${topic}[${partition}]`
+    const before = this.#written.get(place)
+    // Nothing readable there yet may be something later.
+    const atMs =
+      before?.offset === offset && before.atMs !== null
+        ? before.atMs
+        : await this.#kafka.writtenAt(topic, partition, offset)
+    written.set(place, { offset, atMs })
+    return atMs
+  }
+}
+
+export const sumOf = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)

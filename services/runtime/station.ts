@@ -1,15 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { TopicOffset } from '../../schemas/index.ts'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
+import { ephemeralGroup } from './consumer-groups.ts'
 import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Exclusive } from './exclusive.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
-import { lagOfGroup } from './lag.ts'
+import { LagMeter, sumOf } from './lag.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
@@ -17,19 +17,18 @@ import { type RetryPolicy, withRetries } from './retry.ts'
 import { StationTraces } from './tracing/tracing.ts'
 
 export interface StationOptions {
-  readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom'>
+  readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom' | 'exclusive' | 'tickMs'>
   readonly build: (output: Output) => RunningStation
   readonly kafka: Kafka
   readonly codec: Codec
   readonly log: Log
-  /** Instances of a station share the partitions of what it reads, as members of this group; one with `startOffset` is in one of its own. */
+  /**
+   * Instances of a station share the partitions of what it reads, as members of this group; one with `startOffset` is in an ephemeral group.
+   * An exclusive station also has it as its transactional id.
+   */
   readonly groupId: string
-  /** For a station that only one instance may be of: all it writes is in transactions, and a newer instance fences it. */
-  readonly transactionalId?: string
   /** Of a partition at a time; left out: the consumer's. */
   readonly batchBytesMax?: number
-  /** How often `tick` is called; a station without `tick` needs none. */
-  readonly tickMs?: number
   readonly retries?: RetryPolicy
   readonly metrics?: Metrics | undefined
   /** The share of documents whose trace contexts are carried on; left out: none. */
@@ -77,7 +76,8 @@ const retriesDefault: RetryPolicy = {
  * or database that is away) is tried again, with growing waits; anything else, or a wait too long, stops the station.
  */
 export async function runStation(options: StationOptions): Promise<StationHandle> {
-  const { station, kafka, codec, log, transactionalId } = options
+  const { station, kafka, codec, log } = options
+  const transactionalId = station.exclusive ? options.groupId : undefined
   const counters = { read: {} as Record<string, number>, positions: {} as Record<string, number>, retries: 0 }
   const retries = options.retries ?? retriesDefault
   const traces = options.traceRatio === undefined ? undefined : new StationTraces(station.name, options.traceRatio)
@@ -117,13 +117,19 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   })
   const { metrics, run } = options
   // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
-  const groupId = running.startOffset === undefined ? options.groupId : groupOfItsOwn(options.groupId)
+  const groupId = running.startOffset === undefined ? options.groupId : ephemeralGroup(options.groupId)
   const startOf = (topic: string, partition: number) => running.startOffset?.(topic, partition) ?? 0
+  const lagMeter = new LagMeter(kafka)
+  const lagOf = async () => {
+    const asked = station.reads.map(async (topic) => ({ groupId, topic, ends: await kafka.endOffsets(topic), startOf }))
+    const lags = await lagMeter.measure(await Promise.all(asked))
+    return station.reads.map((topic, i) => ({ topic, records: sumOf(lags[i]?.partitions ?? []) }))
+  }
   const meter = metrics?.station({
     station: station.name,
     run,
     stats,
-    lagOf: () => lagOfGroup(kafka, station.reads, groupId, startOf),
+    lagOf,
   })
 
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
@@ -166,9 +172,9 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     const consumer = await kafka.consume({
       groupId,
       topics: station.reads,
-      ...(running.doneBefore && {
-        doneBefore: (topic, partition) =>
-          persistently('the start', async () => (await running.doneBefore?.(topic, partition)) ?? 0),
+      ...(running.floorOffset && {
+        floorOffset: (topic, partition) =>
+          persistently('the start', async () => (await running.floorOffset?.(topic, partition)) ?? 0),
       }),
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       ...(options.batchBytesMax !== undefined && { batchBytesMax: options.batchBytesMax }),
@@ -187,7 +193,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
           .finally(() => {
             waiting = false
           })
-      }, options.tickMs ?? 1000)
+      }, station.tickMs ?? 1000)
     }
     return {
       close: async () => {
@@ -210,10 +216,3 @@ function reachedBy(records: readonly IncomingRecord[]): TopicOffset | undefined 
   const last = records.at(-1)
   return last && { topic: last.topic, partition: last.partition, offsetNext: last.offset + 1 }
 }
-
-/** The group of a station that every run has one of, or that the corpus has one of. */
-export const groupIdOf = (station: string, run?: string): string =>
-  ['winnow', run, station.replaceAll(' ', '-')].filter((part) => part !== undefined).join('.')
-
-/** A consumer group with one member, for readers that need every partition. It vanishes with its member's offsets. */
-export const groupOfItsOwn = (groupId: string): string => `${groupId}.${randomUUID()}`

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
+import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
-import { groupIdOf, groupOfItsOwn } from '../runtime/station.ts'
 import { checkRank, partOf, type Rank } from './ranks.ts'
 
 const attemptsMax = 100
@@ -63,7 +63,7 @@ export class SelectionReader {
   static async open(options: { kafka: Kafka; codec: Codec; run: string; reader: string }): Promise<SelectionReader> {
     const reader = new SelectionReader(options.kafka, options.codec, options.run)
     reader.#consumer = await options.kafka.consume({
-      groupId: groupOfItsOwn(groupIdOf(options.reader, options.run)),
+      groupId: ephemeralGroup(groupNamed(options.reader, options.run)),
       topics: [reader.#topics.consoleState.name],
       startOffset: () => 0,
       onBatch: async (records) => {

@@ -9,11 +9,12 @@ import {
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countDocuments } from '../runs/label-progress.ts'
-import { type StationLag, stationLags } from '../runs/lag.ts'
+import { type StationLag, StationLags } from '../runs/lag.ts'
+import { Rates } from '../runs/rates.ts'
 import { listRuns } from '../runs/registry.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { sumOf } from '../runtime/lag.ts'
 import { type Memory, memoryOf } from './memory.ts'
-import { Rates } from './rates.ts'
 
 export interface TopicNumbers {
   readonly topic: string
@@ -77,16 +78,16 @@ interface Followed {
   manifest?: Manifest
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
-
 /** Follows a cluster: each `look` reads what has come since the last one. */
 export class Watch {
   readonly #options: WatchOptions
   readonly #rates = new Rates()
+  readonly #lags: StationLags
   readonly #runs = new Map<string, Followed>()
 
   constructor(options: WatchOptions) {
     this.#options = options
+    this.#lags = new StationLags(options.runtime.kafka)
   }
 
   async look(): Promise<Numbers> {
@@ -99,14 +100,14 @@ export class Watch {
     const runs = [...this.#runs.values()]
     const [counts, lags, memory] = await Promise.all([
       countDocuments(runtime, labelers),
-      stationLags(runtime.kafka, ends, { labelers, runs: runs.map(({ config }) => config) }),
+      this.#lags.measure({ labelers, runs: runs.map(({ config }) => config) }, ends),
       pid === undefined ? undefined : memoryOf(pid),
     ])
     const atMs = clock()
     const perSecond = this.#rates.of(
       atMs,
       new Map([
-        ...[...ends].map(([topic, offsets]) => [topic, sum(offsets)] as const),
+        ...[...ends].map(([topic, offsets]) => [topic, sumOf(offsets)] as const),
         ...runs.map(({ config, progress }) => [tokensOf(config.name), progress?.tokens ?? 0] as const),
       ]),
     )
@@ -114,13 +115,13 @@ export class Watch {
       atMs,
       documents: counts.documents,
       labelled: counts.complete,
-      deadLetters: sum(ends.get(winnowTopics.deadLetters.name) ?? []),
+      deadLetters: sumOf(ends.get(winnowTopics.deadLetters.name) ?? []),
       memoryBytes: memory ?? null,
       topics: [...ends]
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([topic, offsets]) => ({
           topic,
-          records: sum(offsets),
+          records: sumOf(offsets),
           perSecond: perSecond(topic) ?? null,
           lags: lags.filter((lag) => lag.topic === topic).map(lagOf),
         })),
@@ -165,7 +166,10 @@ export class Watch {
 }
 
 const tokensOf = (run: string): string => `tokens of ${run}`
-const lagOf = ({ station, records }: StationLag) => ({ station, records: sum(records) })
+const lagOf = ({ run, station, partitions }: StationLag) => ({
+  station: run === null ? station : `${station} of ${run}`,
+  records: sumOf(partitions),
+})
 
 function numbersOf(
   { config, progress, trainLoss, evaluation, opened, closed, manifest }: Followed,
@@ -186,7 +190,7 @@ function numbersOf(
     round,
     state,
     roundSeconds: openedMs === null || state === 'selected' ? null : Math.max(0, (atMs - openedMs) / 1000),
-    rewardsAsked: sum(opened?.samples.map(({ docIds }) => docIds.length) ?? []),
+    rewardsAsked: sumOf(opened?.samples.map(({ docIds }) => docIds.length) ?? []),
     rewardsMissing: closed?.missing ?? null,
     selected: manifest?.documents ?? null,
     theta: Object.fromEntries(manifest?.actors.map((actor, a) => [actor, manifest.theta[a]!]) ?? []),

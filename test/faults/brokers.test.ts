@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { allRecords, Document, Label, labelsTopic, topics } from '../../schemas/index.ts'
-import { portsOf } from '../../services/host/corpus.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
 import { createKafka } from '../../services/runtime/kafka/kafkajs.ts'
 import type { Kafka } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { runStation } from '../../services/runtime/station.ts'
-import { corpusStations } from '../../topologies/dataflow.ts'
+import { labelerStation } from '../../topologies/dataflow.ts'
 import { readAll, until } from '../support/kafka.ts'
 import { brokersCanBeStarted, startBrokers, type TestBrokers } from './brokers.ts'
 import { repeatsOf, seed, seededFor } from './cases.ts'
@@ -75,11 +74,11 @@ const idsIn = async (kafka: Kafka, topic: string, record: typeof Document | type
 /** A labeler on the brokers while `fault` is done to them, with documents written all the time. */
 async function labelThrough(brokers: TestBrokers, fault: () => Promise<void>) {
   const kafka = await connected(brokers)
-  const [station] = corpusStations([actor])
+  const station = labelerStation(actor)
   const failures: unknown[] = []
   const labeler = await runStation({
-    station: station!,
-    build: (output) => station!.build(portsOf({ labelModel }), output),
+    station,
+    build: (output) => station.build({ labelModel }, output),
     kafka,
     codec,
     log,

@@ -4,7 +4,7 @@ import { topics } from '../../schemas/index.ts'
 import { repeatsOf } from './cases.ts'
 import { addDocuments, expectSunk, openPipeline } from './pipeline.ts'
 import { Service } from './service.ts'
-import { type StationChildOptions, stationOptions } from './stations.ts'
+import { groupOf, type StationChildOptions } from './stations.ts'
 import { renewCorpusTopics } from './topics.ts'
 import { openDatabase, openWorld, type World } from './world.ts'
 
@@ -87,7 +87,7 @@ test.for(zombies)(
     onTestFinished(() => zombie.kill())
     await zombie.said(`reached ${crash.point}`)
     // The coordinator misses it after ten seconds; until then nobody else gets its partitions.
-    await world.evict(stationOptions('label sink', group).groupId)
+    await world.evict(groupOf('label sink', group))
     await start('label sink')
     await expectSunk(runtime, documents)
     const covered = await runtime.store.covered()

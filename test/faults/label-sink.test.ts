@@ -6,7 +6,7 @@ import { casesOf } from './cases.ts'
 import { runNamed, subcategories } from './corpus.ts'
 import { columnsOf } from './oracle.ts'
 import { killAt, Service } from './service.ts'
-import { type StationChildOptions, stationOptions } from './stations.ts'
+import { groupOf, type StationChildOptions } from './stations.ts'
 import { openCorpus, type SunkCorpus } from './topics.ts'
 import { openDatabase, openWorld, type World } from './world.ts'
 
@@ -48,7 +48,7 @@ test.concurrent.for(kills)(
       services.push(new Service('label sink', 'station-child.ts', options))
       return services.at(-1)!
     }
-    const last = await killAt(crashes, start, () => world.evict(stationOptions('label sink', group).groupId))
+    const last = await killAt(crashes, start, () => world.evict(groupOf('label sink', group)))
     await until(async () => {
       if (last.ended) throw new Error(last.errors)
       return JSON.stringify(await runtime.store.covered()) === JSON.stringify(expected.covered)

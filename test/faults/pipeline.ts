@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import { Document, topics } from '../../schemas/index.ts'
 import { type Addresses, openRuntime, type Runtime } from '../../services/connections/connections.ts'
-import { portsOf } from '../../services/host/corpus.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { corpusStations } from '../../topologies/dataflow.ts'
 import { documentAt, labelModel, subcategories } from './corpus.ts'
 import type { OnTestFinished } from './play.ts'
-import { stationOptions } from './stations.ts'
+import { groupOf } from './stations.ts'
 
 /** Stations of a corpus in the test's process, on addresses and in a group of their own. */
 export interface Pipeline {
@@ -31,9 +30,9 @@ export async function openPipeline(addresses: Addresses, onTestFinished: OnTestF
   })
   const start: Pipeline['start'] = async (name) => {
     const station = corpusStations(Object.keys(subcategories)).find((one) => one.name === name)!
-    const build = station.build.bind(station, portsOf({ store: runtime.store, labelModel }))
+    const build = station.build.bind(station, { store: runtime.store, labelModel })
     const onFailure = (error: unknown) => failures.push(error)
-    const handle = await runStation({ ...runtime, ...stationOptions(name, group), station, build, onFailure })
+    const handle = await runStation({ ...runtime, groupId: groupOf(name, group), station, build, onFailure })
     handles.push(handle)
     return handle
   }

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
 import { createRunTopics } from '../../services/connections/connections.ts'
-import { portsOf } from '../../services/host/corpus.ts'
 import { readable } from '../../services/runtime/codec.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { runStations } from '../../topologies/dataflow.ts'
@@ -11,7 +10,7 @@ import type { Crash } from './cases.ts'
 import { influence, runNamed } from './corpus.ts'
 import { computeExpected, type Expected, progressAfter, roundsOf } from './oracle.ts'
 import { killAt, Service } from './service.ts'
-import { consolePorts, type StationChildOptions, stationOptions } from './stations.ts'
+import { consolePorts, groupOf, type StationChildOptions } from './stations.ts'
 import { fill, openWorld, type World } from './world.ts'
 
 /** A run whose stations but one live in the test's process; the one is a process of its own, to be ill-treated. */
@@ -36,7 +35,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
   await createRunTopics(world.runtime.kafka, of)
   const failures: unknown[] = []
   const onFailure = (error: unknown) => failures.push(error)
-  const ports = portsOf({ store: world.runtime.store, influence, console: consolePorts(run) })
+  const ports = { store: world.runtime.store, influence, console: consolePorts(run) }
   const handles: StationHandle[] = []
   const services: Service[] = []
   const producer = await world.runtime.kafka.producer()
@@ -50,7 +49,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
   for (const station of runStations(run).filter(({ name }) => name !== stationName)) {
     const build = station.build.bind(station, ports)
     handles.push(
-      await runStation({ ...world.runtime, ...stationOptions(station.name, run.name), station, build, onFailure }),
+      await runStation({ ...world.runtime, groupId: groupOf(station.name, run.name), station, build, onFailure }),
     )
   }
   const start: Play['start'] = (crash) => {
@@ -84,7 +83,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
       await producer.send([{ topic: of.progress.name, key: run.name, value }])
     }
   }
-  return { run, start, played, group: stationOptions(stationName, run.name).groupId }
+  return { run, start, played, group: groupOf(stationName, run.name) }
 }
 
 const pollMs = 50

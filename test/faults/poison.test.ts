@@ -14,7 +14,6 @@ import {
   topics,
 } from '../../schemas/index.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
-import { portsOf } from '../../services/host/corpus.ts'
 import { readDeadLetters, type StoredLetter } from '../../services/runs/dead-letters/read.ts'
 import { redrive } from '../../services/runs/dead-letters/redrive.ts'
 import { createLog } from '../../services/runtime/log.ts'
@@ -26,7 +25,7 @@ import { documentAt, labelModel, labelOf, runNamed, subcategories } from './corp
 import { computeExpected, type Expected, progressAfter } from './oracle.ts'
 import { play } from './play.ts'
 import { type Poison, poisons } from './poison.ts'
-import { stationOptions } from './stations.ts'
+import { groupOf } from './stations.ts'
 import { openCorpus } from './topics.ts'
 import { fill, openDatabase, openWorld, type World } from './world.ts'
 
@@ -148,11 +147,9 @@ test('poison among documents and labels stops nobody, is kept with its reason, a
   const stations = corpusStations(Object.keys(subcategories))
   for (const name of ['labeler shape', 'label sink']) {
     const station = stations.find((one) => one.name === name)!
-    const build = station.build.bind(station, portsOf({ store: runtime.store, labelModel }))
-    const options = stationOptions(name, addresses.database!)
-    handles.push(
-      await runStation({ ...runtime, ...options, station, build, onFailure: (error) => failures.push(error) }),
-    )
+    const build = station.build.bind(station, { store: runtime.store, labelModel })
+    const groupId = groupOf(name, addresses.database!)
+    handles.push(await runStation({ ...runtime, groupId, station, build, onFailure: (error) => failures.push(error) }))
   }
   const sinkIsThrough = async () => {
     const written = (await runtime.kafka.endOffsets(topics.documents.name)).reduce((sum, end) => sum + end, 0)

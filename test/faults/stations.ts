@@ -15,11 +15,8 @@ export interface StationChildOptions extends ChildOptions {
   readonly group: string
 }
 
-/** How services/host starts a station, for those that a test starts by itself. */
-export const stationOptions = (station: string, group: string) => {
-  const groupId = `${group}.${station.replaceAll(' ', '-')}`
-  return { groupId, ...(station === 'console' && { transactionalId: groupId, tickMs: 500 }) }
-}
+/** The consumer group of a station that a test starts by itself. */
+export const groupOf = (station: string, group: string): string => `${group}.${station.replaceAll(' ', '-')}`
 
 export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'output'> => ({
   columns: columnsOf(run),

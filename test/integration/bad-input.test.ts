@@ -24,7 +24,7 @@ import {
   openRuntime,
   type Runtime,
 } from '../../services/connections/connections.ts'
-import { portsOf, startLabeler, startLabelSink } from '../../services/host/corpus.ts'
+import { startLabeler, startLabelSink } from '../../services/host/corpus.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
 import type { IngestResult } from '../../services/ingest/result.ts'
@@ -32,11 +32,13 @@ import { labelProgress } from '../../services/runs/label-progress.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
+import { consumerGroupOf } from '../../services/runtime/consumer-groups.ts'
 import type { IncomingRecord } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll, type Service } from '../../services/runtime/service.ts'
-import { groupIdOf, runStation } from '../../services/runtime/station.ts'
-import { corpusStations, type Ports, runStations, type Station } from '../../topologies/dataflow.ts'
+import { runStation } from '../../services/runtime/station.ts'
+import { decidingStations, labelerStation, type Ports, type Station } from '../../topologies/dataflow.ts'
+import type { Output } from '../../topologies/node.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
 import { until } from '../support/kafka.ts'
 
@@ -133,22 +135,22 @@ async function removeCorpusTopics(): Promise<void> {
   await until(async () => (await there()).length === 0)
 }
 
-const start = async (station: Station, ports: Partial<Ports>, group: string, more: object = {}): Promise<Service> => {
-  const build = (output: Parameters<Station['build']>[1]) => station.build(portsOf(ports), output)
-  const handle = await runStation({ ...runtime, station, build, groupId: group, onFailure: fail, ...more })
+const start = async <P>(station: Station<P>, ports: P, groupId: string): Promise<Service> => {
+  const build = (output: Output) => station.build(ports, output)
+  const handle = await runStation({ ...runtime, station, build, groupId, onFailure: fail })
   return { name: station.name, close: () => handle.close() }
 }
 
 /** A model whose score of one document is no number. */
 const startQuality = async (): Promise<Service> => {
-  const [station] = corpusStations([quality])
+  const station = labelerStation(quality)
   const label: ReturnType<Ports['labelModel']>['label'] = async (inputs) =>
     inputs.map(({ text }) =>
       text === 'immeasurable'
         ? { ok: false, reason: 'non-finite-score', message: 'the score is NaN' }
         : { ok: true, subcategory: 1, score: 3.5 },
     )
-  return await start(station!, { labelModel: () => ({ actor: quality, version: 'v1', label }) }, `labeler-${id}`)
+  return await start(station, { labelModel: () => ({ actor: quality, version: 'v1', label }) }, `labeler-${id}`)
 }
 
 async function deadLetters(of: (letter: DeadLetter) => boolean): Promise<DeadLetter[]> {
@@ -275,11 +277,9 @@ test('rewards that are no number, or for a round, actor or document nobody asked
   await createRunTopics(runtime.kafka, of)
   const columns = [...versions].map(([actor, version]) => ({ actor, version, topic: labelsTopic(actor).name }))
   const console: Ports['console'] = { columns, now: systemClock, selections: { selection: async function* () {} } }
-  for (const station of runStations(run)) {
-    if (station.name === 'influence') continue
-    const group = groupIdOf(station.name, run.name)
-    const transactional = station.name === 'console' ? { transactionalId: group, tickMs: 100 } : {}
-    services.push(await start(station, { store: runtime.store, console }, group, transactional))
+  for (const station of decidingStations(run)) {
+    const groupId = consumerGroupOf(station, { run: run.name })
+    services.push(await start(station, { store: runtime.store, console }, groupId))
   }
   const decided = async (record: string) =>
     (await readTopic(runtime, of.consoleState.name)).filter((one) => one.record === record)

@@ -39,15 +39,14 @@ async function setUp() {
   return { kafka, codec, actor, input }
 }
 
-const start = (kafka: Kafka, codec: Codec, actor: string, input: string, transactionalId?: string) =>
+const start = (kafka: Kafka, codec: Codec, actor: string, input: string, exclusive = false) =>
   runStation({
-    station: { name: `labeler ${actor}`, reads: [input], restoreFrom: [] },
+    station: { name: `labeler ${actor}`, reads: [input], restoreFrom: [], exclusive },
     build: labelInto(actor),
     kafka,
     codec,
     log: createLog('test', 'warn'),
     groupId: `labeler-${actor}`,
-    ...(transactionalId !== undefined && { transactionalId }),
     onFailure: () => {},
   })
 
@@ -79,12 +78,11 @@ test('a station that is closed and started again goes on behind what it has done
   const send = (ids: bigint[]) =>
     producer.send(ids.map((id) => ({ topic: input, key: `${id}`, value: codec.encode(Document, document(id)) })))
   await send([1n, 2n, 3n])
-  const transactionalId = randomUUID()
-  const first = await start(kafka, codec, actor, input, transactionalId)
+  const first = await start(kafka, codec, actor, input, true)
   await until(() => first.stats().read[input] === 3)
   await first.close()
   await send([4n, 5n])
-  const second = await start(kafka, codec, actor, input, transactionalId)
+  const second = await start(kafka, codec, actor, input, true)
   await until(() => second.stats().read[input] === 2)
   await second.close()
   await until(async () => (await labelled(kafka, codec, actor)).length === 5)

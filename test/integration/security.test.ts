@@ -16,10 +16,11 @@ import {
   topics,
 } from '../../schemas/index.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
+import { consumerGroupOf, groupNamed } from '../../services/runtime/consumer-groups.ts'
 import { createKafka, type KafkaOptions } from '../../services/runtime/kafka/kafkajs.ts'
 import type { Kafka } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { groupIdOf, runStation } from '../../services/runtime/station.ts'
+import { runStation } from '../../services/runtime/station.ts'
 import { dataflow, type Ports } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import { readAll, until } from '../support/kafka.ts'
@@ -180,7 +181,7 @@ describe.skipIf(missing !== undefined)(
       const producer = await as('ingest').producer()
       await producer.send([{ topic: topics.documents.name, key: 'k', value: Buffer.from('poison') }])
       await expect(readAll(as('trainer'), topics.documents.name)).rejects.toThrow(/ermission|uthoriz/)
-      await expect(as('trainer').producer({ transactionalId: groupIdOf('console', run.name) })).rejects.toThrow()
+      await expect(as('trainer').producer({ transactionalId: groupNamed('console', run.name) })).rejects.toThrow()
     })
 
     test('secrets are in no output, at the most talkative level, and in no dead letter', {
@@ -284,17 +285,14 @@ async function startStations(codec: Codec, failures: unknown[]): Promise<(() => 
   }
   return await Promise.all(
     dataflow(run).map(async (station) => {
-      const service = station.name === 'label sink' ? 'label-sink' : station.name.split(' ')[0]!
-      const own = ['labeler', 'label-sink'].includes(service) ? undefined : run.name
-      const groupId = groupIdOf(service === 'labeler' ? `${station.name} v1` : station.name, own)
+      const versions = Object.fromEntries(run.selection.actors.map(({ name }) => [name, 'v1']))
       const handle = await runStation({
         station,
         build: (output) => station.build(ports, output),
-        kafka: as(service),
+        kafka: as(station.kind),
         codec,
         log,
-        groupId,
-        ...(service === 'console' && { transactionalId: groupId, tickMs: 200 }),
+        groupId: consumerGroupOf(station, { run: run.name, versions }),
         onFailure: (error) => failures.push(error),
       })
       return () => handle.close()

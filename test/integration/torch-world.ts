@@ -16,15 +16,15 @@ import {
   topics,
 } from '../../schemas/index.ts'
 import { createRunTopics } from '../../services/connections/connections.ts'
-import { portsOf } from '../../services/host/corpus.ts'
 import { createRunInfluence } from '../../services/influence/model.ts'
 import { demoGraphs, type Model, openModel } from '../../services/model/model.ts'
 import { createTrainer } from '../../services/model/trainer.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
+import { consumerGroupOf } from '../../services/runtime/consumer-groups.ts'
 import type { Kafka, TraceHeaders } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { groupIdOf, runStation, type StationHandle } from '../../services/runtime/station.ts'
-import { runStations } from '../../topologies/dataflow.ts'
+import { runStation, type StationHandle } from '../../services/runtime/station.ts'
+import { influenceStation } from '../../topologies/dataflow.ts'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { selectionVersion } from '../../topologies/selection/version.ts'
 import { connect, readAll } from '../support/kafka.ts'
@@ -159,14 +159,14 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
     },
     async onnxWorker(run) {
       const influence = await createRunInfluence(run, model)
-      const station = runStations(run).find(({ name }) => name === 'influence')!
+      const station = influenceStation(run)
       const handle = await runStation({
         kafka,
         codec,
         log,
         station,
-        build: (output) => station.build(portsOf({ influence }), output),
-        groupId: groupIdOf('influence', run.name),
+        build: (output) => station.build({ influence }, output),
+        groupId: consumerGroupOf(station, { run: run.name }),
         onFailure: (error) => {
           throw error
         },

@@ -31,7 +31,7 @@ export class LabelSink implements Processor {
   }
 
   /** Its rows say how far it has come, not the group's offsets, which anybody may move; nor do they speak of a database that is new. */
-  async doneBefore(topic: string, partition: number): Promise<number> {
+  async floorOffset(topic: string, partition: number): Promise<number> {
     const covered = await this.#store.covered()
     return covered.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
   }

@@ -5,9 +5,9 @@ import { decideSelection, emitSelection } from '../../../topologies/console/sele
 import { columnsOf } from '../../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
+import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
-import { groupIdOf } from '../../runtime/station.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
@@ -45,7 +45,7 @@ export async function replay({
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
   await createRunTopics(runtime.kafka, topics)
-  const transactionalId = groupIdOf('replay', run.name)
+  const transactionalId = groupNamed('replay', run.name)
   const output = await KafkaOutput.open({ ...runtime, transactionalId })
   const open = (name: string) => SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' })
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])

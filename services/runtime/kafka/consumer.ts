@@ -75,7 +75,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   })
   consumer.on(consumer.events.COMMIT_OFFSETS, () => reach('committed offsets'))
   seekAtJoin(consumer, options.startOffset)
-  const skipped = skippedOffsets(consumer, options.doneBefore)
+  const skipped = skippedOffsets(consumer, options.floorOffset)
 
   await connection
     .attempt(`read ${options.topics.join(', ')}`, async () => {
@@ -128,7 +128,7 @@ function seekAtJoin(consumer: KafkajsConsumer, startOffset: ConsumeOptions['star
 }
 
 /** For the first batch of a partition that was given to this member: where to begin instead, if what lies before it is not all done. */
-function skippedOffsets(consumer: KafkajsConsumer, doneBefore: ConsumeOptions['doneBefore']) {
+function skippedOffsets(consumer: KafkajsConsumer, floorOffset: ConsumeOptions['floorOffset']) {
   let asked = new Set<string>()
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     const given = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
@@ -137,8 +137,8 @@ function skippedOffsets(consumer: KafkajsConsumer, doneBefore: ConsumeOptions['d
     asked = new Set(given.filter((place) => asked.has(place)))
   })
   return async (topic: string, partition: number, first: number): Promise<number | undefined> => {
-    if (doneBefore === undefined || asked.has(`${topic}[${partition}]`)) return undefined
-    const done = await doneBefore(topic, partition)
+    if (floorOffset === undefined || asked.has(`${topic}[${partition}]`)) return undefined
+    const done = await floorOffset(topic, partition)
     asked.add(`${topic}[${partition}]`)
     return done < first ? done : undefined
   }

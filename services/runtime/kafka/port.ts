@@ -59,7 +59,7 @@ export interface ConsumeOptions {
    * Asked before the first batch of a partition that this member is given: up to where everything is known to be done. Where the group's
    * offset, which anybody may move, lies behind that place, reading begins there.
    */
-  readonly doneBefore?: (topic: string, partition: number) => Promise<number>
+  readonly floorOffset?: (topic: string, partition: number) => Promise<number>
   /** Awaited before the next batch of that partition is given: this is the backpressure. Offsets are committed after it. */
   readonly onBatch: (records: readonly IncomingRecord[]) => Promise<void>
   /** A failure of `onBatch` or of the client that it will not mend by itself; the consumer has stopped. */

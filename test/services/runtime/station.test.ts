@@ -55,13 +55,16 @@ async function write(...values: (Document | Buffer | null)[]): Promise<void> {
 
 type Build = (output: Output) => Partial<RunningStation>
 
+const labeler = { name: 'labeler q', reads: [documents], restoreFrom: [] }
+const exclusive = { ...labeler, exclusive: true }
+
 /** Starts a station that labels every document, unless told otherwise; `failure` resolves when it stops. */
 async function start(build: Build = labelAll, options: Partial<StationOptions> = {}) {
   const sleeps: number[] = []
   let failed: (error: unknown) => void
   const failure = new Promise<unknown>((resolve) => (failed = resolve))
   const handle = await runStation({
-    station: { name: 'labeler q', reads: [documents], restoreFrom: [] },
+    station: labeler,
     build: (output) => ({ process: async () => {}, ...build(output) }),
     kafka,
     codec,
@@ -85,9 +88,8 @@ const labelAll: Build = (output) => ({
 })
 
 /** Until the group has passed `offset` in the documents topic. */
-async function passed(offset: number, group = 'g'): Promise<void> {
-  while ((kafka.committed.get(`${group} ${documents}[0]`) ?? 0) < offset)
-    await new Promise((resolve) => setImmediate(resolve))
+async function passed(offset: number): Promise<void> {
+  while ((kafka.committed.get(`g ${documents}[0]`) ?? 0) < offset) await new Promise((resolve) => setImmediate(resolve))
 }
 
 const labelled = async () =>
@@ -270,18 +272,20 @@ test('a station does not start on memory that it cannot read', async () => {
   })
 })
 
-test('with a transactional id every send is a transaction, and a newer instance stops an older one', async () => {
-  const older = await start(labelAll, { transactionalId: 't' })
+test('of an exclusive station every send is a transaction, and a newer instance stops an older one', async () => {
+  // Each instance reads everything, as a console does.
+  const build: Build = (output) => ({ ...labelAll(output), startOffset: () => 0 })
+  const older = await start(build, { station: exclusive })
   await write(document(1n))
-  await passed(1)
+  await vi.waitFor(async () => expect(await labelled()).toEqual([1n]))
   // One record and the marker of its transaction.
   expect((await kafka.endOffsets(labels)).sort()).toEqual([0, 2])
-  const newer = await start(labelAll, { transactionalId: 't', groupId: 'h' })
+  const newer = await start(build, { station: exclusive })
   await write(document(2n))
   expect(await older.failure).toMatchObject({ code: 'FENCED' })
-  await passed(2, 'h')
-  await Promise.all([older.close(), newer.close()])
   // The newer one read both; the older one's second label was not written.
+  await vi.waitFor(async () => expect((await labelled()).sort()).toEqual([1n, 1n, 2n]))
+  await Promise.all([older.close(), newer.close()])
   expect((await labelled()).sort()).toEqual([1n, 1n, 2n])
 })
 
@@ -298,7 +302,7 @@ test('what a station rejects is in dead letters before a decision that moves its
         })
       },
     }),
-    { transactionalId: 't' },
+    { station: exclusive },
   )
   await passed(1)
   await station.close()
@@ -323,7 +327,7 @@ test('ticks come between batches, never during one, and a failing tick stops the
         if (++ticks === 5) throw new WinnowError('GUARANTEE_VIOLATED', 'enough')
       },
     }),
-    { tickMs: 2 },
+    { station: { ...labeler, tickMs: 2 } },
   )
   expect(await station.failure).toMatchObject({ code: 'GUARANTEE_VIOLATED' })
   await station.close()

@@ -1,7 +1,6 @@
 import stringWidth from 'string-width'
 import { expect, test } from 'vitest'
 import { memoryIn } from '../../../services/top/memory.ts'
-import { Rates } from '../../../services/top/rates.ts'
 import { screenOf } from '../../../services/top/screen.ts'
 import type { Numbers } from '../../../services/top/watch.ts'
 
@@ -72,15 +71,6 @@ test('a low terminal gets as many lines as it has, and is told of the rest', () 
   const lines = screenOf(numbers, { columns: 200, rows: 6 })
   expect(lines).toHaveLength(6)
   expect(lines.at(-1)).toMatch(/^… \d+ lines more than fit here$/)
-})
-
-test('a rate is over the last ten seconds, and unknown at first', () => {
-  const rates = new Rates()
-  expect(rates.of(0, new Map([['a', 100]]))('a')).toBeUndefined()
-  expect(rates.of(5000, new Map([['a', 200]]))('a')).toBe(20)
-  // The first sample is too old by now: what counts is 200 to 500 in 10 s.
-  expect(rates.of(15_000, new Map([['a', 500]]))('a')).toBe(30)
-  expect(rates.of(16_000, new Map([['b', 1]]))('b')).toBeUndefined()
 })
 
 test('memory is that of a process and all below it, wherever they are listed', () => {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import type { Manifest, Progress } from '../../../../schemas/index.ts'
-import { lagOfGroup } from '../../../../services/runtime/lag.ts'
 import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
 import { RunMeter } from '../../../../services/runtime/metrics/run-meter.ts'
 
@@ -67,15 +66,4 @@ test('a round is told by its age while it is open, its coverage once it is close
     'winnow_trainer_loss{run="r",kind="training"}': 6.5,
   })
   expect(Object.keys(await series(metrics))).not.toContain('winnow_trainer_loss{run="r",kind="reference"}')
-})
-
-test('lag is what lies between what a group has committed, or began at, and the end, over all partitions', async () => {
-  const kafka = {
-    endOffsets: async () => [10, 5, 0],
-    committedOffsets: async () => [4, null, null],
-  }
-  expect(await lagOfGroup(kafka, ['t'], 'g')).toEqual([{ topic: 't', records: 11 }])
-  expect(await lagOfGroup(kafka, ['t'], 'g', (_topic, partition) => partition * 4)).toEqual([
-    { topic: 't', records: 7 },
-  ])
 })
