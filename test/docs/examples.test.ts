@@ -16,7 +16,7 @@ test('each example is shorter than 60 lines and in the table of the README', () 
   const readme = readFileSync(join(folder, 'README.md'), 'utf8')
   expect(files.length).toBeGreaterThanOrEqual(5)
   for (const file of files) {
-    expect(readFileSync(join(folder, file), 'utf8').split('\n').length, file).toBeLessThan(60)
+    expect(readFileSync(join(folder, file), 'utf8').trimEnd().split('\n').length, file).toBeLessThan(60)
     expect(readme).toContain(`[${file}](${file})`)
   }
 })
