@@ -3,12 +3,11 @@ import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { columnNames } from '../corpus/columns.ts'
+import { countByLabels } from '../corpus/label-counts.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Of a larger selection the first so many in emission order are looked at. */
 const documentsMax = 20_000
-const idsPerQuery = 256
 /** Finished compositions that are kept: they never change. */
 const keptMax = 64
 
@@ -75,14 +74,8 @@ export class Compositions {
     const view = await store.view({ columns, labelOffsets: manifest.labelOffsets, readsOf: null })
     for (const { labels, documents } of await view.groups()) cellOf([...labels]).corpus += documents
     const ids = await selectedIds(this.#runtime, manifest, documentsMax)
-    const names = columns.map((column) => columnNames(column).label)
-    for (let first = 0; first < ids.length; first += idsPerQuery) {
-      const rows = await clickHouse.sql.query<Record<string, number | string>>(
-        `SELECT ${names.join(', ')}, count() AS documents FROM corpus FINAL WHERE doc IN (SELECT arrayJoin({ids:Array(UInt64)})) GROUP BY ${names.join(', ')}`,
-        { ids: ids.slice(first, first + idsPerQuery) },
-      )
-      for (const row of rows) cellOf(names.map((name) => Number(row[name]))).selected += Number(row.documents)
-    }
+    for await (const { labels, documents } of countByLabels(clickHouse.sql, columns, ids))
+      cellOf([...labels]).selected += documents
     return { cells: [...cells.values()], looked: ids.length, selection: manifest.documents }
   }
 }

@@ -5,10 +5,8 @@ import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
 import { CellHistogram } from './histogram.ts'
+import { amongIds, rowsOfIds } from './ids.ts'
 import { labelRows } from './label-rows.ts'
-
-/** Parameters travel in the URL, which servers bound at 16 KiB and more. */
-const idsPerQuery = 256
 
 /** The corpus in ClickHouse (schemas/clickhouse). Rows of repeats merge into the same row, so every add may be repeated. */
 export class ClickHouseStore implements CorpusStore {
@@ -76,13 +74,9 @@ export class ClickHouseStore implements CorpusStore {
 
   async texts(ids: readonly bigint[]): Promise<Map<bigint, string>> {
     const texts = new Map<bigint, string>()
-    for (let first = 0; first < ids.length; first += idsPerQuery) {
-      const rows = await this.#sql.query<{ doc: string; text: string }>(
-        'SELECT doc, text FROM documents WHERE doc IN (SELECT arrayJoin({ids:Array(UInt64)}))',
-        { ids: ids.slice(first, first + idsPerQuery) },
-      )
-      for (const { doc, text } of rows) texts.set(BigInt(doc), text)
-    }
+    const statement = `SELECT doc, text FROM documents WHERE ${amongIds}`
+    for await (const { doc, text } of rowsOfIds<{ doc: string; text: string }>(this.#sql, statement, ids))
+      texts.set(BigInt(doc), text)
     return texts
   }
 

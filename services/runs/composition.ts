@@ -2,7 +2,7 @@ import type { Manifest } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { columnNames } from '../corpus/columns.ts'
+import { countByLabels } from '../corpus/label-counts.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
 
 /** How many documents of each subcategory, by actor in configuration order. */
@@ -19,8 +19,6 @@ export async function corpusComposition(runtime: Runtime, run: RunConfig, manife
   return counts
 }
 
-const idsPerQuery = 256
-
 /** A round's selection, or the first `documents` of it in emission order: those that a trainer read. */
 export async function selectionComposition(
   runtime: Runtime,
@@ -30,17 +28,10 @@ export async function selectionComposition(
   documents = manifest.documents,
 ): Promise<Composition> {
   const counts = empty(run)
-  const labels = columnsOf(run).map((column) => columnNames(column).label)
-  let ids: bigint[] = []
+  const ids: bigint[] = []
   for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
-  ids = ids.slice(0, documents)
-  for (let first = 0; first < ids.length; first += idsPerQuery) {
-    const rows = await runtime.clickHouse.sql.query<Record<string, number>>(
-      `SELECT ${labels.join(', ')} FROM corpus FINAL WHERE doc IN (SELECT arrayJoin({ids:Array(UInt64)}))`,
-      { ids: ids.slice(first, first + idsPerQuery) },
-    )
-    for (const row of rows) for (const [a, label] of labels.entries()) counts[a]![row[label]!]! += 1
-  }
+  const found = countByLabels(runtime.clickHouse.sql, columnsOf(run), ids.slice(0, documents))
+  for await (const { labels, documents: some } of found) for (const [a, j] of labels.entries()) counts[a]![j]! += some
   return counts
 }
 

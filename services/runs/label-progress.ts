@@ -3,7 +3,7 @@ import { DeadLetter, topics } from '../../schemas/index.ts'
 import { labelerStation } from '../../topologies/dataflow.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { columnNames } from '../corpus/columns.ts'
+import { countIncomplete, countLabelled } from '../corpus/label-counts.ts'
 import { createLabeler } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { DecodeError } from '../runtime/codec.ts'
@@ -90,23 +90,13 @@ export async function labelProgress(runtime: Runtime, versions: ReadonlyMap<stri
   return { ...counts, refused }
 }
 
-/** True of the rows of documents that every actor has labelled. */
-const completeSql = (versions: ReadonlyMap<string, string>): string =>
-  [...versions].map(([actor, version]) => `isNotNull(${columnNames({ actor, version }).label})`).join(' AND ')
-
 export async function countDocuments(
   runtime: Runtime,
   versions: ReadonlyMap<string, string>,
 ): Promise<Pick<LabelProgress, 'documents' | 'complete'>> {
   for (const [actor, version] of versions) await runtime.store.ensureColumns(actor, version)
-  const [row] = await runtime.clickHouse.sql.query<{ documents: string; complete: string }>(
-    `SELECT count() AS documents, countIf(${completeSql(versions)}) AS complete FROM corpus FINAL WHERE isNotNull(at_document)`,
-  )
-  return { documents: Number(row!.documents), complete: Number(row!.complete) }
+  return await countLabelled(runtime.clickHouse.sql, versions)
 }
-
-/** Parameters travel in the URL, which servers bound at 16 KiB and more. */
-const idsPerQuery = 256
 
 /** The documents that labelers refused, as far as dead letters tell; each question reads only what has come since the last one. */
 class Refusals {
@@ -121,16 +111,7 @@ class Refusals {
   /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
     await this.#readOn(this.#runtime, new Set([...versions.keys()].map((actor) => labelerStation(actor).name)))
-    const ids = [...this.#ids].map(BigInt)
-    let count = 0
-    for (let first = 0; first < ids.length; first += idsPerQuery) {
-      const [row] = await this.#runtime.clickHouse.sql.query<{ refused: string }>(
-        `SELECT count() AS refused FROM corpus FINAL WHERE isNotNull(at_document) AND doc IN (SELECT arrayJoin({ids:Array(UInt64)})) AND NOT (${completeSql(versions)})`,
-        { ids: ids.slice(first, first + idsPerQuery) },
-      )
-      count += Number(row!.refused)
-    }
-    return count
+    return await countIncomplete(this.#runtime.clickHouse.sql, versions, [...this.#ids].map(BigInt))
   }
 
   /** @param labelers names of the stations whose refusals count: all that dead letters tell of who wrote them */

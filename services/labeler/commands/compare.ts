@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { columnNames } from '../../corpus/columns.ts'
+import { labelPairs, labelVersions } from '../../corpus/label-versions.ts'
 import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { spearman } from '../../runtime/statistics.ts'
@@ -94,27 +94,6 @@ export function compareFiles(firstFile: string, secondFile: string): Comparison 
   }
 }
 
-/** The versions of an actor's labels that the corpus has, and how many documents each has labelled. */
-export async function labelVersions(sql: Sql, actor: string): Promise<{ version: string; documents: number }[]> {
-  const prefix = columnNames({ actor, version: '' }).label
-  const columns = await sql.query<{ name: string }>(
-    "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'corpus' AND startsWith(name, {prefix:String}) ORDER BY name",
-    { prefix },
-  )
-  // A longer actor name may begin with this one; versions have no underscore.
-  const versions = columns.map(({ name }) => name.slice(prefix.length)).filter((version) => /^[a-z0-9]+$/.test(version))
-  if (versions.length === 0) return []
-  const counts = versions.map((version) => `countIf(isNotNull(${columnNames({ actor, version }).label}))`)
-  const [row] = await sql.query<{ counts: string[] }>(`SELECT [${counts.join(', ')}] AS counts FROM corpus FINAL`)
-  return versions.map((version, i) => ({ version, documents: Number(row!.counts[i]) }))
-}
-
-interface Cell {
-  first: number
-  second: number
-  documents: string
-}
-
 /** Compares two versions of an actor's labels in ClickHouse. @throws WinnowError CONFIGURATION for a version that the corpus does not have, BAD_DATA */
 export async function compareVersions(sql: Sql, actor: string, first: string, second: string): Promise<Comparison> {
   const known = await labelVersions(sql, actor)
@@ -124,24 +103,10 @@ export async function compareVersions(sql: Sql, actor: string, first: string, se
       hint: `Versions: ${known.map((one) => one.version).join(', ') || 'none'}.`,
     })
   }
-  const [a, b] = [columnNames({ actor, version: first }), columnNames({ actor, version: second })]
-  const both = `FROM corpus FINAL WHERE isNotNull(${a.label}) AND isNotNull(${b.label})`
-  const cells = await sql.query<Cell>(
-    `SELECT ${a.label} AS first, ${b.label} AS second, count() AS documents ${both} GROUP BY first, second`,
-  )
+  const { cells, ...figures } = await labelPairs(sql, actor, first, second)
   if (cells.length === 0) throw nothingInCommon(`version ${first}`, `version ${second}`)
   const size = 1 + cells.reduce((most, cell) => Math.max(most, cell.first, cell.second), 0)
   const confusion = Array.from({ length: size }, () => new Array<number>(size).fill(0))
-  for (const cell of cells) confusion[cell.first]![cell.second] = Number(cell.documents)
-  const [scores] = await sql.query<{ spearman: number; difference: number; onlyFirst: string; onlySecond: string }>(
-    `SELECT rankCorr(assumeNotNull(${a.score}), assumeNotNull(${b.score})) AS spearman, avg(abs(${a.score} - ${b.score})) AS difference,
-       (SELECT countIf(isNotNull(${a.label}) AND isNull(${b.label})) FROM corpus FINAL) AS onlyFirst,
-       (SELECT countIf(isNull(${a.label}) AND isNotNull(${b.label})) FROM corpus FINAL) AS onlySecond ${both}`,
-  )
-  return {
-    ...agreementOf(confusion),
-    onlyFirst: Number(scores!.onlyFirst),
-    onlySecond: Number(scores!.onlySecond),
-    scores: { spearman: scores!.spearman, meanAbsoluteDifference: scores!.difference },
-  }
+  for (const cell of cells) confusion[cell.first]![cell.second] = cell.documents
+  return { ...agreementOf(confusion), ...figures }
 }

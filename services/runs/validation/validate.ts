@@ -1,7 +1,7 @@
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
-import { orderKeySql } from '../../corpus/key-sql.ts'
+import { drawDocuments } from '../../corpus/draw.ts'
 import { influenceOptions, rewardTasks } from '../../influence/model.ts'
 import type { Checkpoint } from '../../model/checkpoints/checkpoint.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../../model/influence.ts'
@@ -107,20 +107,13 @@ async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Ch
 }
 
 async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<bigint[]> {
-  const rows = await runtime.clickHouse.sql.query<{ doc: string }>(
-    `SELECT doc FROM (SELECT DISTINCT doc FROM documents) ORDER BY ${orderKeySql('doc', 'seed', 'drawn')} LIMIT {count:UInt64}`,
-    { seed: seedOf(run.selection.seed, 0, 'validate'), count },
-  )
+  const ids = await drawDocuments(runtime.clickHouse.sql, seedOf(run.selection.seed, 0, 'validate'), count)
   // Of two documents a rank correlation is 1 or -1 whatever the rewards are.
-  if (rows.length < 3)
-    throw new WinnowError(
-      'CONFIGURATION',
-      `the corpus has ${rows.length} documents, a comparison of ranks needs more`,
-      {
-        hint: 'Ingest documents first.',
-      },
-    )
-  return rows.map(({ doc }) => BigInt(doc))
+  if (ids.length < 3)
+    throw new WinnowError('CONFIGURATION', `the corpus has ${ids.length} documents, a comparison of ranks needs more`, {
+      hint: 'Ingest documents first.',
+    })
+  return ids
 }
 
 async function scoreAll(

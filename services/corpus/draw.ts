@@ -1,0 +1,11 @@
+import type { Sql } from '../runtime/clickhouse/sql.ts'
+import { orderKeySql } from './key-sql.ts'
+
+/** At most `count` documents of the whole corpus, drawn by a seed: the first by orderKey(id, seed) of SELECTION.md. */
+export async function drawDocuments(sql: Sql, seed: bigint, count: number): Promise<bigint[]> {
+  const rows = await sql.query<{ doc: string }>(
+    `SELECT doc FROM (SELECT DISTINCT doc FROM documents) ORDER BY ${orderKeySql('doc', 'seed', 'drawn')} LIMIT {count:UInt64}`,
+    { seed, count },
+  )
+  return rows.map(({ doc }) => BigInt(doc))
+}

@@ -1,0 +1,13 @@
+import type { Sql } from '../runtime/clickhouse/sql.ts'
+
+/** Parameters travel in the URL, which servers bound at 16 KiB and more. */
+const idsPerQuery = 256
+
+/** True of rows of the documents that `rowsOfIds` asks for. */
+export const amongIds = 'doc IN (SELECT arrayJoin({ids:Array(UInt64)}))'
+
+/** The rows of a statement with `amongIds`, for any number of ids: it is asked for as many at a time as a request can name. */
+export async function* rowsOfIds<Row>(sql: Sql, statement: string, ids: readonly bigint[]): AsyncGenerator<Row> {
+  for (let first = 0; first < ids.length; first += idsPerQuery)
+    yield* await sql.query<Row>(statement, { ids: ids.slice(first, first + idsPerQuery) })
+}

@@ -1,0 +1,25 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '../../..')
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const filesOf = (pattern: string) => globSync(pattern, { cwd: root })
+
+const tables = filesOf('schemas/clickhouse/*.sql')
+  .flatMap((file) => [...read(file).matchAll(/^CREATE TABLE IF NOT EXISTS (\w+)/gm)])
+  .map(([, table]) => table!)
+const named = tables.join('|')
+const touches = new RegExp(
+  `\\b(?:FROM|JOIN|INTO|TABLE|UPDATE)\\s+(?:IF (?:NOT )?EXISTS )?(?:${named})\\b|\\binsert(?:Binary)?\\(\\s*['"\`](?:${named})\\b`,
+  'g',
+)
+
+test('tables of the corpus are read and written by services/corpus alone', () => {
+  expect(tables).toEqual(expect.arrayContaining(['documents', 'corpus', 'sink_offsets', 'reads']))
+  const found = filesOf('{topologies,services,deploy}/**/*.{ts,mjs,js,py}')
+    .map((file) => ({ file, statements: read(file).match(touches) ?? [] }))
+    .filter(({ statements }) => statements.length > 0)
+  expect(found.length).toBeGreaterThan(3)
+  expect(found.filter(({ file }) => !file.startsWith('services/corpus/'))).toEqual([])
+})
