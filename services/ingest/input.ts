@@ -1,33 +1,73 @@
 import { createReadStream } from 'node:fs'
+import type { CompressedInput } from './compression/gzip.ts'
 
 /** A source's bytes as they are on disk, its first ones known before the rest is read. */
-export interface Input {
+export interface Input extends CompressedInput {
   readonly head: Buffer
+  /** `head` is all there is. */
+  readonly whole: boolean
   /** All of it, `head` included. To be read once. */
   readonly bytes: AsyncIterable<Buffer>
+  /** Needed where `bytes` are not read. */
+  close(): Promise<void>
 }
+
+/** As much of a source as is looked at to know what it is. */
+export const headBytes = 64 * 1024
+
+/** What is kept of standard input to be read again where it is damaged. */
+const againBytesMax = 64 * 1024 * 1024
 
 /**
  * The first `byteLength` bytes of a file. No more, even if it grows meanwhile: its fingerprint covers just these.
  * The chunks are large, because each costs a turn of the event loop.
  */
 export async function openFile(path: string, byteLength: number): Promise<Input> {
-  if (byteLength === 0) return { head: Buffer.alloc(0), bytes: nothing() }
-  return await peek(createReadStream(path, { end: byteLength - 1, highWaterMark: 1024 * 1024 }), 4)
+  const from = (start: number) =>
+    start >= byteLength ? nothing() : createReadStream(path, { start, end: byteLength - 1, highWaterMark: 1024 * 1024 })
+  return { ...(await peek(from(0), headBytes)), again: from }
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}
 
-/** Reads until `headBytes` are known or the input ends. */
-export async function peek(input: AsyncIterable<Buffer>, headBytes: number): Promise<Input> {
-  const iterator = input[Symbol.asyncIterator]()
-  let head = Buffer.alloc(0)
-  while (head.length < headBytes) {
-    const next = await iterator.next()
-    if (next.done) break
-    head = Buffer.concat([head, next.value])
+/** Standard input: its first bytes, and all of it again as long as it is short. */
+export async function openStream(input: AsyncIterable<Buffer>): Promise<Input> {
+  let kept: Buffer[] | null = []
+  let keptBytes = 0
+  async function* keeping() {
+    for await (const chunk of input) {
+      keptBytes += chunk.length
+      if (keptBytes > againBytesMax) kept = null
+      kept?.push(chunk)
+      yield chunk
+    }
   }
-  return { head, bytes: resumed(head, iterator) }
+  async function* from(position: number, chunks: readonly Buffer[]) {
+    let start = 0
+    for (const chunk of chunks) {
+      if (start + chunk.length > position) yield chunk.subarray(Math.max(position - start, 0))
+      start += chunk.length
+    }
+  }
+  return { ...(await peek(keeping(), headBytes)), again: (position) => kept && from(position, kept) }
+}
+
+/** Reads until `headBytes` are known or the input ends. */
+async function peek(input: AsyncIterable<Buffer>, headBytes: number): Promise<Omit<Input, 'again'>> {
+  const iterator = input[Symbol.asyncIterator]()
+  const chunks: Buffer[] = []
+  let [length, whole] = [0, false]
+  while (length < headBytes && !whole) {
+    const next = await iterator.next()
+    if (next.done) whole = true
+    else {
+      chunks.push(next.value)
+      length += next.value.length
+    }
+  }
+  const head = Buffer.concat(chunks)
+  const close = async () => void (await iterator.return?.())
+  return { head, whole, bytes: resumed(head, iterator), close }
 }
 
 async function* resumed(head: Buffer, iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

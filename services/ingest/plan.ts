@@ -1,16 +1,16 @@
 import { open } from 'node:fs/promises'
 import type { Source } from '../../schemas/index.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { compressionOf, DamagedFile } from './compression.ts'
+import { compressionOf } from './compression/compression.ts'
+import { DamagedFile } from './compression/damaged-file.ts'
 import {
-  endBytes,
   type Fingerprint,
   fingerprintOfFile,
   fingerprintOfHead,
   formatFingerprint,
   parseFingerprint,
 } from './fingerprint.ts'
-import { type Input, peek } from './input.ts'
+import { type Input, openStream } from './input.ts'
 import { magic, readFooter } from './parquet/footer.ts'
 import { beyond, type ParquetLimits } from './parquet/read.ts'
 import type { SourceFile } from './source-files.ts'
@@ -46,7 +46,7 @@ export async function planSources(
     const { path, byteLength } = file
     const plan =
       path === null
-        ? await planStandardInput(file, source, await peek(standardInput, endBytes))
+        ? await planStandardInput(file, source, await openStream(standardInput))
         : await planFile(file, source, path, byteLength ?? 0)
     const toRead = plan.action === 'start' || plan.action === 'continue'
     if (plan.parquet && toRead && path !== null) await checkRowGroups(path, byteLength ?? 0, limits)

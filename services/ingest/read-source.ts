@@ -1,6 +1,7 @@
 import type { Source } from '../../schemas/index.ts'
 import { Batch } from './batch.ts'
-import { DamagedFile } from './compression.ts'
+import { compressionOf } from './compression/compression.ts'
+import { DamagedFile } from './compression/damaged-file.ts'
 import { formatFingerprint } from './fingerprint.ts'
 import { openFile, Stopped } from './input.ts'
 import type { IngestLimits } from './limits.ts'
@@ -94,5 +95,6 @@ async function openReader(plan: Plan, rowFirst: number, options: ReadSourceOptio
   const { byteLength } = plan.fingerprint
   const path = plan.file.path ?? ''
   if (plan.parquet) return parquetThread({ path, byteLength, rowFirst }, options)
-  return lineReader(plan.input ?? (await openFile(path, byteLength)), limits, progress)
+  const input = plan.input ?? (await openFile(path, byteLength))
+  return lineReader(input, compressionOf(input.head), limits, progress)
 }

@@ -1,4 +1,4 @@
-import { compressionOf, decompressed } from './compression.ts'
+import { type Compression, decompressed } from './compression/compression.ts'
 import type { Input } from './input.ts'
 import { type Line, type LineLimits, LineSplitter } from './lines.ts'
 import type { IngestProgress } from './progress.ts'
@@ -23,7 +23,12 @@ export interface RowReader {
 }
 
 /** JSON lines, plain or compressed. */
-export function lineReader(input: Input, limits: LineLimits, progress: IngestProgress): RowReader {
+export function lineReader(
+  input: Input,
+  compression: Compression,
+  limits: LineLimits,
+  progress: Pick<IngestProgress, 'readCompressed'>,
+): RowReader {
   const splitter = new LineSplitter(limits)
   return {
     unit: 'line',
@@ -32,7 +37,7 @@ export function lineReader(input: Input, limits: LineLimits, progress: IngestPro
     },
     rest: () => splitter.rest(),
     async *chunks() {
-      for await (const chunk of decompressed(counted(input.bytes, progress), compressionOf(input.head))) {
+      for await (const chunk of decompressed({ ...input, bytes: counted(input.bytes, progress) }, compression)) {
         yield { lines: splitter.push(chunk), byteLength: chunk.length }
       }
       const last = splitter.end()
@@ -41,7 +46,10 @@ export function lineReader(input: Input, limits: LineLimits, progress: IngestPro
   }
 }
 
-async function* counted(input: AsyncIterable<Buffer>, progress: IngestProgress): AsyncGenerator<Buffer> {
+async function* counted(
+  input: AsyncIterable<Buffer>,
+  progress: Pick<IngestProgress, 'readCompressed'>,
+): AsyncGenerator<Buffer> {
   for await (const chunk of input) {
     progress.readCompressed(chunk.length)
     yield chunk

@@ -16,6 +16,8 @@ export type RejectReason =
 export interface Rejection {
   readonly reason: RejectReason
   readonly message: string
+  /** The keys of a row that has no text. */
+  readonly fields?: readonly string[]
 }
 
 export interface ParsedRow {
@@ -27,8 +29,9 @@ export interface ParsedRow {
 /**
  * One row of SlimPajama's layout: a JSON object with a `text`. Everything else of it is kept as it is in `meta`.
  * A lone surrogate in a JSON escape has no UTF-8 form: it becomes U+FFFD, always the same way.
+ * @param textField where the text stands, if not in `text`: a key, or keys with points between (`data.body`) of objects in each other
  */
-export function parseRow(line: Line): ParsedRow | Rejection {
+export function parseRow(line: Line, textField = 'text'): ParsedRow | Rejection {
   if (line.tooLong) {
     return { reason: 'too-long-line', message: `the line has ${line.byteLength} bytes; only its first bytes are kept` }
   }
@@ -42,14 +45,30 @@ export function parseRow(line: Line): ParsedRow | Rejection {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     return { reason: 'not-json', message: 'the line is JSON, but not an object' }
   }
-  const { text, ...rest } = row as Record<string, unknown>
-  if (text === undefined) return { reason: 'no-text', message: "the row has no 'text'" }
-  if (typeof text !== 'string') return { reason: 'no-text', message: "the row's 'text' is not a string" }
-  if (!/\S/.test(text)) return { reason: 'empty-text', message: "the row's 'text' is empty" }
+  const { text, rest } = withoutText(row as Record<string, unknown>, textField)
+  if (typeof text !== 'string') {
+    const message = text === undefined ? `the row has no '${textField}'` : `the row's '${textField}' is not a string`
+    return { reason: 'no-text', message, fields: Object.keys(row) }
+  }
+  if (!/\S/.test(text)) return { reason: 'empty-text', message: `the row's '${textField}' is empty` }
   try {
     return { text: text.toWellFormed(), meta: JSON.stringify(rest) }
   } catch (error) {
     // What JSON.parse reads without a stack cannot be written without one.
     return { reason: 'not-json', message: `the row is nested too deep: ${(error as Error).message}` }
   }
+}
+
+/** The text, and the row without it. A key that has points itself comes before a way through objects. */
+function withoutText(row: Record<string, unknown>, field: string): { text: unknown; rest: Record<string, unknown> } {
+  const point = field.indexOf('.')
+  if (Object.hasOwn(row, field) || point === -1) {
+    const { [field]: text, ...rest } = row
+    return { text, rest }
+  }
+  const key = field.slice(0, point)
+  const inner = Object.hasOwn(row, key) ? row[key] : undefined
+  if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return { text: undefined, rest: row }
+  const { text, rest } = withoutText(inner as Record<string, unknown>, field.slice(point + 1))
+  return { text, rest: { ...row, [key]: rest } }
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { type ColumnMetaData, type FileMetaData, parquetMetadata } from 'hyparquet'
-import { DamagedFile } from '../compression.ts'
+import { DamagedFile } from '../compression/damaged-file.ts'
 
 export const magic = Buffer.from('PAR1')
 

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { type ColumnMetaData, parquetScan } from 'hyparquet'
-import { DamagedFile } from '../compression.ts'
+import { DamagedFile } from '../compression/damaged-file.ts'
 import type { Line, LineLimits } from '../lines.ts'
 import type { IngestProgress } from '../progress.ts'
 import type { RowChunk, RowReader } from '../row-reader.ts'

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { DamagedFile } from '../compression.ts'
+import { DamagedFile } from '../compression/damaged-file.ts'
 import { Stopped } from '../input.ts'
 import type { LineLimits } from '../lines.ts'
 import type { IngestProgress } from '../progress.ts'

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { DamagedFile } from '../compression.ts'
+import { DamagedFile } from '../compression/damaged-file.ts'
 import type { LineLimits } from '../lines.ts'
 import { type ParquetLimits, type ParquetSource, parquetReader } from './read.ts'
 

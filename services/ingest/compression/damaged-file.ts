@@ -1,0 +1,12 @@
+/** A file that ends early or holds bytes that cannot be: what came before them is good, and has been given. */
+export class DamagedFile extends Error {
+  readonly reason: 'truncated-file' | 'corrupt-file'
+  /** How many bytes of the file, from its beginning and as they are on disk, are known to be good; undefined: not known. */
+  readonly bytesGood: number | undefined
+
+  constructor(reason: DamagedFile['reason'], message: string, cause?: unknown, bytesGood?: number) {
+    super(message, { cause })
+    this.reason = reason
+    this.bytesGood = bytesGood
+  }
+}

@@ -1,0 +1,122 @@
+import { createGunzip } from 'node:zlib'
+import { DamagedFile } from './damaged-file.ts'
+import { Engine } from './engine.ts'
+import { Slices } from './slices.ts'
+
+/** Bytes of a file, and again from a position on; null: they are not to be had again. */
+export interface CompressedInput {
+  readonly bytes: AsyncIterable<Buffer>
+  again(position: number): AsyncIterable<Buffer> | null
+}
+
+/** Large enough that the work per chunk does not count, small enough to hold several. */
+export const chunkSize = 256 * 1024
+
+/** What is unpacked at a time; Deflate makes at most 1,032 bytes of one, so 17 MB of it. */
+const sliceBytes = 16 * 1024
+
+const isMember = (bytes: Buffer) => bytes[0] === 0x1f && (bytes.length < 2 || bytes[1] === 0x8b)
+
+/**
+ * The members of a gzip file one after the other, with zero bytes between and behind them passed over (tapes and block devices pad so).
+ * Throws DamagedFile where it breaks off, after everything that precedes the bad byte.
+ */
+export async function* gunzipped(input: CompressedInput): AsyncGenerator<Buffer> {
+  const slices = new Slices(input.bytes, sliceBytes)
+  try {
+    while (await slices.skipZeros()) {
+      const slice = (await slices.next())!
+      const { position } = slices
+      slices.unread(slice)
+      if (!isMember(slice)) {
+        const message = `what follows from byte ${position - slice.length + 1} on is not gzip`
+        throw new DamagedFile('corrupt-file', message, undefined, slices.good)
+      }
+      yield* membersOf(slices, input)
+    }
+  } finally {
+    await slices.close()
+  }
+}
+
+/** Members that stand right one behind the other. */
+async function* membersOf(slices: Slices, input: CompressedInput): AsyncGenerator<Buffer> {
+  const engine = new Engine(createGunzip({ chunkSize }))
+  const start = slices.position
+  let delivered = 0
+  try {
+    for (let slice = await slices.next(); slice !== null; slice = await slices.next()) {
+      const { out, error } = await engine.give(slice)
+      for (const piece of out) {
+        yield piece
+        delivered += piece.length
+      }
+      if (error !== null) {
+        const failing = { start, slice, before: engine.given - slice.length, delivered, good: slices.good }
+        return yield* replay(failing, input, error)
+      }
+      if (engine.ended) {
+        slices.unread(slice.subarray(slice.length - engine.untaken))
+        slices.good = slices.position
+        return
+      }
+      if (out.length > 0) slices.good = slices.position
+    }
+    const { out, error } = await engine.finish()
+    yield* out
+    if (error === null) return
+    const message = 'the file ends in the middle of its compressed data'
+    throw new DamagedFile('truncated-file', message, error, slices.position)
+  } finally {
+    engine.close()
+  }
+}
+
+interface Failing {
+  /** Where the decompressor's first byte stands in the file. */
+  readonly start: number
+  /** The bytes that it failed at, and how many it was given before. */
+  readonly slice: Buffer
+  readonly before: number
+  /** Bytes that it had unpacked by then. */
+  readonly delivered: number
+  readonly good: number
+}
+
+/**
+ * What the failing slice unpacks to up to the bad byte, which the decompressor keeps to itself: unpacked once more, the slice byte by byte.
+ * Then throws the DamagedFile.
+ */
+async function* replay(failing: Failing, { again }: CompressedInput, cause: Error): AsyncGenerator<Buffer> {
+  const { start, slice, before, delivered } = failing
+  const bytes = again(start)
+  const engine = new Engine(createGunzip({ chunkSize }))
+  let [toSkip, bytesGood] = [delivered, failing.good]
+  try {
+    if (bytes !== null) {
+      for await (const chunk of before === 0 ? [] : bytes) {
+        const part = chunk.subarray(0, before - engine.given)
+        for (let from = 0; from < part.length; from += sliceBytes) {
+          for (const piece of (await engine.give(part.subarray(from, from + sliceBytes))).out) toSkip -= piece.length
+        }
+        if (engine.given === before) break
+      }
+      for (let from = 0; engine.given === before + from && from < slice.length; from++) {
+        const { out, error } = await engine.give(slice.subarray(from, from + 1))
+        for (const piece of out) {
+          if (piece.length > toSkip) yield piece.subarray(Math.max(toSkip, 0))
+          toSkip -= piece.length
+          bytesGood = Math.max(bytesGood, start + before + from + 1)
+        }
+        if (error !== null) break
+      }
+    }
+  } finally {
+    engine.close()
+  }
+  const garbage = cause.message === 'incorrect header check' && toSkip < delivered
+  const message = garbage
+    ? 'what follows the compressed data is not gzip'
+    : `the compressed data cannot be read: ${cause.message}`
+  throw new DamagedFile('corrupt-file', message, cause, bytesGood)
+}

@@ -1,0 +1,109 @@
+import { type Compression, compressionOf, decompressed } from '../compression/compression.ts'
+import { DamagedFile } from '../compression/damaged-file.ts'
+import { NeedsDictionary, ZstdFrames } from '../compression/zstd-frames.ts'
+import { headBytes } from '../input.ts'
+import { magic as parquetMagic } from '../parquet/footer.ts'
+import { type Foreign, type Format, foreign, type Head } from './format.ts'
+import { bySignature } from './signatures.ts'
+import { foreignText, unknownBinary } from './text.ts'
+
+/**
+ * What a source is, by its first bytes (64 KiB at most), also where they are compressed. Its name counts for little: a name that promises a
+ * format (.parquet, .gz, .zst) of a file that is neither that nor anything else that is known makes it foreign.
+ */
+export async function formatOf(source: Head, name: string): Promise<Format> {
+  const { head } = source
+  if (head.length === 0) return { kind: 'lines', compression: 'none' }
+  if (head.subarray(0, parquetMagic.length).equals(parquetMagic)) return { kind: 'parquet' }
+  const compression = compressionOf(head)
+  if (compression !== 'none') return await withinCompressed(source, compression)
+  return (
+    bySignature(head) ??
+    foreignText(head) ??
+    promiseOf(name, head) ??
+    unknownBinary(head) ?? { kind: 'lines', compression }
+  )
+}
+
+const decoders = { gzip: 'gzip -dc', zstd: 'zstd -dc --long=31' }
+
+async function withinCompressed(source: Head, compression: 'gzip' | 'zstd'): Promise<Format> {
+  const dictionary = compression === 'zstd' ? dictionaryOf(source.head) : null
+  if (dictionary !== null) return dictionary
+  const inner = await unpackedHead(source, compression)
+  const format = inner.head.length === 0 ? null : innerFormat(inner)
+  if (format === null) return { kind: 'lines', compression }
+  const { advice, what } = format
+  const decoder = decoders[compression]
+  return {
+    ...format,
+    what: `${compression} of data that is ${what}`,
+    advice:
+      'filter' in advice
+        ? { filter: advice.filter === '' ? decoder : `${decoder} @ | ${advice.filter}` }
+        : { sentence: `unpack it with ${decoder}, then: ${advice.sentence}` },
+  }
+}
+
+function innerFormat(inner: Head): Foreign | null {
+  const again = compressionOf(inner.head)
+  if (again !== 'none') return foreign(`${again} once more`, { filter: '' })
+  if (inner.head.subarray(0, parquetMagic.length).equals(parquetMagic)) {
+    return foreign('Parquet, which is read from its end', { sentence: 'ingest what is in it' })
+  }
+  return bySignature(inner.head) ?? foreignText(inner.head) ?? unknownBinary(inner.head)
+}
+
+async function unpackedHead({ head, whole }: Head, compression: Compression): Promise<Head> {
+  const pieces: Buffer[] = []
+  let length = 0
+  async function* bytes() {
+    yield head
+  }
+  try {
+    for await (const piece of decompressed({ bytes: bytes(), again: () => null }, compression)) {
+      pieces.push(piece)
+      length += piece.length
+      if (length >= headBytes) return { head: Buffer.concat(pieces).subarray(0, headBytes), whole: false }
+    }
+    return { head: Buffer.concat(pieces), whole }
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error
+    // Cut off by us, or damaged, which is told when it is read.
+    return { head: Buffer.concat(pieces), whole: false }
+  }
+}
+
+function dictionaryOf(head: Buffer): Foreign | null {
+  try {
+    for (const _ of new ZstdFrames().push(head)) {
+      // Only what the headers say is wanted.
+    }
+  } catch (error) {
+    if (!(error instanceof NeedsDictionary)) return null
+    return foreign(`Zstandard with a dictionary (${error.dictionary}), which is not in the file`, {
+      filter: 'zstd -dc -D DICTIONARY',
+    })
+  }
+  return null
+}
+
+const promises: readonly (readonly [RegExp, string, readonly Buffer[]])[] = [
+  [/\.(parquet|parq|pq)$/i, 'Parquet', [parquetMagic]],
+  [/\.(gz|gzip)$/i, 'gzip', [Buffer.from([0x1f, 0x8b])]],
+  [/\.(zst|zstd)$/i, 'Zstandard', [Buffer.from([0x28, 0xb5, 0x2f, 0xfd])]],
+]
+
+/** Rows are rows whatever the file is called: downloads are unpacked on their way, and keep their names. */
+const rowBegins = /^(\xef\xbb\xbf)?\s*\{[ \t\r]*["}]/
+
+function promiseOf(name: string, head: Buffer): Foreign | null {
+  const promise = promises.find(([extension]) => extension.test(name))
+  if (promise === undefined || rowBegins.test(head.toString('latin1', 0, 4096))) return null
+  const [, what, magics] = promise
+  // A file that ends within its first four bytes is cut off, and told so when it is read.
+  if (magics.some((magic) => magic.subarray(0, head.length).equals(head))) return null
+  return foreign(`not the ${what} that its name says`, {
+    sentence: 'look what it is (file F, head -c 200 F) and fetch it again, or give it its right name',
+  })
+}

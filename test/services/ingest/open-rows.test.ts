@@ -1,0 +1,69 @@
+import { join } from 'node:path'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { openRows } from '../../../services/ingest/open-rows.ts'
+import { parquetRows } from './parquet/support.ts'
+import { folder, rows } from './support.ts'
+
+async function linesOf(path: string, standardInput?: AsyncIterable<Buffer>) {
+  const reader = await openRows(path, standardInput && { standardInput })
+  const lines: [number, string][] = []
+  for await (const chunk of reader.chunks()) {
+    for (const { row, bytes } of chunk.lines) lines.push([row, Buffer.from(bytes).toString('utf8')])
+  }
+  return lines
+}
+
+const wanted = [
+  [0, '{"text":"row 0"}'],
+  [1, '{"text":"row 1"}'],
+]
+
+test.each([
+  ['plain', Buffer.from(`\ufeff${rows(2)}`)],
+  ['gzip', gzipSync(rows(2))],
+  ['Zstandard', zstdCompressSync(rows(2))],
+  ['Parquet', parquetRows(2)],
+])('gives the rows of %s as JSON lines, known by the first bytes', async (_name, content) => {
+  expect(await linesOf(join(folder({ 'a.any': content }), 'a.any'))).toMatchObject(wanted)
+})
+
+test('reads standard input', async () => {
+  async function* input() {
+    yield zstdCompressSync(rows(2))
+  }
+  expect(await linesOf('-', input())).toEqual(wanted)
+})
+
+test('a file that breaks off throws after the rows before it', async () => {
+  const whole = gzipSync(rows(2))
+  const path = join(folder({ a: Buffer.concat([whole, Buffer.from('garbage')]) }), 'a')
+  const reader = await openRows(path)
+  const seen: number[] = []
+  const all = async () => {
+    for await (const { lines } of reader.chunks()) for (const { row } of lines) seen.push(row)
+  }
+  await expect(all()).rejects.toMatchObject({ reason: 'corrupt-file' })
+  expect(seen).toEqual([0, 1])
+})
+
+test.each([
+  ['missing.jsonl', /cannot read/],
+  ['xz.jsonl', /xz\.jsonl is compressed with xz/],
+  ['', /is a folder/],
+])('what cannot be read is a configuration error: %s', async (name, message) => {
+  const path = join(folder({ 'xz.jsonl': Buffer.from('\xfd7zXZ\0', 'latin1') }), name)
+  await expect(openRows(path)).rejects.toMatchObject({ code: 'CONFIGURATION', message: expect.stringMatching(message) })
+})
+
+test.each([
+  ['s3://b/k/a.jsonl.gz', 'aws s3 cp s3://b/k/a.jsonl.gz - | winnow ingest --name a.jsonl.gz -'],
+  ['S3A://b/a', 'aws s3 cp s3://b/a -'],
+  ['gs://b/a.jsonl', 'gcloud storage cat gs://b/a.jsonl | winnow ingest --name a.jsonl -'],
+  ['https://h/a.jsonl?x=1&y=2', "curl -fL 'https://h/a.jsonl?x=1&y=2' | winnow ingest --name a.jsonl -"],
+  ['hf://datasets/o/n/data/a.parquet', 'hf download --repo-type dataset o/n data/a.parquet --local-dir DIR'],
+  ['webhdfs://h/a', 'rclone cat webhdfs://h/a'],
+  ['file:///tmp/a%20b', 'give the path alone: /tmp/a b'],
+])('a remote path says how to pipe it: %s', async (path, hint) => {
+  await expect(openRows(path)).rejects.toMatchObject({ code: 'CONFIGURATION', hint: expect.stringContaining(hint) })
+})
