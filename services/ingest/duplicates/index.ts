@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { bandKeys, bands, signatureOf, similarity } from './minhash.ts'
+import { type Banding, bandingFor, bandKeys } from './bands.ts'
+import { signatureOf, similarity } from './minhash.ts'
 
 /** Where a document stands: a file's place in the list of files, and the line, both from 0. */
 export interface Place {
@@ -21,17 +22,21 @@ export interface DuplicateOptions {
 }
 
 /**
- * The documents kept so far. Of documents that are duplicates of each other the first is kept. About 100 bytes a document for exact
- * duplicates, a kilobyte for near ones: this is what bounds the number of documents.
+ * The documents kept so far. Of documents that are duplicates of each other the first is kept. About 200 bytes a document for exact
+ * duplicates, two kilobytes for near ones: this is what bounds the number of documents.
  */
 export class DuplicateIndex {
-  readonly #options: DuplicateOptions
+  readonly #nearSimilarity: number | undefined
+  readonly #banding: Banding
   readonly #byDigest = new Map<string, Place>()
-  readonly #byBand = Array.from({ length: bands }, () => new Map<number, number[]>())
+  /** By band, and by key: the one document that has it, or all. */
+  readonly #byBand: Map<number, number | number[]>[]
   readonly #kept: { place: Place; signature: Uint32Array }[] = []
 
-  constructor(options: DuplicateOptions) {
-    this.#options = options
+  constructor({ nearSimilarity }: DuplicateOptions) {
+    this.#nearSimilarity = nearSimilarity
+    this.#banding = bandingFor(nearSimilarity ?? 1)
+    this.#byBand = Array.from({ length: this.#banding.bands }, () => new Map())
   }
 
   /** Adds a document, unless it duplicates one that is there already. @returns what it duplicates */
@@ -46,10 +51,10 @@ export class DuplicateIndex {
   }
 
   #addNear(text: string, place: Place): Duplicate | undefined {
-    const { nearSimilarity } = this.#options
+    const nearSimilarity = this.#nearSimilarity
     const signature = nearSimilarity === undefined ? undefined : signatureOf(text)
     if (nearSimilarity === undefined || signature === undefined) return undefined
-    const keys = bandKeys(signature)
+    const keys = bandKeys(signature, this.#banding)
     const candidates = new Set(keys.flatMap((key, band) => this.#byBand[band]!.get(key) ?? []))
     let best: Duplicate | undefined
     for (const number of candidates) {
@@ -61,9 +66,11 @@ export class DuplicateIndex {
     if (best !== undefined) return best
     const number = this.#kept.push({ place, signature }) - 1
     for (const [band, key] of keys.entries()) {
-      const numbers = this.#byBand[band]!.get(key)
-      if (numbers === undefined) this.#byBand[band]!.set(key, [number])
-      else numbers.push(number)
+      const numbers = this.#byBand[band]!
+      const others = numbers.get(key)
+      if (others === undefined) numbers.set(key, number)
+      else if (typeof others === 'number') numbers.set(key, [others, number])
+      else others.push(number)
     }
     return undefined
   }

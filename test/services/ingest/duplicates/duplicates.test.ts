@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
+import { bandingFor, bandKeys, shareFound } from '../../../../services/ingest/duplicates/bands.ts'
 import { deduplicate } from '../../../../services/ingest/duplicates/command.ts'
 import { DuplicateIndex } from '../../../../services/ingest/duplicates/index.ts'
-import { bandKeys, signatureOf, similarity } from '../../../../services/ingest/duplicates/minhash.ts'
+import { signatureOf, similarity } from '../../../../services/ingest/duplicates/minhash.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-duplicates-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -13,23 +14,84 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** Words that no two numbers share, so that texts are as alike as the numbers they are made of. */
 const prose = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(' ')
 
+/** Sets of runs of 13 characters, read literally from SlimPajama's published code. */
+function jaccard(first: string, second: string): number {
+  const [a, b] = [first, second].map((text) => {
+    const characters = text
+      .toLowerCase()
+      .replace(/[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]/g, '')
+      .replace(/\s+/g, ' ')
+      .trim()
+    return new Set(Array.from({ length: characters.length - 12 }, (_, i) => characters.slice(i, i + 13)))
+  })
+  const common = [...a!].filter((run) => b!.has(run)).length
+  return common / (a!.size + b!.size - common)
+}
+
+/** 300 words of English of which five are changed, and over 1,000 characters of Chinese of which one is. */
+const english = Array.from({ length: 300 }, (_, i) => wordAt(i))
+const nearEnglish = english.map((word, i) => (i % 60 === 30 ? 'changed' : word))
+const chinese = Array.from({ length: 1045 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7919) % 3001))).join('')
+const nearChinese = `${chinese.slice(0, 500)}好${chinese.slice(501)}`
+
+function wordAt(i: number): string {
+  const words =
+    'river town people market house school field paper light number history water letters company study'.split(' ')
+  return words[(i * i + 3 * i) % 15]! + (i % 4 === 0 ? `${words[i % 15]}s` : '')
+}
+
 describe('signatures', () => {
-  it('estimate the Jaccard similarity of the sets of shingles', () => {
-    const whole = signatureOf(prose(0, 1012))!
-    // 1,000 shingles against 1,000 of which 500 are the same: 500 / 1,500.
-    expect(similarity(whole, signatureOf(prose(500, 1512))!)).toBeCloseTo(1 / 3, 0.8)
-    expect(similarity(whole, signatureOf(prose(2000, 3012))!)).toBe(0)
-    expect(similarity(whole, whole)).toBe(1)
+  it.each([
+    [prose(0, 1012), prose(500, 1512)],
+    [prose(0, 300), prose(20, 320)],
+    [prose(0, 20), prose(4, 24)],
+    [english.join(' '), nearEnglish.join(' ')],
+    [chinese, nearChinese],
+    ['A short text.', 'A short text, too.'],
+  ])('estimate the Jaccard similarity of the sets of runs of 13 characters: %.20s', (a, b) => {
+    const estimated = similarity(signatureOf(a)!, signatureOf(b)!)
+    // Four standard deviations at a similarity of a half.
+    expect(Math.abs(estimated - jaccard(a, b))).toBeLessThan(0.19)
+  })
+
+  it('are equal for equal texts, and have nothing in common for others', () => {
+    expect(similarity(signatureOf(prose(0, 500))!, signatureOf(prose(0, 500))!)).toBe(1)
+    expect(similarity(signatureOf(chinese)!, signatureOf(prose(0, 500))!)).toBe(0)
+  })
+
+  it('are unbiased: the mean over many pairs is the similarity', () => {
+    const pairs = Array.from({ length: 60 }, (_, i) => [
+      prose(i * 1000, i * 1000 + 60),
+      prose(i * 1000 + 10, i * 1000 + 70),
+    ])
+    const errors = pairs.map(([a, b]) => similarity(signatureOf(a!)!, signatureOf(b!)!) - jaccard(a!, b!))
+    expect(Math.abs(errors.reduce((sum, error) => sum + error, 0) / errors.length)).toBeLessThan(0.025)
   })
 
   it('do not see case, punctuation or line breaks', () => {
     const a = signatureOf('The quick, brown fox\njumps over the lazy dog.')!
     expect(signatureOf('the quick brown fox jumps over the LAZY dog')).toEqual(a)
-    expect(bandKeys(a).every(Number.isSafeInteger)).toBe(true)
+    expect(bandKeys(a, bandingFor(0.8)).every(Number.isSafeInteger)).toBe(true)
   })
 
-  it.each([[''], [' \n'], ['!!! --- ???']])('are missing for %j, which has no words', (text) => {
+  it.each([[''], [' \n'], ['!!! --- ???']])('are missing for %j, which has no characters to compare', (text) => {
     expect(signatureOf(text)).toBeUndefined()
+  })
+})
+
+describe('bands', () => {
+  it.each([0.3, 0.5, 0.7, 0.8, 0.9, 0.95])(
+    'find nine in ten pairs of similarity %d, and nearly all that are more alike',
+    (least) => {
+      const banding = bandingFor(least)
+      expect(banding.bands * banding.rowsPerBand).toBeLessThanOrEqual(112)
+      expect(shareFound(least, banding)).toBeGreaterThanOrEqual(0.9)
+      expect(shareFound(Math.min(1, least + 0.1), banding)).toBeGreaterThan(0.999)
+    },
+  )
+
+  it("are FineWeb's for 0.8", () => {
+    expect(bandingFor(0.8)).toEqual({ bands: 14, rowsPerBand: 8 })
   })
 })
 
@@ -47,6 +109,26 @@ describe('the index of duplicates', () => {
       if (nearSimilarity === undefined) expect(found).toBeUndefined()
       else expect(found).toMatchObject({ reason: 'near-duplicate', of: at(0), similarity: expect.closeTo(1, 1) })
     }
+  })
+
+  it.each([
+    ['English, of which five words in 300 are changed', english.join(' '), nearEnglish.join(' ')],
+    ['Chinese, of which one character in 1,045 is changed', chinese, nearChinese],
+  ])('finds near duplicates in %s', (_, text, changed) => {
+    const index = new DuplicateIndex({ nearSimilarity: 0.8 })
+    expect(index.add(text, at(0))).toBeUndefined()
+    expect(index.add(changed, at(1))).toMatchObject({ reason: 'near-duplicate', of: at(0) })
+    expect(index.add(changed, at(2))).toMatchObject({ reason: 'exact-duplicate', of: at(0) })
+  })
+
+  it('finds each of many documents again, also where bands are shared', () => {
+    const index = new DuplicateIndex({ nearSimilarity: 0.5 })
+    for (let i = 0; i < 50; i++) expect(index.add(prose(i * 60, i * 60 + 100), at(i)) ?? at(i)).toEqual(at(i))
+    for (let i = 0; i < 50; i++)
+      expect(index.add(`${prose(i * 60, i * 60 + 100)} end`, at(99))).toMatchObject({
+        reason: 'near-duplicate',
+        of: at(i),
+      })
   })
 
   it('keeps texts that share less than what is asked for', () => {

@@ -1,0 +1,39 @@
+import { signatureLength } from './minhash.ts'
+import { mix } from './shingles.ts'
+
+/** How signatures are cut so that similar ones are found without comparing all: those that have a band in common are compared. */
+export interface Banding {
+  readonly bands: number
+  readonly rowsPerBand: number
+}
+
+const foundMin = 0.9
+
+/** The share of pairs of this similarity that have a band in common. */
+export const shareFound = (similarity: number, { bands, rowsPerBand }: Banding): number =>
+  1 - (1 - similarity ** rowsPerBand) ** bands
+
+/**
+ * The longest bands, so the fewest needless comparisons, by which nine in ten pairs of the least similarity that is looked for are found, and almost
+ * all that are more alike. For 0.8: 14 bands of 8 rows, as FineWeb has them (Penedo et al. 2024).
+ */
+export function bandingFor(similarityMin: number): Banding {
+  for (let rowsPerBand = 32; rowsPerBand > 1; rowsPerBand--) {
+    const banding = { rowsPerBand, bands: Math.floor(signatureLength / rowsPerBand) }
+    if (shareFound(similarityMin, banding) >= foundMin) return banding
+  }
+  return { rowsPerBand: 1, bands: signatureLength }
+}
+
+/** A number of 53 bits for each band of a signature: documents that share one are candidates. */
+export function bandKeys(signature: Uint32Array, { bands, rowsPerBand }: Banding): number[] {
+  return Array.from({ length: bands }, (_, band) => {
+    let low = 0
+    let high = band
+    for (let row = band * rowsPerBand; row < (band + 1) * rowsPerBand; row++) {
+      low = mix(Math.imul(low, 0x01000193) ^ signature[row]!)
+      high = mix(Math.imul(high, 0x9e3779b1) ^ signature[row]!)
+    }
+    return (high >>> 11) * 2 ** 32 + low
+  })
+}
