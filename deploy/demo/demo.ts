@@ -11,6 +11,7 @@ import { ingest } from '../../services/ingest/ingest.ts'
 import { createProgress } from '../../services/ingest/progress.ts'
 import { waitForLabels } from '../../services/runs/label-progress.ts'
 import { submitRun } from '../../services/runs/registry.ts'
+import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Stoppable } from '../../services/runtime/lifecycle.ts'
@@ -62,7 +63,9 @@ export async function startDemo({
       progress: say,
     })
     started.push({ close: () => cluster.stop() })
-    say(`broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`)
+    say(
+      `broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
+    )
     if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
     const manifest = corpusOf(folder, say)
     const config = demoConfig(folder)

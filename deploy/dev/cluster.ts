@@ -7,6 +7,7 @@ import { startFront } from '../../services/runtime/clickhouse/front.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Log } from '../../services/runtime/log.ts'
 import { endOrphan } from './child.ts'
+import { clickHousePassword } from './clickhouse-password.ts'
 import { allOrStop, type ClusterContext, type Kafka } from './context.ts'
 import { removeEndpoints, writeEndpoints } from './endpoints.ts'
 import { startDockerKafka } from './kafka-docker.ts'
@@ -22,7 +23,7 @@ export { type Endpoints, readEndpoints } from './endpoints.ts'
 export interface Cluster {
   brokers: string[]
   registryUrl: string
-  /** `http://127.0.0.1:PORT` of the embedded ClickHouse, or the server that the environment names. */
+  /** Of the embedded ClickHouse, with its password in it, or of the server that the environment names. Not to be shown. */
   clickhouseUrl: string
   clickhouse: ClickHouseClient
   /** Processes that were started besides this one. */
@@ -145,14 +146,14 @@ async function startClickHouse(context: ClusterContext): Promise<StartedClickHou
   const engine = await ChdbEngine.open(named?.slice('chdb:'.length) ?? join(context.stateFolder, 'clickhouse'))
   try {
     const { clickhouse: port } = await choosePorts(join(context.stateFolder, 'clickhouse-port.json'), ['clickhouse'])
-    const front = await startFront(engine, port)
-    const clickHouse = await createClickHouse({ url: front.url })
+    const front = await startFront(engine, clickHousePassword(context.stateFolder), port)
+    const clickHouse = await createClickHouse({ url: front.address })
     const stop = async () => {
       await clickHouse.close()
       await front.close()
       await engine.close()
     }
-    return { ...clickHouse, address: front.url, stop }
+    return { ...clickHouse, address: front.address, stop }
   } catch (error) {
     await engine.close()
     throw error

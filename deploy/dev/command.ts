@@ -5,6 +5,7 @@ import { openRuntime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
+import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
 import { runUntilSignal, type Stoppable } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { configOf, openMetrics, watched } from '../connect.ts'
@@ -49,10 +50,11 @@ export const dev = (context: CliContext): Command =>
           started.push(board)
           say(`board: ${board.url}`)
           say(
-            `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${cluster.clickhouseUrl}`,
+            `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
           )
           if (options.json === true) {
-            const { brokers, registryUrl, clickhouseUrl } = cluster
+            const { brokers, registryUrl } = cluster
+            const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
             context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
           }
           say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')

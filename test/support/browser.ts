@@ -7,8 +7,11 @@ import { type BrowserContext, type BrowserContextOptions, chromium } from 'playw
 export const chromiumPath = process.env.WINNOW_CHROMIUM ?? '/usr/bin/chromium'
 export const hasChromium = existsSync(chromiumPath)
 
-/** A headless Chromium with a fresh profile, which `close` removes. */
-export async function openBrowser(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+/** A headless Chromium with a fresh profile, which `close` removes; `args`: flags besides its own. */
+export async function openBrowser({
+  args = [],
+  ...options
+}: BrowserContextOptions & { args?: string[] } = {}): Promise<BrowserContext> {
   const profile = mkdtempSync(join(tmpdir(), 'winnow-chromium-'))
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: chromiumPath,
@@ -22,6 +25,7 @@ export async function openBrowser(options: BrowserContextOptions = {}): Promise<
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
     acceptDownloads: true,
     viewport: { width: 1360, height: 900 },

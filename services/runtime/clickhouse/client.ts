@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { WinnowError } from '../errors.ts'
 import { ChdbEngine } from './engine.ts'
@@ -31,8 +32,8 @@ export async function createClickHouse(options: {
   const { url, database, username = '', password = '' } = options
   if (url.startsWith('chdb:')) {
     const engine = await ChdbEngine.open(url.slice('chdb:'.length))
-    const front = await startFront(engine)
-    const clickHouse = connect(front.url, database)
+    const front = await startFront(engine, randomBytes(24).toString('base64url'))
+    const clickHouse = connect(front.address, database)
     return {
       ...clickHouse,
       close: async () => {
@@ -56,10 +57,8 @@ function connect(address: string, database: string | undefined, login = { userna
     login.username === ''
       ? [decodeURIComponent(url.username), decodeURIComponent(url.password)]
       : [login.username, login.password]
-  url.username = ''
-  url.password = ''
   const client = createClient({
-    url: url.href,
+    url: withoutLogin(address),
     ...(username !== '' && { username, password }),
     ...(database !== undefined && { database }),
     request_timeout: requestTimeoutMs,
@@ -69,5 +68,13 @@ function connect(address: string, database: string | undefined, login = { userna
     log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
   })
-  return { url: url.href.replace(/\/$/, ''), client, sql: new Sql(client), close: () => client.close() }
+  return { url: withoutLogin(address), client, sql: new Sql(client), close: () => client.close() }
+}
+
+/** An address as it may be shown. */
+export function withoutLogin(address: string): string {
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  return url.href.replace(/\/$/, '')
 }

@@ -1,5 +1,6 @@
 import type { Session } from 'chdb'
 import { WinnowError } from '../errors.ts'
+import { accessArguments } from './access.ts'
 
 /** One SQL statement for the embedded engine. */
 export interface Statement {
@@ -12,6 +13,8 @@ export interface Statement {
   parameters?: ReadonlyMap<string, string>
   /** Database that unqualified names refer to; `default` otherwise. */
   database?: string
+  /** Whether the engine refuses it where it changes anything. */
+  readonly?: boolean
 }
 
 /** A session as the engine left it: chDB keeps settings and the database from one statement to the next. */
@@ -41,16 +44,23 @@ const identifier = (name: string): string => `\`${name.replace(/\\/g, '\\\\').re
  */
 export class ChdbEngine {
   readonly path: string
-  #idle: Slot[]
-  #waiting: ((slot: Slot) => void)[] = []
+  readonly #idle: { readonly changing: Slot[]; readonly reading: Slot[] }
+  #free = sessionsMax
+  #waiting: (() => void)[] = []
   #running = 0
   #drained: (() => void) | undefined
   #closed = false
   #drainPending: () => Promise<void>
 
-  private constructor(path: string, sessions: Session[], drainPending: () => Promise<void>) {
+  private constructor(path: string, open: (more: string[]) => Session, drainPending: () => Promise<void>) {
     this.path = path
-    this.#idle = sessions.map((session) => ({ session, settings: new Map(), database: 'default' }))
+    const slots = (more: string[]) =>
+      Array.from(
+        { length: sessionsMax },
+        (): Slot => ({ session: open(more), settings: new Map(), database: 'default' }),
+      )
+    // 2: reads with settings of their own, which cannot take this one back.
+    this.#idle = { changing: slots([]), reading: slots(['--readonly=2']) }
     this.#drainPending = drainPending
   }
 
@@ -62,10 +72,11 @@ export class ChdbEngine {
         cause,
       })
     })
+    const access = accessArguments(path)
     try {
-      const sessions = Array.from({ length: sessionsMax }, () => new chdb.Session(path))
-      const engine = new ChdbEngine(path, sessions, chdb.drainPending)
-      for (const slot of engine.#idle) await prepare(slot, { sql: '' })
+      const open = (more: string[]) => new chdb.Session(path, { connectionArgs: [...access, ...more] })
+      const engine = new ChdbEngine(path, open, chdb.drainPending)
+      for (const slot of Object.values(engine.#idle).flat()) await prepare(slot, { sql: '' })
       return engine
     } catch (cause) {
       throw new WinnowError('DATA_FOLDER_LOCKED', `ClickHouse's folder ${path} cannot be opened: ${String(cause)}`, {
@@ -77,13 +88,16 @@ export class ChdbEngine {
 
   /** Runs one statement and gives its output as bytes. Errors are chDB's, with ClickHouse's code in the message. */
   async run(statement: Statement): Promise<Uint8Array> {
-    const slot = await this.#acquire()
+    await this.#acquire()
+    const idle = statement.readonly === true ? this.#idle.reading : this.#idle.changing
+    const slot = idle.pop() as Slot
     try {
       await prepare(slot, statement)
       const result = await slot.session.queryAsync(statement.sql, { format: statement.format ?? 'TabSeparated' })
       return result.bytes()
     } finally {
-      this.#release(slot)
+      idle.push(slot)
+      this.#release()
     }
   }
 
@@ -92,21 +106,23 @@ export class ChdbEngine {
     if (this.#closed) return
     this.#closed = true
     if (this.#running > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
-    for (const slot of this.#idle) slot.session.close()
+    for (const slot of Object.values(this.#idle).flat()) slot.session.close()
     await this.#drainPending()
   }
 
-  async #acquire(): Promise<Slot> {
+  /** There is an idle session of either kind for each of those that were let in. */
+  async #acquire(): Promise<void> {
     if (this.#closed) throw new WinnowError('UNREACHABLE', `the embedded ClickHouse on ${this.path} is closed`)
     this.#running++
-    return this.#idle.pop() ?? (await new Promise<Slot>((resolve) => this.#waiting.push(resolve)))
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  #release(slot: Slot): void {
+  #release(): void {
     this.#running--
     const next = this.#waiting.shift()
-    if (next) next(slot)
-    else this.#idle.push(slot)
+    if (next) next()
+    else this.#free++
     if (this.#running === 0) this.#drained?.()
   }
 }

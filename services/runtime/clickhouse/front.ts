@@ -1,20 +1,27 @@
+import { timingSafeEqual } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChdbEngine, Statement } from './engine.ts'
+import { checkStatement } from './guard.ts'
 
 /** ClickHouse's HTTP interface in front of an embedded engine. */
 export interface Front {
   url: string
+  /** `url` with user and password in it. */
+  address: string
   close(): Promise<void>
 }
+
+/** Who logs in, with the password of the data folder. */
+export const frontUser = 'winnow'
 
 // Parameters of the HTTP layer that are not settings of the engine; the engine would refuse them as unknown.
 // biome-ignore format: a list of names
 const transportOnly = new Set([
-  'query', 'database', 'default_format', 'query_id', 'session_id', 'session_timeout', 'role', 'user', 'password', 'quota_key',
+  'query', 'database', 'default_format', 'readonly', 'query_id', 'session_id', 'session_timeout', 'role', 'user', 'password', 'quota_key',
   'wait_end_of_query', 'send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'enable_http_compression',
   'http_zlib_compression_level', 'http_response_buffer_size', 'buffer_size', 'compress', 'decompress', 'stacktrace',
   'cancel_http_readonly_queries_on_client_close',
@@ -23,7 +30,7 @@ const transportOnly = new Set([
 // ClickHouse's status for an error code, where it is not 500 (its HTTPHandler's mapping, the part that clients act on).
 // biome-ignore format: pairs
 const statusByCode = new Map([
-  [36, 400], [62, 400], [27, 400], [26, 400], [41, 400], [43, 400], [53, 400], [115, 404], [47, 404], [60, 404], [81, 404], [158, 413],
+  [36, 400], [497, 403], [516, 401], [62, 400], [27, 400], [26, 400], [41, 400], [43, 400], [53, 400], [115, 404], [47, 404], [60, 404], [81, 404], [158, 413],
 ])
 
 const binaryInsert =
@@ -38,11 +45,13 @@ const addressBytesMax = 1024 * 1024
 /**
  * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body,
  * `param_*` (also as a form), settings, `database`, `default_format`, /ping. Answers are not streamed: the engine gives them whole.
- * Requests of web pages (an Origin header, or a Host that is not the loopback's) are refused, since there is no password.
+ * All but /ping needs `password`. A GET reads only, as in ClickHouse, and so does what asks for it by `readonly`; nothing reaches
+ * beyond the engine's own tables (access.ts, guard.ts). Requests of web pages are refused, whatever they know: a page has no business
+ * here, and a name can be made to lead to the loopback (DNS rebinding).
  */
-export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
+export async function startFront(engine: ChdbEngine, password: string, port = 0): Promise<Front> {
   const server = createServer({ maxHeaderSize: addressBytesMax }, (request, response) => {
-    answer(engine, request, response).catch((error: unknown) => refuse(response, error))
+    answer({ engine, password }, request, response).catch((error: unknown) => refuse(response, error))
   })
   server.keepAliveTimeout = 60_000
   server.requestTimeout = 0
@@ -50,8 +59,10 @@ export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}`,
+    address: `http://${frontUser}:${encodeURIComponent(password)}@${host}`,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
@@ -63,9 +74,35 @@ export async function startFront(engine: ChdbEngine, port = 0): Promise<Front> {
   }
 }
 
-async function answer(engine: ChdbEngine, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const host = (request.headers.host ?? '').replace(/:\d+$/, '')
-  if (request.headers.origin !== undefined || !['127.0.0.1', 'localhost'].includes(host)) {
+interface Served {
+  engine: ChdbEngine
+  password: string
+}
+
+/** By what a browser says of itself: the page's origin, what the page is to this server (an image's GET has this alone), our name. */
+function ofWebPage({ headers }: IncomingMessage): boolean {
+  const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
+  // none: a person typed the address.
+  const site = headers['sec-fetch-site'] ?? 'none'
+  return headers.origin !== undefined || site !== 'none' || !['127.0.0.1', 'localhost'].includes(host)
+}
+
+/** @throws Error as the engine's, unless the request knows the password (in either of the headers that ClickHouse reads) */
+function logIn({ headers }: IncomingMessage, password: string): void {
+  const basic = /^Basic (.+)$/i.exec(headers.authorization ?? '')?.[1]
+  const given = basic === undefined ? `${headers['x-clickhouse-user']}:${headers['x-clickhouse-key']}` : decoded(basic)
+  const [a, b] = [given, `${frontUser}:${password}`].map((text) => Buffer.from(text)) as [Buffer, Buffer]
+  if (a.length === b.length && timingSafeEqual(a, b)) return
+  throw new Error(
+    `Code: 516. DB::Exception: User ${frontUser} and the password in the data folder (cluster/clickhouse-password) are needed. (AUTHENTICATION_FAILED)`,
+  )
+}
+
+const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
+
+async function answer(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { engine } = served
+  if (ofWebPage(request)) {
     response.writeHead(403).end('Requests of web pages are refused.\n')
     return
   }
@@ -74,6 +111,9 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
     response.writeHead(200, { 'content-type': 'text/plain' }).end('Ok.\n')
     return
   }
+  logIn(request, served.password)
+  if (request.method !== 'GET' && request.method !== 'POST')
+    throw new Error('Code: 36. DB::Exception: GET and POST are answered here. (BAD_ARGUMENTS)')
   const body = await readBody(request)
   const search = url.searchParams
   const type = request.headers['content-type'] ?? ''
@@ -86,11 +126,13 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
     const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
     for (const [name, value] of form) search.append(name, String(value))
     statement = statementOf(search, request, '')
+    checkStatement(statement.sql)
     bytes = await engine.run(statement)
   } else if (binary) {
     // The engine takes a statement as text, which these bytes are not: it reads them from a file instead.
+    checkStatement(binary[0])
     const file = join(tmpdir(), `winnow-insert-${crypto.randomUUID()}`)
-    await writeFile(file, body)
+    await writeFile(file, body, { mode: 0o600 })
     try {
       search.set('query', `${binary[1]} FROM INFILE '${file}' FORMAT ${binary[2]}`)
       statement = statementOf(search, request, '')
@@ -100,6 +142,7 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
     }
   } else {
     statement = statementOf(search, request, body.toString('utf8'))
+    checkStatement(statement.sql)
     bytes = await engine.run(statement)
   }
   response.writeHead(200, {
@@ -130,6 +173,7 @@ function statementOf(search: URLSearchParams, request: IncomingMessage, body: st
     sql: query === null ? body : body === '' ? query : `${query}\n${body}`,
     settings,
     parameters,
+    readonly: request.method === 'GET' || (search.get('readonly') ?? '0') !== '0',
     database: search.get('database') ?? (request.headers['x-clickhouse-database'] as string | undefined) ?? 'default',
     ...(typeof format === 'string' && { format }),
   }

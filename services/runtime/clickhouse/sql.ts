@@ -32,7 +32,7 @@ export class Sql {
   /** All rows of a SELECT, as objects. */
   async query<Row>(sql: string, parameters: SqlParameters = {}): Promise<Row[]> {
     return await attempt(sql, async () => {
-      const result = await this.client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' })
+      const result = await this.client.query({ ...reading(sql, parameters), format: 'JSONEachRow' })
       return await result.json<Row>()
     })
   }
@@ -40,7 +40,7 @@ export class Sql {
   /** The output as text, in the format that the statement names with FORMAT (tab-separated otherwise). */
   async queryText(sql: string, parameters: SqlParameters = {}): Promise<string> {
     return await attempt(sql, async () => {
-      const { stream } = await this.client.exec({ query: sql, query_params: { ...parameters } })
+      const { stream } = await this.client.exec(reading(sql, parameters))
       const chunks: Buffer[] = []
       for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
       return Buffer.concat(chunks).toString('utf8')
@@ -49,9 +49,7 @@ export class Sql {
 
   /** Rows in arrays as they arrive, for results that should not be held at once. */
   async *stream<Row>(sql: string, parameters: SqlParameters = {}): AsyncGenerator<Row[]> {
-    const result = await attempt(sql, () =>
-      this.client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' }),
-    )
+    const result = await attempt(sql, () => this.client.query({ ...reading(sql, parameters), format: 'JSONEachRow' }))
     try {
       for await (const rows of result.stream<Row>()) yield rows.map((row) => row.json())
     } catch (error) {
@@ -106,6 +104,13 @@ export class Sql {
     await this.client.close()
   }
 }
+
+/** What reads cannot change anything, whatever got into its text. 2: with settings of its own. */
+const reading = (sql: string, parameters: SqlParameters) => ({
+  query: sql,
+  query_params: { ...parameters },
+  clickhouse_settings: { readonly: '2' as const },
+})
 
 const bigintAsString = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
 

@@ -20,8 +20,8 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'winnow-front-'))
     engine = await ChdbEngine.open(join(folder, 'db'))
-    front = await startFront(engine)
-    clickHouse = await createClickHouse({ url: front.url })
+    front = await startFront(engine, 'a password')
+    clickHouse = await createClickHouse({ url: front.address })
     await clickHouse.sql.command(`CREATE TABLE ids (id UInt64, name String) ENGINE = MergeTree ORDER BY id
       SETTINGS non_replicated_deduplication_window = 100`)
   })
@@ -50,7 +50,7 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
     const rows = await clickHouse.sql.query<{ id: string; many: string[] }>(sql, { id: largest, many: [largest, 1n] })
     expect(rows).toEqual([{ id: '18446744073709551615', many: ['18446744073709551615', '1'] }])
     // Also for a client that knows nothing of the setting.
-    const bare = createClient({ url: front.url })
+    const bare = createClient({ url: front.address })
     const json = await (await bare.query({ query: `SELECT toUInt64(${largest}) AS id`, format: 'JSONEachRow' })).text()
     await bare.close()
     expect(json).toBe('{"id":"18446744073709551615"}\n')
@@ -85,7 +85,8 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
       .query({ query: 'SELECT * FROM missing' })
       .catch((reason: ClickHouseError) => reason)
     expect(error).toMatchObject({ code: '60', type: 'UNKNOWN_TABLE' })
-    const answer = await fetch(front.url, { method: 'POST', body: 'SELECT * FROM missing' })
+    const headers = { 'x-clickhouse-user': 'winnow', 'x-clickhouse-key': 'a password' }
+    const answer = await fetch(front.url, { method: 'POST', body: 'SELECT * FROM missing', headers })
     expect([answer.status, answer.headers.get('x-clickhouse-exception-code')]).toEqual([404, '60'])
     await expect(clickHouse.sql.query('SELECT * FROM missing')).rejects.toMatchObject({
       code: 'UNEXPECTED',
@@ -127,7 +128,7 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
 
   test('gives each of many calls at once its own parameters, settings and database', async () => {
     await clickHouse.sql.command('CREATE DATABASE other')
-    const other = await createClickHouse({ url: front.url, database: 'other' })
+    const other = await createClickHouse({ url: front.address, database: 'other' })
     const calls = Array.from({ length: 120 }, async (_, i) => {
       const { client } = i % 2 === 0 ? clickHouse : other
       const result = await client.query({
