@@ -1,4 +1,5 @@
 import type { Manifest } from '../schemas/index.ts'
+import { WinnowError } from './errors.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { key } from './selection/draw.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
@@ -27,8 +28,16 @@ export interface Explanation {
   readonly flip: string
 }
 
-/** Why a document was or was not selected in a round, out of its manifest: nothing is computed that the log does not hold. */
+/**
+ * Why a document was or was not selected in a round, out of its manifest: nothing is computed that the log does not hold.
+ * @throws WinnowError CONFIGURATION where the run selects by a strategy: what this says is about the actors' scores alone
+ */
 export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
+  if (config.strategy !== undefined) {
+    throw new WinnowError('CONFIGURATION', `run ${manifest.run} selects by a strategy, which cannot be explained yet`, {
+      hint: 'Its manifests say what each stratum gave and where it was cut: winnow tail run.NAME.console-state.',
+    })
+  }
   const { round, theta, weights, threshold, marginal } = manifest
   const scoreAt = scoreOf(config, round, weights, theta)
   const score = scoreAt(document.labels, document.reads)

@@ -46,7 +46,8 @@ export class MemoryStore implements CorpusStore {
     const byColumn = columns.map(
       ({ actor, version }) => this.#labels.get(`${actor}/${version}`) ?? new Map<bigint, At<Label>>(),
     )
-    const corpus = new MemoryCorpus(columns.map((_, i) => 1 + largest(byColumn[i]!.values())))
+    const sizes = columns.map((_, i) => 1 + largest(byColumn[i]!.values()))
+    const corpus = new MemoryCorpus(sizes, [...columns.keys()])
     for (const [docId, document] of this.#documents) {
       const labels = byColumn.map((ofColumn) => ofColumn.get(docId))
       if (!visible(topics.documents.name, document) || !labels.every((label, i) => visible(columns[i]!.topic, label)))
@@ -55,6 +56,7 @@ export class MemoryStore implements CorpusStore {
         docId,
         document.value.tokens,
         labels.map((label) => label!.value.subcategory),
+        labels.map((label) => label!.value.score),
       )
     }
     if (readsOf !== null) this.#countReads(corpus, readsOf)

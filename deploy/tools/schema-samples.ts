@@ -121,7 +121,7 @@ export const samples: Samples = {
     {
       ...{ run: 'a', round: 0, step: 0, actors: [], theta: [], weights: [], actorRewards: [], documents: 0, tokens: 0 },
       ...{ threshold: null, marginal: null, histogramDigest: '', selectionDigest: '', labelOffsets: [] },
-      ...{ chunkDocuments: 0, chunkOffsetFirst: -1 },
+      ...{ chunkDocuments: 0, chunkOffsetFirst: -1, strata: null },
     },
     {
       ...{ run: 'a', round: 1, step: 1500, actors: ['quality', 'domain'], theta: [0.5, 0.5] },
@@ -133,6 +133,16 @@ export const samples: Samples = {
       },
       labelOffsets: [{ topic: 'winnow.labels.quality', partition: 0, offsetNext: 3 }],
       ...{ chunkDocuments: 4096, chunkOffsetFirst: 17 },
+      strata: [
+        {
+          ...{ subcategory: null, heldDocuments: 0, heldTokens: longMax, quota: null, documents: 0, tokens: 0 },
+          ...{ threshold: null, keyLast: null, refined: 0 },
+        },
+        {
+          ...{ subcategory: 6, heldDocuments: 9, heldTokens: 90, quota: 5, documents: 5, tokens: 50 },
+          ...{ threshold: -0.5, keyLast: u64Max, refined: 4 },
+        },
+      ],
     },
   ],
   SelectionChunk: [

@@ -126,6 +126,22 @@ const Marginal = record('Marginal', 'The level of equal score that the budget cu
 })
 export type Marginal = RecordValue<typeof Marginal>
 
+const Stratum = record('Stratum', 'What a stratum of a mixture gave; without a mixture there is one', {
+  subcategory: documented(nullable(int), "Of the mixture's actor; null: there is no mixture"),
+  heldDocuments: documented(long, 'What the pool holds of it'),
+  heldTokens: long,
+  quota: documented(nullable(long), "In the budget's unit; null: all it holds, which is less than its share"),
+  documents: long,
+  tokens: long,
+  threshold: documented(nullable(double), 'The lowest rank value taken: the score, or g of the sampler gumbel'),
+  keyLast: documented(
+    nullable(u64),
+    'Of those at the threshold the ones whose key(id, select seed) is at most this were taken; null: no level was cut',
+  ),
+  refined: documented(long, 'Documents whose rank had to be computed exactly; 0: cells decided'),
+})
+export type Stratum = RecordValue<typeof Stratum>
+
 /** A selection's manifest: who reads the selection can check it. Key: the round. */
 export const Manifest = record('Manifest', 'What was selected, from what, and by which weights', {
   run: string,
@@ -147,6 +163,7 @@ export const Manifest = record('Manifest', 'What was selected, from what, and by
     long,
     'Offset of the first chunk in the selections topic; chunk i stands at this offset + i',
   ),
+  strata: documented(nullable(array(nested(Stratum))), 'Of a run with a strategy; null: it has none'),
 })
 export type Manifest = RecordValue<typeof Manifest>
 

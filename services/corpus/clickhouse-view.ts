@@ -1,11 +1,12 @@
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
-import type { Corpus, Cut } from '../../topologies/selection/corpus.ts'
+import type { Corpus, Cut, DocumentBlock } from '../../topologies/selection/corpus.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
+import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import type { CellHistogram } from './histogram.ts'
 import { drawKeySql, orderKeySql, startsOf } from './key-sql.ts'
-import { labelsSql, limitsOf, standsBefore } from './view-sql.ts'
+import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
 
 /** Ids fetched at a time while a selection is emitted: 16 MB as text, whatever the size of the selection. */
 const emitDocumentsPerPage = 500_000
@@ -15,6 +16,14 @@ interface GroupRow {
   reads: string
   documents: string
   tokens: string
+}
+
+interface DocumentRow {
+  doc: string
+  tokens: string
+  labels: number[]
+  reads: string
+  scores: number[]
 }
 
 /** The corpus in ClickHouse as of given offsets; every question is answered by the histogram or by a scan filtered by cell. */
@@ -81,12 +90,16 @@ export class ClickHouseCorpus implements Corpus {
     }
   }
 
-  async *emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncIterable<BigUint64Array> {
+  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncIterable<BigUint64Array> {
     const { from, parameters } = this.#view()
     const chosen = [isOneOf(whole)]
-    if (cut.keyLast !== null)
-      chosen.push(`(${isOneOf(cut.groups)} AND ${drawKeySql('doc', 'cutStarts', 'cut')} <= {keyLast:UInt64})`)
-    const documents = whole.reduce((sum, group) => sum + group.documents, 0) + cut.documents
+    for (const [i, { groups, seed, keyLast }] of cuts.entries()) {
+      if (keyLast === null) continue
+      parameters[`starts${i}`] = startsOf(seed)
+      parameters[`keyLast${i}`] = keyLast
+      chosen.push(`(${isOneOf(groups)} AND ${drawKeySql('doc', `starts${i}`, `cut${i}`)} <= {keyLast${i}:UInt64})`)
+    }
+    const documents = [...whole, ...cuts].reduce((sum, part) => sum + part.documents, 0)
     const pages = Math.max(1, Math.ceil(documents / emitDocumentsPerPage))
     // Keys are spread evenly over 64 bits, so equal ranges of them are pages of nearly equal size.
     const step = 2n ** 64n / BigInt(pages)
@@ -96,22 +109,65 @@ export class ClickHouseCorpus implements Corpus {
       const rows = await this.#sql.query<{ doc: string }>(
         `SELECT doc FROM (SELECT doc, ${orderKeySql('doc', 'seed', 'order')} AS k FROM (${from}) WHERE ${chosen.join(' OR ')})
          WHERE k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
-        { ...parameters, cutStarts: startsOf(cut.seed), keyLast: cut.keyLast ?? 0n, seed: orderSeed, first, last },
+        { ...parameters, seed: orderSeed, first, last },
       )
       yield BigUint64Array.from(rows, ({ doc }) => BigInt(doc))
     }
   }
 
-  /** One row a document that takes part: doc, labels in configuration order, reads, tokens. */
-  #view(): { from: string; parameters: SqlParameters } {
+  async *documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock> {
+    if (groups.length === 0) return
+    const { from, parameters } = this.#view(scoredActors)
+    const indexOf = new Map(groups.map(({ labels, reads }, i) => [`${labels.join()};${reads}`, i]))
+    const rows = this.#sql.stream<DocumentRow>(
+      `SELECT doc, tokens, labels, reads, scores FROM (${from}) WHERE ${isOneOf(groups)}`,
+      parameters,
+    )
+    for await (const block of rows) {
+      yield {
+        ids: BigUint64Array.from(block, ({ doc }) => BigInt(doc)),
+        tokens: Float64Array.from(block, ({ tokens }) => Number(tokens)),
+        groups: Uint32Array.from(block, ({ labels, reads }) => indexOf.get(`${labels.join()};${reads}`)!),
+        scores: scoredActors.map((_, i) => Float64Array.from(block, ({ scores }) => scores[i]!)),
+      }
+    }
+  }
+
+  async scoreSums(actorIndex: number): Promise<ScoreSums> {
+    const { from, parameters } = this.#view([actorIndex])
+    const [row] = await this.#sql.query<{ documents: string; sum: string; squares: string }>(
+      `SELECT count() AS documents, toString(sum(q)) AS sum, toString(sum(q * q)) AS squares
+       FROM (SELECT toInt256(floor(scores[1] * 1048576 + 0.5)) AS q FROM (${from}))`,
+      parameters,
+    )
+    const { documents, sum, squares } = row!
+    return { documents: Number(documents), sum: BigInt(sum), squares: BigInt(squares) }
+  }
+
+  async scoresAt(actorIndex: number, ranks: readonly number[]): Promise<number[]> {
+    const { from, parameters } = this.#view([actorIndex])
+    const found: number[] = []
+    for (const rank of ranks) {
+      const [row] = await this.#sql.query<{ score: number }>(
+        `SELECT scores[1] AS score FROM (${from}) ORDER BY score LIMIT 1 OFFSET {before:UInt64}`,
+        { ...parameters, before: rank - 1 },
+      )
+      found.push(row!.score)
+    }
+    return found
+  }
+
+  /** One row a document that takes part: doc, labels in configuration order, reads, tokens, and the scores of these actors. */
+  #view(scoredActors: readonly number[] = []): { from: string; parameters: SqlParameters } {
     const parameters = limitsOf(this.#options, 'limits')
-    const corpus = `SELECT doc, tokens, ${labelsSql(this.#options)} AS labels FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
+    const scores = scoresSql(this.#options, scoredActors)
+    const corpus = `SELECT doc, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
     if (this.#options.readsOf === null)
-      return { from: `SELECT doc, tokens, labels, toUInt64(0) AS reads FROM (${corpus})`, parameters }
+      return { from: `SELECT doc, tokens, labels, scores, toUInt64(0) AS reads FROM (${corpus})`, parameters }
     parameters.run = this.#options.readsOf
     const reads = 'SELECT doc, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc'
     return {
-      from: `SELECT c.doc AS doc, tokens, labels, reads FROM (${corpus}) AS c LEFT JOIN (${reads}) AS r ON c.doc = r.doc`,
+      from: `SELECT c.doc AS doc, tokens, labels, scores, reads FROM (${corpus}) AS c LEFT JOIN (${reads}) AS r ON c.doc = r.doc`,
       parameters,
     }
   }

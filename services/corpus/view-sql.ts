@@ -38,3 +38,7 @@ export const standsBefore = (options: Pick<ViewOptions, 'columns'>, name: string
 /** A row's labels in configuration order, of rows that have them all. */
 export const labelsSql = ({ columns }: Pick<ViewOptions, 'columns'>): string =>
   `CAST([${columns.map((column) => `assumeNotNull(${columnNames(column).label})`).join(', ')}], 'Array(UInt16)')`
+
+/** The label scores of some actors, by index, of rows that have all labels. */
+export const scoresSql = ({ columns }: Pick<ViewOptions, 'columns'>, actors: readonly number[]): string =>
+  `CAST([${actors.map((a) => `assumeNotNull(${columnNames(columns[a]!).score})`).join(', ')}], 'Array(Float64)')`

@@ -1,5 +1,6 @@
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { defaultStrategy, isUsableScore, scoredActors } from '../../topologies/selection/strategy.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import { isObject, own } from './json-line.ts'
 import { LabelScanner } from './label-scan.ts'
@@ -17,14 +18,18 @@ export async function readLabels(
 ): Promise<void> {
   const names = config.actors.map(({ name }) => name)
   const sizes = config.actors.map(({ subcategories }) => subcategories.length)
+  const scored = scoredActors(config.strategy ?? defaultStrategy, config.actors).map((a) => names[a]!)
   const scanner = new LabelScanner(names, sizes)
   const { document } = scanner
+  // A line with scores is read the careful way.
   const scan = (bytes: Buffer, start: number, end: number): boolean =>
-    scanner.scan(bytes, start, end) && corpus.addWords(document.low, document.high, document.tokens, document.labels)
+    scored.length === 0 &&
+    scanner.scan(bytes, start, end) &&
+    corpus.addWords(document.low, document.high, document.tokens, document.labels)
   await forEachRecord(
     file,
     { rejections, onBlock, scan },
-    (object, reasonSoFar) => reasonSoFar ?? addDocument(object, names, sizes, corpus),
+    (object, reasonSoFar) => reasonSoFar ?? addDocument(object, names, sizes, scored, corpus),
   )
 }
 
@@ -33,6 +38,7 @@ function addDocument(
   object: Record<string, unknown>,
   names: readonly string[],
   sizes: readonly number[],
+  scored: readonly string[],
   corpus: MemoryCorpus,
 ): RejectionReason | null {
   const docId = own(object, 'docId')
@@ -52,7 +58,31 @@ function addDocument(
     if ((label as number) < 0 || (label as number) >= sizes[a]!) return 'unknown-subcategory'
     labels.push(label as number)
   }
-  return corpus.add(id, tokens, labels) ? null : 'duplicate'
+  const scores = new Float64Array(names.length)
+  const reason = readScores(own(object, 'scores'), names, scored, scores)
+  if (reason !== null) return reason
+  return corpus.add(id, tokens, labels, scores) ? null : 'duplicate'
+}
+
+/** Puts the scores that the strategy looks at into `scores`, by actor. @returns why they cannot be used, or null */
+function readScores(
+  given: unknown,
+  names: readonly string[],
+  scored: readonly string[],
+  scores: Float64Array,
+): RejectionReason | null {
+  if (scored.length === 0) return null
+  if (given === undefined || given === null) return 'missing-score'
+  if (!isObject(given)) return 'bad-score'
+  for (const name of scored) {
+    const score = own(given, name)
+    if (score === undefined || score === null) return 'missing-score'
+    if (typeof score !== 'number') return 'bad-score'
+    if (!Number.isFinite(score)) return 'not-finite'
+    if (!isUsableScore(score)) return 'score-out-of-range'
+    scores[names.indexOf(name)] = score
+  }
+  return null
 }
 
 /** An integer of 0 or more that a double holds exactly. */

@@ -18,10 +18,12 @@ export async function readPositions(
   await forEachRecord(file, { rejections, onBlock }, (object, reasonSoFar) => {
     if (reasonSoFar !== null) return reasonSoFar
     const round = own(object, 'round')
-    if (typeof round !== 'number' || !known.has(round)) return 'unknown-round'
+    if (!isCount(round)) return 'unknown-round'
     const read = own(object, 'read')
     if (read === Number.POSITIVE_INFINITY || read === Number.NEGATIVE_INFINITY) return 'not-finite'
     if (!isCount(read)) return 'bad-read'
+    // A position of a round that does not occur says nothing about this run.
+    if (!known.has(round)) return null
     if (positions.has(round)) return 'duplicate'
     positions.set(round, read)
     return null

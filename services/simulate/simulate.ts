@@ -4,6 +4,7 @@ import { foldRound, initialState, type SelectionState } from '../../topologies/s
 import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { type Selection, select } from '../../topologies/selection/select.ts'
+import { defaultStrategy, scoredActors } from '../../topologies/selection/strategy.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { BufferedFile } from './buffered-file.ts'
@@ -77,7 +78,10 @@ async function simulateInto(
   using resources = new DisposableStack()
   const rejections = resources.adopt(new Rejections(staging.file('rejected.jsonl')), (file) => file.close())
   const spill = resources.adopt(new RewardSpill(staging.file('rewards.bin')), (file) => file.close())
-  const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
+  const corpus = new MemoryCorpus(
+    config.actors.map(({ subcategories }) => subcategories.length),
+    scoredActors(config.strategy ?? defaultStrategy, config.actors),
+  )
   const checkAborted = () => throwIfAborted(options.signal)
 
   await readLabels(options.labels, config, corpus, rejections, progressOf(corpus, options, checkAborted))
@@ -103,9 +107,9 @@ async function simulateInto(
     const passed = counted ? (positions.get(round) ?? selection.documents) : 0
     await writeSelection(staging.file(`selection-${round}.txt`), selection, corpus, passed, checkAborted)
     roundsFile.write(`${JSON.stringify(roundLine(round, config, state, selection))}\n`)
-    const { documents, tokens, threshold } = selection
+    const { documents, tokens, strata } = selection
     summary.rounds.push({ round, documents, tokens })
-    log.info({ round, documents, tokens, threshold }, 'round selected')
+    log.info({ round, documents, tokens, strata }, 'round selected')
   }
   summary.rejected = Object.fromEntries(rejections.counts)
   return summary

@@ -34,6 +34,7 @@ const manifest = (more: Partial<Manifest> = {}): Manifest => ({
   labelOffsets: [],
   chunkDocuments: 8192,
   chunkOffsetFirst: 0,
+  strata: null,
   ...more,
 })
 

@@ -5,6 +5,7 @@ import {
   type RoundOpened,
   runTopics,
   SelectionChunk,
+  type Stratum,
   type TopicOffset,
 } from '../../schemas/index.ts'
 import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
@@ -13,7 +14,7 @@ import type { RunConfig } from '../run-config.ts'
 import { updateTheta } from '../selection/console.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { readsMatter } from '../selection/reads.ts'
-import { type Selection, select } from '../selection/select.ts'
+import { type Selection, type StratumSelection, select } from '../selection/select.ts'
 import { type ReadsSource, recordReads } from './reads.ts'
 
 /** What a round's selection is computed from: all of it is in the log. */
@@ -79,8 +80,8 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
       actorRewards,
       documents: selection.documents,
       tokens: selection.tokens,
-      threshold: selection.threshold,
-      marginal: marginalOf(selection),
+      ...cutOf(selection),
+      strata: config.strategy === undefined ? null : selection.strata.map(recordedStratum),
       histogramDigest: selection.histogramDigest,
       labelOffsets: opened.labelOffsets,
       chunkDocuments,
@@ -106,10 +107,22 @@ export async function emitSelection(send: Send, { manifest, ids }: DecidedSelect
   return value
 }
 
-function marginalOf({ marginal }: Selection): Manifest['marginal'] {
-  if (marginal === null) return null
+/** Threshold and cut of a selection without a mixture; of one with several strata each has its own. */
+function cutOf({ strata }: Selection): Pick<Manifest, 'threshold' | 'marginal'> {
+  const [only, ...others] = strata
+  if (only === undefined || others.length > 0) return { threshold: null, marginal: null }
+  const { threshold, marginal } = only
+  if (marginal === null) return { threshold, marginal }
   const { groups: _, ...recorded } = marginal
-  return recorded
+  return { threshold, marginal: recorded }
+}
+
+function recordedStratum({ held, marginal, ...stratum }: StratumSelection): Stratum {
+  return {
+    ...stratum,
+    ...{ heldDocuments: held.documents, heldTokens: held.tokens },
+    keyLast: marginal?.keyLast ?? null,
+  }
 }
 
 /** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and hashes them on the way. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
+import { type Strategy, strategyProblems, strategySchema } from './strategy.ts'
 
 /** An actor as configured, with every default filled in. Arrays are indexed by subcategory. */
 export interface ActorConfig {
@@ -30,6 +31,8 @@ export interface SelectionConfig {
   repetitionDecay: number
   repeat: 'allow' | 'exclude'
   budget: Budget
+  /** What a round selects by; left out: the paper's method. Optional, so that a run recorded before it existed is still the same record. */
+  strategy?: Strategy | undefined
 }
 
 /** The paper's learning rate. */
@@ -166,13 +169,19 @@ export const selectionConfigShape = {
     .describe('d: a score sinks by the factor 1 + d * (how often the trainer has read the document)'),
   repeat: z.enum(['allow', 'exclude']).default('allow').describe('exclude: what was read once is not selected again'),
   budget: budget.describe('How much each selection holds'),
+  strategy: strategySchema
+    .optional()
+    .describe('What a round selects by: pool, score, mixture, sampler. Left out: the highest scores of the actors'),
 }
 
-/** For `superRefine`: `single:A` must name a configured actor. */
+/** For `superRefine`: `single:A` and a strategy must name configured actors. */
 export function checkCollaboration(
-  config: Pick<SelectionConfig, 'actors' | 'collaboration'>,
+  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy'>,
   context: z.core.$RefinementCtx,
 ): void {
+  for (const { path, message } of config.strategy ? strategyProblems(config.strategy, config.actors) : []) {
+    context.addIssue({ code: 'custom', path: ['strategy', ...path], message })
+  }
   if (!config.collaboration.startsWith('single:')) return
   if (config.actors.some((actor) => `single:${actor.name}` === config.collaboration)) return
   context.addIssue({ code: 'custom', path: ['collaboration'], message: 'names an actor that is not configured' })

@@ -1,4 +1,5 @@
 import type { Group } from './groups.ts'
+import type { ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
 
 /**
@@ -12,6 +13,16 @@ export interface Cut {
   keyLast: bigint | null
   documents: number
   tokens: number
+}
+
+/** Documents in columns. */
+export interface DocumentBlock {
+  ids: BigUint64Array
+  tokens: Float64Array
+  /** Index into the groups asked for. */
+  groups: Uint32Array
+  /** A column for each actor asked for. */
+  scores: readonly Float64Array[]
 }
 
 /** One view of the corpus, fixed as of given label offsets and read counts. In memory and in SQL, with the same answers. */
@@ -28,6 +39,15 @@ export interface Corpus {
    */
   cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut>
 
-  /** The documents of whole groups and of a cut in order of (orderKey(id, orderSeed), id), in chunks. */
-  emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncIterable<BigUint64Array>
+  /** The documents of whole groups and of cuts, none twice, in order of (orderKey(id, orderSeed), id), in chunks. */
+  emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncIterable<BigUint64Array>
+
+  /** The documents of these groups, in any order, with their scores by the labels of some actors. */
+  documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock>
+
+  /** Over all documents that take part: exact sums of an actor's scores. */
+  scoreSums(actorIndex: number): Promise<ScoreSums>
+
+  /** Over all documents that take part: an actor's scores of these ranks, counted from 1, ascending by score. */
+  scoresAt(actorIndex: number, ranks: readonly number[]): Promise<number[]>
 }

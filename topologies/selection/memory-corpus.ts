@@ -1,9 +1,10 @@
-import type { Corpus, Cut } from './corpus.ts'
+import type { Corpus, Cut, DocumentBlock } from './corpus.ts'
 import { drawInPlace, key, sortByKey, undrawInPlace } from './draw.ts'
 import { GroupTable } from './group-table.ts'
 import type { Group } from './groups.ts'
 import { IdIndex } from './id-index.ts'
 import { sortByOrderKey, wordsOf } from './mix.ts'
+import { quantized, type ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
 import { timesRead } from './reads.ts'
 
@@ -21,33 +22,51 @@ export class MemoryCorpus implements Corpus {
   readonly #table: GroupTable
   #groupOf = new Uint32Array(columnFirst)
   #tokens = new Float64Array(columnFirst)
+  /** Label scores of each document, by actor's index: of those actors alone that a strategy looks at. */
+  readonly #scores: Map<number, Float64Array>
 
-  /** @param sizes subcategories of each actor, in configuration order */
-  constructor(sizes: readonly number[]) {
+  /**
+   * @param sizes subcategories of each actor, in configuration order
+   * @param scored the actors, by index, whose scores are kept: 8 bytes more a document and actor
+   */
+  constructor(sizes: readonly number[], scored: readonly number[] = []) {
     this.#table = new GroupTable(sizes)
+    this.#scores = new Map(scored.map((a) => [a, new Float64Array(columnFirst)]))
   }
 
   get size(): number {
     return this.#index.size
   }
 
-  /** Adds a document given by its id's words. @returns false, and nothing changed, where the corpus has it already */
-  addWords(low: number, high: number, tokens: number, labels: ArrayLike<number>): boolean {
+  /**
+   * Adds a document given by its id's words.
+   * @param scores by actor's index; only those of actors whose scores are kept are looked at
+   * @returns false, and nothing changed, where the corpus has it already
+   */
+  addWords(
+    low: number,
+    high: number,
+    tokens: number,
+    labels: ArrayLike<number>,
+    scores: ArrayLike<number> = [],
+  ): boolean {
     const number = this.#index.add(low, high)
     if (number === -1) return false
     if (number === this.#tokens.length) {
       this.#groupOf = new Uint32Array(this.#groupOf.buffer.transfer(this.#groupOf.byteLength * 2))
-      this.#tokens = new Float64Array(this.#tokens.buffer.transfer(this.#tokens.byteLength * 2))
+      this.#tokens = doubled(this.#tokens)
+      for (const [a, column] of this.#scores) this.#scores.set(a, doubled(column))
     }
     const group = this.#table.number(labels, 0)
     this.#table.add(group, tokens)
     this.#groupOf[number] = group
     this.#tokens[number] = tokens
+    for (const [a, column] of this.#scores) column[number] = scores[a]!
     return true
   }
 
-  add(id: bigint, tokens: number, labels: ArrayLike<number>): boolean {
-    return this.addWords(Number(id & 0xffffffffn), Number(id >> 32n), tokens, labels)
+  add(id: bigint, tokens: number, labels: ArrayLike<number>, scores?: ArrayLike<number>): boolean {
+    return this.addWords(Number(id & 0xffffffffn), Number(id >> 32n), tokens, labels, scores)
   }
 
   /** The number of a document, -1 where it is unknown. */
@@ -104,8 +123,14 @@ export class MemoryCorpus implements Corpus {
     return { groups, seed, keyLast, documents, tokens }
   }
 
-  async *emit(whole: readonly Group[], cut: Cut, orderSeed: bigint): AsyncGenerator<BigUint64Array> {
-    const ids = sortByOrderKey(this.#idsOf(whole, this.#idsOfCut(cut)), orderSeed)
+  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+    const ids = sortByOrderKey(
+      this.#idsOf(
+        whole,
+        cuts.map((cut) => this.#idsOfCut(cut)),
+      ),
+      orderSeed,
+    )
     for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
   }
 
@@ -118,8 +143,45 @@ export class MemoryCorpus implements Corpus {
     return taken
   }
 
+  async *documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncGenerator<DocumentBlock> {
+    const indexOf = new Int32Array(this.#table.all.length).fill(-1)
+    for (const [i, { labels, reads }] of groups.entries()) indexOf[this.#table.number(labels, reads)] = i
+    for (let first = 0; first < this.#index.size; first += chunkIds) {
+      const numbers: number[] = []
+      const end = Math.min(first + chunkIds, this.#index.size)
+      for (let number = first; number < end; number++) if (indexOf[this.#groupOf[number]!] !== -1) numbers.push(number)
+      yield {
+        ids: BigUint64Array.from(numbers, (number) => this.#index.idAt(number)),
+        tokens: Float64Array.from(numbers, (number) => this.#tokens[number]!),
+        groups: Uint32Array.from(numbers, (number) => indexOf[this.#groupOf[number]!]!),
+        scores: scoredActors.map((a) => Float64Array.from(numbers, (number) => this.#scoresOf(a)[number]!)),
+      }
+    }
+  }
+
+  async scoreSums(actorIndex: number): Promise<ScoreSums> {
+    const sums: ScoreSums = { documents: this.#index.size, sum: 0n, squares: 0n }
+    for (const score of this.#scoresOf(actorIndex).subarray(0, this.#index.size)) {
+      const q = quantized(score)
+      sums.sum += q
+      sums.squares += q * q
+    }
+    return sums
+  }
+
+  async scoresAt(actorIndex: number, ranks: readonly number[]): Promise<number[]> {
+    const ascending = this.#scoresOf(actorIndex).slice(0, this.#index.size).sort()
+    return ranks.map((rank) => ascending[rank - 1]!)
+  }
+
+  #scoresOf(actorIndex: number): Float64Array {
+    const column = this.#scores.get(actorIndex)
+    if (column === undefined) throw new RangeError(`scores of actor ${actorIndex} are not kept`)
+    return column
+  }
+
   /** The ids of all documents of these groups, in order of addition, and then those of `more`; a new column. */
-  #idsOf(groups: readonly Group[], more: BigUint64Array = new BigUint64Array(0)): BigUint64Array {
+  #idsOf(groups: readonly Group[], more: readonly BigUint64Array[] = []): BigUint64Array {
     const numbers = groups.map(({ labels, reads }) => this.#table.number(labels, reads))
     const wanted = new Uint8Array(this.#table.all.length)
     let documents = 0
@@ -127,7 +189,7 @@ export class MemoryCorpus implements Corpus {
       wanted[group] = 1
       documents += this.#table.all[group]!.documents
     }
-    const column = new BigUint64Array(documents + more.length)
+    const column = new BigUint64Array(more.reduce((sum, { length }) => sum + length, documents))
     const from = wordsOf(this.#index.ids)
     const to = wordsOf(column)
     let at = 0
@@ -136,10 +198,17 @@ export class MemoryCorpus implements Corpus {
       to[at++] = from[number * 2]!
       to[at++] = from[number * 2 + 1]!
     }
-    column.set(more, documents)
+    at = documents
+    for (const ids of more) {
+      column.set(ids, at)
+      at += ids.length
+    }
     return column
   }
 }
+
+const doubled = (column: Float64Array): Float64Array<ArrayBuffer> =>
+  new Float64Array((column.buffer as ArrayBuffer).transfer(column.byteLength * 2))
 
 /** The values of a column that are at most `last`, moved to its front. Compares words: BigInt comparisons take ten times as long. */
 function upTo(column: BigUint64Array, last: bigint): BigUint64Array {

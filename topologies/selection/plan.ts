@@ -1,5 +1,5 @@
 import { WinnowError } from '../errors.ts'
-import type { Budget, SelectionConfig } from './config.ts'
+import type { Budget } from './config.ts'
 import type { Group } from './groups.ts'
 import type { ScoreOf } from './score.ts'
 
@@ -37,17 +37,12 @@ interface Level {
 /**
  * Which groups the budget takes whole and which level it cuts (SELECTION.md, "Select"). With `budget.tokens` a level that exactly reaches
  * the budget counts as cut: the shortest prefix may leave out documents of 0 tokens at its end.
+ * @param groups that may be selected, each with documents
  * @throws WinnowError BAD_DATA where a score is not a number
  */
-export function planSelection(
-  groups: readonly Group[],
-  score: ScoreOf,
-  budget: Budget,
-  repeat: SelectionConfig['repeat'],
-): SelectionPlan {
+export function planSelection(groups: readonly Group[], score: ScoreOf, budget: Budget): SelectionPlan {
   const plan: SelectionPlan = { whole: [], wholeDocuments: 0, wholeTokens: 0, marginal: null, threshold: null }
-  const candidates = groups.filter((group) => group.documents > 0 && (repeat === 'allow' || group.reads === 0))
-  for (const level of levelsOf(candidates, score)) {
+  for (const level of levelsOf(groups, score)) {
     const remaining = remainingOf(plan, budget)
     if (remaining.amount <= 0) break
     plan.threshold = level.score

@@ -1,28 +1,57 @@
-import type { SelectionConfig } from './config.ts'
+import { candidatesOf } from './candidates.ts'
+import type { Budget, SelectionConfig } from './config.ts'
 import type { Corpus, Cut } from './corpus.ts'
-import { histogramDigest } from './groups.ts'
-import { planSelection } from './plan.ts'
-import { scoreOf } from './score.ts'
+import { type Group, histogramDigest } from './groups.ts'
+import { sortByOrderKey } from './mix.ts'
+import { planSelection, type SelectionPlan } from './plan.ts'
+import { groupsOfPool, looksAtDocuments } from './pool.ts'
+import { type Prefix, takePrefix } from './prefix.ts'
+import { sharesOf } from './quotas.ts'
+import { type ScoreOf, scoreOf } from './score.ts'
+import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
 import { seedOf } from './u64.ts'
+
+/** What one stratum of a mixture gave; without a mixture there is one. */
+export interface StratumSelection {
+  /** The subcategory of the mixture's actor; null without a mixture. */
+  subcategory: number | null
+  /** What the pool holds of it. */
+  held: { documents: number; tokens: number }
+  /** In the budget's unit; null: all it holds, which is less than its share. */
+  quota: number | null
+  documents: number
+  tokens: number
+  /** The lowest rank value (S, or g of the sampler gumbel) taken; null where nothing is. */
+  threshold: number | null
+  /** The level that the budget cuts, see `Selection.marginal`; null without a cut, and where documents are ranked one by one. */
+  marginal: Marginal | null
+  /** Documents whose rank had to be computed exactly; 0 where cells decide. */
+  refined: number
+}
+
+/** The level that the budget cuts, of how many groups and documents it is made, and how many documents are taken. */
+export interface Marginal {
+  score: number
+  groups: number
+  documents: number
+  taken: number
+  keyLast: bigint | null
+}
 
 /** A round's selection: what a manifest says about it, and the ids. */
 export interface Selection {
   documents: number
   tokens: number
-  /** The lowest score selected; null where nothing is. */
-  threshold: number | null
-  /** The level that the budget cuts, of how many groups and documents it is made, and how many documents are taken; null without a cut. */
-  marginal: { score: number; groups: number; documents: number; taken: number; keyLast: bigint | null } | null
+  strata: StratumSelection[]
   /** See `histogramDigest`. */
   histogramDigest: string
   /** The ids in emission order, in chunks of the corpus's choice. To be read once. */
   ids: AsyncIterable<BigUint64Array>
 }
 
-const nothing: Cut = { groups: [], seed: 0n, keyLast: null, documents: 0, tokens: 0 }
-
 /**
- * "Score", "Select" and "Emit" of SELECTION.md for one round: for the simulation, the live console and the replay alike.
+ * "Score", "Select", "Strategies" and "Emit" of SELECTION.md for one round: for the simulation, the live console and the replay alike. What
+ * only cells decide touches the histogram and the ranges of one cut a stratum; the rest ranks the documents of the pool.
  * @param weights w_A by actor in configuration order, after the round's update
  */
 export async function select(
@@ -32,28 +61,146 @@ export async function select(
   weights: readonly (readonly number[])[],
   theta: readonly number[],
 ): Promise<Selection> {
-  const groups = await corpus.groups()
-  const plan = planSelection(groups, scoreOf(config, round, weights, theta), config.budget, config.repeat)
-  const { marginal, whole } = plan
-  const cut =
-    marginal === null
-      ? nothing
-      : await corpus.cut(marginal.groups, seedOf(config.seed, round, 'select'), marginal.remaining)
+  const strategy = config.strategy ?? defaultStrategy
+  const all = await corpus.groups()
+  const unread = all.filter(({ documents, reads }) => documents > 0 && (config.repeat === 'allow' || reads === 0))
+  const pool = groupsOfPool(strategy.pool, config.actors, unread)
+  const strata = strataOf(strategy.mixture, config, pool)
+  const score = strategy.score.kind === 'actors' ? scoreOf(config, round, weights, theta) : () => 0
+  const seeds = { select: seedOf(config.seed, round, 'select'), order: seedOf(config.seed, round, 'order') }
+  const selected = decidedByCells(strategy)
+    ? await selectByCells(corpus, config, strategy, score, strata, seeds)
+    : await selectByDocuments(corpus, config, strategy, score, strata, seeds, all)
   return {
-    documents: plan.wholeDocuments + cut.documents,
-    tokens: plan.wholeTokens + cut.tokens,
-    threshold: plan.threshold,
-    marginal:
-      marginal === null
-        ? null
-        : {
-            score: marginal.score,
-            groups: marginal.groups.length,
-            documents: marginal.documents,
-            taken: cut.documents,
-            keyLast: cut.keyLast,
-          },
-    histogramDigest: histogramDigest(groups),
-    ids: corpus.emit(whole, cut, seedOf(config.seed, round, 'order')),
+    documents: selected.strata.reduce((sum, { documents }) => sum + documents, 0),
+    tokens: selected.strata.reduce((sum, { tokens }) => sum + tokens, 0),
+    histogramDigest: histogramDigest(all),
+    ...selected,
   }
+}
+
+type Seeds = { select: bigint; order: bigint }
+type Selected = Pick<Selection, 'strata' | 'ids'>
+interface Stratum {
+  subcategory: number | null
+  groups: Group[]
+}
+
+function strataOf(mixture: Mixture | undefined, { actors }: SelectionConfig, groups: Group[]): Stratum[] {
+  if (mixture === undefined) return [{ subcategory: null, groups }]
+  const a = actors.findIndex(({ name }) => name === mixture.actor)
+  return actors[a]!.subcategories.map((_, subcategory) => ({
+    subcategory,
+    groups: groups.filter(({ labels }) => labels[a] === subcategory),
+  }))
+}
+
+const decidedByCells = ({ pool, score, sampler }: Strategy): boolean =>
+  !looksAtDocuments(pool) && score.kind !== 'label' && sampler.kind === 'top'
+
+interface Amount {
+  documents: number
+  tokens: number
+}
+
+/** What each stratum is to give, in the budget's unit. */
+function sharesByStratum(budget: Budget, mixture: Mixture | undefined, held: readonly Amount[]): number[] {
+  const holdings = held.map(({ documents, tokens }) => ('tokens' in budget ? tokens : documents))
+  const amount = 'tokens' in budget ? budget.tokens : budget.documents
+  if (mixture === undefined) return [amount]
+  return sharesOf(amount, 'weights' in mixture ? mixture.weights : holdings, holdings)
+}
+
+const quotaOf = (budget: Budget, share: number): Budget =>
+  'tokens' in budget ? { tokens: share } : { documents: share }
+
+const recordedQuota = (share: number): number | null => (Number.isFinite(share) ? share : null)
+
+async function selectByCells(
+  corpus: Corpus,
+  { budget }: SelectionConfig,
+  { mixture }: Strategy,
+  score: ScoreOf,
+  strata: readonly Stratum[],
+  seeds: Seeds,
+): Promise<Selected> {
+  const held = strata.map(({ groups }) => amountOf(groups))
+  const shares = sharesByStratum(budget, mixture, held)
+  const whole: Group[] = []
+  const cuts: Cut[] = []
+  const selected: StratumSelection[] = []
+  for (const [i, { subcategory, groups }] of strata.entries()) {
+    const plan = planSelection(groups, score, quotaOf(budget, shares[i]!))
+    const cut = plan.marginal && (await corpus.cut(plan.marginal.groups, seeds.select, plan.marginal.remaining))
+    whole.push(...plan.whole)
+    if (cut !== null) cuts.push(cut)
+    selected.push({
+      subcategory,
+      held: held[i]!,
+      quota: recordedQuota(shares[i]!),
+      documents: plan.wholeDocuments + (cut?.documents ?? 0),
+      tokens: plan.wholeTokens + (cut?.tokens ?? 0),
+      threshold: plan.threshold,
+      marginal: marginalOf(plan, cut),
+      refined: 0,
+    })
+  }
+  return { strata: selected, ids: corpus.emit(whole, cuts, seeds.order) }
+}
+
+function amountOf(groups: readonly Group[]): Amount {
+  return {
+    documents: groups.reduce((sum, { documents }) => sum + documents, 0),
+    tokens: groups.reduce((sum, { tokens }) => sum + tokens, 0),
+  }
+}
+
+function marginalOf({ marginal }: SelectionPlan, cut: Cut | null): Marginal | null {
+  if (marginal === null || cut === null) return null
+  const { score, groups, documents } = marginal
+  return { score, groups: groups.length, documents, taken: cut.documents, keyLast: cut.keyLast }
+}
+
+async function selectByDocuments(
+  corpus: Corpus,
+  config: SelectionConfig,
+  strategy: Strategy,
+  score: ScoreOf,
+  strata: readonly Stratum[],
+  seeds: Seeds,
+  all: readonly Group[],
+): Promise<Selected> {
+  const { budget } = config
+  const takingPart = amountOf(all).documents
+  const groups = strata.map((stratum) => stratum.groups)
+  const candidates = await candidatesOf(corpus, config, strategy, score, groups, takingPart)
+  const held = candidates.map(({ ids, tokens }) => ({
+    documents: ids.length,
+    tokens: tokens.reduce((sum, count) => sum + count, 0),
+  }))
+  const shares = sharesByStratum(budget, strategy.mixture, held)
+  const prefixes = candidates.map((ofStratum, i) =>
+    takePrefix(ofStratum, strategy.sampler, seeds.select, quotaOf(budget, shares[i]!)),
+  )
+  return {
+    strata: prefixes.map(({ documents, tokens, threshold, refined }, i) => ({
+      ...{ subcategory: strata[i]!.subcategory, held: held[i]!, quota: recordedQuota(shares[i]!) },
+      ...{ documents, tokens, threshold, marginal: null, refined },
+    })),
+    ids: inOrder(prefixes, seeds.order),
+  }
+}
+
+/** Ids in a chunk: half a megabyte. */
+const chunkIds = 65_536
+
+async function* inOrder(prefixes: readonly Prefix[], orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+  const ids = new BigUint64Array(prefixes.reduce((sum, { documents }) => sum + documents, 0))
+  let at = 0
+  for (const prefix of prefixes) {
+    ids.set(prefix.ids, at)
+    at += prefix.documents
+  }
+  sortByOrderKey(ids, orderSeed)
+  for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
 }

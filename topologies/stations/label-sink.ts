@@ -1,6 +1,7 @@
 import { Document, type Label, labelsTopic, type TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore } from '../corpus-store.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
+import { isUsableScore } from '../selection/strategy.ts'
 
 /** The most a cell column holds. */
 const subcategoryMax = 2 ** 16 - 1
@@ -55,7 +56,7 @@ export class LabelSink implements Processor {
       )
       return false
     }
-    if (!Number.isFinite(score)) {
+    if (!isUsableScore(score)) {
       this.#output.reject(
         delivered,
         'non-finite-score',

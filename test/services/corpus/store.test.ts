@@ -37,7 +37,8 @@ async function fill(store: CorpusStore): Promise<TopicOffset[]> {
       await store.addLabels(
         labelled.map(({ n, at, tokens }) => {
           const subcategory = Number(splitmix64(idOf(n) ^ BigInt(i)) % BigInt(sizes[i]!))
-          return { value: { docId: idOf(n), actor, subcategory, score: 0.5, tokens, version }, ...at }
+          const score = ((n * 37) % 50) / 10 - 1 - i
+          return { value: { docId: idOf(n), actor, subcategory, score, tokens, version }, ...at }
         }),
       )
     }
@@ -112,6 +113,19 @@ describe('the corpus in ClickHouse and in memory', () => {
     { budget: { tokens: 1234 } },
     { budget: { documents: 57 }, repetitionDecay: 0.1, firstSelection: 'weights' },
     { budget: { tokens: 600 }, repeat: 'exclude', firstSelection: 'weights' },
+    { budget: { documents: 57 }, strategy: { mixture: { actor: 'topic', weights: [1, 0.5, 3] } } },
+    { budget: { tokens: 900 }, strategy: { mixture: { actor: 'topic', proportional: true } }, repeat: 'exclude' },
+    { budget: { documents: 57 }, strategy: { pool: [{ actor: 'topic', subcategories: ['a', 'c'] }] } },
+    { budget: { documents: 57 }, strategy: { sampler: { kind: 'gumbel', temperature: 0.25 } }, repetitionDecay: 1 },
+    {
+      budget: { tokens: 800 },
+      strategy: {
+        pool: [{ tokensMin: 12 }, { actor: 'quality', quantiles: [0.1, 0.9] }, { actor: 'topic', scoreAbove: -1.5 }],
+        score: { kind: 'label', actor: 'topic', sign: -1, standardize: 'corpus' },
+        mixture: { actor: 'topic', weights: [1, 1, 1] },
+        sampler: { kind: 'gumbel', temperature: 2 },
+      },
+    },
   ])('select the same documents in the same order with %j', async (options) => {
     const config = parseSelectionConfig({
       seed: 7,

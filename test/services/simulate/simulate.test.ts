@@ -131,6 +131,31 @@ describe('what is not accepted', () => {
     expect(summary.rejected['bad-id']).toBe(4)
   })
 
+  test('of the actors whose scores the strategy looks at, each label needs a usable one', async () => {
+    using folder = new SimulationFolder()
+    const strategy = { score: { kind: 'label', actor: 'a' } }
+    const line = (scores: unknown) => `${JSON.stringify({ ...document('5', 0), scores })}\n`
+    const cases: [text: string, reason: string][] = [
+      [line(undefined), 'missing-score'],
+      [line({}), 'missing-score'],
+      [line({ a: null }), 'missing-score'],
+      [line({ b: 1 }), 'missing-score'],
+      [line([1]), 'bad-score'],
+      [line({ a: '1' }), 'bad-score'],
+      [line({ a: 2 ** 32 }), 'score-out-of-range'],
+      [line({ a: -(2 ** 32) }), 'score-out-of-range'],
+      ['{"docId": "5", "tokens": 1, "labels": {"a": 0}, "scores": {"a": NaN}}\n', 'not-finite'],
+      ['{"docId": "5", "tokens": 1, "labels": {"a": 0}, "scores": {"a": 1e999}}\n', 'not-finite'],
+    ]
+    const good = line({ a: 0.5, b: 'of no interest' })
+    const inputs = { labels: cases.map(([text]) => text).join('') + good, rewards: '' }
+    const summary = await folder.run({ ...inputs, config: { ...config, strategy } })
+    expect(folder.records('rejected.jsonl').map(({ reason }) => reason)).toEqual(cases.map(([, reason]) => reason))
+    expect(summary.documents).toBe(1)
+    using without = new SimulationFolder()
+    expect((await without.run({ labels: line({ a: 'x' }), rewards: '', config })).documents).toBe(1)
+  })
+
   test('the digits of a record survive, though JavaScript cannot hold its numbers', async () => {
     using folder = new SimulationFolder()
     await folder.run({
@@ -185,7 +210,9 @@ describe('what is not accepted', () => {
       ['{"round": 0, "read": 1}', null],
       ['{"round": 1, "read": 0}', null],
       ['{"round": 0, "read": 2}', 'duplicate'],
-      ['{"round": 2, "read": 2}', 'unknown-round'],
+      // A round that does not occur: ignored.
+      ['{"round": 2, "read": 2}', null],
+      ['{"round": -1, "read": 2}', 'unknown-round'],
       ['{"round": "1", "read": 2}', 'unknown-round'],
       ['{"round": 1, "read": -2}', 'bad-read'],
       ['{"round": 1, "read": 0.5}', 'bad-read'],

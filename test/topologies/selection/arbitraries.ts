@@ -1,4 +1,5 @@
 import type { NaiveConfig, NaiveDocument, NaiveReward } from './naive.ts'
+import type { NaiveStrategy } from './naive-strategy.ts'
 
 /** A small seeded generator, so that a failing configuration is named by one number. */
 export function generator(seed: number) {
@@ -22,7 +23,7 @@ export interface Scenario {
 }
 
 /** A random run: every option, few distinct weights and rewards (so that ties are everywhere), ids across 64 bits, gaps and empty rounds. */
-export function scenario(seed: number): Scenario {
+export function scenario(seed: number, { strategies = false } = {}): Scenario {
   const { next, below, pick } = generator(seed)
   const names = ['quality', 'domain', 'topic', 'a b', 'x:y'].slice(0, 1 + below(5))
   const coarse = below(2) === 0
@@ -78,7 +79,48 @@ export function scenario(seed: number): Scenario {
       rewards.push({ round, actor: pick(names), docId: pick(documents).docId, reward: value() })
   }
   for (const round of [0, ...rounds]) if (below(3) === 0) positions[round] = pick([0, 1, below(count * 3), count])
+  if (strategies) {
+    const spread = pick([() => pick([-1, 0, 2.5, 3]), () => next() * 5, () => (next() - 0.5) * 2 ** 33])
+    for (const document of documents) document.scores = Object.fromEntries(names.map((name) => [name, spread()]))
+    config.strategy = strategy(config, { next, below, pick })
+  }
   return { config, documents, rewards: shuffled(rewards, below), rounds, positions }
+}
+
+/** Each part at random, so that every combination is met; scores, sizes and quotas that tie and fall short. */
+function strategy({ actors }: NaiveConfig, { next, below, pick }: ReturnType<typeof generator>): NaiveStrategy {
+  const names = Object.keys(actors)
+  const condition = (): NonNullable<NaiveStrategy['pool']>[number] => {
+    const actor = pick(names)
+    const [p, q] = [pick([0, 0.1, next()]), pick([1, 0.5, next()])]
+    return pick<() => NonNullable<NaiveStrategy['pool']>[number]>([
+      () => ({ tokensMin: pick([0, 1, 7, 500]) }),
+      () => ({ actor, subcategories: actors[actor]!.subcategories.filter(() => below(3) > 0) }),
+      () => ({ actor, scoreAbove: pick([-1, 0, 2.5, next() * 5]) }),
+      () => ({ actor, quantiles: p < q ? [p, q] : [0, 1] }),
+    ])()
+  }
+  const chosen: NaiveStrategy = {}
+  if (below(2)) chosen.pool = Array.from({ length: below(3) }, condition)
+  if (below(4)) {
+    const label = { kind: 'label', actor: pick(names) } as const
+    chosen.score = pick<NonNullable<NaiveStrategy['score']>>([
+      { kind: 'actors' },
+      { kind: 'zero' },
+      label,
+      { ...label, sign: -1 },
+      { ...label, standardize: 'corpus' },
+      { ...label, sign: -1, standardize: 'corpus' },
+    ])
+  }
+  if (below(2)) {
+    const actor = pick(names)
+    const weights = actors[actor]!.subcategories.map(() => pick([0, 1, 0.5, next()]))
+    chosen.mixture =
+      below(2) && weights.some((weight) => weight > 0) ? { actor, weights } : { actor, proportional: true }
+  }
+  if (below(2)) chosen.sampler = pick([{ kind: 'top' }, { kind: 'gumbel', temperature: pick([0.5, 2, 1e-3, 1e9]) }])
+  return chosen
 }
 
 export function shuffled<T>(list: readonly T[], below: (n: number) => number): T[] {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type NaiveStrategy, naiveSelect } from './naive-strategy.ts'
 
 /**
  * SELECTION.md read literally: plain objects, BigInt and full sorts, and nothing of topologies/. Slow, and what the real thing must equal
@@ -9,6 +10,7 @@ export interface NaiveDocument {
   docId: string
   tokens: number
   labels: Record<string, number>
+  scores?: Record<string, number>
 }
 export interface NaiveReward {
   round: number
@@ -34,6 +36,7 @@ export interface NaiveConfig {
   repetitionDecay?: number
   repeat?: 'allow' | 'exclude'
   budget: { documents: number } | { tokens: number }
+  strategy?: NaiveStrategy
 }
 export interface NaiveRound {
   round: number
@@ -71,16 +74,21 @@ export function naiveSeed(seed: number | string, round: number, purpose: string)
   return value
 }
 
+const point = 400n
+
 /** exp by its plain series in 400-bit fixed point; Number() of a BigInt and the division by a power of two round no more than once. */
 export function naiveExp(x: number): number {
-  const point = 400n
   let fixed = 0n
   for (let rest = x, shift = point; rest !== 0; rest = (rest - Math.trunc(rest)) * 2 ** 30, shift -= 30n) {
     fixed += BigInt(Math.trunc(rest)) << shift
   }
+  return Number(naiveExpFixed(fixed)) / 2 ** 400
+}
+
+export function naiveExpFixed(fixed: bigint): bigint {
   let sum = 0n
   for (let n = 1n, term = 1n << point; term !== 0n && term !== -1n; term = (term * fixed) / (n++ << point)) sum += term
-  return Number(sum) / 2 ** 400
+  return sum
 }
 
 const ascending = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0)
@@ -186,7 +194,7 @@ export function naiveRun(
     }
     // 5. Score.
     const collaboration = config.collaboration ?? 'collaborative'
-    const score = (document: NaiveDocument): number => {
+    const weighted = (document: NaiveDocument): number => {
       if (round === 0 && (config.firstSelection ?? 'random') === 'random') return 0
       const w = (name: string) => weights[name]![document.labels[name]!]!
       let s = 0
@@ -195,23 +203,25 @@ export function naiveRun(
         const best = names.reduce((a, b) => (theta[b]! > theta[a]! ? b : a))
         s = theta[best]! * w(best)
       } else s = w(collaboration.slice('single:'.length))
+      return s
+    }
+    const decay = (s: number, document: NaiveDocument): number => {
       const c = 1 + (config.repetitionDecay ?? 0) * (reads.get(document.docId) ?? 0)
       return s >= 0 ? s / c : s * c
     }
     // 6. Select.
     const seed = naiveSeed(config.seed, round, 'select')
-    const ordered = documents
-      .filter((document) => config.repeat !== 'exclude' || !reads.get(document.docId))
-      .map((document) => ({ document, s: score(document), id: BigInt(document.docId) }))
-      .map((entry) => ({ ...entry, key: naiveKey(entry.id, seed) }))
-      .sort((a, b) => b.s - a.s || ascending(a.key, b.key) || ascending(a.id, b.id))
-    const taken: NaiveDocument[] = []
-    let tokens = 0
-    for (const { document } of ordered) {
-      if ('documents' in config.budget ? taken.length >= config.budget.documents : tokens >= config.budget.tokens) break
-      taken.push(document)
-      tokens += document.tokens
-    }
+    const taken = naiveSelect({
+      strategy: config.strategy ?? {},
+      documents,
+      subcategoriesOf: (name) => config.actors[name]!.subcategories,
+      budget: config.budget,
+      seed,
+      actorsScore: weighted,
+      decay,
+      unread: (document) => config.repeat !== 'exclude' || !reads.get(document.docId),
+    })
+    const tokens = taken.reduce((sum, document) => sum + document.tokens, 0)
     // 7. Emit.
     const ids = byKey(taken, naiveSeed(config.seed, round, 'order'), naiveOrderKey).map(({ docId }) => docId)
     const n = ids.length

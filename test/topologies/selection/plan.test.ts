@@ -22,7 +22,7 @@ const groups = [group(0, 2), group(1, 4), group(2, 3), group(3, 1), group(4, 1)]
 
 describe('the plan of a selection', () => {
   test('takes levels whole from the best score down and cuts the one that exceeds the budget', () => {
-    const plan = planSelection(groups, score, { documents: 5 }, 'allow')
+    const plan = planSelection(groups, score, { documents: 5 })
     expect(plan.whole).toEqual([groups[0]])
     expect(plan.marginal).toEqual({
       score: 1,
@@ -34,47 +34,42 @@ describe('the plan of a selection', () => {
   })
 
   test('cuts nothing where the documents fit exactly', () => {
-    const plan = planSelection(groups, score, { documents: 9 }, 'allow')
+    const plan = planSelection(groups, score, { documents: 9 })
     expect(plan.whole).toEqual(groups.slice(0, 3))
     expect(plan).toMatchObject({ marginal: null, threshold: 1, wholeDocuments: 9, wholeTokens: 90 })
   })
 
   test('0 and -0 are one level', () => {
-    const plan = planSelection(groups, score, { documents: 10 }, 'allow')
+    const plan = planSelection(groups, score, { documents: 10 })
     expect(plan.marginal).toMatchObject({ groups: [groups[3], groups[4]], remaining: { documents: 1 } })
   })
 
   test('a level whose tokens reach the budget exactly is cut, since documents of 0 tokens at its end do not belong', () => {
-    expect(planSelection(groups, score, { tokens: 20 }, 'allow').marginal).toMatchObject({
+    expect(planSelection(groups, score, { tokens: 20 }).marginal).toMatchObject({
       score: 3,
       remaining: { tokens: 20 },
     })
-    expect(planSelection(groups, score, { tokens: 21 }, 'allow')).toMatchObject({
+    expect(planSelection(groups, score, { tokens: 21 })).toMatchObject({
       whole: [groups[0]],
       marginal: { score: 1, remaining: { tokens: 1 } },
     })
   })
 
   test('takes all where the budget exceeds the corpus, nothing of an empty one', () => {
-    expect(planSelection(groups, score, { documents: 1e18 }, 'allow')).toMatchObject({
+    expect(planSelection(groups, score, { documents: 1e18 })).toMatchObject({
       wholeDocuments: 11,
       marginal: null,
       threshold: 0,
     })
-    expect(planSelection([], score, { documents: 1 }, 'allow')).toMatchObject({
+    expect(planSelection([], score, { documents: 1 })).toMatchObject({
       wholeDocuments: 0,
       marginal: null,
       threshold: null,
     })
   })
 
-  test('repeat: exclude leaves out what was read', () => {
-    const plan = planSelection([group(0, 2, 20, 1), group(1, 4)], score, { documents: 10 }, 'exclude')
-    expect(plan).toMatchObject({ whole: [group(1, 4)], wholeDocuments: 4 })
-  })
-
   test('refuses a score that is not a number', () => {
-    expect(() => planSelection(groups, () => Number.NaN, { documents: 1 }, 'allow')).toThrow('is not a number')
+    expect(() => planSelection(groups, () => Number.NaN, { documents: 1 })).toThrow('is not a number')
   })
 })
 
@@ -157,10 +152,12 @@ describe('a selection from memory', () => {
     const corpus = new MemoryCorpus([2])
     for (let i = 0n; i < 10n; i++) corpus.add(i, 5, [Number(i % 2n)])
     const selection = await select(corpus, config({ documents: 7 }), 1, [[0.25, 0.75]], [2])
-    expect(selection).toMatchObject({ documents: 7, tokens: 35, threshold: 0.5 })
+    const [stratum] = selection.strata
+    expect(selection).toMatchObject({ documents: 7, tokens: 35 })
+    expect(stratum).toMatchObject({ subcategory: null, quota: 7, documents: 7, tokens: 35, threshold: 0.5, refined: 0 })
     // The cell of even ids: taken up to the second smallest of its keys.
     const keys = [0n, 2n, 4n, 6n, 8n].map((id) => key(id, seedOf(3, 1, 'select'))).sort(compareIds)
-    expect(selection.marginal).toEqual({ score: 0.5, groups: 1, documents: 5, taken: 2, keyLast: keys[1] })
+    expect(stratum!.marginal).toEqual({ score: 0.5, groups: 1, documents: 5, taken: 2, keyLast: keys[1] })
     expect(selection.histogramDigest).toBe(histogramDigest([group(1, 5, 25), group(0, 5, 25)]))
   })
 

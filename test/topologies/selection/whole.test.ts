@@ -9,12 +9,16 @@ import { type Scenario, scenario } from './arbitraries.ts'
 import { byKey, type NaiveRound, naiveRun, naiveSeed } from './naive.ts'
 
 function corpusOf(config: SelectionConfig, { documents }: Scenario): MemoryCorpus {
-  const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
-  for (const { docId, tokens, labels } of documents) {
+  const corpus = new MemoryCorpus(
+    config.actors.map(({ subcategories }) => subcategories.length),
+    [...config.actors.keys()],
+  )
+  for (const { docId, tokens, labels, scores } of documents) {
     corpus.add(
       BigInt(docId),
       tokens,
       config.actors.map(({ name }) => labels[name]!),
+      config.actors.map(({ name }) => scores?.[name] ?? 0),
     )
   }
   return corpus
@@ -79,6 +83,18 @@ describe('the whole of a run equals SELECTION.md read literally', () => {
     // Both outcomes must have been met, or the comparison above is an empty one.
     expect(normalizations).toBeGreaterThan(0)
     expect(normalizations).toBeLessThan(200)
+  })
+
+  test('with strategies: to the last id over 400 random runs with every combination of parts', async () => {
+    const met = new Set<string>()
+    for (let seed = 0; seed < 400; seed++) {
+      const given = scenario(seed, { strategies: true })
+      const expected = naiveRun(given.config, given.documents, given.rewards, given.rounds, given.positions)
+      expect(await run(given), `scenario ${seed}`).toEqual(expected)
+      const { score, sampler, mixture } = given.config.strategy!
+      met.add(`${score?.kind ?? 'actors'} ${sampler?.kind ?? 'top'} ${mixture === undefined ? 'whole' : 'strata'}`)
+    }
+    expect(met.size).toBe(12)
   })
 
   test('samples are the documents of the smallest keys of a subcategory', async () => {

@@ -1,0 +1,153 @@
+import { z } from 'zod'
+
+/**
+ * What a round selects by (SELECTION.md, "Strategies"), in four parts: who may be selected, by which score, in which mixture, and how the order
+ * becomes a draw. Every method that the paper compares with is one; without one, a run does what the paper's method does.
+ */
+
+/** A condition on a document; all of a pool must hold. */
+export type PoolCondition =
+  | { tokensMin: number }
+  | { actor: string; subcategories: string[] }
+  | { actor: string; scoreAbove: number }
+  | { actor: string; quantiles: [number, number] }
+
+export type StrategyScore =
+  | { kind: 'actors' }
+  | { kind: 'zero' }
+  | { kind: 'label'; actor: string; sign: 1 | -1; standardize: 'none' | 'corpus' }
+
+/** Strata by the subcategories of an actor, each with a share of the budget. */
+export type Mixture = { actor: string; weights: number[] } | { actor: string; proportional: true }
+
+export type Sampler = { kind: 'top' } | { kind: 'gumbel'; temperature: number }
+
+export interface Strategy {
+  pool: PoolCondition[]
+  score: StrategyScore
+  mixture?: Mixture | undefined
+  sampler: Sampler
+}
+
+const finite = z.number('must be a finite number')
+const actor = z.string()
+
+const quantile = finite.min(0, 'must be at least 0').max(1, 'must be at most 1')
+const quantiles = z
+  .tuple([quantile, quantile], 'must be two numbers [p, q]')
+  .refine(([p, q]) => p < q, 'must be [p, q] with p below q')
+
+const poolCondition = z.union(
+  [
+    z.strictObject({ tokensMin: finite.min(0, 'must not be negative') }),
+    z.strictObject({ actor, subcategories: z.array(z.string()) }),
+    z.strictObject({ actor, scoreAbove: finite }),
+    z.strictObject({ actor, quantiles }),
+  ],
+  'must be one of {tokensMin}, {actor, subcategories}, {actor, scoreAbove} and {actor, quantiles: [p, q]} with 0 <= p < q <= 1',
+)
+
+const score = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('actors') }),
+    z.strictObject({ kind: z.literal('zero') }),
+    z.strictObject({
+      kind: z.literal('label'),
+      actor,
+      sign: z.union([z.literal(1), z.literal(-1)], 'must be 1 or -1').default(1),
+      standardize: z.enum(['none', 'corpus']).default('none'),
+    }),
+  ],
+  'must be of kind actors, zero or label',
+)
+
+const weights = z
+  .array(finite.min(0, 'must not be negative'))
+  .refine((values) => values.some((weight) => weight > 0), 'must not all be 0')
+  .refine((values) => Number.isFinite(values.reduce((sum, weight) => sum + weight, 0)), 'must have a finite sum')
+
+const mixture = z.union(
+  [z.strictObject({ actor, weights }), z.strictObject({ actor, proportional: z.literal(true) })],
+  'must be {actor, weights: [..]} with finite weights, none negative and not all 0, or {actor, proportional: true}',
+)
+
+const sampler = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('top') }),
+    z.strictObject({ kind: z.literal('gumbel'), temperature: finite.positive('must be above 0') }),
+  ],
+  'must be of kind top or gumbel',
+)
+
+/** `strategy` of a configuration; what is left out has the default of SELECTION.md, "Precisions". */
+export const strategySchema = z.strictObject({
+  pool: z
+    .array(poolCondition)
+    .default(() => [])
+    .describe('Who may be selected: conditions of which all must hold'),
+  score: score
+    .default(() => ({ kind: 'actors' as const }))
+    .describe("actors: Eq. 6; zero: none; label: sign * an actor's score of the document"),
+  mixture: mixture.optional().describe('Shares of the budget by the subcategories of an actor; left out: none'),
+  sampler: sampler
+    .default(() => ({ kind: 'top' as const }))
+    .describe(
+      'top: the highest scores; gumbel: at random, with probabilities proportional to exp(score / temperature)',
+    ),
+})
+
+/** The paper's method. */
+export const defaultStrategy: Strategy = { pool: [], score: { kind: 'actors' }, sampler: { kind: 'top' } }
+
+interface NamedActor {
+  name: string
+  subcategories: readonly string[]
+}
+
+/** Every problem of a strategy that only the configured actors tell, with its path below `strategy`. */
+export function strategyProblems(
+  strategy: Strategy,
+  actors: readonly NamedActor[],
+): { path: (string | number)[]; message: string }[] {
+  const problems: { path: (string | number)[]; message: string }[] = []
+  const actorAt = (name: string, path: (string | number)[]) => {
+    const found = actors.find((one) => one.name === name)
+    if (found === undefined)
+      problems.push({ path: [...path, 'actor'], message: 'names an actor that is not configured' })
+    return found
+  }
+  for (const [i, condition] of strategy.pool.entries()) {
+    if (!('actor' in condition)) continue
+    const named = actorAt(condition.actor, ['pool', i])
+    if (named === undefined || !('subcategories' in condition)) continue
+    for (const name of condition.subcategories) {
+      if (named.subcategories.includes(name)) continue
+      const message = `names ${JSON.stringify(name)}, which is no subcategory of ${named.name}`
+      problems.push({ path: ['pool', i, 'subcategories'], message })
+    }
+  }
+  if (strategy.score.kind === 'label') actorAt(strategy.score.actor, ['score'])
+  const { mixture } = strategy
+  const strata = mixture && actorAt(mixture.actor, ['mixture'])
+  if (mixture !== undefined && 'weights' in mixture && strata !== undefined) {
+    const [given, wanted] = [mixture.weights.length, strata.subcategories.length]
+    const message = `has ${given} weights for ${wanted} subcategories`
+    if (given !== wanted) problems.push({ path: ['mixture', 'weights'], message })
+  }
+  return problems
+}
+
+/** The actors, by index, whose label scores a strategy looks at, ascending. */
+export function scoredActors(strategy: Strategy, actors: readonly NamedActor[]): number[] {
+  const names = new Set<string>()
+  if (strategy.score.kind === 'label') names.add(strategy.score.actor)
+  for (const condition of strategy.pool) {
+    if ('scoreAbove' in condition || 'quantiles' in condition) names.add(condition.actor)
+  }
+  return [...actors.keys()].filter((a) => names.has(actors[a]!.name))
+}
+
+/** Scores of documents are bounded, so that sums of their squares stay exact (SELECTION.md, "Precisions"). */
+export const isUsableScore = (score: number): boolean => Number.isFinite(score) && Math.abs(score) < 2 ** 32
