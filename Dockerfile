@@ -3,8 +3,8 @@ FROM node:24.21.0-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json .npmrc ./
-# No package's own script is needed: onnxruntime's CPU build and chdb's library are in their packages.
-RUN npm ci --omit=dev --ignore-scripts
+# Without what the demo and the tests need, and without a second Node.
+RUN npm ci --omit=dev
 COPY LICENSE README.md ./
 COPY docs docs
 COPY schemas schemas

@@ -8,7 +8,7 @@ const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 if (Number(process.versions.node.split('.')[0]) >= 24) {
   await import(main)
 } else {
-  const node = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
+  const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
   if (!existsSync(node)) {
     process.stderr.write(`winnow needs Node 24 (this is ${process.version}): run 'npm ci' in the project's folder\n`)
     process.exit(3)

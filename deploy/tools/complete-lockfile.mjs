@@ -1,5 +1,6 @@
 // Completes package-lock.json with the platform packages that `npm install` leaves out when a registry mirror lacks them:
-// `npm ci` refuses a lock file that does not name every optional dependency, even those of other platforms.
+// `npm ci` refuses a lock file that does not name every optional dependency, even those of other platforms. Takes out what Node a package
+// wants: npm would compare it with the Node that npm itself runs under and warn, but everything runs under the Node of deploy/node.
 // Run after `npm install`: node deploy/tools/complete-lockfile.mjs
 import fs from 'node:fs'
 
@@ -18,9 +19,15 @@ let added = 0
 for (const entry of Object.values({ ...lock.packages })) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (lock.packages[`node_modules/${name}`] || !/^\d/.test(version)) continue
-    lock.packages[`node_modules/${name}`] = { version, optional: true, ...platform(name) }
+    const dev = entry.dev && { dev: true }
+    lock.packages[`node_modules/${name}`] = { version, ...dev, optional: true, ...platform(name) }
     added++
   }
+}
+for (const [path, entry] of Object.entries(lock.packages)) {
+  if (path !== '') delete entry.engines
+  // See deploy/node/bin/node.
+  if (/^node_modules\/node-(bin-)?(linux|darwin)-/.test(path)) delete entry.bin
 }
 lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)))
 fs.writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`)
