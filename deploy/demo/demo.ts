@@ -19,7 +19,7 @@ import { createLog } from '../../services/runtime/log.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { demoFolder, openMetrics, watched } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
-import { buildDemoCorpus, type CorpusManifest, sourceNames } from './corpus.ts'
+import { buildDemoCorpus, type CorpusManifest, requireCorpusPackages, sourceNames } from './corpus.ts'
 import { narrate } from './narration.ts'
 import { demoRuns } from './runs.ts'
 import { summary } from './summary.ts'
@@ -54,6 +54,7 @@ export async function startDemo({
   }
   const folder = join(dataFolder, demoFolder)
   const log = createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
+  requireCorpusPackages()
   try {
     const cluster = await startCluster({
       dataFolder: folder,

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { ActorLabels } from '../../services/config/config.ts'
-import { demoGraphs } from '../../services/model/model.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
+import { demoGraphs } from './model.ts'
 
 /** What the rewards measure; README, "What you will see", says why this is a fair question. */
 export const demoReference = 'fiction'

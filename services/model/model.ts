@@ -6,8 +6,8 @@ import { ModelWorker } from './worker/client.ts'
 import type { Device } from './worker/operations.ts'
 
 export interface ModelOptions {
-  /** Folder of the graphs, model.json and tokenizer.json. Default: the demo's model. */
-  graphs?: string
+  /** Folder of the graphs, model.json and tokenizer.json. */
+  graphs: string
   /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
   threads?: number
   /** Memory for checkpoints that rewards are computed at, shared by all threads; what is in use always fits. Default: 1 GiB. */
@@ -25,9 +25,6 @@ export const modelResources = (influence: {
   device: influence.device,
 })
 
-/** The demo's model: Llama, 2 layers of 64, vocabulary of 4,096. */
-export const demoGraphs = join(import.meta.dirname, 'graphs', 'llama-64x2')
-
 /** A model's graphs and tokenizer; the weights come with trainers and checkpoints. */
 export interface Model {
   readonly description: ModelDescription
@@ -41,8 +38,8 @@ export interface Model {
 }
 
 /** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
-export async function openModel(options: ModelOptions = {}): Promise<Model> {
-  const { graphs = demoGraphs, threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
+export async function openModel(options: ModelOptions): Promise<Model> {
+  const { graphs, threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
   const description = await readDescription(graphs)
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size, description.endOfText)
   const checkpoints = new CheckpointStore(description, checkpointBytesMax)

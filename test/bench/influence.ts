@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { demoGraphs } from '../../deploy/demo/model.ts'
 import { createInfluence } from '../../services/model/influence.ts'
 import { openModel } from '../../services/model/model.ts'
 import { projections } from '../../services/model/projection.ts'
@@ -53,10 +54,10 @@ const documents = Array.from({ length: documentCount }, (_, d) => {
 const reference: Sequence[] = documents.slice(0, 16).map((document) => documentWindows(document, context, 1)[0]!)
 
 // Two checkpoints fit, and no third.
-const first = await openModel()
+const first = await openModel({ graphs: demoGraphs })
 const checkpointBytes = 4 * first.description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
 await first.close()
-const model = await openModel({ checkpointBytesMax: 2 * checkpointBytes })
+const model = await openModel({ graphs: demoGraphs, checkpointBytesMax: 2 * checkpointBytes })
 const checkpointOf = async (n: number) => {
   const path = join(folder, `${n}.safetensors`)
   return { path, digest: (await writeSafetensors(path, initialWeights(model.description, `${seed} ${n}`))).digest }

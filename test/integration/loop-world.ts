@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
+import { demoGraphs } from '../../deploy/demo/model.ts'
 import { labelsTopic, topics } from '../../schemas/index.ts'
 import { type Config, loadConfig } from '../../services/config/config.ts'
 import { createCorpusTopics, openRuntime, type Runtime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
-import { demoGraphs, type Model, openModel } from '../../services/model/model.ts'
+import { type Model, openModel } from '../../services/model/model.ts'
 import { labelProgress } from '../../services/runs/label-progress.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
@@ -102,7 +103,7 @@ export async function openWorld(documents: number, watched: Parameters<typeof op
   await createCorpusTopics(runtime.kafka, config)
   const corpus = await startCorpus(runtime, config, fail)
   services.push(...corpus.services)
-  const model = await openModel()
+  const model = await openModel({ graphs: demoGraphs })
   services.unshift({ name: 'model', close: () => model.close() })
   const reference = (name: string, first: number) => {
     const path = join(folder, `${name}.jsonl`)

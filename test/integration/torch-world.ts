@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
+import { demoGraphs } from '../../deploy/demo/model.ts'
 import {
   allRecords,
   DeadLetter,
@@ -17,7 +18,7 @@ import {
 } from '../../schemas/index.ts'
 import { createRunTopics } from '../../services/connections/connections.ts'
 import { createRunInfluence } from '../../services/influence/model.ts'
-import { demoGraphs, type Model, openModel } from '../../services/model/model.ts'
+import { type Model, openModel } from '../../services/model/model.ts'
 import { createTrainer } from '../../services/model/trainer.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
 import { consumerGroupOf } from '../../services/runtime/consumer-groups.ts'
@@ -78,7 +79,7 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
     })),
   )
   const producer = await kafka.producer()
-  const model = await openModel()
+  const model = await openModel({ graphs: demoGraphs })
   onTestFinished(() => model.close())
   const references = ['first', 'second'].map((name, i) => {
     const path = join(folder, `${name}.jsonl`)

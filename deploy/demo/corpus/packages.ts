@@ -4,6 +4,18 @@ import { dirname, join } from 'node:path'
 
 const require = createRequire(import.meta.url)
 
+/** Those of the packages that are not installed. */
+export function missingPackages(names: readonly string[]): string[] {
+  return names.filter((name) => {
+    try {
+      resolved(name)
+      return false
+    } catch {
+      return true
+    }
+  })
+}
+
 /** Folder of an installed package, found as Node finds it. Every package used here is a pinned, direct dependency. */
 export function packageFolder(name: string): string {
   let folder = dirname(resolved(name))

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
 import { createRunInfluence } from '../../../services/influence/model.ts'
 import { openModel } from '../../../services/model/model.ts'
 import { withRetries } from '../../../services/runtime/retry.ts'
@@ -9,7 +10,7 @@ import { scaledCheckpoint, temporaryFolder } from '../model/support.ts'
 
 test('a request at a checkpoint that is still being copied waits, as every station does, until it is whole', async () => {
   await using folder = await temporaryFolder()
-  const model = await openModel()
+  const model = await openModel({ graphs: demoGraphs })
   const reference = join(folder.path, 'reference.jsonl')
   await writeFile(reference, '{"text": "the ship left harbour at dawn"}\n')
   const run = tinyRun({}, { reference: { reward: reference, evaluation: reference, corpus: reference } })
@@ -22,7 +23,7 @@ test('a request at a checkpoint that is still being copied waits, as every stati
 
   const copied = { ...checkpoint, path: join(folder.path, 'copying.safetensors') }
   // With a store of its own, which has not seen the whole one.
-  const another = await openModel()
+  const another = await openModel({ graphs: demoGraphs })
   const slow = await createRunInfluence(run, another)
   const parts = [whole.length >> 2, whole.length - 8, whole.length]
   const waits: number[] = []

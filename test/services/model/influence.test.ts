@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
 import type { Checkpoint } from '../../../services/model/checkpoints/checkpoint.ts'
 import { createInfluence, type InfluenceOptions } from '../../../services/model/influence.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
@@ -23,7 +24,7 @@ let documents: number[][]
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  model = await openModel()
+  model = await openModel({ graphs: demoGraphs })
   const random = generator(5)
   const trainer = await createTrainer(model, {
     start: { seed: '3' },

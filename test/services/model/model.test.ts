@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { demoGraphs, openModel } from '../../../services/model/model.ts'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
+import { openModel } from '../../../services/model/model.ts'
 import { temporaryFolder } from './support.ts'
 
 async function copied(change: (folder: string) => Promise<unknown>) {
@@ -14,7 +15,7 @@ async function copied(change: (folder: string) => Promise<unknown>) {
 
 describe('a model folder', () => {
   it('opens with its tokenizer, whose ids lead back to the text', async () => {
-    const model = await openModel()
+    const model = await openModel({ graphs: demoGraphs })
     const text = 'The jury said "no evidence" – naïve 漢字 \u{1f600}\n\tconst x = 1'
     const ids = await model.tokenizer.encode(text)
     expect(ids.length).toBeGreaterThan(10)
@@ -28,7 +29,7 @@ describe('a model folder', () => {
   it.skipIf(existsSync('/proc/driver/nvidia'))(
     'on a device that is not there is refused, not run elsewhere (skipped with an NVIDIA driver)',
     async () => {
-      const model = await openModel({ device: 'cuda' })
+      const model = await openModel({ graphs: demoGraphs, device: 'cuda' })
       const worker = model.startWorker()
       await worker.call('initialize', { seed: '1' })
       const sequences = [{ ids: new Int32Array([1, 2]), mask: new Float32Array([0, 1]) }]

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
 import { readSafetensors, writeSafetensors } from '../../../services/model/safetensors.ts'
 import { documentWindows } from '../../../services/model/sequences.ts'
@@ -8,7 +9,7 @@ import { generator, golden, languageText, temporaryFolder } from './support.ts'
 
 let model: Model
 beforeAll(async () => {
-  model = await openModel()
+  model = await openModel({ graphs: demoGraphs })
 })
 afterAll(() => model.close())
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
 import { readDescription } from '../../../services/model/description.ts'
-import { demoGraphs } from '../../../services/model/model.ts'
 import { projectedSize, projections } from '../../../services/model/projection.ts'
 import { randomWords } from '../../../services/model/random.ts'
 import { initialWeights } from '../../../services/model/weights.ts'

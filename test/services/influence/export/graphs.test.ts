@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
+import { demoGraphs } from '../../../../deploy/demo/model.ts'
 import { type GraphName, readDescription } from '../../../../services/model/description.ts'
-import { demoGraphs } from '../../../../services/model/model.ts'
 
 const description = await readDescription(demoGraphs)
 const parameters = description.parameters.map(({ name }) => name)
