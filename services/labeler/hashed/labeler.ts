@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
-import { WorkerPool } from '../pool.ts'
+import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { givenClasses, readModel } from './model.ts'
 import type { HashedRequest, HashedWorkerData } from './worker.ts'
@@ -38,7 +38,7 @@ export async function createHashedLabeler(
   const { file, weights, digest } = readModel(folder)
   const subcategories = subcategoriesOfClasses(actor, file.classes, join(folder, 'model.json'))
   const data: HashedWorkerData = { file, weights, subcategories, count: actor.subcategories.length }
-  const pool = await WorkerPool.start<HashedRequest, LabelResult[]>(
+  const pool = await LabelingThreads.start<HashedRequest, LabelResult[]>(
     new URL('./worker.ts', import.meta.url),
     data,
     config.threads,

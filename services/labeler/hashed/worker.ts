@@ -1,6 +1,6 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
+import { answerRequests } from '../../runtime/thread-server.ts'
 import { labelOfLogits, labelOfScore } from '../mapping.ts'
-import type { WorkerAnswer } from '../pool.ts'
 import type { LabelResult } from '../types.ts'
 import { HashedScorer, type ModelFile, type Weights } from './model.ts'
 
@@ -21,13 +21,14 @@ export interface HashedRequest {
 }
 
 const { file, weights, subcategories, count } = workerData as HashedWorkerData
-const scorer = new HashedScorer(file, weights)
-const port = parentPort!
-port.on('message', ({ id, request }: { id: number; request: HashedRequest }) => {
-  const response = request.texts.map((text, i): LabelResult => {
-    const outputs = scorer.score(text, request.lengths[i]!, request.given[i]!)
-    return file.kind === 'regression' ? labelOfScore(outputs[0]!, count) : labelOfLogits(outputs, subcategories)
-  })
-  port.postMessage({ id, response } satisfies WorkerAnswer<LabelResult[]>)
+
+await answerRequests<HashedRequest, LabelResult[]>(() => {
+  const scorer = new HashedScorer(file, weights)
+  return {
+    answer: ({ texts, lengths, given }) =>
+      texts.map((text, i) => {
+        const outputs = scorer.score(text, lengths[i]!, given[i]!)
+        return file.kind === 'regression' ? labelOfScore(outputs[0]!, count) : labelOfLogits(outputs, subcategories)
+      }),
+  }
 })
-port.postMessage('ready')

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
 import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
-import { WorkerPool } from '../pool.ts'
+import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { type EncoderFolder, inspectFolder } from './folder.ts'
 import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
@@ -109,7 +109,7 @@ export async function createOnnxLabeler(
     subcategories,
     count: actor.subcategories.length,
   }
-  const pool = await WorkerPool.start<OnnxRequest, LabelResult[]>(
+  const pool = await LabelingThreads.start<OnnxRequest, LabelResult[]>(
     new URL('./worker.ts', import.meta.url),
     data,
     config.sessions,

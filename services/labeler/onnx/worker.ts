@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { WinnowError } from '../../runtime/errors.ts'
+import { Exclusive } from '../../runtime/exclusive.ts'
+import { answerRequests } from '../../runtime/thread-server.ts'
 import { labelOfLogits, labelOfScore } from '../mapping.ts'
-import type { WorkerAnswer } from '../pool.ts'
 import type { LabelResult } from '../types.ts'
 import { batchByArrival, bucketByLength, combineWindows } from './batches.ts'
 import { type EncoderFolder, readTokenizer } from './folder.ts'
@@ -28,7 +30,6 @@ export interface OnnxRequest {
 }
 
 const data = workerData as OnnxWorkerData
-const port = parentPort!
 const modelPath = join(data.encoder.folder, data.encoder.file)
 const batchesOf = data.bucket === 'length' ? bucketByLength : batchByArrival
 const tokenizer = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
@@ -124,26 +125,28 @@ async function start(): Promise<InferenceSession> {
   return session
 }
 
-try {
-  const session = await start()
-  let last: Promise<unknown> = Promise.resolve()
-  port.on('message', ({ id, request }: { id: number; request: OnnxRequest }) => {
-    const tokenized = windowsOf(request.texts)
-    // Its failure is that of the request, whose turn may come later.
-    tokenized.catch(() => {})
-    // One inference at a time: two would only share the same threads and hold twice the memory.
-    last = last
-      .then(() => label(session, tokenized))
-      .then((response) => port.postMessage({ id, response } satisfies WorkerAnswer<LabelResult[]>))
-      .catch((error: Error) => port.postMessage({ id, failure: error.message } satisfies WorkerAnswer<LabelResult[]>))
-  })
-  port.postMessage('ready')
-} catch (error) {
-  port.postMessage({
-    unusable: `${modelPath}: ${(error as Error).message}`,
+const unusable = (error: unknown) =>
+  new WinnowError('MODEL_UNUSABLE', `${modelPath}: ${(error as Error).message}`, {
     hint:
       data.device === 'cuda'
         ? 'CUDA needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/labelers.md); device: cpu runs anywhere.'
         : 'Export model.onnx, tokenizer.json and config.json anew, from one checkpoint.',
+    cause: error,
   })
-}
+
+await answerRequests<OnnxRequest, LabelResult[]>(async () => {
+  const session = await start().catch((error: unknown) => {
+    throw unusable(error)
+  })
+  // One inference at a time: two would only share the same threads and hold twice the memory.
+  const exclusive = new Exclusive()
+  return {
+    answer: ({ texts }) => {
+      const tokenized = windowsOf(texts)
+      // Its failure is that of the request, whose turn may come later.
+      tokenized.catch(() => {})
+      return exclusive.run(() => label(session, tokenized))
+    },
+    close: () => session.release(),
+  }
+})

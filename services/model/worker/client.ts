@@ -1,44 +1,24 @@
-import { Worker } from 'node:worker_threads'
-import { type ErrorCode, WinnowError } from '../../runtime/errors.ts'
+import { Thread } from '../../runtime/thread.ts'
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { CheckpointStore } from '../checkpoints/store.ts'
-import type { Answer, Argument, FailureParts, OperationName, Request, Response, WorkerOptions } from './operations.ts'
+import type { Answer, Argument, OperationName, Request, WorkerOptions } from './operations.ts'
 import { guardExit, guardMemory, unguardExit } from './run-guard.ts'
-
-interface Pending {
-  resolve(answer: unknown): void
-  reject(error: unknown): void
-}
 
 /** The main thread's end of one worker thread. */
 export class ModelWorker {
-  readonly #worker: Worker
-  readonly #pending = new Map<number, Pending>()
-  readonly #ended: Promise<void>
+  readonly #thread: Thread<Request, unknown>
   readonly #checkpoints: CheckpointStore
   /** Calls that wait for their checkpoint. */
   readonly #waiting = new Set<Promise<unknown>>()
-  #ids = 0
-  #failure: WinnowError | undefined
 
   constructor(options: Omit<WorkerOptions, 'guard'>, checkpoints: CheckpointStore) {
     this.#checkpoints = checkpoints
     const guard = guardMemory()
     const workerData: WorkerOptions = { ...options, guard }
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData })
+    this.#thread = new Thread(new URL('./worker.ts', import.meta.url), { workerData, name: 'model worker' })
     guardExit(guard)
-    this.#worker.on('message', (response: Response) => this.#settle(response))
-    this.#worker.on('error', (cause) =>
-      this.#fail(new WinnowError('UNEXPECTED', `A model worker failed: ${String(cause)}`, { cause })),
-    )
-    this.#ended = new Promise((resolve) => {
-      this.#worker.on('exit', () => {
-        unguardExit(guard)
-        this.#fail(new WinnowError('UNEXPECTED', 'The model worker has ended'))
-        resolve()
-      })
-    })
+    void this.#thread.ended.then(() => unguardExit(guard))
   }
 
   /**
@@ -72,38 +52,12 @@ export class ModelWorker {
     transfer: ArrayBuffer[],
     state: { weights?: SharedTensors; secondMoments?: SharedTensors } = {},
   ): Promise<Answer<N>> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const id = this.#ids++
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve: (answer) => resolve(answer as Answer<N>), reject })
-      const request: Request = { id, operation, argument, ...state }
-      this.#worker.postMessage(request, transfer)
-    })
+    return this.#thread.ask({ operation, argument, ...state }, transfer) as Promise<Answer<N>>
   }
 
   /** Lets the calls that were made finish, then ends the thread. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#waiting)
-    if (this.#failure === undefined) this.#worker.postMessage({ close: true } satisfies Request)
-    await this.#ended
+    await this.#thread.close()
   }
-
-  #settle(response: Response): void {
-    const pending = this.#pending.get(response.id)
-    this.#pending.delete(response.id)
-    if ('failure' in response) pending?.reject(errorOf(response.failure))
-    else pending?.resolve(response.answer)
-  }
-
-  #fail(error: WinnowError): void {
-    this.#failure ??= error
-    for (const { reject } of this.#pending.values()) reject(this.#failure)
-    this.#pending.clear()
-  }
-}
-
-function errorOf({ code, message, hint, stack }: FailureParts): WinnowError {
-  const cause = new Error(message)
-  if (stack !== undefined) cause.stack = stack
-  return new WinnowError(code as ErrorCode, message, hint === undefined ? { cause } : { hint, cause })
 }

@@ -88,15 +88,9 @@ export interface WorkerOptions {
 }
 
 /** What is computed at a checkpoint is sent its tensors, which threads share. */
-export type Request =
-  | { id: number; operation: OperationName; argument: unknown; weights?: SharedTensors; secondMoments?: SharedTensors }
-  | { close: true }
-
-/** An error crosses threads as its parts, because structured cloning would lose its class. */
-export interface FailureParts {
-  code: string
-  message: string
-  hint: string | undefined
-  stack: string | undefined
+export interface Request {
+  operation: OperationName
+  argument: unknown
+  weights?: SharedTensors
+  secondMoments?: SharedTensors
 }
-export type Response = { id: number; answer: unknown } | { id: number; failure: FailureParts }
