@@ -49,9 +49,9 @@ const charactersShown = 200
  */
 export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConfig): Labeler {
   const { path, mapping, ranges = {} } = config
-  const indices = new Map(actor.subcategories.map((name, index) => [name, index]))
+  const indexOf = new Map(actor.subcategories.map((name, index) => [name, index]))
   for (const [value, name] of Object.entries(mapping ?? {})) {
-    if (indices.has(name)) continue
+    if (indexOf.has(name)) continue
     throw new WinnowError(
       'CONFIGURATION',
       `The mapping of actor ${actor.name} sends ${JSON.stringify(value)} to ${JSON.stringify(name)}, which is not one of its subcategories`,
@@ -62,8 +62,10 @@ export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConf
   }
   checkRanges(actor, ranges)
   const rangeOf = createRangeFinder(actor, ranges)
+  // A value may be the name of another subcategory.
+  const indices = new Map(indexOf)
   for (const [value, name] of Object.entries(mapping ?? slimPajama)) {
-    const index = indices.get(name)
+    const index = indexOf.get(name)
     if (index !== undefined) indices.set(value, index)
   }
   // "3.0" in the configuration is the number 3 of a row.

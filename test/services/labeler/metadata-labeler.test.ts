@@ -145,6 +145,14 @@ describe('the metadata labeler', () => {
     expect(await label({}, { path: 'constructor.name', mapping: { Object: 'Book' } })).toMatchObject({ ok: false })
   })
 
+  it('maps names of subcategories to one another as the mapping is written', async () => {
+    const mapping = { ArXiv: 'Book', Book: 'ArXiv', x: 'ArXiv' }
+    const of = async (value: string) => await label({ redpajama_set_name: value }, { mapping })
+    expect(await Promise.all(['ArXiv', 'Book', 'x', 'C4'].map(of))).toMatchObject(
+      [1, 0, 0, 2].map((subcategory) => ({ subcategory })),
+    )
+  })
+
   it('refuses a mapping to a subcategory that the actor does not have', async () => {
     await expect(make({ mapping: { x: 'Books' } })).rejects.toMatchObject({
       code: 'CONFIGURATION',

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { Manifest, runTopics } from '../../../../schemas/index.ts'
+import { readManifests, readRecordedRun } from '../../../../services/runs/recorded.ts'
+import { listRuns } from '../../../../services/runs/registry.ts'
+import { replayRun } from '../../../../services/runs/replay/changes.ts'
+import { replay } from '../../../../services/runs/replay/replay.ts'
+import { fillByParity, memoryRuntime, parityRun, recordRun } from '../../../support/memory-runtime.ts'
+
+/** Odd documents help. */
+const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
+
+async function recorded(selection: object = {}) {
+  const runtime = await memoryRuntime()
+  await fillByParity(runtime.store, 20)
+  const run = parityRun('original', selection)
+  const manifests = await recordRun(runtime, run, rewardOf)
+  return { runtime, run, manifests }
+}
+
+test.each([{}, { repetitionDecay: 0.5 }, { repeat: 'exclude' }, { firstSelection: 'weights', update: 'additive' }])(
+  'a run with %j is the same to the bit when it is replayed, and its original stays as it was',
+  async (selection) => {
+    const { runtime, run, manifests } = await recorded(selection)
+    const progress: [number, number][] = []
+    const rounds = await replay({
+      runtime,
+      recorded: run,
+      replay: replayRun(run, 'again'),
+      onProgress: (...at) => progress.push(at),
+    })
+    expect(rounds).toEqual(
+      manifests.map(({ round, documents }) => ({
+        ...{ round, same: true, firstDifference: undefined },
+        documents: [documents, documents],
+        common: documents,
+      })),
+    )
+    expect(progress).toEqual([
+      [0, 3],
+      [1, 3],
+      [2, 3],
+    ])
+    expect(await readManifests(runtime, 'original')).toEqual(manifests)
+    expect((await listRuns(runtime)).get('again')).toMatchObject({ replayOf: 'original' })
+    expect(await readRecordedRun(runtime, 'again')).toMatchObject({ opened: [{}, {}, {}], closed: [{}, {}, {}] })
+  },
+)
+
+test('with another budget the manifests differ, and what both selected is counted', async () => {
+  const { runtime, run } = await recorded()
+  const rounds = await replay({
+    runtime,
+    recorded: run,
+    replay: replayRun(run, 'larger', { budget: { documents: 9 } }),
+  })
+  expect(
+    rounds.map(({ same, firstDifference, documents, common }) => [same, firstDifference, documents, common]),
+  ).toEqual([
+    [false, 'documents: 6 and 9', [6, 9], 6],
+    [false, 'documents: 6 and 9', [6, 9], 6],
+    [false, 'documents: 6 and 9', [6, 9], 6],
+  ])
+})
+
+test('a recorded selection that the log does not lead to is found', async () => {
+  const { runtime, run, manifests } = await recorded()
+  const { consoleState } = runTopics(run.name)
+  const forged = { ...manifests[1]!, weights: [[0.25, 0.75]] }
+  const producer = await runtime.kafka.producer()
+  await producer.send([{ topic: consoleState.name, key: 'selected/1', value: runtime.codec.encode(Manifest, forged) }])
+  const rounds = await replay({ runtime, recorded: run, replay: replayRun(run, 'again') })
+  expect(rounds.map(({ same }) => same)).toEqual([true, false, true])
+  const [even] = manifests[1]!.weights[0]!
+  expect(rounds[1]!.firstDifference).toBe(`weights: actor parity, subcategory 0: 0.25 and ${even}`)
+})
+
+test('a replay into its own name, and one of a run that has selected nothing, are refused', async () => {
+  const runtime = await memoryRuntime()
+  const run = parityRun('original')
+  await expect(replay({ runtime, recorded: run, replay: run })).rejects.toMatchObject({ code: 'CONFIGURATION' })
+  const { name, cleanup, retentionMs } = runTopics('original').consoleState
+  await runtime.kafka.createTopics([{ name, cleanup, retentionMs, partitions: 1 }])
+  await expect(replay({ runtime, recorded: run, replay: replayRun(run, 'again') })).rejects.toThrow(
+    'run original has selected nothing yet',
+  )
+  expect(await listRuns(runtime)).toEqual(new Map())
+})

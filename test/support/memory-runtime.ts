@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { allRecords, type Label, labelsTopic, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
+import { createRunTopics, definitionOf, type Runtime } from '../../services/connections/connections.ts'
+import type { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
+import { startRunStations } from '../../services/host/run.ts'
+import type { Model } from '../../services/model/model.ts'
+import { readManifests } from '../../services/runs/recorded.ts'
+import { submitRun } from '../../services/runs/registry.ts'
+import { createCodec } from '../../services/runtime/codec.ts'
+import { consumerGroupOf } from '../../services/runtime/consumer-groups.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { closeAll } from '../../services/runtime/service.ts'
+import { runStation } from '../../services/runtime/station.ts'
+import type { CorpusStore } from '../../topologies/corpus-store.ts'
+import { influenceStation } from '../../topologies/dataflow.ts'
+import { MemoryStore } from '../../topologies/memory-store.ts'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { FakeKafka } from './fake-kafka.ts'
+import { until } from './kafka.ts'
+
+export type MemoryRuntime = Runtime & { readonly kafka: FakeKafka }
+
+/** A runtime on Kafka in memory, with the topics that all runs share. @param store left out: in memory as well */
+export async function memoryRuntime(store: CorpusStore = new MemoryStore()): Promise<MemoryRuntime> {
+  const kafka = new FakeKafka()
+  await kafka.createTopics(Object.values(topics).map((spec) => definitionOf(spec, 1)))
+  const codec = await createCodec({ registry: `mock://${randomUUID()}`, records: allRecords })
+  const log = createLog('test', 'silent')
+  // Stations and readers use no more of the store than every store has.
+  return {
+    kafka,
+    codec,
+    log,
+    store: store as ClickHouseStore,
+    clickHouse: undefined as never,
+    close: () => kafka.close(),
+  }
+}
+
+/** A run of three rounds with one actor, `parity`, of even and odd documents. */
+export const parityRun = (name: string, selection: object = {}, more: object = {}): RunConfig =>
+  parseRunConfig({
+    name,
+    selection: {
+      seed: 3,
+      actors: { parity: { subcategories: ['even', 'odd'], eta: 0.5 } },
+      budget: { documents: 6 },
+      ...selection,
+    },
+    updateSteps: 2,
+    steps: 6,
+    sampleDocuments: 4,
+    labelers: { parity: 'v1' },
+    reference: { reward: 'r', evaluation: 'e', corpus: 'c' },
+    model: 'm',
+    checkpoints: 'k',
+    ...more,
+  })
+
+/** Documents 0 to count - 1, labelled by parity, at offsets that are their ids. */
+export async function fillByParity(
+  store: CorpusStore,
+  count: number,
+  textOf = (n: number) => `document ${n}`,
+): Promise<void> {
+  const at = <V>(value: V, n: number) => ({ value, partition: 0, offset: n })
+  const ids = Array.from({ length: count }, (_, n) => n)
+  await store.addDocuments(ids.map((n) => at({ docId: BigInt(n), text: textOf(n), tokens: 10 + n, meta: '{}' }, n)))
+  const label = (n: number): Label => ({
+    docId: BigInt(n),
+    actor: 'parity',
+    subcategory: n % 2,
+    score: 1,
+    tokens: 10 + n,
+    version: 'v1',
+  })
+  await store.addLabels(ids.map((n) => at(label(n), n)))
+  const inputs = [topics.documents.name, labelsTopic('parity').name]
+  await store.cover(inputs.map((topic) => ({ topic, partition: 0, offsetNext: count })))
+}
+
+/** Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up. */
+export async function recordRun(
+  runtime: Runtime,
+  run: RunConfig,
+  rewardOf: (text: string) => number,
+): Promise<Manifest[]> {
+  const onFailure = (error: unknown) => {
+    throw error
+  }
+  await submitRun(runtime, run)
+  await createRunTopics(runtime.kafka, runTopics(run.name))
+  const station = influenceStation(run)
+  const influence = {
+    ...{ graphDigest: 'graph', estimator: 'made-up', projectionSeed: '0' },
+    score: async (_checkpoint: object, texts: readonly string[]) => texts.map(rewardOf),
+  }
+  const worker = await runStation({
+    ...runtime,
+    station,
+    build: (output) => station.build({ influence }, output),
+    groupId: consumerGroupOf(station, { run: run.name }),
+    onFailure,
+  })
+  // No station of them uses the model: the rewards come from the worker above.
+  const services = await startRunStations(runtime, run, {} as Model, { influenceWorkers: 0, onFailure })
+  const producer = await runtime.kafka.producer()
+  for (let step = 0; step < run.steps; step += run.updateSteps) {
+    const round = step / run.updateSteps
+    if (step > 0) await producer.send([progressOf(runtime, run, step, round - 1)])
+    await until(async () => (await readManifests(runtime, run.name)).length > round)
+  }
+  await Promise.all([closeAll(services), worker.close(), producer.close()])
+  return await readManifests(runtime, run.name)
+}
+
+function progressOf({ codec }: Runtime, { name: run }: RunConfig, step: number, round: number) {
+  const losses = { trainLoss: null, referenceLoss: null, corpusLoss: null }
+  const checkpoint = { path: `${step}`, digest: `${step}`, step }
+  const value = codec.encode(Progress, { run, step, tokens: step, round, position: 4, ...losses, checkpoint })
+  return { topic: runTopics(run).progress.name, key: run, value }
+}
