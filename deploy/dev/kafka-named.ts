@@ -14,7 +14,7 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
     const [missing, given] =
       brokers.length === 0 ? ['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL'] : ['WINNOW_REGISTRY_URL', 'WINNOW_BROKERS']
     throw new WinnowError('CONFIGURATION', `${given} is set but ${missing} is not`, {
-      hint: `Set both, or neither to have winnow start its own.`,
+      hint: 'Set both; or neither, and winnow starts its own.',
     })
   }
   const reached = await Promise.all(brokers.map((broker) => listens(broker, 5_000)))
