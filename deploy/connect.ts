@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { CliContext, GlobalOptions } from '../services/cli/context.ts'
+import type { CliContext, Connection, GlobalOptions } from '../services/cli/context.ts'
 import { type Config, loadConfig } from '../services/config/config.ts'
 import { credentialsOf } from '../services/config/credentials.ts'
 import { type Addresses, createCorpusTopics, openRuntime } from '../services/connections/connections.ts'
@@ -88,7 +88,11 @@ export const watched = ({ tracing }: Pick<Config, 'tracing'>, measured?: { metri
   traceRatio: tracing.ratio,
 })
 
-export async function connect(context: Context, options: GlobalOptions, serving?: { metrics: boolean }) {
+export async function connect(
+  context: Context,
+  options: GlobalOptions,
+  serving?: { metrics: boolean },
+): Promise<Connection> {
   const config = configOf(context, options)
   const named = namedAddresses(config, context.env)
   const found = named === undefined ? running(context, config) : { addresses: named, config, pid: undefined }
@@ -99,21 +103,27 @@ export async function connect(context: Context, options: GlobalOptions, serving?
   }
   const doing = `connecting to ${found.addresses.brokers.join(', ')}`
   const say = (line: string) => context.stderr.write(`${line}\n`)
+  await using opening = new AsyncDisposableStack()
   const measured = serving?.metrics === true ? await openMetrics(found.config, say) : undefined
-  const opened: Service[] = measured === undefined ? [] : [measured.service]
-  try {
-    const opening = openRuntime(found.addresses, log(), watched(found.config, measured))
-    const runtime = await whileWaiting(context.stderr, systemClock, doing, opening)
-    opened.push({ name: 'connections', close: () => runtime.close() })
-    await createCorpusTopics(runtime.kafka, found.config)
-    return { config: found.config, runtime, pid: found.pid, close: () => closeAll(opened) }
-  } catch (error) {
-    await closeAll(opened).catch((cause: unknown) => log().error({ err: cause }, 'stopping after a failed start'))
-    throw error
-  }
+  opening.defer(() => measured?.service.close())
+  const opened = openRuntime(found.addresses, log(), watched(found.config, measured))
+  const runtime = await whileWaiting(context.stderr, systemClock, doing, opened)
+  opening.defer(() => runtime.close())
+  await createCorpusTopics(runtime.kafka, found.config)
+  return connectionOf(opening, { config: found.config, runtime, pid: found.pid })
 }
 
-export async function connectOrStart(context: Context, options: GlobalOptions, onFailure: (error: unknown) => void) {
+/** Takes over what was opened: the stack is empty afterwards. */
+function connectionOf(opening: AsyncDisposableStack, parts: Omit<Connection, keyof AsyncDisposable>): Connection {
+  const opened = opening.move()
+  return { ...parts, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+export async function connectOrStart(
+  context: Context,
+  options: GlobalOptions,
+  onFailure: (error: unknown) => void,
+): Promise<Connection> {
   const config = configOf(context, options)
   if (namedAddresses(config, context.env) !== undefined || running(context, config) !== undefined)
     // What ends soon is not worth a port that a service would want, unless it is given one.
@@ -121,20 +131,17 @@ export async function connectOrStart(context: Context, options: GlobalOptions, o
   // A model that is missing is told before anything is started.
   await labelerVersions(config)
   context.stderr.write(`no cluster runs here: starting one on ${config.dataFolder}\n`)
+  await using opening = new AsyncDisposableStack()
   const cluster = await startCluster({
     dataFolder: config.dataFolder,
     env: context.env,
     log: log(),
     progress: (line) => context.stderr.write(`${line}\n`),
   })
-  const opened: Service[] = [{ name: 'cluster', close: () => cluster.stop() }]
-  try {
-    const runtime = await openRuntime(cluster, log(), watched(config))
-    opened.push({ name: 'connections', close: () => runtime.close() })
-    opened.push(...(await startCorpus(runtime, config, onFailure)).services)
-    return { config, runtime, close: () => closeAll(opened) }
-  } catch (error) {
-    await closeAll(opened).catch((cause: unknown) => log().error({ err: cause }, 'stopping after a failed start'))
-    throw error
-  }
+  opening.defer(() => cluster.stop())
+  const runtime = await openRuntime(cluster, log(), watched(config))
+  opening.defer(() => runtime.close())
+  const { services } = await startCorpus(runtime, config, onFailure)
+  opening.defer(() => closeAll(services))
+  return connectionOf(opening, { config, runtime })
 }

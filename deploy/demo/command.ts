@@ -30,9 +30,10 @@ export const demo = (context: CliContext): Command =>
     .action(async (options: GlobalOptions & { exit?: boolean; fresh?: boolean; seed: number; steps: number }) => {
       const config = configOf(context, options)
       let finished = false
-      const code = await runUntilSignal(async (signal, fail) => {
-        const demo = await startDemo({
+      const code = await runUntilSignal(async (started, signal, fail) => {
+        await startDemo({
           ...options,
+          started,
           context,
           dataFolder: config.dataFolder,
           metrics: config.metrics,
@@ -45,7 +46,6 @@ export const demo = (context: CliContext): Command =>
           context.stderr.write(
             "serving until Ctrl-C; try 'npx winnow status', 'npx winnow tail run.NAME.console-state', 'npx winnow explain ID' in another terminal\n",
           )
-        return demo
       })
       context.exitCode(code === 0 && !finished ? exitCodes.interrupted : code)
     })

@@ -14,8 +14,8 @@ import { submitRun } from '../../services/runs/registry.ts'
 import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
-import type { Stoppable } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { closeAll } from '../../services/runtime/service.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { demoFolder, openMetrics, watched } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
@@ -25,6 +25,8 @@ import { demoRuns } from './runs.ts'
 import { summary } from './summary.ts'
 
 export interface DemoOptions {
+  /** What is started is added here, also by a demo that fails. */
+  readonly started: AsyncDisposableStack
   readonly context: CliContext
   readonly dataFolder: string
   readonly seed: number
@@ -37,6 +39,7 @@ export interface DemoOptions {
 
 /** Runs the demo to its summary, and leaves everything running. A demo that was interrupted goes on where it was. */
 export async function startDemo({
+  started,
   context,
   dataFolder,
   seed,
@@ -45,8 +48,7 @@ export async function startDemo({
   metrics,
   signal,
   fail,
-}: DemoOptions): Promise<Stoppable[]> {
-  const started: Stoppable[] = []
+}: DemoOptions): Promise<void> {
   const began = systemClock()
   const say = (line: string) => {
     const seconds = ((systemClock() - began) / 1000).toFixed(1).padStart(6)
@@ -55,43 +57,36 @@ export async function startDemo({
   const folder = join(dataFolder, demoFolder)
   const log = createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
   requireCorpusPackages()
-  try {
-    const cluster = await startCluster({
-      dataFolder: folder,
-      fresh: fresh === true,
-      env: context.env,
-      log,
-      progress: say,
-    })
-    started.push({ close: () => cluster.stop() })
-    say(
-      `broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
-    )
-    if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
-    const manifest = corpusOf(folder, say)
-    const config = demoConfig(folder)
-    const measured = await openMetrics({ metrics }, say)
-    if (measured !== undefined) started.push(measured.service)
-    const runtime = await openRuntime(cluster, log, watched(config, measured))
-    started.push(runtime)
-    const board = await startBoard(runtime, boardOptions(context.env))
-    started.push(board)
-    say(`board: ${board.url}`)
-    const { services, versions } = await startCorpus(runtime, config, fail)
-    started.push(...services)
-    await fillCorpus(runtime, config, manifest, { context, signal, say })
-    signal.throwIfAborted()
+  const cluster = await startCluster({
+    dataFolder: folder,
+    fresh: fresh === true,
+    env: context.env,
+    log,
+    progress: say,
+  })
+  started.defer(() => cluster.stop())
+  say(
+    `broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
+  )
+  if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
+  const manifest = corpusOf(folder, say)
+  const config = demoConfig(folder)
+  const measured = await openMetrics({ metrics }, say)
+  started.defer(() => measured?.service.close())
+  const runtime = await openRuntime(cluster, log, watched(config, measured))
+  started.defer(() => runtime.close())
+  const board = await startBoard(runtime, boardOptions(context.env))
+  started.defer(() => board.close())
+  say(`board: ${board.url}`)
+  const { services, versions } = await startCorpus(runtime, config, fail)
+  started.defer(() => closeAll(services))
+  await fillCorpus(runtime, config, manifest, { context, signal, say })
+  signal.throwIfAborted()
 
-    const { collaborative, control } = demoRuns({ seed, steps, actors: config.actors, versions, manifest, folder })
-    await trainBoth(runtime, [collaborative, control], { started, fail, signal, say })
-    context.stdout.write(await summary(runtime, collaborative, control, manifest))
-    say('done')
-    return started
-  } catch (error) {
-    for (const one of started.reverse())
-      await one.close().catch((cause: unknown) => log.error({ err: cause }, 'stopping'))
-    throw error
-  }
+  const { collaborative, control } = demoRuns({ seed, steps, actors: config.actors, versions, manifest, folder })
+  await trainBoth(runtime, [collaborative, control], { started, fail, signal, say })
+  context.stdout.write(await summary(runtime, collaborative, control, manifest))
+  say('done')
 }
 
 function corpusOf(folder: string, say: (line: string) => void): CorpusManifest {
@@ -157,12 +152,17 @@ async function trainBoth(
     fail,
     signal,
     say,
-  }: { started: Stoppable[]; fail: (error: unknown) => void; signal: AbortSignal; say: (line: string) => void },
+  }: {
+    started: AsyncDisposableStack
+    fail: (error: unknown) => void
+    signal: AbortSignal
+    say: (line: string) => void
+  },
 ): Promise<void> {
   const left = new Set(runs.map(({ name }) => name))
   const trained = Promise.withResolvers<void>()
   signal.addEventListener('abort', () => trained.reject(signal.reason), { once: true })
-  const host = startRunHost(runtime, {
+  const host = await startRunHost(runtime, {
     onFailure: (error) => {
       trained.reject(error)
       fail(error)
@@ -173,7 +173,7 @@ async function trainBoth(
       if (left.size === 0) trained.resolve()
     },
   })
-  started.push(await host)
+  started.defer(() => host.close())
   for (const run of runs) await submitRun(runtime, run)
   await trained.promise
 }

@@ -53,58 +53,39 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const env = options.env ?? process.env
   const progress = options.progress ?? (() => undefined)
   mkdirSync(dataFolder, { recursive: true })
-  const unlock = lockDataFolder(dataFolder)
-  const stops: (() => Promise<void> | void)[] = [unlock]
   // Last started, first stopped; the lock goes last, whatever fails before.
-  const stopAll = async (): Promise<void> => {
-    const errors: unknown[] = []
-    for (const stop of stops.splice(0).reverse()) {
-      try {
-        await stop()
-      } catch (error) {
-        errors.push(error)
-      }
-    }
-    if (errors.length > 0) throw errors[0]
+  await using starting = new AsyncDisposableStack()
+  starting.defer(lockDataFolder(dataFolder))
+  const stateFolder = join(dataFolder, 'cluster')
+  await endOrphans(join(stateFolder, 'processes.json'), options.log)
+  removeEndpoints(dataFolder)
+  if (options.fresh) rmSync(stateFolder, { recursive: true, force: true })
+  mkdirSync(stateFolder, { recursive: true })
+  const context: ClusterContext = {
+    stateFolder,
+    fresh: options.fresh ?? false,
+    env,
+    log: options.log,
+    progress,
+    remember: recorder(join(stateFolder, 'processes.json')),
   }
-  try {
-    const stateFolder = join(dataFolder, 'cluster')
-    await endOrphans(join(stateFolder, 'processes.json'), options.log)
-    removeEndpoints(dataFolder)
-    if (options.fresh) rmSync(stateFolder, { recursive: true, force: true })
-    mkdirSync(stateFolder, { recursive: true })
-    const context: ClusterContext = {
-      stateFolder,
-      fresh: options.fresh ?? false,
-      env,
-      log: options.log,
-      progress,
-      remember: recorder(join(stateFolder, 'processes.json')),
-    }
-    const [kafka, clickhouse] = await allOrStop<[Kafka, StartedClickHouse]>([
-      startKafka(context),
-      startClickHouse(context),
-    ])
-    stops.push(
-      () => kafka.stop(),
-      () => clickhouse.stop(),
-    )
-    const endpoints = { brokers: kafka.brokers, registryUrl: kafka.registryUrl, clickhouseUrl: clickhouse.address }
-    writeEndpoints(dataFolder, endpoints)
-    stops.push(() => removeEndpoints(dataFolder))
-    options.log.info({ ...endpoints, clickhouseUrl: clickhouse.url, kind: kafka.kind }, 'cluster ready')
-    let stopped: Promise<void> | undefined
-    return {
-      ...endpoints,
-      clickhouse: clickhouse.client,
-      pids: kafka.pids,
-      stop: () => (stopped ??= stopAll()),
-    }
-  } catch (error) {
-    await stopAll().catch((stopError: unknown) =>
-      options.log.error({ err: stopError }, 'stopping after a failed start'),
-    )
-    throw error
+  const [kafka, clickhouse] = await allOrStop<[Kafka, StartedClickHouse]>([
+    startKafka(context),
+    startClickHouse(context),
+  ])
+  starting.defer(() => kafka.stop())
+  starting.defer(() => clickhouse.stop())
+  const endpoints = { brokers: kafka.brokers, registryUrl: kafka.registryUrl, clickhouseUrl: clickhouse.address }
+  writeEndpoints(dataFolder, endpoints)
+  starting.defer(() => removeEndpoints(dataFolder))
+  options.log.info({ ...endpoints, clickhouseUrl: clickhouse.url, kind: kafka.kind }, 'cluster ready')
+  const running = starting.move()
+  let stopped: Promise<void> | undefined
+  return {
+    ...endpoints,
+    clickhouse: clickhouse.client,
+    pids: kafka.pids,
+    stop: () => (stopped ??= running.disposeAsync()),
   }
 }
 

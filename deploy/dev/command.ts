@@ -6,8 +6,9 @@ import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
-import { runUntilSignal, type Stoppable } from '../../services/runtime/lifecycle.ts'
+import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { closeAll } from '../../services/runtime/service.ts'
 import { configOf, openMetrics, watched } from '../connect.ts'
 import { startCluster } from './cluster.ts'
 
@@ -21,49 +22,41 @@ export const dev = (context: CliContext): Command =>
       const config = configOf(context, options)
       const log = createLog('winnow')
       const say = (line: string) => context.stderr.write(`${line}\n`)
-      const code = await runUntilSignal(async (_signal, fail) => {
-        const started: Stoppable[] = []
+      const code = await runUntilSignal(async (started, _signal, fail) => {
         // A model that is missing is told before anything is started.
         await labelerVersions(config)
-        try {
-          const cluster = await startCluster({
-            dataFolder: config.dataFolder,
-            fresh: options.fresh === true,
-            env: context.env,
-            log,
-            progress: say,
-          })
-          started.push({ close: () => cluster.stop() })
-          const measured = await openMetrics(config, say)
-          if (measured !== undefined) started.push(measured.service)
-          const runtime = await openRuntime(cluster, log, watched(config, measured))
-          started.push(runtime)
-          started.push(...(await startCorpus(runtime, config, fail)).services)
-          started.push(
-            await startRunHost(runtime, {
-              influence: config.influence,
-              onFailure: fail,
-              onDone: (run) => say(`run ${run} has made its last step`),
-            }),
-          )
-          const board = await startBoard(runtime, boardOptions(context.env))
-          started.push(board)
-          say(`board: ${board.url}`)
-          say(
-            `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
-          )
-          if (options.json === true) {
-            const { brokers, registryUrl } = cluster
-            const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
-            context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
-          }
-          say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')
-          return started
-        } catch (error) {
-          for (const one of started.reverse())
-            await one.close().catch((cause: unknown) => log.error({ err: cause }, 'stopping'))
-          throw error
+        const cluster = await startCluster({
+          dataFolder: config.dataFolder,
+          fresh: options.fresh === true,
+          env: context.env,
+          log,
+          progress: say,
+        })
+        started.defer(() => cluster.stop())
+        const measured = await openMetrics(config, say)
+        started.defer(() => measured?.service.close())
+        const runtime = await openRuntime(cluster, log, watched(config, measured))
+        started.defer(() => runtime.close())
+        const { services } = await startCorpus(runtime, config, fail)
+        started.defer(() => closeAll(services))
+        const host = await startRunHost(runtime, {
+          influence: config.influence,
+          onFailure: fail,
+          onDone: (run) => say(`run ${run} has made its last step`),
+        })
+        started.defer(() => host.close())
+        const board = await startBoard(runtime, boardOptions(context.env))
+        started.defer(() => board.close())
+        say(`board: ${board.url}`)
+        say(
+          `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
+        )
+        if (options.json === true) {
+          const { brokers, registryUrl } = cluster
+          const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
+          context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
         }
+        say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')
       })
       context.exitCode(code)
     })

@@ -17,14 +17,19 @@ export interface CliContext {
     options: GlobalOptions,
     /** For a service: its metrics are measured, and served as the configuration says. */
     serving?: { metrics: boolean },
-  ): Promise<{ config: Config; runtime: Runtime; pid?: number | undefined; close(): Promise<void> }>
+  ): Promise<Connection>
   /** As connect(), but where none runs starts an embedded one, with labelers and label sink, for as long as the command takes. */
-  connectOrStart(
-    options: GlobalOptions,
-    onFailure: (error: unknown) => void,
-  ): Promise<{ config: Config; runtime: Runtime; close(): Promise<void> }>
+  connectOrStart(options: GlobalOptions, onFailure: (error: unknown) => void): Promise<Connection>
   /** Set by a command that ends well but not with 0. */
   exitCode(code: number): void
+}
+
+/** A cluster in use; disposing it closes what was opened, or started, for it. */
+export interface Connection extends AsyncDisposable {
+  readonly config: Config
+  readonly runtime: Runtime
+  /** The process that the cluster runs in, where it is on this machine. */
+  readonly pid?: number | undefined
 }
 
 /** Options of every command that talks to a cluster. */

@@ -3,7 +3,7 @@ import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { createLabeler, type Labeler } from '../labeler/labeler.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
-import { closeAll, type Service, startTogether } from '../runtime/service.ts'
+import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
 
 /**
@@ -22,33 +22,27 @@ export async function startLabeler(
   onFailure: (error: unknown) => void,
 ): Promise<Service & { labeler: Labeler }> {
   await createCorpusTopics(runtime.kafka, config)
-  const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
   const station = labelerStation(actor.name)
   const { members, ...batches } = actor.labeler.kind === 'onnx' ? slow : quick
-  const stations = await startTogether(async (handles) => {
-    const start = async () => {
-      const handle = await runStation({
-        ...runtime,
-        ...batches,
-        station,
-        build: (output) => station.build({ labelModel: () => labeler }, output),
-        groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
-        onFailure,
-      })
-      handles.push({ name: station.name, close: () => handle.close() })
-    }
-    // At once: a member that joins later triggers a rebalance.
-    for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
-      if (one.status === 'rejected') throw one.reason
-  }).catch(async (error: unknown) => {
-    await labeler.close()
-    throw error
-  })
-  const close = async () => {
-    await closeAll(stations)
-    await labeler.close()
+  await using starting = new AsyncDisposableStack()
+  const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
+  starting.defer(() => labeler.close())
+  const start = async () => {
+    const handle = await runStation({
+      ...runtime,
+      ...batches,
+      station,
+      build: (output) => station.build({ labelModel: () => labeler }, output),
+      groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
+      onFailure,
+    })
+    starting.defer(() => handle.close())
   }
-  return { name: station.name, labeler, close }
+  // At once: a member that joins later triggers a rebalance.
+  for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
+    if (one.status === 'rejected') throw one.reason
+  const running = starting.move()
+  return { name: station.name, labeler, close: () => running.disposeAsync() }
 }
 
 /** Writes documents and labels into ClickHouse. */

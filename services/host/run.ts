@@ -119,11 +119,11 @@ export async function startTrainer(
   hooks: RunHooks,
 ): Promise<Service & { done: Promise<void> }> {
   await createRunTopics(runtime.kafka, runTopics(run.name))
+  await using starting = new AsyncDisposableStack()
+  const producer = await runtime.kafka.producer()
+  starting.defer(() => producer.close())
   const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'trainer' })
-  const producer = await runtime.kafka.producer().catch(async (error: unknown) => {
-    await reader.close()
-    throw error
-  })
+  starting.defer(() => reader.close())
   const stop = new AbortController()
   const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   const ports = {
@@ -140,14 +140,10 @@ export async function startTrainer(
   done.catch((error: unknown) => {
     if (!stop.signal.aborted) hooks.onFailure(error)
   })
-  return {
-    name: `trainer of ${run.name}`,
-    done,
-    close: async () => {
-      stop.abort()
-      await done.catch(() => {})
-      await reader.close()
-      await producer.close()
-    },
-  }
+  starting.defer(async () => {
+    stop.abort()
+    await done.catch(() => {})
+  })
+  const running = starting.move()
+  return { name: `trainer of ${run.name}`, done, close: () => running.disposeAsync() }
 }

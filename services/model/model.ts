@@ -26,7 +26,7 @@ export const modelResources = (influence: {
 })
 
 /** A model's graphs and tokenizer; the weights come with trainers and checkpoints. */
-export interface Model {
+export interface Model extends AsyncDisposable {
   readonly description: ModelDescription
   readonly tokenizer: TextTokenizer
   readonly checkpoints: CheckpointStore
@@ -44,6 +44,9 @@ export async function openModel(options: ModelOptions): Promise<Model> {
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size, description.endOfText)
   const checkpoints = new CheckpointStore(description, checkpointBytesMax)
   const workers: ModelWorker[] = []
+  const close = async () => {
+    await Promise.all(workers.map((worker) => worker.close()))
+  }
   return {
     description,
     tokenizer,
@@ -54,8 +57,7 @@ export async function openModel(options: ModelOptions): Promise<Model> {
       workers.push(worker)
       return worker
     },
-    async close() {
-      await Promise.all(workers.map((worker) => worker.close()))
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }

@@ -1,9 +1,5 @@
 import { exitCodes, WinnowError } from './errors.ts'
-
-/** Anything that was started and can be ended in order. */
-export interface Stoppable {
-  close(): Promise<void>
-}
+import { firstFailure } from './service.ts'
 
 /** What `runUntilSignal` needs of the process, so that tests can stand in for it. */
 export interface ProcessLike {
@@ -22,12 +18,12 @@ const sameInterruptMs = 300
 
 /**
  * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`; a second one ends the process at once with 130.
- * `release` gives the signals back.
+ * Disposing it gives the signals back.
  */
 export function interruptible(
   host: ProcessLike = process,
   onFirst: () => void = () => {},
-): { readonly signal: AbortSignal; release(): void } {
+): Disposable & { readonly signal: AbortSignal } {
   const interrupted = new AbortController()
   let again = false
   const onSignal = () => {
@@ -43,7 +39,7 @@ export function interruptible(
   host.on('SIGTERM', onSignal)
   return {
     signal: interrupted.signal,
-    release: () => {
+    [Symbol.dispose]: () => {
       host.off('SIGINT', onSignal)
       host.off('SIGTERM', onSignal)
     },
@@ -55,12 +51,12 @@ export type Fail = (error: unknown) => void
 
 /**
  * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal ends the process at once with 130.
- * `start` is given a signal that aborts with the first of them, for a start that takes long, and `fail` for failures after the start:
- * they close everything as well, and are printed.
+ * `start` adds what it starts to a stack, which is closed too where it fails. It is given a signal that aborts with the first of them, for
+ * a start that takes long, and `fail` for failures after the start: they close everything as well, and are printed.
  * @returns the exit code: 0 after a signal, else that of the error
  */
 export async function runUntilSignal(
-  start: (signal: AbortSignal, fail: Fail) => Promise<readonly Stoppable[]>,
+  start: (started: AsyncDisposableStack, signal: AbortSignal, fail: Fail) => Promise<void>,
   host: ProcessLike = process,
 ): Promise<number> {
   let failure: { error: unknown } | undefined
@@ -73,23 +69,26 @@ export async function runUntilSignal(
     failure ??= { error }
     end()
   }
-  const { signal, release } = interruptible(host, () => end())
+  using interrupted = interruptible(host, () => end())
+  const { signal } = interrupted
+  const started = new AsyncDisposableStack()
   try {
-    const started = await start(signal, fail)
+    await start(started, signal, fail)
     await ended
-    for (const one of [...started].reverse()) await one.close().catch(fail)
   } catch (error) {
     // A start that was told to stop may do so by throwing.
     if (!signal.aborted) fail(error)
-  } finally {
-    release()
   }
+  await started.disposeAsync().catch(fail)
   if (failure === undefined) return 0
   printError(failure.error, host)
   return exitCodeOf(failure.error)
 }
 
-export const exitCodeOf = (error: unknown): number => (error instanceof WinnowError ? error.exitCode : 1)
+export function exitCodeOf(failure: unknown): number {
+  const error = firstFailure(failure)
+  return error instanceof WinnowError ? error.exitCode : 1
+}
 
 /** Red where a person looks at it and NO_COLOR is not set. */
 export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'>): string =>
@@ -99,7 +98,8 @@ export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr
  * One line on stderr that says what happened and what to do about it.
  * An error that is none of ours is a bug: then its stack follows.
  */
-export function printError(error: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
+export function printError(failure: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
+  const error = firstFailure(failure)
   const known = error instanceof WinnowError
   const message = error instanceof Error ? error.message : String(error)
   const text = known

@@ -7,20 +7,20 @@ export interface Service {
 /** Gives what `start` has started, in a list that it adds to; where it fails, what was started until then is closed. */
 export async function startTogether(start: (started: Service[]) => Promise<void>): Promise<Service[]> {
   const started: Service[] = []
-  try {
-    await start(started)
-    return started
-  } catch (error) {
-    await closeAll(started).catch(() => {})
-    throw error
-  }
+  await using starting = new AsyncDisposableStack()
+  starting.defer(() => closeAll(started))
+  await start(started)
+  starting.move()
+  return started
 }
 
 /** Closes services, the last started first; all of them, also where one fails. */
 export async function closeAll(services: Service[]): Promise<void> {
-  const errors: unknown[] = []
-  for (const service of services.splice(0).reverse()) {
-    await service.close().catch((error: unknown) => errors.push(error))
-  }
-  if (errors.length > 0) throw errors[0]
+  await using all = new AsyncDisposableStack()
+  for (const service of services.splice(0)) all.defer(() => service.close())
+}
+
+/** The failure that came first: what fails when a block ends after a failure comes as a SuppressedError around it. */
+export function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error
 }

@@ -219,6 +219,10 @@ export class SelectionReader {
     }
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   async close(): Promise<void> {
     for (const { round, reject } of this.#waiting) reject(interrupted(round))
     await this.#consumer?.close()

@@ -16,8 +16,9 @@ const { parseRunConfig } = await import('../../topologies/run-config.ts')
 const { influence, labelModel, subcategories } = await import('./corpus.ts')
 const { consolePorts, groupOf } = await import('./stations.ts')
 
-process.exitCode = await runUntilSignal(async (_signal, fail) => {
+process.exitCode = await runUntilSignal(async (started, _signal, fail) => {
   const runtime = await openRuntime(options.addresses, createLog('fault-child', 'warn'))
+  started.defer(() => runtime.close())
   const run = options.run === undefined ? undefined : parseRunConfig(JSON.parse(options.run))
   const store = watched('store', runtime.store)
   const start = async <P>(stations: readonly Station<P>[], ports: P) => {
@@ -34,7 +35,7 @@ process.exitCode = await runUntilSignal(async (_signal, fail) => {
     run === undefined
       ? await start(corpusStations(Object.keys(subcategories)), { store, labelModel })
       : await start(runStations(run), { store, influence, console: consolePorts(run) })
+  started.defer(() => handle.close())
   say('ready')
-  return [runtime, handle]
 })
 process.exit()

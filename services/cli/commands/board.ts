@@ -20,21 +20,16 @@ export const board = (context: CliContext): Command =>
     .option('--json', 'the address, as JSON')
     .addHelpText('after', example('winnow board', 'winnow board --port 0', 'winnow board --host 0.0.0.0'))
     .action(async ({ port, host, ...options }: Options) => {
-      const code = await runUntilSignal(async () => {
-        const connection = await context.connect(options)
-        try {
-          const served = await startBoard(connection.runtime, {
-            ...boardOptions(context.env),
-            ...(port !== undefined && { port }),
-            ...(host !== undefined && { host }),
-          })
-          context.stdout.write(options.json ? `${json({ url: served.url })}\n` : `board: ${served.url}\n`)
-          context.stderr.write('served until Ctrl-C\n')
-          return [connection, served]
-        } catch (error) {
-          await connection.close()
-          throw error
-        }
+      const code = await runUntilSignal(async (started) => {
+        const { runtime } = started.use(await context.connect(options))
+        const served = await startBoard(runtime, {
+          ...boardOptions(context.env),
+          ...(port !== undefined && { port }),
+          ...(host !== undefined && { host }),
+        })
+        started.defer(() => served.close())
+        context.stdout.write(options.json ? `${json({ url: served.url })}\n` : `board: ${served.url}\n`)
+        context.stderr.write('served until Ctrl-C\n')
       })
       context.exitCode(code)
     })

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { readManifests, readProgress } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
-import { compareRounds } from '../../runs/replay/compare.ts'
+import { compareRounds, type RoundComparison } from '../../runs/replay/compare.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -18,58 +19,65 @@ export const compare = (context: CliContext): Command =>
     .option('--json', 'a JSON line for each round')
     .addHelpText('after', example('winnow compare multi-actor-7 random-7'))
     .action(async (a: string, b: string, options: GlobalOptions & { json?: boolean }) => {
-      const { runtime, close } = await context.connect(options)
-      try {
-        for (const name of [a, b]) await runNamed(runtime, name)
-        const [ofA, ofB] = await Promise.all([a, b].map((name) => readManifests(runtime, name)))
-        const [progressA, progressB] = await Promise.all([a, b].map((name) => readProgress(runtime, name)))
-        const pairs = ofA!.flatMap((manifest) => {
-          const other = ofB!.find(({ round }) => round === manifest.round)
-          return other === undefined ? [] : [[manifest, other] as const]
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      for (const name of [a, b]) await runNamed(runtime, name)
+      const [ofA, ofB] = await Promise.all([a, b].map((name) => readManifests(runtime, name)))
+      const [progressA, progressB] = await Promise.all([a, b].map((name) => readProgress(runtime, name)))
+      const pairs = ofA!.flatMap((manifest) => {
+        const other = ofB!.find(({ round }) => round === manifest.round)
+        return other === undefined ? [] : [[manifest, other] as const]
+      })
+      if (pairs.length === 0) throw new WinnowError('CONFIGURATION', `${a} and ${b} have no round in common yet`)
+      const rounds = []
+      for await (const [left, right, { common, documents, same }] of comparisons(context, runtime, pairs)) {
+        rounds.push({
+          round: left.round,
+          same,
+          documents,
+          common,
+          theta: [thetaOf(left), thetaOf(right)],
+          referenceLoss: [lossAt(progressA!, left.step), lossAt(progressB!, right.step)],
         })
-        if (pairs.length === 0) throw new WinnowError('CONFIGURATION', `${a} and ${b} have no round in common yet`)
-        const open = (run: string) => SelectionReader.open({ ...runtime, run, reader: 'compare' })
-        const readers = await Promise.all([open(a), open(b)])
-        const progress = new Counter(context.stderr, systemClock, { doing: 'comparing', unit: 'rounds' })
-        const rounds = []
-        try {
-          for (const [i, [left, right]] of pairs.entries()) {
-            progress.at(i, pairs.length)
-            const { common, documents, same } = await compareRounds(left, right, ...readers)
-            rounds.push({
-              round: left.round,
-              same,
-              documents,
-              common,
-              theta: [thetaOf(left), thetaOf(right)],
-              referenceLoss: [lossAt(progressA!, left.step), lossAt(progressB!, right.step)],
-            })
-          }
-        } finally {
-          progress.clear()
-          await Promise.all(readers.map((reader) => reader.close()))
-        }
-        if (options.json) return await print(context.stdout, `${rounds.map((one) => json(one)).join('\n')}\n`)
-        const number = true
-        const columns = [
-          { title: 'round', number },
-          { title: 'in common', number },
-          { title: `theta of ${a}` },
-          { title: `of ${b}` },
-          { title: `reference loss of ${a}`, number },
-          { title: `of ${b}`, number },
-        ]
-        const rows = rounds.map(({ round, same, documents, common, theta, referenceLoss }) => [
-          `${round}`,
-          same ? 'all, same order' : `${common} of ${documents[0]} (${percent(common / Math.max(1, documents[0]))})`,
-          ...theta.map(inWords),
-          ...referenceLoss.map((loss) => fixed(loss, 4)),
-        ])
-        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
-      } finally {
-        await close()
       }
+      if (options.json) return await print(context.stdout, `${rounds.map((one) => json(one)).join('\n')}\n`)
+      const number = true
+      const columns = [
+        { title: 'round', number },
+        { title: 'in common', number },
+        { title: `theta of ${a}` },
+        { title: `of ${b}` },
+        { title: `reference loss of ${a}`, number },
+        { title: `of ${b}`, number },
+      ]
+      const rows = rounds.map(({ round, same, documents, common, theta, referenceLoss }) => [
+        `${round}`,
+        same ? 'all, same order' : `${common} of ${documents[0]} (${percent(common / Math.max(1, documents[0]))})`,
+        ...theta.map(inWords),
+        ...referenceLoss.map((loss) => fixed(loss, 4)),
+      ])
+      await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
     })
+
+type Pair = readonly [Manifest, Manifest]
+
+/** Pairs of rounds with what comparing their selections came to. */
+async function* comparisons(
+  { stderr }: Pick<CliContext, 'stderr'>,
+  runtime: Runtime,
+  pairs: readonly Pair[],
+): AsyncGenerator<[...Pair, RoundComparison]> {
+  await using opened = new AsyncDisposableStack()
+  const open = async ({ run }: Manifest) =>
+    opened.use(await SelectionReader.open({ ...runtime, run, reader: 'compare' }))
+  const [readerA, readerB] = await Promise.all([open(pairs[0]![0]), open(pairs[0]![1])])
+  const progress = new Counter(stderr, systemClock, { doing: 'comparing', unit: 'rounds' })
+  opened.defer(() => progress.clear())
+  for (const [i, [left, right]] of pairs.entries()) {
+    progress.at(i, pairs.length)
+    yield [left, right, await compareRounds(left, right, readerA, readerB)]
+  }
+}
 
 const thetaOf = ({ actors, theta }: Manifest): Record<string, number> =>
   Object.fromEntries(actors.map((actor, i) => [actor, theta[i]!]))

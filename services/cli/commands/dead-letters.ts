@@ -49,26 +49,23 @@ export function deadLetters(context: CliContext): Command {
     filtered('list', 'refused records and rows, oldest first; --json has their bytes')
       .addHelpText('after', example('winnow dead-letters list --reason unknown-domain'))
       .action(async (options: FilterOptions) => {
-        const { runtime, close } = await context.connect(options)
-        try {
-          const rows: string[][] = []
-          for await (const stored of readDeadLetters(runtime, filterOf(options))) {
-            if (options.json) await print(context.stdout, `${json({ number: stored.offset, ...stored.letter })}\n`)
-            else rows.push(rowOf(stored))
-          }
-          if (options.json) return
-          const columns = [
-            { title: 'number', number: true },
-            { title: 'station' },
-            { title: 'reason' },
-            { title: 'what' },
-          ]
-          const shown =
-            rows.length === 0 ? 'nothing was refused' : table(columns, rows, { width: widthOf(context.stdout) })
-          await print(context.stdout, `${shown}\n`)
-        } finally {
-          await close()
+        await using connection = await context.connect(options)
+        const { runtime } = connection
+        const rows: string[][] = []
+        for await (const stored of readDeadLetters(runtime, filterOf(options))) {
+          if (options.json) await print(context.stdout, `${json({ number: stored.offset, ...stored.letter })}\n`)
+          else rows.push(rowOf(stored))
         }
+        if (options.json) return
+        const columns = [
+          { title: 'number', number: true },
+          { title: 'station' },
+          { title: 'reason' },
+          { title: 'what' },
+        ]
+        const shown =
+          rows.length === 0 ? 'nothing was refused' : table(columns, rows, { width: widthOf(context.stdout) })
+        await print(context.stdout, `${shown}\n`)
       }),
   )
   command.addCommand(
@@ -93,19 +90,15 @@ export function deadLetters(context: CliContext): Command {
           })
         }
         const mended = options.value === undefined ? undefined : await bytesOf(options.value)
-        const { runtime, close } = await context.connect(options)
-        try {
-          const done = await redrive(runtime, readDeadLetters(runtime, filter), mended)
-          if (done.length === 0) context.stderr.write('no dead letter is meant by that\n')
-          for (const one of done) {
-            const what =
-              'refused' in one ? `not sent: ${one.refused}` : `${one.topic}[${one.partition}]@${one.offsetNew}`
-            await print(context.stdout, options.json ? `${json(one)}\n` : `${one.offset}\t${what}\n`)
-          }
-          if (done.some((one) => 'refused' in one)) context.exitCode(exitCodes.badData)
-        } finally {
-          await close()
+        await using connection = await context.connect(options)
+        const { runtime } = connection
+        const done = await redrive(runtime, readDeadLetters(runtime, filter), mended)
+        if (done.length === 0) context.stderr.write('no dead letter is meant by that\n')
+        for (const one of done) {
+          const what = 'refused' in one ? `not sent: ${one.refused}` : `${one.topic}[${one.partition}]@${one.offsetNew}`
+          await print(context.stdout, options.json ? `${json(one)}\n` : `${one.offset}\t${what}\n`)
         }
+        if (done.some((one) => 'refused' in one)) context.exitCode(exitCodes.badData)
       }),
   )
   return command

@@ -26,37 +26,33 @@ export const explain = (context: CliContext): Command =>
         throw new WinnowError('USAGE', `${id} is not a document id`, {
           hint: `An id is a decimal number up to ${u64Max}.`,
         })
-      const { runtime, close } = await context.connect(options)
-      try {
-        const name = options.run ?? (await listRuns(runtime)).keys().next().value
-        if (name === undefined)
-          throw new WinnowError('CONFIGURATION', 'there is no run yet that could have selected it')
-        const run = await runNamed(runtime, name)
-        const explained = await explainDocument(runtime, run, docId)
-        if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)
-        if (options.json) return await print(context.stdout, `${json({ run: name, ...explained })}\n`)
-        const { document, explanations } = explained
-        const text = document.text.slice(0, textCharactersShown).replaceAll(/\s+/g, ' ')
-        const labels =
-          explanations[0]?.contributions.map(({ actor, subcategory }) => `${actor} ${subcategory}`).join(', ') ??
-          'not labelled by every actor'
-        const rows = explanations.map((one) => [
-          `${one.round}`,
-          one.verdict,
-          fixed(one.score, 6),
-          fixed(one.threshold, 6),
-          one.flip,
-        ])
-        const columns = [
-          { title: 'round', number: true },
-          { title: 'verdict' },
-          { title: 'score', number: true },
-          { title: 'threshold', number: true },
-          { title: 'what would have turned it' },
-        ]
-        const head = `document ${id} (${document.tokens} tokens) in run ${name}\n${document.meta.slice(0, textCharactersShown)}\n${labels}\n\n  ${text}\n`
-        await print(context.stdout, `${head}\n${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
-      } finally {
-        await close()
-      }
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const name = options.run ?? (await listRuns(runtime)).keys().next().value
+      if (name === undefined) throw new WinnowError('CONFIGURATION', 'there is no run yet that could have selected it')
+      const run = await runNamed(runtime, name)
+      const explained = await explainDocument(runtime, run, docId)
+      if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)
+      if (options.json) return await print(context.stdout, `${json({ run: name, ...explained })}\n`)
+      const { document, explanations } = explained
+      const text = document.text.slice(0, textCharactersShown).replaceAll(/\s+/g, ' ')
+      const labels =
+        explanations[0]?.contributions.map(({ actor, subcategory }) => `${actor} ${subcategory}`).join(', ') ??
+        'not labelled by every actor'
+      const rows = explanations.map((one) => [
+        `${one.round}`,
+        one.verdict,
+        fixed(one.score, 6),
+        fixed(one.threshold, 6),
+        one.flip,
+      ])
+      const columns = [
+        { title: 'round', number: true },
+        { title: 'verdict' },
+        { title: 'score', number: true },
+        { title: 'threshold', number: true },
+        { title: 'what would have turned it' },
+      ]
+      const head = `document ${id} (${document.tokens} tokens) in run ${name}\n${document.meta.slice(0, textCharactersShown)}\n${labels}\n\n  ${text}\n`
+      await print(context.stdout, `${head}\n${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
     })

@@ -33,25 +33,18 @@ export function influence(context: CliContext): Command {
       .option('--json', 'as JSON, with the rewards of every document')
       .addHelpText('after', example('winnow influence validate --run multi-actor-7 --documents 60'))
       .action(async (options: Options) => {
-        const { config, runtime, close } = await context.connect(options)
-        try {
-          const run = await runNamed(runtime, options.run)
-          const model = await openModel({ graphs: run.model, ...modelResources(config.influence) })
-          try {
-            const validation = await validate(runtime, run, model, {
-              documents: options.documents,
-              workers: Math.max(1, options.workers ?? config.influence.workers),
-              onProgress: (done) => context.stderr.write(`${done} of ${options.documents} documents probed\n`),
-            })
-            const files = writeReport(resolve(context.folder, options.out), validation)
-            const text = options.json ? json({ ...validation, files }) : inWords(validation, files)
-            await print(context.stdout, `${text}\n`)
-          } finally {
-            await model.close()
-          }
-        } finally {
-          await close()
-        }
+        await using connection = await context.connect(options)
+        const { config, runtime } = connection
+        const run = await runNamed(runtime, options.run)
+        await using model = await openModel({ graphs: run.model, ...modelResources(config.influence) })
+        const validation = await validate(runtime, run, model, {
+          documents: options.documents,
+          workers: Math.max(1, options.workers ?? config.influence.workers),
+          onProgress: (done) => context.stderr.write(`${done} of ${options.documents} documents probed\n`),
+        })
+        const files = writeReport(resolve(context.folder, options.out), validation)
+        const text = options.json ? json({ ...validation, files }) : inWords(validation, files)
+        await print(context.stdout, `${text}\n`)
       }),
   )
   return command

@@ -54,7 +54,7 @@ export const ingest = (context: CliContext): Command =>
       }
       const folder = options.watch === true ? await onlyFolder(paths) : null
       const stop = new AbortController()
-      const interrupted = interruptible(process, () => {
+      using _interrupted = interruptible(process, () => {
         context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
         stop.abort()
       })
@@ -63,33 +63,29 @@ export const ingest = (context: CliContext): Command =>
         failure ??= error
         stop.abort()
       }
-      const { config, runtime, close } = await context.connectOrStart(options, fail)
-      try {
-        const tokens = options.tokens ?? `bytes:${config.corpus.bytesPerToken}`
-        const flags = { ...options, tokens }
-        const { stdin, stdout, stderr } = context
-        const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
-        if (folder !== null) {
-          await watchCommand(folder, flags, ingestContext)
-          if (failure !== undefined) throw failure
-          return
-        }
-        const code = await ingestCommand(paths, flags, ingestContext)
-        const waited = options.wait && !stop.signal.aborted
-        if (waited) {
-          const labels = await waitForLabels(runtime, config, { signal: stop.signal, terminal: context.stderr })
-          context.stderr.write(`${inWords(labels)}\n`)
-          if (!labels.done && !stop.signal.aborted)
-            throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
-              hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
-            })
-        }
+      await using connection = await context.connectOrStart(options, fail)
+      const { config, runtime } = connection
+      const tokens = options.tokens ?? `bytes:${config.corpus.bytesPerToken}`
+      const flags = { ...options, tokens }
+      const { stdin, stdout, stderr } = context
+      const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
+      if (folder !== null) {
+        await watchCommand(folder, flags, ingestContext)
         if (failure !== undefined) throw failure
-        context.exitCode(waited && stop.signal.aborted ? exitCodes.interrupted : code)
-      } finally {
-        interrupted.release()
-        await close()
+        return
       }
+      const code = await ingestCommand(paths, flags, ingestContext)
+      const waited = options.wait && !stop.signal.aborted
+      if (waited) {
+        const labels = await waitForLabels(runtime, config, { signal: stop.signal, terminal: context.stderr })
+        context.stderr.write(`${inWords(labels)}\n`)
+        if (!labels.done && !stop.signal.aborted)
+          throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
+            hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
+          })
+      }
+      if (failure !== undefined) throw failure
+      context.exitCode(waited && stop.signal.aborted ? exitCodes.interrupted : code)
     })
 
 const inWords = ({ documents, complete, refused }: LabelProgress): string =>

@@ -221,19 +221,16 @@ async function compareInCorpus(
   actor: string,
   options: Compared,
 ): Promise<Comparison & { versions: string[] }> {
-  const { runtime, close } = await context.connect(options)
-  try {
-    const { sql } = runtime.clickHouse
-    const known = await labelVersions(sql, actor)
-    const versions = options.versions ?? known.map(({ version }) => version)
-    if (versions.length !== 2)
-      throw new WinnowError('USAGE', `${versions.length} versions of actor ${actor} cannot be compared, but two can`, {
-        hint: `Name two by --versions: ${known.map(({ version, documents }) => `${version} (${documents} documents)`).join(', ') || 'there are none'}.`,
-      })
-    return { versions, ...(await compareVersions(sql, actor, versions[0]!, versions[1]!)) }
-  } finally {
-    await close()
-  }
+  await using connection = await context.connect(options)
+  const { runtime } = connection
+  const { sql } = runtime.clickHouse
+  const known = await labelVersions(sql, actor)
+  const versions = options.versions ?? known.map(({ version }) => version)
+  if (versions.length !== 2)
+    throw new WinnowError('USAGE', `${versions.length} versions of actor ${actor} cannot be compared, but two can`, {
+      hint: `Name two by --versions: ${known.map(({ version, documents }) => `${version} (${documents} documents)`).join(', ') || 'there are none'}.`,
+    })
+  return { versions, ...(await compareVersions(sql, actor, versions[0]!, versions[1]!)) }
 }
 
 export function labeler(context: CliContext): Command {

@@ -28,39 +28,36 @@ export const replay = (context: CliContext): Command =>
     .addHelpText('after', example('winnow replay --run demo-7', 'winnow replay --run demo-7 --with additive.yaml'))
     .action(async (options: Options) => {
       const changes = options.with === undefined ? {} : readYaml(options.with)
-      const { runtime, close } = await context.connect(options)
-      try {
-        const recorded = await runNamed(runtime, options.run)
-        const name = options.as ?? freeReplayName(options.run, [...(await listRuns(runtime)).keys()])
-        const run = replayRun(recorded, name, changes)
-        const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
-        const show = (round: RoundComparison) => {
-          progress.clear()
-          return print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
-        }
-        const shown: Promise<void>[] = []
-        const rounds = await replayRecorded({
-          runtime,
-          recorded,
-          replay: run,
-          onRound: (round) => shown.push(show(round)),
-          onProgress: (done, total) => progress.at(done, total),
-        })
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const recorded = await runNamed(runtime, options.run)
+      const name = options.as ?? freeReplayName(options.run, [...(await listRuns(runtime)).keys()])
+      const run = replayRun(recorded, name, changes)
+      const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
+      const show = (round: RoundComparison) => {
         progress.clear()
-        await Promise.all(shown)
-        const first = rounds.find(({ same }) => !same)
-        if (options.with !== undefined) return
-        if (first !== undefined) {
-          throw new WinnowError(
-            'REPLAY_DIFFERS',
-            `round ${first.round} of ${name} differs from ${options.run}: ${first.firstDifference}`,
-          )
-        }
-        if (!options.json)
-          await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
-      } finally {
-        await close()
+        return print(context.stdout, `${options.json ? json(round) : inWords(round)}\n`)
       }
+      const shown: Promise<void>[] = []
+      const rounds = await replayRecorded({
+        runtime,
+        recorded,
+        replay: run,
+        onRound: (round) => shown.push(show(round)),
+        onProgress: (done, total) => progress.at(done, total),
+      })
+      progress.clear()
+      await Promise.all(shown)
+      const first = rounds.find(({ same }) => !same)
+      if (options.with !== undefined) return
+      if (first !== undefined) {
+        throw new WinnowError(
+          'REPLAY_DIFFERS',
+          `round ${first.round} of ${name} differs from ${options.run}: ${first.firstDifference}`,
+        )
+      }
+      if (!options.json)
+        await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
     })
 
 function inWords({ round, same, firstDifference, documents, common }: RoundComparison): string {

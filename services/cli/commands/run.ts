@@ -8,10 +8,8 @@ import { listRuns, runNamed, submitRun } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import type { Service } from '../../runtime/service.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
-
-type Connection = Awaited<ReturnType<CliContext['connect']>>
+import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
+import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 
 /** Runs one service in the foreground until a signal: the first drains, the second ends at once. */
 async function serve(
@@ -19,16 +17,11 @@ async function serve(
   options: GlobalOptions,
   start: (connection: Connection, fail: (error: unknown) => void) => Promise<Service[]>,
 ): Promise<void> {
-  const code = await runUntilSignal(async (_signal, fail) => {
-    const connection = await context.connect(options, { metrics: true })
-    try {
-      const services = await start(connection, fail)
-      context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and ends\n`)
-      return [connection, ...services]
-    } catch (error) {
-      await connection.close()
-      throw error
-    }
+  const code = await runUntilSignal(async (started, _signal, fail) => {
+    const connection = started.use(await context.connect(options, { metrics: true }))
+    const services = await start(connection, fail)
+    started.defer(() => closeAll(services))
+    context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and ends\n`)
   })
   context.exitCode(code)
 }
@@ -82,11 +75,11 @@ export function run(context: CliContext): Command {
       .action((options: GlobalOptions & { run: string }) =>
         serve(context, options, async ({ runtime }, fail) => {
           const config = await runNamed(runtime, options.run)
-          const model = await openModel({ graphs: config.model })
-          return [
-            { name: 'model', close: () => model.close() },
-            await startTrainer(runtime, config, model, { onFailure: fail }),
-          ]
+          return await startTogether(async (started) => {
+            const model = await openModel({ graphs: config.model })
+            started.push({ name: 'model', close: () => model.close() })
+            started.push(await startTrainer(runtime, config, model, { onFailure: fail }))
+          })
         }),
       ),
   )
@@ -97,13 +90,10 @@ export function run(context: CliContext): Command {
       .addHelpText('after', example('winnow run create run.yaml'))
       .action(async (file: string, options: GlobalOptions & { json?: boolean }) => {
         const config = readRunConfig(file)
-        const { runtime, close } = await context.connect(options)
-        try {
-          await submitRun(runtime, config)
-          await print(context.stdout, options.json ? `${runConfigJson(config)}\n` : `${config.name}\n`)
-        } finally {
-          await close()
-        }
+        await using connection = await context.connect(options)
+        const { runtime } = connection
+        await submitRun(runtime, config)
+        await print(context.stdout, options.json ? `${runConfigJson(config)}\n` : `${config.name}\n`)
       }),
   )
   command.addCommand(
@@ -111,14 +101,11 @@ export function run(context: CliContext): Command {
       .option('--json', 'with their configurations, a JSON line each')
       .addHelpText('after', example('winnow run list', 'winnow run list --json | jq .config.steps'))
       .action(async (options: GlobalOptions & { json?: boolean }) => {
-        const { runtime, close } = await context.connect(options)
-        try {
-          for (const { run, config, replayOf } of (await listRuns(runtime)).values()) {
-            const line = options.json ? json({ run, replayOf, config: JSON.parse(config) }) : run
-            await print(context.stdout, `${line}\n`)
-          }
-        } finally {
-          await close()
+        await using connection = await context.connect(options)
+        const { runtime } = connection
+        for (const { run, config, replayOf } of (await listRuns(runtime)).values()) {
+          const line = options.json ? json({ run, replayOf, config: JSON.parse(config) }) : run
+          await print(context.stdout, `${line}\n`)
         }
       }),
   )
@@ -133,9 +120,11 @@ async function withModel(
   start: typeof startRunStations,
 ): Promise<Service[]> {
   const run = await runNamed(runtime, name)
-  const model = await openModel({ graphs: run.model, ...modelResources(influence) })
-  const services = await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })
-  return [{ name: 'model', close: () => model.close() }, ...services]
+  return await startTogether(async (started) => {
+    const model = await openModel({ graphs: run.model, ...modelResources(influence) })
+    started.push({ name: 'model', close: () => model.close() })
+    started.push(...(await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })))
+  })
 }
 
 /** @throws WinnowError CONFIGURATION naming the file and the place in it */

@@ -26,34 +26,27 @@ export const select = (context: CliContext): Command =>
       example('winnow select --run demo-7 --round 3 --documents 10', 'winnow select --run demo-7 > ids.txt'),
     )
     .action(async ({ run, round, from, documents, ...options }: Options) => {
-      const { runtime, close } = await context.connect(options)
-      try {
-        await runNamed(runtime, run)
-        const manifests = await readManifests(runtime, run)
-        const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
-        if (manifest === undefined)
-          throw new WinnowError(
-            'CONFIGURATION',
-            `run ${run} has not selected ${round === undefined ? 'anything' : `round ${round}`} yet`,
-            {
-              hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
-            },
-          )
-        const reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
-        const end = documents === undefined ? Number.POSITIVE_INFINITY : from + documents
-        let index = from
-        try {
-          for await (const ids of reader.chunks(manifest, from)) {
-            const wanted = ids.slice(0, end - index)
-            const lines = wanted.map((docId, i) => (options.json ? json({ index: index + i, docId }) : `${docId}`))
-            if (lines.length > 0) await print(context.stdout, `${lines.join('\n')}\n`)
-            index += ids.length
-            if (index >= end) break
-          }
-        } finally {
-          await reader.close()
-        }
-      } finally {
-        await close()
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      await runNamed(runtime, run)
+      const manifests = await readManifests(runtime, run)
+      const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
+      if (manifest === undefined)
+        throw new WinnowError(
+          'CONFIGURATION',
+          `run ${run} has not selected ${round === undefined ? 'anything' : `round ${round}`} yet`,
+          {
+            hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
+          },
+        )
+      await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
+      const end = documents === undefined ? Number.POSITIVE_INFINITY : from + documents
+      let index = from
+      for await (const ids of reader.chunks(manifest, from)) {
+        const wanted = ids.slice(0, end - index)
+        const lines = wanted.map((docId, i) => (options.json ? json({ index: index + i, docId }) : `${docId}`))
+        if (lines.length > 0) await print(context.stdout, `${lines.join('\n')}\n`)
+        index += ids.length
+        if (index >= end) break
       }
     })

@@ -15,10 +15,6 @@ export const simulate = (context: CliContext): Command =>
     .option('--json', 'what it came to, as JSON')
     .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
     .action(async (options: Omit<SimulateOptions, 'signal'> & { json?: boolean }) => {
-      const { signal, release } = interruptible()
-      try {
-        await simulateCommand({ ...options, signal }, context)
-      } finally {
-        release()
-      }
+      using interrupted = interruptible()
+      await simulateCommand({ ...options, signal: interrupted.signal }, context)
     })

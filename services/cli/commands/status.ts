@@ -13,54 +13,51 @@ export const status = (context: CliContext): Command =>
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow status', 'winnow status --json | jq .runs'))
     .action(async (options: GlobalOptions & { json?: boolean }) => {
-      const { config, runtime, close } = await context.connect(options)
-      try {
-        const labels = await labelProgress(runtime, await labelerVersions(config))
-        const deadLetters = (await runtime.kafka.endOffsets(topics.deadLetters.name)).reduce(
-          (sum, offset) => sum + offset,
-          0,
-        )
-        const runs = []
-        for (const { run, config: text, replayOf } of (await listRuns(runtime)).values()) {
-          const { steps, selection } = parseRunConfig(JSON.parse(text))
-          const manifest = (await readManifests(runtime, run)).at(-1)
-          const progress = (await readProgress(runtime, run)).at(-1)
-          runs.push({
-            run,
-            replayOf,
-            steps,
-            step: progress?.step ?? null,
-            round: manifest?.round ?? null,
-            selected: manifest?.documents ?? null,
-            trainLoss: progress?.trainLoss ?? null,
-            theta: manifest && Object.fromEntries(selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
-          })
-        }
-        if (options.json) return await print(context.stdout, `${json({ corpus: labels, deadLetters, runs })}\n`)
-        const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters up to offset ${deadLetters}`
-        const columns = [
-          { title: 'run' },
-          { title: 'step', number: true },
-          { title: 'round', number: true },
-          { title: 'selected', number: true },
-          { title: 'loss', number: true },
-          { title: 'theta' },
-        ]
-        const rows = runs.map(({ run, replayOf, step, steps, round, selected, trainLoss, theta }) => [
+      await using connection = await context.connect(options)
+      const { config, runtime } = connection
+      const labels = await labelProgress(runtime, await labelerVersions(config))
+      const deadLetters = (await runtime.kafka.endOffsets(topics.deadLetters.name)).reduce(
+        (sum, offset) => sum + offset,
+        0,
+      )
+      const runs = []
+      for (const { run, config: text, replayOf } of (await listRuns(runtime)).values()) {
+        const { steps, selection } = parseRunConfig(JSON.parse(text))
+        const manifest = (await readManifests(runtime, run)).at(-1)
+        const progress = (await readProgress(runtime, run)).at(-1)
+        runs.push({
           run,
-          replayOf === null ? `${step ?? 0}/${steps}` : `replay of ${replayOf}`,
-          `${round ?? '–'}`,
-          `${selected ?? '–'}`,
-          fixed(trainLoss, 4),
-          Object.entries(theta ?? {})
-            .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
-            .join(' '),
-        ])
-        await print(
-          context.stdout,
-          `${head}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
-        )
-      } finally {
-        await close()
+          replayOf,
+          steps,
+          step: progress?.step ?? null,
+          round: manifest?.round ?? null,
+          selected: manifest?.documents ?? null,
+          trainLoss: progress?.trainLoss ?? null,
+          theta: manifest && Object.fromEntries(selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
+        })
       }
+      if (options.json) return await print(context.stdout, `${json({ corpus: labels, deadLetters, runs })}\n`)
+      const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters up to offset ${deadLetters}`
+      const columns = [
+        { title: 'run' },
+        { title: 'step', number: true },
+        { title: 'round', number: true },
+        { title: 'selected', number: true },
+        { title: 'loss', number: true },
+        { title: 'theta' },
+      ]
+      const rows = runs.map(({ run, replayOf, step, steps, round, selected, trainLoss, theta }) => [
+        run,
+        replayOf === null ? `${step ?? 0}/${steps}` : `replay of ${replayOf}`,
+        `${round ?? '–'}`,
+        `${selected ?? '–'}`,
+        fixed(trainLoss, 4),
+        Object.entries(theta ?? {})
+          .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+          .join(' '),
+      ])
+      await print(
+        context.stdout,
+        `${head}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
+      )
     })

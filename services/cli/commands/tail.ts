@@ -27,34 +27,32 @@ export const tail = (context: CliContext): Command =>
     .option('--no-follow', 'ends at the end of the topic')
     .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
     .action(async (given: string, options: Options) => {
-      const { runtime, close } = await context.connect(options)
-      try {
-        const topic = await existing(await runtime.kafka.topicNames(), given)
-        const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
-        const ends = await runtime.kafka.endOffsets(topic)
-        const from = ends.map((end) => Math.max(0, end - options.lines))
-        if (!options.follow) {
-          for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
-          return
-        }
-        const ended = Promise.withResolvers<void>()
-        const consumer = await runtime.kafka.consume({
-          // A group of its own: whoever tails takes nothing away from anybody.
-          groupId: `winnow-tail-${process.pid}-${topic}`,
-          topics: [topic],
-          startOffset: (_topic, partition) => from[partition] ?? 0,
-          onBatch: async (records) => {
-            for (const record of records) await write(record)
-          },
-          onFailure: ended.reject,
-        })
-        const { release } = interruptible(process, () => ended.resolve())
-        context.stdout.once('error', () => ended.resolve())
-        await ended.promise.finally(release)
-        await consumer.close()
-      } finally {
-        await close()
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const topic = await existing(await runtime.kafka.topicNames(), given)
+      const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
+      const ends = await runtime.kafka.endOffsets(topic)
+      const from = ends.map((end) => Math.max(0, end - options.lines))
+      if (!options.follow) {
+        for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
+        return
       }
+      const ended = Promise.withResolvers<void>()
+      await using following = new AsyncDisposableStack()
+      const consumer = await runtime.kafka.consume({
+        // A group of its own: whoever tails takes nothing away from anybody.
+        groupId: `winnow-tail-${process.pid}-${topic}`,
+        topics: [topic],
+        startOffset: (_topic, partition) => from[partition] ?? 0,
+        onBatch: async (records) => {
+          for (const record of records) await write(record)
+        },
+        onFailure: ended.reject,
+      })
+      following.defer(() => consumer.close())
+      using _interrupted = interruptible(process, () => ended.resolve())
+      context.stdout.once('error', () => ended.resolve())
+      await ended.promise
 
       async function decoded({ partition, offset, key, value }: IncomingRecord): Promise<object> {
         const place = { partition, offset, key: key?.toString() ?? null }

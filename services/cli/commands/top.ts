@@ -21,29 +21,26 @@ export const top = (context: CliContext): Command =>
     .option('--json', 'once, as JSON')
     .addHelpText('after', example('winnow top', 'winnow top --once', "winnow top --json | jq '.runs[].theta'"))
     .action(async (options: GlobalOptions & { once?: boolean; json?: boolean }) => {
-      const { config, runtime, pid, close } = await context.connect(options)
-      try {
-        const { stdin, stdout, stderr } = context
-        const labelers = await labelerVersions(config)
-        const watch = new Watch({ runtime, labelers, clock: systemClock, ...(pid !== undefined && { pid }) })
-        if (!options.once && !options.json && stdin.isTTY && stdout.isTTY) {
-          const stopped = new AbortController()
-          const stop = () => stopped.abort()
-          process.once('SIGINT', stop).once('SIGTERM', stop)
-          await showLive({ stdin, stdout, signal: stopped.signal }, () => watch.look(), screenOf)
-          process.off('SIGINT', stop).off('SIGTERM', stop)
-          return
-        }
-        const looking = async () => {
-          await watch.look()
-          await sleep(betweenLooksMs)
-          return await watch.look()
-        }
-        const numbers = await whileWaiting(stderr, systemClock, 'looking twice, for rates', looking())
-        if (options.json) return await print(stdout, `${json(numbers)}\n`)
-        const columns = widthOf(stdout)
-        await print(stdout, `${screenOf(numbers, columns === undefined ? {} : { columns }).join('\n')}\n`)
-      } finally {
-        await close()
+      await using connection = await context.connect(options)
+      const { config, runtime, pid } = connection
+      const { stdin, stdout, stderr } = context
+      const labelers = await labelerVersions(config)
+      const watch = new Watch({ runtime, labelers, clock: systemClock, ...(pid !== undefined && { pid }) })
+      if (!options.once && !options.json && stdin.isTTY && stdout.isTTY) {
+        const stopped = new AbortController()
+        const stop = () => stopped.abort()
+        process.once('SIGINT', stop).once('SIGTERM', stop)
+        await showLive({ stdin, stdout, signal: stopped.signal }, () => watch.look(), screenOf)
+        process.off('SIGINT', stop).off('SIGTERM', stop)
+        return
       }
+      const looking = async () => {
+        await watch.look()
+        await sleep(betweenLooksMs)
+        return await watch.look()
+      }
+      const numbers = await whileWaiting(stderr, systemClock, 'looking twice, for rates', looking())
+      if (options.json) return await print(stdout, `${json(numbers)}\n`)
+      const columns = widthOf(stdout)
+      await print(stdout, `${screenOf(numbers, columns === undefined ? {} : { columns }).join('\n')}\n`)
     })

@@ -10,42 +10,39 @@ export const topics = (context: CliContext): Command =>
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow topics', "winnow topics --json | jq '.[].topic'"))
     .action(async (options: GlobalOptions & { json?: boolean }) => {
-      const { runtime, close } = await context.connect(options)
-      try {
-        const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.')).sort()
-        const found = await Promise.all(
-          names.map(async (topic) => {
-            const ends = await runtime.kafka.endOffsets(topic)
-            const spec = topicNamed(topic)
-            return {
-              topic,
-              holds: spec?.records.map(({ name }) => name) ?? [],
-              key: spec?.key ?? null,
-              cleanup: spec?.cleanup ?? null,
-              partitions: ends.length,
-              offsets: ends.reduce((sum, end) => sum + end, 0),
-            }
-          }),
-        )
-        if (options.json) return await print(context.stdout, `${json(found)}\n`)
-        const columns = [
-          { title: 'topic' },
-          { title: 'holds' },
-          { title: 'key' },
-          { title: 'partitions', number: true },
-          { title: 'offsets', number: true },
-          { title: 'kept' },
-        ]
-        const rows = found.map(({ topic, holds, key, cleanup, partitions, offsets }) => [
-          topic,
-          holds.join(', '),
-          key ?? '–',
-          `${partitions}`,
-          whole(offsets),
-          cleanup === 'compact' ? 'the last of each key' : 'everything',
-        ])
-        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
-      } finally {
-        await close()
-      }
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.')).sort()
+      const found = await Promise.all(
+        names.map(async (topic) => {
+          const ends = await runtime.kafka.endOffsets(topic)
+          const spec = topicNamed(topic)
+          return {
+            topic,
+            holds: spec?.records.map(({ name }) => name) ?? [],
+            key: spec?.key ?? null,
+            cleanup: spec?.cleanup ?? null,
+            partitions: ends.length,
+            offsets: ends.reduce((sum, end) => sum + end, 0),
+          }
+        }),
+      )
+      if (options.json) return await print(context.stdout, `${json(found)}\n`)
+      const columns = [
+        { title: 'topic' },
+        { title: 'holds' },
+        { title: 'key' },
+        { title: 'partitions', number: true },
+        { title: 'offsets', number: true },
+        { title: 'kept' },
+      ]
+      const rows = found.map(({ topic, holds, key, cleanup, partitions, offsets }) => [
+        topic,
+        holds.join(', '),
+        key ?? '–',
+        `${partitions}`,
+        whole(offsets),
+        cleanup === 'compact' ? 'the last of each key' : 'everything',
+      ])
+      await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
     })

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { WinnowError } from '../../../services/runtime/errors.ts'
-import { printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
+import { exitCodeOf, printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
 
 /** A process of its own to send signals to. */
 class Host extends EventEmitter {
@@ -19,12 +19,15 @@ class Host extends EventEmitter {
   }
 }
 
-const stoppable = (name: string, closed: string[]) => ({ close: async () => void closed.push(name) })
+const closing = (name: string, closed: string[]) => async () => void closed.push(name)
 
 test('the first signal closes what was started, last first, and the exit code is 0', async () => {
   const host = new Host()
   const closed: string[] = []
-  const running = runUntilSignal(async () => [stoppable('a', closed), stoppable('b', closed)], host)
+  const running = runUntilSignal(async (started) => {
+    started.defer(closing('a', closed))
+    started.defer(closing('b', closed))
+  }, host)
   await turn()
   expect(closed).toEqual([])
   host.emit('SIGTERM')
@@ -36,8 +39,8 @@ test('the first signal closes what was started, last first, and the exit code is
 test('a second signal ends the process with 130 while the first one still drains', async () => {
   const host = new Host()
   let drained = () => {}
-  const slow = { close: () => new Promise<void>((resolve) => (drained = resolve)) }
-  const running = runUntilSignal(async () => [slow], host)
+  const slow = () => new Promise<void>((resolve) => (drained = resolve))
+  const running = runUntilSignal(async (started) => started.defer(slow), host)
   await turn()
   host.emit('SIGINT')
   await turn()
@@ -52,8 +55,8 @@ test('a second signal ends the process with 130 while the first one still drains
 test('a Ctrl-C that a launcher hands on as well is one', async () => {
   const host = new Host()
   let drained = () => {}
-  const slow = { close: () => new Promise<void>((resolve) => (drained = resolve)) }
-  const running = runUntilSignal(async () => [slow], host)
+  const slow = () => new Promise<void>((resolve) => (drained = resolve))
+  const running = runUntilSignal(async (started) => started.defer(slow), host)
   await turn()
   host.emit('SIGINT')
   await turn()
@@ -66,7 +69,7 @@ test('a Ctrl-C that a launcher hands on as well is one', async () => {
 
 test('a signal during the start aborts it', async () => {
   const host = new Host()
-  const start = (signal: AbortSignal) =>
+  const start = (_started: AsyncDisposableStack, signal: AbortSignal) =>
     new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
   const running = runUntilSignal(start, host)
   host.emit('SIGINT')
@@ -86,14 +89,40 @@ test('a failed start is printed in one line with its hint, and gives its exit co
 test('a failure after the start closes everything and is the one that is printed', async () => {
   const host = new Host()
   const closed: string[] = []
-  const second = { close: () => Promise.reject(new Error('closing failed because of it')) }
-  const running = runUntilSignal(async (_signal, fail) => {
+  const running = runUntilSignal(async (started, _signal, fail) => {
     setTimeout(() => fail(new WinnowError('BAD_DATA', 'A record is bad.')), 1)
-    return [stoppable('a', closed), second]
+    started.defer(closing('a', closed))
+    started.defer(() => Promise.reject(new Error('closing failed because of it')))
   }, host)
   expect(await running).toBe(5)
   expect(closed).toEqual(['a'])
   expect(host.written).toEqual(['winnow: BAD_DATA: A record is bad.\n'])
+})
+
+test('what a failed start had started is closed, last first', async () => {
+  const host = new Host()
+  const closed: string[] = []
+  const start = async (started: AsyncDisposableStack) => {
+    started.defer(closing('a', closed))
+    started.defer(closing('b', closed))
+    throw new WinnowError('USAGE', 'No.')
+  }
+  expect(await runUntilSignal(start, host)).toBe(2)
+  expect(closed).toEqual(['b', 'a'])
+})
+
+test('of a failure and those of ending after it the first is printed, and gives the exit code', async () => {
+  const host = new Host()
+  const block = async () => {
+    await using opened = new AsyncDisposableStack()
+    opened.defer(() => Promise.reject(new Error('the last to be closed')))
+    opened.defer(() => Promise.reject(new Error('the first to be closed')))
+    throw new WinnowError('UNREACHABLE', 'Nothing answers.')
+  }
+  const failure = await block().catch((error: unknown) => error)
+  printError(failure, host)
+  expect(host.written).toEqual(['winnow: UNREACHABLE: Nothing answers.\n'])
+  expect(exitCodeOf(failure)).toBe(4)
 })
 
 test('the line is red on a terminal, unless NO_COLOR is set; a bug shows its stack', () => {
