@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { locate } from '../../../../services/labeler/training/corpus.ts'
+import { fieldOf, kindOf, readAnnotations, truthOf } from '../../../../services/labeler/training/rows.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'winnow-annotations-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let files = 0
+function write(...lines: (object | string)[]): string {
+  const file = join(folder, `${files++}.jsonl`)
+  writeFileSync(file, lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''))
+  return file
+}
+const row = (more: object) => ({ shard: 0, line: 0, ...more })
+
+describe('the field that annotations are about', () => {
+  test.each([
+    ['the preferred one, where the first row has it', { quality: 2, topic: 'Sea' }, undefined, 'topic', 'topic'],
+    ['the only one of the kind asked for', { quality: 2, topic: 'Sea' }, 'regression', undefined, 'quality'],
+    ['the only one that can be meant', { topic: 'Sea', notes: ['a'] }, undefined, 'quality', 'topic'],
+  ] as const)('is %s', (_, fields, kind, preferred, field) => {
+    expect(fieldOf(write(row(fields)), kind, preferred)).toBe(field)
+  })
+
+  test('must be named where several could be meant, or none', () => {
+    const two = write(row({ quality: 2, length: 3 }))
+    expect(() => fieldOf(two, 'regression')).toThrow(`${two}: has 2 fields that could be meant: quality, length`)
+    expect(() => fieldOf(write(row({ topic: 'Sea' })), 'regression')).toThrow(
+      expect.objectContaining({ code: 'USAGE' }),
+    )
+  })
+})
+
+describe('annotations', () => {
+  test('are read in order, with place and value; the first value says what they are', () => {
+    const annotations = readAnnotations(
+      write(row({ topic: 'Sea' }), row({ shard: 1, line: 7, topic: 'Code' })),
+      'topic',
+    )
+    expect(annotations).toEqual([
+      { shard: 0, line: 0, value: 'Sea' },
+      { shard: 1, line: 7, value: 'Code' },
+    ])
+    expect(kindOf(annotations)).toBe('classification')
+    expect(kindOf(readAnnotations(write(row({ quality: 0 })), 'quality'))).toBe('regression')
+    expect(truthOf(annotations, ['Code', 'Sea'], 'f')).toEqual([1, 0])
+    expect(truthOf([row({ value: 2.5 })] as never, undefined, 'f')).toEqual([2.5])
+  })
+
+  test.each([
+    [['{'], ':1: is not JSON'],
+    [[row({ topic: 'Sea' }), { shard: -1, line: 0, topic: 'Sea' }], ':2: '],
+    [[row({ topic: 'Sea' }), row({})], ':2: has no field topic'],
+    [[], ': has no annotation'],
+  ])('that cannot be read are named with file and line: %j', (lines, message) => {
+    const file = write(...lines)
+    expect(() => readAnnotations(file, 'topic')).toThrow(`${file}${message}`)
+    expect(() => readAnnotations(file, 'topic')).toThrow(expect.objectContaining({ code: 'BAD_DATA' }))
+  })
+
+  test('of an unknown class, or that are no number, are named; so is a file that is not there', () => {
+    const annotations = readAnnotations(write(row({ topic: 'Sea' }), row({ topic: 'Sky' })), 'topic')
+    expect(() => truthOf(annotations, ['Sea'], 'f')).toThrow('f:2: "Sky" is not one of Sea')
+    expect(() => truthOf(annotations, undefined, 'f')).toThrow('f:1: "Sea" is not a finite number')
+    expect(() => readAnnotations(join(folder, 'none'), 'topic')).toThrow(/none: cannot be read/)
+  })
+
+  test('lead to the numbers of their documents over all files; one beyond its file is named', () => {
+    const corpus = { documentsBefore: [0, 3, 5] }
+    const at = (shard: number, line: number) => ({ shard, line, value: 1 })
+    expect(locate([at(0, 2), at(1, 0), at(1, 1)], corpus, 'f')).toEqual([2, 3, 4])
+    for (const [shard, line] of [
+      [0, 3],
+      [1, 2],
+      [2, 0],
+    ] as const)
+      expect(() => locate([at(0, 0), at(shard, line)], corpus, 'f')).toThrow(
+        `f:2: names shard ${shard}, line ${line}, which the corpus does not have`,
+      )
+  })
+})

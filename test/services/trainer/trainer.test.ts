@@ -1,0 +1,154 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { demoGraphs } from '../../../deploy/demo/model.ts'
+import { type Progress, runTopics } from '../../../schemas/index.ts'
+import { createRunTopics } from '../../../services/connections/connections.ts'
+import { startRunStations } from '../../../services/host/run.ts'
+import { type Model, openModel } from '../../../services/model/model.ts'
+import { readProgress, readTopic } from '../../../services/runs/recorded.ts'
+import { closeAll } from '../../../services/runtime/service.ts'
+import { SelectionReader } from '../../../services/selections/selection-reader.ts'
+import { train } from '../../../services/trainer/trainer.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'winnow-trainer-'))
+const samples = join(folder, 'reference.jsonl')
+const textOf = (n: number) =>
+  `the ${n % 2 === 0 ? 'ship left the harbour' : 'bread came warm'} at ${n} and ${n * n} said so`
+let model: Model
+
+beforeAll(async () => {
+  writeFileSync(samples, [4, 5].map((n) => `${JSON.stringify({ text: textOf(n) })}\n`).join(''))
+  model = await openModel({ graphs: demoGraphs })
+})
+afterAll(async () => {
+  await model.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** A control run of three rounds, whose checkpoints are in a folder of its own. */
+const runIn = (checkpoints: string, name = 'r') =>
+  parityRun(
+    name,
+    {},
+    {
+      sampleDocuments: 0,
+      trainer: { batch: 2, context: 8, reportSteps: 1, warmupSteps: 0 },
+      reference: { reward: samples, evaluation: samples, corpus: samples },
+      model: demoGraphs,
+      checkpoints: join(folder, checkpoints),
+    },
+  )
+
+interface Training {
+  readonly runtime: MemoryRuntime
+  /** Trains to the end, or until the signal. */
+  train(signal?: AbortSignal, onProgress?: (progress: Progress) => void): Promise<void>
+  close(): Promise<void>
+}
+
+async function open(run: RunConfig, runtime?: MemoryRuntime): Promise<Training> {
+  const on = runtime ?? (await memoryRuntime())
+  if (runtime === undefined) await fillByParity(on.store, 40, textOf)
+  await createRunTopics(on.kafka, runTopics(run.name))
+  const onFailure = (error: unknown) => {
+    throw error
+  }
+  const services = await startRunStations(on, run, model, { onFailure })
+  const reader = await SelectionReader.open({ ...on, run: run.name, reader: 'test' })
+  const producer = await on.kafka.producer()
+  return {
+    runtime: on,
+    train: (signal = new AbortController().signal, onProgress = () => {}) =>
+      train(run, { ...on, reader, producer, model, onProgress }, signal),
+    close: async () => {
+      await reader.close()
+      await closeAll(services)
+    },
+  }
+}
+
+test('trains on the selection of each stage, reports each step, and writes a checkpoint where a stage ends', async () => {
+  const run = runIn('whole')
+  const training = await open(run)
+  await training.train()
+  await training.close()
+  const reports = await readProgress(training.runtime, run.name)
+  expect(reports.map(({ step, tokens, round }) => [step, tokens, round])).toEqual([
+    [0, 0, 0],
+    [1, 16, 0],
+    [2, 32, 0],
+    [3, 48, 1],
+    [4, 64, 1],
+    [5, 80, 2],
+    [6, 96, 2],
+  ])
+  expect(reports.map(({ checkpoint }) => checkpoint?.step)).toEqual([
+    undefined,
+    undefined,
+    2,
+    undefined,
+    4,
+    undefined,
+    6,
+  ])
+  expect(reports.map(({ referenceLoss }) => referenceLoss !== null)).toEqual([
+    true,
+    false,
+    true,
+    false,
+    true,
+    false,
+    true,
+  ])
+  for (const { trainLoss } of reports.slice(1)) expect(trainLoss).toBeGreaterThan(0)
+})
+
+test('stopped between two steps and started again, it ends with the checkpoint of one that was left alone, to the bit', async () => {
+  const [whole, cut] = [runIn('alone'), runIn('stopped')]
+  const alone = await open(whole)
+  await alone.train()
+  await alone.close()
+  const stopped = await open(cut)
+  const stop = new AbortController()
+  const failed = stopped.train(stop.signal, ({ step }) => step === 3 && stop.abort(new Error('stopped')))
+  await expect(failed).rejects.toThrow('stopped')
+  await stopped.train()
+  await stopped.close()
+  const last = async ({ runtime }: Training) => (await readProgress(runtime, 'r')).at(-1)!
+  const [a, b] = [await last(alone), await last(stopped)]
+  expect(b.checkpoint!.digest).toBe(a.checkpoint!.digest)
+  expect([b.referenceLoss, b.corpusLoss, b.position]).toEqual([a.referenceLoss, a.corpusLoss, a.position])
+  // The checkpoint that it went on from is reported again: a kill may come between writing and reporting it.
+  const steps = (await readTopic(stopped.runtime, runTopics('r').progress.name)).map(
+    ({ value }) => (value as Progress).step,
+  )
+  expect(steps).toEqual([0, 1, 2, 3, 2, 3, 4, 5, 6])
+})
+
+test('a checkpoint of another run in its folder is refused by name', async () => {
+  const run = runIn('foreign')
+  const training = await open(run)
+  await training.train()
+  await training.close()
+  renameSync(join(folder, 'foreign', 'r'), join(folder, 'foreign', 'other'))
+  const other = await open(runIn('foreign', 'other'), training.runtime)
+  await expect(other.train()).rejects.toMatchObject({
+    code: 'POSITION_REFUSED',
+    message: expect.stringContaining('is a checkpoint of run r, not of other'),
+  })
+  await other.close()
+})
+
+test('a selected document without a text ends training: the corpus store has lost it', async () => {
+  const training = await open(runIn('lost'))
+  training.runtime.store.texts = async () => new Map()
+  await expect(training.train()).rejects.toMatchObject({
+    code: 'GUARANTEE_VIOLATED',
+    message: expect.stringContaining('has no text in the corpus store'),
+  })
+  await training.close()
+})
