@@ -1,5 +1,6 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { ascending, RunView } from '../runs/run-view.ts'
 import { RoundRewards } from './round-rewards.ts'
 import type { ManifestView, ProgressPoint, RoundView, RunInfo, RunPatch } from './shape.ts'
 
@@ -10,10 +11,6 @@ const roundsMax = 2000
 const askedRoundsMax = 32
 
 interface Round {
-  step: number | null
-  previousRead: number | null
-  closed: RoundClosed | undefined
-  manifest: ManifestView | null
   readonly states: Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>
   readonly rewards: RoundRewards
 }
@@ -23,12 +20,12 @@ export class RunModel {
   readonly info: RunInfo
   readonly #actors: string[]
   readonly #sizes: number[]
+  readonly #view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
   readonly #rounds = new Map<number, Round>()
-  /** Manifests with what reading a selection needs. */
-  readonly manifests = new Map<number, Manifest>()
   /** Global index into its selection that the trainer has come to, by round. */
   readonly positions = new Map<number, number>()
-  #progress = new Map<number, ProgressPoint>()
+  /** When a step was first reported. */
+  readonly #reportedMs = new Map<number, number | null>()
   #changedRounds = new Set<number>()
   #changedSteps = new Set<number>()
 
@@ -38,33 +35,28 @@ export class RunModel {
     this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
   }
 
+  /** Manifests with what reading a selection needs. */
+  get manifests(): ReadonlyMap<number, Manifest> {
+    return this.#view.manifests
+  }
+
   /** @param atMs when the record was written */
-  apply({ record, value, partition, offset }: Delivered, atMs: number | null): void {
+  apply(delivered: Delivered, atMs: number | null): void {
+    const { record, value, partition, offset } = delivered
+    this.#view.apply(delivered)
     switch (record) {
       case 'Progress':
         this.#onProgress(value as Progress, atMs)
         return
-      case 'RoundOpened': {
-        const opened = value as RoundOpened
-        const round = this.#round(opened.round)
-        round.step = opened.step
-        round.previousRead = opened.previousRead
-        round.rewards.opened(opened, this.#sizes)
+      case 'RoundOpened':
+        this.#round((value as RoundOpened).round).rewards.opened(value as RoundOpened, this.#sizes)
         return
-      }
-      case 'RoundClosed': {
-        const closed = value as RoundClosed
-        const round = this.#round(closed.round)
-        round.closed = closed
-        round.rewards.closed(closed)
+      case 'RoundClosed':
+        this.#round((value as RoundClosed).round).rewards.closed(value as RoundClosed)
         return
-      }
-      case 'Manifest': {
-        const manifest = value as Manifest
-        this.#round(manifest.round).manifest = manifestView(manifest)
-        this.manifests.set(manifest.round, manifest)
+      case 'Manifest':
+        this.#round((value as Manifest).round)
         return
-      }
       case 'ActorState': {
         const { round, actor, weights, rewards, counts } = value as ActorState
         this.#round(round).states[actor] = { weights, rewards, counts }
@@ -81,15 +73,18 @@ export class RunModel {
   /** Everything. */
   whole(): RunPatch {
     const rounds = [...this.#rounds.keys()].sort((a, b) => a - b)
-    const progress = [...this.#progress.values()].sort((a, b) => a.step - b.step)
-    return { info: this.info, rounds: rounds.map((round) => this.#view(round)), progress }
+    const progress = ascending(this.#view.progress).map((report) => this.#pointOf(report))
+    return { info: this.info, rounds: rounds.map((round) => this.#viewOf(round)), progress }
   }
 
   /** What changed since it was asked last; undefined: nothing. */
   takeChanges(): RunPatch | undefined {
     if (this.#changedRounds.size === 0 && this.#changedSteps.size === 0) return undefined
-    const rounds = [...this.#changedRounds].filter((round) => this.#rounds.has(round)).map((round) => this.#view(round))
-    const progress = [...this.#changedSteps].flatMap((step) => this.#progress.get(step) ?? [])
+    const rounds = [...this.#changedRounds]
+      .filter((round) => this.#rounds.has(round))
+      .map((round) => this.#viewOf(round))
+    const changed = [...this.#changedSteps].flatMap((step) => this.#view.progress.get(step) ?? [])
+    const progress = changed.map((report) => this.#pointOf(report))
     this.#changedRounds = new Set()
     this.#changedSteps = new Set()
     return { rounds, progress }
@@ -99,50 +94,42 @@ export class RunModel {
     this.#changedRounds.add(number)
     const known = this.#rounds.get(number)
     if (known !== undefined) return known
-    const rewards = new RoundRewards(this.#actors)
-    const round: Round = { step: null, previousRead: null, closed: undefined, manifest: null, states: {}, rewards }
+    const round: Round = { states: {}, rewards: new RoundRewards(this.#actors) }
     this.#rounds.set(number, round)
     this.#rounds.get(number - askedRoundsMax)?.rewards.forget()
     this.#rounds.delete(number - roundsMax)
-    this.manifests.delete(number - roundsMax)
     this.positions.delete(number - roundsMax)
     return round
   }
 
-  /** A step reported twice (after a kill) counts once, with what either report knows. */
-  #onProgress(progress: Progress, atMs: number | null): void {
-    const { step, tokens, round, position, trainLoss, referenceLoss, corpusLoss, checkpoint } = progress
+  #onProgress({ step, round, position }: Progress, atMs: number | null): void {
     this.positions.set(round, Math.max(position, this.positions.get(round) ?? 0))
-    const before = this.#progress.get(step)
-    this.#progress.set(step, {
-      atMs: before?.atMs ?? atMs,
-      step,
-      tokens,
-      round,
-      trainLoss: before?.trainLoss ?? trainLoss,
-      referenceLoss: referenceLoss ?? before?.referenceLoss ?? null,
-      corpusLoss: corpusLoss ?? before?.corpusLoss ?? null,
-      checkpoint: checkpoint !== null,
-    })
+    if (!this.#reportedMs.has(step)) this.#reportedMs.set(step, atMs)
     this.#changedSteps.add(step)
-    if (this.#progress.size <= pointsMax) return
-    // Every second of those that hold nothing but a training loss goes; evaluations stay.
-    const thinned = [...this.#progress].filter(([, point], i) => i % 2 === 0 || point.referenceLoss !== null)
-    this.#progress = new Map(thinned.slice(-pointsMax))
+    if (this.#reportedMs.size <= 2 * pointsMax) return
+    for (const known of this.#reportedMs.keys()) if (!this.#view.progress.has(known)) this.#reportedMs.delete(known)
   }
 
-  #view(number: number): RoundView {
-    const { step, previousRead, closed, manifest, states, rewards } = this.#rounds.get(number)!
+  #pointOf({ step, tokens, round, trainLoss, referenceLoss, corpusLoss, checkpoint }: Progress): ProgressPoint {
+    const atMs = this.#reportedMs.get(step) ?? null
+    return { atMs, step, tokens, round, trainLoss, referenceLoss, corpusLoss, checkpoint: checkpoint !== null }
+  }
+
+  #viewOf(number: number): RoundView {
+    const { states, rewards } = this.#rounds.get(number)!
+    const opened = this.#view.opened.get(number)
+    const closed = this.#view.closed.get(number)
+    const manifest = this.#view.manifests.get(number)
     return {
       round: number,
-      step,
-      previousRead,
+      step: opened?.step ?? null,
+      previousRead: opened?.previousRead ?? null,
       asked: rewards.asked,
       closed: closed === undefined ? null : { reason: closed.reason, missing: closed.missing },
       late: rewards.late,
       rewards: rewards.spreads(this.#sizes),
       states,
-      manifest,
+      manifest: manifest === undefined ? null : manifestView(manifest),
     }
   }
 }

@@ -1,8 +1,9 @@
-import { Manifest, type Progress, RoundClosed, RoundOpened, runTopics } from '../../schemas/index.ts'
+import { type Manifest, type Progress, type RoundClosed, type RoundOpened, runTopics } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { ascending, RunView } from './run-view.ts'
 
 /**
  * All records of a topic up to its end as it is now, decoded, partition by partition. What is no record is passed over, as the stations
@@ -32,40 +33,28 @@ export interface RecordedRun {
 /** @throws WinnowError CONFIGURATION where the run has decided nothing yet */
 export async function readRecordedRun(runtime: Runtime, run: string): Promise<RecordedRun> {
   const decisions = await readTopic(runtime, runTopics(run).consoleState.name)
-  const of = <T extends { round: number }>(name: string): T[] => {
-    const byRound = new Map<number, T>()
-    for (const { record, value } of decisions) if (record === name) byRound.set((value as T).round, value as T)
-    return [...byRound.values()].sort((a, b) => a.round - b.round)
-  }
-  const recorded = {
-    opened: of<RoundOpened>(RoundOpened.name),
-    closed: of<RoundClosed>(RoundClosed.name),
-    manifests: of<Manifest>(Manifest.name),
-    decisions,
-  }
-  if (recorded.manifests.length === 0) throw new WinnowError('CONFIGURATION', `run ${run} has selected nothing yet`)
-  return recorded
+  const { opened, closed, manifests } = viewOf(decisions)
+  if (manifests.size === 0) throw new WinnowError('CONFIGURATION', `run ${run} has selected nothing yet`)
+  return { opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests), decisions }
+}
+
+/** What trainer and console of a run have said up to now. */
+export async function readRun(runtime: Runtime, run: string): Promise<RunView> {
+  const { consoleState, progress } = runTopics(run)
+  const [decisions, reports] = await Promise.all([consoleState, progress].map(({ name }) => readTopic(runtime, name)))
+  return viewOf([...decisions!, ...reports!])
 }
 
 /** The manifests of a run, by round; none where nothing is selected yet. */
-export async function readManifests(runtime: Runtime, run: string): Promise<Manifest[]> {
-  const byRound = new Map<number, Manifest>()
-  for (const { record, value } of await readTopic(runtime, runTopics(run).consoleState.name)) {
-    if (record === Manifest.name) byRound.set((value as Manifest).round, value as Manifest)
-  }
-  return [...byRound.values()].sort((a, b) => a.round - b.round)
-}
+export const readManifests = async (runtime: Runtime, run: string): Promise<Manifest[]> =>
+  ascending(viewOf(await readTopic(runtime, runTopics(run).consoleState.name)).manifests)
 
-/** All progress reports of a run, in order; a step reported twice (after a kill) counts once, with what either report knows. */
-export async function readProgress(runtime: Runtime, run: string): Promise<Progress[]> {
-  const bySteps = new Map<number, Progress>()
-  for (const { value } of await readTopic(runtime, runTopics(run).progress.name)) {
-    const progress = value as Progress
-    const before = bySteps.get(progress.step)
-    bySteps.set(
-      progress.step,
-      before === undefined ? progress : { ...progress, trainLoss: before.trainLoss ?? progress.trainLoss },
-    )
-  }
-  return [...bySteps.values()].sort((a, b) => a.step - b.step)
+/** All progress reports of a run, by step, each step once. */
+export const readProgress = async (runtime: Runtime, run: string): Promise<Progress[]> =>
+  ascending(viewOf(await readTopic(runtime, runTopics(run).progress.name)).progress)
+
+function viewOf(records: readonly Delivered[]): RunView {
+  const view = new RunView()
+  for (const delivered of records) view.apply(delivered)
+  return view
 }

@@ -1,18 +1,13 @@
-import {
-  Manifest,
-  type Progress,
-  type RoundClosed,
-  RoundOpened,
-  runTopics,
-  topics as winnowTopics,
-} from '../../schemas/index.ts'
+import { runTopics, topics as winnowTopics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { Rates } from '../runs/rates.ts'
 import { listRuns } from '../runs/registry.ts'
+import { RunView } from '../runs/run-view.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { readable } from '../runtime/codec.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { type Memory, memoryOf } from './memory.ts'
 
@@ -70,13 +65,11 @@ export interface WatchOptions {
 interface Followed {
   readonly config: RunConfig
   readonly from: Map<string, number[]>
-  progress?: Progress
-  trainLoss?: number
-  evaluation?: Progress
-  opened?: RoundOpened
-  closed?: RoundClosed
-  manifest?: Manifest
+  readonly view: RunView
 }
+
+/** Only the last round and the last losses are shown. */
+const viewLimits = { rounds: 16, sampledRounds: 1, steps: 64 }
 
 /** Follows a cluster: each `look` reads what has come since the last one. */
 export class Watch {
@@ -108,7 +101,7 @@ export class Watch {
       atMs,
       new Map([
         ...[...ends].map(([topic, offsets]) => [topic, sumOf(offsets)] as const),
-        ...runs.map(({ config, progress }) => [tokensOf(config.name), progress?.tokens ?? 0] as const),
+        ...runs.map(({ config, view }) => [tokensOf(config.name), view.lastReport?.tokens ?? 0] as const),
       ]),
     )
     return {
@@ -132,25 +125,20 @@ export class Watch {
   async #learnRuns(): Promise<void> {
     for (const { run, config, replayOf } of (await listRuns(this.#options.runtime)).values()) {
       if (replayOf !== null || this.#runs.has(run)) continue
-      this.#runs.set(run, { config: parseRunConfig(JSON.parse(config)), from: new Map() })
+      this.#runs.set(run, {
+        config: parseRunConfig(JSON.parse(config)),
+        from: new Map(),
+        view: new RunView(viewLimits),
+      })
     }
   }
 
   async #follow(run: Followed): Promise<void> {
     const { progress, consoleState } = runTopics(run.config.name)
-    await this.#readOn(run, progress.name, (_record, value) => {
-      run.progress = value as Progress
-      if (run.progress.trainLoss !== null) run.trainLoss = run.progress.trainLoss
-      if (run.progress.referenceLoss !== null) run.evaluation = run.progress
-    })
-    await this.#readOn(run, consoleState.name, (record, value) => {
-      if (record === Manifest.name) run.manifest = value as Manifest
-      else if (record === RoundOpened.name) run.opened = value as RoundOpened
-      else run.closed = value as RoundClosed
-    })
+    for (const { name } of [progress, consoleState]) await this.#readOn(run, name)
   }
 
-  async #readOn(run: Followed, topic: string, take: (record: string, value: unknown) => void): Promise<void> {
+  async #readOn(run: Followed, topic: string): Promise<void> {
     const { kafka, codec } = this.#options.runtime
     const from = run.from.get(topic) ?? []
     run.from.set(topic, from)
@@ -158,8 +146,8 @@ export class Watch {
       for (const { partition, offset, value } of records) {
         from[partition] = offset + 1
         if (value === null) continue
-        const decoded = await codec.decode(value)
-        take(decoded.record, decoded.value)
+        const decoded = await readable(() => codec.decode(value))
+        if (decoded !== undefined) run.view.apply(decoded)
       }
     }
   }
@@ -171,11 +159,9 @@ const lagOf = ({ run, station, partitions }: StationLag) => ({
   records: sumOf(partitions),
 })
 
-function numbersOf(
-  { config, progress, trainLoss, evaluation, opened, closed, manifest }: Followed,
-  atMs: number,
-  tokensPerSecond: number | null,
-): RunNumbers {
+function numbersOf({ config, view }: Followed, atMs: number, tokensPerSecond: number | null): RunNumbers {
+  const { lastReport: progress, lastOpened: opened, lastClosed: closed, lastManifest: manifest } = view
+  const evaluation = view.lastWith('referenceLoss')
   const round = opened?.round ?? null
   const state =
     round === null ? 'waiting' : manifest?.round === round ? 'selected' : closed?.round === round ? 'closed' : 'open'
@@ -194,7 +180,7 @@ function numbersOf(
     rewardsMissing: closed?.missing ?? null,
     selected: manifest?.documents ?? null,
     theta: Object.fromEntries(manifest?.actors.map((actor, a) => [actor, manifest.theta[a]!]) ?? []),
-    trainLoss: trainLoss ?? null,
+    trainLoss: view.lastWith('trainLoss')?.trainLoss ?? null,
     referenceLoss: evaluation?.referenceLoss ?? null,
     corpusLoss: evaluation?.corpusLoss ?? null,
   }

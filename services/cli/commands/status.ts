@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
 import { parseRunConfig } from '../../../topologies/run-config.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
-import { readManifests, readProgress } from '../../runs/recorded.ts'
+import { readRun } from '../../runs/recorded.ts'
 import { listRuns } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
 import { fixed, table } from '../../terminal/table.ts'
@@ -23,16 +23,16 @@ export const status = (context: CliContext): Command =>
       const runs = []
       for (const { run, config: text, replayOf } of (await listRuns(runtime)).values()) {
         const { steps, selection } = parseRunConfig(JSON.parse(text))
-        const manifest = (await readManifests(runtime, run)).at(-1)
-        const progress = (await readProgress(runtime, run)).at(-1)
+        const view = await readRun(runtime, run)
+        const manifest = view.lastManifest
         runs.push({
           run,
           replayOf,
           steps,
-          step: progress?.step ?? null,
+          step: view.lastReport?.step ?? null,
           round: manifest?.round ?? null,
           selected: manifest?.documents ?? null,
-          trainLoss: progress?.trainLoss ?? null,
+          trainLoss: view.lastWith('trainLoss')?.trainLoss ?? null,
           theta: manifest && Object.fromEntries(selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
         })
       }

@@ -1,0 +1,102 @@
+import { Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import type { Delivered } from '../../topologies/node.ts'
+
+export interface RunViewLimits {
+  /** Of rounds before the last so many nothing is kept. */
+  readonly rounds: number
+  /** Of rounds before the last so many the documents that were asked about are forgotten: they are most of what a round takes. */
+  readonly sampledRounds: number
+  /** Reports kept at most: of those that hold nothing but a training loss every second one goes, evaluations stay. */
+  readonly steps: number
+}
+
+const all = Number.POSITIVE_INFINITY
+const unlimited: RunViewLimits = { rounds: all, sampledRounds: all, steps: all }
+
+/**
+ * What trainer and console of a run have said: the fold of its topics that the board, `top`, `status` and replay share. Topics may come in
+ * any order between them; of several records of a round the last counts.
+ */
+export class RunView {
+  readonly opened = new Map<number, RoundOpened>()
+  readonly closed = new Map<number, RoundClosed>()
+  readonly manifests = new Map<number, Manifest>()
+  readonly #limits: RunViewLimits
+  #progress = new Map<number, Progress>()
+
+  constructor(limits: RunViewLimits = unlimited) {
+    this.#limits = limits
+  }
+
+  /** Other records than those of trainer and console say nothing here. */
+  apply({ record, value }: Pick<Delivered, 'record' | 'value'>): void {
+    if (record === Progress.name) this.#report(value as Progress)
+    if (record === RoundOpened.name) this.#open(value as RoundOpened)
+    if (record === RoundClosed.name) this.#keep(this.closed, value as RoundClosed)
+    if (record === Manifest.name) this.#keep(this.manifests, value as Manifest)
+  }
+
+  /** Reports by step. */
+  get progress(): ReadonlyMap<number, Progress> {
+    return this.#progress
+  }
+
+  /** The report of the highest step. */
+  get lastReport(): Progress | undefined {
+    return lastOf(this.#progress)
+  }
+
+  /** The report of the highest step that knows this loss. */
+  lastWith(loss: 'trainLoss' | 'referenceLoss'): Progress | undefined {
+    return lastOf(this.#progress, (report) => report[loss] !== null)
+  }
+
+  /** The last round that was opened, closed, selected. */
+  get lastOpened(): RoundOpened | undefined {
+    return lastOf(this.opened)
+  }
+  get lastClosed(): RoundClosed | undefined {
+    return lastOf(this.closed)
+  }
+  get lastManifest(): Manifest | undefined {
+    return lastOf(this.manifests)
+  }
+
+  #open(opened: RoundOpened): void {
+    this.#keep(this.opened, opened)
+    const older = this.opened.get(opened.round - this.#limits.sampledRounds)
+    if (older !== undefined) this.opened.set(older.round, { ...older, samples: [] })
+  }
+
+  #keep<T extends { readonly round: number }>(rounds: Map<number, T>, value: T): void {
+    rounds.set(value.round, value)
+    rounds.delete(value.round - this.#limits.rounds)
+  }
+
+  #report(report: Progress): void {
+    const { step } = report
+    const before = this.#progress.get(step)
+    this.#progress.set(step, before === undefined ? report : merged(before, report))
+    if (this.#progress.size <= this.#limits.steps) return
+    const thinned = [...this.#progress].filter(([, one], i) => i % 2 === 0 || one.referenceLoss !== null)
+    this.#progress = new Map(thinned.slice(-this.#limits.steps))
+  }
+}
+
+/** A step that is reported twice (after a kill) counts once, with what either report knows. */
+const merged = (before: Progress, after: Progress): Progress => ({
+  ...after,
+  trainLoss: before.trainLoss ?? after.trainLoss,
+  referenceLoss: after.referenceLoss ?? before.referenceLoss,
+  corpusLoss: after.corpusLoss ?? before.corpusLoss,
+})
+
+function lastOf<T>(byNumber: ReadonlyMap<number, T>, counts: (value: T) => boolean = () => true): T | undefined {
+  let last = -1
+  for (const [number, value] of byNumber) if (number > last && counts(value)) last = number
+  return byNumber.get(last)
+}
+
+/** Rounds or steps, ascending. */
+export const ascending = <T>(byNumber: ReadonlyMap<number, T>): T[] =>
+  [...byNumber].sort(([a], [b]) => a - b).map(([, value]) => value)

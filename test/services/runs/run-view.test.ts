@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import type { Manifest, Progress, RoundOpened } from '../../../schemas/index.ts'
+import { ascending, RunView } from '../../../services/runs/run-view.ts'
+
+const report = (step: number, more: Partial<Progress> = {}) => ({
+  record: 'Progress',
+  value: { step, trainLoss: null, referenceLoss: null, corpusLoss: null, ...more } as Progress,
+})
+const opening = (round: number) => ({
+  record: 'RoundOpened',
+  value: { round, samples: [{ actor: 'a', docIds: [1n] }] } as unknown as RoundOpened,
+})
+
+test('a step that is reported twice counts once, with what either report knows', () => {
+  const view = new RunView()
+  view.apply(report(10, { trainLoss: 3, referenceLoss: 5, position: 1 }))
+  view.apply(report(10, { corpusLoss: 7, position: 2 }))
+  expect(ascending(view.progress)).toEqual([{ step: 10, trainLoss: 3, referenceLoss: 5, corpusLoss: 7, position: 2 }])
+})
+
+test('what is last goes by round and step, in whatever order records come', () => {
+  const view = new RunView()
+  for (const step of [20, 0, 10]) view.apply(report(step, step < 20 ? { trainLoss: step } : {}))
+  for (const round of [1, 2, 0]) view.apply({ record: 'Manifest', value: { round } as Manifest })
+  expect(view.lastReport?.step).toBe(20)
+  expect(view.lastWith('trainLoss')?.step).toBe(10)
+  expect(view.lastWith('referenceLoss')).toBeUndefined()
+  expect(view.lastManifest?.round).toBe(2)
+  expect(view.lastOpened).toBeUndefined()
+})
+
+test('within its limits old rounds go, of older ones what was asked, and reports without an evaluation', () => {
+  const view = new RunView({ rounds: 3, sampledRounds: 1, steps: 4 })
+  for (let round = 0; round < 5; round++) view.apply(opening(round))
+  expect(ascending(view.opened).map(({ round, samples }) => [round, samples.length])).toEqual([
+    [2, 0],
+    [3, 0],
+    [4, 1],
+  ])
+  for (let step = 0; step < 9; step++) view.apply(report(step, step === 1 ? { referenceLoss: 1 } : { trainLoss: 1 }))
+  expect(view.progress.size).toBeLessThanOrEqual(4)
+  expect(view.progress.has(1)).toBe(true)
+  expect(view.lastReport?.step).toBe(8)
+})
