@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { createHashedLabeler, hashedConfig } from './hashed/labeler.ts'
-import { createLanguageLabeler, languageConfig } from './language.ts'
+import { createHashedLabeler, hashedConfig, hashedVersion } from './hashed/labeler.ts'
+import { createLanguageLabeler, languageConfig, languageVersion } from './language.ts'
 import { createMetadataLabeler, metadataConfig } from './metadata.ts'
-import { createOnnxLabeler, onnxConfig } from './onnx/labeler.ts'
-import { createRulesLabeler, rulesConfig } from './rules/labeler.ts'
+import { createOnnxLabeler, onnxConfig, onnxVersion } from './onnx/labeler.ts'
+import { createRulesLabeler, rulesConfig, rulesVersion } from './rules/labeler.ts'
 import type { ActorOfLabels, Labeler } from './types.ts'
 
 export type { ActorOfLabels, Labeler, LabelInput, LabelResult } from './types.ts'
 
-/** How an actor's labels are found. Another way of labelling is another kind: a schema, a factory, and a line in each of the two lists here. */
+/** How an actor's labels are found. Another way of labelling is another kind: a schema, a factory, a version, and a line in each of the three lists here. */
 export const labelerConfig = z.discriminatedUnion('kind', [
   metadataConfig,
   hashedConfig,
@@ -37,5 +37,24 @@ export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig,
       return await createRulesLabeler(actor, config)
     case 'language':
       return await createLanguageLabeler(actor, config)
+  }
+}
+
+/**
+ * The version that the labeler of `createLabeler` would have, by digests of its files: no thread, session or dictionary is loaded for it.
+ * @throws WinnowError CONFIGURATION, MODEL_UNUSABLE where the files say it; what shows only at work is for createLabeler
+ */
+export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig, baseFolder: string): Promise<string> {
+  switch (config.kind) {
+    case 'metadata':
+      return createMetadataLabeler(actor, config).version
+    case 'hashed':
+      return hashedVersion(actor, config, baseFolder)
+    case 'onnx':
+      return await onnxVersion(actor, config, baseFolder)
+    case 'rules':
+      return rulesVersion(actor, config)
+    case 'language':
+      return languageVersion(actor, config)
   }
 }

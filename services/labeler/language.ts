@@ -27,6 +27,10 @@ const other = 'other'
 /** Part of the version: another release of the library may say another language. */
 export const library = 'eld 2.1.0 medium'
 
+/** The version of the labeler, without making it. */
+export const languageVersion = (actor: ActorOfLabels, config: LanguageConfig): string =>
+  versionOf(['language', library, config.verdict, config.characters, actor.subcategories])
+
 /**
  * Labels a document by its language; the score is how much the library is in favour of it, from 0 to 1.
  * @throws WinnowError CONFIGURATION for a subcategory that is no language known here, or where `other` is missing
@@ -55,7 +59,7 @@ export async function createLanguageLabeler(actor: ActorOfLabels, config: Langua
   }
   return {
     actor: actor.name,
-    version: versionOf(['language', library, config.verdict, config.characters, actor.subcategories]),
+    version: languageVersion(actor, config),
     label: async (inputs) => inputs.map(({ text }) => label(text)),
     close: async () => {},
   }

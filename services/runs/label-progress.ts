@@ -4,7 +4,7 @@ import { labelerStation } from '../../topologies/dataflow.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countIncomplete, countLabelled } from '../corpus/label-counts.ts'
-import { createLabeler } from '../labeler/labeler.ts'
+import { labelerVersion } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { DecodeError } from '../runtime/codec.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
@@ -77,9 +77,7 @@ export async function waitForLabels(
 export async function labelerVersions(config: Config): Promise<Map<string, string>> {
   const versions = new Map<string, string>()
   for (const actor of config.actors) {
-    const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
-    versions.set(actor.name, labeler.version)
-    await labeler.close()
+    versions.set(actor.name, await labelerVersion(actor, actor.labeler, config.baseFolder))
   }
   return versions
 }

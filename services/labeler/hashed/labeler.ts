@@ -28,15 +28,33 @@ export function modelFolder(model: string, baseFolder: string): string {
   return isAbsolute(model) ? model : join(baseFolder, model)
 }
 
+/** A model that fits its actor, and the version of its labels. @throws WinnowError MODEL_UNUSABLE */
+function prepare(actor: ActorOfLabels, config: HashedConfig, baseFolder: string) {
+  const folder = modelFolder(config.model, baseFolder)
+  const { file, weights, digest } = readModel(folder)
+  const subcategories = subcategoriesOfClasses(actor, file.classes, join(folder, 'model.json'))
+  const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
+  const version = versionOf([
+    'hashed',
+    digest,
+    actor.subcategories,
+    ...(file.kind === 'regression' ? [clampedScores] : []),
+    ...(trusting ? [fieldsBesideMeta] : []),
+  ])
+  return { file, weights, subcategories, trusting, version }
+}
+
+/** The version of the labeler, without starting it. @throws WinnowError MODEL_UNUSABLE */
+export const hashedVersion = (actor: ActorOfLabels, config: HashedConfig, baseFolder: string): string =>
+  prepare(actor, config, baseFolder).version
+
 /** Labels by a linear model of hashed n-grams, in worker threads. @throws WinnowError MODEL_UNUSABLE */
 export async function createHashedLabeler(
   actor: ActorOfLabels,
   config: HashedConfig,
   baseFolder: string,
 ): Promise<Labeler> {
-  const folder = modelFolder(config.model, baseFolder)
-  const { file, weights, digest } = readModel(folder)
-  const subcategories = subcategoriesOfClasses(actor, file.classes, join(folder, 'model.json'))
+  const { file, weights, subcategories, trusting, version } = prepare(actor, config, baseFolder)
   const data: HashedWorkerData = { file, weights, subcategories, count: actor.subcategories.length }
   const pool = await LabelingThreads.start<HashedRequest, LabelResult[]>(
     new URL('./worker.ts', import.meta.url),
@@ -44,16 +62,9 @@ export async function createHashedLabeler(
     config.threads,
   )
   const { characters } = file.features
-  const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
   return {
     actor: actor.name,
-    version: versionOf([
-      'hashed',
-      digest,
-      actor.subcategories,
-      ...(file.kind === 'regression' ? [clampedScores] : []),
-      ...(trusting ? [fieldsBesideMeta] : []),
-    ]),
+    version,
     label: async (inputs) => {
       const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readdirSync, readFileSync } from 'node:fs'
+import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from 'tokenizers'
 import { z } from 'zod'
@@ -23,6 +23,8 @@ export interface EncoderFolder {
   /** Names of the outputs by index. */
   labels: string[]
   padId: number
+  /** Token ids are below this. */
+  vocabulary: number
   /** Longest sequence, special tokens included. */
   positions: number
   /** SHA-256 of the names and contents of all files that decide the labels. */
@@ -76,8 +78,8 @@ function readConfig(file: string): z.infer<typeof configFile> {
   return parsed.data
 }
 
-/** Checks that the three files are there and belong together. @throws WinnowError MODEL_UNUSABLE naming the files */
-export async function inspectFolder(folder: string, file: string): Promise<EncoderFolder> {
+/** What the folder's files say, and their digest. @throws WinnowError MODEL_UNUSABLE naming the file */
+export async function describeFolder(folder: string, file: string): Promise<EncoderFolder> {
   const path = (name: string) => join(folder, name)
   const config = readConfig(path('config.json'))
   const labels = Array.from({ length: Object.keys(config.id2label).length }, (_, i) => config.id2label[i])
@@ -90,15 +92,9 @@ export async function inspectFolder(folder: string, file: string): Promise<Encod
       `problem_type is ${config.problem_type}; with several labels only single_label_classification gives a document one`,
     )
   }
-  const tokenizer = readTokenizer(path('tokenizer.json'))
-  const largest = Object.values(tokenizer.getVocab(true)).reduce((most, id) => Math.max(most, id), -1)
-  if (largest >= config.vocab_size) {
-    throw unusable(
-      path('tokenizer.json'),
-      `has token ids up to ${largest}, but ${path('config.json')} has vocab_size ${config.vocab_size}: the tokenizer belongs to another model`,
-    )
-  }
   const weights = listModelFiles(folder, file)
+  const tokenizer = path('tokenizer.json')
+  if (!existsSync(tokenizer)) throw unusable(tokenizer, 'cannot be read: there is no such file')
   return {
     folder,
     file,
@@ -106,8 +102,20 @@ export async function inspectFolder(folder: string, file: string): Promise<Encod
     labels: labels as string[],
     padId: config.pad_token_id ?? 0,
     positions: config.max_position_embeddings ?? Number.POSITIVE_INFINITY,
-    digest: await digestOf([...weights, path('tokenizer.json'), path('config.json')]),
+    vocabulary: config.vocab_size,
+    digest: await digestOf([...weights, tokenizer, path('config.json')]),
   }
+}
+
+/** Checks that the tokenizer belongs to the model. @throws WinnowError MODEL_UNUSABLE naming the files */
+export function checkTokenizer({ folder, vocabulary }: EncoderFolder): void {
+  const file = join(folder, 'tokenizer.json')
+  const largest = Object.values(readTokenizer(file).getVocab(true)).reduce((most, id) => Math.max(most, id), -1)
+  if (largest < vocabulary) return
+  throw unusable(
+    file,
+    `has token ids up to ${largest}, but ${join(folder, 'config.json')} has vocab_size ${vocabulary}: the tokenizer belongs to another model`,
+  )
 }
 
 /** The graph and the files of external weights beside it. */

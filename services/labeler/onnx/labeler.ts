@@ -4,7 +4,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
-import { type EncoderFolder, inspectFolder } from './folder.ts'
+import { checkTokenizer, describeFolder, type EncoderFolder } from './folder.ts'
 import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
 
 export const onnxConfig = z.strictObject({
@@ -81,20 +81,45 @@ function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFo
   return size
 }
 
-/** Labels by a Hugging Face encoder exported to ONNX, in worker threads. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
-export async function createOnnxLabeler(
-  actor: ActorOfLabels,
-  config: OnnxConfig,
-  baseFolder: string,
-): Promise<Labeler> {
+/** An encoder that fits its actor, how it reads texts, and the version of its labels. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
+async function prepare(actor: ActorOfLabels, config: OnnxConfig, baseFolder: string) {
   const folder = isAbsolute(config.model) ? config.model : join(baseFolder, config.model)
-  const encoder = await inspectFolder(folder, config.file)
+  const encoder = await describeFolder(folder, config.file)
   const size = windowSize(actor, config, encoder)
   const names = encoder.labels.map((label) => config.mapping[label] ?? label)
   const subcategories =
     encoder.kind === 'regression' ? [] : subcategoriesOfClasses(actor, names, join(encoder.folder, 'config.json'))
   const { overlap, combine } = config.windows
   const limit = combine === 'first' ? 1 : config.windows.limit
+  const version = versionOf([
+    'onnx',
+    encoder.digest,
+    size,
+    overlap,
+    combine,
+    limit,
+    names,
+    actor.subcategories,
+    ...(encoder.kind === 'regression' ? [clampedScores] : []),
+    // Another device rounds otherwise.
+    ...(config.device === 'cpu' ? [] : [config.device]),
+  ])
+  return { encoder, size, overlap, combine, limit, subcategories, version }
+}
+
+/** The version of the labeler, by digests of its files, without starting it. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
+export async function onnxVersion(actor: ActorOfLabels, config: OnnxConfig, baseFolder: string): Promise<string> {
+  return (await prepare(actor, config, baseFolder)).version
+}
+
+/** Labels by a Hugging Face encoder exported to ONNX, in worker threads. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
+export async function createOnnxLabeler(
+  actor: ActorOfLabels,
+  config: OnnxConfig,
+  baseFolder: string,
+): Promise<Labeler> {
+  const { encoder, size, overlap, combine, limit, subcategories, version } = await prepare(actor, config, baseFolder)
+  checkTokenizer(encoder)
   const { batchTokens, bucket, device, threads } = config
   const data: OnnxWorkerData = {
     encoder,
@@ -117,19 +142,7 @@ export async function createOnnxLabeler(
   const characters = size * limit * charactersPerToken
   return {
     actor: actor.name,
-    version: versionOf([
-      'onnx',
-      encoder.digest,
-      size,
-      overlap,
-      combine,
-      limit,
-      names,
-      actor.subcategories,
-      ...(encoder.kind === 'regression' ? [clampedScores] : []),
-      // Another device rounds otherwise.
-      ...(device === 'cpu' ? [] : [device]),
-    ]),
+    version,
     label: async (inputs) => {
       const requests: Promise<LabelResult[]>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

@@ -31,6 +31,10 @@ export type RulesConfig = z.infer<typeof rulesConfig>
 /** Subcategory for broken rules that the actor does not tell apart. */
 const failed = 'failed'
 
+/** The version of the labeler, without making it. */
+export const rulesVersion = (actor: ActorOfLabels, config: RulesConfig): string =>
+  versionOf(['rules', 2, library, segmentation, config.verdict, config.characters, actor.subcategories])
+
 /**
  * Labels a document `passed`, or by the first rule that it breaks: as the rule's own subcategory, if the actor has it, else as `failed`.
  * The score is 1 for `passed`, else the measured value that breaks the rule.
@@ -62,7 +66,7 @@ export async function createRulesLabeler(actor: ActorOfLabels, config: RulesConf
   }
   return {
     actor: actor.name,
-    version: versionOf(['rules', 2, library, segmentation, config.verdict, config.characters, actor.subcategories]),
+    version: rulesVersion(actor, config),
     label: async (inputs) => inputs.map(({ text }) => label(text)),
     close: async () => {},
   }
