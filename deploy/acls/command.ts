@@ -47,13 +47,11 @@ export const acls = (context: CliContext): Command =>
       }
       const { kafka } = credentialsOf(config, context.env)
       const log = createLog('winnow', context.env.WINNOW_LOG_LEVEL ?? 'warn')
+      await using opened = new AsyncDisposableStack()
       const connection = createConnection({ brokers: config.kafka.brokers, clientId: 'winnow-acls', log, ...kafka })
-      try {
-        const admin = await connection.admin()
-        const acl = permissions.map((one) => entryOf(principal, one))
-        await connection.attempt('give the permissions', () => admin.createAcls({ acl }))
-        context.stderr.write(`${principal} has ${permissions.length} permissions of ${service}\n`)
-      } finally {
-        await connection.close()
-      }
+      opened.defer(() => connection.close())
+      const admin = await connection.admin()
+      const acl = permissions.map((one) => entryOf(principal, one))
+      await connection.attempt('give the permissions', () => admin.createAcls({ acl }))
+      context.stderr.write(`${principal} has ${permissions.length} permissions of ${service}\n`)
     })

@@ -21,12 +21,11 @@ export async function summary(
     readProgress(runtime, control.name),
   ])
   const last = manifests.at(-1)!
-  const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'demo summary' })
+  await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'demo summary' })
   const compositions = [
     await corpusComposition(runtime, run, last),
     await selectionComposition(runtime, run, last, reader),
   ] as const
-  await reader.close()
   return [
     '',
     `What was selected, round ${last.round} of ${run.name}, against the corpus (${corpus.corpus.documents} documents)`,

@@ -103,7 +103,9 @@ async function checkPort(address: string): Promise<Finding> {
 async function examineKafka(addresses: Addresses, config: Config, options: Options): Promise<Finding[]> {
   const { brokers, credentials = {} } = addresses
   const log = createLog('winnow', 'silent')
+  await using opened = new AsyncDisposableStack()
   const connection = createConnection({ brokers, clientId: 'winnow-doctor', log, ...credentials.kafka })
+  opened.defer(() => connection.close())
   try {
     const admin = await connection.admin()
     return await connection.attempt('look at the cluster', async () => [
@@ -123,7 +125,5 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
     if (!(error instanceof WinnowError) || error.code === 'USAGE') throw error
     const mend = error.hint ?? 'Look into its log.'
     return [(error.code === 'UNREACHABLE' ? unreachable : problem)('kafka', error.message, mend)]
-  } finally {
-    await connection.close()
   }
 }

@@ -72,7 +72,8 @@ export async function checkClickHouse(
   options: { url: string; database?: string; username?: string; password?: string },
   now: Clock,
 ): Promise<Finding[]> {
-  const clickHouse = await createClickHouse(options)
+  await using opened = new AsyncDisposableStack()
+  const clickHouse = opened.adopt(await createClickHouse(options), (one) => one.close())
   try {
     const [row] = await clickHouse.sql.query<{ version: string; ms: string }>(
       'SELECT version() AS version, toString(toUnixTimestamp64Milli(now64(3))) AS ms',
@@ -89,8 +90,6 @@ export async function checkClickHouse(
             'Check clickhouse.username, WINNOW_CLICKHOUSE_PASSWORD and clickhouse.database.',
           ),
         ]
-  } finally {
-    await clickHouse.close()
   }
 }
 

@@ -40,7 +40,9 @@ export interface Runtime {
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
 export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
   const { database, credentials = {} } = addresses
+  await using opening = new AsyncDisposableStack()
   const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log, ...credentials.kafka })
+  opening.defer(() => kafka.close())
   const registry = registryClient(addresses.registryUrl, credentials.registry)
   const codec = await createCodec({ registry, records: allRecords })
   const clickHouse = await createClickHouse({
@@ -48,12 +50,9 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
     ...(database !== undefined && { database }),
     ...credentials.clickHouse,
   })
-  try {
-    await migrate(clickHouse.sql)
-  } catch (error) {
-    await clickHouse.close()
-    throw error
-  }
+  opening.defer(() => clickHouse.close())
+  await migrate(clickHouse.sql)
+  const open = opening.move()
   return {
     kafka,
     codec,
@@ -61,10 +60,7 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
     store: new ClickHouseStore(clickHouse.sql),
     log,
     ...watched,
-    close: async () => {
-      await kafka.close()
-      await clickHouse.close()
-    },
+    close: () => open.disposeAsync(),
   }
 }
 

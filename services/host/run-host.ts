@@ -23,9 +23,15 @@ export interface RunHostHooks {
  * while it runs. A run that was interrupted goes on where it was; a replay has nothing to run.
  */
 export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
+  await using starting = new AsyncDisposableStack()
   const services: Service[] = []
   const started = new Set<string>()
   const models = new Map<string, Promise<Model>>()
+  // A model that could not be opened has failed its run already.
+  starting.defer(async () => {
+    await Promise.allSettled([...models.values()].map(async (model) => (await model).close()))
+  })
+  starting.defer(() => closeAll(services))
   const workers = hooks.influence?.workers
   const resources = hooks.influence && modelResources(hooks.influence)
   const modelOf = (folder: string): Promise<Model> => {
@@ -77,13 +83,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     },
     onFailure: hooks.onFailure,
   })
-  return {
-    name: 'run host',
-    close: async () => {
-      await consumer.close()
-      await closeAll(services)
-      // A model that could not be opened has failed its run already.
-      await Promise.allSettled([...models.values()].map(async (model) => (await model).close()))
-    },
-  }
+  starting.defer(() => consumer.close())
+  const running = starting.move()
+  return { name: 'run host', close: () => running.disposeAsync() }
 }

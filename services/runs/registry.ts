@@ -20,13 +20,10 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
     throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
   }
   if (known !== undefined) return
-  const producer = await runtime.kafka.producer()
+  await using opened = new AsyncDisposableStack()
+  const producer = opened.adopt(await runtime.kafka.producer(), (one) => one.close())
   const value = runtime.codec.encode(Run, { run: run.name, config, replayOf, selectionVersion })
-  try {
-    await producer.send([{ topic: topics.runs.name, key: run.name, value }])
-  } finally {
-    await producer.close()
-  }
+  await producer.send([{ topic: topics.runs.name, key: run.name, value }])
 }
 
 /** All recorded runs by name; what is no record is passed over. */

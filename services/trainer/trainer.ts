@@ -41,6 +41,7 @@ interface Place {
  */
 export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSignal): Promise<void> {
   const { context, batch } = run.trainer
+  await using opened = new AsyncDisposableStack()
   const trainer = await createTrainer(ports.model, {
     start: { seed: `${run.selection.seed}` },
     batch,
@@ -50,21 +51,18 @@ export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSi
     totalSteps: run.steps,
     weightDecay: run.trainer.weightDecay,
   })
-  try {
-    const { place, checkpoint } = await startingPlace(run, trainer)
-    const [reference, corpus] = await Promise.all(
-      [run.reference.evaluation, run.reference.corpus].map((path) =>
-        readReference(path, ports.model, context, run.reference.samplesMax),
-      ),
-    )
-    const evaluate = async () => ({
-      referenceLoss: (await trainer.evaluate(reference!)).loss,
-      corpusLoss: (await trainer.evaluate(corpus!)).loss,
-    })
-    await new TrainingLoop(run, ports, trainer, evaluate).go(place, checkpoint, signal)
-  } finally {
-    await trainer.close()
-  }
+  opened.defer(() => trainer.close())
+  const { place, checkpoint } = await startingPlace(run, trainer)
+  const [reference, corpus] = await Promise.all(
+    [run.reference.evaluation, run.reference.corpus].map((path) =>
+      readReference(path, ports.model, context, run.reference.samplesMax),
+    ),
+  )
+  const evaluate = async () => ({
+    referenceLoss: (await trainer.evaluate(reference!)).loss,
+    corpusLoss: (await trainer.evaluate(corpus!)).loss,
+  })
+  await new TrainingLoop(run, ports, trainer, evaluate).go(place, checkpoint, signal)
 }
 
 const placeOfRound = (round: number): Place => ({ round, position: { document: 0, token: 0 }, documentsRead: 0 })

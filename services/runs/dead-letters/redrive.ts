@@ -23,28 +23,25 @@ export async function redrive(
   mended?: Uint8Array,
 ): Promise<Redriven[]> {
   const done: Redriven[] = []
+  await using opened = new AsyncDisposableStack()
   let producer: Producer | undefined
-  try {
-    for await (const { offset, letter } of letters) {
-      const record = await recordOf(kafka, letter, mended)
-      if ('refused' in record) {
-        done.push({ offset, refused: record.refused })
-        continue
-      }
-      producer ??= await kafka.producer()
-      try {
-        const [landed] = await producer.send([record])
-        done.push({ offset, topic: record.topic, partition: landed!.partition, offsetNew: landed!.offsetFirst })
-      } catch (error) {
-        // Too large for winnow to write, whoever wrote it before.
-        if (!(error instanceof WinnowError && error.code === 'BAD_DATA')) throw error
-        done.push({ offset, refused: error.message })
-      }
+  for await (const { offset, letter } of letters) {
+    const record = await recordOf(kafka, letter, mended)
+    if ('refused' in record) {
+      done.push({ offset, refused: record.refused })
+      continue
     }
-    return done
-  } finally {
-    await producer?.close()
+    producer ??= opened.adopt(await kafka.producer(), (one) => one.close())
+    try {
+      const [landed] = await producer.send([record])
+      done.push({ offset, topic: record.topic, partition: landed!.partition, offsetNew: landed!.offsetFirst })
+    } catch (error) {
+      // Too large for winnow to write, whoever wrote it before.
+      if (!(error instanceof WinnowError && error.code === 'BAD_DATA')) throw error
+      done.push({ offset, refused: error.message })
+    }
   }
+  return done
 }
 
 async function recordOf(

@@ -46,8 +46,10 @@ export async function replay({
   const topics = runTopics(run.name)
   await createRunTopics(runtime.kafka, topics)
   const transactionalId = groupNamed('replay', run.name)
-  const output = await KafkaOutput.open({ ...runtime, transactionalId })
-  const open = (name: string) => SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' })
+  await using streams = new AsyncDisposableStack()
+  const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())
+  const open = async (name: string) =>
+    streams.use(await SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' }))
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
   const ports = {
     store: runtime.store,
@@ -56,34 +58,30 @@ export async function replay({
   }
   const comparisons: RoundComparison[] = []
   const manifests: Manifest[] = []
-  try {
-    for (const original of log.manifests) {
-      onProgress?.(comparisons.length, log.manifests.length)
-      const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
-      const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
-      const actorStates = statesByRound.get(original.round)!
-      const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
-      const manifest = await output.transaction(async (send) => {
-        const state = topics.consoleState.name
-        await send([
-          { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
-          { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
-          ...actorStates.map((value) => ({
-            topic: topics.actorState.name,
-            record: ActorState,
-            key: `${value.actor}/${value.round}`,
-            value,
-          })),
-        ])
-        return await emitSelection(send, decided)
-      })
-      manifests.push(manifest)
-      const comparison = await compareRounds(original, manifest, before, after)
-      comparisons.push(comparison)
-      onRound?.(comparison)
-    }
-  } finally {
-    await Promise.all([before.close(), after.close(), output.close()])
+  for (const original of log.manifests) {
+    onProgress?.(comparisons.length, log.manifests.length)
+    const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
+    const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
+    const actorStates = statesByRound.get(original.round)!
+    const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
+    const manifest = await output.transaction(async (send) => {
+      const state = topics.consoleState.name
+      await send([
+        { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
+        { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
+        ...actorStates.map((value) => ({
+          topic: topics.actorState.name,
+          record: ActorState,
+          key: `${value.actor}/${value.round}`,
+          value,
+        })),
+      ])
+      return await emitSelection(send, decided)
+    })
+    manifests.push(manifest)
+    const comparison = await compareRounds(original, manifest, before, after)
+    comparisons.push(comparison)
+    onRound?.(comparison)
   }
   return comparisons
 }

@@ -126,16 +126,13 @@ async function scoreAll(
     told,
   }: { checkpoint: Checkpoint; tasks: Sequence[][]; texts: readonly string[]; told: (done: number) => void },
 ): Promise<{ name: string; losses: number[]; rewards: number[][] }> {
-  const influence = createInfluence(model, options)
-  try {
-    const reference = await influence.at(checkpoint, tasks)
-    const rewards: number[][] = []
-    for (let from = 0; from < texts.length; from += documentsAtATime) {
-      rewards.push(...(await reference.scoreTasks(texts.slice(from, from + documentsAtATime))))
-      told(rewards.length)
-    }
-    return { name: influence.estimator, losses: reference.summaries.map(({ loss }) => loss), rewards }
-  } finally {
-    await influence.close()
+  await using opened = new AsyncDisposableStack()
+  const influence = opened.adopt(createInfluence(model, options), (one) => one.close())
+  const reference = await influence.at(checkpoint, tasks)
+  const rewards: number[][] = []
+  for (let from = 0; from < texts.length; from += documentsAtATime) {
+    rewards.push(...(await reference.scoreTasks(texts.slice(from, from + documentsAtATime))))
+    told(rewards.length)
   }
+  return { name: influence.estimator, losses: reference.summaries.map(({ loss }) => loss), rewards }
 }
