@@ -57,7 +57,7 @@ export function naturalNumber(text: string): number {
 }
 
 /** Writes and waits where the reader is slow; a reader that went away (`| head`) ends the command quietly. */
-export async function print(stdout: NodeJS.WriteStream, text: string): Promise<void> {
+export async function print(stdout: NodeJS.WriteStream, text: string | Uint8Array): Promise<void> {
   if (stdout.write(text)) return
   await new Promise((resolve) => stdout.once('drain', resolve))
 }

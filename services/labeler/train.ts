@@ -17,7 +17,7 @@ export interface TrainOptions {
   /** Of a classification, in order; an annotation of another class is an error. */
   classes: string[]
   annotations: string
-  /** JSONL or JSONL.gz; an annotation's `shard` is a place in this list. */
+  /** Files of rows, whatever ingest reads; an annotation's `shard` is a place in this list. */
   corpus: string[]
   /** Fields of the rows' meta whose labels help: a classifier is trained for each. */
   auxiliaryFields: string[]

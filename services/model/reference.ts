@@ -1,6 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
+import { parseJson } from '../../schemas/index.ts'
+import type { Line } from '../ingest/lines.ts'
+import { linesOfFile } from '../ingest/lines-of-file.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { readLines } from '../runtime/lines.ts'
 import type { Model } from './model.ts'
 import { documentWindows, referenceSequence, type Sequence } from './sequences.ts'
 
@@ -10,8 +13,8 @@ const row = z.union([
 ])
 
 /**
- * Reads the first `samplesMax` rows of a reference task: JSON lines, plain or .gz, with `text`, or with `context` and `continuation`.
- * @throws WinnowError BAD_DATA naming file and line; CONFIGURATION where the file cannot be read or is empty
+ * Reads the first `samplesMax` rows of a reference task: a file of rows, whatever ingest reads, with `text`, or with `context` and `continuation`.
+ * @throws WinnowError BAD_DATA naming file and line; or the file that breaks off; CONFIGURATION where it cannot be read or is empty
  */
 export async function readReference(
   path: string,
@@ -20,15 +23,12 @@ export async function readReference(
   samplesMax: number,
 ): Promise<Sequence[]> {
   const sequences: Sequence[] = []
-  let line = 0
-  for await (const text of linesOf(path)) {
-    line++
-    if (text.trim() === '') continue
+  for await (const line of linesOfFile(path)) {
     try {
-      sequences.push(await sequenceOf(row.parse(JSON.parse(text)), model, context))
+      sequences.push(await sequenceOf(row.parse(jsonOf(line)), model, context))
     } catch (cause) {
       const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
-      throw new WinnowError('BAD_DATA', `${path}:${line}: not a reference sample`, { hint, cause })
+      throw new WinnowError('BAD_DATA', `${path}:${line.row + 1}: not a reference sample`, { hint, cause })
     }
     if (sequences.length === samplesMax) break
   }
@@ -36,15 +36,9 @@ export async function readReference(
   return sequences
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  const lines = readLines(path)
-  for (;;) {
-    const next = await lines.next().catch((cause: unknown) => {
-      throw new WinnowError('CONFIGURATION', `the reference ${path} cannot be read: ${String(cause)}`, { cause })
-    })
-    if (next.done === true) return
-    yield next.value
-  }
+function jsonOf({ bytes, tooLong }: Line): unknown {
+  if (tooLong || !isUtf8(bytes)) throw new TypeError(tooLong ? 'the line is too long' : 'the line is not UTF-8')
+  return parseJson(bytes.toString('utf8'))
 }
 
 async function sequenceOf(sample: z.output<typeof row>, model: Model, context: number): Promise<Sequence> {

@@ -1,10 +1,6 @@
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import { unpackedBytes } from '../ingest/lines-of-file.ts'
 import { WinnowError } from '../runtime/errors.ts'
 
-/** Bytes read at once. */
-const blockBytes = 1 << 20
 /** Longer lines are skipped: an input without line breaks must not fill the memory. */
 export const lineBytesMax = 16 << 20
 
@@ -14,34 +10,26 @@ export type OnLine = (bytes: Buffer | null, start: number, end: number, line: nu
 const newline = 0x0a
 
 /**
- * Calls `onLine` for every line of a file, plain or, by its extension, .gz; lines count from 1 and the last needs no line break.
+ * Calls `onLine` for every line of a file, whatever ingest reads; lines count from 1 and the last needs no line break. A row of Parquet is the line
+ * that it stands for.
  * @param onBlock called between blocks, for progress and for ending early by an exception
- * @throws WinnowError BAD_DATA naming the file where it cannot be read or ends within its compression
+ * @throws WinnowError CONFIGURATION for a file that cannot be read; BAD_DATA naming the one that breaks off
  */
 export async function readLines(file: string, onLine: OnLine, onBlock: () => void): Promise<void> {
   const splitter = new LineSplitter(onLine)
   try {
-    for await (const block of openFile(file)) {
+    for await (const block of unpackedBytes(file)) {
       splitter.push(block)
       onBlock()
     }
   } catch (error) {
     if (error instanceof WinnowError) throw error
     throw new WinnowError('BAD_DATA', `${file}: cannot be read to its end: ${(error as Error).message}`, {
-      hint: 'Check that the file is there, readable, and, if compressed, complete.',
+      hint: 'Check that the file is complete and was copied without damage.',
       cause: error,
     })
   }
   splitter.end()
-}
-
-function openFile(file: string): AsyncIterable<Buffer> {
-  const source = createReadStream(file, { highWaterMark: blockBytes })
-  if (!file.endsWith('.gz')) return source
-  const inflated = createGunzip({ chunkSize: blockBytes })
-  // An error of either stream ends the other, and the loop that reads sees it.
-  pipeline(source, inflated, () => undefined)
-  return inflated
 }
 
 /** Cuts blocks into lines. What is left of a block waits for the next ones. */

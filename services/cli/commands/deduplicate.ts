@@ -18,8 +18,8 @@ async function openExclusions(file: string | undefined) {
   const stream = createWriteStream(file)
   await once(stream, 'open')
   return {
-    write: async (text: string) => {
-      if (!stream.write(text)) await once(stream, 'drain')
+    write: async (bytes: Uint8Array) => {
+      if (!stream.write(bytes)) await once(stream, 'drain')
     },
     close: async () => {
       stream.end()
@@ -30,22 +30,31 @@ async function openExclusions(file: string | undefined) {
 
 export const deduplicate = (context: CliContext): Command =>
   alwaysJson(new Command('deduplicate'))
-    .description('passes on the rows of JSON-lines files but those whose text is a duplicate of an earlier one')
-    .argument('<file...>', 'JSON lines with text, plain or .gz')
+    .description('passes on the rows of files as JSON lines, but those whose text is a duplicate of an earlier one')
+    .argument('<file...>', 'whatever ingest reads: JSON lines, plain, gzip or Zstandard, Parquet; - for standard input')
+    .option(
+      '--text-field <name>',
+      'the field with the text, with points between the names of objects in each other (text)',
+    )
     .option('--near [similarity]', 'near duplicates too, of this Jaccard similarity or more (0.8)', share)
     .option('--exclusions <file>', 'takes the rows that are left out, each with the reason and the row it duplicates')
     .addHelpText(
       'after',
       example('winnow deduplicate --near --exclusions out.jsonl corpus/*.jsonl.gz | winnow ingest --name unique -'),
     )
-    .action(async (files: string[], options: { near?: number | true; exclusions?: string }) => {
+    .action(async (files: string[], options: { near?: number | true; exclusions?: string; textField?: string }) => {
       const nearSimilarity = options.near === true ? 0.8 : options.near
       const exclusions = await openExclusions(options.exclusions)
-      const counts = await deduplicateFiles(
+      const { counts, failure } = await deduplicateFiles(
         files,
-        { nearSimilarity },
-        (text) => print(context.stdout, text),
+        {
+          nearSimilarity,
+          standardInput: context.stdin,
+          ...(options.textField !== undefined && { textField: options.textField }),
+        },
+        (bytes) => print(context.stdout, bytes),
         exclusions.write,
       ).finally(exclusions.close)
       context.stderr.write(`${json(counts)}\n`)
+      if (failure !== undefined) throw failure
     })

@@ -2,6 +2,8 @@ import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { loadConfig } from '../../config/config.ts'
 import { labelVersions } from '../../corpus/label-versions.ts'
+import type { Line } from '../../ingest/lines.ts'
+import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { type Comparison, compareFiles, compareVersions } from '../../labeler/commands/compare.ts'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
@@ -81,7 +83,7 @@ const annotated = (command: Command, task: Option): Command =>
   command
     .addOption(task.choices(['regression', 'classification']))
     .requiredOption('--data <file>', 'annotations: JSON lines with shard, line and the field')
-    .requiredOption('--text <shards...>', 'the annotated files, JSON lines (.gz too), in the order of their numbers')
+    .requiredOption('--text <shards...>', 'the annotated files, whatever ingest reads, in the order of their numbers')
 
 const train = (context: CliContext): Command =>
   annotated(
@@ -164,30 +166,49 @@ const evaluate = (context: CliContext): Command =>
     })
 
 const label = (context: CliContext): Command =>
-  choosing(new Command('label').description('labels JSON lines with "text" and "meta" from standard input'))
-    .addHelpText('after', example('winnow labeler label --actor quality < documents.jsonl > labels.jsonl'))
-    .action(async (options: Choice) => {
+  choosing(new Command('label').description('labels the rows of standard input, or of files, whatever ingest reads'))
+    .argument('[file...]', 'JSON lines, plain, gzip or Zstandard, or Parquet (default: standard input)')
+    .addHelpText(
+      'after',
+      example(
+        'winnow labeler label --actor quality < documents.jsonl > labels.jsonl',
+        'winnow labeler label --actor quality documents.parquet > labels.jsonl',
+      ),
+    )
+    .action(async (files: string[], options: Choice) => {
+      const paths = files.length === 0 ? ['-'] : files
+      await checkFiles(paths)
       const write = (text: string) => print(context.stdout, text)
       const progress = new Counter(context.stderr, systemClock, { doing: 'labelling', unit: 'lines' })
       const reject = (text: string) => {
         progress.clear()
         return print(context.stderr, text)
       }
-      const input = counted(context.stdin, progress)
+      const input = counted(linesOfFiles(paths, context.stdin), progress)
       const { labelled, rejected } = await labelCommand(choose(context, options), input, write, reject)
       progress.clear()
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
     })
 
-const lineFeed = 10
+/** Lines of the files, counted on from one to the next. */
+async function* linesOfFiles(paths: readonly string[], standardInput: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+  let before = 0
+  for (const path of paths) {
+    let after = before
+    for await (const line of linesOfFile(path, { standardInput })) {
+      after = before + line.row + 1
+      yield { ...line, row: before + line.row }
+    }
+    before = after
+  }
+}
 
-/** Passes bytes on and counts the lines in them. */
-async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Counter): AsyncGenerator<Uint8Array> {
-  let lines = 0
-  for await (const piece of bytes) {
-    yield piece
-    for (let at = piece.indexOf(lineFeed); at !== -1; at = piece.indexOf(lineFeed, at + 1)) lines++
-    progress.at(lines)
+/** Passes lines on and counts them. */
+async function* counted(lines: AsyncIterable<Line>, progress: Counter): AsyncGenerator<Line> {
+  let count = 0
+  for await (const line of lines) {
+    yield line
+    progress.at(++count)
   }
 }
 

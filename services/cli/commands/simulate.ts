@@ -7,8 +7,8 @@ import { type CliContext, example } from '../context.ts'
 export const simulate = (context: CliContext): Command =>
   new Command('simulate')
     .description('runs the rounds of recorded rewards over labelled documents, on files alone')
-    .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines (.gz too)')
-    .requiredOption('--rewards <file>', 'rewards in log order, JSON lines (.gz too)')
+    .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines or whatever ingest reads')
+    .requiredOption('--rewards <file>', 'rewards in log order, JSON lines or whatever ingest reads')
     .requiredOption('--config <file>', 'seed, actors and hyperparameters, JSON')
     .requiredOption('--out <folder>', 'takes rounds.jsonl, rejected.jsonl and selection-K.txt')
     .option('--positions <file>', 'how far the trainer read each selection, JSON lines')

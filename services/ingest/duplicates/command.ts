@@ -1,80 +1,152 @@
+import { withoutNonFinite } from '../../../schemas/index.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { readLines } from '../../runtime/lines.ts'
-import { DuplicateIndex, type DuplicateOptions } from './index.ts'
+import type { Line } from '../lines.ts'
+import { checkFiles, linesOfFile } from '../lines-of-file.ts'
+import { parseRow } from '../row.ts'
+import { type Duplicate, DuplicateIndex, type DuplicateOptions } from './index.ts'
 
-/** Takes text away, waiting while the receiver is full. */
-type Write = (text: string) => Promise<void>
+/** Takes bytes away, waiting while the receiver is full. */
+type Write = (bytes: Uint8Array) => Promise<void>
+
+export interface DeduplicateOptions extends DuplicateOptions {
+  /** As in ingest. */
+  readonly textField?: string
+  /** Read where a file is `-`. */
+  readonly standardInput?: AsyncIterable<Buffer>
+}
 
 export interface DuplicateCounts {
   rows: number
   kept: number
   exact: number
   near: number
+  /** Rows over ingest's limit, which it would not take: they are not passed on either. Left out where there are none. */
+  tooLong?: number
 }
 
-/** Characters written at a time. */
-const pieceCharacters = 1 << 20
+export interface Deduplicated {
+  readonly counts: DuplicateCounts
+  /** BAD_DATA naming files that break off, or that have no row with a text; what can be read of them is passed on. */
+  readonly failure: WinnowError | undefined
+}
+
+/** Bytes written at a time. */
+const pieceBytes = 1 << 20
+
+const lineFeed = Buffer.from('\n')
 
 /**
- * Passes on the rows of JSON-lines files (plain or .gz) as they are, in their order, but those whose text is a duplicate of an earlier one:
- * of each of these `exclude` gets a line `{"file", "line", "reason", "of": {"file", "line"}, "similarity", "row"}`, with the row itself. What
- * is no row with a text passes too: ingest refuses it, and keeps it in dead letters.
- * @throws WinnowError BAD_DATA naming a file that cannot be read to its end
+ * Passes on the rows of files (whatever ingest reads) in their order, each as it stands there, byte for byte, but those whose text is a duplicate
+ * of an earlier one: of each of these `exclude` gets a line `{"file", "line", "reason", "of": {"file", "line"}, "similarity", "row"}`, with the row
+ * itself. A row without a text, or that is not UTF-8, is compared with none and passes: ingest refuses it, and keeps it in dead letters. A
+ * row of Parquet becomes the JSON line that it stands for.
+ * @throws WinnowError CONFIGURATION, before anything is written, for files that cannot be read
  */
 export async function deduplicate(
   files: readonly string[],
-  options: DuplicateOptions,
+  options: DeduplicateOptions,
   keep: Write,
   exclude: Write,
-): Promise<DuplicateCounts> {
+): Promise<Deduplicated> {
+  await checkFiles(files)
   const index = new DuplicateIndex(options)
   const counts: DuplicateCounts = { rows: 0, kept: 0, exact: 0, near: 0 }
-  let piece = ''
-  for (const [file, name] of files.entries()) {
-    let line = 0
-    for await (const row of rowsOf(name)) {
-      counts.rows++
-      const text = textOf(row)
-      const duplicate = text === undefined ? undefined : index.add(text, { file, line })
-      if (duplicate === undefined) {
-        counts.kept++
-        piece += `${row}\n`
-        if (piece.length >= pieceCharacters) {
-          await keep(piece)
-          piece = ''
-        }
-      } else {
-        const { reason, of, similarity } = duplicate
-        counts[reason === 'exact-duplicate' ? 'exact' : 'near']++
-        const original = { file: files[of.file], line: of.line }
-        await exclude(
-          `${JSON.stringify({ file: name, line, reason, of: original, similarity, row: JSON.parse(row) })}\n`,
-        )
+  const output = new Pieces(keep)
+  const failures: WinnowError[] = []
+
+  const take = async (file: number, line: Line, row: ReturnType<typeof parseRow>) => {
+    counts.rows++
+    const place = { file, line: line.row }
+    if (line.tooLong) {
+      counts.tooLong = (counts.tooLong ?? 0) + 1
+      return await exclude(
+        exclusion({ file: files[file], line: line.row, reason: 'too-long-line', bytes: line.byteLength }),
+      )
+    }
+    const duplicate = 'reason' in row ? undefined : index.add(row.text, place)
+    if (duplicate === undefined) {
+      counts.kept++
+      return await output.add(line.bytes)
+    }
+    counts[duplicate.reason === 'exact-duplicate' ? 'exact' : 'near']++
+    await exclude(exclusion({ file: files[file], line: line.row, ...described(duplicate, files) }, line.bytes))
+  }
+
+  for (const [file, path] of files.entries()) {
+    const seen = { rows: 0, texts: 0, why: '' }
+    try {
+      const { standardInput } = options
+      for await (const line of linesOfFile(path, standardInput && { standardInput })) {
+        const row = parseRow(line, options.textField)
+        seen.rows++
+        // Who can tell what is in bytes of another encoding? Ingest keeps them.
+        if (!('reason' in row) || row.reason === 'not-utf8') seen.texts++
+        else seen.why ||= row.message
+        await take(file, line, row)
       }
-      line++
+      if (seen.rows > 0 && seen.texts === 0) failures.push(withoutTexts(path, seen.rows, seen.why))
+    } catch (error) {
+      if (!(error instanceof WinnowError && error.code === 'BAD_DATA')) throw error
+      failures.push(error)
     }
   }
-  if (piece !== '') await keep(piece)
-  return counts
+  await output.end()
+  return { counts, failure: joined(failures) }
 }
 
-async function* rowsOf(file: string): AsyncGenerator<string> {
-  try {
-    yield* readLines(file)
-  } catch (cause) {
-    throw new WinnowError('BAD_DATA', `${file}: cannot be read to its end: ${(cause as Error).message}`, {
-      hint: 'Check that the file is there, readable and complete.',
-      cause,
-    })
+function joined(failures: readonly WinnowError[]): WinnowError | undefined {
+  const [first, ...others] = failures
+  if (first === undefined || others.length === 0) return first
+  const { hint } = first
+  return new WinnowError('BAD_DATA', failures.map(({ message }) => message).join('; '), {
+    ...(hint !== undefined && { hint }),
+    cause: first,
+  })
+}
+
+/** Gathers lines, which may be views of a buffer that is used again, into pieces to write. */
+class Pieces {
+  readonly #write: Write
+  #lines: Buffer[] = []
+  #bytes = 0
+
+  constructor(write: Write) {
+    this.#write = write
+  }
+
+  async add(line: Buffer): Promise<void> {
+    this.#lines.push(Buffer.concat([line, lineFeed]))
+    this.#bytes += line.length + 1
+    if (this.#bytes >= pieceBytes) await this.end()
+  }
+
+  async end(): Promise<void> {
+    if (this.#bytes === 0) return
+    const piece = Buffer.concat(this.#lines)
+    this.#lines = []
+    this.#bytes = 0
+    await this.#write(piece)
   }
 }
 
-function textOf(row: string): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(row)
-    const text = typeof parsed === 'object' && parsed !== null && 'text' in parsed ? parsed.text : undefined
-    return typeof text === 'string' ? text : undefined
-  } catch {
-    return undefined
-  }
+const described = ({ reason, of, similarity }: Duplicate, files: readonly string[]) => ({
+  reason,
+  of: { file: files[of.file], line: of.line },
+  similarity,
+})
+
+/** A line of JSON, with the row as it was written, so that its numbers keep their digits; NaN, which JSON has not, is null. */
+function exclusion(fields: object, row?: Buffer): Buffer {
+  const json = JSON.stringify(fields)
+  if (row === undefined) return Buffer.from(`${json}\n`)
+  return Buffer.from(`${json.slice(0, -1)},"row":${withoutNonFinite(row.toString('utf8').trim())}}\n`)
 }
+
+const withoutTexts = (path: string, rows: number, why: string): WinnowError =>
+  new WinnowError(
+    'BAD_DATA',
+    `none of the ${rows} rows of ${path === '-' ? 'standard input' : path} has a text: ${why}`,
+    {
+      hint: 'They are passed on as they are. --text-field names another field than text.',
+    },
+  )

@@ -11,7 +11,7 @@ import { batchDocuments, type LabelerChoice, openLabeler } from './choice.ts'
 
 export interface EvaluateOptions extends LabelerChoice {
   annotations: string
-  /** JSONL or JSONL.gz; an annotation's `shard` is a place in this list. */
+  /** Files of rows, whatever ingest reads; an annotation's `shard` is a place in this list. */
   corpus: string[]
   /** Field of the annotations; by default the actor's name, or else the only one that holds what `kind` asks for. */
   task?: string

@@ -1,4 +1,4 @@
-import { type Line, LineSplitter } from '../../ingest/lines.ts'
+import type { Line } from '../../ingest/lines.ts'
 import type { Labeler, LabelResult } from '../labeler.ts'
 import { inputOfLine } from '../row.ts'
 import { batchCharacters, batchDocuments, type LabelerChoice, openLabeler, type Write } from './choice.ts'
@@ -27,14 +27,11 @@ async function labelBatch(labeler: Labeler, subcategories: string[], batch: read
   return out
 }
 
-/** As ingest has them: a longer line is refused. */
-const lineLimits = { lineBytesMax: 64 * 1024 * 1024, bytesKept: 0 }
-
-/** The rows of JSON lines in batches. */
-async function* batches(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Row[]> {
+/** The rows in batches. */
+async function* batches(rows: AsyncIterable<Line>): AsyncGenerator<Row[]> {
   let batch: Row[] = []
   let bytes = 0
-  for await (const line of linesOf(rows)) {
+  for await (const line of rows) {
     batch.push({ line: line.row, input: inputOfLine(line) })
     bytes += line.bytes.length
     if (batch.length < batchDocuments && bytes < batchCharacters) continue
@@ -45,13 +42,6 @@ async function* batches(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Row[]> 
   yield batch
 }
 
-async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
-  const splitter = new LineSplitter(lineLimits)
-  for await (const chunk of bytes) yield* splitter.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-  const last = splitter.end()
-  if (last !== null) yield last
-}
-
 /**
  * Labels rows as ingest reads them: writes `{"line", "subcategory", "index", "score"}` in their order, lines counted from 0, blank ones too. A
  * row that cannot be labelled, or that ingest would refuse, goes to `reject` as `{"line", "reason", "message"}` instead, and the rest goes on.
@@ -59,7 +49,7 @@ async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line> 
  */
 export async function labelCommand(
   options: LabelerChoice,
-  rows: AsyncIterable<Uint8Array>,
+  rows: AsyncIterable<Line>,
   write: Write,
   reject: Write,
 ): Promise<{ labelled: number; rejected: number }> {

@@ -13,8 +13,9 @@ export interface CorpusFeatures {
   surface: Float64Array[]
   /** For each auxiliary field the document's value, if it is a string. */
   auxiliary: (string | undefined)[][]
-  /** Number of the document (shard, line): documentsBefore[shard] + line. */
-  documentsBefore: number[]
+  /** Of each document the place of its file in the list, and its line there. */
+  shards: Uint32Array
+  lines: Uint32Array
 }
 
 class Growing {
@@ -52,9 +53,10 @@ export async function readCorpus(
   const starts = [0]
   const surface: Float64Array[] = []
   const auxiliary: (string | undefined)[][] = []
-  const documentsOf = files.map(() => 0)
-  for await (const { shard, text, meta } of readRows(files)) {
-    documentsOf[shard]!++
+  const [shards, lines]: [number[], number[]] = [[], []]
+  for await (const { shard, line, text, meta } of readRows(files)) {
+    shards.push(shard)
+    lines.push(line)
     extractor.extract(text)
     rows.push(extractor.rows.subarray(0, extractor.size))
     counts.push(extractor.counts.subarray(0, extractor.size))
@@ -62,28 +64,31 @@ export async function readCorpus(
     surface.push(extractor.surface.slice(0, surfaceCount))
     auxiliary.push(auxiliaryFields.map((field) => stringAt(meta, field)))
   }
-  const documentsBefore = [0]
-  for (const documents of documentsOf) documentsBefore.push(documentsBefore.at(-1)! + documents)
   return {
     starts: Uint32Array.from(starts),
     rows: rows.values,
     counts: counts.values,
     surface,
     auxiliary,
-    documentsBefore,
+    shards: Uint32Array.from(shards),
+    lines: Uint32Array.from(lines),
   }
 }
 
 /** The number of each annotated document. @throws WinnowError BAD_DATA for one that is not in the corpus */
 export function locate(
   annotations: Annotation[],
-  { documentsBefore }: Pick<CorpusFeatures, 'documentsBefore'>,
+  { shards, lines }: Pick<CorpusFeatures, 'shards' | 'lines'>,
   file: string,
 ): number[] {
+  const wanted = new Map(annotations.map(({ shard, line }) => [`${shard}:${line}`, -1]))
+  for (const [number, shard] of shards.entries()) {
+    const place = `${shard}:${lines[number]}`
+    if (wanted.has(place)) wanted.set(place, number)
+  }
   return annotations.map(({ shard, line }, i) => {
-    const start = documentsBefore[shard]
-    const end = documentsBefore[shard + 1]
-    if (start !== undefined && end !== undefined && start + line < end) return start + line
+    const number = wanted.get(`${shard}:${line}`)!
+    if (number >= 0) return number
     throw new WinnowError(
       'BAD_DATA',
       `${file}:${i + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { readLines } from '../../runtime/lines.ts'
+import { inputOfLine } from '../row.ts'
 
 const annotationRow = z.looseObject({ shard: z.number().int().min(0), line: z.number().int().min(0) })
-const corpusRow = z.looseObject({ text: z.string(), meta: z.unknown().optional() })
 
 /** The truth about a document, which it names by the file's place in the list of corpus files and the line, both from 0. */
 export interface Annotation {
@@ -18,6 +18,7 @@ export interface CorpusRow {
   shard: number
   line: number
   text: string
+  /** The row without its text, parsed. */
   meta: unknown
 }
 
@@ -40,23 +41,17 @@ function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: num
 }
 
 /**
- * Reads JSONL or JSONL.gz files of `{"text", "meta"}`, in order.
- * @throws WinnowError BAD_DATA naming file and line, or the file that cannot be read to its end
+ * Reads files of rows, whatever ingest reads, in order. Blank lines are no rows, but count as lines.
+ * @throws WinnowError BAD_DATA naming file and line of a row that ingest would refuse, or the file that breaks off; CONFIGURATION for one that
+ *   cannot be read
  */
 export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
+  await checkFiles(files)
   for (const [shard, file] of files.entries()) {
-    let line = 0
-    try {
-      for await (const text of readLines(file)) {
-        const row = parseRow(corpusRow, text, file, line)
-        yield { shard, line: line++, text: row.text, meta: row.meta }
-      }
-    } catch (cause) {
-      if (cause instanceof WinnowError) throw cause
-      throw new WinnowError('BAD_DATA', `${file}: cannot be read beyond row ${line}: ${(cause as Error).message}`, {
-        hint: 'Check that the file is there, readable and complete.',
-        cause,
-      })
+    for await (const line of linesOfFile(file)) {
+      const input = inputOfLine(line)
+      if ('reason' in input) throw badRow(file, line.row, input.message)
+      yield { shard, line: line.row, ...input }
     }
   }
 }

@@ -1,6 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync, zstdCompressSync } from 'node:zlib'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { linesOfFile } from '../../../services/ingest/lines-of-file.ts'
 import { openLabeler } from '../../../services/labeler/commands/choice.ts'
 import { evaluateCommand } from '../../../services/labeler/commands/evaluate.ts'
 import { labelCommand } from '../../../services/labeler/commands/label.ts'
@@ -35,6 +38,35 @@ describe('training', () => {
       { name: 'theme', classes: ['theme 0', 'theme 1'] },
       { name: 'distilled', classes: toyClasses },
     ])
+  })
+
+  it('reads whatever ingest reads: the same rows in other formats, with blank lines that count, give the same model', async () => {
+    const [first, second] = toy.corpus.map((file) => readFileSync(file))
+    const [a, b] = [join(toy.folder, 'a'), join(toy.folder, 'b.parquet')]
+    writeFileSync(a, zstdCompressSync(`\ufeff${first}\n\n`))
+    const rows = gunzipSync(second!).toString().trim().split('\n')
+    const columnData = [
+      { name: 'text', data: rows.map((row) => JSON.parse(row).text), type: 'STRING' as const },
+      { name: 'meta', data: rows.map((row) => JSON.stringify(JSON.parse(row).meta)), type: 'STRING' as const },
+    ]
+    writeFileSync(b, new Uint8Array(parquetWriteBuffer({ columnData })))
+    await trainCommand({ ...toy.options('formats'), corpus: [a, b] })
+    expect(readFileSync(join(toy.folder, 'formats', 'weights.bin'))).toEqual(
+      readFileSync(join(toy.folder, 'topic', 'weights.bin')),
+    )
+    const moved = toy.annotations.replace('annotations', 'moved')
+    writeFileSync(a, `\n\n${first}`)
+    const lines = readFileSync(toy.annotations, 'utf8')
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    writeFileSync(
+      moved,
+      lines.map((one) => JSON.stringify({ ...one, line: one.shard === 0 ? one.line + 2 : one.line })).join('\n'),
+    )
+    await trainCommand({ ...toy.options('moved'), annotations: moved, corpus: [a, b] })
+    expect(readFileSync(join(toy.folder, 'moved', 'weights.bin'))).toEqual(
+      readFileSync(join(toy.folder, 'topic', 'weights.bin')),
+    )
   })
 
   it('ends the fit where the validation part gets no better', () => {
@@ -107,7 +139,7 @@ describe('training', () => {
       message: expect.stringContaining('cut.jsonl.gz'),
     })
     await expect(trainCommand({ ...toy.options('bad'), corpus: [join(folder, 'no.jsonl')] })).rejects.toMatchObject({
-      code: 'BAD_DATA',
+      code: 'CONFIGURATION',
       message: expect.stringContaining('no.jsonl'),
     })
     rmSync(folder, { recursive: true })
@@ -155,7 +187,7 @@ describe('labelling rows', () => {
     const rejects: string[] = []
     const counts = await labelCommand(
       options,
-      chunks(text),
+      linesOfFile('-', { standardInput: chunks(text) }),
       async (part) => void labels.push(part),
       async (part) => void rejects.push(part),
     )

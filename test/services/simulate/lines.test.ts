@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, describe, expect, test } from 'vitest'
 import { lineBytesMax, readLines } from '../../../services/simulate/lines.ts'
 
@@ -43,6 +44,31 @@ describe('lines of a file', () => {
 
   test('a compressed file may have several members', async () => {
     expect(await lines(Buffer.concat([gzipSync('a\nb'), gzipSync('c\nd\n')]), 'members.gz')).toEqual(['a', 'bc', 'd'])
+  })
+
+  test.each([
+    ['Zstandard', zstdCompressSync('a\n\nb\n')],
+    ['gzip under another name', gzipSync('a\n\nb')],
+  ])('of a file in %s are read, known by its first bytes', async (_, content) => {
+    expect(await lines(content)).toEqual(['a', '', 'b'])
+  })
+
+  test('of Parquet are those that its rows stand for', async () => {
+    const columnData = [
+      { name: 'docId', data: ['1', '18446744073709551615'], type: 'STRING' as const },
+      { name: 'tokens', data: [2n, 3n], type: 'INT64' as const },
+    ]
+    expect(await lines(Buffer.from(parquetWriteBuffer({ columnData })), 'labels.parquet')).toEqual([
+      '{"docId":"1","tokens":2}',
+      '{"docId":"18446744073709551615","tokens":3}',
+    ])
+  })
+
+  test('a file of a format that is not read is an error that says what to do', async () => {
+    await expect(lines(Buffer.from('fd377a585a000000', 'hex'))).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      hint: expect.stringContaining('xz -dc'),
+    })
   })
 
   test('a line beyond the limit is skipped, the next is read', async () => {

@@ -1,15 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { bandingFor, bandKeys, shareFound } from '../../../../services/ingest/duplicates/bands.ts'
-import { deduplicate } from '../../../../services/ingest/duplicates/command.ts'
 import { DuplicateIndex } from '../../../../services/ingest/duplicates/index.ts'
 import { signatureOf, similarity } from '../../../../services/ingest/duplicates/minhash.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'winnow-duplicates-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Words that no two numbers share, so that texts are as alike as the numbers they are made of. */
 const prose = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(' ')
@@ -141,54 +133,5 @@ describe('the index of duplicates', () => {
     const index = new DuplicateIndex({ nearSimilarity: 0.8 })
     for (const [line, text] of texts.entries()) expect(index.add(text, at(line))).toBeUndefined()
     for (const [line, text] of texts.entries()) expect(index.add(text, at(9))).toMatchObject({ of: at(line) })
-  })
-})
-
-describe('deduplicating files', () => {
-  it('passes on the other rows as they are, and says of each that is left out why', async () => {
-    const [first, second] = [join(folder, 'a.jsonl'), join(folder, 'b.jsonl.gz')]
-    const row = (text: string, id: number) => JSON.stringify({ text, meta: { id } })
-    const rows = [row('one', 1), 'no json', row(prose(0, 600), 2)]
-    writeFileSync(first, `${rows.join('\n')}\n`)
-    writeFileSync(second, gzipSync(`${row('one', 3)}\n${row(`${prose(0, 600)} end`, 4)}\n${row('two', 5)}`))
-    const kept: string[] = []
-    const excluded: string[] = []
-    const counts = await deduplicate(
-      [first, second],
-      { nearSimilarity: 0.8 },
-      async (text) => void kept.push(text),
-      async (text) => void excluded.push(text),
-    )
-    expect(counts).toEqual({ rows: 6, kept: 4, exact: 1, near: 1 })
-    expect(kept.join('')).toBe(`${[...rows, row('two', 5)].join('\n')}\n`)
-    expect(
-      excluded
-        .join('')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-    ).toEqual([
-      {
-        file: second,
-        line: 0,
-        reason: 'exact-duplicate',
-        of: { file: first, line: 0 },
-        similarity: 1,
-        row: { text: 'one', meta: { id: 3 } },
-      },
-      expect.objectContaining({ file: second, line: 1, reason: 'near-duplicate', of: { file: first, line: 2 } }),
-    ])
-  })
-
-  it('names a file that breaks off', async () => {
-    const whole = join(folder, 'whole.jsonl.gz')
-    writeFileSync(whole, gzipSync(`${JSON.stringify({ text: prose(0, 5000) })}\n`))
-    const cut = join(folder, 'cut.jsonl.gz')
-    writeFileSync(cut, readFileSync(whole).subarray(0, -20))
-    const nowhere = async () => {}
-    await expect(deduplicate([cut], { nearSimilarity: undefined }, nowhere, nowhere)).rejects.toMatchObject({
-      code: 'BAD_DATA',
-      message: expect.stringContaining('cut.jsonl.gz'),
-    })
   })
 })

@@ -1,0 +1,66 @@
+import { WinnowError } from '../runtime/errors.ts'
+import { decompressed } from './compression/compression.ts'
+import { DamagedFile } from './compression/damaged-file.ts'
+import { formatOf } from './formats/detect.ts'
+import { type ForeignSource, foreignError } from './formats/refusal.ts'
+import { openFile } from './input.ts'
+import type { Line } from './lines.ts'
+import { type OpenRowsOptions, openRows } from './open-rows.ts'
+import { inspect } from './paths.ts'
+
+/**
+ * The rows of a file as lines (see `openRows`), one after the other.
+ * @throws WinnowError CONFIGURATION for what cannot be read at all; BAD_DATA naming the file where it breaks off, after all rows before
+ */
+export async function* linesOfFile(path: string, options?: OpenRowsOptions): AsyncGenerator<Line> {
+  const reader = await openRows(path, options)
+  try {
+    for await (const { lines } of reader.chunks()) yield* lines
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error
+    const { rows, unit } = reader
+    const shown = path === '-' ? 'standard input' : path
+    throw new WinnowError('BAD_DATA', `${shown} breaks off in ${unit} ${rows + 1}: ${error.message}`, {
+      hint: 'Check that the file is complete and was copied without damage.',
+      cause: error,
+    })
+  }
+}
+
+/** Looks at the first bytes of all files before any is read. @throws WinnowError CONFIGURATION, one for all that cannot be read */
+export async function checkFiles(paths: readonly string[]): Promise<void> {
+  const refused: ForeignSource[] = []
+  for (const path of paths) {
+    if (path === '-') continue
+    const found = await inspect(path)
+    if (found.isDirectory())
+      throw new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
+    const input = await openFile(path, found.size)
+    try {
+      const format = await formatOf(input, path)
+      if (format.kind === 'foreign') refused.push({ name: path, path, format })
+    } finally {
+      await input.close()
+    }
+  }
+  if (refused.length > 0) throw foreignError(refused)
+}
+
+/**
+ * The bytes of a file of rows, unpacked: JSON lines as they stand, with all their blank lines; of Parquet the lines that its rows stand for. For who
+ * cuts lines in a way of its own.
+ * @throws WinnowError CONFIGURATION for what cannot be read at all; DamagedFile where the file breaks off, after all bytes before
+ */
+export async function* unpackedBytes(path: string): AsyncGenerator<Buffer> {
+  const { size } = await inspect(path)
+  const input = await openFile(path, size)
+  const format = await formatOf(input, path)
+  if (format.kind === 'lines') return yield* decompressed(input, format.compression)
+  await input.close()
+  const reader = await openRows(path)
+  for await (const { lines } of reader.chunks()) {
+    yield Buffer.concat(lines.flatMap(({ bytes }) => [bytes, lineFeed]))
+  }
+}
+
+const lineFeed = Buffer.from('\n')
