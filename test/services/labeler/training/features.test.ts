@@ -17,7 +17,8 @@ const corpus: CorpusFeatures = {
   counts: Uint32Array.of(1, 3, 1, 1, 2, 1),
   surface: [0, 1, 2].map((value) => new Float64Array(surfaceCount).fill(value)),
   auxiliary: [[], [], []],
-  documentsBefore: [0, 3],
+  shards: Uint32Array.of(0, 0, 0),
+  lines: Uint32Array.of(0, 1, 2),
 }
 
 describe('features of a corpus', () => {

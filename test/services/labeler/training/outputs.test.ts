@@ -43,7 +43,7 @@ afterAll(() => toy.remove())
 const best = (scores: ArrayLike<number>) => Array.from(scores).indexOf(Math.max(...Array.from(scores)))
 
 test('a corpus is read with its files in their order and the labels that its metadata have', () => {
-  expect(corpus.documentsBefore).toEqual([0, 60, 120])
+  expect([corpus.shards[59], corpus.lines[59], corpus.shards[60], corpus.lines[60]]).toEqual([0, 59, 1, 0])
   expect(corpus.auxiliary.slice(0, 4)).toEqual([[undefined], ['theme 1'], ['theme 0'], [undefined]])
   expect(corpus.surface).toHaveLength(120)
 })

@@ -69,7 +69,7 @@ describe('annotations', () => {
   })
 
   test('lead to the numbers of their documents over all files; one beyond its file is named', () => {
-    const corpus = { documentsBefore: [0, 3, 5] }
+    const corpus = { shards: Uint32Array.of(0, 0, 0, 1, 1), lines: Uint32Array.of(0, 1, 2, 0, 1) }
     const at = (shard: number, line: number) => ({ shard, line, value: 1 })
     expect(locate([at(0, 2), at(1, 0), at(1, 1)], corpus, 'f')).toEqual([2, 3, 4])
     for (const [shard, line] of [
