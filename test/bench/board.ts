@@ -14,8 +14,8 @@ import { createCorpusTopics, openRuntime } from '../../services/connections/conn
 import { submitRun } from '../../services/runs/registry.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll, type Service } from '../../services/runtime/service.ts'
-import { testRun } from '../services/board/run.ts'
 import { openBrowser } from '../support/browser.ts'
+import { testRun } from '../support/run.ts'
 
 const views = 5
 const records = 30

@@ -1,19 +1,10 @@
-import { afterAll, beforeAll, test } from 'vitest'
+import { test } from 'vitest'
 import { casesOf } from './cases.ts'
 import { expectActors, expectConsole } from './compare.ts'
-import { runNamed } from './corpus.ts'
-import { computeExpected, type Expected } from './oracle.ts'
+import { filledWorld } from './filled-world.ts'
 import { playWithKills } from './play.ts'
-import { fill, openWorld, type World } from './world.ts'
 
-let world: World
-let expected: Expected
-beforeAll(async () => {
-  expected = await computeExpected(runNamed('oracle'))
-  world = await openWorld()
-  await fill(world, expected)
-})
-afterAll(() => world.close())
+const filled = filledWorld()
 
 const kills = casesOf(
   'actor',
@@ -24,8 +15,8 @@ const kills = casesOf(
 test.concurrent.for(kills)(
   'an actor killed at $name has folded every round to the same bits',
   async ({ crashes }, { onTestFinished }) => {
-    const run = await playWithKills(world, 'actor shape', crashes, onTestFinished)
-    await expectActors(world, run, expected)
-    await expectConsole(world, run, expected)
+    const run = await playWithKills(filled.world, 'actor shape', crashes, onTestFinished)
+    await expectActors(filled.world, run, filled.expected)
+    await expectConsole(filled.world, run, filled.expected)
   },
 )

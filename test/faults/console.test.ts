@@ -1,19 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { casesOf } from './cases.ts'
 import { expectActors, expectConsole, expectRewards } from './compare.ts'
-import { runNamed } from './corpus.ts'
-import { computeExpected, type Expected } from './oracle.ts'
+import { filledWorld } from './filled-world.ts'
 import { play, playWithKills } from './play.ts'
-import { fill, openWorld, type World } from './world.ts'
 
-let world: World
-let expected: Expected
-beforeAll(async () => {
-  expected = await computeExpected(runNamed('oracle'))
-  world = await openWorld()
-  await fill(world, expected)
-})
-afterAll(() => world.close())
+const filled = filledWorld()
 
 const kills = casesOf(
   'console',
@@ -32,10 +23,10 @@ const kills = casesOf(
 test.concurrent.for(kills)(
   'a console killed at $name loses, repeats and reorders nothing',
   async ({ crashes }, { onTestFinished }) => {
-    const run = await playWithKills(world, 'console', crashes, onTestFinished)
-    await expectConsole(world, run, expected)
-    await expectActors(world, run, expected)
-    await expectRewards(world, run, expected)
+    const run = await playWithKills(filled.world, 'console', crashes, onTestFinished)
+    await expectConsole(filled.world, run, filled.expected)
+    await expectActors(filled.world, run, filled.expected)
+    await expectRewards(filled.world, run, filled.expected)
   },
 )
 
@@ -48,7 +39,7 @@ const zombies = casesOf(
 test.concurrent.for(zombies)(
   'a console that is stopped at $name and wakes when another has taken over is fenced',
   async ({ crashes }, { onTestFinished }) => {
-    const { run, start, played } = await play(world, 'console', onTestFinished)
+    const { run, start, played } = await play(filled.world, 'console', onTestFinished)
     const zombie = start({ ...crashes[0]!, signal: 'SIGSTOP' })
     const done = played()
     await zombie.said(`reached ${crashes[0]!.point}`)
@@ -58,7 +49,7 @@ test.concurrent.for(zombies)(
     expect(await zombie.exited()).toBe(3)
     expect(zombie.errors).toContain('FENCED')
     await successor.stop()
-    await expectConsole(world, run, expected)
-    await expectActors(world, run, expected)
+    await expectConsole(filled.world, run, filled.expected)
+    await expectActors(filled.world, run, filled.expected)
   },
 )

@@ -1,7 +1,8 @@
 import type { Document } from '../../schemas/index.ts'
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
 import type { LabelResult } from '../../topologies/stations/labeling.ts'
+import { shapeAndColour, testRun } from '../support/run.ts'
 
 /**
  * A corpus, labels and rewards that are pure functions of a number: what a run makes of them can be computed again, by anyone, also in
@@ -19,7 +20,7 @@ export const documentAt = (n: number): Document => ({
   meta: '{}',
 })
 
-export const subcategories = { shape: ['round', 'square'], colour: ['red', 'green', 'blue'] } as const
+export const subcategories = shapeAndColour
 
 /** The documents' texts begin with their numbers. */
 const idOfText = (text: string): bigint => splitmix64(BigInt(text.split(' ')[1]!))
@@ -50,23 +51,11 @@ export const influence = {
 
 /** Seven rounds: before training and after 10, 20, ... steps. */
 export const runNamed = (name: string, more: object = {}): RunConfig =>
-  parseRunConfig({
-    name,
-    selection: {
-      seed: 11,
-      actors: {
-        shape: { subcategories: [...subcategories.shape], eta: 0.5 },
-        colour: { subcategories: [...subcategories.colour], eta: 0.5 },
-      },
-      rewardTransform: { kind: 'standardize' },
-      budget: { documents: 9000 },
-    },
-    updateSteps: 10,
+  testRun(name, {
+    actors: subcategories,
+    eta: 0.5,
+    selection: { rewardTransform: { kind: 'standardize' }, budget: { documents: 9000 } },
     steps: 70,
     sampleDocuments: 6,
-    labelers: { shape: 'v1', colour: 'v1' },
-    reference: { reward: 'r', evaluation: 'e', corpus: 'c' },
-    model: 'm',
-    checkpoints: 'k',
     ...more,
   })

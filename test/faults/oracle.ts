@@ -1,21 +1,19 @@
 import {
   type ActorState,
-  Document,
+  type Document,
   type Label,
-  labelsTopic,
   type Manifest,
-  Progress,
+  type Progress,
   type Reward,
   type RewardRequest,
   RoundOpened,
   runTopics,
   topics,
 } from '../../schemas/index.ts'
-import type { At } from '../../topologies/corpus-store.ts'
-import { dataflow, type Ports } from '../../topologies/dataflow.ts'
-import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
-import { MemoryStore } from '../../topologies/memory-store.ts'
+import { type At, columnsOf } from '../../topologies/corpus-store.ts'
+import type { MemoryStore } from '../../topologies/memory-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { drive } from '../support/drive.ts'
 import { documentAt, documentCount, influence, labelModel } from './corpus.ts'
 
 /** What a run must come to, whatever dies on the way: computed from its inputs in memory, without a fault. */
@@ -31,9 +29,6 @@ export interface Expected {
   readonly rewards: readonly Reward[]
   readonly actorStates: readonly ActorState[]
 }
-
-export const columnsOf = (run: RunConfig) =>
-  run.selection.actors.map(({ name }) => ({ actor: name, version: 'v1', topic: labelsTopic(name).name }))
 
 /** The report of a trainer that has read 7 documents of a round's selection. */
 export const progressAfter = (run: RunConfig, round: number): Progress => {
@@ -55,50 +50,26 @@ export const roundsOf = (run: RunConfig): number[] =>
   Array.from({ length: run.steps / run.updateSteps }, (_, round) => round)
 
 export async function computeExpected(run: RunConfig): Promise<Expected> {
-  const store = new MemoryStore()
   const of = runTopics(run.name)
-  const driver = new InMemoryDriver({
-    partitions: (topic) => (topic === topics.documents.name || topic.startsWith('winnow.labels.') ? 3 : 1),
-  })
-  const ports: Ports = {
-    store,
+  const { driver, manifests, selected, store } = await drive(run, {
+    documents: Array.from({ length: documentCount }, (_, n) => documentAt(n)),
     labelModel,
     influence,
-    console: {
-      columns: columnsOf(run),
-      selections: {
-        selection: async function* (manifest) {
-          yield selectionOf(manifest, driver.records(of.selections.name))
-        },
-      },
-      now: () => 0,
-    },
-  }
-  const documents = Array.from({ length: documentCount }, (_, n) => documentAt(n))
-  driver.append(
-    documents.map((value) => ({ topic: topics.documents.name, record: Document, key: `${value.docId}`, value })),
-  )
-  const stations = dataflow(run)
-  const ofCorpus = stations.filter(({ name }) => name.startsWith('label'))
-  for (const station of ofCorpus) await driver.start(station, (output) => station.build(ports, output))
-  await driver.run()
-  for (const station of stations.filter((one) => !ofCorpus.includes(one)))
-    await driver.start(station, (output) => station.build(ports, output))
-  await driver.run()
-  for (const round of roundsOf(run).slice(0, -1)) {
-    driver.append([{ topic: of.progress.name, record: Progress, key: run.name, value: progressAfter(run, round) }])
-    await driver.run()
-  }
+    reports: () =>
+      roundsOf(run)
+        .slice(0, -1)
+        .map((round) => progressAfter(run, round)),
+    partitions: (topic) => (topic === topics.documents.name || topic.startsWith('winnow.labels.') ? 3 : 1),
+  })
   const values = <T>(topic: string) => driver.records(topic).map(({ value }) => value as T)
   const decided = driver.records(of.consoleState.name)
-  const manifests = decided.flatMap(({ record, value }) => (record === 'Manifest' ? [value as Manifest] : []))
   return {
     documents: driver.records(topics.documents.name) as At<Document>[],
     labels: columnsOf(run).flatMap(({ topic }) => driver.records(topic) as At<Label>[]),
     covered: await store.covered(),
     opened: decided.flatMap(({ record, value }) => (record === RoundOpened.name ? [value as RoundOpened] : [])),
     manifests,
-    selected: manifests.map((manifest) => selectionOf(manifest, driver.records(of.selections.name))),
+    selected,
     requests: values(of.rewardRequests.name),
     rewards: values(of.rewards.name),
     actorStates: values(of.actorState.name),

@@ -1,8 +1,8 @@
 import type { Manifest } from '../../schemas/index.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import type { ConsolePorts } from '../../topologies/console/console.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import { columnsOf } from './oracle.ts'
 import type { ChildOptions } from './service.ts'
 
 /** What station-child.ts is told. */

@@ -1,12 +1,12 @@
 import type { RecordType, RecordValue } from '../../schemas/index.ts'
 import { Document, Label, labelsTopic, topics } from '../../schemas/index.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
 import { LabelSink } from '../../topologies/stations/label-sink.ts'
 import { until } from '../support/kafka.ts'
 import { documentAt, documentCount, labelOf, runNamed, subcategories } from './corpus.ts'
-import { columnsOf } from './oracle.ts'
 import type { World } from './world.ts'
 
 const partitions = 6

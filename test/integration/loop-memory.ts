@@ -1,10 +1,10 @@
 import {
   type ActorState,
-  Document,
+  type Document,
   type Label,
   labelsTopic,
   Manifest,
-  Progress,
+  type Progress,
   type Reward,
   RoundClosed,
   RoundOpened,
@@ -14,12 +14,10 @@ import {
 import type { Runtime } from '../../services/connections/connections.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
-import { dataflow, type Ports } from '../../topologies/dataflow.ts'
-import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
-import { MemoryStore } from '../../topologies/memory-store.ts'
+import { selectionOf } from '../../topologies/driver.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { drive } from '../support/drive.ts'
 
 /** Everything that a run decided, without what depends on clocks and on where records happened to land. */
 export interface Decided {
@@ -103,14 +101,8 @@ export async function decidedInMemory(runtime: Runtime, run: RunConfig): Promise
   )
   const progress = await read<Progress>(names.progress.name)
 
-  const driver = new InMemoryDriver({
-    partitions: (topic) => {
-      if (topic === topics.documents.name || topic.startsWith('winnow.labels.')) return 3
-      return topic === names.rewards.name || topic === names.rewardRequests.name ? 4 : 1
-    },
-  })
-  const ports: Ports = {
-    store: new MemoryStore(),
+  const { driver } = await drive(run, {
+    documents,
     labelModel: (actor) => ({
       actor,
       version: run.labelers[actor]!,
@@ -126,31 +118,12 @@ export async function decidedInMemory(runtime: Runtime, run: RunConfig): Promise
       projectionSeed: 'recorded',
       score: async ({ digest }, texts) => texts.map((text) => rewardOf.get(`${digest}/${idOf.get(text)}`)!),
     },
-    console: {
-      columns: columnsOf(run),
-      selections: {
-        selection: async function* (manifest) {
-          yield selectionOf(manifest, driver.records(names.selections.name))
-        },
-      },
-      now: () => 0,
+    reports: () => progress,
+    partitions: (topic) => {
+      if (topic === topics.documents.name || topic.startsWith('winnow.labels.')) return 3
+      return topic === names.rewards.name || topic === names.rewardRequests.name ? 4 : 1
     },
-  }
-  driver.append(
-    documents.map((value) => ({ topic: topics.documents.name, record: Document, key: `${value.docId}`, value })),
-  )
-  const stations = dataflow(run)
-  const corpus = stations.filter(({ name }) => name.startsWith('label'))
-  for (const station of corpus) await driver.start(station, (output) => station.build(ports, output))
-  await driver.run()
-  for (const station of stations.filter((one) => !corpus.includes(one))) {
-    await driver.start(station, (output) => station.build(ports, output))
-  }
-  await driver.run()
-  for (const value of progress) {
-    driver.append([{ topic: names.progress.name, record: Progress, key: run.name, value }])
-    await driver.run()
-  }
+  })
   const decisions = driver.records(names.consoleState.name)
   const chunks = driver.records(names.selections.name)
   const manifests = byKey<Manifest>(decisions, Manifest.name, roundOf)

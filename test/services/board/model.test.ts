@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
 import { BoardModel } from '../../../services/board/model.ts'
 import { runConfigJson } from '../../../topologies/run-config.ts'
-import { testRun } from './run.ts'
+import { testRun } from '../../support/run.ts'
 
 const run = testRun('r')
 const recorded = { run: 'r', config: runConfigJson(run), replayOf: null }

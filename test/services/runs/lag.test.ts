@@ -3,7 +3,7 @@ import { runTopics, topics } from '../../../schemas/index.ts'
 import { StationLags } from '../../../services/runs/lag.ts'
 import { ephemeralGroup, groupNamed } from '../../../services/runtime/consumer-groups.ts'
 import { FakeKafka } from '../../support/fake-kafka.ts'
-import { testRun } from '../board/run.ts'
+import { testRun } from '../../support/run.ts'
 
 const documents = topics.documents.name
 const { consoleState } = runTopics('r')

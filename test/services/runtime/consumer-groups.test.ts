@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { consumerGroupOf } from '../../../services/runtime/consumer-groups.ts'
 import { dataflow, edgeStations } from '../../../topologies/dataflow.ts'
-import { testRun } from '../board/run.ts'
+import { testRun } from '../../support/run.ts'
 
 test('groups keep their names, under which deployed systems have their offsets', () => {
   const run = testRun('r')

@@ -1,0 +1,60 @@
+import { Document, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
+import { corpusStations, type Ports, runStations } from '../../topologies/dataflow.ts'
+import { InMemoryDriver, type Scheduler, selectionOf } from '../../topologies/driver.ts'
+import { MemoryStore } from '../../topologies/memory-store.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+
+export interface DriveOptions {
+  readonly documents: readonly Document[]
+  readonly labelModel: Ports['labelModel']
+  readonly influence: Ports['influence']
+  /** What the trainer reports, each when everything before it has been answered. Taken one by one: a report may depend on what was selected. */
+  readonly reports: (manifests: readonly Manifest[]) => Iterable<Progress>
+  readonly partitions: (topic: string) => number
+  readonly schedule?: Scheduler | undefined
+}
+
+/** Runs the whole dataflow of a run in memory: first the corpus is labelled, then the run goes on with each report. */
+export async function drive(run: RunConfig, options: DriveOptions) {
+  const { partitions, schedule } = options
+  const store = new MemoryStore()
+  const { selections, progress } = runTopics(run.name)
+  const driver = new InMemoryDriver({ partitions, ...(schedule !== undefined && { schedule }) })
+  const manifests: Manifest[] = []
+  const ports: Ports = {
+    store,
+    labelModel: options.labelModel,
+    influence: options.influence,
+    console: {
+      columns: columnsOf(run),
+      selections: {
+        selection: async function* (manifest) {
+          yield selectionOf(manifest, driver.records(selections.name))
+        },
+      },
+      now: () => 0,
+      onEvent: (event) => {
+        if (event.kind === 'selected') manifests.push(event.manifest)
+      },
+    },
+  }
+  driver.append(
+    options.documents.map((value) => ({
+      topic: topics.documents.name,
+      record: Document,
+      key: `${value.docId}`,
+      value,
+    })),
+  )
+  for (const stations of [corpusStations(run.selection.actors.map(({ name }) => name)), runStations(run)]) {
+    for (const station of stations) await driver.start(station, (output) => station.build(ports, output))
+    await driver.run()
+  }
+  for (const value of options.reports(manifests)) {
+    driver.append([{ topic: progress.name, record: Progress, key: run.name, value }])
+    await driver.run()
+  }
+  const selected = manifests.map((manifest) => selectionOf(manifest, driver.records(selections.name)))
+  return { driver, manifests, selected, ports, store }
+}
