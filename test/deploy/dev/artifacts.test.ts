@@ -13,8 +13,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 const line = (name: string, content: string) => `${createHash('sha256').update(content).digest('hex')}  ${name}\n`
 
-test('files with their pinned checksums pass', async () => {
-  await expect(verify(folder, line('a.jar', 'a'))).resolves.toBeUndefined()
+test('files with their pinned checksums pass, until one of them changes', async () => {
+  const checksums = line('a.jar', 'a')
+  await verify(folder, checksums)
+  writeFileSync(join(folder, 'a.jar'), 'A')
+  await expect(verify(folder, checksums)).rejects.toThrow('a.jar has the checksum')
 })
 
 test.each([

@@ -15,6 +15,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 const lockFile = () => join(folder, 'lock.json')
 
+/** Takes the lock over from whoever the file names, as this process, and leaves it. */
+function expectTakeOver(): void {
+  const unlock = lockDataFolder(folder)
+  expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toEqual(identityOf(process.pid))
+  unlock()
+  expect(existsSync(lockFile())).toBe(false)
+}
+
 test('a folder in use is refused with its name and the process that has it', () => {
   const unlock = lockDataFolder(folder)
   expect(() => lockDataFolder(folder)).toThrow(
@@ -32,17 +40,17 @@ test('the lock of a process that is gone is taken over', async () => {
   child.stdin.end()
   await once(child, 'exit')
   writeFileSync(lockFile(), JSON.stringify(identity))
-  lockDataFolder(folder)()
+  expectTakeOver()
 })
 
 test('the lock of a gone process is taken over although its number is in use again', () => {
   writeFileSync(lockFile(), JSON.stringify({ pid: process.pid, started: 'another time' }))
-  lockDataFolder(folder)()
+  expectTakeOver()
 })
 
 test('a lock that was cut off in writing is taken over', () => {
   writeFileSync(lockFile(), '{"pid": 1')
-  lockDataFolder(folder)()
+  expectTakeOver()
 })
 
 test('unlocking leaves the lock of somebody else alone', () => {

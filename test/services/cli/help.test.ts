@@ -6,8 +6,6 @@ import { dev } from '../../../deploy/dev/command.ts'
 import { doctor } from '../../../deploy/doctor/command.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
-import { json } from '../../../services/runtime/json.ts'
-import { table } from '../../../services/terminal/table.ts'
 
 /** Help touches nothing of it but standard error. */
 const written: string[] = []
@@ -54,19 +52,4 @@ test('asking for help is no error, and leaving a command out is', async () => {
   quiet.configureOutput({ writeOut: () => {}, writeErr: () => {} })
   expect(await runProgram(quiet, ['status', '--help'])).toBe(0)
   expect(await runProgram(quiet, [])).toBe(2)
-})
-
-test('JSON output has 64-bit ids as decimal strings and bytes as base64', () => {
-  const value = { id: 2n ** 64n - 1n, bytes: new Uint8Array([1, 2, 255]), buffer: Buffer.from([1, 2, 255]), n: 1.5 }
-  expect(json(value)).toBe('{"id":"18446744073709551615","bytes":"AQL/","buffer":"AQL/","n":1.5}')
-})
-
-test('a table has its numbers to the right and no spaces at the ends of its lines', () => {
-  const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'note' }]
-  expect(
-    table(columns, [
-      ['a', '5', ''],
-      ['long one', '1050', 'x'],
-    ]),
-  ).toBe(['run       step  note', '────────  ────  ────', 'a            5', 'long one  1050  x'].join('\n'))
 })

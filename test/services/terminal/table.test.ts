@@ -31,3 +31,13 @@ test('numbers are never broken, and characters of double width count twice', () 
     '              漢字漢字',
   ])
 })
+
+test('a table has its numbers to the right and no spaces at the ends of its lines', () => {
+  const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'note' }]
+  expect(
+    table(columns, [
+      ['a', '5', ''],
+      ['long one', '1050', 'x'],
+    ]),
+  ).toBe(['run       step  note', '────────  ────  ────', 'a            5', 'long one  1050  x'].join('\n'))
+})

@@ -18,6 +18,14 @@ test('a run recorded before versions were is of version 1, and refused by name',
   )
 })
 
-test('a run of the present version is computed on', () => {
-  expect(checkSelectionVersion({ run: 'new', selectionVersion })).toBeUndefined()
+test('of all versions only the present one is computed on', () => {
+  const accepted = [1, 2, 3, 4].filter((version) => {
+    try {
+      checkSelectionVersion({ run: 'any', selectionVersion: version })
+      return true
+    } catch {
+      return false
+    }
+  })
+  expect(accepted).toEqual([selectionVersion])
 })
