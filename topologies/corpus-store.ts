@@ -32,8 +32,8 @@ export interface CorpusStore {
   addDocuments(documents: readonly At<Document>[]): Promise<void>
   addLabels(labels: readonly At<Label>[]): Promise<void>
   /** Says that everything before these offsets has been added. Called after the adds it speaks of. */
-  cover(offsets: readonly TopicOffset[]): Promise<void>
-  covered(): Promise<TopicOffset[]>
+  commit(offsets: readonly TopicOffset[]): Promise<void>
+  committed(): Promise<TopicOffset[]>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; an id without a document is left out. */
   texts(ids: readonly bigint[]): Promise<Map<bigint, string>>

@@ -110,7 +110,7 @@ export class InMemoryDriver {
           throw error
         }
       },
-      reject: (delivered, reason, message) => this.rejected.push({ station, delivered, reason, message }),
+      deadLetter: (delivered, reason, message) => this.rejected.push({ station, delivered, reason, message }),
     }
   }
 }

@@ -86,7 +86,7 @@ function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, 
   return scoreOf(config, round, alone, theta)(labels, 0)
 }
 
-const written = (value: number): string => value.toPrecision(4)
+const formatNumber = (value: number): string => value.toPrecision(4)
 
 /**
  * The least change of one actor's weight that lifts the score to the threshold.
@@ -98,12 +98,12 @@ function shortfall(missing: number, contributions: Explanation['contributions'])
     (best, one) => (best === undefined || one.theta > best.theta ? one : best),
     undefined,
   )
-  if (strongest === undefined) return `a weighted sum higher by ${written(missing)}`
+  if (strongest === undefined) return `a weighted sum higher by ${formatNumber(missing)}`
   const { actor, subcategory, theta, weight } = strongest
-  return `a weighted sum higher by ${written(missing)}: for example a weight of ${written(weight + missing / theta)} instead of ${written(weight)} for ${actor} ${subcategory}`
+  return `a weighted sum higher by ${formatNumber(missing)}: for example a weight of ${formatNumber(weight + missing / theta)} instead of ${formatNumber(weight)} for ${actor} ${subcategory}`
 }
 
 function surplus(margin: number, marginal: Manifest['marginal']): string {
-  if (margin > 0) return `a score lower by more than ${written(margin)}`
-  return marginal === null ? 'a smaller budget' : `a score lower than ${written(marginal.score)}`
+  if (margin > 0) return `a score lower by more than ${formatNumber(margin)}`
+  return marginal === null ? 'a smaller budget' : `a score lower than ${formatNumber(marginal.score)}`
 }

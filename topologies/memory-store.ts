@@ -7,7 +7,7 @@ import { MemoryCorpus } from './selection/memory-corpus.ts'
 export class MemoryStore implements CorpusStore {
   readonly #documents = new Map<bigint, At<Document>>()
   readonly #labels = new Map<string, Map<bigint, At<Label>>>()
-  readonly #covered = new Map<string, TopicOffset>()
+  readonly #committed = new Map<string, TopicOffset>()
   readonly #reads = new Map<string, ReadonlyMap<bigint, number>>()
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
@@ -23,16 +23,16 @@ export class MemoryStore implements CorpusStore {
     }
   }
 
-  async cover(offsets: readonly TopicOffset[]): Promise<void> {
+  async commit(offsets: readonly TopicOffset[]): Promise<void> {
     for (const offset of offsets) {
       const name = `${offset.topic}[${offset.partition}]`
-      const before = this.#covered.get(name)
-      if (before === undefined || before.offsetNext < offset.offsetNext) this.#covered.set(name, offset)
+      const before = this.#committed.get(name)
+      if (before === undefined || before.offsetNext < offset.offsetNext) this.#committed.set(name, offset)
     }
   }
 
-  async covered(): Promise<TopicOffset[]> {
-    return [...this.#covered.values()].sort((a, b) =>
+  async committed(): Promise<TopicOffset[]> {
+    return [...this.#committed.values()].sort((a, b) =>
       a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition,
     )
   }

@@ -34,7 +34,7 @@ export interface Output {
   /** All sends inside become visible together or not at all. */
   transaction<T>(work: (send: Send) => Promise<T>): Promise<T>
   /** Keeps a refused record in dead letters with a stable reason; the station goes on. */
-  reject(delivered: Delivered, reason: string, message: string): void
+  deadLetter(delivered: Delivered, reason: string, message: string): void
 }
 
 /** A station at work: folds records in and writes what follows from them. Batches are given one after the other. */

@@ -1,6 +1,6 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
 import type { RunHooks } from '../../services/host/run.ts'
-import { fixed } from '../../services/terminal/table.ts'
+import { formatFixed } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 
 /** Tells what a run does in lines for a person. */
@@ -24,9 +24,9 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
 
 const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
   [
-    trainLoss === null ? undefined : `training ${fixed(trainLoss, 3)}`,
-    referenceLoss === null ? undefined : `reference ${fixed(referenceLoss, 3)}`,
-    corpusLoss === null ? undefined : `other text ${fixed(corpusLoss, 3)}`,
+    trainLoss === null ? undefined : `training ${formatFixed(trainLoss, 3)}`,
+    referenceLoss === null ? undefined : `reference ${formatFixed(referenceLoss, 3)}`,
+    corpusLoss === null ? undefined : `other text ${formatFixed(corpusLoss, 3)}`,
   ]
     .filter((part) => part !== undefined)
     .join('  ')
@@ -36,7 +36,7 @@ function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
     const best = weights[a]!.reduce((top, weight, j) => (weight > weights[a]![top]! ? j : top), 0)
-    return `${name} ${subcategories[best]} (theta ${fixed(theta[a], 2)})`
+    return `${name} ${subcategories[best]} (theta ${formatFixed(theta[a], 2)})`
   })
   return `; favoured: ${favoured.join(', ')}`
 }

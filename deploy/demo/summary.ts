@@ -3,7 +3,7 @@ import type { Runtime } from '../../services/connections/connections.ts'
 import { type Composition, corpusComposition, selectionComposition } from '../../services/runs/composition.ts'
 import { readManifests, readProgress } from '../../services/runs/recorded.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
-import { fixed, percent, table } from '../../services/terminal/table.ts'
+import { formatFixed, percent, table } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
 import { demoReference } from './runs.ts'
@@ -76,11 +76,11 @@ function selected(run: RunConfig, corpus: Composition, selection: Composition): 
 
 function weightsByRound(run: RunConfig, manifests: readonly Manifest[]): string {
   const rows = run.selection.actors.flatMap(({ name, subcategories }, a) => [
-    [name, 'theta', ...manifests.map(({ theta }) => fixed(theta[a], 3))],
+    [name, 'theta', ...manifests.map(({ theta }) => formatFixed(theta[a], 3))],
     ...subcategories.map((subcategory, j) => [
       '',
       subcategory,
-      ...manifests.map(({ weights }) => fixed(weights[a]![j], 2)),
+      ...manifests.map(({ weights }) => formatFixed(weights[a]![j], 2)),
     ]),
   ])
   const number = true
@@ -114,10 +114,10 @@ function lossTable(
       return [
         `${step}`,
         `${tokens}`,
-        fixed(referenceLoss, 4),
-        fixed(other?.referenceLoss, 4),
-        fixed(corpusLoss, 4),
-        fixed(other?.corpusLoss, 4),
+        formatFixed(referenceLoss, 4),
+        formatFixed(other?.referenceLoss, 4),
+        formatFixed(corpusLoss, 4),
+        formatFixed(other?.corpusLoss, 4),
       ]
     }),
   )

@@ -73,9 +73,9 @@ export class BoardModel {
     this.#traffic = traffic
   }
 
-  whole(): BoardPatch {
+  snapshot(): BoardPatch {
     return {
-      runs: Object.fromEntries([...this.runs].map(([name, { model }]) => [name, model.whole()])),
+      runs: Object.fromEntries([...this.runs].map(([name, { model }]) => [name, model.snapshot()])),
       sources: this.sources,
       deadLetters: this.#deadLetters.view(),
       problem: this.#problem,
@@ -88,7 +88,7 @@ export class BoardModel {
     const runs: Record<string, RunPatch> = {}
     for (const [name, { model }] of this.runs) {
       const changes = model.takeChanges()
-      if (this.#newRuns.has(name)) runs[name] = model.whole()
+      if (this.#newRuns.has(name)) runs[name] = model.snapshot()
       else if (changes !== undefined) runs[name] = changes
     }
     this.#newRuns.clear()

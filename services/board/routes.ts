@@ -64,9 +64,9 @@ export function serveApi(server: FastifyInstance, { runtime, model, events, repl
 
   server.get('/api/events', (_request, reply) => {
     reply.hijack()
-    events.add(reply.raw, model.whole())
+    events.add(reply.raw, model.snapshot())
   })
-  get('/api/snapshot', async () => model.whole())
+  get('/api/snapshot', async () => model.snapshot())
   get('/api/runs/:run/rounds/:round/composition', async ({ run, round }) => {
     const of = roundOf(run!, round!)
     return await compositions.of(of.run, of.manifest)

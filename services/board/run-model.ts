@@ -71,7 +71,7 @@ export class RunModel {
   }
 
   /** Everything. */
-  whole(): RunPatch {
+  snapshot(): RunPatch {
     const rounds = [...this.#rounds.keys()].sort((a, b) => a - b)
     const progress = ascending(this.#view.progress).map((report) => this.#pointOf(report))
     return { info: this.info, rounds: rounds.map((round) => this.#viewOf(round)), progress }

@@ -56,11 +56,11 @@ export class ClickHouseStore implements CorpusStore {
     this.#columnsKnown.add(names.label)
   }
 
-  async cover(offsets: readonly TopicOffset[]): Promise<void> {
+  async commit(offsets: readonly TopicOffset[]): Promise<void> {
     await this.#sql.insert('sink_offsets', offsets)
   }
 
-  async covered(): Promise<TopicOffset[]> {
+  async committed(): Promise<TopicOffset[]> {
     const rows = await this.#sql.query<{ topic: string; partition: number; offsetNext: string }>(
       'SELECT topic, partition, offsetNext FROM sink_offsets FINAL ORDER BY topic, partition',
     )

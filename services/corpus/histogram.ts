@@ -18,7 +18,7 @@ const basesMax = 16
 
 /**
  * Documents and tokens of every cell as of given offsets, kept from one question to the next: of a later one only the documents that came
- * in between are counted. Exact because offsets are asked for after everything before them has been added (`CorpusStore.cover`), and a
+ * in between are counted. Exact because offsets are asked for after everything before them has been added (`CorpusStore.commit`), and a
  * label never changes: a document that took part takes part for good, in the same cell. Earlier offsets are counted from nothing.
  */
 export class CellHistogram {

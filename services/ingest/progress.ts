@@ -1,5 +1,5 @@
 import type { Clock } from '../runtime/clock.ts'
-import { type HowFar, ProgressLine, type Terminal, whole } from '../terminal/progress.ts'
+import { formatCount, type HowFar, ProgressLine, type Terminal } from '../terminal/progress.ts'
 
 export type { Terminal } from '../terminal/progress.ts'
 
@@ -37,11 +37,11 @@ export function createProgress(terminal: Terminal, clock: Clock): IngestProgress
     return {
       share: bytesTotal === null || bytesTotal === 0 ? null : Math.min(compressed / bytesTotal, 1),
       parts: [
-        `${whole(rows)} rows`,
-        `${whole(rows / line.seconds)} rows/s`,
+        `${formatCount(rows)} rows`,
+        `${formatCount(rows / line.seconds)} rows/s`,
         `${(bytes / 1e6 / line.seconds).toFixed(1)} MB/s`,
-        `${whole(documents)} documents`,
-        ...(rejected === 0 ? [] : [`${whole(rejected)} rejected`]),
+        `${formatCount(documents)} documents`,
+        ...(rejected === 0 ? [] : [`${formatCount(rejected)} rejected`]),
         sources > 1 ? `${name} (${source}/${sources})` : name,
       ],
     }

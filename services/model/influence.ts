@@ -4,8 +4,8 @@ import type { Checkpoint } from './checkpoints/checkpoint.ts'
 import type { ReferenceSummary } from './estimators/estimator.ts'
 import { gradientEstimator } from './estimators/gradient.ts'
 import { probeEstimator } from './estimators/probe.ts'
+import { LruCache } from './lru-cache.ts'
 import type { Model } from './model.ts'
-import { Recent } from './recent.ts'
 import { documentWindows, type Sequence, type TokenIds } from './sequences.ts'
 import type { Preconditioner } from './worker/operations.ts'
 
@@ -79,7 +79,7 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     options.estimator === 'probe'
       ? probeEstimator(pool, { normalize, step: probeStep, preconditioner })
       : gradientEstimator(model.description, pool, { projectionSeed, normalize, hessian, damping, preconditioner })
-  const references = new Recent<KeptReference>(referencesMax)
+  const references = new LruCache<KeptReference>(referencesMax)
 
   async function tokensOf(document: string | TokenIds): Promise<TokenIds> {
     if (typeof document !== 'string') return document

@@ -147,8 +147,8 @@ async function lastOffsets(kafka: Kafka, topic: string): Promise<number[]> {
 
 /** Whether the label sink has come past these offsets of the documents' topic. */
 async function isSunk({ store }: Runtime, last: readonly number[]): Promise<boolean> {
-  const covered = new Map<number, number>()
-  for (const { topic, partition, offsetNext } of await store.covered())
-    if (topic === topics.documents.name) covered.set(partition, offsetNext)
-  return last.every((offset, partition) => (covered.get(partition) ?? 0) > offset)
+  const committed = new Map<number, number>()
+  for (const { topic, partition, offsetNext } of await store.committed())
+    if (topic === topics.documents.name) committed.set(partition, offsetNext)
+  return last.every((offset, partition) => (committed.get(partition) ?? 0) > offset)
 }

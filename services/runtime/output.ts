@@ -1,7 +1,7 @@
 import type { RecordValue } from '../../schemas/index.ts'
 import type { Outgoing, RecordMetadata, Send } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
-import { reach } from './crash-points.ts'
+import { failpoint } from './failpoints.ts'
 import type { Kafka, OutgoingRecord, Producer, TraceHeaders } from './kafka/port.ts'
 
 /** The trace context of a record that is written. */
@@ -39,9 +39,9 @@ export class KafkaOutput {
   async send(records: readonly Outgoing[]): Promise<readonly RecordMetadata[]> {
     if (records.length === 0) return []
     if (this.#transactional) return await this.transaction((send) => send(records))
-    reach(`sending ${typeOf(records)}`)
+    failpoint(`sending ${typeOf(records)}`)
     const written = await this.sendRaw(this.#encode(records))
-    reach(`sent ${typeOf(records)}`)
+    failpoint(`sent ${typeOf(records)}`)
     this.#count(records)
     return written
   }
@@ -51,16 +51,16 @@ export class KafkaOutput {
     const result = await this.#producer.transaction(async (send) => {
       const done = await work(async (records) => {
         if (records.length === 0) return []
-        reach(`sending ${typeOf(records)}`)
+        failpoint(`sending ${typeOf(records)}`)
         const written = await send(this.#encode(records))
-        reach(`sent ${typeOf(records)}`)
+        failpoint(`sent ${typeOf(records)}`)
         sent.push(...records)
         return written
       })
-      reach(`committing ${typeOf(sent)}`)
+      failpoint(`committing ${typeOf(sent)}`)
       return done
     })
-    reach(`committed ${typeOf(sent)}`)
+    failpoint(`committed ${typeOf(sent)}`)
     this.#count(sent)
     return result
   }
@@ -88,5 +88,5 @@ export class KafkaOutput {
   }
 }
 
-/** How a crash point names records: by the type of the last one. */
+/** How a failpoint names records: by the type of the last one. */
 const typeOf = (records: readonly Outgoing[]): string => records.at(-1)?.record.name ?? 'nothing'

@@ -4,9 +4,9 @@ import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
 import { ephemeralGroup } from './consumer-groups.ts'
-import { reach } from './crash-points.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Exclusive } from './exclusive.ts'
+import { failpoint } from './failpoints.ts'
 import { StationInput } from './input.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
 import { LagMeter, sumOf } from './lag.ts'
@@ -99,7 +99,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     send: (records) =>
       transactionalId === undefined ? output.send(records) : afterLetters(() => output.send(records)),
     transaction: (work) => afterLetters(() => output.transaction(work)),
-    reject: (delivered, reason, message) => deadLetters.add(input.originOf(delivered), reason, message),
+    deadLetter: (delivered, reason, message) => deadLetters.add(input.originOf(delivered), reason, message),
   })
 
   /** One thing at a time, as a station expects: batches and ticks never overlap. */
@@ -134,17 +134,17 @@ export async function runStation(options: StationOptions): Promise<StationHandle
 
   const processBatch = async (records: readonly IncomingRecord[]): Promise<void> => {
     const beganMs = metrics?.clock() ?? 0
-    reach('polled')
+    failpoint('polled')
     traces?.begin(records)
     await persistently('a batch', async () => {
       // What an earlier attempt rejected comes again.
       deadLetters.clear()
       const batch = await input.decode(records)
-      reach('decoded')
+      failpoint('decoded')
       await running.process(batch, reachedBy(records))
       await deadLetters.send()
     }).finally(() => traces?.end())
-    reach('processed')
+    failpoint('processed')
     const last = records.at(-1)
     if (last === undefined) return
     counters.read[last.topic] = (counters.read[last.topic] ?? 0) + records.length

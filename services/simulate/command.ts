@@ -1,6 +1,6 @@
 import { systemClock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
-import { Counter, type Terminal, whole } from '../terminal/progress.ts'
+import { Counter, formatCount, type Terminal } from '../terminal/progress.ts'
 import { type SimulateOptions, simulate } from './simulate.ts'
 
 export interface SimulateContext {
@@ -24,6 +24,6 @@ export async function simulateCommand(
   })
   const { documents, rounds, rejected } = summary
   const lines = Object.values(rejected).reduce((sum, count) => sum + count, 0)
-  const inWords = `simulated ${rounds.length} rounds over ${whole(documents)} documents into ${options.out}; ${lines} lines rejected`
+  const inWords = `simulated ${rounds.length} rounds over ${formatCount(documents)} documents into ${options.out}; ${lines} lines rejected`
   stdout.write(`${json ? JSON.stringify({ ...summary, out: options.out }) : inWords}\n`)
 }

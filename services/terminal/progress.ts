@@ -115,8 +115,10 @@ export class Counter {
       share: total === null || total === 0 ? null : Math.min(done / total, 1),
       parts: [
         this.#doing,
-        total === null ? `${whole(done)} ${this.#unit}` : `${whole(done)} of ${whole(total)} ${this.#unit}`,
-        `${rate < 10 ? rate.toFixed(1) : whole(rate)} ${this.#unit}/s`,
+        total === null
+          ? `${formatCount(done)} ${this.#unit}`
+          : `${formatCount(done)} of ${formatCount(total)} ${this.#unit}`,
+        `${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${this.#unit}/s`,
       ],
     }
   }
@@ -140,7 +142,7 @@ export async function whileWaiting<T>(terminal: Terminal, clock: Clock, doing: s
 const bar = (share: number) => '█'.repeat(Math.round(share * barCells)).padEnd(barCells, '░')
 
 /** A count for a person, with its thousands apart. */
-export const whole = (count: number): string => Math.round(count).toLocaleString('en-US')
+export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US')
 
 function duration(seconds: number): string {
   const rounded = Math.ceil(seconds)

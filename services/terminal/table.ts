@@ -82,7 +82,7 @@ function wrap(text: string, width: number): string[] {
 }
 
 /** A number for a person: so many digits after the point, a minus that is one, and a dash for what is not there. */
-export const fixed = (value: number | null | undefined, digits: number): string =>
+export const formatFixed = (value: number | null | undefined, digits: number): string =>
   value === null || value === undefined ? '–' : value.toFixed(digits)
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)}%`

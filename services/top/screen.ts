@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
-import { whole } from '../terminal/progress.ts'
-import { type Column, fixed, table } from '../terminal/table.ts'
+import { formatCount } from '../terminal/progress.ts'
+import { type Column, formatFixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
 
 /** The numbers as lines, none wider than `columns`; where there are more than `rows`, the last says so. */
@@ -18,7 +18,7 @@ export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number
 }
 
 function headOf({ atMs, documents, labelled, deadLetters, memoryBytes }: Numbers): string[] {
-  const corpus = `${whole(documents)} documents, ${whole(labelled)} labelled by every actor; dead letters ${whole(deadLetters)}`
+  const corpus = `${formatCount(documents)} documents, ${formatCount(labelled)} labelled by every actor; dead letters ${formatCount(deadLetters)}`
   const parts = Object.entries(memoryBytes ?? {}).sort(([, a], [, b]) => b - a)
   const total = parts.reduce((sum, [, bytes]) => sum + bytes, 0)
   const shown = parts.filter(([, bytes]) => bytes > total / 100)
@@ -63,12 +63,12 @@ const runRow = (run: RunNumbers): string[] => [
   `${run.round ?? '–'}`,
   run.roundSeconds === null ? run.state : `${run.state} ${run.roundSeconds.toFixed(0)} s`,
   rewards(run),
-  run.selected === null ? '–' : whole(run.selected),
-  fixed(run.trainLoss, 3),
-  fixed(run.referenceLoss, 3),
-  fixed(run.corpusLoss, 3),
+  run.selected === null ? '–' : formatCount(run.selected),
+  formatFixed(run.trainLoss, 3),
+  formatFixed(run.referenceLoss, 3),
+  formatFixed(run.corpusLoss, 3),
   Object.entries(run.theta)
-    .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+    .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
     .join(' '),
 ]
 
@@ -91,15 +91,15 @@ const topicRow = ({ topic, records, perSecond, lags }: TopicNumbers): string[] =
   const behind = lags.filter((lag) => lag.records > 0)
   return [
     topic.replace(/^winnow\./, ''),
-    whole(records),
+    formatCount(records),
     rate(perSecond),
-    lags.length === 0 ? '–' : whole(Math.max(...lags.map((lag) => lag.records))),
-    behind.map(({ station, records: waiting }) => `${station} ${whole(waiting)}`).join(', '),
+    lags.length === 0 ? '–' : formatCount(Math.max(...lags.map((lag) => lag.records))),
+    behind.map(({ station, records: waiting }) => `${station} ${formatCount(waiting)}`).join(', '),
   ]
 }
 
 const rate = (perSecond: number | null): string =>
-  perSecond === null ? '–' : perSecond < 10 ? perSecond.toFixed(1) : whole(perSecond)
+  perSecond === null ? '–' : perSecond < 10 ? perSecond.toFixed(1) : formatCount(perSecond)
 
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`
 

@@ -6,8 +6,8 @@ import { readReference } from '../model/reference.ts'
 import type { TokenIds } from '../model/sequences.ts'
 import { createTrainer, type Trainer } from '../model/trainer.ts'
 import type { Codec } from '../runtime/codec.ts'
-import { reach } from '../runtime/crash-points.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { failpoint } from '../runtime/failpoints.ts'
 import type { Producer } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
@@ -108,7 +108,7 @@ class TrainingLoop {
       if (due > round) ({ round, position, documentsRead } = placeOfRound(due))
       for await (const packed of this.#batches(round, position, signal)) {
         signal.throwIfAborted()
-        reach('stepping')
+        failpoint('stepping')
         this.#losses.push((await this.#trainer.step(packed.ids as Int32Array<ArrayBuffer>)).loss)
         ;({ position, documentsRead } = packed)
         const boundary = this.#trainer.steps % updateSteps === 0 || this.#trainer.steps === steps
@@ -147,7 +147,7 @@ class TrainingLoop {
     const metadata = { run: this.#run.name, round: place.round, document, token, documentsRead: place.documentsRead }
     const texts = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)]))
     const { digest } = await this.#trainer.save(path, texts)
-    reach('checkpointed')
+    failpoint('checkpointed')
     await this.#report(place, true, { path, digest, step: this.#trainer.steps })
   }
 
@@ -169,7 +169,7 @@ class TrainingLoop {
     }
     const topic = runTopics(this.#run.name).progress.name
     await this.#ports.producer.send([{ topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }])
-    reach('reported')
+    failpoint('reported')
     this.#ports.onProgress?.(value)
   }
 }

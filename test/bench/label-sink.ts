@@ -84,10 +84,10 @@ try {
   const ends = await runtime.kafka.endOffsets(topic)
   let first: { at: number; read: number } | undefined
   for (;;) {
-    const covered = (await runtime.store.covered()).filter((offset) => offset.topic === topic)
-    const read = covered.reduce((sum, { offsetNext }) => sum + offsetNext, 0)
+    const committed = (await runtime.store.committed()).filter((offset) => offset.topic === topic)
+    const read = committed.reduce((sum, { offsetNext }) => sum + offsetNext, 0)
     if (read > 0) first ??= { at: performance.now(), read }
-    if (covered.length > 0 && read >= ends.reduce((sum, end) => sum + end, 0)) break
+    if (committed.length > 0 && read >= ends.reduce((sum, end) => sum + end, 0)) break
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   // Joining the group takes seconds, once: time runs from the first batches that are in.

@@ -1,4 +1,4 @@
-import type { CrashPoint } from '../../services/runtime/crash-points.ts'
+import type { Failpoint } from '../../services/runtime/failpoints.ts'
 import { Seeded } from '../support/seeded.ts'
 
 /** Another seed is another set of visits. `npm run soak` sets both: with WINNOW_FAULT_SOAK every case runs its soak count. */
@@ -12,7 +12,7 @@ export interface Counts {
 }
 
 export interface Crash {
-  readonly point: CrashPoint
+  readonly point: Failpoint
   /** Which time the new process reaches the point, from 1 on. */
   readonly visit: number
 }
@@ -38,11 +38,7 @@ export function seededFor(purpose: string): Seeded {
  * @param counts kills at each point
  * @param points each with the sum of visits that an undisturbed run is sure to have, and that the kills of a case may use up
  */
-export function casesOf(
-  station: string,
-  counts: Counts,
-  points: Readonly<Partial<Record<CrashPoint, number>>>,
-): Case[] {
+export function casesOf(station: string, counts: Counts, points: Readonly<Partial<Record<Failpoint, number>>>): Case[] {
   return Object.entries(points).flatMap(([point, visits]) =>
     Array.from({ length: repeatsOf(counts) }, (_, repeat) => {
       const random = seededFor(`${station}/${point}/${repeat}`)
@@ -50,7 +46,7 @@ export function casesOf(
       const crashes = Array.from({ length: counts.landing }, () => {
         const more = random.below(1 + Math.min(2, spare))
         spare -= more
-        return { point: point as CrashPoint, visit: 1 + more }
+        return { point: point as Failpoint, visit: 1 + more }
       })
       const places = crashes.map(({ visit }) => visit).join(', ')
       return { crashes, name: `${point} (visits ${places}; WINNOW_FAULT_SEED=${seed}, ${repeat})` }

@@ -1,8 +1,8 @@
 // What every program to be killed begins with.
 import { writeSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
-import type { CrashPoint } from '../../services/runtime/crash-points.ts'
-import { listenAtCrashPoints, reach } from '../../services/runtime/crash-points.ts'
+import type { Failpoint } from '../../services/runtime/failpoints.ts'
+import { failpoint, listenAtFailpoints } from '../../services/runtime/failpoints.ts'
 import type { ChildOptions } from './service.ts'
 
 // Hundreds of short processes run the same files.
@@ -15,7 +15,7 @@ export function childOptions<O extends ChildOptions>(): O {
   const options = JSON.parse(process.argv[2]!) as O
   const { crash } = options
   let visits = 0
-  listenAtCrashPoints((point) => {
+  listenAtFailpoints((point) => {
     if (crash === undefined || point !== crash.point || ++visits !== crash.visit) return
     say(`reached ${point}`)
     process.kill(process.pid, crash.signal)
@@ -25,16 +25,16 @@ export function childOptions<O extends ChildOptions>(): O {
   return options
 }
 
-/** The same object with a crash point before and after each call of its methods: "store before addLabels". */
+/** The same object with a failpoint before and after each call of its methods: "store before addLabels". */
 export function watched<T extends object>(name: string, target: T): T {
   return new Proxy(target, {
     get(object, property) {
       const member = object[property as keyof T] as unknown
       if (typeof member !== 'function') return member
       return async (...values: unknown[]) => {
-        reach(`${name} before ${String(property)}` as CrashPoint)
+        failpoint(`${name} before ${String(property)}` as Failpoint)
         const result = await (member as (...given: unknown[]) => Promise<unknown>).apply(object, values)
-        reach(`${name} after ${String(property)}` as CrashPoint)
+        failpoint(`${name} after ${String(property)}` as Failpoint)
         return result
       }
     },

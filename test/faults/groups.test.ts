@@ -90,11 +90,11 @@ test.for(zombies)(
     await world.evict(groupOf('label sink', group))
     await start('label sink')
     await expectSunk(runtime, documents)
-    const covered = await runtime.store.covered()
+    const committed = await runtime.store.committed()
     zombie.signal('SIGCONT')
     await sleep(3000)
     await expectSunk(runtime, documents)
-    expect(await runtime.store.covered()).toEqual(covered)
+    expect(await runtime.store.committed()).toEqual(committed)
     await zombie.stop()
     expect(failures).toEqual([])
   },

@@ -18,7 +18,7 @@ const { ingest } = await import('../../services/ingest/ingest.ts')
 const { noProgress } = await import('../../services/ingest/progress.ts')
 const { systemClock } = await import('../../services/runtime/clock.ts')
 const { createCodec } = await import('../../services/runtime/codec.ts')
-const { reach } = await import('../../services/runtime/crash-points.ts')
+const { failpoint } = await import('../../services/runtime/failpoints.ts')
 const { createKafka } = await import('../../services/runtime/kafka/kafkajs.ts')
 const { exitCodeOf, printError } = await import('../../services/runtime/lifecycle.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
@@ -27,13 +27,13 @@ type Producer = import('../../services/runtime/kafka/port.ts').Producer
 const log = createLog('ingest-child', 'error')
 const kafka = createKafka({ brokers: options.addresses.brokers, clientId: 'ingest-child', log })
 
-/** Its crash points, in their order: before transaction, before send, after send, before commit, after transaction. */
+/** Its failpoints, in their order: before transaction, before send, after send, before commit, after transaction. */
 async function producer(given?: { transactionalId?: string }): Promise<Producer> {
   const real = await kafka.producer(given)
   const transaction: Producer['transaction'] = (work) =>
     real.transaction(async (send) => {
       const result = await work(watched('producer', { send }).send)
-      reach('producer before commit')
+      failpoint('producer before commit')
       return result
     })
   return watched<Producer>('producer', { send: real.send, close: real.close, transaction })
@@ -46,7 +46,7 @@ try {
     codec: await createCodec({ registry: options.addresses.registryUrl, records: [Source, Document, DeadLetter] }),
     log,
     clock: systemClock,
-    progress: { ...noProgress, read: () => reach('decoded') },
+    progress: { ...noProgress, read: () => failpoint('decoded') },
     nameOptions: { prefix: options.prefix },
     limits: { rowsMax: 25 },
   })

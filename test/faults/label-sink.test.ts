@@ -51,7 +51,7 @@ test.concurrent.for(kills)(
     const last = await killAt(crashes, start, () => world.evict(groupOf('label sink', group)))
     await until(async () => {
       if (last.ended) throw new Error(last.errors)
-      return JSON.stringify(await runtime.store.covered()) === JSON.stringify(expected.covered)
+      return JSON.stringify(await runtime.store.committed()) === JSON.stringify(expected.committed)
     }, 120_000)
     await last.stop()
 
@@ -62,7 +62,7 @@ test.concurrent.for(kills)(
     expect(rows).toEqual({ rows: count, documents: count, texts: count })
     const columns = columnsOf(runNamed('any'))
     expect(columns.map(({ actor }) => actor)).toEqual(Object.keys(subcategories))
-    const view = await runtime.store.view({ columns, labelOffsets: expected.covered, readsOf: null })
+    const view = await runtime.store.view({ columns, labelOffsets: expected.committed, readsOf: null })
     expect(inOrder(await view.groups())).toEqual(inOrder(expected.groups))
   },
 )

@@ -20,7 +20,7 @@ import { documentAt, documentCount, influence, labelModel } from './corpus.ts'
 export interface Expected {
   readonly documents: readonly At<Document>[]
   readonly labels: readonly At<Label>[]
-  readonly covered: Awaited<ReturnType<MemoryStore['covered']>>
+  readonly committed: Awaited<ReturnType<MemoryStore['committed']>>
   readonly opened: readonly RoundOpened[]
   readonly manifests: readonly Manifest[]
   /** By round, in emission order. */
@@ -66,7 +66,7 @@ export async function computeExpected(run: RunConfig): Promise<Expected> {
   return {
     documents: driver.records(topics.documents.name) as At<Document>[],
     labels: columnsOf(run).flatMap(({ topic }) => driver.records(topic) as At<Label>[]),
-    covered: await store.covered(),
+    committed: await store.committed(),
     opened: decided.flatMap(({ record, value }) => (record === RoundOpened.name ? [value as RoundOpened] : [])),
     manifests,
     selected,

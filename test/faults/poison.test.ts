@@ -161,7 +161,7 @@ test('poison among documents and labels stops nobody, is kept with its reason, a
       ends.push(...offsets.map((offsetNext, partition) => ({ topic: name, partition, offsetNext })))
     }
     const inOrder = ends.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition))
-    await expect.poll(() => runtime.store.covered(), { timeout: 60_000 }).toEqual(inOrder)
+    await expect.poll(() => runtime.store.committed(), { timeout: 60_000 }).toEqual(inOrder)
   }
   await expectLetters(placed)
   await sinkIsThrough()

@@ -26,7 +26,7 @@ const options = childOptions<RanksChildOptions>()
 
 const { allRecords } = await import('../../schemas/index.ts')
 const { createCodec } = await import('../../services/runtime/codec.ts')
-const { reach } = await import('../../services/runtime/crash-points.ts')
+const { failpoint } = await import('../../services/runtime/failpoints.ts')
 const { createKafka } = await import('../../services/runtime/kafka/kafkajs.ts')
 const { createLog } = await import('../../services/runtime/log.ts')
 const { SelectionReader } = await import('../../services/selections/selection-reader.ts')
@@ -44,9 +44,9 @@ let state: RanksCheckpoint = existsSync(file)
 /** Whole or not at all, as every trainer writes its checkpoint. */
 function checkpoint(): void {
   writeFileSync(`${file}.new`, JSON.stringify(state))
-  reach('checkpointed')
+  failpoint('checkpointed')
   renameSync(`${file}.new`, file)
-  reach('reported')
+  failpoint('reported')
 }
 
 let steps = 0
@@ -58,7 +58,7 @@ for (;;) {
   for (;;) {
     const parts = await Promise.all(streams.map((stream) => stream.next()))
     if (parts.some(({ done }) => done)) break
-    reach('stepping')
+    failpoint('stepping')
     // The ranks' parts follow one another in the order of the stream.
     const ids = parts.flatMap(({ value }) => [...(value?.ids ?? [])])
     const digest = createHash('sha256')

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { CrashPoint } from '../../services/runtime/crash-points.ts'
+import type { Failpoint } from '../../services/runtime/failpoints.ts'
 import { type Position, SelectionReader } from '../../services/selections/selection-reader.ts'
 import { type Crash, repeatsOf, seed, seededFor } from './cases.ts'
 import { openPlayed, type Played } from './play.ts'
@@ -49,7 +49,7 @@ test.for(cases)(
       rmSync(folder, { recursive: true })
     })
     const random = seededFor(`ranks/${repeat}`)
-    const points: CrashPoint[] = ['stepping', 'checkpointed', 'reported']
+    const points: Failpoint[] = ['stepping', 'checkpointed', 'reported']
     // Between 3 and 12 steps a time, of 252: no kill comes after the end.
     const crashes = Array.from({ length: kills }, (): Crash => {
       const point = random.pick(points)

@@ -88,7 +88,7 @@ export class Service {
 }
 
 /**
- * Starts a service again and again, each time to be killed at the next crash point; then once more, to finish.
+ * Starts a service again and again, each time to be killed at the next failpoint; then once more, to finish.
  * @returns the last one, undisturbed
  * @throws where a point is not reached, because the work was done before or does not go on
  */

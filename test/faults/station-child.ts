@@ -1,4 +1,4 @@
-// A station as a process of its own, to be killed or stopped at a crash point. Takes StationOptions as JSON; says on stdout what happens.
+// A station as a process of its own, to be killed or stopped at a failpoint. Takes StationOptions as JSON; says on stdout what happens.
 
 import type { Station } from '../../topologies/dataflow.ts'
 import { childOptions, say, watched } from './crash.ts'

@@ -27,7 +27,7 @@ export async function renewCorpusTopics({ runtime: { kafka } }: World): Promise<
 /** What a label sink must make of the topics. */
 export interface SunkCorpus {
   readonly documents: number
-  readonly covered: Awaited<ReturnType<MemoryStore['covered']>>
+  readonly committed: Awaited<ReturnType<MemoryStore['committed']>>
   readonly groups: Awaited<ReturnType<Corpus['groups']>>
 }
 
@@ -62,13 +62,13 @@ async function sunk(world: World): Promise<SunkCorpus> {
   const store = new MemoryStore()
   const rejected: unknown[] = []
   const unused = () => Promise.reject(new Error('a label sink writes nothing'))
-  const reject = (delivered: Delivered) => void rejected.push(delivered)
-  const station = new LabelSink(store, { send: unused, transaction: unused, reject })
+  const deadLetter = (delivered: Delivered) => void rejected.push(delivered)
+  const station = new LabelSink(store, { send: unused, transaction: unused, deadLetter })
   for (const { name } of [topics.documents, ...actors.map(labelsTopic)])
     await station.process(await world.records(name))
-  const covered = await store.covered()
-  const view = await store.view({ columns: columnsOf(runNamed('any')), labelOffsets: covered, readsOf: null })
+  const committed = await store.committed()
+  const view = await store.view({ columns: columnsOf(runNamed('any')), labelOffsets: committed, readsOf: null })
   const groups = await view.groups()
   const documents = groups.reduce((sum, group) => sum + group.documents, 0)
-  return { documents, covered, groups }
+  return { documents, committed, groups }
 }

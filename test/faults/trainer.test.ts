@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
 import { type Progress, runTopics } from '../../schemas/index.ts'
-import type { CrashPoint } from '../../services/runtime/crash-points.ts'
+import type { Failpoint } from '../../services/runtime/failpoints.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { type Crash, repeatsOf, seed, seededFor } from './cases.ts'
 import { openPlayed, type Played } from './play.ts'
 import { type ChildOptions, killAt, Service } from './service.ts'
 import type { TrainerChildOptions } from './trainer-child.ts'
 
-const points: CrashPoint[] = ['stepping', 'checkpointed', 'reported']
+const points: Failpoint[] = ['stepping', 'checkpointed', 'reported']
 const killsEach = 2
 const updateSteps = 3
 

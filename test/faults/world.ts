@@ -61,10 +61,10 @@ export async function openWorld(): Promise<World> {
 }
 
 /** Fills the store as the label sink leaves it. */
-export async function fill({ runtime: { store } }: World, { documents, labels, covered }: Expected): Promise<void> {
+export async function fill({ runtime: { store } }: World, { documents, labels, committed }: Expected): Promise<void> {
   await store.addDocuments(documents)
   await store.addLabels(labels)
-  await store.cover(covered)
+  await store.commit(committed)
 }
 
 interface Coordinator {

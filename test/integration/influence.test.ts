@@ -73,8 +73,8 @@ test('rewards against two reference tasks say how they were made, are the same t
     again.push(...records)
     return []
   }
-  const reject = (_delivered: unknown, reason: string) => fail(new Error(reason))
-  const station = new Influence(other, { send, transaction: (work) => work(send), reject })
+  const deadLetter = (_delivered: unknown, reason: string) => fail(new Error(reason))
+  const station = new Influence(other, { send, transaction: (work) => work(send), deadLetter })
   const backwards = requests.toReversed()
   for (let from = 0; from < backwards.length; from += 7) await station.process(backwards.slice(from, from + 7))
   await other.close()

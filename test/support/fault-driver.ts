@@ -333,7 +333,7 @@ export class FaultDriver {
   }
 
   #output(place: Place, instance: Instance): Output {
-    const reject = (delivered: Delivered, reason: string) =>
+    const deadLetter = (delivered: Delivered, reason: string) =>
       void instance.letters.push({ station: instance.name, delivered, reason })
     if (place.station.name !== 'console') {
       const send: Send = (records) =>
@@ -342,7 +342,7 @@ export class FaultDriver {
           () => this.log.append(records),
           () => this.log.append(records.slice(0, this.#random.below(records.length + 1))),
         )
-      return { send, reject, transaction: () => Promise.reject(new TypeError('this station has no transactions')) }
+      return { send, deadLetter, transaction: () => Promise.reject(new TypeError('this station has no transactions')) }
     }
     const transaction = async <T>(work: (send: Send) => Promise<T>): Promise<T> => {
       const fenced = () => {
@@ -368,7 +368,7 @@ export class FaultDriver {
       })
       return result
     }
-    return { send: (records) => transaction((send) => send(records)), transaction, reject }
+    return { send: (records) => transaction((send) => send(records)), transaction, deadLetter }
   }
 }
 
@@ -391,8 +391,8 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
         () => store.addLabels(labels),
         () => store.addLabels(part(labels)),
       ),
-    cover: (offsets) => call(() => store.cover(offsets)),
-    covered: () => call(() => store.covered()),
+    commit: (offsets) => call(() => store.commit(offsets)),
+    committed: () => call(() => store.committed()),
     view: (options) => call(() => store.view(options)),
     texts: (ids) => call(() => store.texts(ids)),
     addReads: (run, round, reads) => call(() => {}).then(() => store.addReads(run, round, reads)),

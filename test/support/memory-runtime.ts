@@ -76,7 +76,7 @@ export async function fillByParity(
   })
   await store.addLabels(ids.map((n) => at(label(n), n)))
   const inputs = [topics.documents.name, labelsTopic('parity').name]
-  await store.cover(inputs.map((topic) => ({ topic, partition: 0, offsetNext: count })))
+  await store.commit(inputs.map((topic) => ({ topic, partition: 0, offsetNext: count })))
 }
 
 /** Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up. */

@@ -37,7 +37,7 @@ function stationOf(score: InfluenceModel['score']) {
     written.push(...records.map(({ value }) => value as Reward))
     return []
   }
-  const station = new Influence(model, { send, transaction: (work) => work(send), reject: () => {} })
+  const station = new Influence(model, { send, transaction: (work) => work(send), deadLetter: () => {} })
   return { station, asked, written }
 }
 

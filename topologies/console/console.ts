@@ -123,7 +123,7 @@ export class Console implements Processor {
     const opened = this.#opened.get(reward.round)
     const closed = this.#closed.get(reward.round)
     if (reward.run !== this.#run.name || opened === undefined) {
-      this.#ports.output.reject(
+      this.#ports.output.deadLetter(
         delivered,
         'unknown-round',
         `reward for round ${reward.round} of run ${reward.run}, which is not open`,
@@ -136,7 +136,7 @@ export class Console implements Processor {
     const refusal = refusals[verdict]
     if (refusal === undefined) return
     const what = `reward of document ${reward.docId} for actor ${reward.actor} in round ${reward.round}`
-    this.#ports.output.reject(delivered, verdict, `${what} ${refusal}`)
+    this.#ports.output.deadLetter(delivered, verdict, `${what} ${refusal}`)
   }
 
   async #advance(): Promise<void> {
@@ -158,7 +158,7 @@ export class Console implements Processor {
 
   async #labelOffsets(): Promise<TopicOffset[]> {
     const inputs = new Set([topics.documents.name, ...this.#ports.columns.map(({ topic }) => topic)])
-    return (await this.#ports.store.covered()).filter(({ topic }) => inputs.has(topic))
+    return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
   }
 
   /** A run may be recorded before its corpus is labelled: it waits, since a trainer can do nothing with a selection of nothing. */

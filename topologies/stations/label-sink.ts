@@ -28,19 +28,19 @@ export class LabelSink implements Processor {
     }
     await this.#store.addDocuments(documents)
     await this.#store.addLabels(labels)
-    await this.#store.cover(coveredBy(batch, reached))
+    await this.#store.commit(committedBy(batch, reached))
   }
 
   /** Its rows say how far it has come, not the group's offsets, which anybody may move; nor do they speak of a database that is new. */
   async floorOffset(topic: string, partition: number): Promise<number> {
-    const covered = await this.#store.covered()
-    return covered.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
+    const committed = await this.#store.committed()
+    return committed.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
   }
 
   #acceptable(delivered: Delivered<Label>): boolean {
     const { actor, subcategory, docId, score, version } = delivered.value
     if (labelsTopic(actor).name !== delivered.topic) {
-      this.#output.reject(delivered, 'wrong-actor', `label of document ${docId} is for actor ${actor}`)
+      this.#output.deadLetter(delivered, 'wrong-actor', `label of document ${docId} is for actor ${actor}`)
       return false
     }
     if (
@@ -49,7 +49,7 @@ export class LabelSink implements Processor {
       subcategory > subcategoryMax ||
       !/^[a-z0-9]{1,64}$/.test(version)
     ) {
-      this.#output.reject(
+      this.#output.deadLetter(
         delivered,
         'bad-label',
         `label of document ${docId}: subcategory ${subcategory}, version ${version}`,
@@ -57,7 +57,7 @@ export class LabelSink implements Processor {
       return false
     }
     if (!isUsableScore(score)) {
-      this.#output.reject(
+      this.#output.deadLetter(
         delivered,
         'non-finite-score',
         `label of document ${docId} for actor ${actor} has the score ${score}`,
@@ -69,13 +69,13 @@ export class LabelSink implements Processor {
 }
 
 /** What was refused is behind it as well: who waits for the corpus waits for no poison. */
-function coveredBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
-  const covered = new Map<string, TopicOffset>()
-  if (reached !== undefined) covered.set(`${reached.topic}[${reached.partition}]`, reached)
+function committedBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
+  const committed = new Map<string, TopicOffset>()
+  if (reached !== undefined) committed.set(`${reached.topic}[${reached.partition}]`, reached)
   for (const { topic, partition, offset } of batch) {
     const name = `${topic}[${partition}]`
-    const before = covered.get(name)?.offsetNext ?? 0
-    covered.set(name, { topic, partition, offsetNext: Math.max(before, offset + 1) })
+    const before = committed.get(name)?.offsetNext ?? 0
+    committed.set(name, { topic, partition, offsetNext: Math.max(before, offset + 1) })
   }
-  return [...covered.values()]
+  return [...committed.values()]
 }

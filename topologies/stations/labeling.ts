@@ -35,7 +35,7 @@ export class Labeling implements Processor {
         documents.push(delivered)
       } catch (error) {
         // Ingest writes none of these; another client may.
-        this.#output.reject(
+        this.#output.deadLetter(
           delivered,
           'bad-meta',
           `document ${docId}: its meta is not JSON: ${(error as Error).message}`,
@@ -50,7 +50,7 @@ export class Labeling implements Processor {
       const delivered = documents[i]!
       const { docId, tokens } = delivered.value
       if (!result.ok) {
-        this.#output.reject(delivered, result.reason, `document ${docId}, actor ${actor}: ${result.message}`)
+        this.#output.deadLetter(delivered, result.reason, `document ${docId}, actor ${actor}: ${result.message}`)
         continue
       }
       const { subcategory, score } = result

@@ -9,7 +9,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import { Counter } from '../../terminal/progress.ts'
-import { fixed, percent, table } from '../../terminal/table.ts'
+import { formatFixed, percent, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export const compare = (context: CliContext): Command =>
@@ -54,7 +54,7 @@ export const compare = (context: CliContext): Command =>
         `${round}`,
         same ? 'all, same order' : `${common} of ${documents[0]} (${percent(common / Math.max(1, documents[0]))})`,
         ...theta.map(inWords),
-        ...referenceLoss.map((loss) => fixed(loss, 4)),
+        ...referenceLoss.map((loss) => formatFixed(loss, 4)),
       ])
       await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
     })
@@ -84,7 +84,7 @@ const thetaOf = ({ actors, theta }: Manifest): Record<string, number> =>
 
 const inWords = (theta: Record<string, number>): string =>
   Object.entries(theta)
-    .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+    .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
     .join(' ')
 
 /** At the step at which a round was opened; null where it was not evaluated there. */

@@ -27,7 +27,7 @@ interface RedriveOptions extends FilterOptions {
   readonly value?: string
 }
 
-const filtered = (name: string, description: string): Command =>
+const filterCommand = (name: string, description: string): Command =>
   clusterCommand(name, description)
     .option('--station <name>', 'refused by this station')
     .option('--reason <code>', 'refused for this reason')
@@ -46,7 +46,7 @@ export function deadLetters(context: CliContext): Command {
     'what was refused, why, and sending it again once that is mended',
   )
   command.addCommand(
-    filtered('list', 'refused records and rows, oldest first; --json has their bytes')
+    filterCommand('list', 'refused records and rows, oldest first; --json has their bytes')
       .addHelpText('after', example('winnow dead-letters list --reason unknown-domain'))
       .action(async (options: FilterOptions) => {
         await using connection = await context.connect(options)
@@ -69,7 +69,7 @@ export function deadLetters(context: CliContext): Command {
       }),
   )
   command.addCommand(
-    filtered('redrive', 'sends refused records to their topics again; what is still refused is refused again')
+    filterCommand('redrive', 'sends refused records to their topics again; what is still refused is refused again')
       .argument('[numbers...]', 'numbers of dead letters, as list shows them', numbers)
       .option('--all', 'all of them, or all that the other options leave')
       .option('--value <file>', 'sends the bytes of this file in place of one record')

@@ -4,7 +4,7 @@ import { explainDocument } from '../../runs/explain.ts'
 import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { fixed, table } from '../../terminal/table.ts'
+import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -42,8 +42,8 @@ export const explain = (context: CliContext): Command =>
       const rows = explanations.map((one) => [
         `${one.round}`,
         one.verdict,
-        fixed(one.score, 6),
-        fixed(one.threshold, 6),
+        formatFixed(one.score, 6),
+        formatFixed(one.threshold, 6),
         one.flip,
       ])
       const columns = [

@@ -6,7 +6,7 @@ import { runNamed } from '../../runs/registry.ts'
 import { scatterSvg } from '../../runs/validation/scatter.ts'
 import { type Validation, validate } from '../../runs/validation/validate.ts'
 import { json } from '../../runtime/json.ts'
-import { fixed } from '../../terminal/table.ts'
+import { formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -60,7 +60,7 @@ function writeReport(folder: string, { run, step, gradient, probe, spearman, doc
   mkdirSync(folder, { recursive: true })
   const name = join(folder, `influence-${run}-step-${step}`)
   const svg = scatterSvg({
-    title: `${run}, step ${step}: Spearman ${fixed(spearman, 3)} over ${documents.length} documents`,
+    title: `${run}, step ${step}: Spearman ${formatFixed(spearman, 3)} over ${documents.length} documents`,
     x: `reward by ${gradient}`,
     y: `fall of the reference loss by ${probe}`,
     points: documents.map(({ docId, ...rewards }) => ({
@@ -79,10 +79,10 @@ function inWords(
   { run, step, gradient, probe, spearman, taskSpearman, documents }: Validation,
   files: string[],
 ): string {
-  const apart = taskSpearman.map((value, t) => `task ${t + 1} ${fixed(value, 3)}`).join(', ')
+  const apart = taskSpearman.map((value, t) => `task ${t + 1} ${formatFixed(value, 3)}`).join(', ')
   return [
     `${run} at step ${step}: ${documents.length} documents by ${gradient} and by ${probe}`,
-    `Spearman ${fixed(spearman, 3)}${taskSpearman.length > 1 ? ` (${apart})` : ''}`,
+    `Spearman ${formatFixed(spearman, 3)}${taskSpearman.length > 1 ? ` (${apart})` : ''}`,
     ...files,
   ].join('\n')
 }

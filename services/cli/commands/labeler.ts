@@ -73,20 +73,20 @@ function choose(context: CliContext, { actor, model, config }: Choice): LabelerC
   return { actor: found, labeler: found.labeler, baseFolder }
 }
 
-const choosing = (command: Command): Command =>
+const withLabelerOptions = (command: Command): Command =>
   command
     .option('--actor <name>', 'an actor of the configuration')
     .option('--model <folder>', 'instead of an actor: a folder written by train')
     .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
 
-const annotated = (command: Command, task: Option): Command =>
+const withAnnotationOptions = (command: Command, task: Option): Command =>
   command
     .addOption(task.choices(['regression', 'classification']))
     .requiredOption('--data <file>', 'annotations: JSON lines with shard, line and the field')
     .requiredOption('--text <shards...>', 'the annotated files, whatever ingest reads, in the order of their numbers')
 
 const train = (context: CliContext): Command =>
-  annotated(
+  withAnnotationOptions(
     new Command('train').description('trains a hashed n-gram model from annotations'),
     new Option('--task <task>', 'scores or names').makeOptionMandatory(),
   )
@@ -141,8 +141,8 @@ const train = (context: CliContext): Command =>
     })
 
 const evaluate = (context: CliContext): Command =>
-  annotated(
-    choosing(new Command('evaluate').description('scores a labeler on annotated documents')),
+  withAnnotationOptions(
+    withLabelerOptions(new Command('evaluate').description('scores a labeler on annotated documents')),
     new Option('--task <task>', 'what the annotations hold: scores or names (default: see the data)'),
   )
     .option('--field <name>', "field of the annotations (default: the actor's name, or the only one)")
@@ -166,7 +166,9 @@ const evaluate = (context: CliContext): Command =>
     })
 
 const label = (context: CliContext): Command =>
-  choosing(new Command('label').description('labels the rows of standard input, or of files, whatever ingest reads'))
+  withLabelerOptions(
+    new Command('label').description('labels the rows of standard input, or of files, whatever ingest reads'),
+  )
     .argument('[file...]', 'JSON lines, plain, gzip or Zstandard, or Parquet (default: standard input)')
     .addHelpText(
       'after',

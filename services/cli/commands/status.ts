@@ -5,7 +5,7 @@ import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
 import { readRun } from '../../runs/recorded.ts'
 import { listRuns } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
-import { fixed, table } from '../../terminal/table.ts'
+import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 export const status = (context: CliContext): Command =>
@@ -51,9 +51,9 @@ export const status = (context: CliContext): Command =>
         replayOf === null ? `${step ?? 0}/${steps}` : `replay of ${replayOf}`,
         `${round ?? '–'}`,
         `${selected ?? '–'}`,
-        fixed(trainLoss, 4),
+        formatFixed(trainLoss, 4),
         Object.entries(theta ?? {})
-          .map(([actor, value]) => `${actor} ${fixed(value, 3)}`)
+          .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
           .join(' '),
       ])
       await print(

@@ -29,7 +29,7 @@ export const tail = (context: CliContext): Command =>
     .action(async (given: string, options: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const topic = await existing(await runtime.kafka.topicNames(), given)
+      const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
       const ends = await runtime.kafka.endOffsets(topic)
       const from = ends.map((end) => Math.max(0, end - options.lines))
@@ -66,7 +66,7 @@ export const tail = (context: CliContext): Command =>
       }
     })
 
-async function existing(names: readonly string[], given: string): Promise<string> {
+async function existingTopic(names: readonly string[], given: string): Promise<string> {
   const found = [given, `winnow.${given}`].find((name) => names.includes(name))
   if (found !== undefined) return found
   const known = names.filter((name) => name.startsWith('winnow.')).sort()

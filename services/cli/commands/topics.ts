@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { topicNamed } from '../../../schemas/index.ts'
 import { json } from '../../runtime/json.ts'
-import { whole } from '../../terminal/progress.ts'
+import { formatCount } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
@@ -41,7 +41,7 @@ export const topics = (context: CliContext): Command =>
         holds.join(', '),
         key ?? '–',
         `${partitions}`,
-        whole(offsets),
+        formatCount(offsets),
         cleanup === 'compact' ? 'the last of each key' : 'everything',
       ])
       await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)

@@ -1,5 +1,5 @@
 import type { ModelDescription } from '../description.ts'
-import { Recent } from '../recent.ts'
+import { LruCache } from '../lru-cache.ts'
 import { sizeOf } from '../safetensors.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
@@ -20,7 +20,7 @@ interface Kept {
  */
 export class CheckpointStore {
   readonly #description: ModelDescription
-  readonly #kept: Recent<Kept>
+  readonly #kept: LruCache<Kept>
   readonly #free: Buffers[] = []
   readonly #bytesEach: number
 
@@ -29,7 +29,7 @@ export class CheckpointStore {
     this.#description = description
     // All checkpoints of a model are of one size.
     this.#bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-    this.#kept = new Recent(
+    this.#kept = new LruCache(
       bytesMax,
       () => this.#bytesEach,
       (kept) => {

@@ -40,7 +40,7 @@ export interface ValidateOptions {
   readonly onProgress?: (done: number) => void
 }
 
-/** Documents in one step of the report: progress is told after each. */
+/** Documents in one step of the report: progress is reported after each. */
 const documentsAtATime = 10
 
 /**
@@ -59,12 +59,12 @@ export async function validate(
   const texts = await runtime.store.texts(ids)
   const tasks = await rewardTasks(run, model, run.reference.samplesMax)
   const options = influenceOptions(run)
-  const estimate = async (estimator: 'gradient' | 'probe', told: (done: number) => void) =>
+  const estimate = async (estimator: 'gradient' | 'probe', onProgress: (done: number) => void) =>
     scoreAll({ ...options, estimator, workers }, model, {
       checkpoint,
       tasks,
       texts: ids.map((id) => texts.get(id)!),
-      told,
+      onProgress,
     })
   const gradient = await estimate('gradient', () => {})
   const probe = await estimate('probe', (done) => onProgress?.(done))
@@ -123,8 +123,8 @@ async function scoreAll(
     checkpoint,
     tasks,
     texts,
-    told,
-  }: { checkpoint: Checkpoint; tasks: Sequence[][]; texts: readonly string[]; told: (done: number) => void },
+    onProgress,
+  }: { checkpoint: Checkpoint; tasks: Sequence[][]; texts: readonly string[]; onProgress: (done: number) => void },
 ): Promise<{ name: string; losses: number[]; rewards: number[][] }> {
   await using opened = new AsyncDisposableStack()
   const influence = opened.adopt(createInfluence(model, options), (one) => one.close())
@@ -132,7 +132,7 @@ async function scoreAll(
   const rewards: number[][] = []
   for (let from = 0; from < texts.length; from += documentsAtATime) {
     rewards.push(...(await reference.scoreTasks(texts.slice(from, from + documentsAtATime))))
-    told(rewards.length)
+    onProgress(rewards.length)
   }
   return { name: influence.estimator, losses: reference.summaries.map(({ loss }) => loss), rewards }
 }

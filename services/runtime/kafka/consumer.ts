@@ -1,5 +1,5 @@
 import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
-import { reach } from '../crash-points.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Connection } from './connection.ts'
 import { toWinnowError } from './failure.ts'
 import { traceIn } from './headers.ts'
@@ -73,7 +73,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart && !closing) report(batchFailure?.error ?? payload.error)
   })
-  consumer.on(consumer.events.COMMIT_OFFSETS, () => reach('committed offsets'))
+  consumer.on(consumer.events.COMMIT_OFFSETS, () => failpoint('committed offsets'))
   seekAtJoin(consumer, options.startOffset)
   const skipped = skippedOffsets(consumer, options.floorOffset)
 

@@ -78,17 +78,27 @@ export class Metrics {
     this.clock = clock
     collectDefaultMetrics({ register: this.registry })
     const perTopic = ['station', 'run', 'topic']
-    this.#told('winnow_records_read_total', 'Records read, dead letters included', perTopic, ({ read }) => read)
-    this.#told('winnow_records_written_total', 'Records written and acknowledged', perTopic, ({ written }) => written)
+    this.#countedBy('winnow_records_read_total', 'Records read, dead letters included', perTopic, ({ read }) => read)
+    this.#countedBy(
+      'winnow_records_written_total',
+      'Records written and acknowledged',
+      perTopic,
+      ({ written }) => written,
+    )
     // These are there from the start: a series that appears with its first error has no rate to be alerted on.
     const perStation = ['station', 'run']
-    this.#told(
+    this.#countedBy(
       'winnow_dead_letters_total',
       'Records and rows that were refused',
       perStation,
       (stats) => stats.deadLetters,
     )
-    this.#told('winnow_retries_total', 'Batches and ticks that were tried again', perStation, (stats) => stats.retries)
+    this.#countedBy(
+      'winnow_retries_total',
+      'Batches and ticks that were tried again',
+      perStation,
+      (stats) => stats.retries,
+    )
     const metrics = this
     new Gauge({
       name: 'winnow_lag_records',
@@ -115,7 +125,7 @@ export class Metrics {
   }
 
   /** A counter that is what the stations have counted, taken when somebody asks. */
-  #told(
+  #countedBy(
     name: string,
     help: string,
     labelNames: string[],

@@ -56,7 +56,8 @@ const manifest = (round: number): Partial<Manifest> => ({
   labelOffsets: [],
 })
 
-const roundOf = (model: BoardModel, round: number) => model.whole().runs!.r!.rounds!.find((one) => one.round === round)!
+const roundOf = (model: BoardModel, round: number) =>
+  model.snapshot().runs!.r!.rounds!.find((one) => one.round === round)!
 
 test('rewards are spread by subcategory; each document counts once, in log order', () => {
   const model = modelWithRun()
@@ -102,7 +103,7 @@ test('a trainer that reports a step twice has one point, with what either report
   const model = modelWithRun()
   tell(model, 'Progress', progress(10, { trainLoss: 4, referenceLoss: 6 }), { atMs: 1000 })
   tell(model, 'Progress', progress(10, { trainLoss: null }), { atMs: 9000 })
-  expect(model.whole().runs!.r!.progress).toEqual([
+  expect(model.snapshot().runs!.r!.progress).toEqual([
     expect.objectContaining({ step: 10, trainLoss: 4, referenceLoss: 6, atMs: 1000 }),
   ])
 })
@@ -117,7 +118,7 @@ test('what keeps the board from reading is news once, and again when it is over'
 })
 
 /** What a page would be sent, and so what the model holds; ids of asked documents are counted apart. */
-const sizeOf = (model: BoardModel) => JSON.stringify(model.whole()).length
+const sizeOf = (model: BoardModel) => JSON.stringify(model.snapshot()).length
 
 /** An hour of a fast run: a report every 0.4 s, a round every second with its rewards, dead letters all along. */
 function play(model: BoardModel, fromRound: number, rounds: number) {
@@ -151,12 +152,12 @@ test('an hour of a live run does not let the model grow: three hours hold no mor
   const afterAnHour = sizeOf(model)
   play(model, 3600, 7200)
   expect(sizeOf(model)).toBeLessThan(afterAnHour * 1.1)
-  const { progress: points, rounds } = model.whole().runs!.r!
+  const { progress: points, rounds } = model.snapshot().runs!.r!
   expect(points!.length).toBeLessThanOrEqual(4000)
   expect(rounds!.length).toBeLessThanOrEqual(2000)
   expect(model.runs.get('r')!.model.manifests.size).toBeLessThanOrEqual(2000)
-  expect(model.whole().deadLetters!.last).toHaveLength(100)
-  expect(model.whole().deadLetters!.total).toBe(10_800)
+  expect(model.snapshot().deadLetters!.last).toHaveLength(100)
+  expect(model.snapshot().deadLetters!.total).toBe(10_800)
 })
 
 test('only the latest runs are held', () => {

@@ -46,7 +46,7 @@ async function fill(store: CorpusStore): Promise<TopicOffset[]> {
   const offsets = [topics.documents.name, ...columns.map(({ topic }) => topic)].flatMap((topic) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offsetNext: 100 + partition })),
   )
-  await store.cover(offsets)
+  await store.commit(offsets)
   return offsets
 }
 
@@ -81,7 +81,7 @@ describe('the corpus in ClickHouse and in memory', () => {
   const view = async (store: CorpusStore, readsOf: string | null) => store.view({ columns, labelOffsets, readsOf })
 
   test('hold a document once its own record and all labels stand before the offsets', async () => {
-    expect(await inSql.covered()).toEqual(await inMemory.covered())
+    expect(await inSql.committed()).toEqual(await inMemory.committed())
     const groups = await (await view(inSql, null)).groups()
     // Offsets 100, 101 and 102 of the three partitions hide the documents from 300 on but numbers 301, 302 and 305; a tenth has no topic.
     const visible = Array.from({ length: documents }, (_, n) => n).filter(

@@ -140,7 +140,7 @@ test('poison goes to dead letters with its bytes, reason and place, and the rest
 test('a record that the station rejects is kept with the bytes that were read', async () => {
   await write(document(1n), document(2n))
   const station = await start((output) => ({
-    process: async (batch) => output.reject(batch[1]!, 'too-dull', 'document 2 is dull'),
+    process: async (batch) => output.deadLetter(batch[1]!, 'too-dull', 'document 2 is dull'),
   }))
   await passed(2)
   await station.close()
@@ -191,7 +191,7 @@ test('what may pass is tried again with growing waits, and rejects of a failed a
   let attempts = 0
   const station = await start((output) => ({
     process: async (batch) => {
-      output.reject(batch[0]!, 'dull', 'dull')
+      output.deadLetter(batch[0]!, 'dull', 'dull')
       if (++attempts < 3) throw new WinnowError('UNREACHABLE', 'the store is away')
     },
   }))
@@ -295,7 +295,7 @@ test('what a station rejects is in dead letters before a decision that moves its
   const station = await start(
     (output) => ({
       process: async ([delivered]) => {
-        output.reject(delivered!, 'bad', 'no')
+        output.deadLetter(delivered!, 'bad', 'no')
         await output.transaction(async () => {
           const [end] = await kafka.endOffsets(letters)
           lettersThen.push(end!)

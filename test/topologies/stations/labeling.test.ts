@@ -29,7 +29,7 @@ test('a labeler sees the row without its text; a document whose meta is no JSON 
       return []
     },
     transaction: async () => expect.unreachable(),
-    reject: ({ offset }, reason) => void rejected.push([offset, reason]),
+    deadLetter: ({ offset }, reason) => void rejected.push([offset, reason]),
   })
   await station.process([delivered(1n, '{"meta":{"b":1},"c":2}'), delivered(2n, 'no JSON'), delivered(3n, '{"c":NaN}')])
   expect(seen).toEqual([{ meta: { b: 1 }, c: 2 }, { c: null }])

@@ -2,7 +2,7 @@
  * Places between two effects of a station, at which a fault test may end the process: "sent ActorState" comes after the broker has the
  * record and before anything else. Outside of such a test nobody listens and a call does nothing.
  */
-export type CrashPoint =
+export type Failpoint =
   /** A batch: given by the consumer; decoded; done with, its offsets not yet committed. */
   | 'polled'
   | 'decoded'
@@ -18,11 +18,11 @@ export type CrashPoint =
   /** A port that a test has wrapped: before and after each of its calls. */
   | `${'store' | 'producer'} ${'before' | 'after'} ${string}`
 
-let listener: (point: CrashPoint) => void = () => {}
+let listener: (point: Failpoint) => void = () => {}
 
-export const reach = (point: CrashPoint): void => listener(point)
+export const failpoint = (point: Failpoint): void => listener(point)
 
 /** For the child processes of fault tests. */
-export function listenAtCrashPoints(listen: (point: CrashPoint) => void): void {
+export function listenAtFailpoints(listen: (point: Failpoint) => void): void {
   listener = listen
 }

@@ -1,5 +1,5 @@
 /** Keeps the values used last, as many as together weigh at most `weightMax`, and always the very last. By default each weighs 1. */
-export class Recent<Value> {
+export class LruCache<Value> {
   readonly #values = new Map<string, Value>()
   readonly #weightMax: number
   readonly #weightOf: (value: Value) => number
