@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config'
 /** A folder that takes a JSON report of each vitest that `npm test` runs (test/parts/run-parts.ts). */
 const reports = process.env.WINNOW_TEST_REPORTS
 
+/** Timeouts are multiplied by this, for instance under an emulator of another processor (CONTRIBUTING.md). */
+const patience = Number(process.env.WINNOW_TEST_PATIENCE ?? 1)
+
 export default defineConfig({
   test: {
     ...(reports !== undefined && {
@@ -15,7 +18,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts}/**/*.test.ts'],
-          testTimeout: 30_000,
+          testTimeout: 30_000 * patience,
+          hookTimeout: 10_000 * patience,
         },
       },
       {
@@ -24,8 +28,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/cluster.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          testTimeout: 120_000 * patience,
+          hookTimeout: 180_000 * patience,
           fileParallelism: false,
         },
       },
@@ -36,8 +40,8 @@ export default defineConfig({
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
           globalSetup: ['test/support/cluster.ts'],
-          testTimeout: 240_000,
-          hookTimeout: 180_000,
+          testTimeout: 240_000 * patience,
+          hookTimeout: 180_000 * patience,
           fileParallelism: false,
           maxConcurrency: 4,
         },

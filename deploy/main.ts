@@ -1,10 +1,6 @@
 import type { CliContext } from '../services/cli/context.ts'
 import { buildProgram, runProgram } from '../services/cli/program.ts'
-import { acls } from './acls/command.ts'
-import { connect, connectOrStart } from './connect.ts'
-import { demo } from './demo/command.ts'
-import { dev } from './dev/command.ts'
-import { doctor } from './doctor/command.ts'
+import { deployCommands } from './commands.ts'
 
 let exitCode = 0
 const context: CliContext = {
@@ -13,8 +9,9 @@ const context: CliContext = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
-  connect: (options, serving) => connect(context, options, serving),
-  connectOrStart: (options, onFailure) => connectOrStart(context, options, onFailure),
+  connect: async (options, serving) => (await import('./connect.ts')).connect(context, options, serving),
+  connectOrStart: async (options, onFailure) =>
+    (await import('./connect.ts')).connectOrStart(context, options, onFailure),
   exitCode: (code) => {
     exitCode = code
   },
@@ -25,8 +22,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)
 })
-const code = await runProgram(
-  buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)]),
-  process.argv.slice(2),
-)
+const args = process.argv.slice(2)
+const code = await runProgram(await buildProgram(context, deployCommands, args), args)
 process.exitCode = code === 0 ? exitCode : code

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../../services/cli/context.ts'
+import { summaries } from '../../services/cli/summaries.ts'
 import { credentialsOf } from '../../services/config/credentials.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { json } from '../../services/runtime/json.ts'
@@ -18,7 +19,7 @@ interface Options extends GlobalOptions {
 
 /** `winnow acls`: the permissions of deploy/acls/acls.yaml, as commands of Kafka's own tool or applied. */
 export const acls = (context: CliContext): Command =>
-  clusterCommand('acls', 'the permissions that a service needs on a cluster with an authorizer')
+  clusterCommand('acls', summaries.acls)
     .argument('<service>', `one of ${serviceNames.join(', ')}`)
     .option('--principal <principal>', 'who runs it (default: User:winnow-SERVICE)')
     .option('--actor <name>', 'the actor of a labeler')

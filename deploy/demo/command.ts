@@ -6,6 +6,7 @@ import {
   type GlobalOptions,
   naturalNumber,
 } from '../../services/cli/context.ts'
+import { summaries } from '../../services/cli/summaries.ts'
 import { exitCodes } from '../../services/runtime/errors.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { configOf } from '../connect.ts'
@@ -13,10 +14,7 @@ import { startDemo } from './demo.ts'
 import { stepsDefault } from './runs.ts'
 
 export const demo = (context: CliContext): Command =>
-  clusterCommand(
-    'demo',
-    'the whole loop here, on a real corpus: labels, rewards, weights, selections, two models in training',
-  )
+  clusterCommand('demo', summaries.demo)
     .option('--exit', 'ends after the summary instead of serving until Ctrl-C')
     .option('--fresh', 'forgets what an earlier demo left')
     .option('--seed <n>', 'seed of the runs', naturalNumber, 7)

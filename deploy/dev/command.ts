@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { boardOptions, startBoard } from '../../services/board/board.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
+import { summaries } from '../../services/cli/summaries.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
@@ -14,7 +15,7 @@ import { startCluster } from './cluster.ts'
 
 /** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */
 export const dev = (context: CliContext): Command =>
-  clusterCommand('dev', 'starts a broker, a registry, ClickHouse and all services here, until Ctrl-C')
+  clusterCommand('dev', summaries.dev)
     .option('--fresh', 'forgets what an earlier start left')
     .option('--json', 'its addresses on standard output once it is ready, as a JSON line')
     .addHelpText('after', example('winnow dev', 'winnow dev --data /tmp/try --fresh'))

@@ -8,6 +8,7 @@ import {
   print,
   widthOf,
 } from '../../services/cli/context.ts'
+import { summaries } from '../../services/cli/summaries.ts'
 import type { Config } from '../../services/config/config.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
@@ -34,7 +35,7 @@ interface Options extends GlobalOptions {
 
 /** `winnow doctor`: looks at everything winnow stands on and says how to mend what is wrong. Changes nothing. */
 export const doctor = (context: CliContext): Command =>
-  clusterCommand('doctor', 'looks at versions, brokers, topics, registry, ClickHouse, permissions, disk and clocks')
+  clusterCommand('doctor', summaries.doctor)
     .option('--json', 'as JSON')
     .option('--service <name>', 'looks whether who logs in has the permissions of this service (winnow acls)')
     .option('--actor <name>', 'the actor of that service')

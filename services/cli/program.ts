@@ -1,62 +1,70 @@
 import { Command, CommanderError } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { exitCodes } from '../runtime/errors.ts'
 import { colored, exitCodeOf, type ProcessLike, printError } from '../runtime/lifecycle.ts'
-import { board } from './commands/board.ts'
-import { compare } from './commands/compare.ts'
-import { completion } from './commands/completion.ts'
-import { config } from './commands/config.ts'
-import { deadLetters } from './commands/dead-letters.ts'
-import { deduplicate } from './commands/deduplicate.ts'
-import { explain } from './commands/explain.ts'
-import { influence } from './commands/influence.ts'
-import { ingest } from './commands/ingest.ts'
-import { init } from './commands/init.ts'
-import { labeler } from './commands/labeler.ts'
-import { replay } from './commands/replay.ts'
-import { run } from './commands/run.ts'
-import { select } from './commands/select.ts'
-import { simulate } from './commands/simulate.ts'
-import { status } from './commands/status.ts'
-import { tail } from './commands/tail.ts'
-import { top } from './commands/top.ts'
-import { topics } from './commands/topics.ts'
-import { topology } from './commands/topology.ts'
 import type { CliContext } from './context.ts'
+import { type CommandName, summaries } from './summaries.ts'
 
 const exitCodeHelp = `
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 dependency unreachable, 5 bad data, 6 guarantee violated, 130 interrupted.
 Data goes to standard output, progress and logs to standard error.`
 
-/** The command line. `more` are the commands that start things on this machine: dev and demo. */
-export function buildProgram(context: CliContext, more: readonly Command[] = []): Command {
+/** Loads the module of a command, and with it whatever the command needs. */
+export type CommandLoaders = Partial<Record<CommandName, () => Promise<(context: CliContext) => Command>>>
+
+const ownCommands: CommandLoaders = {
+  init: async () => (await import('./commands/init.ts')).init,
+  config: async () => (await import('./commands/config.ts')).config,
+  deduplicate: async () => (await import('./commands/deduplicate.ts')).deduplicate,
+  ingest: async () => (await import('./commands/ingest.ts')).ingest,
+  run: async () => (await import('./commands/run.ts')).run,
+  status: async () => (await import('./commands/status.ts')).status,
+  top: async () => (await import('./commands/top.ts')).top,
+  board: async () => (await import('./commands/board.ts')).board,
+  explain: async () => (await import('./commands/explain.ts')).explain,
+  select: async () => (await import('./commands/select.ts')).select,
+  compare: async () => (await import('./commands/compare.ts')).compare,
+  topics: async () => (await import('./commands/topics.ts')).topics,
+  tail: async () => (await import('./commands/tail.ts')).tail,
+  'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLetters,
+  replay: async () => (await import('./commands/replay.ts')).replay,
+  simulate: async () => (await import('./commands/simulate.ts')).simulate,
+  labeler: async () => (await import('./commands/labeler.ts')).labeler,
+  influence: async () => (await import('./commands/influence.ts')).influence,
+  topology: async () => (await import('./commands/topology.ts')).topology,
+  completion: async () => (await import('./commands/completion.ts')).completion,
+}
+
+/** The commands that `args` need; undefined: all, for those that look at others (help, completion) and for what is no command. */
+function needed(args: readonly string[] | undefined, loaders: CommandLoaders): readonly string[] | undefined {
+  const [first] = args ?? ['help']
+  if (first === undefined || first === '--version' || first === '--help' || first === '-h') return []
+  return first in loaders && first !== 'completion' ? [first] : undefined
+}
+
+/**
+ * The command line. `more` are the commands that start things on this machine: dev and demo. With `args` only what they need is loaded, so
+ * that it starts in no time; the other commands have their names and summaries alone.
+ */
+export async function buildProgram(
+  context: CliContext,
+  more: CommandLoaders = {},
+  args?: readonly string[],
+): Promise<Command> {
   const program = new Command('winnow')
     .description("chooses a language model's corpus while it is pretrained, by the model's own response")
+    .version(manifest.version, '--version', 'the version of winnow')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showSuggestionAfterError()
     .addHelpText('after', exitCodeHelp)
-  const commands = [
-    ...more,
-    init,
-    config,
-    deduplicate,
-    ingest,
-    run,
-    status,
-    top,
-    board,
-    explain,
-    select,
-    compare,
-    topics,
-    tail,
-    deadLetters,
-    replay,
-    simulate,
-    labeler,
-    influence,
-    topology,
-    completion,
-  ]
-  for (const command of commands) program.addCommand(typeof command === 'function' ? command(context) : command)
+  const loaders = { ...ownCommands, ...more }
+  const names = needed(args, loaders)
+  for (const name of Object.keys(summaries) as CommandName[]) {
+    const load = loaders[name]
+    if (load === undefined) continue
+    const wanted = names === undefined || names.includes(name)
+    program.addCommand(wanted ? (await load())(context) : new Command(name).description(summaries[name]))
+  }
   const strict = (command: Command): void => {
     command.exitOverride().configureOutput({
       writeErr: (text) => context.stderr.write(text),

@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { demo } from '../../deploy/demo/command.ts'
-import { dev } from '../../deploy/dev/command.ts'
+import { deployCommands } from '../../deploy/commands.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { buildProgram } from '../../services/cli/program.ts'
 import { loadConfig } from '../../services/config/config.ts'
@@ -83,7 +82,7 @@ test.each(services)(
 )
 
 const context = { env: {}, stderr: { write: () => {} } } as unknown as CliContext
-const program = buildProgram(context, [dev(context), demo(context)])
+const program = await buildProgram(context, deployCommands)
 
 /** The command that these words call, and the options that it was given. */
 function called(words: readonly string[]): { command: Command; options: string[]; missing: string[] } {
@@ -139,9 +138,9 @@ test('the image has every folder that the program imports from', () => {
   const dockerfile = readFileSync(file('../Dockerfile'), 'utf8')
   for (const folder of ['schemas', 'topologies', 'services', 'deploy', 'docs'])
     expect(dockerfile).toContain(`COPY ${folder} ${folder}`)
-  const { engines, devDependencies } = JSON.parse(readFileSync(file('../package.json'), 'utf8'))
-  expect(engines.node).toBeDefined()
-  expect(dockerfile).toContain(`FROM node:${devDependencies.node}-`)
+  const { version, optionalDependencies } = JSON.parse(readFileSync(file('node/package.json'), 'utf8'))
+  expect(new Set(Object.values(optionalDependencies))).toEqual(new Set([version]))
+  expect(dockerfile).toContain(`FROM node:${version}-`)
 })
 
 const plugin = spawnSync('docker', ['compose', 'version']).status === 0

@@ -2,17 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type Command, CommanderError } from 'commander'
 import { expect, test } from 'vitest'
-import { acls } from '../../deploy/acls/command.ts'
-import { demo } from '../../deploy/demo/command.ts'
-import { dev } from '../../deploy/dev/command.ts'
-import { doctor } from '../../deploy/doctor/command.ts'
+import { deployCommands } from '../../deploy/commands.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { buildProgram } from '../../services/cli/program.ts'
 
 const root = join(import.meta.dirname, '../..')
 const context = { env: {}, stderr: { write: () => true } } as unknown as CliContext
-const program = () => buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)])
-const names = program().commands.map((command) => command.name())
+const program = () => buildProgram(context, deployCommands)
+const names = (await program()).commands.map((command) => command.name())
 
 /** What may follow `winnow` in a sentence about it. Another word is a command, or a command that does not exist. */
 const spoken = new Set(
@@ -53,7 +50,7 @@ function* mentions(text: string): Generator<string[]> {
 
 /** What the command line has against these words; that something is left out is no mistake of a hint. */
 async function refusal(words: readonly string[]): Promise<string | undefined> {
-  const parser = program()
+  const parser = await program()
   const idle = (command: Command): void => {
     command.configureOutput({ writeErr: () => {}, writeOut: () => {}, outputError: () => {} })
     if (command.commands.length === 0) command.action(() => {})

@@ -108,7 +108,7 @@ test('a run is measured, traced from document to selection, and seen in top; and
       stderr: { write: () => true },
       connect: async () => ({ config, runtime, close: async () => {} }),
     } as unknown as CliContext
-    expect(await runProgram(buildProgram(context), args)).toBe(0)
+    expect(await runProgram(await buildProgram(context, {}, args), args)).toBe(0)
     return stdout
   }
   const ids = (await cli('select', '--run', run.name, '--round', '1')).trimEnd().split('\n')

@@ -3,6 +3,7 @@ import { boardOptions, boardPort, startBoard } from '../../board/board.ts'
 import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly port?: number
@@ -11,7 +12,7 @@ interface Options extends GlobalOptions {
 }
 
 export const board = (context: CliContext): Command =>
-  clusterCommand('board', 'the web page: dataflow, actors, selections, training, documents, dead letters, runs')
+  clusterCommand('board', summaries.board)
     .option('--port <n>', `port (default: ${boardPort}, or any free one where that is taken)`, naturalNumber)
     .option(
       '--host <address>',

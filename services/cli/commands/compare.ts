@@ -11,9 +11,10 @@ import { SelectionReader } from '../../selections/selection-reader.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { formatFixed, percent, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export const compare = (context: CliContext): Command =>
-  clusterCommand('compare', 'two runs side by side, round by round: selections in common, theta, losses at equal steps')
+  clusterCommand('compare', summaries.compare)
     .argument('<run>', 'a run or a replay')
     .argument('<other>', 'another one')
     .option('--json', 'a JSON line for each round')

@@ -4,12 +4,13 @@ import { fishCompletion } from '../completion/fish.ts'
 import { completedCommand } from '../completion/tree.ts'
 import { zshCompletion } from '../completion/zsh.ts'
 import { type CliContext, example, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion }
 
 export const completion = (context: CliContext): Command =>
   new Command('completion')
-    .description('a script that completes commands, options and files in your shell')
+    .description(summaries.completion)
     .addArgument(new Argument('<shell>', 'your shell').choices(Object.keys(scripts)))
     .addHelpText(
       'after',

@@ -3,9 +3,10 @@ import { type ConfigValue, configOrigins } from '../../config/origins.ts'
 import { json } from '../../runtime/json.ts'
 import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export function config(context: CliContext): Command {
-  const command = new Command('config').description('the configuration in force')
+  const command = new Command('config').description(summaries.config)
   command.addCommand(
     clusterCommand(
       'show',

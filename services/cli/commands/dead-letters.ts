@@ -14,6 +14,7 @@ import {
   print,
   widthOf,
 } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface FilterOptions extends GlobalOptions {
   readonly station?: string
@@ -42,9 +43,7 @@ const filterOf = ({ station, reason, topic }: FilterOptions, offsets?: readonly 
 })
 
 export function deadLetters(context: CliContext): Command {
-  const command = new Command('dead-letters').description(
-    'what was refused, why, and sending it again once that is mended',
-  )
+  const command = new Command('dead-letters').description(summaries['dead-letters'])
   command.addCommand(
     filterCommand('list', 'refused records and rows, oldest first; --json has their bytes')
       .addHelpText('after', example('winnow dead-letters list --reason unknown-domain'))

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command.ts'
 import { json } from '../../runtime/json.ts'
 import { alwaysJson, type CliContext, example, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 function share(text: string): number {
   const value = Number(text)
@@ -30,7 +31,7 @@ async function openExclusions(file: string | undefined) {
 
 export const deduplicate = (context: CliContext): Command =>
   alwaysJson(new Command('deduplicate'))
-    .description('passes on the rows of files as JSON lines, but those whose text is a duplicate of an earlier one')
+    .description(summaries.deduplicate)
     .argument('<file...>', 'whatever ingest reads: JSON lines, plain, gzip or Zstandard, Parquet; - for standard input')
     .option(
       '--text-field <name>',

@@ -6,6 +6,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run?: string
@@ -15,7 +16,7 @@ interface Options extends GlobalOptions {
 const textCharactersShown = 300
 
 export const explain = (context: CliContext): Command =>
-  clusterCommand('explain', 'why a document was or was not selected, round by round, and what would have turned it')
+  clusterCommand('explain', summaries.explain)
     .argument('<id>', 'document id, decimal')
     .option('--run <name>', 'the run (default: the first one)')
     .option('--json', 'as JSON')

@@ -8,6 +8,7 @@ import { type Validation, validate } from '../../runs/validation/validate.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
@@ -18,7 +19,7 @@ interface Options extends GlobalOptions {
 }
 
 export function influence(context: CliContext): Command {
-  const command = new Command('influence').description('how far rewards can be trusted')
+  const command = new Command('influence').description(summaries.influence)
   command.addCommand(
     clusterCommand('validate', "compares a run's gradient rewards with real small steps, at its last checkpoint")
       .requiredOption('--run <name>', 'the run')

@@ -6,6 +6,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly name?: string
@@ -24,10 +25,7 @@ function seconds(text: string): number {
 }
 
 export const ingest = (context: CliContext): Command =>
-  clusterCommand(
-    'ingest',
-    'reads source files (JSON lines, plain, .gz or .zst; Parquet; folders; - for standard input) into the corpus',
-  )
+  clusterCommand('ingest', summaries.ingest)
     .argument('<path...>', 'files and folders')
     .option('--name <prefix>', 'stands before the names of the sources')
     .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')

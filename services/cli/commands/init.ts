@@ -10,6 +10,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, example, print } from '../context.ts'
 import { type Answers, configurationText, defaultAnswers, questions } from '../init/configuration.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends Partial<Answers> {
   readonly out: string
@@ -22,7 +23,7 @@ const schemaFile = fileURLToPath(new URL('../../../docs/winnow.schema.json', imp
 
 export const init = (context: CliContext): Command =>
   new Command('init')
-    .description('asks a few questions and writes a commented configuration')
+    .description(summaries.init)
     .option('--out <file>', 'where to write it', 'winnow.yaml')
     .option('--yes', 'asks nothing: defaults for what no option says')
     .option('--force', 'replaces a file that is there')

@@ -24,6 +24,7 @@ import {
   naturalNumber,
   print,
 } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 type Task = 'regression' | 'classification'
 
@@ -257,7 +258,7 @@ async function compareInCorpus(
 }
 
 export function labeler(context: CliContext): Command {
-  const command = new Command('labeler').description('trains, evaluates, compares and runs labelers')
+  const command = new Command('labeler').description(summaries.labeler)
   for (const make of [label, train, evaluate, compare]) command.addCommand(alwaysJson(make(context)))
   return command
 }

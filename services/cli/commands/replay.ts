@@ -11,6 +11,7 @@ import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { percent } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
@@ -20,7 +21,7 @@ interface Options extends GlobalOptions {
 }
 
 export const replay = (context: CliContext): Command =>
-  clusterCommand('replay', "refolds a run's recorded streams under a new name and compares them bit by bit")
+  clusterCommand('replay', summaries.replay)
     .requiredOption('--run <name>', 'the recorded run')
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')

@@ -10,6 +10,7 @@ import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 /** Runs one service in the foreground until a signal: the first drains, the second ends at once. */
 async function serve(
@@ -27,9 +28,7 @@ async function serve(
 }
 
 export function run(context: CliContext): Command {
-  const command = new Command('run').description(
-    'runs one service, as many instances as there are partitions; records runs',
-  )
+  const command = new Command('run').description(summaries.run)
   command.addCommand(
     clusterCommand('labeler', 'labels documents for one actor')
       .requiredOption('--actor <name>', 'an actor of the configuration')

@@ -5,6 +5,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
@@ -15,7 +16,7 @@ interface Options extends GlobalOptions {
 }
 
 export const select = (context: CliContext): Command =>
-  clusterCommand('select', 'the ids that a round of a run has selected, in the order in which trainers read them')
+  clusterCommand('select', summaries.select)
     .requiredOption('--run <name>', 'the run')
     .option('--round <n>', 'the round (default: the last one)', naturalNumber)
     .option('--from <index>', 'global index to begin at', naturalNumber, 0)

@@ -3,10 +3,11 @@ import { interruptible } from '../../runtime/lifecycle.ts'
 import { simulateCommand } from '../../simulate/command.ts'
 import type { SimulateOptions } from '../../simulate/simulate.ts'
 import { type CliContext, example } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export const simulate = (context: CliContext): Command =>
   new Command('simulate')
-    .description('runs the rounds of recorded rewards over labelled documents, on files alone')
+    .description(summaries.simulate)
     .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines or whatever ingest reads')
     .requiredOption('--rewards <file>', 'rewards in log order, JSON lines or whatever ingest reads')
     .requiredOption('--config <file>', 'seed, actors and hyperparameters, JSON')

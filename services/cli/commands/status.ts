@@ -7,9 +7,10 @@ import { listRuns } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export const status = (context: CliContext): Command =>
-  clusterCommand('status', 'what is in the corpus and where each run is')
+  clusterCommand('status', summaries.status)
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow status', 'winnow status --json | jq .runs'))
     .action(async (options: GlobalOptions & { json?: boolean }) => {

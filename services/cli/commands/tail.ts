@@ -14,6 +14,7 @@ import {
   naturalNumber,
   print,
 } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly lines: number
@@ -21,7 +22,7 @@ interface Options extends GlobalOptions {
 }
 
 export const tail = (context: CliContext): Command =>
-  alwaysJson(clusterCommand('tail', 'the last records of a topic, decoded, as JSON lines; goes on as they come'))
+  alwaysJson(clusterCommand('tail', summaries.tail))
     .argument('<topic>', 'name of the topic; winnow. may be left out')
     .option('-n, --lines <count>', 'records of each partition to begin with', naturalNumber, 10)
     .option('--no-follow', 'ends at the end of the topic')

@@ -8,15 +8,13 @@ import { whileWaiting } from '../../terminal/progress.ts'
 import { screenOf } from '../../top/screen.ts'
 import { Watch } from '../../top/watch.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 /** Rates are differences: a single picture needs two looks. */
 const betweenLooksMs = 1000
 
 export const top = (context: CliContext): Command =>
-  clusterCommand(
-    'top',
-    'the main numbers, live: topics with rate and lag, runs with round, theta and losses, memory; q ends',
-  )
+  clusterCommand('top', summaries.top)
     .option('--once', 'writes them once and ends, as it does where there is no terminal')
     .option('--json', 'once, as JSON')
     .addHelpText('after', example('winnow top', 'winnow top --once', "winnow top --json | jq '.runs[].theta'"))

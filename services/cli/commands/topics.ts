@@ -4,9 +4,10 @@ import { json } from '../../runtime/json.ts'
 import { formatCount } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export const topics = (context: CliContext): Command =>
-  clusterCommand('topics', 'every topic of winnow: what is in it, by which key, how much, how long it is kept')
+  clusterCommand('topics', summaries.topics)
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow topics', "winnow topics --json | jq '.[].topic'"))
     .action(async (options: GlobalOptions & { json?: boolean }) => {

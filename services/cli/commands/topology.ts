@@ -4,9 +4,10 @@ import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
 
 export const topology = (context: CliContext): Command =>
-  clusterCommand('topology', 'the dataflow of a run: its stations and the topics between them')
+  clusterCommand('topology', summaries.topology)
     .option('--run <name>', 'the run (default: the first one)')
     .option('--mermaid', 'as a Mermaid flowchart')
     .option('--json', 'as JSON')

@@ -1,16 +1,14 @@
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { acls } from '../../../deploy/acls/command.ts'
-import { demo } from '../../../deploy/demo/command.ts'
-import { dev } from '../../../deploy/dev/command.ts'
-import { doctor } from '../../../deploy/doctor/command.ts'
+import { deployCommands } from '../../../deploy/commands.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
+import { summaries } from '../../../services/cli/summaries.ts'
 
 /** Help touches nothing of it but standard error. */
 const written: string[] = []
 const context = { env: {}, stderr: { write: (text: string) => void written.push(text) } } as unknown as CliContext
-const program = () => buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)])
+const program = () => buildProgram(context, deployCommands)
 
 function* leaves(command: Command, path: string[] = []): Generator<{ path: string; command: Command }> {
   if (command.commands.length === 0) yield { path: path.join(' '), command }
@@ -23,7 +21,7 @@ const help = (command: Command): string => {
   return text
 }
 
-test.each([...leaves(program())])("the help of '$path' has an example of it", ({ path, command }) => {
+test.each([...leaves(await program())])("the help of '$path' has an example of it", ({ path, command }) => {
   const text = help(command)
   const [, examples] = text.split('Example:')
   expect(examples).toContain(path === 'demo' ? 'npm start' : `winnow ${path}`)
@@ -33,21 +31,36 @@ test.each([...leaves(program())])("the help of '$path' has an example of it", ({
 const withoutData = (path: string): boolean =>
   (path.startsWith('run ') && !['run create', 'run list'].includes(path)) || ['demo', 'completion'].includes(path)
 
-test.each([...leaves(program())].filter(({ path }) => !withoutData(path)))(
+test.each([...leaves(await program())].filter(({ path }) => !withoutData(path)))(
   "'$path' has its data as JSON",
   ({ command }) => {
     expect(command.options.map(({ long }) => long)).toContain('--json')
   },
 )
 
-test('the help of the program names every command and every exit code', () => {
-  const text = help(program())
-  for (const { path } of leaves(program())) expect(text).toContain(path.split(' ')[0])
+test('the help of the program names every command and every exit code', async () => {
+  const text = help(await program())
+  for (const { path } of leaves(await program())) expect(text).toContain(path.split(' ')[0])
   for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(text).toMatch(new RegExp(`\\b${code} [a-z]`))
 })
 
+test('the help of the program is the same whether its commands are loaded or not', async () => {
+  const text = help(await program())
+  expect(help(await buildProgram(context, deployCommands, ['--help']))).toBe(text)
+  expect(text).toContain(summaries.doctor.slice(0, 30))
+})
+
+test('a command is loaded alone where it is called, and completion sees them all', async () => {
+  const options = async (args: string[], name: string) =>
+    (await buildProgram(context, deployCommands, args)).commands.find((one) => one.name() === name)!.options.length
+  expect(await options(['status', '--json'], 'status')).toBeGreaterThan(0)
+  expect(await options(['status', '--json'], 'top')).toBe(0)
+  expect(await options(['completion', 'bash'], 'top')).toBeGreaterThan(0)
+  expect(await options(['help', 'top'], 'top')).toBeGreaterThan(0)
+})
+
 test('asking for help is no error, and leaving a command out is', async () => {
-  const quiet = program()
+  const quiet = await program()
   for (const { command } of leaves(quiet)) command.configureOutput({ writeOut: () => {} })
   quiet.configureOutput({ writeOut: () => {}, writeErr: () => {} })
   expect(await runProgram(quiet, ['status', '--help'])).toBe(0)

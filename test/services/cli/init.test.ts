@@ -40,7 +40,7 @@ async function init(args: readonly string[], typed: string | null = null) {
     if (lines.length === 0 && line === '') stdin.end()
     else stdin.write(`${line}\n`)
   })
-  const code = await runProgram(buildProgram(context), ['init', ...args], context as never)
+  const code = await runProgram(await buildProgram(context), ['init', ...args], context as never)
   return { code, stdout, stderr }
 }
 

@@ -1,9 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { acls } from '../../../deploy/acls/command.ts'
-import { demo } from '../../../deploy/demo/command.ts'
-import { dev } from '../../../deploy/dev/command.ts'
-import { doctor } from '../../../deploy/doctor/command.ts'
+import { deployCommands } from '../../../deploy/commands.ts'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
 
@@ -69,10 +66,6 @@ export async function winnowInside(args: readonly string[], folder: string): Pro
     },
   }
   const context = outside as unknown as CliContext
-  const code = await runProgram(
-    buildProgram(context, [dev(context), demo(context), acls(context), doctor(context)]),
-    args,
-    outside,
-  )
+  const code = await runProgram(await buildProgram(context, deployCommands, args), args, outside)
   return { code: code === 0 ? own : code, stderr }
 }

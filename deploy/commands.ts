@@ -1,0 +1,9 @@
+import type { CommandLoaders } from '../services/cli/program.ts'
+
+/** The commands that start or examine things on this machine. */
+export const deployCommands: CommandLoaders = {
+  dev: async () => (await import('./dev/command.ts')).dev,
+  demo: async () => (await import('./demo/command.ts')).demo,
+  acls: async () => (await import('./acls/command.ts')).acls,
+  doctor: async () => (await import('./doctor/command.ts')).doctor,
+}
