@@ -23,7 +23,7 @@ test.each(cited)('$file has the test: $name', ({ file, name }) => {
 })
 
 test('every guarantee says MUST and names a test', () => {
-  const end = lines.findIndex((line) => line.startsWith('## What then?'))
+  const end = lines.findIndex((line) => line.startsWith('## What happens when, by station'))
   const guarantees = lines
     .slice(0, end)
     .flatMap((line, i) => (line.startsWith('- ') ? [{ line, next: lines[i + 1]! }] : []))
