@@ -39,10 +39,10 @@ const reward: records.Reward = {
 
 export const samples: Samples = {
   Source: [
-    { name: '', source: 0, fingerprint: '', rowNext: 0, documents: 0, rejected: 0, complete: false },
+    { name: '', source: 0, fingerprint: '', rowNext: 0, documents: 0, rejected: 0, complete: false, textField: 'text' },
     {
       ...{ name: `${unicode}.jsonl.gz`, source: 2 ** 24 - 1, fingerprint: 'ab', rowNext: 2 ** 40 },
-      ...{ documents: longMax, rejected: 1, complete: true },
+      ...{ documents: longMax, rejected: 1, complete: true, textField: 'data.body' },
     },
   ],
   Document: [

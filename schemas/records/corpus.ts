@@ -10,6 +10,11 @@ export const Source = record('Source', 'A source file and how far it has been in
   documents: documented(long, 'Documents written so far'),
   rejected: documented(long, 'Rows that went to dead letters so far'),
   complete: documented(boolean, 'The end of the file was reached'),
+  textField: {
+    ...documented(string, 'Where its rows have their text'),
+    // Sources recorded before this field was there.
+    default: 'text',
+  },
 })
 export type Source = RecordValue<typeof Source>
 

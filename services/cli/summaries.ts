@@ -10,7 +10,8 @@ export const summaries = {
   init: 'asks a few questions and writes a commented configuration',
   config: 'the configuration in force',
   deduplicate: 'passes on the rows of files as JSON lines, but those whose text is a duplicate of an earlier one',
-  ingest: 'reads source files (JSON lines, plain, .gz or .zst; Parquet; folders; - for standard input) into the corpus',
+  ingest:
+    'reads source files (JSON lines, plain, gzip or Zstandard; Parquet; folders; - for standard input) into the corpus',
   run: 'runs one service, as many instances as there are partitions; records runs',
   status: 'what is in the corpus and where each run is',
   top: 'the main numbers, live: topics with rate and lag, runs with round, theta and losses, memory; q ends',

@@ -106,6 +106,11 @@ export const configSchema = z.strictObject({
         .positive()
         .default(4)
         .describe('Bytes of a token in the estimate that ingest makes for token budgets'),
+      textField: z
+        .string()
+        .min(1)
+        .default('text')
+        .describe('Where the rows that are ingested have their text: a key, or keys with points between'),
     })
     .prefault({})
     .describe('The topics that all runs share'),

@@ -5,6 +5,7 @@ import { maxRecordBytes, recordBytes } from '../runtime/kafka/split.ts'
 import { traceOfDocument } from '../runtime/tracing/trace-ids.ts'
 import { documentId } from './document-id.ts'
 import type { Line } from './lines.ts'
+import type { Refusals } from './refusals.ts'
 import { parseRow, type Rejection } from './row.ts'
 import type { TokenCounter } from './token-counter.ts'
 
@@ -25,48 +26,59 @@ interface RowText {
   readonly bytes: Buffer
 }
 
+export interface BatchOptions {
+  /** The number of the source. */
+  readonly source: number
+  /** Where it is, for a person. */
+  readonly file: string
+  readonly limits: BatchLimits
+  readonly textField: string
+  /** Counts what is refused. */
+  readonly refusals: Refusals
+}
+
 /** What is kept of refused bytes, so that with message, key and paths the dead letter fits into a record. */
 export const deadLetterBytesKept = maxRecordBytes - 64 * 1024
 
 /** The rows of one source that go into one transaction. */
 export class Batch {
-  readonly #source: number
-  readonly #file: string
-  readonly #limits: BatchLimits
+  readonly #options: BatchOptions
   readonly #rows: RowText[] = []
   readonly #deadLetters: DeadLetter[] = []
   #bytes = 0
 
-  constructor(source: number, file: string, limits: BatchLimits) {
-    this.#source = source
-    this.#file = file
-    this.#limits = limits
+  constructor(options: BatchOptions) {
+    this.#options = options
   }
 
   get full(): boolean {
-    return this.#rows.length + this.#deadLetters.length >= this.#limits.rowsMax || this.#bytes >= this.#limits.bytesMax
+    const { rowsMax, bytesMax } = this.#options.limits
+    return this.#rows.length + this.#deadLetters.length >= rowsMax || this.#bytes >= bytesMax
   }
 
   add(line: Line) {
-    const row = parseRow(line)
+    const row = parseRow(line, this.#options.textField)
     if ('reason' in row) this.reject(line.row, row, line.bytes)
     else this.#rows.push({ row: line.row, ...row, bytes: Buffer.from(line.bytes) })
     this.#bytes += line.bytes.length
   }
 
   /** Keeps a copy of what fits into a dead letter. */
-  reject(row: number, { reason, message }: Rejection, bytes: Buffer) {
+  reject(row: number, rejection: Rejection, bytes: Buffer) {
+    const { reason, message } = rejection
+    const { file, refusals } = this.#options
+    refusals.add(rejection)
     const value = Buffer.from(bytes.subarray(0, deadLetterBytesKept))
     const cut = value.length < bytes.length ? ` (the first ${value.length} of ${bytes.length} bytes are kept)` : ''
     this.#deadLetters.push({
       station: 'ingest',
       reason,
       message: message.toWellFormed() + cut,
-      origin: `${this.#file}:${row + 1}`,
+      origin: `${file}:${row + 1}`,
       topic: null,
       partition: null,
       offset: null,
-      file: this.#file,
+      file,
       line: row + 1,
       key: null,
       value,
@@ -78,9 +90,9 @@ export class Batch {
     const tokens = await countTokens(this.#rows.map((row) => row.text))
     const records: OutgoingRecord[] = []
     for (const [index, { row, text, meta, bytes }] of this.#rows.entries()) {
-      const docId = documentId(this.#source, row)
+      const docId = documentId(this.#options.source, row)
       const value = codec.encode(Document, { docId, text, tokens: tokens[index]!, meta })
-      const { traceRatio } = this.#limits
+      const { traceRatio } = this.#options.limits
       const trace = traceRatio === undefined ? undefined : traceOfDocument(docId, traceRatio)
       const record = {
         topic: topics.documents.name,

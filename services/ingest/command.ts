@@ -4,9 +4,11 @@ import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
 import { type IngestCodec, ingest } from './ingest.ts'
+import { leftOutText } from './left-out.ts'
 import { metered } from './metered.ts'
 import { createProgress, type Terminal } from './progress.ts'
-import type { IngestResult, SourceResult } from './result.ts'
+import type { IngestResult } from './result.ts'
+import { sentenceOf, warningOf } from './sentences.ts'
 import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 
 export interface IngestFlags {
@@ -14,6 +16,10 @@ export interface IngestFlags {
   readonly name?: string
   /** `bytes:N` or `tokenizer:FILE`. */
   readonly tokens?: string
+  /** Where a row has its text. */
+  readonly textField?: string
+  /** Folders that links may lead into. */
+  readonly followLinks?: readonly string[]
   readonly json?: boolean
 }
 
@@ -32,7 +38,7 @@ export interface IngestContext {
 
 /**
  * `winnow ingest PATH...`: progress on stderr, the result on stdout.
- * @returns the exit code: 0, 5 if a source breaks off, 130 if it was stopped
+ * @returns the exit code: 0, 5 if a source breaks off, has another content than before or no row that is good, 130 if it was stopped
  */
 export async function ingestCommand(
   paths: readonly string[],
@@ -56,19 +62,20 @@ export async function ingestCommand(
     progress: metered(createProgress(stderr, clock), context.metrics),
     standardInput: stdin,
     traceRatio: context.traceRatio,
-    ...(flags.name !== undefined && { nameOptions: { prefix: flags.name } }),
+    nameOptions: nameOptionsOf(flags),
+    ...(flags.textField !== undefined && { textField: flags.textField }),
   })
   stdout.write(flags.json ? `${JSON.stringify(result)}\n` : describe(result))
-  for (const source of result.sources) {
-    if (source.outcome === 'damaged') stderr.write(damagedSentence(source))
-  }
+  stderr.write(leftOutText(result.leftOut))
+  for (const source of result.sources) stderr.write(warningOf(source))
   if (result.failed > 0) return exitCodes.badData
   return result.stopped ? exitCodes.interrupted : exitCodes.ok
 }
 
-export const damagedSentence = ({ name, documentsTotal }: SourceResult): string =>
-  `${name} breaks off: what comes before is ingested (${documentsTotal} documents). ` +
-  'Replace it by the whole file and ingest it again; it goes on where it stopped.\n'
+export const nameOptionsOf = ({ name, followLinks }: IngestFlags) => ({
+  ...(name !== undefined && { prefix: name }),
+  ...(followLinks !== undefined && { followLinks }),
+})
 
 /** @throws WinnowError USAGE for anything but `bytes:N` and `tokenizer:FILE` */
 export function parseTokenCounting(text: string | undefined): TokenCounting {
@@ -81,17 +88,6 @@ export function parseTokenCounting(text: string | undefined): TokenCounting {
     hint: 'for example bytes:4',
   })
 }
-
-const sentences: Record<SourceResult['outcome'], (source: SourceResult) => string> = {
-  ingested: ({ documents, rejected }) =>
-    `${documents} documents${rejected > 0 ? `, ${rejected} rows to dead letters` : ''}`,
-  already: ({ documentsTotal }) => `already ingested, ${documentsTotal} documents`,
-  damaged: ({ documents }) => `breaks off, ${documents} documents before`,
-  stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,
-}
-
-/** What became of a source, for a person. */
-export const sentenceOf = (source: SourceResult): string => `${source.name}: ${sentences[source.outcome](source)}`
 
 function describe({ sources, documents, rejected, skipped }: IngestResult): string {
   const lines = sources.map(sentenceOf)

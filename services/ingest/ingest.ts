@@ -6,12 +6,13 @@ import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import { sourceNumberMax } from './document-id.ts'
 import { Stopped, untilAborted } from './input.ts'
+import { type LeftOut, leftOutOf, leftOutText } from './left-out.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
-import { type Plan, planSources } from './plan.ts'
+import { type Plan, planSources, type ToPass } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
-import { readSource } from './read-source.ts'
+import { type ReadSourceOptions, readSource } from './read-source.ts'
 import { type IngestResult, type SourceResult, summary } from './result.ts'
-import { findSources, type NameOptions } from './source-files.ts'
+import { findSources, type NameOptions, type SourceFile } from './source-files.ts'
 import { createTokenCounter, defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 import { SourceWriter } from './writer.ts'
 
@@ -30,6 +31,8 @@ export interface IngestOptions {
   readonly progress: IngestProgress
   readonly nameOptions?: NameOptions
   readonly tokens?: TokenCounting
+  /** Where a row has its text; left out: `text`. */
+  readonly textField?: string
   /** Aborted: the batch in hand is written, and the next start goes on behind it. */
   readonly signal?: AbortSignal
   readonly standardInput?: AsyncIterable<Buffer>
@@ -43,13 +46,13 @@ export interface IngestOptions {
  * @throws WinnowError CONFIGURATION, before anything is written, for paths or contents that cannot be ingested under their names
  */
 export async function ingest(options: IngestOptions): Promise<IngestResult> {
-  const { kafka, codec, log, clock, progress, signal } = options
+  const { kafka, codec, log, clock, progress, signal, textField = 'text' } = options
   const startedMs = clock()
   const given = options.standardInput ?? process.stdin
   const standardInput = signal === undefined ? given : untilAborted(given, signal)
   const { traceRatio } = options
   const limits = { ...defaultLimits, ...options.limits, ...(traceRatio !== undefined && { traceRatio }) }
-  const files = await findSources(options.paths, options.nameOptions)
+  const found = await findSources(options.paths, options.nameOptions)
   const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
   const producer = await kafka.producer({ transactionalId })
   const writer = new SourceWriter(producer, codec, countTokens)
@@ -57,23 +60,14 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     // An empty transaction: it fences an ingest that still lives and ends what it left open, so what is read next stays true.
     await producer.transaction(async () => {})
     const known = await readSources(kafka, codec)
-    const plans = await planSources(files, known, standardInput, limits)
-    progress.begin(plans.filter(isToRead).map(({ file }) => file.byteLength))
-    let numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
-    const results: SourceResult[] = []
-    for (const plan of plans) {
-      const number = plan.known?.source ?? numberNext
-      if (number > sourceNumberMax)
-        throw new WinnowError('CONFIGURATION', 'there are 2^24 sources; ids have room for no more')
-      const result = isToRead(plan)
-        ? await readSource(plan, number, { writer, limits, progress, ...(signal && { signal }) })
-        : asBefore(plan)
-      if (result.source === numberNext) numberNext++
-      results.push(result)
-      log.debug(result, 'source')
-    }
+    const { plans, descriptions } = await planSources(found.sources, { known, standardInput, limits, textField })
+    const leftOut = await leftOutOf(found.leftOut, descriptions)
+    if (plans.length === 0) throw nothingToRead(options.paths, leftOut)
+    const numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
+    const reading = { writer, limits, progress, textField, ...(signal && { signal }) }
+    const results = await readAll(plans, numberNext, reading, log)
     await writer.settled()
-    const result = summary(results)
+    const result = summary(results, leftOut)
     log.info({ ...result, sources: results.length, durationMs: clock() - startedMs }, 'ingest ended')
     return result
   } catch (error) {
@@ -87,19 +81,51 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   }
 }
 
-const isToRead = ({ action }: Plan) => action === 'start' || action === 'continue'
+/** Reads the sources one after the other; new ones get the numbers from `numberFirst` on. */
+async function readAll(
+  plans: readonly Plan[],
+  numberFirst: number,
+  options: ReadSourceOptions,
+  log: Log,
+): Promise<SourceResult[]> {
+  const lengths = plans.flatMap(({ action, source }) => (action === 'read' ? [lengthOf(source)] : []))
+  options.progress.begin(lengths)
+  let numberNext = numberFirst
+  const results: SourceResult[] = []
+  for (const plan of plans) {
+    const number = plan.known?.source ?? numberNext
+    if (number > sourceNumberMax)
+      throw new WinnowError('CONFIGURATION', 'there are 2^24 sources; ids have room for no more')
+    const result = plan.action === 'read' ? await readSource(plan, number, options) : passed(plan)
+    if (result.source === numberNext) numberNext++
+    results.push(result)
+    log.debug(result, 'source')
+  }
+  return results
+}
 
-function asBefore({ action, file, known }: Plan): SourceResult {
-  const outcome = action === 'damaged' ? 'damaged' : 'already'
+const lengthOf = (source: SourceFile) => (source.kind === 'file' ? source.byteLength : null)
+
+function passed({ source, known, outcome, why }: ToPass): SourceResult {
   return {
-    name: file.name,
+    name: source.name,
     source: known?.source ?? null,
     outcome,
     documents: 0,
     rejected: 0,
     documentsTotal: known?.documents ?? 0,
+    reasons: {},
+    fields: [],
+    why,
   }
 }
+
+const nothingToRead = (paths: readonly string[], leftOut: readonly LeftOut[]) =>
+  new WinnowError(
+    'CONFIGURATION',
+    `no .jsonl, .ndjson, .json (plain, .gz or .zst) or .parquet file of rows in ${paths.join(', ')}${leftOut.length === 0 ? '' : `; ${leftOutText(leftOut).trimEnd()}`}`,
+    { hint: 'give a file by its own path if it has another name' },
+  )
 
 /** The last record of each source. */
 async function readSources(kafka: Kafka, codec: IngestCodec): Promise<Map<string, Source>> {

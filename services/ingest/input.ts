@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { CompressedInput } from './compression/gzip.ts'
 
 /** A source's bytes as they are on disk, its first ones known before the rest is read. */
@@ -26,6 +27,17 @@ export async function openFile(path: string, byteLength: number): Promise<Input>
   const from = (start: number) =>
     start >= byteLength ? nothing() : createReadStream(path, { start, end: byteLength - 1, highWaterMark: 1024 * 1024 })
   return { ...(await peek(from(0), headBytes)), again: from }
+}
+
+/** Fewer where the file ends before. */
+export async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
+  const handle = await open(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await handle.close()
+  }
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

@@ -1,142 +1,165 @@
-import { open } from 'node:fs/promises'
 import type { Source } from '../../schemas/index.ts'
-import { WinnowError } from '../runtime/errors.ts'
-import { compressionOf } from './compression/compression.ts'
-import { DamagedFile } from './compression/damaged-file.ts'
-import {
-  type Fingerprint,
-  fingerprintOfFile,
-  fingerprintOfHead,
-  formatFingerprint,
-  parseFingerprint,
-} from './fingerprint.ts'
-import { type Input, openStream } from './input.ts'
-import { magic, readFooter } from './parquet/footer.ts'
-import { beyond, type ParquetLimits } from './parquet/read.ts'
-import type { SourceFile } from './source-files.ts'
+import type { Compression } from './compression/compression.ts'
+import { type Fingerprint, fingerprintOfFile, fingerprintOfHead, parseFingerprint } from './fingerprint.ts'
+import { formatOf } from './formats/detect.ts'
+import type { Foreign } from './formats/format.ts'
+import { foreignError, parquetFromStandardInput, remedy } from './formats/refusal.ts'
+import { isDescription } from './formats/text.ts'
+import { type Input, openFile, openStream } from './input.ts'
+import { changeOf, settledOutcome } from './known.ts'
+import type { Description } from './left-out.ts'
+import { mayBeDescription } from './names.ts'
+import { checkRowGroups } from './parquet/check.ts'
+import type { ParquetLimits } from './parquet/read.ts'
+import { parseRow } from './row.ts'
+import type { FileSource, SourceFile } from './source-files.ts'
 
-/** What is to be done about one source, decided before anything is written. */
-export interface Plan {
-  readonly file: SourceFile
-  /** `done`: every row is in the topics. `damaged`: it still breaks off where it did before. */
-  readonly action: 'start' | 'continue' | 'done' | 'damaged'
+interface Planned {
+  readonly source: SourceFile
   /** As the topic has it; null: never seen. */
   readonly known: Source | null
-  readonly fingerprint: Fingerprint
-  /** By its first bytes, as compression is. */
-  readonly parquet: boolean
-  /** Standard input, of which the beginning has been read by now. */
-  readonly input?: Input
+}
+
+/** How the rows of a source are read; by its first bytes. */
+export type Rows =
+  | { readonly kind: 'parquet'; readonly path: string; readonly byteLength: number }
+  | { readonly kind: 'lines'; readonly compression: Compression; open(): Promise<Input> }
+
+export interface ToRead extends Planned {
+  readonly action: 'read'
+  /** From its first row on: it was never seen, or nothing of it became a document, so that there are no ids to keep. */
+  readonly anew: boolean
+  readonly rows: Rows
+  /** Of its first bytes; of all that there are when it was planned. */
+  fingerprint(byteLength?: number): Promise<Fingerprint>
+}
+
+export interface ToPass extends Planned {
+  readonly action: 'pass'
+  readonly outcome: 'already' | 'refused' | 'other-content'
+  readonly why: string | null
+}
+
+/** What is to be done about one source, decided before anything is written. */
+export type Plan = ToRead | ToPass
+
+export interface Plans {
+  readonly plans: readonly Plan[]
+  /** Files of a folder that turned out to hold no rows. */
+  readonly descriptions: readonly Description[]
+}
+
+export interface PlanOptions {
+  readonly known: ReadonlyMap<string, Source>
+  /** Read (its beginning only) if one of the sources is standard input. */
+  readonly standardInput: AsyncIterable<Buffer>
+  readonly limits: ParquetLimits
+  readonly textField: string
 }
 
 /**
- * Compares the sources with what the topic knows about them.
- * A source whose content is not the one it had under its name is a CONFIGURATION error: ids would lead to other rows.
- * @param standardInput read (its beginning only) if one of the files is standard input
+ * Compares the sources with what the topic knows about them, and looks what they are.
+ * @throws WinnowError CONFIGURATION naming all sources of formats that are not read
  */
-export async function planSources(
-  files: readonly SourceFile[],
-  known: ReadonlyMap<string, Source>,
-  standardInput: AsyncIterable<Buffer>,
-  limits: ParquetLimits,
-): Promise<Plan[]> {
+export async function planSources(sources: readonly SourceFile[], options: PlanOptions): Promise<Plans> {
   const plans: Plan[] = []
-  for (const file of files) {
-    const source = known.get(file.name) ?? null
-    const { path, byteLength } = file
-    const plan =
-      path === null
-        ? await planStandardInput(file, source, await openStream(standardInput))
-        : await planFile(file, source, path, byteLength ?? 0)
-    const toRead = plan.action === 'start' || plan.action === 'continue'
-    if (plan.parquet && toRead && path !== null) await checkRowGroups(path, byteLength ?? 0, limits)
-    plans.push(plan)
-  }
-  return plans
-}
-
-const lineFeed = Buffer.from('\n')
-
-async function planFile(file: SourceFile, known: Source | null, path: string, byteLength: number): Promise<Plan> {
-  const fingerprint = await fingerprintOfFile(path, byteLength)
-  const parquet = (await bytesAt(path, 0, 4)).equals(magic)
-  if (known === null) return { file, action: 'start', known, fingerprint, parquet }
-  const before = parseFingerprint(known.fingerprint)
-  if (byteLength < before.byteLength) throw otherContent(file, 'it is shorter than it was')
-  if ((await fingerprintOfFile(path, before.byteLength)).hash !== before.hash) throw otherContent(file)
-  if (byteLength === before.byteLength) {
-    const action = known.complete ? 'done' : before.damaged ? 'damaged' : 'continue'
-    return { file, action, known, fingerprint, parquet }
-  }
-  // A footer describes all of a file: rows that were read belonged to a whole one, and what stands behind it is none of it.
-  if (parquet && known.rowNext > 0) throw otherContent(file, 'it is Parquet and grew after rows of it were ingested')
-  if (known.complete) await checkAppended(file, path, before.byteLength)
-  return { file, action: 'continue', known, fingerprint, parquet }
-}
-
-async function planStandardInput(file: SourceFile, known: Source | null, input: Input): Promise<Plan> {
-  const parquet = input.head.subarray(0, magic.length).equals(magic)
-  if (parquet) {
-    throw new WinnowError('CONFIGURATION', 'standard input is a Parquet file, which is read from its end', {
-      hint: 'write it to a file and ingest that one',
-    })
-  }
-  if (known === null) {
-    return { file, action: 'start', known, fingerprint: await fingerprintOfHead(input.head), parquet, input }
-  }
-  const before = parseFingerprint(known.fingerprint)
-  const fingerprint = await fingerprintOfHead(input.head.subarray(0, before.byteLength))
-  if (formatFingerprint(fingerprint) !== formatFingerprint({ ...before, damaged: false })) throw otherContent(file)
-  // Where it ends is not known: rows that were read are skipped, and the same input adds nothing.
-  return { file, action: 'continue', known, fingerprint, parquet, input }
-}
-
-/** Rows may be appended to a plain file whose last line was finished. Appending to a compressed one would be a guess about its tool. */
-async function checkAppended(file: SourceFile, path: string, byteLengthBefore: number) {
-  if (byteLengthBefore === 0) return
-  if (compressionOf(await bytesAt(path, 0, 4)) !== 'none') {
-    throw otherContent(file, 'it is compressed and grew after it was ingested to its end')
-  }
-  if (!(await bytesAt(path, byteLengthBefore - 1, 1)).equals(lineFeed)) {
-    throw otherContent(file, 'it grew after its last line had been ingested without a line end')
-  }
-}
-
-/** Refuses a file whose row groups say that they do not fit into memory. One that is damaged says so when it is read. */
-async function checkRowGroups(path: string, byteLength: number, limits: ParquetLimits) {
-  const file = await open(path)
-  try {
-    for (const [index, group] of (await readFooter(file, byteLength)).groups.entries()) {
-      const reason = beyond(group, limits)
-      if (reason === null) continue
-      throw new WinnowError('CONFIGURATION', `row group ${index + 1} of ${path} has ${reason}`, {
-        hint: 'a row group is read whole: write the file with smaller ones, as with row_group_size=10000 of pyarrow.parquet.write_table',
-      })
+  const foreign: { name: string; path: string | null; format: Foreign }[] = []
+  const descriptions: Description[] = []
+  for (const source of sources) {
+    const known = options.known.get(source.name) ?? null
+    const path = source.kind === 'file' ? source.path : null
+    const plan = await (source.kind === 'file'
+      ? planFile(source, known, options)
+      : planStandardInput(source, known, options))
+    if (plan.action !== 'foreign') {
+      plans.push(plan)
+      continue
     }
-  } catch (error) {
-    if (!(error instanceof DamagedFile)) throw error
-  } finally {
-    await file.close()
+    const { format } = plan
+    const one = { name: source.name, path, format }
+    const described = source.kind === 'file' && source.found && mayBeDescription(source.name) && format.jsonDocument
+    if (described) descriptions.push({ name: source.name, why: format.what, hint: remedy(one) })
+    else foreign.push(one)
   }
+  if (foreign.length > 0) throw foreignError(foreign)
+  return { plans, descriptions }
 }
 
-async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
-  const handle = await open(path)
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
-  }
+interface ForeignPlan {
+  readonly action: 'foreign'
+  readonly format: Foreign
 }
 
-function otherContent(file: SourceFile, detail = 'its first or last bytes differ'): WinnowError {
-  const where = file.path ?? 'standard input'
-  return new WinnowError(
-    'CONFIGURATION',
-    `the source '${file.name}' was ingested with another content than ${where} has now: ${detail}`,
-    {
-      hint: 'document ids lead to the rows of the old content, so they are not given again: ingest this one under another name, with --name',
-    },
-  )
+async function planFile(
+  source: FileSource,
+  known: Source | null,
+  { limits, textField }: PlanOptions,
+): Promise<Plan | ForeignPlan> {
+  const { path, byteLength } = source
+  const change = known === null ? null : ((await changeOf(source, known)) ?? fieldChange(known, textField))
+  if (known !== null && known.documents > 0 && change !== null) return otherContent(source, known, change)
+  const outcome = known === null || change !== null ? null : settledOutcome(known, byteLength)
+  if (outcome !== null) return { source, known, action: 'pass', outcome, why: null }
+
+  const input = await openFile(path, byteLength)
+  await input.close()
+  const format = await formatOf(input, path)
+  if (format.kind === 'foreign') return { action: 'foreign', format }
+  const description = source.found && mayBeDescription(path) && isDescription(input, (line) => isRow(line, textField))
+  if (description) return { action: 'foreign', format: descriptionOf(textField) }
+  if (format.kind === 'parquet') await checkRowGroups(path, byteLength, limits)
+  const rows: Rows =
+    format.kind === 'parquet'
+      ? { kind: 'parquet', path, byteLength }
+      : { kind: 'lines', compression: format.compression, open: () => openFile(path, byteLength) }
+  const fingerprint = (length = byteLength) => fingerprintOfFile(path, length)
+  return { source, known, action: 'read', anew: known === null || change !== null, rows, fingerprint }
 }
+
+async function planStandardInput(
+  source: SourceFile,
+  known: Source | null,
+  { standardInput, textField }: PlanOptions,
+): Promise<Plan | ForeignPlan> {
+  const input = await openStream(standardInput)
+  const { head } = input
+  const fingerprint = (length = head.length) => fingerprintOfHead(head.subarray(0, length))
+  let change: string | null = null
+  if (known !== null) {
+    const before = parseFingerprint(known.fingerprint)
+    const same = (await fingerprint(before.byteLength)).hash === before.hash && head.length >= before.byteLength
+    change = same ? fieldChange(known, textField) : 'its first bytes differ'
+    if (change !== null && known.documents > 0) {
+      await input.close()
+      return otherContent(source, known, change)
+    }
+  }
+  const format = await formatOf(input, '-')
+  if (format.kind !== 'lines') await input.close()
+  if (format.kind === 'parquet') throw parquetFromStandardInput()
+  if (format.kind === 'foreign') return { action: 'foreign', format }
+  // Where it ends is not known: rows that were read are skipped, and the same input adds nothing.
+  const rows: Rows = { kind: 'lines', compression: format.compression, open: async () => input }
+  return { source, known, action: 'read', anew: known === null || change !== null, rows, fingerprint }
+}
+
+const fieldChange = (known: Source, textField: string): string | null =>
+  known.textField === textField ? null : `its texts were taken from '${known.textField}', not from '${textField}'`
+
+const otherContent = (source: SourceFile, known: Source, why: string): ToPass => ({
+  source,
+  known,
+  action: 'pass',
+  outcome: 'other-content',
+  why,
+})
+
+const isRow = (bytes: Buffer, textField: string) =>
+  !('reason' in parseRow({ row: 0, bytes, byteLength: bytes.length, tooLong: false }, textField))
+
+const descriptionOf = (textField: string): Foreign => ({
+  kind: 'foreign',
+  what: `one JSON object without '${textField}', not rows`,
+  advice: { sentence: 'where its text has another name, give it with --text-field' },
+  jsonDocument: true,
+})

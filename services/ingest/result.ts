@@ -1,14 +1,25 @@
+import type { LeftOut } from './left-out.ts'
+
 export interface SourceResult {
   readonly name: string
   /** Null: stopped before its first row, so it has no number yet. */
   readonly source: number | null
-  /** `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `stopped`: by the signal. */
-  readonly outcome: 'ingested' | 'already' | 'damaged' | 'stopped'
+  /**
+   * `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `refused`: every row of it was. `other-content`: it is not the
+   * one that was ingested under its name, and was left as it is. `stopped`: by the signal.
+   */
+  readonly outcome: 'ingested' | 'already' | 'damaged' | 'refused' | 'other-content' | 'stopped'
   /** Written this time. */
   readonly documents: number
   readonly rejected: number
   /** Of the source in all. */
   readonly documentsTotal: number
+  /** Rows refused this time, by reason. */
+  readonly reasons: Readonly<Record<string, number>>
+  /** The fields of rows that had no text. */
+  readonly fields: readonly string[]
+  /** More about the outcome, in words. */
+  readonly why: string | null
 }
 
 export interface IngestResult {
@@ -16,14 +27,17 @@ export interface IngestResult {
   /** Documents and dead letters written this time. */
   readonly documents: number
   readonly rejected: number
-  /** Sources that had been ingested before, and sources that break off. */
+  /** Sources that had been ingested before. */
   readonly skipped: number
+  /** Sources that break off, of which every row was refused, or that have another content than was ingested under their name. */
   readonly failed: number
+  /** Files of the folders given that were not ingested. */
+  readonly leftOut: readonly LeftOut[]
   readonly stopped: boolean
 }
 
 /** The results of an ingest taken together. */
-export function summary(sources: readonly SourceResult[]): IngestResult {
+export function summary(sources: readonly SourceResult[], leftOut: readonly LeftOut[] = []): IngestResult {
   const sum = (of: (result: SourceResult) => number) => sources.reduce((total, result) => total + of(result), 0)
   const count = (outcome: SourceResult['outcome']) => sum((result) => (result.outcome === outcome ? 1 : 0))
   return {
@@ -31,7 +45,8 @@ export function summary(sources: readonly SourceResult[]): IngestResult {
     documents: sum((result) => result.documents),
     rejected: sum((result) => result.rejected),
     skipped: count('already'),
-    failed: count('damaged'),
+    failed: count('damaged') + count('refused') + count('other-content'),
+    leftOut,
     stopped: count('stopped') > 0,
   }
 }

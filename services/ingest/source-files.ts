@@ -1,51 +1,73 @@
-import type { Stats } from 'node:fs'
-import { access, constants, readdir, realpath, stat } from 'node:fs/promises'
-import { basename, isAbsolute, join, relative, sep } from 'node:path'
+import { realpath } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
+import { contentOf, type LeftOutEntry, rootsOf, within } from './folder.ts'
+import { quoted } from './formats/refusal.ts'
+import { inspect } from './paths.ts'
 
-export interface SourceFile {
+export type SourceFile = FileSource | { readonly kind: 'standardInput'; readonly name: string }
+
+export interface FileSource {
+  readonly kind: 'file'
   /** What identifies the source in the topics: never changes with the machine or the folder above. */
   readonly name: string
-  /** Where it is now, as a person gave it; null: standard input. */
-  readonly path: string | null
-  readonly byteLength: number | null
+  /** Where it is now, as a person gave it. */
+  readonly path: string
+  readonly byteLength: number
+  /** It was found in a folder, not named by a person. */
+  readonly found: boolean
 }
+
+/** Where a source is, for a person. */
+export const placeOf = (source: SourceFile): string => (source.kind === 'file' ? source.path : 'standard input')
 
 export interface NameOptions {
   /** Put before every name, with a slash: keeps apart corpora whose files are called the same. */
   readonly prefix?: string
   /** The paths lead to files in this folder, and so do their names, as if the folder itself had been given. */
   readonly folder?: string
+  /** Folders that links may lead into, beside the one they stand in. */
+  readonly followLinks?: readonly string[]
 }
 
-/** What is taken from a folder, by the name within it: files of rows that are not hidden. A file given by its own path may have any name. */
-export const isRowFile = (name: string): boolean =>
-  rowFile.test(name) && !name.split('/').some((part) => part.startsWith('.'))
-
-const rowFile = /\.((jsonl|ndjson)(\.gz|\.zst)?|parquet)$/
+export interface FoundSources {
+  readonly sources: readonly SourceFile[]
+  readonly leftOut: readonly LeftOutEntry[]
+}
 
 /**
  * The sources behind the given paths: files, folders (searched all through, hidden entries left out) and `-` for standard input.
  * The order is that of the paths, and within a folder that of the names by code unit, the same on every machine.
- * Nothing is read yet: a path that is missing or unreadable and two sources of one name are CONFIGURATION errors.
+ * Nothing is read yet: a path that is missing, remote or unreadable, a link that leads out of its folder, and two sources of one name are
+ * CONFIGURATION errors.
  */
-export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<SourceFile[]> {
+export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<FoundSources> {
+  const { folder, prefix, followLinks = [] } = options
   const sources: SourceFile[] = []
-  const { folder } = options
-  for (const path of paths) {
-    sources.push(...(folder === undefined ? await sourcesAt(path) : [await sourceWithin(folder, path)]))
+  const leftOut: LeftOutEntry[] = []
+  if (folder !== undefined) {
+    const roots = await rootsOf(folder, followLinks)
+    for (const name of paths) sources.push(await sourceWithin(folder, name, roots))
+  } else {
+    for (const path of paths) {
+      const found = await sourcesAt(path, followLinks)
+      sources.push(...found.sources)
+      leftOut.push(...found.leftOut)
+    }
   }
-  const named = sources.map((source) => ({
-    ...source,
-    name: options.prefix ? `${options.prefix}/${source.name}` : source.name,
-  }))
+  const named = sources.map((source) => (prefix ? { ...source, name: `${prefix}/${source.name}` } : source))
+  checkNames(named)
+  return { sources: named, leftOut }
+}
+
+function checkNames(sources: readonly SourceFile[]) {
   const seen = new Map<string, SourceFile>()
-  for (const source of named) {
+  for (const source of sources) {
     const other = seen.get(source.name)
     if (other !== undefined) {
       throw new WinnowError(
         'CONFIGURATION',
-        `${other.path} and ${source.path} would both be the source '${source.name}'`,
+        `${placeOf(other)} and ${placeOf(source)} would both be the source '${source.name}'`,
         {
           hint: 'ingest them one after the other, each with a --name of its own, or give the folder above both',
         },
@@ -53,54 +75,39 @@ export async function findSources(paths: readonly string[], options: NameOptions
     }
     seen.set(source.name, source)
   }
-  return named
 }
 
-async function sourcesAt(path: string): Promise<SourceFile[]> {
-  if (path === '-') return [{ name: 'stdin', path: null, byteLength: null }]
+async function sourcesAt(path: string, followLinks: readonly string[]): Promise<FoundSources> {
+  if (path === '-') return { sources: [{ kind: 'standardInput', name: 'stdin' }], leftOut: [] }
   const found = await inspect(path)
-  if (!found.isDirectory()) return [{ name: basename(path), path, byteLength: found.size }]
-  const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  const files = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter(isRowFile)
-    .sort((a, b) => (a < b ? -1 : 1))
-  if (files.length === 0) {
-    throw new WinnowError('CONFIGURATION', `no .jsonl, .jsonl.gz, .jsonl.zst or .parquet file in ${path}`, {
-      hint: 'give a file by its own path if it has another name',
-    })
+  if (!found.isDirectory()) {
+    const source = { kind: 'file' as const, name: basename(path), path, byteLength: found.size, found: false }
+    return { sources: [source], leftOut: [] }
   }
-  return await Promise.all(files.map((name) => sourceWithin(path, name)))
+  for (const root of followLinks) await inspect(root)
+  const roots = await rootsOf(path, followLinks)
+  const { files, leftOut, outside } = await contentOf(path, roots)
+  if (outside.length > 0) throw leadsOut(outside, path)
+  return { sources: await Promise.all(files.map((name) => sourceWithin(path, name, roots))), leftOut }
 }
 
-async function sourceWithin(folder: string, name: string): Promise<SourceFile> {
+/** Who names a folder means what is in it: a link that leads out of it, a pipe or a device is refused. */
+async function sourceWithin(folder: string, name: string, roots: readonly string[]): Promise<FileSource> {
   const path = join(folder, name)
-  return { name, path, byteLength: await sizeWithin(folder, path) }
-}
-
-/**
- * The size of a file that was found in a folder. Who names a folder means what is in it: a link that leads out of it, a pipe or a device
- * is refused.
- */
-async function sizeWithin(folder: string, path: string): Promise<number> {
   const found = await inspect(path)
-  const leads = relative(await realpath(folder), await realpath(path))
-  const outside = leads === '..' || leads.startsWith(`..${sep}`) || isAbsolute(leads)
-  if (found.isFile() && !outside) return found.size
-  throw new WinnowError('CONFIGURATION', `${path} ${outside ? `leads out of ${folder}` : 'is no file'}`, {
-    hint: 'remove it, or give a file by its own path',
-  })
+  const real = await realpath(path)
+  if (!roots.some((root) => within(root, real))) throw leadsOut([path], folder)
+  if (found.isFile()) return { kind: 'file', name, path, byteLength: found.size, found: true }
+  throw new WinnowError('CONFIGURATION', `${path} is no file`, { hint: 'remove it, or give a file by its own path' })
 }
 
-async function inspect(path: string): Promise<Stats> {
-  try {
-    await access(path, constants.R_OK)
-    return await stat(path)
-  } catch (cause) {
-    throw new WinnowError('CONFIGURATION', `cannot read ${path}: ${(cause as Error).message}`, {
-      hint: 'check the path and its permissions',
-      cause,
-    })
-  }
+/** Named one by one; of more it is enough to know how many. */
+const namedMax = 20
+
+export function leadsOut(paths: readonly string[], folder: string): WinnowError {
+  const named = paths.slice(0, namedMax).join(', ')
+  const more = paths.length > namedMax ? ` and ${paths.length - namedMax} more` : ''
+  return new WinnowError('CONFIGURATION', `${named}${more} leads out of ${folder}`, {
+    hint: `name where links may lead, with --follow-links ROOT (realpath ${quoted(paths[0]!)} says where this one does); or remove it, or give a file by its own path; of a Hugging Face repository, hf download --local-dir makes a folder without links`,
+  })
 }

@@ -60,6 +60,7 @@ export function deadLetters(context: CliContext): Command {
           { title: 'number', number: true },
           { title: 'station' },
           { title: 'reason' },
+          { title: 'where' },
           { title: 'what' },
         ]
         const shown =
@@ -110,6 +111,7 @@ const rowOf = ({ offset, letter }: StoredLetter): string[] => [
   `${offset}`,
   letter.station,
   letter.reason,
+  letter.origin,
   letter.message.replaceAll(/\s+/g, ' '),
 ]
 

@@ -1,16 +1,21 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Config } from '../../config/config.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { ingestCommand } from '../../ingest/command.ts'
 import { onlyFolder, settleSecondsDefault, watchCommand } from '../../ingest/watch/command.ts'
 import { type LabelProgress, waitForLabels } from '../../runs/label-progress.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
+import type { Terminal } from '../../terminal/progress.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly name?: string
   readonly tokens?: string
+  readonly textField?: string
+  readonly followLinks?: readonly string[]
   readonly json?: boolean
   readonly wait: boolean
   readonly watch?: boolean
@@ -29,6 +34,15 @@ export const ingest = (context: CliContext): Command =>
     .argument('<path...>', 'files and folders')
     .option('--name <prefix>', 'stands before the names of the sources')
     .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')
+    .option(
+      '--text-field <name>',
+      'where rows have their text, a.b for b within a (default: text, or corpus.textField)',
+    )
+    .option(
+      '--follow-links <root>',
+      'a folder that links in the given folders may lead into; may be given several times',
+      (root: string, roots: readonly string[] = []) => [...roots, root],
+    )
     .option('--no-wait', 'ends once the documents are written, without waiting for their labels')
     .option('--json', 'the result as JSON; with --watch a line for each file')
     .option('--watch', 'of one folder: goes on with files that come or change, until Ctrl-C, which ends it with 0')
@@ -43,6 +57,8 @@ export const ingest = (context: CliContext): Command =>
       example(
         'winnow ingest corpus/*.jsonl.gz',
         'zcat part.gz | winnow ingest --name part -',
+        'xz -dc part.jsonl.xz | winnow ingest --name part -',
+        'winnow ingest --text-field raw_content redpajama-v2',
         'winnow ingest --watch incoming',
       ),
     )
@@ -56,6 +72,7 @@ export const ingest = (context: CliContext): Command =>
         context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
         stop.abort()
       })
+      // What runs beside the ingest, in a process that started it all, has failed.
       let failure: unknown
       const fail = (error: unknown) => {
         failure ??= error
@@ -63,28 +80,30 @@ export const ingest = (context: CliContext): Command =>
       }
       await using connection = await context.connectOrStart(options, fail)
       const { config, runtime } = connection
-      const tokens = options.tokens ?? `bytes:${config.corpus.bytesPerToken}`
-      const flags = { ...options, tokens }
+      const { bytesPerToken, textField } = config.corpus
+      const flags = { textField, tokens: `bytes:${bytesPerToken}`, ...options }
       const { stdin, stdout, stderr } = context
       const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
       if (folder !== null) {
         await watchCommand(folder, flags, ingestContext)
-        if (failure !== undefined) throw failure
-        return
-      }
-      const code = await ingestCommand(paths, flags, ingestContext)
-      const waited = options.wait && !stop.signal.aborted
-      if (waited) {
-        const labels = await waitForLabels(runtime, config, { signal: stop.signal, terminal: context.stderr })
-        context.stderr.write(`${inWords(labels)}\n`)
-        if (!labels.done && !stop.signal.aborted)
-          throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
-            hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
-          })
+      } else {
+        const code = await ingestCommand(paths, flags, ingestContext)
+        const waited = options.wait && !stop.signal.aborted
+        if (waited) await waitAndTell(runtime, config, stop.signal, stderr)
+        context.exitCode(waited && stop.signal.aborted ? exitCodes.interrupted : code)
       }
       if (failure !== undefined) throw failure
-      context.exitCode(waited && stop.signal.aborted ? exitCodes.interrupted : code)
     })
+
+/** @throws WinnowError UNREACHABLE where labels have stopped coming */
+async function waitAndTell(runtime: Runtime, config: Config, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  const labels = await waitForLabels(runtime, config, { signal, terminal })
+  terminal.write(`${inWords(labels)}\n`)
+  if (labels.done || signal.aborted) return
+  throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
+    hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
+  })
+}
 
 const inWords = ({ documents, complete, refused }: LabelProgress): string =>
   `${complete} of ${documents} documents are labelled by every actor${refused === 0 ? '' : `, ${refused} were refused (winnow tail dead-letters)`}`

@@ -77,6 +77,8 @@ corpus:
   partitions: ${Number(partitions)}
   # Bytes of a token, for budgets in tokens; winnow ingest --tokens tokenizer:FILE counts them instead.
   bytesPerToken: 4
+  # Where the rows that are ingested have their text.
+  textField: text
 
 metrics:
   # Prometheus: http://127.0.0.1:PORT/metrics of each service.

@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
-import { damagedSentence, type IngestContext, type IngestFlags, parseTokenCounting, sentenceOf } from '../command.ts'
+import { type IngestContext, type IngestFlags, nameOptionsOf, parseTokenCounting } from '../command.ts'
 import { ingest } from '../ingest.ts'
+import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
+import { extensionOf } from '../names.ts'
 import { createProgress, noProgress } from '../progress.ts'
+import { sentenceOf, warningOf } from '../sentences.ts'
 import { watchAndIngest } from './watch.ts'
 
 export interface WatchFlags extends IngestFlags {
@@ -22,6 +25,8 @@ export async function watchCommand(
 ): Promise<void> {
   const { clock, signal, stdout, stderr } = context
   const tokens = parseTokenCounting(flags.tokens)
+  /** Of what is left out each kind is told once. */
+  const toldKinds = new Set<string>()
   const meter = metered(noProgress, context.metrics)
   const settleSeconds = flags.settle ?? settleSecondsDefault
   stderr.write(`watching ${folder}; a file is taken when it has not changed for ${settleSeconds} s; Ctrl-C ends\n`)
@@ -30,15 +35,17 @@ export async function watchCommand(
       folder,
       settleMs: settleSeconds * 1000,
       poll: flags.poll === true,
+      ...(flags.followLinks !== undefined && { followLinks: flags.followLinks }),
       clock,
       signal,
       ingest: async (names) => {
         const shown = createProgress(stderr, clock)
-        return await ingest({
+        const result = await ingest({
           ...context,
           paths: names,
           tokens,
-          nameOptions: { folder, ...(flags.name !== undefined && { prefix: flags.name }) },
+          nameOptions: { folder, ...nameOptionsOf(flags) },
+          ...(flags.textField !== undefined && { textField: flags.textField }),
           progress: {
             ...shown,
             wrote: (documents, rejected) => {
@@ -47,14 +54,26 @@ export async function watchCommand(
             },
           },
         })
+        stderr.write(leftOutText(result.leftOut))
+        return result
       },
       told: (source) => {
         stdout.write(`${flags.json ? JSON.stringify(source) : sentenceOf(source)}\n`)
-        if (source.outcome === 'damaged') stderr.write(damagedSentence(source))
+        stderr.write(warningOf(source))
       },
       refused: (name, error) => {
         const hint = error instanceof WinnowError && error.hint !== undefined ? `; ${error.hint}` : ''
         stderr.write(`${name} is left out until it changes: ${error.message}${hint}\n`)
+      },
+      leftOut: (entry) => {
+        const kind = `${entry.why} ${extensionOf(entry.name)}`
+        if (toldKinds.has(kind)) return
+        toldKinds.add(kind)
+        // It is told, not waited for: what is ingested does not depend on it.
+        leftOutOf([entry]).then(
+          (leftOut) => stderr.write(leftOutText(leftOut)),
+          () => {},
+        )
       },
     })
   } finally {

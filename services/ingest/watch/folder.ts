@@ -1,8 +1,10 @@
-import { stat } from 'node:fs/promises'
+import { lstat, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { watch } from 'chokidar'
+import { type FSWatcher, watch } from 'chokidar'
 import { WinnowError } from '../../runtime/errors.ts'
-import { isRowFile } from '../source-files.ts'
+import { isThereAnyway, type LeftOutEntry, rootsOf, within } from '../folder.ts'
+import { standingOf } from '../names.ts'
+import { leadsOut } from '../source-files.ts'
 import type { FileVersion } from './settling.ts'
 
 export interface FolderWatch {
@@ -14,55 +16,84 @@ export interface FolderWatch {
 export interface FolderEvents {
   /** A file of rows that is there, new or changed, by its name within the folder. */
   touched(name: string): void
-  /** A part of the folder that cannot be looked into. */
+  /** Something that is there and is not ingested. */
+  leftOut(entry: LeftOutEntry): void
+  /** A part of the folder that cannot be looked into, or may not. */
   refused(error: Error): void
+}
+
+export interface FolderOptions {
+  /** Look again every second instead of being told. */
+  readonly poll: boolean
+  /** Folders that links may lead into. */
+  readonly followLinks?: readonly string[]
 }
 
 const pollEveryMs = 1000
 
-/** Programs that write many files put unfinished ones there (Spark), or under such names (editors, downloads). */
-const temporary = /^(_temporary$|~)/
-
-/** Whether a file is taken, by its name within the folder: as without watching, less what is temporary. */
-export const isWatched = (name: string): boolean =>
-  isRowFile(name) && !name.split('/').some((part) => temporary.test(part))
-
-/** Tells of the files in a folder and below, those that are there first. @param poll look again every second instead of being told */
-export function watchFolder(folder: string, poll: boolean, events: FolderEvents): FolderWatch {
+/** Tells of the files in a folder and below, those that are there first. Linked folders are watched as far as links may be followed. */
+export function watchFolder(folder: string, options: FolderOptions, events: FolderEvents): FolderWatch {
   const { promise: failed, reject } = Promise.withResolvers<never>()
   // Whoever waits for it gets the error; nobody may be waiting when it comes.
   failed.catch(() => {})
-  const nameOf = (path: string) => relative(folder, path).split(sep).join('/')
-  const watcher = watch(folder, {
-    // As a folder is read without watching: links to folders are not followed, links to files are.
-    followSymlinks: false,
-    usePolling: poll,
-    interval: pollEveryMs,
-    binaryInterval: pollEveryMs,
-    ignored: (path, stats) => {
-      const name = nameOf(path)
-      return name !== '' && !isWatched(stats?.isFile() ? name : `${name}/any.jsonl`)
-    },
-  })
-  const touched = (path: string) => {
-    const name = nameOf(path)
-    if (isWatched(name)) events.touched(name)
+  const watchers: FSWatcher[] = []
+  /** Real paths of linked folders that are watched. */
+  const linked: string[] = []
+
+  const follow = async (path: string, name: string) => {
+    const real = await realpath(path)
+    const roots = await rootsOf(folder, options.followLinks ?? [])
+    if (!roots.some((root) => within(root, real))) return events.refused(leadsOut([path], folder))
+    if (isThereAnyway(real, await realpath(folder), linked)) return events.leftOut({ name, path, why: 'linked-twice' })
+    linked.push(real)
+    watchBelow(real, `${name}/`)
   }
-  watcher.on('add', touched).on('change', touched)
-  watcher.on('unlinkDir', (path) => {
-    if (nameOf(path) === '') reject(new WinnowError('CONFIGURATION', `${folder} is gone`))
-  })
-  watcher.on('error', (error) => {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'ENOSPC' && code !== 'EMFILE') return events.refused(error as Error)
-    reject(
-      new WinnowError('CONFIGURATION', `cannot watch ${folder}: ${message}`, {
-        hint: 'raise the limit of the operating system (fs.inotify.max_user_watches on Linux), or watch with --poll',
-        cause: error,
-      }),
-    )
-  })
-  return { failed, close: () => watcher.close() }
+  const added = async (path: string, name: string) => {
+    const standing = standingOf(name)
+    const folderLink = (await lstat(path)).isSymbolicLink() && (await stat(path)).isDirectory()
+    if (folderLink) await follow(path, name)
+    else if (standing === 'rows') events.touched(name)
+    else if (standing !== 'hidden') events.leftOut({ name, path, why: standing })
+  }
+  /** @param above of the names of what is found, where the folder stands within the one that is watched */
+  const watchBelow = (root: string, above: string) => {
+    const nameOf = (path: string) => relative(root, path).split(sep).join('/')
+    const watcher = watch(root, {
+      // Links to folders are followed here, where it is known how far.
+      followSymlinks: false,
+      usePolling: options.poll,
+      interval: pollEveryMs,
+      binaryInterval: pollEveryMs,
+      ignored: (path) => {
+        const name = nameOf(path)
+        return name !== '' && ['hidden', 'temporary'].includes(standingOf(name))
+      },
+    })
+    watcher.on('add', (path) => {
+      // A link that leads nowhere, or a file that is gone by now.
+      added(path, above + nameOf(path)).catch(() => {})
+    })
+    watcher.on('change', (path) => {
+      if (standingOf(nameOf(path)) === 'rows') events.touched(above + nameOf(path))
+    })
+    watcher.on('unlinkDir', (path) => {
+      if (nameOf(path) === '' && above === '') reject(new WinnowError('CONFIGURATION', `${folder} is gone`))
+    })
+    watcher.on('error', (error) => {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'ENOSPC' && code !== 'EMFILE') return events.refused(error as Error)
+      reject(
+        new WinnowError('CONFIGURATION', `cannot watch ${folder}: ${message}`, {
+          hint: 'raise the limit of the operating system (fs.inotify.max_user_watches on Linux), or watch with --poll',
+          cause: error,
+        }),
+      )
+    })
+    watchers.push(watcher)
+  }
+
+  watchBelow(folder, '')
+  return { failed, close: async () => void (await Promise.all(watchers.map((watcher) => watcher.close()))) }
 }
 
 /** Null: it is gone. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import type { LeftOutEntry } from '../folder.ts'
 import type { IngestResult, SourceResult } from '../result.ts'
 import { versionOf, watchFolder } from './folder.ts'
 import { Settling } from './settling.ts'
@@ -10,6 +11,8 @@ export interface WatchOptions {
   /** A file counts as whole when it has not changed for so long. */
   readonly settleMs: number
   readonly poll: boolean
+  /** Folders that links may lead into. */
+  readonly followLinks?: readonly string[]
   readonly clock: Clock
   /** Aborted: the batch in hand is written, and the watching ends. */
   readonly signal: AbortSignal
@@ -18,6 +21,8 @@ export interface WatchOptions {
   told(source: SourceResult): void
   /** A file, or a part of the folder, that is left out. */
   refused(name: string, error: Error): void
+  /** Something in the folder that is not ingested. */
+  leftOut(entry: LeftOutEntry): void
 }
 
 /** Looked at often enough that a file waits little longer than it must, rarely enough to cost nothing. */
@@ -29,12 +34,17 @@ const tickMsOf = (settleMs: number) => Math.min(Math.max(settleMs / 5, 20), 1000
  * @throws WinnowError what would end an ingest for another reason than the content of a file
  */
 export async function watchAndIngest(options: WatchOptions): Promise<void> {
-  const { folder, settleMs, poll, clock, signal } = options
+  const { folder, settleMs, poll, followLinks, clock, signal } = options
   const settling = new Settling(settleMs)
-  const watched = watchFolder(folder, poll, {
-    touched: (name) => settling.touched(name),
-    refused: (error) => options.refused(folder, error),
-  })
+  const watched = watchFolder(
+    folder,
+    { poll, ...(followLinks !== undefined && { followLinks }) },
+    {
+      touched: (name) => settling.touched(name),
+      refused: (error) => options.refused(folder, error),
+      leftOut: (entry) => options.leftOut(entry),
+    },
+  )
   try {
     while (!signal.aborted) {
       await Promise.race([sleep(tickMsOf(settleMs), undefined, { signal }).catch(() => {}), watched.failed])

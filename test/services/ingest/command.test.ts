@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -25,7 +26,7 @@ test('says on stdout what became of each source', async () => {
   const first = await command(kafka, [path])
   expect(first.exit).toBe(0)
   expect(first.out).toBe(
-    'a.jsonl: 3 documents, 1 rows to dead letters\n3 documents written, 1 rows rejected, 0 of 1 sources skipped\n',
+    'a.jsonl: 3 documents, 1 rows to dead letters (1 not-json)\n3 documents written, 1 rows rejected, 0 of 1 sources skipped\n',
   )
   const second = await command(kafka, [path])
   expect(second.out).toBe(
@@ -39,6 +40,45 @@ test('ends with 5 and names the source that breaks off', async () => {
   const { exit, err } = await command(new MemoryKafka(), [path])
   expect(exit).toBe(5)
   expect(err).toContain('a.jsonl.gz breaks off')
+})
+
+test('ends with 5 where every row of a source was refused, and says why and what its rows have', async () => {
+  const path = folder({ 'a.jsonl': '{"raw_content":"x","url":"u"}\n'.repeat(50), 'b.jsonl': rows(1) })
+  const { exit, out, err } = await command(new MemoryKafka(), [path])
+  expect(exit).toBe(5)
+  expect(out).toContain(
+    'a.jsonl: no documents, 50 rows, all refused (50 no-text (rows have: raw_content, url))\nb.jsonl: 1 documents\n',
+  )
+  expect(err).toContain(
+    'a.jsonl gave no document: 50 no-text (rows have: raw_content, url). Where the text has another',
+  )
+  expect(err).toContain('--text-field NAME')
+})
+
+test('ends with 5 and names every source of other content', async () => {
+  const kafka = new MemoryKafka()
+  const path = folder({ 'a.jsonl': rows(1), 'b.jsonl': rows(2) })
+  await command(kafka, [path])
+  for (const name of ['a.jsonl', 'b.jsonl']) writeFileSync(join(path, name), '{"text":"other"}\n'.repeat(9))
+  const { exit, err } = await command(kafka, [path])
+  expect(exit).toBe(5)
+  expect(err).toContain('a.jsonl is left as it was ingested')
+  expect(err).toContain('b.jsonl is left as it was ingested')
+})
+
+test('says what a folder has that is not ingested, and which files hold no row', async () => {
+  const xz = Buffer.from('\xfd7zXZ\0', 'latin1')
+  const files = { 'a.jsonl': rows(1), 'b.jsonl.xz': xz, 'c.jsonl.xz': xz, 'README.md': 'read me', 'empty.jsonl': '' }
+  const path = folder(files)
+  const { exit, out, err } = await command(new MemoryKafka(), [path], { json: true })
+  expect(exit).toBe(0)
+  expect(JSON.parse(out).leftOut).toEqual([
+    { extension: '.jsonl.xz', files: 2, example: 'b.jsonl.xz', why: 'compressed with xz', hint: expect.any(String) },
+    { extension: '.md', files: 1, example: 'README.md', why: 'no name of rows', hint: expect.any(String) },
+  ])
+  expect(err).toContain('left out: 3 files\n  2 .jsonl.xz (such as b.jsonl.xz): compressed with xz; xz -dc ')
+  expect(err).toContain('  1 .md (README.md): no name of rows')
+  expect(err).toContain('empty.jsonl holds no row')
 })
 
 test('ends with 130 when it was stopped', async () => {

@@ -119,6 +119,7 @@ test('another record than the expected one, or than any of ours, is a wrong reco
   const labels = await createCodec({ registry: client, records: [Label] })
   const source = both.encode(Source, {
     ...{ name: 'a', source: 1, fingerprint: '', rowNext: 0, documents: 0, rejected: 0, complete: false },
+    textField: 'text',
   })
   expect(await reasonOf(() => both.decodeAs(Label, source))).toBe('wrong-record')
   expect(await reasonOf(() => labels.decode(source))).toBe('wrong-record')

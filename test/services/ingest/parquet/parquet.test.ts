@@ -87,7 +87,10 @@ describe('a Parquet file', () => {
       'a.parquet': parquetRows(0),
       'b.parquet': parquetOf([{ name: 'body', data: ['x', 'y'], type: 'STRING' }]),
     })
-    expect(await run(kafka, [path])).toMatchObject({ documents: 0, rejected: 2, failed: 0 })
+    expect(await run(kafka, [path])).toMatchObject({
+      ...{ documents: 0, rejected: 2, failed: 1 },
+      sources: [{ outcome: 'ingested' }, { outcome: 'refused', reasons: { 'no-text': 2 }, fields: ['body'] }],
+    })
     expect(kafka.deadLetters.map(({ reason, origin }) => [reason, origin])).toEqual([
       ['no-text', `${join(path, 'b.parquet')}:1`],
       ['no-text', `${join(path, 'b.parquet')}:2`],
@@ -102,7 +105,8 @@ describe('a Parquet file', () => {
     const transactions = kafka.transactions
     expect((await run(kafka, [path])).sources[0]).toMatchObject({ outcome: 'already', documentsTotal: 6 })
     appendFileSync(path, parquetRows(8))
-    await expect(run(kafka, [path])).rejects.toThrow(/it is Parquet and grew/)
+    const [source] = (await run(kafka, [path])).sources
+    expect(source).toMatchObject({ outcome: 'other-content', why: expect.stringContaining('it is Parquet and grew') })
     expect(kafka.transactions).toBe(transactions)
   })
 

@@ -2,9 +2,8 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
-
+import { standingOf } from '../../../../services/ingest/names.ts'
 import { onlyFolder, type WatchFlags, watchCommand } from '../../../../services/ingest/watch/command.ts'
-import { isWatched } from '../../../../services/ingest/watch/folder.ts'
 import { ingestAll } from '../../../../services/ingest/watch/watch.ts'
 import { systemClock } from '../../../../services/runtime/clock.ts'
 import { WinnowError } from '../../../../services/runtime/errors.ts'
@@ -63,8 +62,8 @@ test.each([[false], [true]])('files that are there and files that come are inges
   expect([...kafka.sources.keys()].sort()).toEqual(['a.jsonl', 'e.jsonl', 'sub/f.parquet'])
   expect(said.out).toContain('a.jsonl: 1 documents\nsub/f.parquet: 2 documents\n')
   // The same ids and names as without watching: a folder that was watched has nothing new.
-  expect(await run(kafka, [path])).toMatchObject({ documents: 1, skipped: 3 })
-  expect(texts(kafka).at(-1)).toBe('temporary')
+  expect(await run(kafka, [path])).toMatchObject({ documents: 0, skipped: 3 })
+  expect(said.err).toContain('1 .txt (c.txt): no name of rows')
 })
 
 test('a file that is written in pieces is ingested when it is whole', async () => {
@@ -91,9 +90,9 @@ test('a file that breaks off, and one with another content, are told and tried a
   writeFileSync(join(path, 'broken.jsonl.gz'), whole.subarray(0, whole.length - 8))
   writeFileSync(join(path, 'fine.jsonl'), row('fine'))
   const { said } = watching(path, kafka)
-  await vi.waitFor(() => expect(said.err).toContain('known.jsonl is left out until it changes'), wait)
+  await vi.waitFor(() => expect(said.err).toContain('known.jsonl is left as it was ingested'), wait)
   await vi.waitFor(() => expect(texts(kafka)).toContain('fine'), wait)
-  expect(said.err).toContain('was ingested with another content')
+  expect(said.err).toContain('its first or last bytes differ')
   expect(said.err).toContain('broken.jsonl.gz breaks off')
   writeFileSync(join(path, 'broken.jsonl.gz'), whole)
   writeFileSync(join(path, 'known.jsonl'), row('first') + row('second'))
@@ -129,9 +128,10 @@ test('of many files that are refused together only the guilty ones are left out'
     ingest: async (names) => {
       tried.push([...names])
       if (names.some((name) => bad.includes(name))) throw new WinnowError('CONFIGURATION', 'other content')
-      const source = { source: 0, outcome: 'ingested' as const, documents: 1, rejected: 0, documentsTotal: 1 }
+      const counts = { documents: 1, rejected: 0, documentsTotal: 1 }
+      const source = { source: 0, outcome: 'ingested' as const, ...counts, reasons: {}, fields: [], why: null }
       const sources = names.map((name) => ({ name, ...source }))
-      return { sources, documents: 0, rejected: 0, skipped: 0, failed: 0, stopped: false }
+      return { sources, documents: 0, rejected: 0, skipped: 0, failed: 0, leftOut: [], stopped: false }
     },
     told: ({ name }) => told!.push(name),
     refused: (name) => refused!.push(name),
@@ -150,7 +150,7 @@ test.each([
   ['_temporary/0/a.parquet', false],
   ['_temporary_notes.jsonl', true],
 ])('%s is watched: %s', (name, watched) => {
-  expect(isWatched(name)).toBe(watched)
+  expect(standingOf(name) === 'rows').toBe(watched)
 })
 
 test('one folder that can be read is wanted', async () => {

@@ -1,0 +1,25 @@
+import type { Rejection } from './row.ts'
+
+/** Fields are named as far as a person reads them. */
+const fieldsMax = 12
+
+/** Why rows of a source became no documents. */
+export class Refusals {
+  readonly #reasons = new Map<string, number>()
+  readonly #fields = new Set<string>()
+
+  add({ reason, fields = [] }: Rejection) {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
+    for (const field of fields) if (this.#fields.size < fieldsMax) this.#fields.add(field)
+  }
+
+  /** Rows by reason, the most frequent first. */
+  get reasons(): Record<string, number> {
+    return Object.fromEntries([...this.#reasons].sort(([, a], [, b]) => b - a))
+  }
+
+  /** The fields of rows that have no text. */
+  get fields(): string[] {
+    return [...this.#fields]
+  }
+}
