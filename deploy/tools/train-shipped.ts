@@ -3,23 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { trainCommand } from '../../services/labeler/commands/train.ts'
 import { createLog } from '../../services/runtime/log.ts'
-
-/** The topics of SELECTION.md, in its order. */
-const topics = [
-  'Activity',
-  'Education',
-  'Entertainment',
-  'Finance',
-  'Health',
-  'Business and Industrial',
-  'Infrastructure',
-  'Literature and Art',
-  'Nature',
-  'Others',
-  'Law and Government',
-  'Networking',
-  'Technology',
-]
+import { defaultActors } from '../../topologies/selection/default-actors.ts'
 
 /** WebOrganizer's topic and format of the web pages, and the source: labels that the corpus has by the thousand. */
 const auxiliaryFields = ['topic', 'format', 'redpajama_set_name']
@@ -40,7 +24,7 @@ async function main(folder: string, only: string | undefined): Promise<void> {
     {
       task: 'topic',
       kind: 'classification',
-      classes: topics,
+      classes: defaultActors.topic!,
       balance: 0.5,
       fit: { l2: 1e-3, iterations: 60, metadataTrust: 0.9 },
     },

@@ -1,24 +1,9 @@
-/** What a labeler sees of a document. `meta` is the row without its text, parsed (`fieldAt` looks into it). */
-export interface LabelInput {
-  text: string
-  meta: unknown
-}
+import type { LabelModel } from '../../topologies/stations/labeling.ts'
 
-/** Why a document has no label, as a stable code. */
-export type LabelFailure = 'unknown-domain' | 'non-finite-score' | 'language' | `rule-${string}`
+export type { LabelInput, LabelResult } from '../../topologies/stations/labeling.ts'
 
-/** A label: the subcategory's index in the actor's list, and a score (a probability, a regression's value, or 1); or why there is none. */
-export type LabelResult =
-  | { ok: true; subcategory: number; score: number }
-  | { ok: false; reason: LabelFailure; message: string }
-
-/** Gives each document one subcategory of one actor. */
-export interface Labeler {
-  readonly actor: string
-  /** Digest of kind, model, mapping and settings: labels of equal versions are equal. */
-  readonly version: string
-  /** One result for each input, in their order. A document that cannot be labelled is a result, not an exception. */
-  label(inputs: LabelInput[]): Promise<LabelResult[]>
+/** Gives each document one subcategory of one actor, by a model that it holds until it is closed. */
+export interface Labeler extends LabelModel {
   /** Waits for what is under way and ends the threads. */
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { CheckpointRef } from '../../topologies/stations/influence.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import type { Checkpoint } from './checkpoints/checkpoint.ts'
 import type { ReferenceSummary } from './estimators/estimator.ts'
 import { gradientEstimator } from './estimators/gradient.ts'
 import { probeEstimator } from './estimators/probe.ts'
@@ -47,7 +47,7 @@ export interface Influence {
    * The reference tasks at a checkpoint, computed once: kept for the two checkpoints used last.
    * @throws WinnowError CONFIGURATION where a task is empty; CHECKPOINT_INCOMPLETE or BAD_DATA where the checkpoint is unusable.
    */
-  at(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<Reference>
+  at(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<Reference>
   close(): Promise<void>
 }
 
@@ -86,7 +86,7 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     return model.tokenizer.encode(document.slice(0, windows * context * unitsPerToken))
   }
 
-  async function prepare(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<Reference> {
+  async function prepare(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<Reference> {
     const { summaries, score } = await estimator.prepare(checkpoint, tasks)
     const scoreTasks: Reference['scoreTasks'] = async (documents) => {
       const tokens = await Promise.all(documents.map(tokensOf))

@@ -1,4 +1,4 @@
-import { Reward, type RewardRequest, runTopics } from '../../schemas/index.ts'
+import { type Checkpoint, Reward, type RewardRequest, runTopics } from '../../schemas/index.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 
 /** A reward, and with several reference tasks that of each. */
@@ -10,15 +10,16 @@ export interface InfluenceModel {
   readonly graphDigest: string
   readonly estimator: string
   readonly projectionSeed: string
-  score(checkpoint: CheckpointName, texts: readonly string[]): Promise<readonly Score[]>
+  score(checkpoint: CheckpointRef, texts: readonly string[]): Promise<readonly Score[]>
   /** Says that `score` will be asked at this checkpoint, so that it is made ready meanwhile. */
-  prepare?(checkpoint: CheckpointName): void
+  prepare?(checkpoint: CheckpointRef): void
 }
 
-export interface CheckpointName {
-  readonly path: string
-  readonly digest: string
-}
+/**
+ * A weights file, or the index of a sharded one, and what it must contain (SHA-256, hexadecimal), so that a replaced or half-written file is
+ * noticed.
+ */
+export type CheckpointRef = Readonly<Pick<Checkpoint, 'path' | 'digest'>>
 
 /** Reward requests in, rewards out. A document that several actors ask for is computed once a batch. */
 export class Influence implements Processor {
@@ -71,7 +72,7 @@ export class Influence implements Processor {
   }
 }
 
-const checkpointOf = ([request]: readonly RewardRequest[]): CheckpointName => ({
+const checkpointOf = ([request]: readonly RewardRequest[]): CheckpointRef => ({
   path: request!.checkpointPath,
   digest: request!.checkpointDigest,
 })

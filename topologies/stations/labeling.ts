@@ -1,7 +1,16 @@
 import { type Document, Label, labelsTopic, parseJson } from '../../schemas/index.ts'
 import type { Delivered, Outgoing, Output, Processor } from '../node.ts'
 
-/** What a labeler says of one document; a refusal has a stable reason and goes to dead letters. */
+/** What a labeler sees of a document. `meta` is the row without its text, parsed (`fieldAt` looks into it). */
+export interface LabelInput {
+  text: string
+  meta: unknown
+}
+
+/**
+ * A label: the subcategory's index in the actor's list, and a score (a probability, a regression's value, or 1); or why there is none, as a
+ * stable reason, with which the document goes to dead letters.
+ */
 export type LabelResult =
   | { ok: true; subcategory: number; score: number }
   | { ok: false; reason: string; message: string }
@@ -9,10 +18,10 @@ export type LabelResult =
 /** One actor's labeler, of any kind. */
 export interface LabelModel {
   readonly actor: string
-  /** Digest of kind, model and mapping: labels of another version are other labels. */
+  /** Digest of kind, model, mapping and settings: labels of equal versions are equal, those of another version are other labels. */
   readonly version: string
-  /** @param inputs `meta`: the row without its text, parsed */
-  label(inputs: { text: string; meta: unknown }[]): Promise<LabelResult[]>
+  /** One result for each input, in their order. A document that cannot be labelled is a result, not an exception. */
+  label(inputs: LabelInput[]): Promise<LabelResult[]>
 }
 
 /** Documents in, one actor's labels out. Stateless: a repeated document gets the same label. */
@@ -27,7 +36,7 @@ export class Labeling implements Processor {
 
   async process(batch: readonly Delivered[]): Promise<void> {
     const documents: Delivered<Document>[] = []
-    const inputs: { text: string; meta: unknown }[] = []
+    const inputs: LabelInput[] = []
     for (const delivered of batch as readonly Delivered<Document>[]) {
       const { text, meta, docId } = delivered.value
       try {

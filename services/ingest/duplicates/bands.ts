@@ -1,5 +1,5 @@
+import { fnvPrime, key53, mix32 } from '../../../topologies/hash.ts'
 import { signatureLength } from './minhash.ts'
-import { mix } from './shingles.ts'
 
 /** How signatures are cut so that similar ones are found without comparing all: those that have a band in common are compared. */
 export interface Banding {
@@ -31,9 +31,9 @@ export function bandKeys(signature: Uint32Array, { bands, rowsPerBand }: Banding
     let low = 0
     let high = band
     for (let row = band * rowsPerBand; row < (band + 1) * rowsPerBand; row++) {
-      low = mix(Math.imul(low, 0x01000193) ^ signature[row]!)
-      high = mix(Math.imul(high, 0x9e3779b1) ^ signature[row]!)
+      low = mix32(Math.imul(low, fnvPrime) ^ signature[row]!)
+      high = mix32(Math.imul(high, 0x9e3779b1) ^ signature[row]!)
     }
-    return (high >>> 11) * 2 ** 32 + low
+    return key53(high, low)
   })
 }

@@ -1,4 +1,5 @@
-import { forEachShingle, mix } from './shingles.ts'
+import { mix32 } from '../../../topologies/hash.ts'
+import { forEachShingle } from './shingles.ts'
 
 /** Numbers of a signature. Two signatures estimate a similarity s with a standard deviation of sqrt(s (1 - s) / 112): 0.04 at 0.8. */
 export const signatureLength = 112
@@ -18,7 +19,7 @@ export function signatureOf(text: string): Uint32Array | undefined {
   let filled = 0
   forEachShingle(text, (hash) => {
     const bin = Math.floor((hash * signatureLength) / 2 ** 32)
-    const value = mix(hash ^ seed)
+    const value = mix32(hash ^ seed)
     if (signature[bin] === nothing) filled++
     // The largest number stands for an empty bin.
     if (value < signature[bin]!) signature[bin] = value
@@ -31,7 +32,7 @@ function densified(sparse: Uint32Array): Uint32Array {
   return sparse.map((value, bin) => {
     if (value !== nothing) return value
     for (let attempt = 1; ; attempt++) {
-      const other = Math.floor((mix(Math.imul(bin + 1, seed) + attempt) * signatureLength) / 2 ** 32)
+      const other = Math.floor((mix32(Math.imul(bin + 1, seed) + attempt) * signatureLength) / 2 ** 32)
       if (sparse[other] !== nothing) return sparse[other]!
     }
   })

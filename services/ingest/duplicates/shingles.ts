@@ -1,3 +1,5 @@
+import { mix32 } from '../../../topologies/hash.ts'
+
 /** Characters of a shingle: those of SlimPajama's published code (Soboleva et al. 2023, modelzoo, slimpajama/dedup/to_hash.py). */
 export const shingleCharacters = 13
 
@@ -12,15 +14,6 @@ const base = 0x2c1b3c6d
 /** base to the power of shingleCharacters: what the character that leaves the window weighs. */
 const leaving = Array.from({ length: shingleCharacters }).reduce((power: number) => Math.imul(power, base), 1)
 
-/** MurmurHash3's finaliser: spreads 32 bits evenly. */
-export function mix(hash: number): number {
-  let h = hash ^ (hash >>> 16)
-  h = Math.imul(h, 0x85ebca6b)
-  h ^= h >>> 13
-  h = Math.imul(h, 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
-}
-
 /**
  * Calls `visit` with a hash of 32 bits for every run of 13 characters (UTF-16 code units) of a text, by a rolling polynomial. A shorter text is
  * one run; a text of punctuation alone has none. No spaces are needed, so that Chinese, Japanese and Thai are compared as English is.
@@ -34,7 +27,7 @@ export function forEachShingle(text: string, visit: (hash: number) => void): voi
     // A code of 0 would make texts of NUL characters alike whatever their length.
     hash = (Math.imul(hash, base) + characters.charCodeAt(i) + 1) | 0
     if (i >= shingleCharacters) hash = (hash - Math.imul(characters.charCodeAt(i - shingleCharacters) + 1, leaving)) | 0
-    if (i >= shingleCharacters - 1) visit(mix(hash))
+    if (i >= shingleCharacters - 1) visit(mix32(hash))
   }
-  if (length < shingleCharacters) visit(mix(hash))
+  if (length < shingleCharacters) visit(mix32(hash))
 }

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
-import type { Checkpoint } from './checkpoint.ts'
 import { fitting, refuseStrangers } from './names.ts'
 
 /** Tensors of a checkpoint by the names of the graph's parameters, in memory that threads share. Nothing writes to it. */
@@ -30,7 +30,7 @@ const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(
  * or copied. BAD_DATA where it is what the digest says and does not fit the graphs.
  */
 export async function readCheckpoint(
-  { path, digest }: Checkpoint,
+  { path, digest }: CheckpointRef,
   description: ModelDescription,
   kind: TensorKind,
   buffers: Buffers,

@@ -1,7 +1,7 @@
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { ModelDescription } from '../description.ts'
 import { LruCache } from '../lru-cache.ts'
 import { sizeOf } from '../safetensors.ts'
-import type { Checkpoint } from './checkpoint.ts'
 import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
 
 interface Kept {
@@ -43,7 +43,7 @@ export class CheckpointStore {
    * Computes with the tensors of a checkpoint, which stay as they are until `work` has ended and not longer.
    * @throws WinnowError CHECKPOINT_INCOMPLETE, BAD_DATA; see readCheckpoint. What failed is read anew the next time.
    */
-  async use<T>(checkpoint: Checkpoint, kind: TensorKind, work: (tensors: SharedTensors) => Promise<T>): Promise<T> {
+  async use<T>(checkpoint: CheckpointRef, kind: TensorKind, work: (tensors: SharedTensors) => Promise<T>): Promise<T> {
     const key = `${kind} of ${checkpoint.digest}`
     const kept = this.#kept.get(key) ?? this.#read(checkpoint, kind, key)
     kept.users++
@@ -55,7 +55,7 @@ export class CheckpointStore {
     }
   }
 
-  #read(checkpoint: Checkpoint, kind: TensorKind, key: string): Kept {
+  #read(checkpoint: CheckpointRef, kind: TensorKind, key: string): Kept {
     // First, so that what goes leaves its memory to what comes.
     this.#kept.makeRoom(this.#bytesEach)
     const buffers = this.#free.pop() ?? new Map()

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoints/checkpoint.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { Sequence } from '../sequences.ts'
 
 /** What a reference task is at a checkpoint. */
@@ -22,5 +22,5 @@ export interface Estimator {
   /** As reward events name it. */
   readonly name: string
   /** Done once for a checkpoint and reference. */
-  prepare(checkpoint: Checkpoint, tasks: readonly (readonly Sequence[])[]): Promise<PreparedReference>
+  prepare(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<PreparedReference>
 }

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoints/checkpoint.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { ModelDescription } from '../description.ts'
 import { fisherInverse } from '../fisher.ts'
 import { inParallel } from '../pool.ts'
@@ -47,7 +47,7 @@ export function gradientEstimator(
 ): Estimator {
   const size = projectedSize(description)
 
-  const gradientsOf = (checkpoint: Checkpoint, sequences: readonly Sequence[]): Promise<Gradient[]> =>
+  const gradientsOf = (checkpoint: CheckpointRef, sequences: readonly Sequence[]): Promise<Gradient[]> =>
     inParallel(pool, sequences, sequencesPerCall, async (worker, part) => {
       const { phi, losses, targets } = await worker.call('gradients', { checkpoint, projectionSeed, sequences: part })
       return part.map((_, i) => ({
@@ -58,7 +58,7 @@ export function gradientEstimator(
     })
 
   const preconditionedMeans = (
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointRef,
     tasks: readonly (readonly Sequence[])[],
   ): Promise<Float64Array[]> =>
     inParallel(pool, tasks, 1, async (worker, [sequences]) => {

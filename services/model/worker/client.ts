@@ -1,5 +1,5 @@
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { Thread } from '../../runtime/thread.ts'
-import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { CheckpointStore } from '../checkpoints/store.ts'
 import type { Answer, Argument, OperationName, Request, WorkerOptions } from './operations.ts'
@@ -35,7 +35,7 @@ export class ModelWorker {
   #atCheckpoint<N extends OperationName>(
     operation: N,
     argument: Argument<N>,
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointRef,
   ): Promise<Answer<N>> {
     return this.#checkpoints.use(checkpoint, 'weights', (weights) => {
       const moments = 'preconditioner' in argument && argument.preconditioner === 'adam'

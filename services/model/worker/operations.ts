@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoints/checkpoint.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { Sequence } from '../sequences.ts'
 
@@ -40,7 +40,7 @@ export interface Operations {
   evaluate: { argument: { sequences: readonly Sequence[] }; answer: { loss: number; tokens: number } }
   /** Projected gradient of every sequence's mean loss, [sequences, size of phi] row-major, at a checkpoint. */
   gradients: {
-    argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[] }
+    argument: { checkpoint: CheckpointRef; projectionSeed: string; sequences: readonly Sequence[] }
     answer: { phi: Float32Array; losses: Float64Array; targets: Float64Array }
   }
   /**
@@ -48,13 +48,18 @@ export interface Operations {
    * @throws WinnowError BAD_DATA where the checkpoint has no moments.
    */
   direction: {
-    argument: { checkpoint: Checkpoint; projectionSeed: string; sequences: readonly Sequence[]; preconditioner: 'adam' }
+    argument: {
+      checkpoint: CheckpointRef
+      projectionSeed: string
+      sequences: readonly Sequence[]
+      preconditioner: 'adam'
+    }
     answer: { direction: Float64Array }
   }
   /** Of each task the mean over its sequences of their mean losses, at the checkpoint, or after a step from it. */
   probe: {
     argument: {
-      checkpoint: Checkpoint
+      checkpoint: CheckpointRef
       tasks: readonly (readonly Sequence[])[]
       step?: ProbeStep
       /** The step divides the gradient by the square roots of Adam's second moments. Default: none. */

@@ -1,9 +1,9 @@
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { drawDocuments } from '../../corpus/draw.ts'
 import { influenceOptions, rewardTasks } from '../../influence/model.ts'
-import type { Checkpoint } from '../../model/checkpoints/checkpoint.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../../model/influence.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sequence } from '../../model/sequences.ts'
@@ -21,7 +21,7 @@ export interface ValidatedDocument {
 export interface Validation {
   readonly run: string
   readonly step: number
-  readonly checkpoint: Checkpoint
+  readonly checkpoint: CheckpointRef
   /** Names of the estimators. */
   readonly gradient: string
   readonly probe: string
@@ -95,7 +95,7 @@ export async function validate(
   }
 }
 
-async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Checkpoint & { step: number }> {
+async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<CheckpointRef & { step: number }> {
   const checkpoint = (await readProgress(runtime, name)).findLast(
     (progress) => progress.checkpoint !== null,
   )?.checkpoint
@@ -124,7 +124,7 @@ async function scoreAll(
     tasks,
     texts,
     onProgress,
-  }: { checkpoint: Checkpoint; tasks: Sequence[][]; texts: readonly string[]; onProgress: (done: number) => void },
+  }: { checkpoint: CheckpointRef; tasks: Sequence[][]; texts: readonly string[]; onProgress: (done: number) => void },
 ): Promise<{ name: string; losses: number[]; rewards: number[][] }> {
   await using opened = new AsyncDisposableStack()
   const influence = opened.adopt(createInfluence(model, options), (one) => one.close())

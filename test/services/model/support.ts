@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Checkpoint } from '../../../services/model/checkpoints/checkpoint.ts'
 import type { Model } from '../../../services/model/model.ts'
 import { type FloatTensor, writeSafetensors } from '../../../services/model/safetensors.ts'
 import { initialWeights } from '../../../services/model/weights.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import golden from './golden.json' with { type: 'json' }
 
 export { golden }
@@ -16,7 +16,12 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { path: strin
 }
 
 /** Initial weights with every matrix scaled, as golden.py scales them, as a checkpoint. */
-export async function scaledCheckpoint(model: Model, seed: string, scale: number, path: string): Promise<Checkpoint> {
+export async function scaledCheckpoint(
+  model: Model,
+  seed: string,
+  scale: number,
+  path: string,
+): Promise<CheckpointRef> {
   const scaled = [...initialWeights(model.description, seed)].map(([name, { shape, data }]): [string, FloatTensor] => [
     name,
     { shape, data: shape.length > 1 ? data.map((value) => value * scale) : data },

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { demoGraphs } from '../../../deploy/demo/model.ts'
-import type { Checkpoint } from '../../../services/model/checkpoints/checkpoint.ts'
 import { createInfluence, type Influence, type InfluenceOptions } from '../../../services/model/influence.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
 import { documentWindows, type Sequence } from '../../../services/model/sequences.ts'
 import { createTrainer } from '../../../services/model/trainer.ts'
+import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { generator, languageText, temporaryFolder } from './support.ts'
 
 export const context = 64
@@ -15,7 +15,7 @@ export interface Trained extends AsyncDisposable {
   readonly folder: string
   readonly model: Model
   /** After 40 steps on all languages. */
-  readonly trained: Checkpoint
+  readonly trained: CheckpointRef
   /** Texts of language 0. */
   readonly reference: Sequence[]
   /** Four of each language, of several lengths. */

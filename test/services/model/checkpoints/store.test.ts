@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Checkpoint } from '../../../../services/model/checkpoints/checkpoint.ts'
 import { readCheckpoint } from '../../../../services/model/checkpoints/read.ts'
 import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
 import type { ModelDescription } from '../../../../services/model/description.ts'
 import { type FloatTensor, writeSafetensors } from '../../../../services/model/safetensors.ts'
+import type { CheckpointRef } from '../../../../topologies/stations/influence.ts'
 import { temporaryFolder } from '../support.ts'
 
 const parameters = [
@@ -34,16 +34,17 @@ const values = (found: ReadonlyMap<string, FloatTensor>) =>
 const copied = async (found: ReadonlyMap<string, FloatTensor>) => values(found)
 const expected = (first: number) => values(new Map(tensors(first)))
 
-const read = (checkpoint: Checkpoint, graphs = description) => readCheckpoint(checkpoint, graphs, 'weights', new Map())
+const read = (checkpoint: CheckpointRef, graphs = description) =>
+  readCheckpoint(checkpoint, graphs, 'weights', new Map())
 
 let files = 0
-async function written(content: Tensors): Promise<Checkpoint> {
+async function written(content: Tensors): Promise<CheckpointRef> {
   const path = join(folder.path, `${files++}.safetensors`)
   return { path, digest: (await writeSafetensors(path, content)).digest }
 }
 
 /** Two shards and their index, as transformers names them. The digest is made here as `sha256sum` does it. */
-async function sharded(first: number): Promise<Checkpoint & { shards: string[] }> {
+async function sharded(first: number): Promise<CheckpointRef & { shards: string[] }> {
   const own = join(folder.path, `sharded-${files++}`)
   await mkdir(own)
   const all = tensors(first)
