@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
@@ -43,7 +44,7 @@ export async function selectedIds(
 /** Compositions of rounds, each computed once. */
 export class Compositions {
   readonly #runtime: Runtime
-  readonly #kept = new Map<string, Promise<Composition>>()
+  readonly #kept = new LRUCache<string, Promise<Composition>>({ max: keptMax })
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -56,8 +57,6 @@ export class Compositions {
     const computing = this.#compute(run, manifest)
     this.#kept.set(key, computing)
     computing.catch(() => this.#kept.delete(key))
-    const oldest = this.#kept.keys().next().value
-    if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest)
     return computing
   }
 

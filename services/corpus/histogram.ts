@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { TopicOffset } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
@@ -23,7 +24,7 @@ const basesMax = 16
  */
 export class CellHistogram {
   readonly #sql: Sql
-  readonly #bases = new Map<string, Base>()
+  readonly #bases = new LRUCache<string, Base>({ max: basesMax })
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -50,12 +51,7 @@ export class CellHistogram {
   #keep(key: string, base: Base): void {
     const known = this.#bases.get(key)
     if (known !== undefined && !isNotBefore(base.labelOffsets, known.labelOffsets)) return
-    this.#bases.delete(key)
     this.#bases.set(key, base)
-    for (const oldest of this.#bases.keys()) {
-      if (this.#bases.size <= basesMax) break
-      this.#bases.delete(oldest)
-    }
   }
 
   #all(asOf: AsOf): Promise<Group[]> {

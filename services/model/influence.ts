@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { CheckpointRef } from '../../topologies/stations/influence.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { ReferenceSummary } from './estimators/estimator.ts'
 import { gradientEstimator } from './estimators/gradient.ts'
 import { probeEstimator } from './estimators/probe.ts'
-import { LruCache } from './lru-cache.ts'
 import type { Model } from './model.ts'
 import { documentWindows, type Sequence, type TokenIds } from './sequences.ts'
 import type { Preconditioner } from './worker/operations.ts'
@@ -79,7 +79,7 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     options.estimator === 'probe'
       ? probeEstimator(pool, { normalize, step: probeStep, preconditioner })
       : gradientEstimator(model.description, pool, { projectionSeed, normalize, hessian, damping, preconditioner })
-  const references = new LruCache<KeptReference>(referencesMax)
+  const references = new LRUCache<string, KeptReference>({ max: referencesMax })
 
   async function tokensOf(document: string | TokenIds): Promise<TokenIds> {
     if (typeof document !== 'string') return document
@@ -110,14 +110,13 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
       const referenceDigest = digestOf(tasks)
       const found = references.get(checkpoint.digest)
       if (found?.referenceDigest === referenceDigest) return await found.reference
-      if (found !== undefined) references.delete(checkpoint.digest, found)
       const kept = { referenceDigest, reference: prepare(checkpoint, tasks) }
       references.set(checkpoint.digest, kept)
       try {
         return await kept.reference
       } catch (error) {
         // It is computed anew the next time: the file may be there by then.
-        references.delete(checkpoint.digest, kept)
+        if (references.peek(checkpoint.digest) === kept) references.delete(checkpoint.digest)
         throw error
       }
     },

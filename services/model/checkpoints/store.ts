@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { ModelDescription } from '../description.ts'
-import { LruCache } from '../lru-cache.ts'
 import { sizeOf } from '../safetensors.ts'
 import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } from './read.ts'
 
@@ -20,23 +20,21 @@ interface Kept {
  */
 export class CheckpointStore {
   readonly #description: ModelDescription
-  readonly #kept: LruCache<Kept>
+  readonly #kept: LRUCache<string, Kept>
   readonly #free: Buffers[] = []
-  readonly #bytesEach: number
 
-  /** Keeps at most `bytesMax`, beside what is in use. */
+  /** Keeps at most `bytesMax`, beside what is in use; always the checkpoint used last. */
   constructor(description: ModelDescription, bytesMax: number) {
     this.#description = description
     // All checkpoints of a model are of one size.
-    this.#bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-    this.#kept = new LruCache(
-      bytesMax,
-      () => this.#bytesEach,
-      (kept) => {
+    const bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+    this.#kept = new LRUCache({
+      max: Math.max(1, Math.floor(bytesMax / bytesEach)),
+      dispose: (kept) => {
         kept.dropped = true
         this.#release(kept)
       },
-    )
+    })
   }
 
   /**
@@ -57,12 +55,12 @@ export class CheckpointStore {
 
   #read(checkpoint: CheckpointRef, kind: TensorKind, key: string): Kept {
     // First, so that what goes leaves its memory to what comes.
-    this.#kept.makeRoom(this.#bytesEach)
+    while (this.#kept.size >= this.#kept.max) this.#kept.pop()
     const buffers = this.#free.pop() ?? new Map()
     const tensors = readCheckpoint(checkpoint, this.#description, kind, buffers)
     const kept: Kept = { buffers, tensors, users: 0, dropped: false }
     this.#kept.set(key, kept)
-    tensors.catch(() => this.#kept.delete(key, kept))
+    tensors.catch(() => this.#kept.peek(key) === kept && this.#kept.delete(key))
     return kept
   }
 
