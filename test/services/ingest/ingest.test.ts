@@ -285,13 +285,14 @@ test('sources of other content are all told, and the others are ingested', async
 })
 
 describe('a source that gave no document', () => {
-  test.each([
+  const bad: [string, string | Buffer, string | Buffer][] = [
     ['a page in place of the file, as rows', 'Not Found\n', row('good')],
     ['texts under another name', '{"content":"x"}\n', row('good')],
     ['a file that was cut off in its first row', gzipSync(row('good')).subarray(0, 15), gzipSync(row('good'))],
     ['an empty file', '', row('good')],
     ['a longer bad file', `${'bad\n'.repeat(2500)}`, row('good')],
-  ])('is replaced under its name and number: %s', async (_case, before, after) => {
+  ]
+  test.each(bad)('is replaced under its name and number: %s', async (_case, before, after) => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': row('a'), 'b.jsonl': before })
     await run(kafka, [path])
@@ -392,12 +393,13 @@ describe('a damaged file that is mended', () => {
     gz: Buffer.concat([impossible.gz.subarray(0, -5000), deflateRawSync(rest), trailerOf(lines.join(''))]),
     zst: Buffer.concat([zstdCompressSync(half), zstdCompressSync(rest)]),
   }
-  test.each([
+  const damaged: [string, string, Buffer, Buffer, number][] = [
     ['garbage behind gzip', 'a.jsonl.gz', Buffer.concat([whole.gz, garbage]), whole.gz, 3000],
     ['garbage behind Zstandard', 'a.jsonl.zst', Buffer.concat([whole.zst, garbage]), whole.zst, 3000],
     ['a bad byte in gzip', 'a.jsonl.gz', impossible.gz, mended.gz, 1500],
     ['a bad byte in Zstandard', 'a.jsonl.zst', impossible.zst, mended.zst, 1500],
-  ])('has every row once: %s', async (_case, name, bad, good, documents) => {
+  ]
+  test.each(damaged)('has every row once: %s', async (_case, name, bad, good, documents) => {
     const kafka = new MemoryKafka()
     const path = folder({ [name]: bad })
     const first = await run(kafka, [path])
