@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
 /**
- * One field type of a record, stated once: what TypeScript sees and what is checked at run time (`check`), and what travels (`avro`).
+ * A field type of a record, stated once: its TypeScript type and run-time check (`check`), and its wire format (`avro`).
  * Avro has no unsigned 64-bit integer: `u64` travels as a `long` holding the same 64 bits (two's complement), marked by
  * `logicalType: uint64`, which readers that do not know it ignore (Python: `value % 2**64`; ClickHouse: `reinterpretAsUInt64`).
  */
 export interface Field<T> {
   readonly check: z.ZodType<T>
   readonly avro: unknown
-  /** Value a reader assumes where the writer's schema has no such field; makes adding the field a compatible change. */
+  /** The value that readers assume if the writer's schema lacks the field; makes adding it a compatible change. */
   readonly default?: unknown
   readonly doc?: string
 }
@@ -26,7 +26,7 @@ export const int = field(z.int32(), 'int')
 export const long = field(z.int(), 'long')
 /** An unsigned 64-bit id, a bigint in TypeScript. */
 export const u64 = field(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
-/** Any float64, also NaN and infinities: whether a value is acceptable is for the station to say, which keeps it in dead letters. */
+/** Any float64, including NaN and infinities: the station decides what is acceptable, and sends the rest to dead letters. */
 export const double = field(
   z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]) as z.ZodType<number>,
   'double',
@@ -40,7 +40,7 @@ export const nullable = <T>(of: Field<T>): Field<T | null> => ({
   default: null,
 })
 
-/** One of a few words, carried as an Avro string: adding a word stays a compatible change, as it would not with an Avro enum. */
+/** One of a few words, as an Avro string: unlike with an Avro enum, adding a word is a compatible change. */
 export const word = <const W extends readonly [string, ...string[]]>(words: W): Field<W[number]> =>
   field(z.enum(words) as z.ZodType<W[number]>, 'string')
 

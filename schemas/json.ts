@@ -1,9 +1,9 @@
-/** JSON as rows of a corpus have it, which is a little more than JavaScript's: see `parseJson`. */
+/** JSON as found in the rows of a corpus, which is a little more than JavaScript's: see `parseJson`. */
 
-/** A number of 16 digits or more may be an id that float64 cannot hold; texts without one are parsed the fast way. */
+/** A number of 16 digits or more may be an id that float64 cannot hold; texts without one take the fast path. */
 const longNumber = /[:,[\s]-?\d{16}/
 
-/** TypeScript 7's library has no types yet for what Node 24 has of JSON source text access. */
+/** TypeScript 7's library has no types yet for Node 24's JSON source text access. */
 const { rawJSON, isRawJSON } = JSON as unknown as {
   rawJSON: (text: string) => unknown
   isRawJSON: (value: unknown) => value is { readonly rawJSON: string }
@@ -11,7 +11,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 
 /**
  * `JSON.parse`, but an integer beyond 2^53 keeps its digits when it is written again, and the tokens NaN, Infinity and -Infinity, which
- * Python's json writes by default, are null, as float columns of Parquet have it. So is a number beyond float64, such as 1e400, once it is
+ * Python's json writes by default, are null, as in float columns of Parquet. So is a number beyond float64, such as 1e400, once it is
  * written again.
  * @throws SyntaxError what JSON.parse says of the text as it stands
  */
@@ -38,10 +38,10 @@ function parseStrict(text: string): unknown {
   return JSON.parse(text, keepDigits)
 }
 
-/** The text with null for every token NaN, Infinity and -Infinity that stands outside of strings. */
+/** The text with null for every token NaN, Infinity and -Infinity outside strings. */
 export function withoutNonFinite(text: string): string {
   if (!/NaN|Infinity/.test(text)) return text
-  // Made here, because a search keeps its place in the expression. Not one expression for whole strings: a long one overflows its stack.
+  // Created here, because a search keeps state in the expression. No single expression for whole strings: a long one overflows its stack.
   const token = /"|NaN|-?Infinity/g
   const stringEnd = /["\\]/g
   let repaired = ''
@@ -59,7 +59,7 @@ export function withoutNonFinite(text: string): string {
   return repaired + text.slice(copied)
 }
 
-/** Behind the quote that ends the string whose inside begins at `from`; -1: none does. */
+/** The index after the quote that ends the string whose content begins at `from`; -1: there is none. */
 function endOfString(text: string, from: number, stringEnd: RegExp): number {
   stringEnd.lastIndex = from
   for (let found = stringEnd.exec(text); found !== null; found = stringEnd.exec(text)) {

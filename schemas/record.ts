@@ -3,7 +3,7 @@ import type { Field, FieldValue } from './field.ts'
 
 type Fields = Record<string, Field<unknown>>
 
-/** A record type: TypeScript's view by `RecordValue`, the run-time check, and the Avro schema that is registered. */
+/** A record type: TypeScript's type by `RecordValue`, the run-time check, and the registered Avro schema. */
 export interface RecordType<F extends Fields = Fields, N extends string = string> {
   readonly name: N
   readonly doc: string

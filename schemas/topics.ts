@@ -13,23 +13,23 @@ import {
   SelectionChunk,
 } from './records/run.ts'
 
-/** What a topic is, without its name: names carry the actor or the run. */
+/** A topic's properties; its name carries the actor or the run. */
 export interface TopicSpec {
   readonly name: string
   readonly key: string
   /** Usually one; `console-state` carries the console's three kinds of decision. */
   readonly records: readonly RecordType[]
-  /** `corpus`: as many as the corpus is spread over, the same for all of them, so that a document's records share a partition number. */
+  /** `corpus`: the corpus's number of partitions, the same for all its topics, so that a document's records share a partition number. */
   readonly partitions: 'corpus' | number
   readonly cleanup: 'delete' | 'compact'
-  /** -1: kept for ever, because a replay starts at offset 0. */
+  /** -1: kept forever, because a replay starts at offset 0. */
   readonly retentionMs: number
 }
 
 const forever = { cleanup: 'delete', retentionMs: -1 } as const
 const compacted = { cleanup: 'compact', retentionMs: -1 } as const
 
-/** Every topic of winnow. Corpus topics are shared by all runs; the functions of a run carry its name. */
+/** The topics that all runs share. */
 export const topics = {
   sources: { name: 'winnow.sources', key: 'source name', records: [Source], partitions: 1, ...compacted },
   documents: { name: 'winnow.documents', key: 'document id', records: [Document], partitions: 'corpus', ...forever },
@@ -83,12 +83,12 @@ export const runTopics = (run: string) =>
 export type RunTopics = ReturnType<typeof runTopics>
 
 /**
- * The registry's subject of a record (RecordNameStrategy): runs come and go, each with topics of its own, and one subject a record
- * keeps every run readable by one reader.
+ * The registry's subject of a record (RecordNameStrategy): runs come and go, each with its own topics, and one subject per record lets one
+ * reader read all of them.
  */
 export const subjectOf = (record: RecordType) => `${record.avro.namespace}.${record.name}`
 
-/** The topic of this name, if it is one of winnow's: what may be in it, and how it is kept. */
+/** The topic of this name, if it is one of winnow's. */
 export function topicNamed(name: string): TopicSpec | undefined {
   const actor = /^winnow\.labels\.(.+)$/.exec(name)?.[1]
   const run = /^winnow\.run\.(.+)\.[^.]+$/.exec(name)?.[1]
@@ -100,7 +100,7 @@ export function topicNamed(name: string): TopicSpec | undefined {
   return candidates.find((topic) => topic.name === name)
 }
 
-/** Every record that travels in one of winnow's topics, in the order of the topics; what a codec registers. */
+/** Every record of winnow's topics, in the order of the topics; what a codec registers. */
 export const allRecords: readonly RecordType[] = [
   ...new Set(
     [...Object.values<TopicSpec>(topics), labelsTopic('any'), ...Object.values<TopicSpec>(runTopics('any'))].flatMap(

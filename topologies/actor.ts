@@ -9,9 +9,9 @@ import { rewardTransform } from './selection/rewards.ts'
 /**
  * One actor of a run (Definition 1): rounds and rewards in, its state after each round out, as an RxJS operator.
  *
- * It reads the rewards of all actors, because `standardize` speaks of the whole round. Round 0 has no rewards: its state is the
- * initial one. The state is a pure function of the log: order of arrival, partitioning and repeats leave no trace in a single bit.
- * @param restored the actor's last state, from where it goes on; its `inputOffsets` say where to read on
+ * It reads the rewards of all actors, because `standardize` is over the whole round. Round 0 has no rewards: its state is the initial
+ * one. The state is a pure function of the log: order of arrival, partitioning and repeats do not change a bit.
+ * @param restored the actor's last state, from which to continue; its `inputOffsets` say where to resume reading
  */
 export function foldRounds(
   run: RunConfig,
@@ -67,7 +67,7 @@ const stateOf = (
   inputOffsets: [...inputOffsets],
 })
 
-/** The memory that a state in the log stands for. */
+/** The actor's memory, from its state in the log. */
 export function memoryOf(state: ActorState): ActorMemory {
   return {
     weights: state.weights,

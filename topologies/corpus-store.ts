@@ -2,7 +2,7 @@ import { type Document, type Label, labelsTopic, type TopicOffset } from '../sch
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
 
-/** A value and where its record stood: what a view "as of" offsets filters by. */
+/** A value and the offset of its record, by which views "as of" offsets filter. */
 export interface At<V> {
   readonly value: V
   readonly partition: number
@@ -18,29 +18,29 @@ export interface LabelColumn {
 
 export interface ViewOptions {
   readonly columns: readonly LabelColumn[]
-  /** A document takes part if its own record and all its labels stand before these offsets. */
+  /** A document takes part if its own record and all its labels are before these offsets. */
   readonly labelOffsets: readonly TopicOffset[]
-  /** Counts how often this run's trainer has read each document; null where no option of the run asks for it. */
+  /** Counts how often this run's trainer has read each document; null if no option of the run needs it. */
   readonly readsOf: string | null
 }
 
 /**
- * The corpus as the label sink writes it and the console reads it: ClickHouse in production, arrays in the driver.
+ * The corpus as the label sink writes it and the console reads it: ClickHouse in production, maps in the driver.
  * Every write may be repeated, in any order, without effect.
  */
 export interface CorpusStore {
   addDocuments(documents: readonly At<Document>[]): Promise<void>
   addLabels(labels: readonly At<Label>[]): Promise<void>
-  /** Says that everything before these offsets has been added. Called after the adds it speaks of. */
+  /** Commits offsets: everything before them has been added. Called after those adds. */
   commit(offsets: readonly TopicOffset[]): Promise<void>
   committed(): Promise<TopicOffset[]>
   view(options: ViewOptions): Promise<Corpus>
-  /** Texts of documents; an id without a document is left out. */
+  /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly bigint[]): Promise<Map<bigint, string>>
   /** Records that the trainer read documents of a round's selection: ids and how often each. Repeating a round replaces it. */
   addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void>
 }
 
-/** The labels that a run selects by: of each of its actors those of the version that the run names. */
+/** The labels that a run selects by: for each actor, those of the version that the run names. */
 export const columnsOf = (run: RunConfig): LabelColumn[] =>
   run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))

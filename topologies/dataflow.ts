@@ -8,20 +8,20 @@ import { Influence, type InfluenceModel } from './stations/influence.ts'
 import { LabelSink } from './stations/label-sink.ts'
 import { Labeling, type LabelModel } from './stations/labeling.ts'
 
-/** A processor as a driver, Kafka's or the in-memory one, runs it. */
+/** A processor as run by a driver, Kafka's or the in-memory one. */
 export interface RunningStation extends Processor {
-  /** Takes in the records of `restoreFrom`, once, before anything else. */
+  /** Restores state from the records of `restoreFrom`; called once, before anything else. */
   restore?(records: readonly Delivered[]): void
   /** Where to start reading an input; undefined: where the group's committed offset says. */
   startOffset?(topic: string, partition: number): number
-  /** Of a station that shares its group's offsets: up to where its state says that everything is done. Reading never begins after that. */
+  /** For a station that shares its group's offsets: the offset up to which its state says that all is done; reading never begins after it. */
   floorOffset?(topic: string, partition: number): Promise<number>
   start?(): Promise<void>
-  /** Called now and then: for what time brings about. */
+  /** Called periodically, for what depends on time. */
   tick?(): Promise<void>
 }
 
-/** What stations need of the outside. Each one uses its own. */
+/** What stations need from outside. Each uses its own. */
 export interface Ports {
   readonly store: CorpusStore
   readonly labelModel: (actor: string) => LabelModel
@@ -29,11 +29,11 @@ export interface Ports {
   readonly console: Omit<ConsolePorts, 'store' | 'output'>
 }
 
-/** A station: what describe() shows, and how it is built from its ports. Drivers differ in ports and output alone. */
+/** A station: what describe() shows, and how it is built from its ports. Drivers differ only in ports and output. */
 export type Station<P = Ports> = StationNode & {
-  /** Topics read to their end before it starts. */
+  /** Topics that are read to their end before it starts. */
   readonly restoreFrom: readonly string[]
-  /** One instance at a time: all it writes is in transactions, and a newer instance fences an older one. */
+  /** One instance at a time: all its writes are transactional, and a newer instance fences an older one. */
   readonly exclusive?: boolean
   /** How often `tick` is called. */
   readonly tickMs?: number
@@ -66,13 +66,13 @@ export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
   build: ({ store }, output) => new LabelSink(store, output),
 })
 
-/** The stations of the corpus, shared by all runs: one labeler an actor, and the label sink. */
+/** The stations of the corpus, shared by all runs: one labeler per actor, and the label sink. */
 export const corpusStations = (actors: readonly string[]): Uses<'store' | 'labelModel'>[] => [
   ...actors.map(labelerStation),
   labelSinkStation(actors),
 ]
 
-/** Answers a run's requests for rewards. */
+/** Answers a run's reward requests. */
 export function influenceStation(run: RunConfig): Uses<'influence'> {
   const { rewardRequests, rewards } = runTopics(run.name)
   return {
@@ -118,7 +118,7 @@ export function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
   }
 }
 
-/** What decides a run: one actor processor an actor, and the console. */
+/** The stations that decide a run: one per actor, and the console. */
 export const decidingStations = (run: RunConfig): Uses<'store' | 'console'>[] => [
   ...run.selection.actors.map(({ name }) => actorStation(run, name)),
   consoleStation(run),
@@ -135,7 +135,7 @@ export function dataflow(run: RunConfig): Station[] {
   return [...corpusStations(run.selection.actors.map(({ name }) => name)), ...runStations(run)]
 }
 
-/** Stations at the edge of the dataflow, which read or write what is outside of it. */
+/** Stations at the edge of the dataflow, which read or write outside it. */
 export function edgeStations(run: RunConfig): StationNode[] {
   const { progress, selections, consoleState } = runTopics(run.name)
   return [

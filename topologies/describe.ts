@@ -1,7 +1,7 @@
 import { dataflow, edgeStations } from './dataflow.ts'
 import type { RunConfig } from './run-config.ts'
 
-/** A station as pictures and people see it. */
+/** A station as shown in diagrams and lists. */
 export interface DescribedStation {
   readonly name: string
   readonly purpose: string
@@ -12,11 +12,11 @@ export interface DescribedStation {
 
 export interface Description {
   readonly stations: readonly DescribedStation[]
-  /** One edge a topic, station to station: what a picture draws. */
+  /** One edge per topic, from station to station. */
   readonly edges: readonly { topic: string; from: string; to: string }[]
 }
 
-/** The dataflow of a run as data, from which every picture of it is drawn. */
+/** The dataflow of a run as data, from which every diagram of it is drawn. */
 export function describe(run: RunConfig): Description {
   const stations = [...edgeStations(run), ...dataflow(run)].map(({ name, purpose, reads, writes, state }) => ({
     name,

@@ -3,7 +3,7 @@ import type { RunningStation, Station } from './dataflow.ts'
 import { fnv1a } from './hash.ts'
 import type { Delivered, Outgoing, Output, RecordMetadata } from './node.ts'
 
-/** Chooses among what could happen next: 0 <= answer < choices. A seeded one makes every interleaving repeatable. */
+/** Chooses what happens next: 0 <= result < choices. A seeded one makes every interleaving repeatable. */
 export type Scheduler = (choices: number) => number
 
 export const inOrder: Scheduler = () => 0
@@ -24,7 +24,7 @@ export interface Rejected {
 
 /**
  * Runs stations on arrays instead of a broker: the same objects, the same records, partitions and offsets, no clock and no network
- * (the role that TopologyTestDriver has for Kafka Streams). Tests and examples run on it.
+ * (what TopologyTestDriver is for Kafka Streams). Tests and examples run on it.
  */
 export class InMemoryDriver {
   readonly log = new Map<string, Delivered[][]>()
@@ -38,7 +38,7 @@ export class InMemoryDriver {
     this.#schedule = options.schedule ?? inOrder
   }
 
-  /** Adds a station and starts it. One that was there before under the same name takes over from its state, as after a crash. */
+  /** Adds a station and starts it. It replaces one of the same name and resumes from its state, as after a crash. */
   async start(station: Station, build: (output: Output) => RunningStation): Promise<void> {
     const running = build(this.#output(station.name))
     running.restore?.(station.restoreFrom.flatMap((topic) => this.records(topic)))
@@ -64,7 +64,7 @@ export class InMemoryDriver {
       const count = this.#partitions(topic)
       const partitions = this.log.get(topic) ?? Array.from({ length: count }, () => [])
       this.log.set(topic, partitions)
-      // Which partition a key goes to does not matter, only that it is always the same.
+      // Any partition will do for a key, as long as it is always the same.
       const partition = (fnv1a(key) >>> 0) % count
       const offsetFirst = partitions[partition]!.length
       partitions[partition]!.push({ topic, partition, offset: offsetFirst, record: record.name, value })
@@ -72,7 +72,7 @@ export class InMemoryDriver {
     })
   }
 
-  /** Delivers until nothing is left to deliver. Which partition comes next, and how much of it, is the scheduler's choice. */
+  /** Delivers until nothing is left. The scheduler chooses which partition is next, and how much of it. */
   async run(): Promise<void> {
     for (;;) {
       const choices = this.#running.flatMap((running) =>
@@ -95,7 +95,7 @@ export class InMemoryDriver {
     const send = async (records: readonly Outgoing[]) => this.append(records)
     return {
       send,
-      // Undone as a whole where the work fails.
+      // Rolled back as a whole if the work fails.
       transaction: async (work) => {
         const before = new Map(
           [...this.log].map(([topic, partitions]) => [topic, partitions.map((records) => records.length)]),
@@ -115,7 +115,7 @@ export class InMemoryDriver {
   }
 }
 
-/** The selection that a manifest speaks of, in emission order, out of a topic's records in offset order. */
+/** The selection of a manifest, in emission order, from a topic's records in offset order. */
 export function selectionOf(manifest: Manifest, chunks: readonly Delivered[]): bigint[] {
   const count = Math.ceil(manifest.documents / manifest.chunkDocuments)
   const own = chunks.slice(manifest.chunkOffsetFirst, manifest.chunkOffsetFirst + count)

@@ -10,7 +10,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-/** The one list of error codes: stable names, the exit code of a program that ends with it, and whether a retry may help. */
+/** The list of error codes: stable names, the exit code of a program that ends with it, and whether a retry may help. */
 export const errorCodes = {
   UNEXPECTED: { exit: exitCodes.unexpected, retriable: false },
   USAGE: { exit: exitCodes.usage, retriable: false },
@@ -32,7 +32,7 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes
 
-/** An error a person can act on: `message` says what happened, `hint` what to do about it. */
+/** An error that a person can act on: `message` says what happened, `hint` what to do about it. */
 export class WinnowError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined

@@ -5,14 +5,14 @@ import { key } from './selection/draw.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
 import { seedOf } from './selection/u64.ts'
 
-/** What a document was when a round selected. */
+/** A document at the time of a round's selection. */
 export interface ExplainedDocument {
   readonly docId: bigint
   /** Subcategory of each actor, in configuration order. */
   readonly labels: readonly number[]
-  /** How often this run's trainer had read it; 0 where the run does not count. */
+  /** How often this run's trainer had read it; 0 if the run does not count reads. */
   readonly reads: number
-  /** Whether its record and all labels stood before the round's offsets. */
+  /** Whether its record and all labels were before the round's offsets. */
   readonly tookPart: boolean
 }
 
@@ -22,15 +22,15 @@ export interface Explanation {
   /** S(x) of Eq. 6. */
   readonly score: number
   readonly threshold: number | null
-  /** What each actor adds, theta times weight. Its theta is what counted: by the run's collaboration it may be 1, or 0 for an actor left out. */
+  /** What each actor adds: theta times weight. Theta is the effective one: depending on `collaboration` it may be 1, or 0 for an actor left out. */
   readonly contributions: readonly { actor: string; subcategory: string; theta: number; weight: number }[]
-  /** What would have turned the verdict, in words. */
+  /** What would have changed the verdict, in words. */
   readonly flip: string
 }
 
 /**
- * Why a document was or was not selected in a round, out of its manifest: nothing is computed that the log does not hold.
- * @throws WinnowError CONFIGURATION where the run selects by a strategy: what this says is about the actors' scores alone
+ * Why a document was or was not selected in a round, from its manifest alone.
+ * @throws WinnowError CONFIGURATION if the run selects by a strategy: this explains actors' scores only
  */
 export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
   if (config.strategy !== undefined) {
@@ -80,7 +80,7 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   )
 }
 
-/** By how much one actor's weight counts in the score: the score that a weight of 1 for it, and of 0 for all others, would give. */
+/** The factor of one actor's weight in the score: the score with a weight of 1 for it and 0 for all others. */
 function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, labels: readonly number[], a: number) {
   const alone = weights.map((ofActor, b) => ofActor.map(() => (b === a ? 1 : 0)))
   return scoreOf(config, round, alone, theta)(labels, 0)
@@ -89,8 +89,8 @@ function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, 
 const formatNumber = (value: number): string => value.toPrecision(4)
 
 /**
- * The least change of one actor's weight that lifts the score to the threshold.
- * @param missing what the weighted sum, before the decay by reads, falls short by
+ * The smallest change of one actor's weight that lifts the score to the threshold.
+ * @param missing by how much the weighted sum, before the decay by reads, falls short
  */
 function shortfall(missing: number, contributions: Explanation['contributions']): string {
   const useful = contributions.filter(({ theta }) => theta > 0)

@@ -1,8 +1,8 @@
 import { parseJson } from '../schemas/index.ts'
 
 /**
- * The value at a path of keys with dots between them: of the row itself, or else of its `meta`, where SlimPajama's rows keep everything but
- * the text. On the way a string that is a JSON object or list is read as such (RedPajama's `meta`), and a key may have dots itself.
+ * The value at a path of keys separated by dots: in the row itself, or else in its `meta`, where SlimPajama's rows keep everything but the
+ * text. A string on the path that is a JSON object or list is parsed (RedPajama's `meta`), and keys may contain dots.
  * @param row the row without its text, as `Document.meta` has it, parsed
  */
 export function fieldAt(row: unknown, path: string): unknown {

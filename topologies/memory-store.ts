@@ -66,7 +66,7 @@ export class MemoryStore implements CorpusStore {
   #countReads(corpus: MemoryCorpus, run: string): void {
     for (const [name, counts] of this.#reads) {
       if (!name.startsWith(`${run}/`)) continue
-      // A column of one id that was passed n times reads as n.
+      // A column of one id, passed n times, counts as n reads.
       for (const [docId, times] of counts) corpus.addReads(BigUint64Array.of(docId), 0, 1, times)
     }
   }
@@ -87,7 +87,7 @@ export class MemoryStore implements CorpusStore {
   }
 }
 
-/** Of repeats the one at the lowest offset counts, whichever comes first. */
+/** Of repeats, the one at the lowest offset counts, whichever arrives first. */
 function keepLowest<V>(map: Map<bigint, At<V>>, docId: bigint, at: At<V>): void {
   const before = map.get(docId)
   if (before === undefined || at.offset < before.offset) map.set(docId, at)

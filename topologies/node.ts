@@ -1,6 +1,6 @@
 import type { RecordType, TopicOffset } from '../schemas/index.ts'
 
-/** A decoded record and where it stood: its identity in the log. */
+/** A decoded record and its identity in the log: topic, partition, offset. */
 export interface Delivered<V = unknown> {
   readonly topic: string
   readonly partition: number
@@ -28,25 +28,25 @@ export interface RecordMetadata {
 
 export type Send = (records: readonly Outgoing[]) => Promise<readonly RecordMetadata[]>
 
-/** What a station writes with. In production a Kafka producer, in the driver arrays. */
+/** What a station writes with: a Kafka producer in production, arrays in the driver. */
 export interface Output {
   readonly send: Send
   /** All sends inside become visible together or not at all. */
   transaction<T>(work: (send: Send) => Promise<T>): Promise<T>
-  /** Keeps a refused record in dead letters with a stable reason; the station goes on. */
+  /** Keeps a rejected record in dead letters with a stable reason; the station continues. */
   deadLetter(delivered: Delivered, reason: string, message: string): void
 }
 
-/** A station at work: folds records in and writes what follows from them. Batches are given one after the other. */
+/** A running station: folds records and writes what follows from them. Batches come one at a time. */
 export interface Processor {
   /**
-   * @param batch empty where nothing of what was read could be decoded
-   * @param reached up to where the driver has read, with what could not be decoded; left out where everything could
+   * @param batch empty if nothing that was read could be decoded
+   * @param reached how far the driver has read, including what could not be decoded; left out if everything could be
    */
   process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void>
 }
 
-/** What a station is. Code tells stations apart by this; names are for people. */
+/** What a station is. Code distinguishes stations by this; names are for people. */
 export type StationKind =
   | { readonly kind: 'labeler' | 'actor'; readonly actor: string }
   | { readonly kind: 'ingest' | 'label-sink' | 'influence' | 'console' | 'trainer' }
@@ -57,6 +57,6 @@ export type StationNode = StationKind & {
   readonly purpose: string
   readonly reads: readonly string[]
   readonly writes: readonly string[]
-  /** Where its memory is: a topic or table it can be rebuilt from; nothing for a stateless one. */
+  /** Where its state is: a topic or table it can be rebuilt from; left out for a stateless one. */
   readonly state?: string
 }

@@ -7,7 +7,7 @@ const positive = z.int().min(1)
 export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 export const plainNameRule = 'must start with a letter and have letters, digits, - and _ only, at most 63'
 
-/** The whole of a run's file; what is said of each key here is its reference (docs/run-yaml.md) and what an editor shows. */
+/** A run's file; the descriptions here are its reference (docs/run-yaml.md) and what editors show. */
 export const runConfigSchema = z
   .strictObject({
     name: z.string().regex(plainName, plainNameRule).describe('Topics and checkpoints carry it'),
@@ -37,7 +37,7 @@ export const runConfigSchema = z
         windowsMax: positive
           .default(1)
           .describe('Windows of a document that count; the rest of a long one is not looked at'),
-        // What follows is optional rather than defaulted, so that a run recorded before it existed is still the same record.
+        // The following are optional rather than defaulted, so that a run recorded before they existed is still the same record.
         estimator: z
           .enum(['gradient', 'probe'])
           .optional()
@@ -138,13 +138,13 @@ export const runConfigSchema = z
     }
   })
 
-/** Everything that defines a run; with the recorded streams it is enough to repeat it. */
+/** Everything that defines a run; with the recorded streams, enough to repeat it. */
 export type RunConfig = z.output<typeof runConfigSchema>
 
 /** @throws WinnowError CONFIGURATION naming the path of every problem */
 export const parseRunConfig = (json: unknown): RunConfig => parseConfigWith(runConfigSchema, json)
 
-/** The run as it travels in `winnow.runs`: parses to the same RunConfig. */
+/** The run as recorded in `winnow.runs`: parses to the same RunConfig. */
 export function runConfigJson(run: RunConfig): string {
   const actors = Object.fromEntries(run.selection.actors.map(({ name, ...actor }) => [name, actor]))
   return JSON.stringify({ ...run, selection: { ...run.selection, actors } })

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS documents (
   tokens UInt64
 ) ENGINE = ReplacingMergeTree ORDER BY doc;
 
--- One row a document: its cell. Each insert brings the document's own columns or one actor's, and rows of a document are merged:
+-- One row per document: its cell. Each insert brings the document's own columns or one actor's, and rows of a document are merged:
 -- repeats and any order of inserts give the same row. The columns of an actor are added when its labeler's version is first seen
 -- (label_<actor>_<version> its subcategory, score_..., at_... the offset of its record); the lowest offset of repeats counts.
 CREATE TABLE IF NOT EXISTS corpus (
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS corpus (
   at_document SimpleAggregateFunction(min, Nullable(UInt64))
 ) ENGINE = AggregatingMergeTree ORDER BY doc;
 
--- Up to where the label sink has inserted each partition: what "as of" starts from.
+-- How far the label sink has inserted each partition: the offsets that "as of" views start from.
 CREATE TABLE IF NOT EXISTS sink_offsets (
   topic String,
   partition UInt32,

@@ -8,7 +8,7 @@ export const Run = record('Run', 'A selection run', {
   replayOf: documented(nullable(string), 'The run whose recorded streams this one refolds'),
   selectionVersion: {
     ...documented(int, 'The version of docs/SELECTION.md that its selections are made by'),
-    // Runs recorded before this field was there.
+    // Of runs recorded before this field existed.
     default: 1,
   },
 })
@@ -21,7 +21,7 @@ const Checkpoint = record('Checkpoint', 'A model checkpoint', {
 })
 export type Checkpoint = RecordValue<typeof Checkpoint>
 
-/** What a trainer says about itself. Key: the run. */
+/** A trainer's report. Key: the run. */
 export const Progress = record('Progress', 'Where a trainer is', {
   run: string,
   step: documented(long, 'Optimizer steps done'),
@@ -79,7 +79,7 @@ const Sample = record('Sample', 'The documents asked for one subcategory', {
 })
 export type Sample = RecordValue<typeof Sample>
 
-/** Everything the console decided about time: with it, all else is arithmetic. Key: the round. */
+/** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
   run: string,
   round: int,
@@ -105,7 +105,7 @@ export const RoundClosed = record('RoundClosed', 'A round was closed', {
 })
 export type RoundClosed = RecordValue<typeof RoundClosed>
 
-/** An actor's memory after a round, with the input it covers. Key: actor and round. */
+/** An actor's state after a round, with the input offsets it covers. Key: actor and round. */
 export const ActorState = record('ActorState', 'Weights of an actor after a round', {
   run: string,
   actor: string,
@@ -142,7 +142,7 @@ const Stratum = record('Stratum', 'What a stratum of a mixture gave; without a m
 })
 export type Stratum = RecordValue<typeof Stratum>
 
-/** A selection's manifest: who reads the selection can check it. Key: the round. */
+/** A selection's manifest, by which readers can check the selection. Key: the round. */
 export const Manifest = record('Manifest', 'What was selected, from what, and by which weights', {
   run: string,
   round: int,
@@ -176,7 +176,7 @@ export const SelectionChunk = record('SelectionChunk', 'Selected ids in emission
 })
 export type SelectionChunk = RecordValue<typeof SelectionChunk>
 
-/** A record or row that was refused, with everything needed to mend and send it again. */
+/** A record or row that was rejected, with everything needed to fix and redrive it. */
 export const DeadLetter = record('DeadLetter', 'What was refused, why, and its bytes', {
   station: string,
   reason: documented(string, 'A stable code'),

@@ -27,7 +27,7 @@ export interface ConsolePorts {
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   readonly now: () => number
-  /** Told of each decision, for logs and the terminal. */
+  /** Called with each decision, for logs and the terminal. */
   readonly onEvent?: (event: ConsoleEvent) => void
 }
 
@@ -36,15 +36,15 @@ export type ConsoleEvent =
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
 
-/** Requests written in one send; their texts make them the largest records of a run. */
+/** Requests per send; with their texts they are the largest records of a run. */
 const requestsPerSend = 200
 
 /**
  * The console (Definition 2): opens rounds as the trainer advances, closes them, and turns the actors' weights into a selection.
  *
- * Its decisions are records of `console-state`, keyed by kind and round, and it re-reads them at start: what was decided is never
- * decided again, and what was interrupted is done again from the same inputs, with the same result. One console serves a run;
- * a transactional id fences an older one.
+ * Its decisions are records of `console-state`, keyed by kind and round, which it rereads at startup: what was decided is never decided
+ * again, and what was interrupted is redone from the same inputs, with the same result. A run has one console; its transactional id
+ * fences an older one.
  */
 export class Console implements Processor {
   readonly #run: RunConfig
@@ -58,7 +58,7 @@ export class Console implements Processor {
   #progress: Progress | undefined
   #ledger: RoundLedger | undefined
   #roundOpen = -1
-  /** A decision that is being written: where that failed without a word on whether it is written, the very same is written again. */
+  /** A decision being written: if the outcome of a write is unknown, the identical record is written again. */
   #opening: RoundOpened | undefined
   #closing: RoundClosed | undefined
 
@@ -72,7 +72,7 @@ export class Console implements Processor {
     return this.#manifests
   }
 
-  /** Takes in what this console, or one before it, has decided. Called once, before anything else. */
+  /** Restores what this console, or an earlier one, has decided. Called once, before anything else. */
   restore(decisions: readonly Delivered[]): void {
     for (const { record, value } of decisions) this.#remember(record, value)
     const roundLast = Math.max(-1, ...this.#opened.keys())
@@ -83,7 +83,7 @@ export class Console implements Processor {
     for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
   }
 
-  /** Where to go on reading: answers to closed rounds are behind it; what trainer and actors say is little and read from the start. */
+  /** Where to resume reading: after the answers to closed rounds; the few records of trainer and actors are read from the start. */
   startOffset(topic: string, partition: number): number {
     return topic === this.#topics.rewards.name ? (this.#positions.get(partition) ?? 0) : 0
   }
@@ -94,7 +94,7 @@ export class Console implements Processor {
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
   }
 
-  /** Opens round 0 if there are documents, or goes on where an earlier console stopped. */
+  /** Opens round 0 if there are documents, or continues where an earlier console stopped. */
   async start(): Promise<void> {
     await this.#advance()
   }
@@ -108,7 +108,7 @@ export class Console implements Processor {
     await this.#advance()
   }
 
-  /** Closes a round whose deadline has passed. Called now and then. */
+  /** Closes a round whose deadline has passed. Called periodically. */
   async tick(): Promise<void> {
     await this.#advance()
   }
@@ -161,7 +161,7 @@ export class Console implements Processor {
     return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
   }
 
-  /** A run may be recorded before its corpus is labelled: it waits, since a trainer can do nothing with a selection of nothing. */
+  /** A run may be recorded before its corpus is labelled: it waits, since an empty selection is of no use to a trainer. */
   async #openFirst(): Promise<boolean> {
     const corpus = await viewOf(this.#ports, this.#run, await this.#labelOffsets())
     if ((await corpus.groups()).length === 0) return false

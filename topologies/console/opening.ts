@@ -4,9 +4,9 @@ import type { Corpus } from '../selection/corpus.ts'
 import { seedOf } from '../selection/u64.ts'
 
 /**
- * Which round a progress report is due to open: floor(step / U), once its checkpoint is there (Algorithm 2, line 4). The report that
- * ends the training opens none: nobody would read its selection.
- * @returns undefined while none is due
+ * The round that a progress report opens: floor(step / U), once its checkpoint exists (Algorithm 2, line 4). The last report of the
+ * training opens none: nobody would read its selection.
+ * @returns undefined if none is due
  */
 export function roundDue(progress: Progress, run: RunConfig, roundLast: number): number | undefined {
   if (progress.checkpoint === null || progress.step >= run.steps) return undefined
@@ -48,7 +48,7 @@ export async function openRound(
   }
 }
 
-/** m: how far the trainer had come in the previous selection; 0 while it still reads an older one. */
+/** m: the trainer's position in the previous selection; 0 while it still reads an older one. */
 function previousRead(progress: Progress | undefined, roundPrevious: number): number | null {
   if (progress === undefined) return null
   return progress.round === roundPrevious ? progress.position : 0

@@ -8,7 +8,7 @@ export interface ReadsSource {
 }
 
 /**
- * Writes down what the trainer read of a selection (SELECTION.md, step 5): the i-th of n documents floor((m - i - 1) / n) + 1 times.
+ * Records what the trainer read of a selection (SELECTION.md, step 5): the i-th of n documents floor((m - i - 1) / n) + 1 times.
  * @param read m, the trainer's position when the next round opened; null: no report, the whole selection once
  */
 export async function recordReads(

@@ -17,13 +17,13 @@ import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
 import { type ReadsSource, recordReads } from './reads.ts'
 
-/** What a round's selection is computed from: all of it is in the log. */
+/** The inputs of a round's selection, all of them from the log. */
 export interface SelectionInputs {
   readonly run: RunConfig
   readonly opened: RoundOpened
   /** After this round's fold, in configuration order. */
   readonly actorStates: readonly ActorState[]
-  /** Of the last round before this one that selected; undefined: this is the first. */
+  /** Of the previous round that selected; undefined: this is the first. */
   readonly previous: Manifest | undefined
   readonly store: CorpusStore
   readonly columns: readonly LabelColumn[]
@@ -31,7 +31,7 @@ export interface SelectionInputs {
   readonly selections: ReadsSource
 }
 
-/** A selection that is decided but not yet written. Its ids can be taken once. */
+/** A selection that is decided but not yet written. Its ids can be read once. */
 export interface DecidedSelection {
   readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'selectionDigest'>
   readonly ids: AsyncIterable<BigUint64Array>
@@ -40,7 +40,7 @@ export interface DecidedSelection {
 /** Ids in a chunk of the selected-index stream: 64 KiB of ids, far below the broker's message limit. */
 export const chunkDocuments = 8192
 
-/** The corpus as a round of this run sees it: labels before these offsets and, where they matter, what the run has read. */
+/** The corpus as a round of this run sees it: labels before these offsets and, if they matter, the run's reads. */
 export function viewOf(
   { store, columns }: Pick<SelectionInputs, 'store' | 'columns'>,
   run: RunConfig,
@@ -49,7 +49,7 @@ export function viewOf(
   return store.view({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null })
 }
 
-/** Counts what was read, then theta (Eq. 8), scores (Eq. 6) and the exact top-k: everything about a selection but its place in the stream. */
+/** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
 export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
   const { run, opened, actorStates, previous, store, selections } = inputs
   const config = run.selection
@@ -90,8 +90,8 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
 }
 
 /**
- * Writes a selection: its chunks one after the other, so that they are contiguous, then the manifest that says where they stand.
- * @param send of a transaction that nothing else writes chunks in
+ * Writes a selection: its chunks in sequence, so that they are contiguous, then the manifest that says where they are.
+ * @param send of a transaction in which nothing else writes chunks
  */
 export async function emitSelection(send: Send, { manifest, ids }: DecidedSelection): Promise<Manifest> {
   const { run, round } = manifest
@@ -107,7 +107,7 @@ export async function emitSelection(send: Send, { manifest, ids }: DecidedSelect
   return value
 }
 
-/** Threshold and cut of a selection without a mixture; of one with several strata each has its own. */
+/** Threshold and cut of a selection without a mixture; with a mixture each stratum has its own. */
 function cutOf({ strata }: Selection): Pick<Manifest, 'threshold' | 'marginal'> {
   const [only, ...others] = strata
   if (only === undefined || others.length > 0) return { threshold: null, marginal: null }
@@ -125,7 +125,7 @@ function recordedStratum({ held, marginal, ...stratum }: StratumSelection): Stra
   }
 }
 
-/** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and hashes them on the way. */
+/** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and hashes them. */
 async function* chunksOf(
   run: string,
   round: number,

@@ -4,12 +4,12 @@ import type { Delivered } from '../node.ts'
 import type { RewardTransform } from '../selection/config.ts'
 import { RoundLedger } from './ledger.ts'
 
-/** A closed round with all its rewards at hand, ready to be folded. */
+/** A closed round with all its rewards, ready to be folded. */
 export interface CollectedRound {
   readonly opened: RoundOpened
   readonly closed: RoundClosed
   readonly ledger: RoundLedger
-  /** Where a reader that has this round behind it goes on. */
+  /** Where a reader resumes after this round. */
   readonly inputOffsets: readonly TopicOffset[]
 }
 
@@ -20,9 +20,9 @@ interface OpenRound {
 }
 
 /**
- * Groups the decisions of the console and the rewards by round, and gives a round on once it is closed and every reward that the
- * closing counts has been read. Records may come in any interleaving of partitions, and more than once: rounds come out in the
- * order in which they were closed, each once.
+ * Groups the console's decisions and the rewards by round, and emits a round once it is closed and every reward that the closing counts
+ * has been read. Records may come in any interleaving of partitions, and more than once: rounds are emitted in the order in which they
+ * were closed, each once.
  */
 class Collector {
   ready: CollectedRound[] = []
@@ -71,7 +71,7 @@ class Collector {
       this.ready.push({ opened, closed, ledger, inputOffsets: closed.rewardOffsets })
       this.#closedInOrder.shift()
       this.#roundDone = round
-      // Rounds are closed in their order, so of an earlier one nothing will come of what is kept: strays of rounds that never were.
+      // Rounds are closed in order, so what is kept of earlier ones will never be used: strays of rounds that never existed.
       for (const known of this.#rounds.keys()) if (known <= round) this.#rounds.delete(known)
     }
   }
@@ -83,8 +83,8 @@ class Collector {
 
 /**
  * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.
- * @param transform the run's, which decides what a reward may be
- * @param roundDone the last round already folded (from the restored state), -1 for none; its records are passed over
+ * @param transform the run's, which decides which rewards are valid
+ * @param roundDone the last round already folded (from the restored state), -1 for none; its records are skipped
  * @param positions where the reader starts in each partition of the rewards, as the restored state says
  */
 export const collectRounds =

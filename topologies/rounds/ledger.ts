@@ -12,7 +12,7 @@ export type Verdict =
   | 'not-finite'
   | 'wrong-checkpoint'
 
-/** Why a reward was not accepted, in words; a duplicate is an ordinary redelivery and has none. */
+/** Why a reward was not accepted, in words; a duplicate is an ordinary redelivery and has no reason. */
 export const refusals: Partial<Record<Verdict, string>> = {
   late: 'arrived after its round was closed',
   'unknown-round': 'is for another run or round',
@@ -37,7 +37,7 @@ export interface AcceptedRewards {
 
 /**
  * Requests and answers of one round. What it accepts does not depend on the order of arrival: of several answers to one request
- * the one at the lowest offset counts (a request's answers share a key, so a partition).
+ * the one at the lowest offset counts (answers to a request share a key and so a partition).
  */
 export class RoundLedger {
   readonly requested: number
@@ -48,7 +48,7 @@ export class RoundLedger {
   readonly #transform: RewardTransform
   readonly #entries = new Map<string, Map<bigint, Entry>>()
 
-  /** @param transform what becomes of a reward before it counts: one that would not stay finite is not accepted */
+  /** @param transform applied to rewards before they count: one that would not stay finite is not accepted */
   constructor(opened: RoundOpened, transform: RewardTransform) {
     this.#transform = transform
     this.#run = opened.run
