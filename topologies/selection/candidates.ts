@@ -10,7 +10,7 @@ import { type Strategy, scoredActors } from './strategy.ts'
 /**
  * The documents of these groups that are in the pool, with their scores, by stratum.
  * @param strata groups of each stratum
- * @param documents how many take part in all
+ * @param documents the number that take part in all
  */
 export async function candidatesOf(
   corpus: Corpus,
@@ -43,7 +43,7 @@ export async function candidatesOf(
   return result
 }
 
-/** S(x) of `score: label`; null for scores that a cell has. */
+/** S(x) of `score: label`; null for scores that are constant on a cell. */
 async function labelScore(corpus: Corpus, { actors, repetitionDecay }: SelectionConfig, { score }: Strategy) {
   if (score.kind !== 'label') return null
   const a = actors.findIndex(({ name }) => name === score.actor)

@@ -57,7 +57,7 @@ const seed = z
   )
   .transform(String)
 
-/** JSON objects move integer-like keys to the front, so they may not name actors, whose order counts. */
+/** JSON objects move integer-like keys to the front, so these cannot name actors, whose order matters. */
 const actorName = z
   .string()
   .min(1, 'an actor needs a name')
@@ -195,7 +195,7 @@ export function parseSelectionConfig(json: unknown): SelectionConfig {
   return parseConfigWith(selectionConfig, json)
 }
 
-/** Parses a configuration by any schema. @throws WinnowError CONFIGURATION that names the path of every problem */
+/** Parses a configuration by a schema. @throws WinnowError CONFIGURATION that names the path of every problem */
 export function parseConfigWith<T>(schema: z.ZodType<T>, json: unknown): T {
   const prototypeKey = pathOfPrototypeKey(json)
   if (prototypeKey !== null) {
@@ -212,7 +212,7 @@ export function parseConfigWith<T>(schema: z.ZodType<T>, json: unknown): T {
   )
 }
 
-/** Where a key `__proto__` stands, which the schema would pass over in silence. */
+/** The path of a key `__proto__`, which the schema would silently ignore. */
 function pathOfPrototypeKey(json: unknown): string[] | null {
   if (typeof json !== 'object' || json === null) return null
   for (const [key, value] of Object.entries(json)) {
@@ -222,7 +222,7 @@ function pathOfPrototypeKey(json: unknown): string[] | null {
   return null
 }
 
-/** One sentence a problem. A union is reported by the branch that came furthest, so that `budget.documents` is named and not only `budget`. */
+/** One sentence per problem. A union is reported by the branch that matched furthest, so as to name `budget.documents` and not only `budget`. */
 function sentences(issue: z.core.$ZodIssue, prefix: PropertyKey[] = []): string[] {
   const path = [...prefix, ...issue.path]
   if (issue.code === 'invalid_union') {

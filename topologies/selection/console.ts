@@ -11,7 +11,7 @@ export interface ConsoleState {
   actorRewards: (number | null)[]
 }
 
-/** Everything a run remembers between rounds, apart from what was read. Arrays are by actor in configuration order. */
+/** A run's state between rounds, apart from reads. Arrays are by actor in configuration order. */
 export interface SelectionState extends ConsoleState {
   actors: ActorMemory[]
 }
@@ -41,7 +41,7 @@ export function actorReward(weights: readonly number[], rewards: readonly (numbe
  * (up to the normalization).
  * @param weights w_A after this round's `foldActor`, by actor in configuration order
  * @param rewards R_A^j of this round, likewise
- * @throws WinnowError NORMALIZATION, or BAD_DATA where a theta is not finite any more
+ * @throws WinnowError NORMALIZATION, or BAD_DATA if a theta is no longer finite
  */
 export function updateTheta(
   config: SelectionConfig,

@@ -4,12 +4,12 @@ import type { Remaining } from './plan.ts'
 
 /**
  * What the budget takes of a level: the documents of these groups whose key(id, seed) is at most `keyLast`. Distinct ids have distinct
- * keys, so this says it exactly, however many they are.
+ * keys, so this is exact, however many documents there are.
  */
 export interface Cut {
   groups: readonly Group[]
   seed: bigint
-  /** null where nothing is taken. */
+  /** null if nothing is taken. */
   keyLast: bigint | null
   documents: number
   tokens: number
@@ -25,21 +25,21 @@ export interface DocumentBlock {
   scores: readonly Float64Array[]
 }
 
-/** One view of the corpus, fixed as of given label offsets and read counts. In memory and in SQL, with the same answers. */
+/** A view of the corpus, as of given label offsets and read counts. In memory and in SQL, with the same results. */
 export interface Corpus {
   /** All groups that have documents, in any order. */
   groups(): Promise<Group[]>
 
-  /** The `count` documents of an actor's subcategory with the smallest (key(id, seed), id), in that order; all where there are fewer. */
+  /** The `count` documents of an actor's subcategory with the smallest (key(id, seed), id), in that order; all if there are fewer. */
   sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]>
 
   /**
-   * Of the documents of these groups the ones with the smallest (key(id, seed), id), until `remaining` is reached: so many documents,
-   * or the shortest prefix whose tokens reach it.
+   * The documents of these groups with the smallest (key(id, seed), id), until `remaining` is reached: that many documents, or the shortest
+   * prefix whose tokens reach it.
    */
   cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut>
 
-  /** The documents of whole groups and of cuts, none twice, in order of (orderKey(id, orderSeed), id), in chunks. */
+  /** The documents of whole groups and of cuts, each once, in order of (orderKey(id, orderSeed), id), in chunks. */
   emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncIterable<BigUint64Array>
 
   /** The documents of these groups, in any order, with their scores by the labels of some actors. */

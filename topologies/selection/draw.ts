@@ -2,8 +2,8 @@ import { mixInPlace, unmixInPlace, wordsOf } from './mix.ts'
 import { splitmix64, u64Max } from './u64.ts'
 
 /**
- * The draws of a round (SELECTION.md, "Random choices"). Every draw reads one stored permutation of the documents, from a start of its own in
- * each of 64 blocks, upwards and round: a draw of n documents is 64 stretches of it, which a corpus sorted by place answers by reading ranges.
+ * The draws of a round (SELECTION.md, "Random choices"). Every draw reads one stored permutation of the documents, in each of 64 blocks from its
+ * own start upwards, wrapping around: a draw of n documents is 64 stretches, which a corpus sorted by place answers by reading ranges.
  */
 
 /** The places fall into 64 blocks by their highest six bits. */
@@ -15,7 +15,7 @@ export const placeBits = 58n
 const blockSize = 1n << placeBits
 const blockBits = 6n
 
-/** Where a document stands in the stored permutation. Distinct ids have distinct places. */
+/** A document's place in the stored permutation. Distinct ids have distinct places. */
 export const place = (documentId: bigint): bigint => splitmix64(documentId)
 
 /** Where a draw begins in each block: 64 places within it, below 2^58. */
@@ -31,7 +31,7 @@ export function key(documentId: bigint, seed: bigint): bigint {
   return (((at - start) & (blockSize - 1n)) << blockBits) | block
 }
 
-/** How many places of a block, from where the draw begins in it, have keys of at most `keyLast`; 0 to 2^58. */
+/** How many places of a block, from the draw's start in it, have keys of at most `keyLast`; 0 to 2^58. */
 export function reachIn(block: number, keyLast: bigint): bigint {
   const b = BigInt(block)
   return keyLast < b ? 0n : ((keyLast - b) >> blockBits) + 1n

@@ -1,9 +1,9 @@
 /**
- * exp, correctly rounded. Math.exp may differ in the last bit between engines and versions, and so would every weight after it;
- * a replay years later must not. Computed in fixed point on BigInt; a few microseconds a call, called once a reward.
+ * exp, correctly rounded. Math.exp may differ in the last bit between engines and versions, and so would every later weight; a replay years
+ * later must not. Computed in fixed point on BigInt; a few microseconds per call, once per reward.
  */
 
-/** Bits after the point. The closest a double's exp comes to a rounding boundary is about 2^-113 of its value; this leaves room for every error below. */
+/** Bits after the point. The closest a double's exp comes to a rounding boundary is about 2^-113 of its value; this leaves room for all errors below. */
 const bits = 160n
 const one = 1n << bits
 /** exp(x) = exp(x / 2^halvings)^(2^halvings): fewer terms of the series. */
@@ -54,7 +54,7 @@ function fixedPoint(x: number): bigint {
 function roundedToDouble(mantissa: bigint, exponent: number): number {
   let top = exponent
   let value = mantissa
-  // The fixed-point errors may leave the mantissa a hair outside [1, 2).
+  // Fixed-point errors may leave the mantissa slightly outside [1, 2).
   if (value >= one << 1n) {
     value >>= 1n
     top += 1

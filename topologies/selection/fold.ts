@@ -2,7 +2,7 @@ import { WinnowError } from '../errors.ts'
 import type { ActorConfig, SelectionConfig } from './config.ts'
 import { normalizedBySum } from './normalize.ts'
 
-/** What an actor remembers from round to round; arrays are indexed by subcategory. */
+/** An actor's state between rounds; arrays are indexed by subcategory. */
 export interface ActorMemory {
   /** w_A^j. */
   weights: number[]
@@ -29,7 +29,7 @@ export function initialMemory(actor: ActorConfig): ActorMemory {
  * The last two also apply when the actor has no reward in the round.
  * @param subcategories of the rewarded documents, ascending by document id
  * @param rewards transformed, in the same order
- * @throws WinnowError NORMALIZATION where the weights cannot be normalized, BAD_DATA where one is not finite any more
+ * @throws WinnowError NORMALIZATION if the weights cannot be normalized, BAD_DATA if one is no longer finite
  */
 export function foldActor(
   config: SelectionConfig,

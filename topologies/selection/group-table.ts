@@ -2,15 +2,15 @@ import type { Group } from './groups.ts'
 
 /**
  * The histogram of an in-memory corpus, kept up to date: numbers the groups that occur, for any number of actors, and counts their documents and
- * tokens. A document is one number in a column; its cell and its reads stand here.
+ * tokens. A document stores only its group's number; cell and reads are kept here.
  */
 export class GroupTable {
   readonly #groups: Group[] = []
   readonly #byReads: Map<number, number>[] = []
   readonly #cellOf: number[] = []
-  /** The last move out of each group: most documents of a selection are read equally often. */
+  /** The last move out of each group, cached: most documents of a selection are read equally often. */
   readonly #moves: { times: number; to: number }[] = []
-  /** One map an actor: from (state so far, label) to the next state; the last actor's state is the cell. */
+  /** One map per actor: from (state so far, label) to the next state; the last actor's state is the cell. */
   readonly #states: Map<number, number>[]
   readonly #sizes: readonly number[]
 
@@ -24,19 +24,19 @@ export class GroupTable {
     return this.#groups
   }
 
-  /** The number of the group of these labels and reads, made where there is none. */
+  /** The number of the group of these labels and reads, created if there is none. */
   number(labels: ArrayLike<number>, reads: number): number {
     return this.#group(this.#cell(labels), labels, reads)
   }
 
-  /** Counts one document more in a group. */
+  /** Counts another document in a group. */
   add(group: number, tokens: number): void {
     const counted = this.#groups[group]!
     counted.documents += 1
     counted.tokens += tokens
   }
 
-  /** Moves one document to the group of the same cell with `times` reads more; returns that group's number. */
+  /** Moves a document to the group of the same cell with `times` more reads; returns that group's number. */
   moveByReads(group: number, times: number, tokens: number): number {
     const from = this.#groups[group]!
     const to = this.#targetOf(group, from, times)

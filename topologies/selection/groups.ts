@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 
-/** Documents that cannot be told apart by their score: those of one cell that were read equally often. */
+/** Documents of equal score: those of one cell that were read equally often. */
 export interface Group {
   /** The cell: the subcategory of each actor, in configuration order. */
   labels: number[]
   /** How often this run's trainer has read each of them. */
   reads: number
   documents: number
-  /** Their tokens in all. */
+  /** Their total tokens. */
   tokens: number
 }
 
@@ -24,7 +24,7 @@ function compareGroups(a: Group, b: Group): number {
   return a.reads - b.reads
 }
 
-/** SHA-256, in hexadecimal, of the groups in canonical order: one line `labels joined by commas;reads;documents;tokens` a group. */
+/** SHA-256, in hexadecimal, of the groups in canonical order: one line `labels joined by commas;reads;documents;tokens` per group. */
 export function histogramDigest(groups: readonly Group[]): string {
   const hash = createHash('sha256')
   for (const { labels, reads, documents, tokens } of orderedGroups(groups)) {

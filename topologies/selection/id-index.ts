@@ -1,12 +1,12 @@
 import { mix32 } from '../hash.ts'
 import { wordsOf } from './mix.ts'
 
-/** Slots are numbers of ids plus one; 0 is free. Half full at most, so that a look-up touches one or two slots. */
+/** A slot holds an id's number plus one; 0 is free. At most half full, so that a lookup touches one or two slots. */
 const slotsFirst = 1024
 
 /**
- * A growing column of distinct 64-bit ids and where each stands in it: an open-addressing hash table outside the JavaScript heap, 8 bytes an id
- * and 8 to 16 a slot's share. Up to 2^30 ids.
+ * A growing column of distinct 64-bit ids with their positions: an open-addressing hash table outside the JavaScript heap, 8 bytes per id plus
+ * 8 to 16 for its slots. Up to 2^30 ids.
  */
 export class IdIndex {
   #column = new BigUint64Array(slotsFirst / 2)
@@ -18,7 +18,7 @@ export class IdIndex {
     return this.#size
   }
 
-  /** The ids in order of their addition; a view that ends with the next addition. */
+  /** The ids in order of addition; a view, valid until the next addition. */
   get ids(): BigUint64Array {
     return this.#column.subarray(0, this.#size)
   }
@@ -27,12 +27,12 @@ export class IdIndex {
     return this.#column[number]!
   }
 
-  /** The number of an id given as uint32 words, -1 where it is unknown. */
+  /** The number of an id given as uint32 words, -1 if it is unknown. */
   find(low: number, high: number): number {
     return this.#slots[this.#slot(low, high)]! - 1
   }
 
-  /** Adds an id and returns its number; -1, and nothing changed, where it is known. */
+  /** Adds an id and returns its number; if it is known, changes nothing and returns -1. */
   add(low: number, high: number): number {
     const slot = this.#slot(low, high)
     if (this.#slots[slot] !== 0) return -1
@@ -47,7 +47,7 @@ export class IdIndex {
     return number
   }
 
-  /** The slot that holds the id, or the free one where it belongs. */
+  /** The slot that holds the id, or the free one for it. */
   #slot(low: number, high: number): number {
     const mask = this.#slots.length - 1
     let slot = mix32(low ^ Math.imul(high, 0x9e3779b1)) & mask

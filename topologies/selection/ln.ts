@@ -2,7 +2,7 @@ import { fractionOf, nearestDouble } from './rational.ts'
 
 /**
  * The natural logarithm, correctly rounded: Math.log differs in the last bit between engines, and ClickHouse's from both. Computed in fixed
- * point on BigInt, some 20 microseconds a call: called for the few documents that an approximation leaves undecided.
+ * point on BigInt, some 20 microseconds per call, for the few documents that an approximation leaves undecided.
  */
 
 /** Bits after the point. A logarithm of a double comes no closer to a rounding boundary than about 2^-120 of its value, which is at least 2^-65. */

@@ -14,20 +14,20 @@ const chunkIds = 65_536
 const columnFirst = 1024
 
 /**
- * A corpus in columns outside the JavaScript heap, about 40 bytes a document: ten million in well under 2 GB. Documents are numbered in
- * order of addition. Sorts no more than what is cut or emitted.
+ * A corpus in columns outside the JavaScript heap, about 40 bytes per document: ten million in well under 2 GB. Documents are numbered in
+ * order of addition. Sorts only what is cut or emitted.
  */
 export class MemoryCorpus implements Corpus {
   readonly #index = new IdIndex()
   readonly #table: GroupTable
   #groupOf = new Uint32Array(columnFirst)
   #tokens = new Float64Array(columnFirst)
-  /** Label scores of each document, by actor's index: of those actors alone that a strategy looks at. */
+  /** Label scores of each document, by actor's index, for the actors whose scores a strategy uses. */
   readonly #scores: Map<number, Float64Array>
 
   /**
    * @param sizes subcategories of each actor, in configuration order
-   * @param scored the actors, by index, whose scores are kept: 8 bytes more a document and actor
+   * @param scored the actors, by index, whose scores are kept: 8 more bytes per document and actor
    */
   constructor(sizes: readonly number[], scored: readonly number[] = []) {
     this.#table = new GroupTable(sizes)
@@ -40,8 +40,8 @@ export class MemoryCorpus implements Corpus {
 
   /**
    * Adds a document given by its id's words.
-   * @param scores by actor's index; only those of actors whose scores are kept are looked at
-   * @returns false, and nothing changed, where the corpus has it already
+   * @param scores by actor's index; only those of actors whose scores are kept are used
+   * @returns false, changing nothing, if the corpus already has it
    */
   addWords(
     low: number,
@@ -69,7 +69,7 @@ export class MemoryCorpus implements Corpus {
     return this.addWords(Number(id & 0xffffffffn), Number(id >> 32n), tokens, labels, scores)
   }
 
-  /** The number of a document, -1 where it is unknown. */
+  /** The number of a document, -1 if it is unknown. */
   find(low: number, high: number): number {
     return this.#index.find(low, high)
   }
@@ -86,8 +86,8 @@ export class MemoryCorpus implements Corpus {
 
   /**
    * Counts what a trainer read of a selection: `ids` are its documents from global index `indexFirst` on.
-   * @param documents the whole selection's
-   * @param passed how many the trainer has passed
+   * @param documents of the whole selection
+   * @param passed how many of them the trainer has passed
    */
   addReads(ids: BigUint64Array, indexFirst: number, documents: number, passed: number): void {
     const words = wordsOf(ids)
@@ -210,7 +210,7 @@ export class MemoryCorpus implements Corpus {
 const doubled = (column: Float64Array): Float64Array<ArrayBuffer> =>
   new Float64Array((column.buffer as ArrayBuffer).transfer(column.byteLength * 2))
 
-/** The values of a column that are at most `last`, moved to its front. Compares words: BigInt comparisons take ten times as long. */
+/** The values of a column that are at most `last`, moved to its front. Compares words, ten times as fast as BigInts. */
 function upTo(column: BigUint64Array, last: bigint): BigUint64Array {
   const words = wordsOf(column)
   const lastLow = Number(last & 0xffffffffn)

@@ -1,8 +1,8 @@
 import { endianness } from 'node:os'
 
 /**
- * orderKey(id, seed) over whole columns without a BigInt per document. A column of ids is a BigUint64Array seen also as
- * uint32 words (low, high, low, high, ...), so numbers carry 32 bits each and nothing is rounded.
+ * orderKey(id, seed) over whole columns without a BigInt per document. A column of ids is a BigUint64Array, also viewed as uint32 words
+ * (low, high, low, high, ...), so that numbers carry 32 bits each and nothing is rounded.
  */
 
 if (endianness() !== 'LE') throw new Error('winnow needs a little-endian machine')
@@ -26,7 +26,7 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + (middle >>> 16) + (carry >>> 16)) >>> 0
 }
 
-/** Replaces every id of the column by orderKey(id, seed); by its place where the seed is 0. */
+/** Replaces every id of the column by orderKey(id, seed); by its place if the seed is 0. */
 export function mixInPlace(column: BigUint64Array, seed: bigint): void {
   const words = wordsOf(column)
   const seedLow = Number(seed & 0xffffffffn) | 0

@@ -1,6 +1,6 @@
 import { nearestDouble } from './rational.ts'
 
-/** Exact sums over the scores x of documents, each taken as q = floor(x * 2^20 + 0.5): no order of summing shows. */
+/** Exact sums over the scores x of documents, each taken as q = floor(x * 2^20 + 0.5), so that the order of summation does not matter. */
 export interface ScoreSums {
   documents: number
   /** Of q. */
@@ -11,10 +11,10 @@ export interface ScoreSums {
 
 const scale = 20n
 
-/** q of a score below 2^32 in size: every step is exact but the flooring. */
+/** q of a score below 2^32 in magnitude: every step but the flooring is exact. */
 export const quantized = (score: number): bigint => BigInt(Math.floor(score * 2 ** Number(scale) + 0.5))
 
-/** `standardize: corpus` (SELECTION.md, "Strategies"): f(x) = (x - m) / s, 0 where s is 0; each quotient is rounded once. */
+/** `standardize: corpus` (SELECTION.md, "Strategies"): f(x) = (x - m) / s, 0 if s is 0; each quotient is rounded once. */
 export function standardization({ documents, sum, squares }: ScoreSums): (score: number) => number {
   if (documents === 0) return () => 0
   const n = BigInt(documents)

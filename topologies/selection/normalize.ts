@@ -3,7 +3,7 @@ import { WinnowError } from '../errors.ts'
 /**
  * `normalize: sum`: the values divided by their sum, taken in index order.
  * @param what names the values in the error, with the actor
- * @throws WinnowError NORMALIZATION where the sum is 0 or not finite
+ * @throws WinnowError NORMALIZATION if the sum is 0 or not finite
  */
 export function normalizedBySum(values: readonly number[], what: string, round: number): number[] {
   let sum = 0

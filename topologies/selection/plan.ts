@@ -3,7 +3,7 @@ import type { Budget } from './config.ts'
 import type { Group } from './groups.ts'
 import type { ScoreOf } from './score.ts'
 
-/** What a level still gives when the budget cuts it. */
+/** What remains to be taken from the level that the budget cuts. */
 export type Remaining = { documents: number } | { tokens: number }
 
 /** The level of equal score that the budget cuts. */
@@ -23,7 +23,7 @@ export interface SelectionPlan {
   wholeDocuments: number
   wholeTokens: number
   marginal: MarginalLevel | null
-  /** The lowest score that is selected; null where nothing is. */
+  /** The lowest selected score; null if nothing is selected. */
   threshold: number | null
 }
 
@@ -38,7 +38,7 @@ interface Level {
  * Which groups the budget takes whole and which level it cuts (SELECTION.md, "Select"). With `budget.tokens` a level that exactly reaches
  * the budget counts as cut: the shortest prefix may leave out documents of 0 tokens at its end.
  * @param groups that may be selected, each with documents
- * @throws WinnowError BAD_DATA where a score is not a number
+ * @throws WinnowError BAD_DATA if a score is not a number
  */
 export function planSelection(groups: readonly Group[], score: ScoreOf, budget: Budget): SelectionPlan {
   const plan: SelectionPlan = { whole: [], wholeDocuments: 0, wholeTokens: 0, marginal: null, threshold: null }

@@ -3,12 +3,12 @@ import type { Corpus } from './corpus.ts'
 import type { Group } from './groups.ts'
 import type { PoolCondition } from './strategy.ts'
 
-/** Whether a document may be selected, by what its cell does not tell. @param scoreOf its label scores, by actor's index */
+/** Whether a document may be selected, by conditions that its cell does not decide. @param scoreOf its label scores, by actor's index */
 export type DocumentTest = (tokens: number, scoreOf: (actor: number) => number) => boolean
 
 const actorIndex = (actors: readonly ActorConfig[], name: string) => actors.findIndex((actor) => actor.name === name)
 
-/** The groups that a pool's conditions on subcategories leave. */
+/** The groups that satisfy a pool's conditions on subcategories. */
 export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly ActorConfig[], groups: Group[]): Group[] {
   const allowed = pool.flatMap((condition) => {
     if (!('subcategories' in condition)) return []
@@ -18,13 +18,13 @@ export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly Ac
   return groups.filter(({ labels }) => allowed.every(({ a, indexes }) => indexes.has(labels[a]!)))
 }
 
-/** Whether a pool has conditions that a document's cell does not answer. */
+/** Whether a pool has conditions that a document's cell does not decide. */
 export const looksAtDocuments = (pool: readonly PoolCondition[]): boolean =>
   pool.some((condition) => !('subcategories' in condition))
 
 /**
  * A pool's conditions on tokens and scores (SELECTION.md, "Strategies"). Quantiles are over all documents that take part.
- * @param documents how many those are
+ * @param documents the number of those
  */
 export async function documentTest(
   pool: readonly PoolCondition[],

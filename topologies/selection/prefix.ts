@@ -18,15 +18,15 @@ export interface Prefix {
   ids: BigUint64Array
   documents: number
   tokens: number
-  /** g of the last document taken; null where nothing is. */
+  /** g of the last document taken; null if there is none. */
   threshold: number | null
-  /** Documents whose rank an approximation left open and was computed exactly. */
+  /** Documents whose rank an approximation left open and which were computed exactly. */
   refined: number
 }
 
 /**
- * How far an approximate g may be from the exact one, relative to its size where that is above 1. Far beyond what rounding and the engine's
- * logarithm can do (10^-14): a wider margin costs time and changes no result.
+ * How far an approximate g may be from the exact one, relative to its magnitude if that is above 1. Far beyond the error of rounding and the
+ * engine's logarithm (10^-14); a wider margin costs time and changes no result.
  */
 const margin = 1e-9
 
@@ -44,7 +44,7 @@ export function takePrefix(candidates: Candidates, sampler: Sampler, seed: bigin
   drawInPlace(keys, seed)
   const ranks = approximateRanks(scores, keys, sampler)
   const first = divide(ranks, weights, wanted, sampler.kind === 'top' ? 0 : margin)
-  // What is open under `top` has the very same score: then the keys decide, by their leading 53 bits and, where those are equal, whole.
+  // Documents left open under `top` have equal scores: the keys decide, by their leading 53 bits and, if those are equal, in full.
   const { sure, open, missing } = sampler.kind === 'top' ? divideEquals(first, keys, weights) : first
   const exact = open.map((i) => ({ i, g: rank(scores[i]!, keys[i]!, sampler), key: keys[i]! }))
   exact.sort((a, b) => (a.g === b.g ? compareIds(a.key, b.key) : a.g > b.g ? -1 : 1))
@@ -60,15 +60,15 @@ export function takePrefix(candidates: Candidates, sampler: Sampler, seed: bigin
 }
 
 interface Division {
-  /** Indexes that are in, whatever the exact values are. */
+  /** Indexes that are selected whatever the exact values are. */
   sure: number[]
-  /** Indexes that exact values decide on. */
+  /** Indexes that the exact values decide. */
   open: number[]
-  /** What the open ones have to give. */
+  /** What is to be taken from the open ones. */
   missing: number
 }
 
-/** @param relative how far values may be off, relative to their size where that is above 1 */
+/** @param relative the error of values, relative to their magnitude if that is above 1 */
 function divide(values: Float64Array, weights: Float64Array | null, wanted: number, relative: number): Division {
   const cut = cutValue(values, weights, wanted)
   const slack = Math.min(relative * Math.max(1, Math.abs(cut)), Number.MAX_VALUE)
@@ -112,7 +112,7 @@ function approximateRanks(scores: Float64Array, keys: BigUint64Array, sampler: S
   return ranks
 }
 
-/** The largest value v such that what is at least v weighs `wanted` or more; the smallest value where all together weigh less. */
+/** The largest v such that the values >= v together weigh at least `wanted`; the smallest value if all together weigh less. */
 function cutValue(values: Float64Array, weights: Float64Array | null, wanted: number): number {
   let [rest, restWeights] = [values, weights]
   let missing = wanted

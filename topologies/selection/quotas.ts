@@ -1,9 +1,9 @@
 /**
  * What each stratum of a mixture gives of a budget (SELECTION.md, "Strategies" and "Precisions"), in the budget's unit. A stratum that holds
- * less than its quota gives all it has, and the rest of the budget is shared anew among the others.
+ * less than its quota gives all it has, and the rest of the budget is shared among the others again.
  * @param weights finite, none negative, by stratum
  * @param holdings what each stratum holds
- * @returns by stratum: its quota, or all it holds. Infinity says "all it holds" where that is less than its quota
+ * @returns by stratum: its quota, or all it holds. Infinity means all it holds, if that is less than its quota
  */
 export function sharesOf(budget: number, weights: readonly number[], holdings: readonly number[]): number[] {
   const shares = weights.map(() => 0)

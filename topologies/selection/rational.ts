@@ -2,7 +2,7 @@
 export function nearestDouble(numerator: bigint, denominator: bigint): number {
   if (numerator === 0n) return 0
   if (numerator < 0n) return -nearestDouble(-numerator, denominator)
-  // Scaled so that the quotient has 64 or 65 bits; a last bit says whether anything was left over, so that Number() rounds as if it saw it all.
+  // Scaled so that the quotient has 64 or 65 bits; a last bit says whether there is a remainder, so that Number() rounds correctly.
   const shift = bitLength(numerator) - bitLength(denominator) - 64
   const up = shift > 0 ? 0n : BigInt(-shift)
   const down = shift > 0 ? BigInt(shift) : 0n
@@ -13,7 +13,7 @@ export function nearestDouble(numerator: bigint, denominator: bigint): number {
   return scaledBy(Number((quotient << 1n) | sticky), shift - 1)
 }
 
-/** value * 2^exponent in two steps, since 2^exponent alone may be out of a double's range. Results must not be subnormal. */
+/** value * 2^exponent in two steps, since 2^exponent alone may exceed a double's range. Results must not be subnormal. */
 function scaledBy(value: number, exponent: number): number {
   const half = Math.trunc(exponent / 2)
   return value * 2 ** half * 2 ** (exponent - half)

@@ -8,7 +8,7 @@ export function timesRead(index: number, documents: number, passed: number): num
   return index < passed ? Math.floor((passed - index - 1) / documents) + 1 : 0
 }
 
-/** Whether any score or selection of this configuration depends on what was read; where not, reads need not be counted. */
+/** Whether any score or selection of this configuration depends on reads; if not, they need not be counted. */
 export function readsMatter(config: Pick<SelectionConfig, 'repetitionDecay' | 'repeat'>): boolean {
   return config.repetitionDecay > 0 || config.repeat === 'exclude'
 }

@@ -2,14 +2,14 @@ import type { RewardTransform } from './config.ts'
 import { exp } from './exp.ts'
 import { compareIds } from './u64.ts'
 
-/** One accepted reward of an actor: a document of its subcategory `subcategory`. */
+/** An accepted reward of an actor, for a document of `subcategory`. */
 export interface DocumentReward {
   documentId: bigint
   subcategory: number
   reward: number
 }
 
-/** An actor's accepted rewards of one round, in ascending document id: the order in which everything is summed. */
+/** An actor's accepted rewards of one round, by ascending document id: the order of all sums. */
 export interface RewardColumns {
   /** Subcategory of each rewarded document. */
   subcategories: ArrayLike<number>
@@ -45,8 +45,8 @@ export function rewardTransform(
 }
 
 /**
- * Whether a reward is finite and stays so when transformed (SELECTION.md, "Precisions"); one that is not is bad input. Under `standardize` that
- * depends on the whole round, and what is not finite there ends the run when it is folded.
+ * Whether a reward is finite and stays so when transformed (SELECTION.md, "Precisions"); otherwise it is bad input. Under `standardize` that
+ * depends on the whole round, and a result that is not finite ends the run when the round is folded.
  */
 export function isAcceptable(transform: RewardTransform, raw: number): boolean {
   return Number.isFinite(raw) && (transform.kind !== 'exp' || Number.isFinite(exp(transform.scale * raw)))

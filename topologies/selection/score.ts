@@ -1,6 +1,6 @@
 import type { SelectionConfig } from './config.ts'
 
-/** The score of every document with these labels that was read so often. */
+/** The score of the documents with these labels and this many reads. */
 export type ScoreOf = (labels: readonly number[], reads: number) => number
 
 /**
@@ -41,7 +41,7 @@ function collaborationFactors(config: SelectionConfig, theta: readonly number[])
   return [[config.actors.findIndex((actor) => `single:${actor.name}` === collaboration), 1]]
 }
 
-/** The weighted sum that `decayed` brings to this score. */
+/** The weighted sum that `decayed` turns into this score. */
 export function undecayed(score: number, repetitionDecay: number, reads: number): number {
   const c = 1 + repetitionDecay * reads
   return score >= 0 ? score * c : score / c

@@ -11,25 +11,25 @@ import { type ScoreOf, scoreOf } from './score.ts'
 import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
 import { seedOf } from './u64.ts'
 
-/** What one stratum of a mixture gave; without a mixture there is one. */
+/** What was taken from one stratum of a mixture; without a mixture there is one. */
 export interface StratumSelection {
   /** The subcategory of the mixture's actor; null without a mixture. */
   subcategory: number | null
   /** What the pool holds of it. */
   held: { documents: number; tokens: number }
-  /** In the budget's unit; null: all it holds, which is less than its share. */
+  /** In the budget's unit; null: all it holds, if that is less than its share. */
   quota: number | null
   documents: number
   tokens: number
-  /** The lowest rank value (S, or g of the sampler gumbel) taken; null where nothing is. */
+  /** The lowest rank value (S, or g of the sampler gumbel) taken; null if nothing is. */
   threshold: number | null
-  /** The level that the budget cuts, see `Selection.marginal`; null without a cut, and where documents are ranked one by one. */
+  /** The level that the budget cuts, see `Selection.marginal`; null without a cut, or if documents are ranked one by one. */
   marginal: Marginal | null
-  /** Documents whose rank had to be computed exactly; 0 where cells decide. */
+  /** Documents whose rank had to be computed exactly; 0 if cells decide. */
   refined: number
 }
 
-/** The level that the budget cuts, of how many groups and documents it is made, and how many documents are taken. */
+/** The level that the budget cuts: its groups and documents, and how many documents are taken. */
 export interface Marginal {
   score: number
   groups: number
@@ -50,8 +50,8 @@ export interface Selection {
 }
 
 /**
- * "Score", "Select", "Strategies" and "Emit" of SELECTION.md for one round: for the simulation, the live console and the replay alike. What
- * only cells decide touches the histogram and the ranges of one cut a stratum; the rest ranks the documents of the pool.
+ * "Score", "Select", "Strategies" and "Emit" of SELECTION.md for one round, in simulation, live console and replay alike. If cells alone
+ * decide, only the histogram and the ranges of one cut per stratum are read; otherwise the documents of the pool are ranked.
  * @param weights w_A by actor in configuration order, after the round's update
  */
 export async function select(
@@ -103,7 +103,7 @@ interface Amount {
   tokens: number
 }
 
-/** What each stratum is to give, in the budget's unit. */
+/** What is to be taken from each stratum, in the budget's unit. */
 function sharesByStratum(budget: Budget, mixture: Mixture | undefined, held: readonly Amount[]): number[] {
   const holdings = held.map(({ documents, tokens }) => ('tokens' in budget ? tokens : documents))
   const amount = 'tokens' in budget ? budget.tokens : budget.documents

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
 /**
- * What a round selects by (SELECTION.md, "Strategies"), in four parts: who may be selected, by which score, in which mixture, and how the order
- * becomes a draw. Every method that the paper compares with is one; without one, a run does what the paper's method does.
+ * What a round selects by (SELECTION.md, "Strategies"), in four parts: which documents may be selected, by which score, in which mixture, and
+ * how the order is sampled. Every method that the paper compares with is one; the default is the paper's method.
  */
 
-/** A condition on a document; all of a pool must hold. */
+/** A condition on a document; all conditions of a pool must hold. */
 export type PoolCondition =
   | { tokensMin: number }
   | { actor: string; subcategories: string[] }
@@ -81,7 +81,7 @@ const sampler = z.discriminatedUnion(
   'must be of kind top or gumbel',
 )
 
-/** `strategy` of a configuration; what is left out has the default of SELECTION.md, "Precisions". */
+/** `strategy` of a configuration; what is left out has the default in SELECTION.md, "Precisions". */
 export const strategySchema = z.strictObject({
   pool: z
     .array(poolCondition)
@@ -106,7 +106,7 @@ interface NamedActor {
   subcategories: readonly string[]
 }
 
-/** Every problem of a strategy that only the configured actors tell, with its path below `strategy`. */
+/** The problems of a strategy that depend on the configured actors, with their paths below `strategy`. */
 export function strategyProblems(
   strategy: Strategy,
   actors: readonly NamedActor[],
@@ -139,7 +139,7 @@ export function strategyProblems(
   return problems
 }
 
-/** The actors, by index, whose label scores a strategy looks at, ascending. */
+/** The actors whose label scores a strategy uses, by index, ascending. */
 export function scoredActors(strategy: Strategy, actors: readonly NamedActor[]): number[] {
   const names = new Set<string>()
   if (strategy.score.kind === 'label') names.add(strategy.score.actor)

@@ -26,7 +26,7 @@ export function orderKey(documentId: bigint, seed: bigint): bigint {
   return splitmix64(documentId ^ seed)
 }
 
-/** A document id from its canonical decimal text (no sign, no leading zero, below 2^64); null where it is not one. */
+/** A document id from its canonical decimal text (no sign, no leading zero, below 2^64); null if it is not one. */
 export function parseId(text: string): bigint | null {
   if (!/^(?:0|[1-9][0-9]{0,19})$/.test(text)) return null
   const id = BigInt(text)

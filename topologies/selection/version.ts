@@ -1,12 +1,12 @@
 import type { Run } from '../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 
-/** The version of docs/SELECTION.md that this code computes; a run records the one that it was made by. */
+/** The version of docs/SELECTION.md that this code implements; a run records its version. */
 export const selectionVersion = 2
 
 /**
- * That a recorded run can be computed on: by another version's rule every draw would be another one.
- * @throws WinnowError CONFIGURATION where the run was made by another version
+ * Checks that a recorded run can be continued or replayed: with another version every draw would differ.
+ * @throws WinnowError CONFIGURATION if the run was made by another version
  */
 export function checkSelectionVersion({
   run,

@@ -6,7 +6,7 @@ import type { RunConfig } from '../run-config.ts'
 
 const inputs = new Set<string>([Reward.name, RoundOpened.name, RoundClosed.name])
 
-/** An actor at work: the RxJS fold between a consumer and a compacted topic. Its state record says where its input goes on. */
+/** A running actor: the RxJS fold between a consumer and a compacted topic. Its state record says where its input resumes. */
 export class ActorStation implements Processor {
   readonly #run: RunConfig
   readonly #actor: string
@@ -22,7 +22,7 @@ export class ActorStation implements Processor {
     this.#output = output
   }
 
-  /** Takes the actor's last state out of the records of `actor-state`. Called once, before anything else. */
+  /** Restores the actor's last state from the records of `actor-state`. Called once, before anything else. */
   restore(states: readonly Delivered[]): void {
     for (const { value } of states as readonly Delivered<ActorState>[]) {
       if (value.actor === this.#actor && value.round > (this.#restored?.round ?? -1)) this.#restored = value
@@ -35,7 +35,7 @@ export class ActorStation implements Processor {
     })
   }
 
-  /** Where to go on reading after restore(). The decisions of the console are few and read from the start. */
+  /** Where to resume reading after restore(). The console's few decisions are read from the start. */
   startOffset(topic: string, partition: number): number {
     if (topic !== runTopics(this.#run.name).rewards.name) return 0
     return this.#restored?.inputOffsets.find((offset) => offset.partition === partition)?.offsetNext ?? 0

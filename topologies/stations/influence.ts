@@ -1,27 +1,26 @@
 import { type Checkpoint, Reward, type RewardRequest, runTopics } from '../../schemas/index.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 
-/** A reward, and with several reference tasks that of each. */
+/** A reward and, with several reference tasks, the reward of each. */
 export type Score = number | { readonly reward: number; readonly tasks: readonly number[] }
 
 /** Computes rewards at a checkpoint (Eq. 3; positive: a step on the text lowers the reference loss). */
 export interface InfluenceModel {
-  /** How: goes into every reward event. */
+  /** How rewards are computed; goes into every reward event. */
   readonly graphDigest: string
   readonly estimator: string
   readonly projectionSeed: string
   score(checkpoint: CheckpointRef, texts: readonly string[]): Promise<readonly Score[]>
-  /** Says that `score` will be asked at this checkpoint, so that it is made ready meanwhile. */
+  /** Announces that `score` will be called at this checkpoint, so that it can be loaded meanwhile. */
   prepare?(checkpoint: CheckpointRef): void
 }
 
 /**
- * A weights file, or the index of a sharded one, and what it must contain (SHA-256, hexadecimal), so that a replaced or half-written file is
- * noticed.
+ * A weights file, or the index of a sharded one, with its digest (SHA-256, hexadecimal), so that a replaced or half-written file is detected.
  */
 export type CheckpointRef = Readonly<Pick<Checkpoint, 'path' | 'digest'>>
 
-/** Reward requests in, rewards out. A document that several actors ask for is computed once a batch. */
+/** Reward requests in, rewards out. A document requested by several actors is computed once per batch. */
 export class Influence implements Processor {
   readonly #model: InfluenceModel
   readonly #output: Output
@@ -37,7 +36,7 @@ export class Influence implements Processor {
       ({ value }) => value.checkpointDigest,
     )
     const groups = [...byCheckpoint.values()].map((requests) => requests.map(({ value }) => value))
-    // A new checkpoint is read while the requests at the old one are answered.
+    // A new checkpoint is loaded while the requests at the old one are answered.
     for (const requests of groups) this.#model.prepare?.(checkpointOf(requests))
     for (const requests of groups) await this.#answer(requests)
   }

@@ -3,12 +3,12 @@ import type { At, CorpusStore } from '../corpus-store.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import { isUsableScore } from '../selection/strategy.ts'
 
-/** The most a cell column holds. */
+/** The largest value of a cell column. */
 const subcategoryMax = 2 ** 16 - 1
 
 /**
- * Writes documents and labels into the corpus store, then how far it has come. Idempotent by construction: whatever comes twice, or
- * after a kill between any two of these steps, merges into the same rows.
+ * Writes documents and labels into the corpus store, then commits its offsets there. Idempotent by construction: whatever is delivered
+ * again, after a kill between any two of these steps, merges into the same rows.
  */
 export class LabelSink implements Processor {
   readonly #store: CorpusStore
@@ -31,7 +31,7 @@ export class LabelSink implements Processor {
     await this.#store.commit(committedBy(batch, reached))
   }
 
-  /** Its rows say how far it has come, not the group's offsets, which anybody may move; nor do they speak of a database that is new. */
+  /** By its own offsets, not the group's, which anybody may move and which know nothing of a new database. */
   async floorOffset(topic: string, partition: number): Promise<number> {
     const committed = await this.#store.committed()
     return committed.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
@@ -68,7 +68,7 @@ export class LabelSink implements Processor {
   }
 }
 
-/** What was refused is behind it as well: who waits for the corpus waits for no poison. */
+/** Rejected records count as processed, so that waiting for the corpus does not wait for poison. */
 function committedBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
   const committed = new Map<string, TopicOffset>()
   if (reached !== undefined) committed.set(`${reached.topic}[${reached.partition}]`, reached)

@@ -43,7 +43,7 @@ export class Labeling implements Processor {
         inputs.push({ text, meta: parseJson(meta) })
         documents.push(delivered)
       } catch (error) {
-        // Ingest writes none of these; another client may.
+        // Ingest never writes such records; another client may.
         this.#output.deadLetter(
           delivered,
           'bad-meta',
