@@ -58,7 +58,7 @@ export const labelerStation = (actor: string): Uses<'labelModel'> => ({
 export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
   kind: 'label-sink',
   name: 'label sink',
-  purpose: 'keeps one row a document, its cell',
+  purpose: 'keeps one row per document: its cell',
   reads: [topics.documents.name, ...actors.map((actor) => labelsTopic(actor).name)],
   writes: [topics.deadLetters.name],
   state: 'ClickHouse: documents, corpus, sink_offsets',
@@ -78,7 +78,7 @@ export function influenceStation(run: RunConfig): Uses<'influence'> {
   return {
     kind: 'influence',
     name: 'influence',
-    purpose: 'computes what training on a document would do now (Eq. 3)',
+    purpose: 'computes what training on a document now would do (Eq. 3)',
     reads: [rewardRequests.name],
     writes: [rewards.name, topics.deadLetters.name],
     restoreFrom: [],

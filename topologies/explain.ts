@@ -35,7 +35,7 @@ export interface Explanation {
 export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
   if (config.strategy !== undefined) {
     throw new WinnowError('CONFIGURATION', `run ${manifest.run} selects by a strategy, which cannot be explained yet`, {
-      hint: 'Its manifests say what each stratum gave and where it was cut: winnow tail run.NAME.console-state.',
+      hint: 'Its manifests say what was taken from each stratum and where it was cut: winnow tail run.NAME.console-state.',
     })
   }
   const { round, theta, weights, threshold, marginal } = manifest
@@ -55,7 +55,7 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
     contributions,
     flip,
   })
-  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round looked')
+  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round was opened')
   if (config.repeat === 'exclude' && document.reads > 0) return is('already read', 'repeat: allow')
   if (threshold === null) return is('below the threshold', 'nothing was selected in this round')
   if (score < threshold)

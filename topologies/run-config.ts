@@ -5,44 +5,44 @@ const positive = z.int().min(1)
 
 /** Topics, tables and columns carry these names, so they are plain. */
 export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
-export const plainNameRule = 'must start with a letter and have letters, digits, - and _ only, at most 63'
+export const plainNameRule = 'must start with a letter and contain only letters, digits, - and _, at most 63 characters'
 
 /** A run's file; the descriptions here are its reference (docs/run-yaml.md) and what editors show. */
 export const runConfigSchema = z
   .strictObject({
-    name: z.string().regex(plainName, plainNameRule).describe('Topics and checkpoints carry it'),
-    selection: selectionConfig.describe('What decides its selections'),
+    name: z.string().regex(plainName, plainNameRule).describe('Part of the names of its topics and checkpoints'),
+    selection: selectionConfig.describe('How it selects'),
     updateSteps: positive.describe('U of Algorithm 2: optimizer steps between rounds'),
-    steps: positive.describe('T of Algorithm 2: optimizer steps in all'),
+    steps: positive.describe('T of Algorithm 2: total optimizer steps'),
     sampleDocuments: z
       .int()
       .min(0)
       .default(20)
-      .describe('n of SELECTION.md, step 1; 0: no rewards are asked for (a control run). The paper samples more (A.7)'),
+      .describe('n of SELECTION.md, step 1; 0: no rewards are requested (a control run). The paper samples more (A.7)'),
     rewardDeadlineSeconds: z
       .number()
       .min(1)
       .default(3600)
-      .describe('A round closes without the missing answers after this long'),
+      .describe('A round closes after this long, even if answers are missing'),
     labelers: z
       .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
-      .describe('Version of the labeler whose labels each actor uses: actor to version'),
+      .describe('For each actor, the version of the labeler whose labels it uses'),
     influence: z
       .strictObject({
         normalize: z
           .enum(['none', 'cosine'])
           .default('cosine')
-          .describe('cosine: gradients count by their direction alone'),
-        projectionSeed: z.string().default('winnow').describe('Seed of the projection of gradients'),
+          .describe('cosine: only the direction of gradients counts'),
+        projectionSeed: z.string().default('winnow').describe('Seed of the gradient projection'),
         windowsMax: positive
           .default(1)
-          .describe('Windows of a document that count; the rest of a long one is not looked at'),
+          .describe('Windows of a document that count; the rest of a long document is ignored'),
         // The following are optional rather than defaulted, so that a run recorded before they existed is still the same record.
         estimator: z
           .enum(['gradient', 'probe'])
           .optional()
           .describe(
-            'gradient (the default): products of projected gradients; probe: the reference loss before minus after a small step',
+            'gradient (the default): products of projected gradients; probe: the reference loss before minus that after a small step',
           ),
         hessian: z
           .enum(['identity', 'fisher'])
@@ -54,13 +54,13 @@ export const runConfigSchema = z
           .enum(['none', 'adam'])
           .optional()
           .describe(
-            'adam: values of gradients count as they do in a step of Adam, by the second moments (v.NAME) in the checkpoint, which must have them. Default none',
+            'adam: gradients are scaled as in a step of Adam, by the second moments (v.NAME) in the checkpoint, which must have them. Default: none',
           ),
         damping: z
           .number()
           .positive()
           .optional()
-          .describe('lambda of fisher, in units of the mean eigenvalue. Default 0.1'),
+          .describe('lambda of fisher, in units of the mean eigenvalue. Default: 0.1'),
         context: positive
           .optional()
           .describe("Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7)"),
@@ -68,18 +68,16 @@ export const runConfigSchema = z
           .int()
           .min(0)
           .optional()
-          .describe(
-            'Tokens of a window that the next one sees again, as context only. Default 0; the paper: 256 (A.7)',
-          ),
+          .describe('Tokens of a window that the next one repeats, as context only. Default: 0; the paper: 256 (A.7)'),
         probeStep: z
           .number()
           .positive()
           .optional()
-          .describe('Of probe: the learning rate of the step, with normalize: cosine its length. Default 0.01'),
+          .describe('For probe: the learning rate of the step; with normalize: cosine, its length. Default: 0.01'),
         combine: z
           .enum(['mean', 'max'])
           .optional()
-          .describe('How the rewards for several reference tasks become one. Default: mean'),
+          .describe('How the rewards for several reference tasks are combined. Default: mean'),
       })
       .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
         path: ['hessian'],
@@ -87,43 +85,43 @@ export const runConfigSchema = z
       })
       .refine(({ hessian, preconditioner }) => preconditioner !== 'adam' || hessian !== 'fisher', {
         path: ['preconditioner'],
-        message: 'adam takes the place of a Hessian: choose one of the two',
+        message: 'adam replaces the Hessian: choose one of the two',
       })
       .prefault({})
       .describe('How rewards are computed (Eq. 3)'),
     trainer: z
       .strictObject({
-        batch: positive.default(8).describe('Sequences of a step'),
-        context: z.int().min(4).default(128).describe('Tokens of a sequence'),
-        learningRate: z.number().positive().default(5e-3).describe('At its highest'),
-        warmupSteps: z.int().min(0).default(50).describe('Steps in which the learning rate rises'),
-        weightDecay: z.number().min(0).default(0.1).describe('Of AdamW'),
-        reportSteps: positive.default(50).describe('Steps between reports of loss'),
+        batch: positive.default(8).describe('Sequences per step'),
+        context: z.int().min(4).default(128).describe('Tokens per sequence'),
+        learningRate: z.number().positive().default(5e-3).describe('Peak learning rate'),
+        warmupSteps: z.int().min(0).default(50).describe('Steps over which the learning rate rises'),
+        weightDecay: z.number().min(0).default(0.1).describe('Weight decay of AdamW'),
+        reportSteps: positive.default(50).describe('Steps between loss reports'),
       })
       .prefault({})
       .describe('The reference trainer'),
     reference: z
       .strictObject({
-        reward: z.string().describe('JSON lines with text: what rewards measure against'),
+        reward: z.string().describe('JSON lines with text: what rewards are measured against'),
         moreRewards: z
           .array(z.string())
           .min(1)
           .optional()
           .describe(
-            'Further tasks that rewards measure against, each with a gradient of its own; see influence.combine',
+            'Further tasks that rewards are measured against, each with its own gradient; see influence.combine',
           ),
         evaluation: z.string().describe('JSON lines with text: the held-out part of the reference'),
         corpus: z.string().describe('JSON lines with text: held-out documents of the corpus'),
-        samplesMax: positive.default(256).describe('Samples of each file that are used'),
+        samplesMax: positive.default(256).describe('Samples used of each file'),
       })
-      .describe('What the corpus is measured by'),
+      .describe('What rewards and losses are measured on'),
     model: z.string().describe('Folder of the exported graphs and tokenizer'),
-    checkpoints: z.string().describe('Folder that trainer and influence workers share'),
+    checkpoints: z.string().describe('Folder shared by trainer and influence workers'),
   })
   .superRefine((run, context) => {
     if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {
       const path = ['influence', 'overlap']
-      context.addIssue({ code: 'custom', path, message: 'must be less than the context of a window' })
+      context.addIssue({ code: 'custom', path, message: 'must be less than the context' })
     }
     for (const { name } of run.selection.actors) {
       if (!plainName.test(name))

@@ -16,10 +16,10 @@ export type Verdict =
 export const refusals: Partial<Record<Verdict, string>> = {
   late: 'arrived after its round was closed',
   'unknown-round': 'is for another run or round',
-  'unknown-actor': 'names an actor that this round did not ask for',
-  'unknown-document': 'names a document that this round did not ask for',
-  'not-finite': 'is not a finite number, or not once it is transformed',
-  'wrong-checkpoint': 'was computed at another checkpoint than the round asked for',
+  'unknown-actor': 'names an actor for which this round has no requests',
+  'unknown-document': 'names a document that this round did not request',
+  'not-finite': 'is not finite, or not finite once transformed',
+  'wrong-checkpoint': 'was computed at a different checkpoint than requested',
 }
 
 interface Entry {

@@ -50,7 +50,7 @@ const seed = z
     [
       z
         .number()
-        .refine(Number.isSafeInteger, 'is not an integer that JSON carries exactly; write it as a decimal string'),
+        .refine(Number.isSafeInteger, 'is not an integer that JSON represents exactly; write it as a decimal string'),
       z.string().regex(/^(?:0|-?[1-9][0-9]*)$/, 'must be a decimal integer without leading zeros'),
     ],
     'must be an integer or a decimal string',
@@ -63,7 +63,7 @@ const actorName = z
   .min(1, 'an actor needs a name')
   .refine(
     (name) => !/^[0-9]+$/.test(name),
-    'an actor name must not be made of digits alone, JSON objects would reorder it',
+    'an actor name must not consist of digits only: JSON objects would reorder it',
   )
 
 const actor = z.strictObject({
@@ -72,10 +72,10 @@ const actor = z.strictObject({
     .min(1, 'an actor needs at least one subcategory')
     .refine((names) => new Set(names).size === names.length, 'must not name a subcategory twice')
     .optional()
-    .describe('Names in their order; quality, domain and topic have theirs'),
-  eta: finite.default(etaDefault).describe('Learning rate of its weights (Eq. 5) and of its theta (Eq. 8)'),
-  initialWeights: z.array(finite).optional().describe('By subcategory; left out: equal'),
-  initialTheta: finite.optional().describe('Left out: equal'),
+    .describe('Names, in order; quality, domain and topic have defaults'),
+  eta: finite.default(etaDefault).describe('Learning rate of its weights (Eq. 5) and its theta (Eq. 8)'),
+  initialWeights: z.array(finite).optional().describe('By subcategory. Default: equal'),
+  initialTheta: finite.optional().describe('Default: equal'),
 })
 
 const actors = z
@@ -110,7 +110,7 @@ const rewardTransform = z
     z.strictObject({ kind: z.literal('identity') }),
     z.strictObject({
       kind: z.literal('exp'),
-      scale: finite.default(expScaleDefault).describe("The authors' code has 0.5"),
+      scale: finite.default(expScaleDefault).describe("The authors' code uses 0.5"),
     }),
     z.strictObject({ kind: z.literal('standardize') }),
   ])
@@ -139,14 +139,14 @@ const budget = z.union(
 
 /** The fields of `selectionConfig`, for a configuration that extends it (then refine with `checkCollaboration`). */
 export const selectionConfigShape = {
-  seed: seed.describe('Of everything that is drawn; a decimal string where it is over 2^53'),
-  actors: actors.describe('In their order. Left out: quality, domain and topic'),
+  seed: seed.describe('Seed of all random choices; a decimal string if it exceeds 2^53'),
+  actors: actors.describe('In order. Default: quality, domain and topic'),
   update: z
     .enum(['ema', 'additive'])
     .default('ema')
     .describe('ema: Eq. 5; additive: w + eta * R (Algorithm 2, line 8)'),
   rewardTransform: rewardTransform.describe(
-    'What becomes of a reward before it counts: identity (the paper), exp(scale * r), or standardize over the round',
+    'Applied to rewards before they count: identity (the paper), exp(scale * r), or standardize over the round',
   ),
   normalize: z
     .enum(['none', 'sum'])
@@ -156,22 +156,25 @@ export const selectionConfigShape = {
   firstSelection: z
     .enum(['random', 'weights'])
     .default('random')
-    .describe('What round 0 selects by: at random, or by the initial weights'),
+    .describe('How round 0 selects: at random, or by the initial weights'),
   unrewarded: z
     .enum(['keep', 'mean'])
     .default('keep')
     .describe(
-      'keep: a subcategory without a reward keeps its weight; mean: one that never had any takes the mean of those that had',
+      'keep: a subcategory without a reward keeps its weight; mean: one that never had a reward takes the mean weight of those that had',
     ),
   repetitionDecay: finite
     .min(0, 'must not be negative')
     .default(0)
-    .describe('d: a score sinks by the factor 1 + d * (how often the trainer has read the document)'),
-  repeat: z.enum(['allow', 'exclude']).default('allow').describe('exclude: what was read once is not selected again'),
-  budget: budget.describe('How much each selection holds'),
+    .describe('d: scores are lowered by the factor 1 + d * (how often the trainer has read the document)'),
+  repeat: z
+    .enum(['allow', 'exclude'])
+    .default('allow')
+    .describe('exclude: documents that were read are not selected again'),
+  budget: budget.describe('Size of each selection'),
   strategy: strategySchema
     .optional()
-    .describe('What a round selects by: pool, score, mixture, sampler. Left out: the highest scores of the actors'),
+    .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),
 }
 
 /** For `superRefine`: `single:A` and a strategy must name configured actors. */
@@ -207,7 +210,7 @@ export function parseConfigWith<T>(schema: z.ZodType<T>, json: unknown): T {
     'CONFIGURATION',
     `configuration: ${result.error.issues.flatMap((issue) => sentences(issue)).join('; ')}`,
     {
-      hint: 'Mend the named places of the configuration; nothing was changed.',
+      hint: 'Fix the named entries of the configuration; nothing was changed.',
     },
   )
 }

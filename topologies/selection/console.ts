@@ -67,13 +67,9 @@ export function updateTheta(
     after = normalizedBySum(after, `theta of the actors ${config.actors.map(({ name }) => name).join(', ')}`, round)
   for (const [a, value] of after.entries()) {
     if (Number.isFinite(value)) continue
-    throw new WinnowError(
-      'BAD_DATA',
-      `round ${round}: theta of actor ${config.actors[a]!.name} is not finite any more`,
-      {
-        hint: 'Look for extreme rewards of this round, or use rewardTransform standardize.',
-      },
-    )
+    throw new WinnowError('BAD_DATA', `round ${round}: theta of actor ${config.actors[a]!.name} is no longer finite`, {
+      hint: 'Look for extreme rewards of this round, or use rewardTransform standardize.',
+    })
   }
   return { theta: after, actorRewards }
 }

@@ -45,7 +45,7 @@ export function foldActor(
   if (config.unrewarded === 'mean') weights = withMeanOfRewarded(weights, everRewarded)
   if (config.normalize === 'sum') weights = normalizedBySum(weights, `the weights of actor ${actor.name}`, round)
   if (!weights.every(Number.isFinite)) {
-    throw new WinnowError('BAD_DATA', `round ${round}: a weight of actor ${actor.name} is not finite any more`, {
+    throw new WinnowError('BAD_DATA', `round ${round}: a weight of actor ${actor.name} is no longer finite`, {
       hint: 'Look for extreme rewards of this round, or use rewardTransform standardize.',
     })
   }

@@ -81,7 +81,7 @@ function levelsOf(groups: readonly Group[], score: ScoreOf): Level[] {
     const value = score(group.labels, group.reads)
     if (Number.isNaN(value)) {
       throw new WinnowError('BAD_DATA', `the score of cell ${group.labels.join(',')} is not a number`, {
-        hint: 'Weights and theta have grown beyond all bounds; look for extreme rewards or initial weights.',
+        hint: 'Weights or theta have overflowed; look for extreme rewards or initial weights.',
       })
     }
     // A Map's keys compare by SameValueZero, which is numeric equality for everything but NaN.

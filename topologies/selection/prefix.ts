@@ -103,7 +103,7 @@ function approximateRanks(scores: Float64Array, keys: BigUint64Array, sampler: S
     const score = scores[i]!
     if (Number.isNaN(score)) {
       throw new WinnowError('BAD_DATA', 'the score of a document is not a number', {
-        hint: 'Weights and theta have grown beyond all bounds; look for extreme rewards or initial weights.',
+        hint: 'Weights or theta have overflowed; look for extreme rewards or initial weights.',
       })
     }
     ranks[i] =

@@ -86,11 +86,11 @@ export const strategySchema = z.strictObject({
   pool: z
     .array(poolCondition)
     .default(() => [])
-    .describe('Who may be selected: conditions of which all must hold'),
+    .describe('Which documents may be selected; all conditions must hold'),
   score: score
     .default(() => ({ kind: 'actors' as const }))
-    .describe("actors: Eq. 6; zero: none; label: sign * an actor's score of the document"),
-  mixture: mixture.optional().describe('Shares of the budget by the subcategories of an actor; left out: none'),
+    .describe("actors: Eq. 6; zero: none; label: sign * the document's score for an actor"),
+  mixture: mixture.optional().describe('Shares of the budget by the subcategories of an actor. Default: none'),
   sampler: sampler
     .default(() => ({ kind: 'top' as const }))
     .describe(
@@ -124,7 +124,7 @@ export function strategyProblems(
     if (named === undefined || !('subcategories' in condition)) continue
     for (const name of condition.subcategories) {
       if (named.subcategories.includes(name)) continue
-      const message = `names ${JSON.stringify(name)}, which is no subcategory of ${named.name}`
+      const message = `names ${JSON.stringify(name)}, which is not a subcategory of ${named.name}`
       problems.push({ path: ['pool', i, 'subcategories'], message })
     }
   }

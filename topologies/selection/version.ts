@@ -17,7 +17,7 @@ export function checkSelectionVersion({
     'CONFIGURATION',
     `run ${run} selects by version ${recorded} of SELECTION.md, this winnow by version ${selectionVersion}`,
     {
-      hint: `Use a winnow that selects by version ${recorded} for it, or record the run again under another name.`,
+      hint: `Use a winnow that selects by version ${recorded}, or record the run again under another name.`,
     },
   )
 }

@@ -83,7 +83,7 @@ describe('a selection configuration', () => {
     ['nothing', undefined, 'the file'],
     ['an array', [], 'the file'],
     ['no seed', { budget: { documents: 1 } }, 'seed'],
-    ['an unsafe seed', { ...minimal, seed: 2 ** 53 }, 'seed: is not an integer that JSON carries exactly'],
+    ['an unsafe seed', { ...minimal, seed: 2 ** 53 }, 'seed: is not an integer that JSON represents exactly'],
     ['a seed that is no integer', { ...minimal, seed: 1.5 }, 'seed'],
     ['a seed of letters', { ...minimal, seed: 'abc' }, 'seed'],
     ['no budget', { seed: 1 }, 'budget'],
@@ -127,7 +127,7 @@ describe('a selection configuration', () => {
     [
       'an actor with a number for a name',
       { ...minimal, actors: { 12: actor } },
-      'actors.12: an actor name must not be made of digits alone',
+      'actors.12: an actor name must not consist of digits only',
     ],
     ['an actor with a number and a leading zero for a name', { ...minimal, actors: { '007': actor } }, 'actors.007'],
     [
