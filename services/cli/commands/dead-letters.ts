@@ -78,17 +78,7 @@ export function deadLetters(context: CliContext): Command {
         example('winnow dead-letters redrive --reason unknown-domain', 'winnow dead-letters redrive 17'),
       )
       .action(async (offsets: readonly number[], options: RedriveOptions) => {
-        const filter = filterOf(options, offsets)
-        if (Object.keys(filter).length === 0 && options.all !== true) {
-          throw new WinnowError('USAGE', 'which dead letters are meant?', {
-            hint: 'Give numbers, --station, --reason or --topic, or --all.',
-          })
-        }
-        if (options.value !== undefined && offsets.length !== 1) {
-          throw new WinnowError('USAGE', '--value stands for one record', {
-            hint: 'Give the number of that dead letter.',
-          })
-        }
+        const filter = chosen(options, offsets)
         const mended = options.value === undefined ? undefined : await bytesOf(options.value)
         await using connection = await context.connect(options)
         const { runtime } = connection
@@ -102,6 +92,20 @@ export function deadLetters(context: CliContext): Command {
       }),
   )
   return command
+}
+
+/** The letters to be sent again. @throws WinnowError USAGE where the options do not say which, or one value stands for several */
+function chosen(options: RedriveOptions, offsets: readonly number[]): LetterFilter {
+  const filter = filterOf(options, offsets)
+  if (Object.keys(filter).length === 0 && options.all !== true) {
+    throw new WinnowError('USAGE', 'which dead letters are meant?', {
+      hint: 'Give numbers, --station, --reason or --topic, or --all.',
+    })
+  }
+  if (options.value !== undefined && offsets.length !== 1) {
+    throw new WinnowError('USAGE', '--value stands for one record', { hint: 'Give the number of that dead letter.' })
+  }
+  return filter
 }
 
 /** Commander gives no list where no number is given. */

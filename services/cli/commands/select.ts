@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Manifest } from '../../../schemas/index.ts'
 import { readManifests } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -30,16 +31,7 @@ export const select = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       await runNamed(runtime, run)
-      const manifests = await readManifests(runtime, run)
-      const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
-      if (manifest === undefined)
-        throw new WinnowError(
-          'CONFIGURATION',
-          `run ${run} has not selected ${round === undefined ? 'anything' : `round ${round}`} yet`,
-          {
-            hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
-          },
-        )
+      const manifest = chosen(await readManifests(runtime, run), run, round)
       await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
       const end = documents === undefined ? Number.POSITIVE_INFINITY : from + documents
       let index = from
@@ -51,3 +43,13 @@ export const select = (context: CliContext): Command =>
         if (index >= end) break
       }
     })
+
+/** The manifest of a round, or the last one. @throws WinnowError CONFIGURATION where the run has not selected it */
+function chosen(manifests: readonly Manifest[], run: string, round: number | undefined): Manifest {
+  const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
+  if (manifest !== undefined) return manifest
+  const what = round === undefined ? 'anything' : `round ${round}`
+  throw new WinnowError('CONFIGURATION', `run ${run} has not selected ${what} yet`, {
+    hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
+  })
+}

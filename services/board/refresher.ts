@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Runtime } from '../connections/connections.ts'
+import { type StationLag, StationLags } from '../runs/lag.ts'
+import { systemClock } from '../runtime/clock.ts'
+import type { EventHub } from './events.ts'
+import { Follower } from './follower.ts'
+import type { BoardModel } from './model.ts'
+import { TrafficMeter } from './traffic.ts'
+
+/** A change is on the page after this long at most, and the time of reading it. */
+const pollMs = 400
+/** Nobody looks: often enough that the page is full at once when somebody does. */
+const pollUnwatchedMs = 3000
+const lagMs = 800
+const beatMs = 15_000
+/** A coordinator that moves or has just started answers the next time; what lasts longer is said. */
+const failuresQuiet = 2
+
+/** Keeps the board's model at what the topics say, and sends what has changed to the pages. */
+export class Refresher {
+  readonly #runtime: Runtime
+  readonly #model: BoardModel
+  readonly #events: EventHub
+  readonly #follower: Follower
+  readonly #traffic = new TrafficMeter()
+  readonly #lags: StationLags
+  #lag: StationLag[] = []
+  #lagAtMs = Number.NEGATIVE_INFINITY
+  #beatAtMs = systemClock()
+  #failures = 0
+
+  constructor(runtime: Runtime, model: BoardModel, events: EventHub) {
+    this.#runtime = runtime
+    this.#model = model
+    this.#events = events
+    this.#follower = new Follower(runtime, model)
+    this.#lags = new StationLags(runtime.kafka)
+  }
+
+  /** Until the signal. A broker that is away comes back; the board shows meanwhile what it knows, and says so. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#refresh()
+      } catch (error) {
+        this.#failed(error, signal)
+      }
+      const changes = this.#model.takeChanges()
+      if (changes !== undefined) this.#events.send(changes)
+      await pause(() => (this.#events.watched ? pollMs : pollUnwatchedMs), signal)
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#follower.poll()
+    const nowMs = systemClock()
+    const { ends } = this.#follower
+    if (nowMs - this.#lagAtMs >= lagMs) {
+      const runs = [...this.#model.runs.values()].map(({ config }) => config)
+      this.#lag = await this.#lags.measure({ runs }, ends)
+      this.#lagAtMs = nowMs
+    }
+    this.#model.setTraffic({ topics: this.#traffic.rates(nowMs, ends), lag: this.#lag })
+    if (nowMs - this.#beatAtMs >= beatMs) {
+      this.#events.beat()
+      this.#beatAtMs = nowMs
+    }
+    this.#failures = 0
+    this.#model.setProblem(null)
+  }
+
+  #failed(error: unknown, signal: AbortSignal): void {
+    const message = error instanceof Error ? error.message : String(error)
+    this.#failures++
+    const isNews = this.#failures > failuresQuiet && !signal.aborted && this.#model.setProblem(message)
+    if (isNews) this.#runtime.log.warn({ err: error }, 'the board cannot read')
+  }
+}
+
+/** Waits in small steps, so that a page that is opened does not wait for the long pause. */
+async function pause(wantedMs: () => number, signal: AbortSignal): Promise<void> {
+  const stepMs = 100
+  for (let waitedMs = 0; waitedMs < wantedMs() && !signal.aborted; waitedMs += stepMs) {
+    await sleep(stepMs, undefined, { signal }).catch(() => {})
+  }
+}
