@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import type { CliContext, Connection, GlobalOptions } from '../services/cli/context.ts'
 import { type Config, loadConfig } from '../services/config/config.ts'
 import { credentialsOf } from '../services/config/credentials.ts'
+import { assertAnswering, whatHangs } from '../services/connections/answering.ts'
 import { type Addresses, createCorpusTopics, openRuntime } from '../services/connections/connections.ts'
 import { startCorpus } from '../services/host/corpus.ts'
 import { labelerVersions } from '../services/runs/label-progress.ts'
+import { withoutLogin } from '../services/runtime/clickhouse/client.ts'
 import { systemClock } from '../services/runtime/clock.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
@@ -101,13 +103,18 @@ export async function connect(
       hint: "Start one with 'npm start' or 'npx winnow dev', or name yours in winnow.yaml or WINNOW_BROKERS.",
     })
   }
-  const doing = `connecting to ${found.addresses.brokers.join(', ')}`
+  const { brokers, registryUrl, clickhouseUrl } = found.addresses
+  const doing = `connecting to Kafka (${brokers.join(', ')}), registry (${registryUrl}) and ClickHouse (${withoutLogin(clickhouseUrl)})`
   const say = (line: string) => context.stderr.write(`${line}\n`)
   await using opening = new AsyncDisposableStack()
   const measured = serving?.metrics === true ? await openMetrics(found.config, say) : undefined
   opening.defer(() => measured?.service.close())
-  const opened = openRuntime(found.addresses, log(), watched(found.config, measured))
-  const runtime = await whileWaiting(context.stderr, systemClock, doing, opened)
+  const open = async () => {
+    await assertAnswering(found.addresses)
+    return await openRuntime(found.addresses, log(), watched(found.config, measured))
+  }
+  const runtime = await whileWaiting(context.stderr, systemClock, doing, open())
+  measured?.metrics.dependsOn(() => whatHangs(found.addresses))
   opening.defer(() => runtime.close())
   await createCorpusTopics(runtime.kafka, found.config)
   return connectionOf(opening, { config: found.config, runtime, pid: found.pid })

@@ -25,3 +25,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const args = process.argv.slice(2)
 const code = await runProgram(await buildProgram(context, deployCommands, args), args)
 process.exitCode = code === 0 ? exitCode : code
+
+// A part that hangs may hold a connection open for minutes after all is said.
+setInterval(() => {
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit()
+}, 100).unref()

@@ -4,6 +4,7 @@ import { stringify } from 'yaml'
 import { boardOptions, startBoard } from '../../services/board/board.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { type Config, loadConfig } from '../../services/config/config.ts'
+import { whatHangs } from '../../services/connections/answering.ts'
 import { openRuntime, type Runtime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
@@ -63,8 +64,11 @@ export async function startDemo({
     env: context.env,
     log,
     progress: say,
+    signal,
+    onFailure: fail,
   })
   started.defer(() => cluster.stop())
+  signal.throwIfAborted()
   say(
     `broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
   )
@@ -74,12 +78,15 @@ export async function startDemo({
   const measured = await openMetrics({ metrics }, say)
   started.defer(() => measured?.service.close())
   const runtime = await openRuntime(cluster, log, watched(config, measured))
+  measured?.metrics.dependsOn(() => whatHangs(cluster))
   started.defer(() => runtime.close())
+  signal.throwIfAborted()
   const board = await startBoard(runtime, boardOptions(context.env))
   started.defer(() => board.close())
   say(`board: ${board.url}`)
   const { services, versions } = await startCorpus(runtime, config, fail)
   started.defer(() => closeAll(services))
+  signal.throwIfAborted()
   await fillCorpus(runtime, config, manifest, { context, signal, say })
   signal.throwIfAborted()
 

@@ -31,6 +31,8 @@ export interface JavaProgram {
   formatOptions?: readonly string[]
   /** Told of the process before it is ready. */
   started(identity: ProcessIdentity): void
+  /** Ends it while it is not ready. */
+  signal?: AbortSignal | undefined
 }
 
 /** Settings of a single node that is its own controller, the same from jars and in a container. */
@@ -97,7 +99,8 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
     folder,
   )
   program.started(child.identity)
-  return await readyOrStopped(child, /Kafka Server started/, () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId))
+  const assert = () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId)
+  return await readyOrStopped(child, /Kafka Server started/, assert, program.signal)
 }
 
 const classpath = (jars: string): string => join(jars, '*')

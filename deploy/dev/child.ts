@@ -110,10 +110,16 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
  * Gives the program when its own log says that it is ready (its own words prove that it is ours, which an open port does not) and
  * `check` passes; else stops it. UNREACHABLE with the end of the log if it ends first or takes longer.
  */
-export async function readyOrStopped(child: Child, ready: RegExp, check: () => Promise<void>): Promise<Child> {
+export async function readyOrStopped(
+  child: Child,
+  ready: RegExp,
+  check: () => Promise<void>,
+  signal?: AbortSignal,
+): Promise<Child> {
   try {
-    await waitForLog(child, ready, readyTimeoutMs)
+    await waitForLog(child, ready, readyTimeoutMs, signal)
     await check()
+    signal?.throwIfAborted()
     return child
   } catch (error) {
     await child.stop()
@@ -121,8 +127,9 @@ export async function readyOrStopped(child: Child, ready: RegExp, check: () => P
   }
 }
 
-async function waitForLog(child: Child, ready: RegExp, timeoutMs: number): Promise<void> {
+async function waitForLog(child: Child, ready: RegExp, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += 50) {
+    signal?.throwIfAborted()
     const text = readFileSync(child.logFile, 'utf8')
     if (ready.test(text)) return
     if (child.hasEnded() || waitedMs >= timeoutMs) {

@@ -26,8 +26,8 @@ export interface Cluster {
   /** Of the embedded ClickHouse, with its password in it, or of the server that the environment names. Not to be shown. */
   clickhouseUrl: string
   clickhouse: ClickHouseClient
-  /** Processes that were started besides this one. */
-  pids: number[]
+  /** Processes that run besides this one. */
+  readonly pids: number[]
   /** Ends everything in order and keeps the state; a second call waits for the first. */
   stop(): Promise<void>
 }
@@ -41,6 +41,10 @@ export interface ClusterOptions {
   log: Log
   /** Lines for a person who waits. */
   progress?: (line: string) => void
+  /** Ends a start that is under way. */
+  signal?: AbortSignal
+  /** A program that was started again several times has ended for good; it is logged in any case. */
+  onFailure?: (error: WinnowError) => void
 }
 
 /**
@@ -67,6 +71,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     env,
     log: options.log,
     progress,
+    signal: options.signal,
+    onFailure: (error) => {
+      options.log.error({ err: error }, error.message)
+      options.onFailure?.(error)
+    },
     remember: recorder(join(stateFolder, 'processes.json')),
   }
   const [kafka, clickhouse] = await allOrStop<[Kafka, StartedClickHouse]>([
@@ -84,7 +93,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return {
     ...endpoints,
     clickhouse: clickhouse.client,
-    pids: kafka.pids,
+    get pids() {
+      return kafka.pids
+    },
     stop: () => (stopped ??= running.disposeAsync()),
   }
 }

@@ -2,12 +2,13 @@ import type { Command } from 'commander'
 import { boardOptions, startBoard } from '../../services/board/board.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
 import { summaries } from '../../services/cli/summaries.ts'
+import { whatHangs } from '../../services/connections/answering.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
-import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
+import { printError, runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import { configOf, openMetrics, watched } from '../connect.ts'
@@ -23,7 +24,7 @@ export const dev = (context: CliContext): Command =>
       const config = configOf(context, options)
       const log = createLog('winnow')
       const say = (line: string) => context.stderr.write(`${line}\n`)
-      const code = await runUntilSignal(async (started, _signal, fail) => {
+      const code = await runUntilSignal(async (started, signal, fail) => {
         // A model that is missing is told before anything is started.
         await labelerVersions(config)
         const cluster = await startCluster({
@@ -32,17 +33,27 @@ export const dev = (context: CliContext): Command =>
           env: context.env,
           log,
           progress: say,
+          signal,
+          onFailure: fail,
         })
         started.defer(() => cluster.stop())
+        signal.throwIfAborted()
         const measured = await openMetrics(config, say)
         started.defer(() => measured?.service.close())
         const runtime = await openRuntime(cluster, log, watched(config, measured))
+        measured?.metrics.dependsOn(() => whatHangs(cluster))
         started.defer(() => runtime.close())
+        signal.throwIfAborted()
         const { services } = await startCorpus(runtime, config, fail)
         started.defer(() => closeAll(services))
+        signal.throwIfAborted()
         const host = await startRunHost(runtime, {
           influence: config.influence,
           onFailure: fail,
+          onRunFailure: (run, error) => {
+            say(`run ${run} has ended, the rest goes on:`)
+            printError(error, context)
+          },
           onDone: (run) => say(`run ${run} has made its last step`),
         })
         started.defer(() => host.close())

@@ -1,3 +1,4 @@
+import type { WinnowError } from '../../services/runtime/errors.ts'
 import type { Log } from '../../services/runtime/log.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 
@@ -10,6 +11,10 @@ export interface ClusterContext {
   log: Log
   /** Tells a person who waits. */
   progress: (line: string) => void
+  /** Aborts a start. */
+  signal: AbortSignal | undefined
+  /** A part has ended for good. */
+  onFailure: (error: WinnowError) => void
   /** Records a process so that the next start ends it, should this one be killed. */
   remember(identity: ProcessIdentity): void
 }
@@ -20,7 +25,8 @@ export interface Kafka {
   kind: string
   brokers: string[]
   registryUrl: string
-  pids: number[]
+  /** As they are now: a program that ended by itself was started again. */
+  readonly pids: number[]
   stop(): Promise<void>
 }
 

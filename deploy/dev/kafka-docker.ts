@@ -47,13 +47,21 @@ export async function startDockerKafka(context: ClusterContext): Promise<Kafka |
   mkdirSync(join(context.stateFolder, 'logs'), { recursive: true })
   const ports = await choosePorts(join(context.stateFolder, 'ports.json'), portNames)
   const [kafka, registry] = containers
-  const children = await allOrStop<[Child, Child]>([
-    startBrokerContainer(kafka, ports, context),
-    startRegistryContainer(registry, ports, context),
-  ])
-  const cluster = running('Docker', ports, children, context)
+  const starts = [
+    () => startBrokerContainer(kafka, ports, context),
+    () => startRegistryContainer(registry, ports, context),
+  ]
+  const children = await allOrStop<Child[]>(starts.map((start) => start()))
+  const again = starts.map((start, i) => async () => {
+    await docker('rm', '--force', containers[i]!)
+    return await start()
+  })
+  const cluster = running('Docker', ports, children, again, context)
   return {
     ...cluster,
+    get pids() {
+      return cluster.pids
+    },
     stop: async () => {
       await cluster.stop()
       await docker('rm', '--force', ...containers)

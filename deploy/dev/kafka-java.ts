@@ -1,5 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../services/runtime/clock.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { ensureArtifacts, howToInstall } from './artifacts.ts'
 import { type Ports, portNames, startBroker } from './broker.ts'
@@ -9,6 +11,7 @@ import { allOrStop, type ClusterContext, type Kafka } from './context.ts'
 import { findJava } from './java.ts'
 import { choosePorts } from './ports.ts'
 import { registryUrl, startRegistry } from './registry.ts'
+import { supervise } from './supervise.ts'
 
 // Between choosing a port and the program's taking it, another process may; then others are chosen.
 const portAttemptsMax = 3
@@ -23,7 +26,9 @@ export async function startJavaKafka(context: ClusterContext): Promise<Kafka> {
     throw new WinnowError('UNREACHABLE', message, { hint: howToInstall })
   }
   const artifacts = await ensureArtifacts(env, context.progress)
+  context.signal?.throwIfAborted()
   const options = await ensureClassArchives(java, artifacts, log, context.progress)
+  context.signal?.throwIfAborted()
   const logs = join(stateFolder, 'logs')
   mkdirSync(logs, { recursive: true })
   for (let attempt = 1; ; attempt++) {
@@ -35,13 +40,15 @@ export async function startJavaKafka(context: ClusterContext): Promise<Kafka> {
       logFile: join(logs, `${name}.log`),
       ports,
       started: context.remember,
+      signal: context.signal,
     })
+    const starts = [
+      () => startBroker(program('kafka', options.broker), artifacts.broker),
+      () => startRegistry(program('registry', options.registry), artifacts.registry),
+    ]
     try {
-      const children = await allOrStop<[Child, Child]>([
-        startBroker(program('kafka', options.broker), artifacts.broker),
-        startRegistry(program('registry', options.registry), artifacts.registry),
-      ])
-      return running(`Java ${java.version}`, ports, children, context)
+      const children = await allOrStop<Child[]>(starts.map((start) => start()))
+      return running(`Java ${java.version}`, ports, children, starts, context)
     } catch (error) {
       if (attempt === portAttemptsMax || !portTaken.test(String(error))) throw error
       log.warn({ err: error }, 'a port was taken meanwhile: trying others')
@@ -49,20 +56,25 @@ export async function startJavaKafka(context: ClusterContext): Promise<Kafka> {
   }
 }
 
-/** Two programs that are ready; an end that nobody asked for is logged as an error. */
-export function running(kind: string, ports: Ports, children: readonly Child[], { log }: ClusterContext): Kafka {
-  let stopping = false
-  for (const { name, logFile, ended } of children) {
-    void ended.then(() => stopping || log.error({ logFile }, `the ${name} ended by itself`))
-  }
+/** Programs that are ready, and how each is started again should it end by itself. */
+export function running(
+  kind: string,
+  ports: Ports,
+  children: readonly Child[],
+  starts: readonly (() => Promise<Child>)[],
+  { log, onFailure }: ClusterContext,
+): Kafka {
+  const supervision = { log, clock: systemClock, sleep: (ms: number) => sleep(ms), onFailure }
+  const supervised = children.map((child, i) => supervise(child, starts[i]!, supervision))
   return {
     kind,
     brokers: [`127.0.0.1:${ports.broker}`],
     registryUrl: registryUrl(ports.registry),
-    pids: children.map((child) => child.identity.pid),
+    get pids() {
+      return supervised.map(({ child }) => child.identity.pid)
+    },
     stop: async () => {
-      stopping = true
-      await Promise.all(children.map((child) => child.stop()))
+      await Promise.all(supervised.map((one) => one.stop()))
     },
   }
 }

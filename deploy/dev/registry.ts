@@ -28,8 +28,11 @@ export async function startRegistry(program: JavaProgram, jar: string): Promise<
     folder,
   )
   program.started(child.identity)
-  return await readyOrStopped(child, /Listening on: http:\/\/127\.0\.0\.1/, () =>
-    requireCompatibility(registryUrl(ports.registry)),
+  return await readyOrStopped(
+    child,
+    /Listening on: http:\/\/127\.0\.0\.1/,
+    () => requireCompatibility(registryUrl(ports.registry)),
+    program.signal,
   )
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../../services/cli/context.ts'
 import { summaries } from '../../services/cli/summaries.ts'
 import type { Config } from '../../services/config/config.ts'
+import { answerWithinMs } from '../../services/connections/answering.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
@@ -17,6 +18,7 @@ import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
 import { json } from '../../services/runtime/json.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { within } from '../../services/runtime/within.ts'
 import { table } from '../../services/terminal/table.ts'
 import { permissionsOf } from '../acls/acls.ts'
 import { configOf, locate } from '../connect.ts'
@@ -80,14 +82,32 @@ async function examineCluster(addresses: Addresses, config: Config, options: Opt
   const { brokers, registryUrl, clickhouseUrl, database, credentials = {} } = addresses
   const parts = await Promise.all([
     Promise.all(brokers.map(checkPort)),
-    examineKafka(addresses, config, options),
-    checkRegistry(registryUrl, credentials.registry, systemClock),
-    checkClickHouse(
-      { url: clickhouseUrl, ...(database !== undefined && { database }), ...credentials.clickHouse },
-      systemClock,
+    inTime('kafka', examineKafka(addresses, config, options)),
+    inTime('registry', checkRegistry(registryUrl, credentials.registry, systemClock)),
+    inTime(
+      'clickhouse',
+      checkClickHouse(
+        { url: clickhouseUrl, ...(database !== undefined && { database }), ...credentials.clickHouse },
+        systemClock,
+      ),
     ),
   ])
   return parts.flat()
+}
+
+/** What was found, or that the part hangs: it is named before whoever asks gives up. */
+async function inTime(check: string, looking: Promise<Finding[]>): Promise<Finding[]> {
+  const late = new WinnowError(
+    'UNREACHABLE',
+    `does not answer within ${answerWithinMs / 1000} s, though it may take connections`,
+  )
+  try {
+    return await within(answerWithinMs, looking, () => late)
+  } catch (error) {
+    if (error !== late) throw error
+    const mend = 'It hangs, or the network loses what is sent: look at its process, log and disk.'
+    return [unreachable(check, late.message, mend)]
+  }
 }
 
 /** Whether somebody listens at an address, and who, where it is on this machine. */

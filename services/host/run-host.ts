@@ -6,13 +6,18 @@ import type { Runtime } from '../connections/connections.ts'
 import { type Model, modelResources, openModel } from '../model/model.ts'
 import { readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
+import { type ErrorCode, WinnowError } from '../runtime/errors.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
+import { systemFailure } from '../runtime/system-failure.ts'
 import { type RunHooks, startRunStations, startTrainer } from './run.ts'
 
 export interface RunHostHooks {
   /** What computing rewards may take of this machine. */
   readonly influence?: Config['influence']
+  /** What concerns more than one run: then all of them end. */
   readonly onFailure: (error: unknown) => void
+  /** What concerns one run alone, whose services are closed: the others go on. Left out: as `onFailure`. */
+  readonly onRunFailure?: (run: string, error: unknown) => void
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
   /** A run's trainer has made its last step. */
   readonly onDone?: (run: string) => void
@@ -20,18 +25,23 @@ export interface RunHostHooks {
 
 /**
  * Runs every recorded run in this process: influence worker, actors, console and reference trainer, also of runs that are recorded
- * while it runs. A run that was interrupted goes on where it was; a replay has nothing to run.
+ * while it runs. A run that was interrupted goes on where it was; a replay has nothing to run. A run whose own files are at fault ends by
+ * itself.
  */
 export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
   await using starting = new AsyncDisposableStack()
-  const services: Service[] = []
+  const services = new Map<string, Service[]>()
+  const ending: Promise<void>[] = []
   const started = new Set<string>()
   const models = new Map<string, Promise<Model>>()
   // A model that could not be opened has failed its run already.
   starting.defer(async () => {
     await Promise.allSettled([...models.values()].map(async (model) => (await model).close()))
   })
-  starting.defer(() => closeAll(services))
+  starting.defer(async () => {
+    await closeAll([...services.values()].flat())
+    await Promise.all(ending)
+  })
   const workers = hooks.influence?.workers
   const resources = hooks.influence && modelResources(hooks.influence)
   const modelOf = (folder: string): Promise<Model> => {
@@ -40,20 +50,42 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     return model
   }
 
-  async function startRun(run: RunConfig): Promise<void> {
-    const model = await modelOf(run.model)
+  const failed = (run: string, error: unknown): void => {
+    if (hooks.onRunFailure === undefined || !ofItsOwn(error)) {
+      hooks.onFailure(error)
+      return
+    }
+    const own = services.get(run)
+    services.delete(run)
+    // The first failure is the cause, what follows from it is not worth a line.
+    if (own === undefined) return
+    hooks.onRunFailure(run, error)
+    ending.push(
+      closeAll(own).catch((cause: unknown) => runtime.log.warn({ err: cause, run }, 'closing a run that failed')),
+    )
+  }
+
+  async function startRun(name: string, config: string): Promise<void> {
+    const mine: Service[] = []
+    services.set(name, mine)
+    const run = parseRunConfig(JSON.parse(config))
     const own = {
       ...hooks.hooksOf?.(run),
       ...(workers !== undefined && { influenceWorkers: workers }),
-      onFailure: hooks.onFailure,
+      onFailure: (error: unknown) => failed(name, error),
     }
-    services.push(...(await startRunStations(runtime, run, model, own)))
-    const trainer = await startTrainer(runtime, run, model, own)
-    services.push(trainer)
-    trainer.done.then(
-      () => hooks.onDone?.(run.name),
-      () => {},
-    )
+    const model = await modelOf(run.model)
+    mine.push(...(await startRunStations(runtime, run, model, own)))
+    if (services.get(name) === mine) {
+      const trainer = await startTrainer(runtime, run, model, own)
+      mine.push(trainer)
+      trainer.done.then(
+        () => hooks.onDone?.(name),
+        () => {},
+      )
+    }
+    // It failed while it was started.
+    if (services.get(name) !== mine) await closeAll(mine)
   }
 
   const consumer = await runtime.kafka.consume({
@@ -78,7 +110,12 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
           continue
         }
         started.add(run)
-        await startRun(parseRunConfig(JSON.parse(config)))
+        try {
+          await startRun(run, config)
+        } catch (error) {
+          if (!ofItsOwn(error)) throw error
+          failed(run, error)
+        }
       }
     },
     onFailure: hooks.onFailure,
@@ -86,4 +123,18 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   starting.defer(() => consumer.close())
   const running = starting.move()
   return { name: 'run host', close: () => running.disposeAsync() }
+}
+
+const codesOfOneRun = new Set<ErrorCode>([
+  'BAD_DATA',
+  'CHECKPOINT_INCOMPLETE',
+  'CONFIGURATION',
+  'MODEL_UNUSABLE',
+  'NORMALIZATION',
+  'POSITION_REFUSED',
+])
+/** Whether an error says something of a run's own files and configuration, and nothing of what all runs stand on. */
+const ofItsOwn = (error: unknown): boolean => {
+  const known = error instanceof WinnowError ? error : systemFailure(error)
+  return known !== undefined && codesOfOneRun.has(known.code)
 }

@@ -1,5 +1,7 @@
 import { exitCodes, WinnowError } from './errors.ts'
 import { firstFailure } from './service.ts'
+import { systemFailure } from './system-failure.ts'
+import { within } from './within.ts'
 
 /** What `runUntilSignal` needs of the process, so that tests can stand in for it. */
 export interface ProcessLike {
@@ -17,21 +19,34 @@ export interface ProcessLike {
 const sameInterruptMs = 300
 
 /**
- * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`; a second one ends the process at once with 130.
- * Disposing it gives the signals back.
+ * How long an end may take before what hangs is left as it is: service managers kill after 30 s, some after 20. Nothing is lost by it,
+ * since whatever was in hand is done again, as after a kill; programs that were started here end with this process.
+ */
+const endMsMax = 14_000
+const leftHanging = `winnow: something does not answer, so this ends without it. What was in hand is done again at the next start; 'winnow doctor' names what hangs.\n`
+
+/**
+ * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`; a second one ends the process at once with 130, and so does an end
+ * that takes longer than `endMs`. Disposing it gives the signals back.
  */
 export function interruptible(
   host: ProcessLike = process,
   onFirst: () => void = () => {},
+  endMs = endMsMax,
 ): Disposable & { readonly signal: AbortSignal } {
   const interrupted = new AbortController()
   let again = false
+  let late: NodeJS.Timeout | undefined
   const onSignal = () => {
     if (again) host.exit(exitCodes.interrupted)
     if (interrupted.signal.aborted) return
     setTimeout(() => {
       again = true
     }, sameInterruptMs).unref()
+    late = setTimeout(() => {
+      host.stderr.write(leftHanging)
+      host.exit(exitCodes.interrupted)
+    }, endMs).unref()
     onFirst()
     interrupted.abort()
   }
@@ -40,6 +55,7 @@ export function interruptible(
   return {
     signal: interrupted.signal,
     [Symbol.dispose]: () => {
+      clearTimeout(late)
       host.off('SIGINT', onSignal)
       host.off('SIGTERM', onSignal)
     },
@@ -53,11 +69,13 @@ export type Fail = (error: unknown) => void
  * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal ends the process at once with 130.
  * `start` adds what it starts to a stack, which is closed too where it fails. It is given a signal that aborts with the first of them, for
  * a start that takes long, and `fail` for failures after the start: they close everything as well, and are printed.
+ * What does not close within `endMs` is left.
  * @returns the exit code: 0 after a signal, else that of the error
  */
 export async function runUntilSignal(
   start: (started: AsyncDisposableStack, signal: AbortSignal, fail: Fail) => Promise<void>,
   host: ProcessLike = process,
+  endMs = endMsMax,
 ): Promise<number> {
   let failure: { error: unknown } | undefined
   let end: () => void = () => {}
@@ -69,7 +87,8 @@ export async function runUntilSignal(
     failure ??= { error }
     end()
   }
-  using interrupted = interruptible(host, () => end())
+  // The end is bounded below, and by this where the start does not heed the signal.
+  using interrupted = interruptible(host, () => end(), endMs + 2000)
   const { signal } = interrupted
   const started = new AsyncDisposableStack()
   try {
@@ -79,16 +98,24 @@ export async function runUntilSignal(
     // A start that was told to stop may do so by throwing.
     if (!signal.aborted) fail(error)
   }
-  await started.disposeAsync().catch(fail)
-  if (failure === undefined) return 0
-  printError(failure.error, host)
-  return exitCodeOf(failure.error)
+  let hangs = false
+  await within(endMs, started.disposeAsync(), () => {
+    hangs = true
+    return new Error('late')
+  }).catch((error: unknown) => hangs || fail(error))
+  if (failure !== undefined) printError(failure.error, host)
+  const code = failure === undefined ? 0 : exitCodeOf(failure.error)
+  if (hangs) {
+    host.stderr.write(leftHanging)
+    // Whatever hangs would keep the process.
+    host.exit(code)
+  }
+  return code
 }
 
-export function exitCodeOf(failure: unknown): number {
-  const error = firstFailure(failure)
-  return error instanceof WinnowError ? error.exitCode : 1
-}
+const known = (error: unknown): WinnowError | undefined => (error instanceof WinnowError ? error : systemFailure(error))
+
+export const exitCodeOf = (failure: unknown): number => known(firstFailure(failure))?.exitCode ?? exitCodes.unexpected
 
 /** Red where a person looks at it and NO_COLOR is not set. */
 export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'>): string =>
@@ -100,15 +127,15 @@ export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr
  */
 export function printError(failure: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
   const error = firstFailure(failure)
-  const known = error instanceof WinnowError
+  const own = known(error)
   const message = error instanceof Error ? error.message : String(error)
-  const text = known
-    ? [`${error.code}: ${message}`, error.hint]
+  const text = own
+    ? [`${own.code}: ${own.message}`, own.hint]
         .filter((part) => part !== undefined)
         .map((part) => (/[.!?]$/.test(part) ? part : `${part}.`))
         .join(' ')
     : `UNEXPECTED: ${message}`
   const line = `winnow: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
   stderr.write(`${colored(line, { stderr, env })}\n`)
-  if (!known && error instanceof Error && error.stack !== undefined) stderr.write(`${error.stack}\n`)
+  if (own === undefined && error instanceof Error && error.stack !== undefined) stderr.write(`${error.stack}\n`)
 }

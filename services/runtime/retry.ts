@@ -6,23 +6,30 @@ export interface RetryPolicy {
   readonly delayMsFirst: number
   /** It doubles up to this. */
   readonly delayMsMax: number
-  readonly sleep: (ms: number) => Promise<unknown>
+  /** Ends early when the signal aborts. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
 
-/** Tries `work` again while it fails with a WinnowError that says a retry may help, up to `attemptsMax` times in all. */
+/**
+ * Tries `work` again while it fails with a WinnowError that says a retry may help, up to `attemptsMax` times in all, and until `signal`
+ * aborts.
+ */
 export async function withRetries<T>(
   { attemptsMax, delayMsFirst, delayMsMax, sleep }: RetryPolicy,
   work: () => Promise<T>,
   onRetry: (error: WinnowError, attempt: number, delayMs: number) => void,
+  signal?: AbortSignal,
 ): Promise<T> {
+  const stopped = () => signal?.aborted ?? false
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof WinnowError && error.retriable) || attempt === attemptsMax) throw error
+      if (!(error instanceof WinnowError && error.retriable) || attempt === attemptsMax || stopped()) throw error
       const delayMs = Math.min(delayMsMax, delayMsFirst * 2 ** (attempt - 1))
       onRetry(error, attempt, delayMs)
-      await sleep(delayMs)
+      await sleep(delayMs, signal)
+      if (stopped()) throw error
     }
   }
 }

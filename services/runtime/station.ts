@@ -5,6 +5,7 @@ import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
 import { ephemeralGroup } from './consumer-groups.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { WinnowError } from './errors.ts'
 import { Exclusive } from './exclusive.ts'
 import { failpoint } from './failpoints.ts'
 import { StationInput } from './input.ts'
@@ -51,7 +52,7 @@ export interface StationStats {
 }
 
 export interface StationHandle {
-  /** Finishes the batch in hand, commits its offsets, leaves the group. */
+  /** Finishes the batch in hand, unless it fails and would be tried again; commits its offsets, leaves the group. */
   close(): Promise<void>
   stats(): StationStats
 }
@@ -64,7 +65,7 @@ const retriesDefault: RetryPolicy = {
   attemptsMax: 30,
   delayMsFirst: 100,
   delayMsMax: 5000,
-  sleep: (ms) => sleepFor(ms),
+  sleep: (ms, signal) => sleepFor(ms, undefined, { signal }).catch(() => {}),
 }
 
 /**
@@ -104,11 +105,17 @@ export async function runStation(options: StationOptions): Promise<StationHandle
 
   /** One thing at a time, as a station expects: batches and ticks never overlap. */
   const exclusive = new Exclusive()
+  const stopping = new AbortController()
   const persistently = <T>(doing: string, work: () => Promise<T>): Promise<T> =>
-    withRetries(retries, work, (error, attempt, delayMs) => {
-      counters.retries++
-      log.warn({ station: station.name, err: error, attempt, delayMs }, `${doing} failed, trying again`)
-    })
+    withRetries(
+      retries,
+      work,
+      (error, attempt, delayMs) => {
+        counters.retries++
+        log.warn({ station: station.name, err: error, attempt, delayMs }, `${doing} failed, trying again`)
+      },
+      stopping.signal,
+    )
 
   const stats = (): StationStats => ({
     ...structuredClone(counters),
@@ -158,7 +165,10 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (failed) return
     failed = true
     clearInterval(ticking)
-    options.onFailure(error)
+    // What would have been tried again is left to the next start.
+    if (stopping.signal.aborted && error instanceof WinnowError && error.retriable)
+      log.warn({ station: station.name, err: error }, 'stopped while it was trying again')
+    else options.onFailure(error)
   }
   const tick = async () => {
     await running.tick?.()
@@ -198,6 +208,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     return {
       close: async () => {
         clearInterval(ticking)
+        stopping.abort()
         await consumer.close()
         await exclusive.idle()
         await output.close()

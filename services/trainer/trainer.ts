@@ -74,8 +74,14 @@ async function startingPlace(
 ): Promise<{ place: Place; checkpoint: Progress['checkpoint'] }> {
   const latest = await latestCheckpoint(run.checkpoints, run.name)
   if (latest === undefined) return { place: placeOfRound(0), checkpoint: null }
-  const { metadata, digest } = await trainer.load(latest.path)
-  const { run: owner, round, document, token, documentsRead } = checkpointMetadata.parse(metadata)
+  const { metadata, digest } = await trainer.load(latest.path).catch((error: unknown) => {
+    throw error instanceof WinnowError && error.code === 'BAD_DATA'
+      ? unusable(latest.path, error.message, error)
+      : error
+  })
+  const place = checkpointMetadata.safeParse(metadata)
+  if (!place.success) throw unusable(latest.path, `${latest.path} does not say where its training was`, place.error)
+  const { run: owner, round, document, token, documentsRead } = place.data
   if (owner !== run.name) {
     throw new WinnowError('POSITION_REFUSED', `${latest.path} is a checkpoint of run ${owner}, not of ${run.name}`, {
       hint: 'Give each run a checkpoints folder of its own.',
@@ -83,6 +89,12 @@ async function startingPlace(
   }
   return { place: { round, position: { document, token }, documentsRead }, checkpoint: { ...latest, digest } }
 }
+
+const unusable = (path: string, what: string, cause: unknown): WinnowError =>
+  new WinnowError('BAD_DATA', what, {
+    hint: `Remove the file (rm ${path}) and start again: training goes on from the checkpoint before it, or from the beginning, and writes this one again, to the bit.`,
+    cause,
+  })
 
 class TrainingLoop {
   readonly #run: RunConfig

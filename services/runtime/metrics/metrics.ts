@@ -26,12 +26,17 @@ export interface MeteredStation {
   readonly lagOf: LagOf
 }
 
+/** A health check that comes sooner is told what the last one found: it costs the parts that are asked a connection each. */
+const healthMs = 2000
+
 /** The metrics of one process, in a registry of its own. Names and labels are a contract: dashboard and alerts are written against them. */
 export class Metrics {
   readonly registry = new Registry()
   readonly clock: Clock
   readonly #stations = new Set<MeteredStation>()
   readonly #running = new Set<MeteredStation>()
+  #ask: () => Promise<readonly Error[]> = async () => []
+  #asked: { atMs: number; found: Promise<string[]> } | undefined
   readonly #batch = this.#histogram(
     'winnow_batch_seconds',
     'From a batch read to its effects acknowledged',
@@ -73,6 +78,21 @@ export class Metrics {
     tokens: this.#gauge('winnow_trainer_tokens', 'Tokens trained on', ['run']),
     loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),
   } as const
+
+  /** Tells what this process stands on: `ask` gives an error for each part that does not answer. */
+  dependsOn(ask: () => Promise<readonly Error[]>): void {
+    this.#ask = ask
+  }
+
+  /** What keeps this process from its work, a sentence each. */
+  problems(): Promise<string[]> {
+    const nowMs = this.clock()
+    if (this.#asked === undefined || nowMs - this.#asked.atMs >= healthMs) {
+      const found = this.#ask().then((errors) => errors.map(({ message }) => message))
+      this.#asked = { atMs: nowMs, found }
+    }
+    return this.#asked.found
+  }
 
   constructor(clock: Clock) {
     this.clock = clock

@@ -26,7 +26,7 @@ export interface MetricsAddress {
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 
 /**
- * Serves /metrics and /healthz. On loopback to this machine alone; on another address to who brings the token, or, where `openly` is set, to
+ * Serves /metrics, and /healthz: 200, or 503 with a line for each part that this service stands on and that does not answer. On loopback to this machine alone; on another address to who brings the token, or, where `openly` is set, to
  * all. Without a port it takes the usual one, or a free one where that is taken: several services on one machine.
  * @throws WinnowError CONFIGURATION for an address that others reach without a token, or a configured port that is taken
  */
@@ -64,10 +64,7 @@ export async function serveMetrics(metrics: Metrics, address: MetricsAddress): P
 type Answer = { status: number; type: string; body: string }
 const text = 'text/plain; charset=utf-8'
 
-function answerWith(
-  { registry }: Metrics,
-  { host, token }: MetricsAddress,
-): (request: IncomingMessage) => Promise<Answer> {
+function answerWith(metrics: Metrics, { host, token }: MetricsAddress): (request: IncomingMessage) => Promise<Answer> {
   return async ({ url = '', method, headers }) => {
     // A page in somebody's browser could reach a port on this machine by a name of its own.
     const named = (headers.host ?? '').replace(/:\d+$/, '')
@@ -75,11 +72,18 @@ function answerWith(
       return { status: 403, type: text, body: 'this address answers to 127.0.0.1 and localhost only\n' }
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: text, body: 'only GET\n' }
     const path = url.split('?')[0]
-    if (path === '/healthz') return { status: 200, type: text, body: 'ok\n' }
+    if (path === '/healthz') {
+      const found = await metrics.problems()
+      if (found.length === 0) return { status: 200, type: text, body: 'ok\n' }
+      // Who does not know the token is not told where things are.
+      const told = token === undefined || isToken(headers.authorization, token)
+      const sentences = told ? found : ['what this service stands on does not answer']
+      return { status: 503, type: text, body: sentences.map((sentence) => `${sentence}\n`).join('') }
+    }
     if (path !== '/metrics') return { status: 404, type: text, body: 'metrics are at /metrics\n' }
     if (token !== undefined && !isToken(headers.authorization, token))
       return { status: 401, type: text, body: 'send the token as Authorization: Bearer TOKEN\n' }
-    return { status: 200, type: registry.contentType, body: await registry.metrics() }
+    return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() }
   }
 }
 

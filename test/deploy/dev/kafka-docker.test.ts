@@ -17,6 +17,8 @@ beforeEach(() => {
     log: pino({ level: 'silent' }),
     progress: () => undefined,
     remember: () => undefined,
+    signal: undefined,
+    onFailure: () => undefined,
   }
   mkdirSync(context.stateFolder)
 })

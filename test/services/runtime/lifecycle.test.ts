@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { WinnowError } from '../../../services/runtime/errors.ts'
-import { exitCodeOf, printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
+import { exitCodeOf, interruptible, printError, runUntilSignal } from '../../../services/runtime/lifecycle.ts'
 
 /** A process of its own to send signals to. */
 class Host extends EventEmitter {
@@ -134,4 +134,42 @@ test('the line is red on a terminal, unless NO_COLOR is set; a bug shows its sta
   printError(new TypeError('x is undefined'), plain)
   expect(plain.written[0]).toBe('winnow: UNEXPECTED: x is undefined\n')
   expect(plain.written[1]).toMatch(/TypeError: x is undefined\n +at /)
+})
+
+const hanging = () => new Promise<void>(() => {})
+
+test('what hangs at the end is left, and the process ends', async () => {
+  const host = new Host()
+  const closed: string[] = []
+  const start = async (started: AsyncDisposableStack) => {
+    started.defer(hanging)
+    started.defer(closing('board', closed))
+  }
+  const running = runUntilSignal(start, host, 20)
+  await turn()
+  host.emit('SIGTERM')
+  expect(await running).toBe(0)
+  expect(closed).toEqual(['board'])
+  expect(host.exits).toEqual([0])
+  expect(host.written.join('')).toContain("'winnow doctor' names what hangs")
+})
+
+test('a failure that is followed by a hang is printed, and keeps its exit code', async () => {
+  const host = new Host()
+  const start = async (started: AsyncDisposableStack, _signal: AbortSignal, fail: (error: unknown) => void) => {
+    started.defer(hanging)
+    setTimeout(() => fail(new WinnowError('BAD_DATA', 'A checkpoint is truncated.')), 1)
+  }
+  expect(await runUntilSignal(start, host, 20)).toBe(5)
+  expect(host.exits).toEqual([5])
+  expect(host.written[0]).toBe('winnow: BAD_DATA: A checkpoint is truncated.\n')
+})
+
+test('a start that heeds no signal is ended all the same', async () => {
+  const host = new Host()
+  void interruptible(host, () => {}, 20)
+  host.emit('SIGTERM')
+  await sleep(60)
+  expect(host.exits).toEqual([130])
+  expect(host.written.join('')).toContain('done again at the next start')
 })

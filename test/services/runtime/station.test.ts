@@ -334,3 +334,37 @@ test('ticks come between batches, never during one, and a failing tick stops the
   expect(overlaps).toEqual([])
   expect(ticks).toBe(5)
 })
+
+test('a station that is trying again stops when it is told to, at once and without a failure; the batch comes again', async () => {
+  await write(document(1n))
+  const trying = Promise.withResolvers<void>()
+  let reported = false
+  const station = await start(
+    () => ({
+      process: async () => {
+        throw new WinnowError('UNREACHABLE', 'ClickHouse does not answer')
+      },
+    }),
+    {
+      retries: {
+        attemptsMax: 30,
+        delayMsFirst: 60_000,
+        delayMsMax: 60_000,
+        sleep: (_ms, signal) => {
+          trying.resolve()
+          return new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
+        },
+      },
+      onFailure: () => {
+        reported = true
+      },
+    },
+  )
+  await trying.promise
+  await station.close()
+  expect(reported).toBe(false)
+  const again = await start()
+  await passed(1)
+  await again.close()
+  expect(await labelled()).toEqual([1n])
+})

@@ -44,6 +44,32 @@ describe('a metrics server', () => {
     expect((await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200)
   })
 
+  test('/healthz speaks for what the service stands on', async () => {
+    let nowMs = 0
+    const metrics = new Metrics(() => nowMs)
+    let asked = 0
+    let errors: Error[] = []
+    metrics.dependsOn(async () => {
+      asked++
+      return errors
+    })
+    const token = 'a-token-of-some-length'
+    const server = await serveMetrics(metrics, { ...defaults, port: 0, token })
+    open.push(server)
+    const health = async (headers: Record<string, string> = {}) => {
+      const answer = await fetch(new URL('/healthz', server.url), { headers })
+      return [answer.status, await answer.text()]
+    }
+    expect(await health()).toEqual([200, 'ok\n'])
+    errors = [new Error('Kafka at broker-1:9092 does not answer within 4 s')]
+    // Asked at most every two seconds.
+    expect([await health(), asked]).toEqual([[200, 'ok\n'], 1])
+    nowMs = 2000
+    // Who does not know the token is not told where things are.
+    expect(await health()).toEqual([503, 'what this service stands on does not answer\n'])
+    expect(await health({ authorization: `Bearer ${token}` })).toEqual([503, `${errors[0]!.message}\n`])
+  })
+
   test('answers on loopback to no name but its own, so that a page in a browser cannot read it', async () => {
     const { url } = await serve()
     const { port } = new URL(url)

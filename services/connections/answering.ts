@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClickHouse, withoutLogin } from '../runtime/clickhouse/client.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { createConnection } from '../runtime/kafka/connection.ts'
+import { createLog } from '../runtime/log.ts'
+import { within } from '../runtime/within.ts'
+import type { Addresses } from './connections.ts'
+
+/** More than a busy machine needs, and little enough for a command to say what hangs within ten seconds. */
+export const answerWithinMs = 4_000
+/** What is away is mostly away together. */
+const sameTimeMs = 500
+
+/**
+ * Asks broker, registry and ClickHouse for something small, all at once. A process that hangs (stopped, swapping, its disk full) still
+ * takes connections, and whoever waits for it waits for minutes and for the wrong one.
+ * @returns an error for each that is not reached or does not answer, which names it; none where all answer
+ */
+export async function whatHangs(addresses: Addresses, withinMs = answerWithinMs): Promise<WinnowError[]> {
+  const { brokers, registryUrl, clickhouseUrl } = addresses
+  const asked = [
+    { name: `Kafka at ${brokers.join(', ')}`, variable: 'WINNOW_BROKERS', ask: askKafka },
+    { name: `the schema registry at ${shown(registryUrl)}`, variable: 'WINNOW_REGISTRY_URL', ask: askRegistry },
+    { name: `ClickHouse at ${shown(clickhouseUrl)}`, variable: 'WINNOW_CLICKHOUSE_URL', ask: askClickHouse },
+  ]
+  const found: WinnowError[] = []
+  const asking = asked.map(async ({ name, variable, ask }, at) => {
+    const late = () => {
+      const hint = `It takes connections and hangs, or the network loses what is sent: look at its process, log and disk. ${variable} names another.`
+      return new WinnowError('UNREACHABLE', `${name} does not answer within ${withinMs / 1000} s`, { hint })
+    }
+    await within(withinMs, ask(addresses, withinMs), late).catch((error: WinnowError) => {
+      found[at] = error
+      throw error
+    })
+  })
+  // Who has found one that is not there need not wait long for the others.
+  const soon = Promise.any(
+    asking.map((one) =>
+      one.then(
+        () => Promise.reject(),
+        () => sleep(sameTimeMs),
+      ),
+    ),
+  ).catch(() => {})
+  await Promise.race([Promise.allSettled(asking), soon])
+  return found.filter((error) => error !== undefined)
+}
+
+/** @throws WinnowError naming what does not answer */
+export async function assertAnswering(addresses: Addresses): Promise<void> {
+  const [first, ...others] = await whatHangs(addresses)
+  if (first === undefined) return
+  if (others.length === 0) throw first
+  const message = [first, ...others].map((error) => error.message.replace(/\.$/, '')).join('; ')
+  throw new WinnowError(first.code, message, { ...(first.hint !== undefined && { hint: first.hint }), cause: first })
+}
+
+async function askKafka({ brokers, credentials = {} }: Addresses): Promise<void> {
+  const log = createLog('winnow', 'silent')
+  const connection = createConnection({ brokers, clientId: 'winnow-probe', log, ...credentials.kafka })
+  try {
+    const admin = await connection.admin()
+    await connection.attempt('look at the cluster', () => admin.describeCluster())
+  } finally {
+    // Not waited for: a broker that hangs does not answer that either.
+    void connection.close()
+  }
+}
+
+async function askRegistry({ registryUrl, credentials = {} }: Addresses, withinMs: number): Promise<void> {
+  const { registry: login } = credentials
+  const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
+  try {
+    const answer = await fetch(`${registryUrl.replace(/\/+$/, '')}/subjects`, {
+      signal: AbortSignal.timeout(withinMs + 1000),
+      ...(authorization !== undefined && { headers: { authorization } }),
+    })
+    await answer.body?.cancel()
+  } catch (cause) {
+    const reason = (cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).message
+    throw new WinnowError('UNREACHABLE', `the schema registry at ${shown(registryUrl)} does not answer (${reason})`, {
+      hint: 'Is it running? `winnow dev` starts one; WINNOW_REGISTRY_URL names another.',
+      cause,
+    })
+  }
+}
+
+async function askClickHouse(addresses: Addresses): Promise<void> {
+  const { clickhouseUrl: url, database, credentials = {} } = addresses
+  if (url.startsWith('chdb:')) return
+  const clickHouse = await createClickHouse({
+    url,
+    ...(database !== undefined && { database }),
+    ...credentials.clickHouse,
+  })
+  try {
+    await clickHouse.sql.query('SELECT 1')
+  } catch (error) {
+    // Whoever refuses an answer has given one; what is wrong is told by the work itself.
+    if (error instanceof WinnowError && error.code === 'UNREACHABLE') throw error
+  } finally {
+    void clickHouse.close()
+  }
+}
+
+const shown = (url: string): string => (URL.canParse(url) ? withoutLogin(url) : url)
