@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs the command line under the project's own Node 24, which runs TypeScript as it is, also when started by an older Node.
+// Runs the command line under the project's own Node 24, which runs TypeScript directly, even if started by an older Node.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,7 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     process.exit(3)
   }
   const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
-  // A terminal's Ctrl-C reaches the child as well, which takes the two for one.
+  // A terminal's Ctrl-C also reaches the child, which treats the two signals as one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 }

@@ -16,10 +16,10 @@ import { closeAll, type Service } from '../services/runtime/service.ts'
 import { whileWaiting } from '../services/terminal/progress.ts'
 import { readEndpoints, startCluster } from './dev/cluster.ts'
 
-/** Where the demo keeps its own cluster, below the data folder: its corpus and actors are its own. */
+/** The demo's own cluster, below the data folder, with its own corpus and actors. */
 export const demoFolder = 'demo'
 
-/** Commands are quiet unless something is wrong: what they say is their output. */
+/** Commands log only warnings and errors: their output is their result. */
 const log = () => createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
 
 type Context = Pick<CliContext, 'env' | 'folder' | 'stderr'>
@@ -33,14 +33,18 @@ export function configOf({ env, folder }: Context, { config, data }: GlobalOptio
   })
 }
 
-/** The addresses that configuration and environment name; undefined where they name no brokers. */
+/** The addresses in configuration and environment; undefined if they name no brokers. */
 export function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | undefined {
   if (config.kafka.brokers.length === 0) return undefined
   const { registry, clickhouse } = config
   if (registry.url === undefined || clickhouse.url === undefined) {
-    throw new WinnowError('CONFIGURATION', 'brokers are named, but not the registry and ClickHouse that go with them', {
-      hint: 'Set registry.url and clickhouse.url in winnow.yaml, or WINNOW_REGISTRY_URL and WINNOW_CLICKHOUSE_URL.',
-    })
+    throw new WinnowError(
+      'CONFIGURATION',
+      'brokers are configured, but not the registry and ClickHouse that go with them',
+      {
+        hint: 'Set registry.url and clickhouse.url in winnow.yaml, or WINNOW_REGISTRY_URL and WINNOW_CLICKHOUSE_URL.',
+      },
+    )
   }
   return {
     brokers: config.kafka.brokers,
@@ -51,7 +55,7 @@ export function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresse
   }
 }
 
-/** The cluster that runs on this machine on the data folder, or on the demo's below it, with the configuration it was started with. */
+/** The cluster that runs on this machine on the data folder, or the demo's below it, with the configuration it was started with. */
 function running(context: Context, config: Config): { addresses: Addresses; config: Config; pid?: number } | undefined {
   for (const dataFolder of [config.dataFolder, join(config.dataFolder, demoFolder)]) {
     const addresses = readEndpoints(dataFolder)
@@ -63,14 +67,14 @@ function running(context: Context, config: Config): { addresses: Addresses; conf
   return undefined
 }
 
-/** Where the parts are that the configuration names, or that run here; undefined where there are none. */
+/** The addresses of the configured cluster, or of the one that runs here; undefined if there is none. */
 export function locate(context: Context, config: Config): { addresses: Addresses; config: Config } | undefined {
   const named = namedAddresses(config, context.env)
   return named === undefined ? running(context, config) : { addresses: named, config }
 }
 
 /**
- * Measures this process and serves what it measures, as the configuration says; undefined where it says not to.
+ * Measures this process and serves the metrics, as configured; undefined if they are disabled.
  * @throws WinnowError CONFIGURATION
  */
 export async function openMetrics(
@@ -84,7 +88,7 @@ export async function openMetrics(
   return { metrics, service: { name: 'metrics', close } }
 }
 
-/** How a runtime of this configuration is watched. */
+/** The observability options of a runtime with this configuration. */
 export const watched = ({ tracing }: Pick<Config, 'tracing'>, measured?: { metrics: Metrics }) => ({
   metrics: measured?.metrics,
   traceRatio: tracing.ratio,
@@ -99,8 +103,8 @@ export async function connect(
   const named = namedAddresses(config, context.env)
   const found = named === undefined ? running(context, config) : { addresses: named, config, pid: undefined }
   if (found === undefined) {
-    throw new WinnowError('UNREACHABLE', `no cluster is named, and none runs here on ${config.dataFolder}`, {
-      hint: "Start one with 'npm start' or 'npx winnow dev', or name yours in winnow.yaml or WINNOW_BROKERS.",
+    throw new WinnowError('UNREACHABLE', `no cluster is configured, and none runs here on ${config.dataFolder}`, {
+      hint: "Start one with 'npm start' or 'npx winnow dev', or configure yours in winnow.yaml or WINNOW_BROKERS.",
     })
   }
   const { brokers, registryUrl, clickhouseUrl } = found.addresses
@@ -133,9 +137,9 @@ export async function connectOrStart(
 ): Promise<Connection> {
   const config = configOf(context, options)
   if (namedAddresses(config, context.env) !== undefined || running(context, config) !== undefined)
-    // What ends soon is not worth a port that a service would want, unless it is given one.
+    // A short command takes no port that a service may want, unless one is configured.
     return await connect(context, options, { metrics: config.metrics.port !== undefined })
-  // A model that is missing is told before anything is started.
+  // A missing model is reported before anything is started.
   await labelerVersions(config)
   context.stderr.write(`no cluster runs here: starting one on ${config.dataFolder}\n`)
   await using opening = new AsyncDisposableStack()

@@ -17,7 +17,7 @@ const context: CliContext = {
   },
 }
 
-// A reader that went away (`| head`) is no error.
+// A reader that has gone away (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)

@@ -30,7 +30,7 @@ const rule = z
 
 const schema = z.strictObject({ everyone: z.array(rule), services: z.record(z.string(), z.array(rule)) })
 
-/** One permission: an operation on one resource, or on all whose names begin so. */
+/** One permission: an operation on a resource, or on all resources with a prefix. */
 export interface Permission {
   readonly kind: (typeof kinds)[number]
   readonly name: string
@@ -42,7 +42,7 @@ const known = schema.parse(parse(readFileSync(new URL('./acls.yaml', import.meta
 
 export const serviceNames: readonly string[] = Object.keys(known.services)
 
-/** What a service may do, for one actor or run where its rules speak of one. @throws WinnowError USAGE where that is not named */
+/** The permissions of a service, for one actor or run if its rules name one. @throws WinnowError USAGE if it is not given */
 export function permissionsOf(service: string, names: { actor?: string; run?: string }): Permission[] {
   const rules = known.services[service]
   if (rules === undefined) {
@@ -62,7 +62,7 @@ function filledIn(pattern: string, service: string, { actor, run }: { actor?: st
     const value = word === 'ACTOR' ? actor : run
     if (value !== undefined) return value
     const option = `--${word.toLowerCase()}`
-    throw new WinnowError('USAGE', `the permissions of ${service} are those of one ${word.toLowerCase()}`, {
+    throw new WinnowError('USAGE', `the permissions of ${service} are for one ${word.toLowerCase()}`, {
       hint: `Name it with ${option}.`,
     })
   })
@@ -100,7 +100,7 @@ const operationTypes = {
   DescribeConfigs: AclOperationTypes.DESCRIBE_CONFIGS,
 } as const
 
-/** The same as the broker takes it. */
+/** The same in the broker's form. */
 export const entryOf = (principal: string, { kind, name, prefixed, operation }: Permission): AclEntry => ({
   principal,
   host: '*',

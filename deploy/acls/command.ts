@@ -22,10 +22,10 @@ export const acls = (context: CliContext): Command =>
   clusterCommand('acls', summaries.acls)
     .argument('<service>', `one of ${serviceNames.join(', ')}`)
     .option('--principal <principal>', 'who runs it (default: User:winnow-SERVICE)')
-    .option('--actor <name>', 'the actor of a labeler')
-    .option('--run <name>', 'the run of a station or trainer')
+    .option('--actor <name>', 'the actor, for a labeler')
+    .option('--run <name>', 'the run, for a station or trainer')
     .option('--json', 'the permissions as JSON instead of commands')
-    .option('--apply', 'gives the permissions, as the user of the configuration, instead of printing commands')
+    .option('--apply', 'grant the permissions, as the configured user, instead of printing commands')
     .addHelpText(
       'after',
       example('winnow acls ingest', 'winnow acls labeler --actor topic --principal User:labelers --apply'),
@@ -42,8 +42,8 @@ export const acls = (context: CliContext): Command =>
       }
       const config = configOf(context, options)
       if (config.kafka.brokers.length === 0) {
-        throw new WinnowError('CONFIGURATION', 'no brokers are named', {
-          hint: 'Set kafka.brokers in winnow.yaml, or WINNOW_BROKERS. What winnow dev starts has no authorizer.',
+        throw new WinnowError('CONFIGURATION', 'no brokers are configured', {
+          hint: 'Set kafka.brokers in winnow.yaml, or WINNOW_BROKERS. The cluster of winnow dev has no authorizer.',
         })
       }
       const { kafka } = credentialsOf(config, context.env)
@@ -53,6 +53,6 @@ export const acls = (context: CliContext): Command =>
       opened.defer(() => connection.close())
       const admin = await connection.admin()
       const acl = permissions.map((one) => entryOf(principal, one))
-      await connection.attempt('give the permissions', () => admin.createAcls({ acl }))
-      context.stderr.write(`${principal} has ${permissions.length} permissions of ${service}\n`)
+      await connection.attempt('grant the permissions', () => admin.createAcls({ acl }))
+      context.stderr.write(`${principal} now has the ${permissions.length} permissions of ${service}\n`)
     })

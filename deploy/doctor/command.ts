@@ -35,13 +35,13 @@ interface Options extends GlobalOptions {
   readonly run?: string
 }
 
-/** `winnow doctor`: looks at everything winnow stands on and says how to mend what is wrong. Changes nothing. */
+/** `winnow doctor`: checks everything winnow depends on and says how to fix what is wrong. Changes nothing. */
 export const doctor = (context: CliContext): Command =>
   clusterCommand('doctor', summaries.doctor)
     .option('--json', 'as JSON')
-    .option('--service <name>', 'looks whether who logs in has the permissions of this service (winnow acls)')
-    .option('--actor <name>', 'the actor of that service')
-    .option('--run <name>', 'the run of that service')
+    .option('--service <name>', 'check whether the user has the permissions of this service (winnow acls)')
+    .option('--actor <name>', 'the actor, for the permissions of a labeler')
+    .option('--run <name>', 'the run, for the permissions of a station or trainer')
     .addHelpText('after', example('winnow doctor', 'winnow doctor --json | jq \'.[] | select(.state != "ok")\''))
     .action(async (options: Options) => {
       const findings = await examine(context, options)
@@ -63,12 +63,12 @@ async function examine(context: CliContext, options: Options): Promise<Finding[]
   let config: Config
   try {
     config = configOf(context, options)
-    machine.push(ok('configuration', config.file ?? 'the defaults and the environment'), checkDisk(config.dataFolder))
+    machine.push(ok('configuration', config.file ?? 'defaults and environment'), checkDisk(config.dataFolder))
     const versions = await labelerVersions(config)
     machine.push(ok('labelers', [...versions.keys()].join(', ')))
     const found = locate(context, config)
     if (found === undefined) {
-      const none = warning('cluster', `none is named, and none runs on ${config.dataFolder}`, 'npx winnow dev')
+      const none = warning('cluster', `none is configured, and none runs on ${config.dataFolder}`, 'npx winnow dev')
       return [...machine, await checkStartable(context.env), none]
     }
     return [...machine, ...(await examineCluster(found.addresses, found.config, options))]
@@ -110,13 +110,13 @@ async function inTime(check: string, looking: Promise<Finding[]>): Promise<Findi
   }
 }
 
-/** Whether somebody listens at an address, and who, where it is on this machine. */
+/** Whether something listens at an address and, on this machine, which process. */
 async function checkPort(address: string): Promise<Finding> {
   const separator = address.lastIndexOf(':')
   const [host, port] = [address.slice(0, separator), Number(address.slice(separator + 1))]
   const check = `port ${address}`
   if (!(await listens(address, 3_000)))
-    return unreachable(check, 'nobody listens', 'Start the broker, or correct WINNOW_BROKERS.')
+    return unreachable(check, 'nothing listens', 'Start the broker, or correct WINNOW_BROKERS.')
   const local = ['127.0.0.1', 'localhost', '::1'].includes(host)
   return ok(check, (local ? portOwner(port) : undefined) ?? 'somebody listens')
 }
@@ -138,13 +138,13 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
       const { username } = config.kafka
       const { service, actor, run } = options
       if (username === undefined) return await checkPermissions(admin, 'User:ANONYMOUS', [])
-      if (service === undefined) return skipped('permissions', 'name a service by --service to look at its permissions')
+      if (service === undefined) return skipped('permissions', 'name a service with --service to check its permissions')
       const names = { ...(actor !== undefined && { actor }), ...(run !== undefined && { run }) }
       return await checkPermissions(admin, `User:${username}`, permissionsOf(service, names))
     }
   } catch (error) {
     if (!(error instanceof WinnowError) || error.code === 'USAGE') throw error
-    const mend = error.hint ?? 'Look into its log.'
+    const mend = error.hint ?? 'Look at its log.'
     return [(error.code === 'UNREACHABLE' ? unreachable : problem)('kafka', error.message, mend)]
   }
 }

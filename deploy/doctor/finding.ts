@@ -1,15 +1,15 @@
 import { exitCodes } from '../../services/runtime/errors.ts'
 
-/** What one look found. A problem keeps winnow from working; a warning will hurt one day; what could not be looked at is skipped. */
+/** The result of one check. A problem keeps winnow from working; a warning may do so later; what could not be checked is skipped. */
 export interface Finding {
   readonly check: string
   readonly state: 'ok' | 'warning' | 'problem' | 'unreachable' | 'skipped'
   readonly found: string
-  /** What to do about it, to be typed or set. */
+  /** What to do about it: a command or a setting. */
   readonly mend?: string
 }
 
-/** 4 where a part does not answer, else 3 where something is set wrongly, else 0. */
+/** 4 if something does not answer, else 3 if something is misconfigured, else 0. */
 export function exitCodeOfFindings(findings: readonly Finding[]): number {
   if (findings.some(({ state }) => state === 'unreachable')) return exitCodes.unreachable
   return findings.some(({ state }) => state === 'problem') ? exitCodes.configuration : exitCodes.ok

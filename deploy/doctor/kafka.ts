@@ -23,7 +23,7 @@ async function settingsOf(admin: Admin, type: number, names: readonly string[]):
   )
 }
 
-/** What winnow asks of a broker, against what the broker allows. Settings that it does not tell are not judged. */
+/** Compares a broker's limits with what winnow needs. Settings that the broker does not report are not checked. */
 export function judgeBroker(id: string, settings: Settings): Finding[] {
   const check = `broker ${id}`
   const value = (name: string) => (settings.has(name) ? Number(settings.get(name)) : undefined)
@@ -42,14 +42,18 @@ export function judgeBroker(id: string, settings: Settings): Finding[] {
   if (shortest !== undefined && shortest > sessionTimeoutMs) {
     const mend = `Set group.min.session.timeout.ms=${sessionTimeoutMs} or less on the broker.`
     found.push(
-      problem(check, `group.min.session.timeout.ms is ${shortest}, winnow's members say ${sessionTimeoutMs}`, mend),
+      problem(
+        check,
+        `group.min.session.timeout.ms is ${shortest}, winnow's group members use ${sessionTimeoutMs}`,
+        mend,
+      ),
     )
   }
   if (settings.get('auto.create.topics.enable') === 'true') {
-    const mend = 'Set auto.create.topics.enable=false: a topic made by a misspelt name has the wrong settings.'
-    found.push(warning(check, 'creates topics by itself', mend))
+    const mend = 'Set auto.create.topics.enable=false: topics created for misspelt names have the wrong settings.'
+    found.push(warning(check, 'creates topics automatically', mend))
   }
-  return found.length === 0 ? [ok(check, 'limits and timeouts suit winnow')] : found
+  return found.length === 0 ? [ok(check, 'limits and timeouts are sufficient')] : found
 }
 
 export async function checkBrokers(admin: Admin): Promise<Finding[]> {
@@ -64,11 +68,11 @@ export async function checkBrokers(admin: Admin): Promise<Finding[]> {
     return [cluster, ...[...all].flatMap(([id, settings]) => judgeBroker(id, settings))]
   } catch (error) {
     if ((error as { type?: string }).type !== 'CLUSTER_AUTHORIZATION_FAILED') throw error
-    return [cluster, skipped('brokers', 'who logs in may not look at their settings (DescribeConfigs on the cluster)')]
+    return [cluster, skipped('brokers', 'the user may not read their settings (DescribeConfigs on the cluster)')]
   }
 }
 
-/** Topics that exist, and those of the corpus that are to be. */
+/** Topics that exist, and those of the corpus that should. */
 export async function checkTopics(admin: Admin, config: Config): Promise<Finding[]> {
   const existing = (await admin.listTopics()).filter((name) => name.startsWith('winnow.'))
   const corpus = [...Object.values<TopicSpec>(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
@@ -84,7 +88,7 @@ export async function checkTopics(admin: Admin, config: Config): Promise<Finding
       ),
     )
   }
-  return findings.length === 0 ? [ok('topics', `${existing.length}, set as winnow needs them`)] : findings
+  return findings.length === 0 ? [ok('topics', `${existing.length}, configured correctly`)] : findings
 }
 
 async function differences(admin: Admin, specs: readonly TopicSpec[], config: Config): Promise<Finding[]> {
@@ -111,7 +115,7 @@ export function judgeTopic(
   const alter = (setting: string) =>
     `kafka-configs.sh --bootstrap-server "$BROKERS" --alter --topic ${name} --add-config ${setting}`
   if (now !== partitions) {
-    const mend = `Set corpus.partitions to ${now} in winnow.yaml: keys have their partitions by the number there is.`
+    const mend = `Set corpus.partitions to ${now} in winnow.yaml: keys are assigned by the existing number of partitions.`
     found.push(problem('topics', `${name} has ${now} partitions, not ${partitions}`, mend))
   }
   const policy = settings.get('cleanup.policy')
@@ -135,7 +139,7 @@ export function judgeTopic(
     found.push(
       problem(
         'topics',
-        `${name} takes messages of ${largest} bytes, winnow needs ${maxRecordBytes}`,
+        `${name} accepts messages of ${largest} bytes, winnow needs ${maxRecordBytes}`,
         alter(`max.message.bytes=${maxRecordBytes}`),
       ),
     )
@@ -143,7 +147,7 @@ export function judgeTopic(
   return found
 }
 
-/** Whether a service's permissions are there. @param permissions of the service that is asked about; none: only whether there is an authorizer */
+/** Whether a service's permissions exist. @param permissions of the service in question; none: only whether there is an authorizer */
 export async function checkPermissions(
   admin: Admin,
   principal: string,
@@ -172,7 +176,7 @@ export async function checkPermissions(
     const list = missing.map(({ kind, name, operation }) => `${operation} on ${kind} ${name}`).join(', ')
     return problem(
       'permissions',
-      `${principal} may not: ${list}`,
+      `${principal} lacks: ${list}`,
       'winnow acls SERVICE --principal ... --apply, as an administrator',
     )
   } catch (error) {
@@ -180,7 +184,7 @@ export async function checkPermissions(
     if (type === 'SECURITY_DISABLED')
       return ok('permissions', 'the brokers have no authorizer: everybody may do everything')
     if (type === 'CLUSTER_AUTHORIZATION_FAILED')
-      return skipped('permissions', 'who logs in may not look at them (Describe on the cluster)')
+      return skipped('permissions', 'the user may not read them (Describe on the cluster)')
     throw error
   }
 }

@@ -17,11 +17,11 @@ export function checkNode(version: string): Finding {
   return problem(
     'node',
     version,
-    `Start it by 'npx winnow' or 'npm run winnow': Node ${nodeMajorMin} comes with npm ci.`,
+    `Start it with 'npx winnow' or 'npm run winnow': npm ci installs Node ${nodeMajorMin}.`,
   )
 }
 
-/** Packages with parts that are compiled for this machine. */
+/** Packages with binaries for this machine. */
 export function checkPackages(): Finding[] {
   const require = createRequire(import.meta.url)
   return ['onnxruntime-node', 'chdb', 'tokenizers', 'kafkajs'].map((name) => {
@@ -29,7 +29,7 @@ export function checkPackages(): Finding[] {
       const { version } = require(`${name}/package.json`) as { version: string }
       return ok(name, version)
     } catch (error) {
-      // A package may keep its description to itself.
+      // A package may not export its package.json.
       if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return ok(name, 'installed')
       return problem(name, 'is not installed', 'npm ci')
     }
@@ -39,10 +39,10 @@ export function checkPackages(): Finding[] {
 export function checkMemory(bytes: number): Finding {
   const found = `${(bytes / gibibyte).toFixed(1)} GiB`
   if (bytes >= memoryBytesMin) return ok('memory', found)
-  return warning('memory', found, 'Give it 4 GiB for a cluster of its own with two models that train.')
+  return warning('memory', found, 'An embedded cluster with two models in training needs 4 GiB.')
 }
 
-/** What starts a cluster here: Docker, or Java with Maven. */
+/** What can start a cluster here: Docker, or Java with Maven. */
 export async function checkStartable(env: NodeJS.ProcessEnv): Promise<Finding> {
   const answers = (command: string, ...args: string[]) =>
     run(command, args, { env }).then(
@@ -58,19 +58,19 @@ export async function checkStartable(env: NodeJS.ProcessEnv): Promise<Finding> {
   return problem('winnow dev', `no Docker engine answers, and ${missing.join(', ')}`, mend)
 }
 
-/** Room for what is kept in a folder, which need not exist yet. */
+/** Free space for a folder, which need not exist yet. */
 export function checkDisk(folder: string, stat: typeof statfsSync = statfsSync): Finding {
   let at = folder
   while (!existsSync(at)) at = dirname(at)
   const { bavail, blocks, bsize } = stat(at)
   const [free, all] = [bavail * bsize, blocks * bsize]
   const found = `${(free / gibibyte).toFixed(1)} GiB free of ${(all / gibibyte).toFixed(1)} GiB for ${folder}`
-  const mend = `Free some, or put the data elsewhere (dataFolder in winnow.yaml, WINNOW_DATA). Clusters stop when it is full.`
+  const mend = `Free some, or move the data (dataFolder in winnow.yaml, WINNOW_DATA). A full disk stops the cluster.`
   if (free < gibibyte / 2) return problem('disk', found, mend)
   return free < 5 * gibibyte ? warning('disk', found, mend) : ok('disk', found)
 }
 
-/** Who listens on a port of this machine: its process by /proc, where that can be seen. */
+/** The process that listens on a port of this machine, from /proc where it is readable. */
 export function portOwner(port: number): string | undefined {
   const listening = '0A'
   const hexadecimal = port.toString(16).toUpperCase().padStart(4, '0')

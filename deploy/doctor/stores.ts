@@ -8,7 +8,7 @@ type Login = { readonly username: string; readonly password: string } | undefine
 const wanted = 'BACKWARD_TRANSITIVE'
 const skewSecondsMax = 5
 
-/** The registry answers, and refuses for every subject what readers of earlier versions could not read. */
+/** The registry answers, and enforces compatibility for every subject. */
 export async function checkRegistry(url: string, login: Login, now: Clock): Promise<Finding[]> {
   const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
   const ask = (path: string) =>
@@ -53,7 +53,7 @@ export async function checkRegistry(url: string, login: Login, now: Clock): Prom
   return [ok('registry', `${version}, ${own.length} of ${allRecords.length} subjects registered`), ...wrong, ...clock]
 }
 
-/** Apicurio and Confluent each have their own way of saying it. */
+/** Apicurio and Confluent have different endpoints for it. */
 async function registryVersion(url: string): Promise<string> {
   const { origin } = new URL(url)
   for (const [address, field] of [
@@ -93,10 +93,10 @@ export async function checkClickHouse(
   }
 }
 
-/** How far a clock is off: winnow's results do not depend on it, deadlines of rounds and logs do. HTTP dates are of whole seconds. */
+/** Clock skew: results do not depend on it, but deadlines of rounds and logs do. HTTP dates have whole seconds. */
 export function skew(of: string, theirsMs: number, oursMs: number): Finding[] {
   const seconds = (theirsMs - oursMs) / 1000
   if (!Number.isFinite(seconds) || Math.abs(seconds) < skewSecondsMax) return []
-  const mend = 'Keep clocks by NTP: deadlines of rounds are told by the clock of the console.'
+  const mend = 'Synchronize clocks with NTP: deadlines of rounds go by the clock of the console.'
   return [warning('clock', `the clock of ${of} is ${seconds.toFixed(0)} s from this machine's`, mend)]
 }

@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     expect(found.get('clickhouse')).toMatch(/^\d+\.\d+/)
     expect(found.get('registry')).toMatch(/\d+ of \d+ subjects registered/)
     expect(found.get(`port ${broker.open}`)).toContain('java')
-    expect(found.get('topics')).toContain('set as winnow needs them')
+    expect(found.get('topics')).toContain('configured correctly')
     const plain = await winnow(['doctor'], parts(), folder)
     expect(plain).toMatchObject({ code: 0, stdout: expect.stringContaining('onnxruntime-node') })
   })

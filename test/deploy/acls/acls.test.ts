@@ -49,7 +49,7 @@ test('a permission is a command of Kafka’s own tool', () => {
 })
 
 test('a service of an actor or run wants its name', () => {
-  expect(() => permissionsOf('labeler', {})).toThrow(/permissions of labeler are those of one actor/)
-  expect(() => permissionsOf('console', {})).toThrow(/of one run/)
+  expect(() => permissionsOf('labeler', {})).toThrow(/permissions of labeler are for one actor/)
+  expect(() => permissionsOf('console', {})).toThrow(/permissions of console are for one run/)
   expect(() => permissionsOf('nobody', {})).toThrow(/there is no service nobody/)
 })
