@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DocumentId } from './brands.ts'
 
 /**
  * A field type of a record, stated once: its TypeScript type and run-time check (`check`), and its wire format (`avro`).
@@ -26,6 +27,8 @@ export const int = field(z.int32(), 'int')
 export const long = field(z.int(), 'long')
 /** An unsigned 64-bit id, a bigint in TypeScript. */
 export const u64 = field(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
+/** A `u64` that is the id of a document. */
+export const documentId: Field<DocumentId> = { ...u64, check: u64.check as unknown as z.ZodType<DocumentId> }
 /** Any float64, including NaN and infinities: the station decides what is acceptable, and sends the rest to dead letters. */
 export const double = field(
   z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]) as z.ZodType<number>,

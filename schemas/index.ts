@@ -1,3 +1,4 @@
+export * from './brands.ts'
 export { parseJson, textOfJson, withoutNonFinite } from './json.ts'
 export type { RecordType, RecordValue } from './record.ts'
 export * from './records/corpus.ts'

@@ -1,4 +1,4 @@
-import { type Document, type Label, labelsTopic, type TopicOffset } from '../schemas/index.ts'
+import { type Document, type DocumentId, type Label, labelsTopic, type TopicOffset } from '../schemas/index.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
 
@@ -36,9 +36,9 @@ export interface CorpusStore {
   committed(): Promise<TopicOffset[]>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
-  texts(ids: readonly bigint[]): Promise<Map<bigint, string>>
+  texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>
   /** Records that the trainer read documents of a round's selection: ids and how often each. Repeating a round replaces it. */
-  addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void>
+  addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<DocumentId, number>>): Promise<void>
 }
 
 /** The labels that a run selects by: for each actor, those of the version that the run names. */

@@ -1,4 +1,4 @@
-import type { Manifest } from '../schemas/index.ts'
+import type { DocumentId, Manifest } from '../schemas/index.ts'
 import { WinnowError } from './errors.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { key } from './selection/draw.ts'
@@ -7,7 +7,7 @@ import { seedOf } from './selection/u64.ts'
 
 /** A document at the time of a round's selection. */
 export interface ExplainedDocument {
-  readonly docId: bigint
+  readonly docId: DocumentId
   /** Subcategory of each actor, in configuration order. */
   readonly labels: readonly number[]
   /** How often this run's trainer had read it; 0 if the run does not count reads. */

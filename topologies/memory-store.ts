@@ -1,14 +1,14 @@
-import { type Document, type Label, type TopicOffset, topics } from '../schemas/index.ts'
+import { type Document, type DocumentId, type Label, type TopicOffset, topics } from '../schemas/index.ts'
 import type { At, CorpusStore, ViewOptions } from './corpus-store.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
 
 /** The corpus in maps: what stations on the in-memory driver use. */
 export class MemoryStore implements CorpusStore {
-  readonly #documents = new Map<bigint, At<Document>>()
-  readonly #labels = new Map<string, Map<bigint, At<Label>>>()
+  readonly #documents = new Map<DocumentId, At<Document>>()
+  readonly #labels = new Map<string, Map<DocumentId, At<Label>>>()
   readonly #committed = new Map<string, TopicOffset>()
-  readonly #reads = new Map<string, ReadonlyMap<bigint, number>>()
+  readonly #reads = new Map<string, ReadonlyMap<DocumentId, number>>()
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
     for (const document of documents) keepLowest(this.#documents, document.value.docId, document)
@@ -17,7 +17,7 @@ export class MemoryStore implements CorpusStore {
   async addLabels(labels: readonly At<Label>[]): Promise<void> {
     for (const label of labels) {
       const column = `${label.value.actor}/${label.value.version}`
-      const ofColumn = this.#labels.get(column) ?? new Map<bigint, At<Label>>()
+      const ofColumn = this.#labels.get(column) ?? new Map<DocumentId, At<Label>>()
       this.#labels.set(column, ofColumn)
       keepLowest(ofColumn, label.value.docId, label)
     }
@@ -44,7 +44,7 @@ export class MemoryStore implements CorpusStore {
     const visible = (topic: string, at: At<unknown> | undefined) =>
       at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)
     const byColumn = columns.map(
-      ({ actor, version }) => this.#labels.get(`${actor}/${version}`) ?? new Map<bigint, At<Label>>(),
+      ({ actor, version }) => this.#labels.get(`${actor}/${version}`) ?? new Map<DocumentId, At<Label>>(),
     )
     const sizes = columns.map((_, i) => 1 + largest(byColumn[i]!.values()))
     const corpus = new MemoryCorpus(sizes, [...columns.keys()])
@@ -71,8 +71,8 @@ export class MemoryStore implements CorpusStore {
     }
   }
 
-  async texts(ids: readonly bigint[]): Promise<Map<bigint, string>> {
-    const texts = new Map<bigint, string>()
+  async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {
+    const texts = new Map<DocumentId, string>()
     for (const id of ids) {
       const document = this.#documents.get(id)
       if (document !== undefined) texts.set(id, document.value.text)
@@ -80,15 +80,15 @@ export class MemoryStore implements CorpusStore {
     return texts
   }
 
-  async addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void> {
-    const all = new Map<bigint, number>()
+  async addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<DocumentId, number>>): Promise<void> {
+    const all = new Map<DocumentId, number>()
     for await (const counts of reads) for (const [docId, times] of counts) all.set(docId, times)
     this.#reads.set(`${run}/${round}`, all)
   }
 }
 
 /** Of repeats, the one at the lowest offset counts, whichever arrives first. */
-function keepLowest<V>(map: Map<bigint, At<V>>, docId: bigint, at: At<V>): void {
+function keepLowest<V>(map: Map<DocumentId, At<V>>, docId: DocumentId, at: At<V>): void {
   const before = map.get(docId)
   if (before === undefined || at.offset < before.offset) map.set(docId, at)
 }

@@ -1,4 +1,5 @@
 import type * as records from '../../schemas/index.ts'
+import { asDocumentId } from '../../schemas/index.ts'
 
 /** For each record, values at the edges of what its fields allow: the body of every one is kept with each published version. */
 export interface Samples {
@@ -26,13 +27,20 @@ const unicode = 'äß €漢字 \u0000 👩‍🔬'
 const longMax = Number.MAX_SAFE_INTEGER - 1
 const intMax = 2 ** 31 - 1
 
-const label: records.Label = { docId: 0n, actor: 'quality', subcategory: 0, score: 0, tokens: 0, version: '' }
+const label: records.Label = {
+  docId: asDocumentId(0n),
+  actor: 'quality',
+  subcategory: 0,
+  score: 0,
+  tokens: 0,
+  version: '',
+}
 const progress: records.Progress = {
   ...{ run: 'a', step: 0, tokens: 0, round: 0, position: 0 },
   ...{ trainLoss: null, referenceLoss: null, corpusLoss: null, checkpoint: null },
 }
 const reward: records.Reward = {
-  ...{ run: 'a', round: 0, actor: 'topic', docId: 0n, reward: 0 },
+  ...{ run: 'a', round: 0, actor: 'topic', docId: asDocumentId(0n), reward: 0 },
   ...{ checkpointDigest: '', graphDigest: '', estimator: 'gradient/cosine/identity', projectionSeed: '' },
   taskRewards: null,
 }
@@ -46,18 +54,23 @@ export const samples: Samples = {
     },
   ],
   Document: [
-    { docId: 0n, text: '', tokens: 0, meta: '{}' },
-    { docId: 1n, text: 'a', tokens: 1, meta: '{}' },
-    { docId: u64Middle, text: unicode, tokens: longMax, meta: `{"meta":{"redpajama_set_name":"${'x'.repeat(200)}"}}` },
-    { docId: u64Max, text: 'b'.repeat(70), tokens: 64, meta: '{}' },
+    { docId: asDocumentId(0n), text: '', tokens: 0, meta: '{}' },
+    { docId: asDocumentId(1n), text: 'a', tokens: 1, meta: '{}' },
+    {
+      docId: asDocumentId(u64Middle),
+      text: unicode,
+      tokens: longMax,
+      meta: `{"meta":{"redpajama_set_name":"${'x'.repeat(200)}"}}`,
+    },
+    { docId: asDocumentId(u64Max), text: 'b'.repeat(70), tokens: 64, meta: '{}' },
   ],
   Label: [
     label,
-    { ...label, docId: 2n ** 53n + 1n, score: -0, subcategory: 1 },
-    { ...label, docId: u64Middle - 1n, score: Number.NaN, subcategory: intMax },
-    { ...label, docId: u64Middle, score: Number.POSITIVE_INFINITY, subcategory: -1 },
-    { ...label, docId: u64Max, score: Number.NEGATIVE_INFINITY, subcategory: -(2 ** 31), actor: unicode },
-    { ...label, docId: 42n, score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
+    { ...label, docId: asDocumentId(2n ** 53n + 1n), score: -0, subcategory: 1 },
+    { ...label, docId: asDocumentId(u64Middle - 1n), score: Number.NaN, subcategory: intMax },
+    { ...label, docId: asDocumentId(u64Middle), score: Number.POSITIVE_INFINITY, subcategory: -1 },
+    { ...label, docId: asDocumentId(u64Max), score: Number.NEGATIVE_INFINITY, subcategory: -(2 ** 31), actor: unicode },
+    { ...label, docId: asDocumentId(42n), score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
   ],
   Run: [
     { run: 'a', config: '{}', replayOf: null, selectionVersion: 1 },
@@ -72,16 +85,16 @@ export const samples: Samples = {
     },
   ],
   RewardRequest: [
-    { run: '', round: 0, actor: '', docId: 0n, text: '', checkpointPath: '', checkpointDigest: '' },
+    { run: '', round: 0, actor: '', docId: asDocumentId(0n), text: '', checkpointPath: '', checkpointDigest: '' },
     {
-      ...{ run: 'a', round: intMax, actor: 'domain', docId: u64Max, text: unicode },
+      ...{ run: 'a', round: intMax, actor: 'domain', docId: asDocumentId(u64Max), text: unicode },
       ...{ checkpointPath: '/c', checkpointDigest: 'ef' },
     },
   ],
   Reward: [
     reward,
-    { ...reward, docId: u64Middle, reward: -1, projectionSeed: String(u64Max) },
-    { ...reward, docId: u64Max, reward: Number.NaN },
+    { ...reward, docId: asDocumentId(u64Middle), reward: -1, projectionSeed: String(u64Max) },
+    { ...reward, docId: asDocumentId(u64Max), reward: Number.NaN },
     { ...reward, reward: 0.25, estimator: 'probe/cosine/0.05/mean-of-2', taskRewards: [-0.5, 1] },
   ],
   RoundOpened: [
@@ -97,7 +110,7 @@ export const samples: Samples = {
       ],
       samples: [
         { actor: 'quality', subcategory: 0, docIds: [] },
-        { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max] },
+        { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max].map(asDocumentId) },
       ],
       deadlineMs: 1_800_000_000_000,
     },
@@ -147,7 +160,7 @@ export const samples: Samples = {
   ],
   SelectionChunk: [
     { run: 'a', round: 0, indexFirst: 0, docIds: [] },
-    { run: 'a', round: 1, indexFirst: longMax, docIds: [0n, 1n, u64Middle - 1n, u64Middle, u64Max] },
+    { run: 'a', round: 1, indexFirst: longMax, docIds: [0n, 1n, u64Middle - 1n, u64Middle, u64Max].map(asDocumentId) },
   ],
   DeadLetter: [
     {

@@ -1,4 +1,4 @@
-import { boolean, documented, double, int, long, string, u64 } from '../field.ts'
+import { boolean, documented, documentId, double, int, long, string } from '../field.ts'
 import { type RecordValue, record } from '../record.ts'
 
 /** How far a source file has been read. Compacted by name: the last record of a source is its state. */
@@ -20,7 +20,7 @@ export type Source = RecordValue<typeof Source>
 
 /** One document of the corpus. Key: its id in decimal. */
 export const Document = record('Document', 'A document of the corpus', {
-  docId: documented(u64, 'source number (24 bits) << 40 | row (40 bits)'),
+  docId: documented(documentId, 'source number (24 bits) << 40 | row (40 bits)'),
   text: string,
   tokens: documented(long, 'Length in tokens as ingest counts them; what token budgets add up'),
   meta: documented(string, 'The row without its text, as JSON'),
@@ -29,7 +29,7 @@ export type Document = RecordValue<typeof Document>
 
 /** One actor's label of one document. Key: the document's id, so a document's labels share its partition. */
 export const Label = record('Label', 'The subcategory of a document for one actor', {
-  docId: u64,
+  docId: documentId,
   actor: string,
   subcategory: documented(int, 'Index into the actor subcategories'),
   score: documented(double, 'The score behind it: quality in [0, 5], else the probability of the class'),

@@ -1,4 +1,4 @@
-import { array, bytes, documented, double, int, long, nullable, string, u64, word } from '../field.ts'
+import { array, bytes, documented, documentId, double, int, long, nullable, string, u64, word } from '../field.ts'
 import { nested, type RecordValue, record } from '../record.ts'
 
 /** A run. Compacted by name; the log alone is enough to repeat it. */
@@ -40,7 +40,7 @@ export const RewardRequest = record('RewardRequest', 'Asks what training on a do
   run: string,
   round: int,
   actor: string,
-  docId: u64,
+  docId: documentId,
   text: string,
   checkpointPath: string,
   checkpointDigest: string,
@@ -52,7 +52,7 @@ export const Reward = record('Reward', 'The influence of a document on the refer
   run: string,
   round: int,
   actor: string,
-  docId: u64,
+  docId: documentId,
   reward: double,
   checkpointDigest: string,
   graphDigest: string,
@@ -75,7 +75,7 @@ export type TopicOffset = RecordValue<typeof TopicOffset>
 const Sample = record('Sample', 'The documents asked for one subcategory', {
   actor: string,
   subcategory: int,
-  docIds: array(u64),
+  docIds: array(documentId),
 })
 export type Sample = RecordValue<typeof Sample>
 
@@ -172,7 +172,7 @@ export const SelectionChunk = record('SelectionChunk', 'Selected ids in emission
   run: string,
   round: int,
   indexFirst: documented(long, 'Global index of the first id'),
-  docIds: array(u64),
+  docIds: array(documentId),
 })
 export type SelectionChunk = RecordValue<typeof SelectionChunk>
 

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import { documentsInRanges, documentsOfIds, documentsWithWords, type FoundText } from '../corpus/search.ts'
 import { documentId, placeOf, rowMax } from '../ingest/document-id.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
@@ -44,7 +45,7 @@ export class DocumentSearch {
   }
 
   /** Documents by id, in the order given; ids that the corpus does not have are left out. */
-  async byId(ids: readonly bigint[]): Promise<FoundDocument[]> {
+  async byId(ids: readonly DocumentId[]): Promise<FoundDocument[]> {
     return this.#placed(await documentsOfIds(this.#sql, ids))
   }
 

@@ -1,4 +1,4 @@
-import type { Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import type { DocumentId, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Spread } from './shape.ts'
 
 /** A reward with its place in the log, by which a round decides whether it counts. */
@@ -23,7 +23,7 @@ interface Sum {
 /** The rewards of one round as they come: spread by actor and subcategory, and how many came too late. */
 export class RoundRewards {
   readonly #actors: readonly string[]
-  #subcategories: Map<string, Map<bigint, number>> | undefined
+  #subcategories: Map<string, Map<DocumentId, number>> | undefined
   #asked: number[][] | null = null
   #sums: Map<string, Sum> = new Map()
   #waiting: PlacedReward[] = []

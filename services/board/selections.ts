@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { type DocumentId, type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
@@ -26,8 +26,8 @@ export async function selectedIds(
   { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
   manifest: Manifest,
   count: number,
-): Promise<bigint[]> {
-  const ids: bigint[] = []
+): Promise<DocumentId[]> {
+  const ids: DocumentId[] = []
   if (manifest.documents === 0) return ids
   for await (const records of kafka.read(runTopics(manifest.run).selections.name, [manifest.chunkOffsetFirst])) {
     for (const { value } of records) {
@@ -110,8 +110,8 @@ export async function repeats(
   manifests: readonly Manifest[],
   passed: readonly number[],
 ): Promise<Repeats> {
-  const rounds = new Map<bigint, number>()
-  const reads = new Map<bigint, number>()
+  const rounds = new Map<DocumentId, number>()
+  const reads = new Map<DocumentId, number>()
   let selectedBefore: number[] = []
   for (const [i, manifest] of manifests.entries()) {
     const ids = await selectedIds(runtime, manifest, documentsMax)

@@ -1,11 +1,11 @@
-import type { Document, Label, TopicOffset } from '../../schemas/index.ts'
+import type { Document, DocumentId, Label, TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore, ViewOptions } from '../../topologies/corpus-store.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
 import { CellHistogram } from './histogram.ts'
-import { amongIds, rowsOfIds } from './ids.ts'
+import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
 import { labelRows } from './label-rows.ts'
 
 /** The corpus in ClickHouse (schemas/clickhouse). Rows of repeats merge into the same row, so every add may be repeated. */
@@ -72,15 +72,15 @@ export class ClickHouseStore implements CorpusStore {
     return new ClickHouseCorpus(this.#sql, options, this.#histogram)
   }
 
-  async texts(ids: readonly bigint[]): Promise<Map<bigint, string>> {
-    const texts = new Map<bigint, string>()
+  async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {
+    const texts = new Map<DocumentId, string>()
     const statement = `SELECT doc, text FROM documents WHERE ${amongIds}`
     for await (const { doc, text } of rowsOfIds<{ doc: string; text: string }>(this.#sql, statement, ids))
-      texts.set(BigInt(doc), text)
+      texts.set(idOfRow(doc), text)
     return texts
   }
 
-  async addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<bigint, number>>): Promise<void> {
+  async addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<DocumentId, number>>): Promise<void> {
     for await (const counts of reads) {
       await this.#sql.insert(
         'reads',

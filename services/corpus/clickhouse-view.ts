@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
 import type { Corpus, Cut, DocumentBlock } from '../../topologies/selection/corpus.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
@@ -5,6 +6,7 @@ import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import type { CellHistogram } from './histogram.ts'
+import { idOfRow } from './ids.ts'
 import { drawKeySql, orderKeySql, startsOf } from './key-sql.ts'
 import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
 
@@ -54,14 +56,14 @@ export class ClickHouseCorpus implements Corpus {
     }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]> {
+  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
     const { from, parameters } = this.#view()
     const key = drawKeySql('doc', 'starts', 'sample')
     const rows = await this.#sql.query<{ doc: string }>(
       `SELECT doc FROM (${from}) WHERE labels[{actor:UInt32}] = {subcategory:UInt16} ORDER BY ${key}, doc LIMIT {count:UInt64}`,
       { ...parameters, actor: actorIndex + 1, subcategory, starts: startsOf(seed), count },
     )
-    return rows.map(({ doc }) => BigInt(doc))
+    return rows.map(({ doc }) => idOfRow(doc))
   }
 
   async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
@@ -111,7 +113,7 @@ export class ClickHouseCorpus implements Corpus {
          WHERE k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
         { ...parameters, seed: orderSeed, first, last },
       )
-      yield BigUint64Array.from(rows, ({ doc }) => BigInt(doc))
+      yield BigUint64Array.from(rows, ({ doc }) => idOfRow(doc))
     }
   }
 
@@ -125,7 +127,7 @@ export class ClickHouseCorpus implements Corpus {
     )
     for await (const block of rows) {
       yield {
-        ids: BigUint64Array.from(block, ({ doc }) => BigInt(doc)),
+        ids: BigUint64Array.from(block, ({ doc }) => idOfRow(doc)),
         tokens: Float64Array.from(block, ({ tokens }) => Number(tokens)),
         groups: Uint32Array.from(block, ({ labels, reads }) => indexOf.get(`${labels.join()};${reads}`)!),
         scores: scoredActors.map((_, i) => Float64Array.from(block, ({ scores }) => scores[i]!)),

@@ -1,9 +1,10 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
 
 export interface StoredDocument {
-  readonly docId: bigint
+  readonly docId: DocumentId
   readonly text: string
   readonly meta: string
   readonly tokens: number
@@ -16,7 +17,7 @@ export interface StoredDocument {
 /** A document with its labels; undefined where the corpus has none of this id. */
 export async function readDocument(
   sql: Sql,
-  docId: bigint,
+  docId: DocumentId,
   columns: readonly LabelColumn[],
 ): Promise<StoredDocument | undefined> {
   const names = columns.map(columnNames)
@@ -48,7 +49,7 @@ export async function readDocument(
 }
 
 /** How often a run's trainer had read a document when a round opened. */
-export async function readsBefore(sql: Sql, run: string, docId: bigint, round: number): Promise<number> {
+export async function readsBefore(sql: Sql, run: string, docId: DocumentId, round: number): Promise<number> {
   const [row] = await sql.query<{ reads: string }>(
     'SELECT sum(times) AS reads FROM reads FINAL WHERE run = {run:String} AND doc = {doc:UInt64} AND round < {round:UInt32}',
     { run, doc: docId, round },

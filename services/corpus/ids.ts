@@ -1,4 +1,8 @@
+import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
+
+/** The id in a row: ClickHouse's JSON has 64-bit integers as text. */
+export const idOfRow = (doc: string): DocumentId => asDocumentId(BigInt(doc))
 
 /** Parameters travel in the URL, which servers bound at 16 KiB and more. */
 const idsPerQuery = 256
@@ -7,7 +11,7 @@ const idsPerQuery = 256
 export const amongIds = 'doc IN (SELECT arrayJoin({ids:Array(UInt64)}))'
 
 /** The rows of a statement with `amongIds`, for any number of ids: it is asked for as many at a time as a request can name. */
-export async function* rowsOfIds<Row>(sql: Sql, statement: string, ids: readonly bigint[]): AsyncGenerator<Row> {
+export async function* rowsOfIds<Row>(sql: Sql, statement: string, ids: readonly DocumentId[]): AsyncGenerator<Row> {
   for (let first = 0; first < ids.length; first += idsPerQuery)
     yield* await sql.query<Row>(statement, { ids: ids.slice(first, first + idsPerQuery) })
 }

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
@@ -19,7 +20,7 @@ export async function countLabelled(sql: Sql, versions: Versions): Promise<{ doc
 }
 
 /** How many of these documents are in the corpus and lack a label. */
-export async function countIncomplete(sql: Sql, versions: Versions, ids: readonly bigint[]): Promise<number> {
+export async function countIncomplete(sql: Sql, versions: Versions, ids: readonly DocumentId[]): Promise<number> {
   const statement = `SELECT count() AS documents FROM corpus FINAL WHERE isNotNull(at_document) AND ${amongIds} AND NOT (${isComplete(versions)})`
   let count = 0
   for await (const { documents } of rowsOfIds<{ documents: string }>(sql, statement, ids)) count += Number(documents)
@@ -36,7 +37,7 @@ export interface LabelledDocuments {
 export async function* countByLabels(
   sql: Sql,
   columns: readonly LabelColumn[],
-  ids: readonly bigint[],
+  ids: readonly DocumentId[],
 ): AsyncGenerator<LabelledDocuments> {
   const names = columns.map((column) => columnNames(column).label)
   const listed = names.join(', ')

@@ -1,4 +1,6 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
+import { idOfRow } from './ids.ts'
 
 const foundMax = 30
 const charactersShown = 220
@@ -8,7 +10,7 @@ const charactersBefore = 60
 const searchSecondsMax = 5
 
 export interface FoundText {
-  readonly docId: bigint
+  readonly docId: DocumentId
   readonly tokens: number
   readonly meta: string
   readonly snippet: string
@@ -39,7 +41,7 @@ export async function documentsInRanges(
 }
 
 /** Documents by id, in the order given, of more ids the first few; ids that the corpus does not have are left out. */
-export async function documentsOfIds(sql: Sql, ids: readonly bigint[]): Promise<FoundText[]> {
+export async function documentsOfIds(sql: Sql, ids: readonly DocumentId[]): Promise<FoundText[]> {
   if (ids.length === 0) return []
   const wanted = ids.slice(0, foundMax)
   const found = await find(sql, beginning, 'doc IN {ids:Array(UInt64)}', { ids: wanted })
@@ -54,5 +56,5 @@ async function find(sql: Sql, snippet: string, where: string, parameters: SqlPar
      SETTINGS max_execution_time = ${searchSecondsMax}, timeout_overflow_mode = 'break'`,
     parameters,
   )
-  return rows.map(({ doc, tokens, ...rest }) => ({ docId: BigInt(doc), tokens: Number(tokens), ...rest }))
+  return rows.map(({ doc, tokens, ...rest }) => ({ docId: idOfRow(doc), tokens: Number(tokens), ...rest }))
 }

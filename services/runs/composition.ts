@@ -1,4 +1,4 @@
-import type { Manifest } from '../../schemas/index.ts'
+import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -28,7 +28,7 @@ export async function selectionComposition(
   documents = manifest.documents,
 ): Promise<Composition> {
   const counts = empty(run)
-  const ids: bigint[] = []
+  const ids: DocumentId[] = []
   for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
   const found = countByLabels(runtime.clickHouse.sql, columnsOf(run), ids.slice(0, documents))
   for await (const { labels, documents: some } of found) for (const [a, j] of labels.entries()) counts[a]![j]! += some

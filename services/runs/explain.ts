@@ -1,4 +1,4 @@
-import { type Manifest, topics } from '../../schemas/index.ts'
+import { type DocumentId, type Manifest, topics } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { type Explanation, explain } from '../../topologies/explain.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -11,7 +11,7 @@ import { readManifests } from './recorded.ts'
 export async function explainDocument(
   runtime: Runtime,
   run: RunConfig,
-  docId: bigint,
+  docId: DocumentId,
 ): Promise<{ document: StoredDocument; explanations: Explanation[] } | undefined> {
   const columns = columnsOf(run)
   const sql = runtime.clickHouse.sql

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DeadLetter, topics } from '../../schemas/index.ts'
+import { DeadLetter, type DocumentId, topics } from '../../schemas/index.ts'
 import { labelerStation } from '../../topologies/dataflow.ts'
+import { parseId } from '../../topologies/selection/u64.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countIncomplete, countLabelled } from '../corpus/label-counts.ts'
@@ -99,7 +100,7 @@ export async function countDocuments(
 /** The documents that labelers refused, as far as dead letters tell; each question reads only what has come since the last one. */
 class Refusals {
   readonly #runtime: Runtime
-  readonly #ids = new Set<string>()
+  readonly #ids = new Set<DocumentId>()
   #from: number[] = []
 
   constructor(runtime: Runtime) {
@@ -109,7 +110,7 @@ class Refusals {
   /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
     await this.#readOn(this.#runtime, new Set([...versions.keys()].map((actor) => labelerStation(actor).name)))
-    return await countIncomplete(this.#runtime.clickHouse.sql, versions, [...this.#ids].map(BigInt))
+    return await countIncomplete(this.#runtime.clickHouse.sql, versions, [...this.#ids])
   }
 
   /** @param labelers names of the stations whose refusals count: all that dead letters tell of who wrote them */
@@ -120,8 +121,8 @@ class Refusals {
         if (value === null) continue
         try {
           const { station, key } = await codec.decodeAs(DeadLetter, value)
-          const id = key === null ? '' : Buffer.from(key).toString()
-          if (labelers.has(station) && /^\d{1,20}$/.test(id)) this.#ids.add(id)
+          const id = key === null ? null : parseId(Buffer.from(key).toString())
+          if (labelers.has(station) && id !== null) this.#ids.add(id)
         } catch (error) {
           // Somebody else wrote it: it tells nothing about our labelers.
           if (!(error instanceof DecodeError)) throw error

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { type DocumentId, Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -32,7 +32,7 @@ export interface BatchOptions extends Rank {
 
 /** A rank's part of a global batch. */
 export interface RankBatch {
-  readonly ids: readonly bigint[]
+  readonly ids: readonly DocumentId[]
   /** Where the next global batch begins: the same for all ranks. */
   readonly next: Position
 }
@@ -125,7 +125,7 @@ export class SelectionReader {
    * Ids from a position on, without end: after the last document comes the first again. Waits for a round that is not selected yet.
    * @throws WinnowError POSITION_REFUSED where the position does not fit the stream
    */
-  async *documents(position: Position, signal?: AbortSignal): AsyncGenerator<bigint> {
+  async *documents(position: Position, signal?: AbortSignal): AsyncGenerator<DocumentId> {
     yield* this.#again(await this.#admit(position, signal), position.index)
   }
 
@@ -146,7 +146,7 @@ export class SelectionReader {
       throw refused(position, `the selection of this round ends at ${manifest.documents}`)
     }
     const stream = once ? this.#fromIndex(manifest, index) : this.#again(manifest, index)
-    let ids: bigint[] = []
+    let ids: DocumentId[] = []
     let begin = index
     let size = documents
     for await (const id of stream) {
@@ -172,17 +172,17 @@ export class SelectionReader {
   }
 
   /** The ids of a selection from `index` on, again and again. */
-  async *#again(manifest: Manifest, index: number): AsyncGenerator<bigint> {
+  async *#again(manifest: Manifest, index: number): AsyncGenerator<DocumentId> {
     for (let first = index % manifest.documents; ; first = 0) yield* this.#fromIndex(manifest, first)
   }
 
   /** The ids of a selection from `index` on, once. */
-  async *#fromIndex(manifest: Manifest, index: number): AsyncGenerator<bigint> {
+  async *#fromIndex(manifest: Manifest, index: number): AsyncGenerator<DocumentId> {
     for await (const ids of this.chunks(manifest, index)) yield* ids
   }
 
   /** The ids of a selection from `index` on, once, as they were written. */
-  async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly bigint[]> {
+  async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly DocumentId[]> {
     let next = index
     for (let attempt = 0; next < manifest.documents; attempt++) {
       const before = next

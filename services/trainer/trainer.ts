@@ -1,4 +1,4 @@
-import { Progress, runTopics } from '../../schemas/index.ts'
+import { type DocumentId, Progress, runTopics } from '../../schemas/index.ts'
 import type { CorpusStore } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Model } from '../model/model.ts'
@@ -139,8 +139,8 @@ class TrainingLoop {
   }
 
   /** Token ids of documents, in order; texts are fetched a page at a time. */
-  async *#tokens(ids: AsyncIterable<bigint>): AsyncGenerator<TokenIds> {
-    let page: bigint[] = []
+  async *#tokens(ids: AsyncIterable<DocumentId>): AsyncGenerator<TokenIds> {
+    let page: DocumentId[] = []
     for await (const id of ids) {
       page.push(id)
       if (page.length < documentsPerFetch) continue

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster } from '../../deploy/dev/cluster.ts'
-import { Label, labelsTopic, topics } from '../../schemas/index.ts'
+import { asDocumentId, Label, labelsTopic, topics } from '../../schemas/index.ts'
 import { loadConfig } from '../../services/config/config.ts'
 import { createCorpusTopics, openRuntime } from '../../services/connections/connections.ts'
 import { columnNames } from '../../services/corpus/columns.ts'
@@ -29,7 +29,7 @@ const runtime = await openRuntime(cluster, log)
 const seconds = (since: number) => (performance.now() - since) / 1000
 
 const labelOf = (i: number, version: string): Label => ({
-  docId: splitmix64(BigInt(i)),
+  docId: asDocumentId(splitmix64(BigInt(i))),
   actor,
   subcategory: i % 13,
   score: (i % 1000) / 1000,
@@ -41,7 +41,7 @@ const labelOf = (i: number, version: string): Label => ({
 async function histogramSeconds(): Promise<{ whole: number; incremental: number }> {
   await runtime.store.addDocuments(
     Array.from({ length: records }, (_, i) => ({
-      value: { docId: splitmix64(BigInt(i)), text: '', meta: '{}', tokens: 1 },
+      value: { docId: asDocumentId(splitmix64(BigInt(i))), text: '', meta: '{}', tokens: 1 },
       partition: 0,
       offset: i,
     })),

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster } from '../../deploy/dev/cluster.ts'
-import { Document, labelsTopic, topics } from '../../schemas/index.ts'
+import { asDocumentId, Document, labelsTopic, topics } from '../../schemas/index.ts'
 import { loadConfig } from '../../services/config/config.ts'
 import { createCorpusTopics, openRuntime } from '../../services/connections/connections.ts'
 import { startLabeler } from '../../services/host/corpus.ts'
@@ -73,7 +73,7 @@ async function serviceRate({ actor, labeler, texts }: Case): Promise<{ rate: num
   const producer = await runtime.kafka.producer()
   for (let from = 0; from < texts.length; from += 500) {
     const records = texts.slice(from, from + 500).map((text, i) => {
-      const value = { docId: BigInt(from + i), text, tokens: Math.ceil(text.length / 4), meta: '{}' }
+      const value = { docId: asDocumentId(BigInt(from + i)), text, tokens: Math.ceil(text.length / 4), meta: '{}' }
       const partition = (from + i) % config.corpus.partitions
       return {
         topic: topics.documents.name,

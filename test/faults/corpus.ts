@@ -1,4 +1,4 @@
-import type { Document } from '../../schemas/index.ts'
+import { asDocumentId, type Document } from '../../schemas/index.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
 import type { LabelResult } from '../../topologies/stations/labeling.ts'
@@ -14,7 +14,7 @@ const words = 'harbour ship dawn gulls cliff rain flour butter bread salt honey 
 )
 
 export const documentAt = (n: number): Document => ({
-  docId: splitmix64(BigInt(n)),
+  docId: asDocumentId(splitmix64(BigInt(n))),
   text: `document ${n} ${Array.from({ length: 6 + (n % 9) }, (_, i) => words[(n * 7 + i * (n % 5)) % words.length]).join(' ')}`,
   tokens: 5 + (n % 4),
   meta: '{}',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, inject, test } from 'vitest'
-import { Document, topics } from '../../schemas/index.ts'
+import { asDocumentId, Document, topics } from '../../schemas/index.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
 import { createKafka } from '../../services/runtime/kafka/kafkajs.ts'
 import { createLog } from '../../services/runtime/log.ts'
@@ -103,7 +103,12 @@ test.skipIf(!mayMount)(
     const documents = 60
     const producer = await kafka.producer()
     for (let n = 0; n < documents; n++) {
-      const value = codec.encode(Document, { docId: BigInt(n), text: noise(mebibyte / 2), tokens: 1, meta: '{}' })
+      const value = codec.encode(Document, {
+        docId: asDocumentId(BigInt(n)),
+        text: noise(mebibyte / 2),
+        tokens: 1,
+        meta: '{}',
+      })
       await producer.send([{ topic: topics.documents.name, key: `${n}`, value }])
     }
     await producer.close()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { Document, topics } from '../../schemas/index.ts'
+import { asDocumentId, Document, topics } from '../../schemas/index.ts'
 import { readDeadLetters } from '../../services/runs/dead-letters/read.ts'
 import { registryClient } from '../../services/runtime/registry.ts'
 import { until } from '../support/kafka.ts'
@@ -70,7 +70,7 @@ test('with the registry away known schemas go on, and a record of an unknown one
     { schema, schemaType: 'AVRO' },
     false,
   )
-  const ours = runtime.codec.encode(Document, { docId: 77n, text: 'newer', tokens: 1, meta: '{}' })
+  const ours = runtime.codec.encode(Document, { docId: asDocumentId(77n), text: 'newer', tokens: 1, meta: '{}' })
   const header = Buffer.alloc(5)
   header.writeUInt32BE(id, 1)
   const value = Buffer.concat([header, ours.subarray(5), Buffer.from([0])])

@@ -2,6 +2,7 @@ import kafkajs from 'kafkajs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import {
   ActorState,
+  asDocumentId,
   Document,
   Label,
   labelsTopic,
@@ -117,12 +118,19 @@ test('poison among documents and labels stops nobody, is kept with its reason, a
     ...(await poison(
       labelsOfShape,
       Label,
-      { docId: 1n, actor: 'shape', subcategory: 0, score: 1, tokens: 1, version: 'v1' } satisfies Label,
+      { docId: asDocumentId(1n), actor: 'shape', subcategory: 0, score: 1, tokens: 1, version: 'v1' } satisfies Label,
       ['label sink'],
     )),
   ]
   const producer = await runtime.kafka.producer()
-  const wrong: Label = { docId: 1n, actor: 'shape', subcategory: 0, score: Number.NaN, tokens: 1, version: 'v1' }
+  const wrong: Label = {
+    docId: asDocumentId(1n),
+    actor: 'shape',
+    subcategory: 0,
+    score: Number.NaN,
+    tokens: 1,
+    version: 'v1',
+  }
   const refused = [
     { ...wrong, reason: 'non-finite-score' },
     { ...wrong, score: 1, actor: 'weather', reason: 'wrong-actor' },

@@ -1,4 +1,4 @@
-import { Label, type RecordType, Run } from '../../schemas/index.ts'
+import { asDocumentId, Label, type RecordType, Run } from '../../schemas/index.ts'
 import type { Codec, DecodeReason } from '../../services/runtime/codec.ts'
 import { registryClient } from '../../services/runtime/registry.ts'
 
@@ -27,7 +27,7 @@ export async function poisons(codec: Codec, registryUrl: string, record: RecordT
   )
   const other =
     record === Run
-      ? codec.encode(Label, { docId: 1n, actor: 'a', subcategory: 0, score: 1, tokens: 1, version: 'v' })
+      ? codec.encode(Label, { docId: asDocumentId(1n), actor: 'a', subcategory: 0, score: 1, tokens: 1, version: 'v' })
       : codec.encode(Run, { run: 'r', config: '{}', replayOf: null, selectionVersion: 2 })
   return [
     { kind: 'no value', reason: 'bad-framing', value: null },

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../schemas/index.ts'
+import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import type { ConsolePorts } from '../../topologies/console/console.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
@@ -22,7 +22,7 @@ export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'outp
   columns: columnsOf(run),
   selections: {
     // biome-ignore lint/correctness/useYield: no run of these tests counts what was read
-    selection: async function* (manifest: Manifest): AsyncGenerator<bigint[]> {
+    selection: async function* (manifest: Manifest): AsyncGenerator<DocumentId[]> {
       throw new Error(`nobody asks for the selection of round ${manifest.round}`)
     },
   },

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import {
   type ActorState,
+  asDocumentId,
   DeadLetter,
   Label,
   labelsTopic,
@@ -224,10 +225,17 @@ test('what is no record, and a label whose score is no number, stop neither labe
   const [noRecord] = await producer.send([
     { topic: topics.documents.name, key: 'k', partition: 0, value: Buffer.from('not framed') },
   ])
-  const label: Label = { docId: 1n, actor: quality, subcategory: 0, score: Number.NaN, tokens: 1, version: 'v1' }
+  const label: Label = {
+    docId: asDocumentId(1n),
+    actor: quality,
+    subcategory: 0,
+    score: Number.NaN,
+    tokens: 1,
+    version: 'v1',
+  }
   const bytes = runtime.codec.encode(Label, label)
   const [noNumber] = await producer.send([{ topic: labelsTopic(quality).name, key: '1', partition: 0, value: bytes }])
-  const good = { ...label, docId: 2n, score: 1 }
+  const good = { ...label, docId: asDocumentId(2n), score: 1 }
   await producer.send([
     { topic: labelsTopic(quality).name, key: '2', partition: 0, value: runtime.codec.encode(Label, good) },
   ])
@@ -332,7 +340,7 @@ test('rewards that are no number, or for a round, actor or document nobody asked
     { reason: 'unknown-round', value: answer(last, { round: 99 }) },
     { reason: 'unknown-round', value: answer(last, { run: 'another' }) },
     { reason: 'unknown-actor', value: answer(last, { actor: 'weather' }) },
-    { reason: 'unknown-document', value: answer(last, { docId: 2n ** 63n }) },
+    { reason: 'unknown-document', value: answer(last, { docId: asDocumentId(2n ** 63n) }) },
     { reason: 'wrong-checkpoint', value: answer(last, { checkpointDigest: 'older' }) },
     { reason: 'bad-framing', value: Buffer.from('no reward') },
   ]

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { labelModel, startLabeler } from '../../docs/examples/labeler.ts'
 import { bestOf, sizesOf } from '../../docs/examples/query.ts'
 import { beginning, type Place, trainOn } from '../../docs/examples/trainer.ts'
-import { type Document, type Label, labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
+import { asDocumentId, type Document, type Label, labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
 import { definitionOf } from '../../services/connections/connections.ts'
 import { startRunStations } from '../../services/host/run.ts'
 import { readManifests, readProgress, readTopic } from '../../services/runs/recorded.ts'
@@ -21,8 +21,8 @@ async function textsOf({ runtime }: World, run: RunConfig, manifest: Manifest, c
   const ids: bigint[] = []
   for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
   await reader.close()
-  const texts = await runtime.store.texts(ids.slice(0, count))
-  return ids.slice(0, count).map((id) => texts.get(id)!)
+  const texts = await runtime.store.texts(ids.slice(0, count).map(asDocumentId))
+  return ids.slice(0, count).map((id) => texts.get(asDocumentId(id))!)
 }
 
 test('a trainer of your own, killed between its steps, reads every stage in the order of its selection', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, test } from 'vitest'
 import { double, string, u64 } from '../../schemas/field.ts'
-import { allRecords, Label } from '../../schemas/index.ts'
+import { allRecords, asDocumentId, Label } from '../../schemas/index.ts'
 import { record } from '../../schemas/record.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
 
@@ -10,7 +10,14 @@ const uniqueName = () => `Test${randomUUID().replaceAll('-', '')}`
 
 test('every record of winnow is registered, and again with the same ids', async () => {
   const registry = inject('registryUrl')
-  const label: Label = { docId: 2n ** 64n - 1n, actor: 'q', subcategory: 1, score: 0, tokens: 1, version: 'a' }
+  const label: Label = {
+    docId: asDocumentId(2n ** 64n - 1n),
+    actor: 'q',
+    subcategory: 1,
+    score: 0,
+    tokens: 1,
+    version: 'a',
+  }
   const first = await createCodec({ registry, records: allRecords })
   const second = await createCodec({ registry, records: allRecords })
   const bytes = first.encode(Label, label)

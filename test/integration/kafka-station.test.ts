@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, test } from 'vitest'
-import { allRecords, DeadLetter, Document, Label, labelsTopic, topics } from '../../schemas/index.ts'
+import { allRecords, asDocumentId, DeadLetter, Document, Label, labelsTopic, topics } from '../../schemas/index.ts'
 import { type Codec, createCodec } from '../../services/runtime/codec.ts'
 import type { Kafka } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
@@ -9,7 +9,7 @@ import type { Delivered, Output } from '../../topologies/node.ts'
 import { connect, newTopic, readAll, until } from '../support/kafka.ts'
 
 const letters = topics.deadLetters.name
-const document = (docId: bigint): Document => ({ docId, text: 'text', tokens: 1, meta: '{}' })
+const document = (docId: bigint): Document => ({ docId: asDocumentId(docId), text: 'text', tokens: 1, meta: '{}' })
 
 /** Labels every document of `topic` under the actor's name. */
 const labelInto = (actor: string) => (output: Output) => ({

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
+import { asDocumentId } from '../../schemas/index.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
 import { readProgress, readRecordedRun } from '../../services/runs/recorded.ts'
@@ -100,7 +101,7 @@ async function expectExplanationsToAgree({ runtime }: World, run: RunConfig): Pr
   const verdicts = new Set<string>()
   let late = 0
   for (const { doc } of rows) {
-    const { explanations } = (await explainDocument(runtime, run, BigInt(doc)))!
+    const { explanations } = (await explainDocument(runtime, run, asDocumentId(BigInt(doc))))!
     const were = explanations.map(({ round, verdict }) => ({ round, selected: verdict === 'selected' }))
     expect(were).toEqual(manifests.map(({ round }, i) => ({ round, selected: selected[i]!.has(BigInt(doc)) })))
     if (explanations.every(({ verdict }) => verdict === 'not there yet')) late++

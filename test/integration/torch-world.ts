@@ -7,6 +7,7 @@ import { inject, onTestFinished } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
 import {
   allRecords,
+  asDocumentId,
   DeadLetter,
   Reward,
   RewardRequest,
@@ -125,7 +126,7 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
           round,
           actor,
           // Every second id needs all 64 bits.
-          docId: (n % 2 === 0 ? 0n : 2n ** 63n) + BigInt(1000 * round + n),
+          docId: asDocumentId((n % 2 === 0 ? 0n : 2n ** 63n) + BigInt(1000 * round + n)),
           text: textOf(n),
           ...checkpoints[round % checkpoints.length]!,
         })),

@@ -3,7 +3,7 @@ import { fromGoldenJson, toGoldenJson } from '../../deploy/tools/golden-json.ts'
 import { incompatibilities } from '../../deploy/tools/publish-schemas.ts'
 import { publishedVersions, readGolden } from '../../deploy/tools/published.ts'
 import { int, string, u64 } from '../../schemas/field.ts'
-import { allRecords, Label, topicNamed } from '../../schemas/index.ts'
+import { allRecords, asDocumentId, Label, topicNamed } from '../../schemas/index.ts'
 import { record } from '../../schemas/record.ts'
 import { avroType, withBuffers } from '../../services/runtime/avro.ts'
 
@@ -58,7 +58,14 @@ test('a label has the bytes that the Avro specification says', () => {
     // version '': length 0.
     [0x00],
   ].flat()
-  const label: Label = { docId: 2n ** 63n, actor: 'ä', subcategory: 100, score: -0.5, tokens: 64, version: '' }
+  const label: Label = {
+    docId: asDocumentId(2n ** 63n),
+    actor: 'ä',
+    subcategory: 100,
+    score: -0.5,
+    tokens: 64,
+    version: '',
+  }
   expect([...avroType(Label.avro).toBuffer(label)]).toEqual(body)
   expect(avroType(Label.avro).fromBuffer(Buffer.from(body))).toEqual(label)
 })

@@ -1,5 +1,7 @@
 import {
+  asDocumentId,
   Document,
+  type DocumentId,
   Label,
   labelsTopic,
   Manifest,
@@ -76,9 +78,9 @@ export class World {
   }
 
   /** The selection that a manifest speaks of, read as a trainer does: by offset. */
-  selected(manifest: Manifest): bigint[] {
+  selected(manifest: Manifest): DocumentId[] {
     const chunks = this.driver.log.records<SelectionChunk>(this.topics.selections.name)
-    const ids: bigint[] = []
+    const ids: DocumentId[] = []
     for (let i = 0; ids.length < manifest.documents; i++) {
       const chunk = chunks.find(({ offset }) => offset === manifest.chunkOffsetFirst + i)
       if (
@@ -196,14 +198,21 @@ export class World {
         { ...some, round: some.round + 1 + random.below(3) },
         { ...some, run: 'another', reward: 5 },
         { ...some, actor: 'nobody' },
-        { ...some, docId: some.docId ^ 1n },
+        { ...some, docId: asDocumentId(some.docId ^ 1n) },
         { ...some, checkpointDigest: 'another' },
       ])
       this.driver.append([{ topic: this.topics.rewards.name, record: Reward, key: `${value.docId}`, value }])
     }
     const actor = random.pick(this.run.selection.actors).name
     const docId = random.pick(documents).docId
-    const good: Label = { docId, actor, subcategory: subcategoryOf(actor, docId), score: 1, tokens: 5, version: 'v1' }
+    const good: Label = {
+      docId: asDocumentId(docId),
+      actor,
+      subcategory: subcategoryOf(actor, docId),
+      score: 1,
+      tokens: 5,
+      version: 'v1',
+    }
     const value = random.pick<Label>([
       { ...good, actor: 'nobody' },
       { ...good, subcategory: -1 },
@@ -258,7 +267,7 @@ export class World {
   }
 
   /** As the real reader: a manifest may be readable before the chunks that it speaks of. */
-  async *#chunks(call: Call, manifest: Manifest): AsyncGenerator<readonly bigint[]> {
+  async *#chunks(call: Call, manifest: Manifest): AsyncGenerator<readonly DocumentId[]> {
     for (;;) {
       await call(() => {})
       const pending = this.driver.log.markersPending.some(({ topic }) => topic === this.topics.selections.name)

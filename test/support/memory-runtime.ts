@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { allRecords, type Label, labelsTopic, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
+import {
+  allRecords,
+  asDocumentId,
+  type Label,
+  labelsTopic,
+  type Manifest,
+  Progress,
+  runTopics,
+  topics,
+} from '../../schemas/index.ts'
 import { createRunTopics, definitionOf, type Runtime } from '../../services/connections/connections.ts'
 import type { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
 import { startRunStations } from '../../services/host/run.ts'
@@ -65,9 +74,11 @@ export async function fillByParity(
 ): Promise<void> {
   const at = <V>(value: V, n: number) => ({ value, partition: 0, offset: n })
   const ids = Array.from({ length: count }, (_, n) => n)
-  await store.addDocuments(ids.map((n) => at({ docId: BigInt(n), text: textOf(n), tokens: 10 + n, meta: '{}' }, n)))
+  await store.addDocuments(
+    ids.map((n) => at({ docId: asDocumentId(BigInt(n)), text: textOf(n), tokens: 10 + n, meta: '{}' }, n)),
+  )
   const label = (n: number): Label => ({
-    docId: BigInt(n),
+    docId: asDocumentId(BigInt(n)),
     actor: 'parity',
     subcategory: n % 2,
     score: 1,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
+import { asDocumentId } from '../../schemas/index.ts'
 import { type ExplainedDocument, explain } from '../../topologies/explain.ts'
 import { parseSelectionConfig } from '../../topologies/selection/config.ts'
 import { key } from '../../topologies/selection/draw.ts'
@@ -39,7 +40,7 @@ const manifest = (more: Partial<Manifest> = {}): Manifest => ({
 })
 
 const document = (labels: number[], more: Partial<ExplainedDocument> = {}): ExplainedDocument => ({
-  docId: 1n,
+  docId: asDocumentId(1n),
   labels,
   reads: 0,
   tookPart: true,
@@ -84,14 +85,14 @@ describe('why a document was or was not selected', () => {
   })
 
   test('among equals that the budget cuts, the key decides', () => {
-    const keys = [1n, 2n, 3n].map((docId) => ({ docId, k: key(docId, seedOf('7', 1, 'select')) }))
+    const keys = [1n, 2n, 3n].map((docId) => ({ docId, k: key(asDocumentId(docId), seedOf('7', 1, 'select')) }))
     keys.sort((a, b) => (a.k < b.k ? -1 : 1))
     const cut = manifest({ marginal: { score: 0.375, documents: 3, taken: 2, keyLast: keys[1]!.k } })
-    const verdicts = keys.map(({ docId }) => explain(config(), cut, document([0, 1], { docId })))
+    const verdicts = keys.map(({ docId }) => explain(config(), cut, document([0, 1], { docId: asDocumentId(docId) })))
     expect(verdicts.map(({ verdict }) => verdict)).toEqual(['selected', 'selected', 'lost the draw among equals'])
     expect(verdicts[2]!.flip).toContain('only 2 of 3')
     // Those above the marginal score are not drawn for.
-    expect(explain(config(), cut, document([0, 0], { docId: keys[2]!.docId })).verdict).toBe('selected')
+    expect(explain(config(), cut, document([0, 0], { docId: asDocumentId(keys[2]!.docId) })).verdict).toBe('selected')
   })
 
   test('what was not there when the round looked is not there yet, whatever its score', () => {

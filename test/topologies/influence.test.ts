@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Reward, RewardRequest } from '../../schemas/index.ts'
+import { asDocumentId } from '../../schemas/index.ts'
 import type { Delivered, Outgoing } from '../../topologies/node.ts'
 import { Influence, type InfluenceModel } from '../../topologies/stations/influence.ts'
 
@@ -12,7 +13,7 @@ const request = (docId: bigint, digest: string, actor = 'topic'): Delivered<Rewa
     run: 'r',
     round: 1,
     actor,
-    docId,
+    docId: asDocumentId(docId),
     text: `text ${docId}`,
     checkpointPath: `/${digest}.safetensors`,
     checkpointDigest: digest,

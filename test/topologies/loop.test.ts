@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ActorState, Reward, type RoundClosed, type RoundOpened, runTopics } from '../../schemas/index.ts'
+import {
+  type ActorState,
+  asDocumentId,
+  Reward,
+  type RoundClosed,
+  type RoundOpened,
+  runTopics,
+} from '../../schemas/index.ts'
 import { foldRound, initialState } from '../../topologies/selection/console.ts'
 import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
 import { rewardColumns } from '../../topologies/selection/rewards.ts'
@@ -34,7 +41,7 @@ async function expected(run: ReturnType<typeof tinyRun>, opened: RoundOpened[]) 
     const corpus = new MemoryCorpus(config.actors.map(({ subcategories }) => subcategories.length))
     for (const { docId, tokens } of documents) {
       corpus.add(
-        docId,
+        asDocumentId(docId),
         tokens,
         config.actors.map(({ name }) => subcategoryOf(name, docId)),
       )

@@ -1,4 +1,4 @@
-import { type RewardRequest, runTopics } from '../../schemas/index.ts'
+import { asDocumentId, type RewardRequest, runTopics } from '../../schemas/index.ts'
 import { dataflow } from '../../topologies/dataflow.ts'
 import type { InMemoryDriver, Scheduler } from '../../topologies/driver.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -8,7 +8,7 @@ import { shapeAndColour, testRun } from '../support/run.ts'
 
 /** A tiny corpus whose labels and rewards are pure functions of the id: what the loop makes of it can be computed by hand or again. */
 export const documents = Array.from({ length: 120 }, (_, n) => ({
-  docId: splitmix64(BigInt(n)),
+  docId: asDocumentId(splitmix64(BigInt(n))),
   text: `document ${n}`,
   tokens: 5 + (n % 4),
   meta: '{}',

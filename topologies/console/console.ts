@@ -1,5 +1,6 @@
 import {
   ActorState,
+  type DocumentId,
   Manifest,
   Progress,
   type Reward,
@@ -270,7 +271,7 @@ export class Console implements Processor {
   }
 }
 
-function textOf(texts: ReadonlyMap<bigint, string>, docId: bigint): string {
+function textOf(texts: ReadonlyMap<DocumentId, string>, docId: DocumentId): string {
   const text = texts.get(docId)
   if (text !== undefined) return text
   throw new WinnowError('GUARANTEE_VIOLATED', `document ${docId} was sampled but has no text in the corpus store`)

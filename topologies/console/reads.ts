@@ -1,10 +1,10 @@
-import type { Manifest } from '../../schemas/index.ts'
+import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import type { CorpusStore } from '../corpus-store.ts'
 import { timesRead } from '../selection/reads.ts'
 
 /** A run's earlier selections, in emission order. */
 export interface ReadsSource {
-  selection(manifest: Manifest): AsyncIterable<readonly bigint[]>
+  selection(manifest: Manifest): AsyncIterable<readonly DocumentId[]>
 }
 
 /**
@@ -21,7 +21,7 @@ export async function recordReads(
   async function* counts() {
     let index = 0
     for await (const ids of selections.selection(manifest)) {
-      const times = new Map<bigint, number>()
+      const times = new Map<DocumentId, number>()
       for (const id of ids) {
         const count = timesRead(index++, manifest.documents, m)
         if (count > 0) times.set(id, count)

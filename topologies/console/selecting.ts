@@ -1,6 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import {
   type ActorState,
+  asDocumentId,
+  type DocumentId,
   Manifest,
   type RoundOpened,
   runTopics,
@@ -132,12 +134,12 @@ async function* chunksOf(
   ids: AsyncIterable<BigUint64Array>,
   hash: Hash,
 ): AsyncGenerator<SelectionChunk> {
-  let chunk: bigint[] = []
+  let chunk: DocumentId[] = []
   let indexFirst = 0
   for await (const piece of ids) {
     hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     for (const id of piece) {
-      chunk.push(id)
+      chunk.push(asDocumentId(id))
       if (chunk.length === chunkDocuments) {
         yield { run, round, indexFirst, docIds: chunk }
         indexFirst += chunk.length

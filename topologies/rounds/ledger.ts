@@ -1,4 +1,4 @@
-import type { Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { DocumentId, Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
 import type { RewardTransform } from '../selection/config.ts'
 import { isAcceptable } from '../selection/rewards.ts'
 
@@ -30,7 +30,7 @@ interface Entry {
 /** Accepted rewards of one actor: documents ascending, with the subcategory each was sampled for. */
 export interface AcceptedRewards {
   readonly actor: string
-  readonly docIds: readonly bigint[]
+  readonly docIds: readonly DocumentId[]
   readonly subcategories: readonly number[]
   readonly rewards: readonly number[]
 }
@@ -46,7 +46,7 @@ export class RoundLedger {
   readonly #round: number
   readonly #checkpointDigest: string | null
   readonly #transform: RewardTransform
-  readonly #entries = new Map<string, Map<bigint, Entry>>()
+  readonly #entries = new Map<string, Map<DocumentId, Entry>>()
 
   /** @param transform applied to rewards before they count: one that would not stay finite is not accepted */
   constructor(opened: RoundOpened, transform: RewardTransform) {
@@ -56,7 +56,7 @@ export class RoundLedger {
     this.#checkpointDigest = opened.checkpointDigest
     let requested = 0
     for (const { actor, subcategory, docIds } of opened.samples) {
-      const entries = this.#entries.get(actor) ?? new Map<bigint, Entry>()
+      const entries = this.#entries.get(actor) ?? new Map<DocumentId, Entry>()
       this.#entries.set(actor, entries)
       for (const docId of docIds) entries.set(docId, { subcategory, answer: undefined })
       requested += docIds.length

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { Group } from './groups.ts'
 import type { ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
@@ -31,7 +32,7 @@ export interface Corpus {
   groups(): Promise<Group[]>
 
   /** The `count` documents of an actor's subcategory with the smallest (key(id, seed), id), in that order; all if there are fewer. */
-  sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]>
+  sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]>
 
   /**
    * The documents of these groups with the smallest (key(id, seed), id), until `remaining` is reached: that many documents, or the shortest

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import { mixInPlace, unmixInPlace, wordsOf } from './mix.ts'
 import { splitmix64, u64Max } from './u64.ts'
 
@@ -16,7 +17,7 @@ const blockSize = 1n << placeBits
 const blockBits = 6n
 
 /** A document's place in the stored permutation. Distinct ids have distinct places. */
-export const place = (documentId: bigint): bigint => splitmix64(documentId)
+export const place = (documentId: DocumentId): bigint => splitmix64(documentId)
 
 /** Where a draw begins in each block: 64 places within it, below 2^58. */
 export function drawStarts(seed: bigint): bigint[] {
@@ -24,7 +25,7 @@ export function drawStarts(seed: bigint): bigint[] {
 }
 
 /** The order of a draw: ascending key. Distinct ids have distinct keys. */
-export function key(documentId: bigint, seed: bigint): bigint {
+export function key(documentId: DocumentId, seed: bigint): bigint {
   const at = place(documentId)
   const block = at >> placeBits
   const start = splitmix64((seed + block) & u64Max)

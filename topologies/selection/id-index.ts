@@ -1,3 +1,4 @@
+import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 import { mix32 } from '../hash.ts'
 import { wordsOf } from './mix.ts'
 
@@ -23,8 +24,8 @@ export class IdIndex {
     return this.#column.subarray(0, this.#size)
   }
 
-  idAt(number: number): bigint {
-    return this.#column[number]!
+  idAt(number: number): DocumentId {
+    return asDocumentId(this.#column[number]!)
   }
 
   /** The number of an id given as uint32 words, -1 if it is unknown. */

@@ -1,3 +1,4 @@
+import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 import type { Corpus, Cut, DocumentBlock } from './corpus.ts'
 import { drawInPlace, key, sortByKey, undrawInPlace } from './draw.ts'
 import { GroupTable } from './group-table.ts'
@@ -65,7 +66,7 @@ export class MemoryCorpus implements Corpus {
     return true
   }
 
-  add(id: bigint, tokens: number, labels: ArrayLike<number>, scores?: ArrayLike<number>): boolean {
+  add(id: DocumentId, tokens: number, labels: ArrayLike<number>, scores?: ArrayLike<number>): boolean {
     return this.addWords(Number(id & 0xffffffffn), Number(id >> 32n), tokens, labels, scores)
   }
 
@@ -75,7 +76,7 @@ export class MemoryCorpus implements Corpus {
   }
 
   /** The id of document `number`. */
-  idOf(number: number): bigint {
+  idOf(number: number): DocumentId {
     return this.#index.idAt(number)
   }
 
@@ -103,9 +104,9 @@ export class MemoryCorpus implements Corpus {
     return this.#table.all.filter((group) => group.documents > 0).map((group) => ({ ...group }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]> {
+  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
     const groups = this.#table.all.filter((group) => group.labels[actorIndex] === subcategory && group.documents > 0)
-    return [...sortByKey(this.#idsOf(groups), seed).subarray(0, count)]
+    return Array.from(sortByKey(this.#idsOf(groups), seed).subarray(0, count), asDocumentId)
   }
 
   async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
@@ -119,7 +120,7 @@ export class MemoryCorpus implements Corpus {
       tokens += this.#tokens[this.#index.find(words[documents * 2]!, words[documents * 2 + 1]!)]!
       documents += 1
     }
-    const keyLast = documents === 0 ? null : key(ids[documents - 1]!, seed)
+    const keyLast = documents === 0 ? null : key(asDocumentId(ids[documents - 1]!), seed)
     return { groups, seed, keyLast, documents, tokens }
   }
 

@@ -1,10 +1,11 @@
+import type { DocumentId } from '../../schemas/index.ts'
 import type { RewardTransform } from './config.ts'
 import { exp } from './exp.ts'
 import { compareIds } from './u64.ts'
 
 /** An accepted reward of an actor, for a document of `subcategory`. */
 export interface DocumentReward {
-  documentId: bigint
+  documentId: DocumentId
   subcategory: number
   reward: number
 }
@@ -18,7 +19,7 @@ export interface RewardColumns {
 
 /** The first reward of each document in order of arrival, then ordered by document id. */
 export function rewardColumns(arrived: Iterable<DocumentReward>): RewardColumns {
-  const first = new Map<bigint, DocumentReward>()
+  const first = new Map<DocumentId, DocumentReward>()
   for (const reward of arrived) if (!first.has(reward.documentId)) first.set(reward.documentId, reward)
   const ordered = [...first.values()].sort((a, b) => compareIds(a.documentId, b.documentId))
   return { subcategories: ordered.map((r) => r.subcategory), rewards: ordered.map((r) => r.reward) }

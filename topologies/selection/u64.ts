@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 
 /** The largest document id. */
 export const u64Max = 2n ** 64n - 1n
@@ -22,15 +23,15 @@ export function seedOf(seed: string | number | bigint, round: number, purpose: S
 }
 
 /** The order in which a round's selection is emitted: ascending order key. Distinct ids have distinct ones, since splitmix64 is a bijection. */
-export function orderKey(documentId: bigint, seed: bigint): bigint {
+export function orderKey(documentId: DocumentId, seed: bigint): bigint {
   return splitmix64(documentId ^ seed)
 }
 
 /** A document id from its canonical decimal text (no sign, no leading zero, below 2^64); null if it is not one. */
-export function parseId(text: string): bigint | null {
+export function parseId(text: string): DocumentId | null {
   if (!/^(?:0|[1-9][0-9]{0,19})$/.test(text)) return null
   const id = BigInt(text)
-  return id <= u64Max ? id : null
+  return id <= u64Max ? asDocumentId(id) : null
 }
 
 export function formatId(id: bigint): string {

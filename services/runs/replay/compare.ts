@@ -1,4 +1,4 @@
-import type { Manifest } from '../../../schemas/index.ts'
+import type { DocumentId, Manifest } from '../../../schemas/index.ts'
 import type { SelectionReader } from '../../selections/selection-reader.ts'
 
 export interface RoundComparison {
@@ -62,8 +62,8 @@ function inWords(a: Manifest, b: Manifest, field: (typeof compared)[number]): st
   return `${JSON.stringify(a[field])} and ${JSON.stringify(b[field])}`
 }
 
-async function collect(reader: SelectionReader, manifest: Manifest): Promise<bigint[]> {
-  const ids: bigint[] = []
+async function collect(reader: SelectionReader, manifest: Manifest): Promise<DocumentId[]> {
+  const ids: DocumentId[] = []
   for await (const some of reader.chunks(manifest)) ids.push(...some)
   return ids
 }

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../../../schemas/index.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
@@ -13,7 +14,7 @@ import { readProgress } from '../recorded.ts'
 
 /** A document's reward by both estimators. */
 export interface ValidatedDocument {
-  readonly docId: bigint
+  readonly docId: DocumentId
   readonly gradient: number
   readonly probe: number
 }
@@ -106,7 +107,7 @@ async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Ch
   return checkpoint
 }
 
-async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<bigint[]> {
+async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<DocumentId[]> {
   const ids = await drawDocuments(runtime.clickHouse.sql, seedOf(run.selection.seed, 0, 'validate'), count)
   // Of two documents a rank correlation is 1 or -1 whatever the rewards are.
   if (ids.length < 3)

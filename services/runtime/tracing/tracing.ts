@@ -1,5 +1,5 @@
 import { context, type Link, propagation, ROOT_CONTEXT, type Span, SpanKind, trace } from '@opentelemetry/api'
-import type { SelectionChunk } from '../../../schemas/index.ts'
+import type { DocumentId, SelectionChunk } from '../../../schemas/index.ts'
 import type { Outgoing } from '../../../topologies/node.ts'
 import type { IncomingRecord, TraceHeaders } from '../kafka/port.ts'
 import { traceOfDocument, traceOfRound } from './trace-ids.ts'
@@ -71,7 +71,7 @@ export class StationTraces {
   }
 
   /** A selection is made of documents with traces of their own: its span links to them. */
-  #selection(headers: TraceHeaders, docIds: readonly bigint[]): TraceHeaders {
+  #selection(headers: TraceHeaders, docIds: readonly DocumentId[]): TraceHeaders {
     const links = docIds.slice(0, linksMax).flatMap((docId): Link[] => {
       const document = traceOfDocument(docId, this.#ratio)
       const linked = document && trace.getSpanContext(propagation.extract(ROOT_CONTEXT, document))

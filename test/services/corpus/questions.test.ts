@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { labelsTopic } from '../../../schemas/index.ts'
+import { asDocumentId, labelsTopic } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { drawDocuments } from '../../../services/corpus/draw.ts'
 import { countByLabels, countIncomplete, countLabelled } from '../../../services/corpus/label-counts.ts'
@@ -14,7 +14,7 @@ import { compareIds, orderKey } from '../../../topologies/selection/u64.ts'
 
 /** Ids above 2^63, more of them than one request names. */
 const documents = 600
-const idOf = (n: number) => 2n ** 63n + BigInt(n) * 7n
+const idOf = (n: number) => asDocumentId(2n ** 63n + BigInt(n) * 7n)
 const ids = Array.from({ length: documents }, (_, n) => idOf(n))
 const columns = ['quality', 'topic'].map((actor) => ({ actor, version: 'v1', topic: labelsTopic(actor).name }))
 const versions = new Map(columns.map(({ actor, version }) => [actor, version]))
@@ -57,7 +57,7 @@ test('labelled documents are counted once each, however often they were inserted
 })
 
 test('of the ids asked about those count that are in the corpus and lack a label', async () => {
-  expect(await countIncomplete(sql, versions, [...ids, 1n])).toBe(60)
+  expect(await countIncomplete(sql, versions, [...ids, asDocumentId(1n)])).toBe(60)
   expect(await countIncomplete(sql, versions, [idOf(1), idOf(10), idOf(20)])).toBe(2)
   expect(await countIncomplete(sql, versions, [])).toBe(0)
 })
@@ -101,7 +101,7 @@ test('documents are found by ranges of ids, ends included, and by ids in the ord
   const found = (await documentsInRanges(sql, ranges)).map(({ docId }) => docId)
   expect(found.sort(compareIds)).toEqual([3, 4, 5, 598, 599].map(idOf))
   expect(await documentsInRanges(sql, [])).toEqual([])
-  const named = await documentsOfIds(sql, [idOf(9), 1n, idOf(2)])
+  const named = await documentsOfIds(sql, [idOf(9), asDocumentId(1n), idOf(2)])
   expect(named.map(({ docId }) => docId)).toEqual([idOf(9), idOf(2)])
   expect((await documentsOfIds(sql, ids)).map(({ docId }) => docId)).toEqual(ids.slice(0, 30))
 })

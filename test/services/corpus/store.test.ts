@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TopicOffset, topics } from '../../../schemas/index.ts'
+import { asDocumentId, type TopicOffset, topics } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
@@ -19,7 +19,7 @@ const columns = [
 const sizes = [2, 3]
 const documents = 400
 const partitions = 3
-const idOf = (n: number) => splitmix64(BigInt(n))
+const idOf = (n: number) => asDocumentId(splitmix64(BigInt(n)))
 
 /** 400 documents over three partitions; every tenth has no topic label. Everything is added twice, the repeat at a higher offset. */
 async function fill(store: CorpusStore): Promise<TopicOffset[]> {
@@ -151,7 +151,7 @@ describe('the corpus in ClickHouse and in memory', () => {
   })
 
   test('find texts by id', async () => {
-    const ids = [idOf(5), idOf(399), 12345n]
+    const ids = [idOf(5), idOf(399), asDocumentId(12345n)]
     expect(await inSql.texts(ids)).toEqual(await inMemory.texts(ids))
     expect((await inSql.texts(ids)).get(idOf(399))).toBe('text 399')
   })

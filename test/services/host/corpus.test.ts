@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type DeadLetter, Document, type Label, labelsTopic, topics } from '../../../schemas/index.ts'
+import { asDocumentId, type DeadLetter, Document, type Label, labelsTopic, topics } from '../../../schemas/index.ts'
 import { type Config, loadConfig } from '../../../services/config/config.ts'
 import { startCorpus, startLabeler } from '../../../services/host/corpus.ts'
 import { readTopic } from '../../../services/runs/recorded.ts'
@@ -27,7 +27,12 @@ async function ingest(...kindsOfRows: string[]): Promise<void> {
   await producer.send(
     kindsOfRows.map((kind, i) => {
       const docId = BigInt(first + i)
-      const value = runtime.codec.encode(Document, { docId, text: 't', tokens: 1, meta: JSON.stringify({ kind }) })
+      const value = runtime.codec.encode(Document, {
+        docId: asDocumentId(docId),
+        text: 't',
+        tokens: 1,
+        meta: JSON.stringify({ kind }),
+      })
       return { topic: documents, key: `${docId}`, value }
     }),
   )

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { topics } from '../../../schemas/index.ts'
+import { asDocumentId, topics } from '../../../schemas/index.ts'
 import { placeOf } from '../../../services/ingest/document-id.ts'
 import { DecodeError } from '../../../services/runtime/codec.ts'
 import { maxRecordBytes } from '../../../services/runtime/kafka/split.ts'
@@ -25,7 +25,7 @@ describe('ids', () => {
       [(1n << 40n) + 1n, 'b1'],
       [(1n << 40n) + 3n, 'b3'],
     ])
-    expect(placeOf((1n << 40n) + 3n)).toEqual({ source: 1, row: 3 })
+    expect(placeOf(asDocumentId((1n << 40n) + 3n))).toEqual({ source: 1, row: 3 })
   })
 
   test('stay when sources come later, and new sources get the next number', async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Label, labelsTopic, topics } from '../../../schemas/index.ts'
+import { asDocumentId, type Label, labelsTopic, topics } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { labelVersions } from '../../../services/corpus/label-versions.ts'
 import { compareFiles, compareVersions } from '../../../services/labeler/commands/compare.ts'
@@ -31,7 +31,14 @@ const second = [undefined, 0, 0, 0, 0, 1, 1, 1, 1, 0]
 function labelsOf(version: string, subcategories: (number | undefined)[], offsetFirst: number) {
   return subcategories.flatMap((subcategory, n) => {
     if (subcategory === undefined) return []
-    const value: Label = { docId: BigInt(n), actor: 'topic', subcategory, score: n / 10, tokens: 1, version }
+    const value: Label = {
+      docId: asDocumentId(BigInt(n)),
+      actor: 'topic',
+      subcategory,
+      score: n / 10,
+      tokens: 1,
+      version,
+    }
     return [{ value, partition: 0, offset: offsetFirst + n }]
   })
 }
@@ -102,7 +109,7 @@ describe('a run that names a version', () => {
     const topic = labelsTopic('topic').name
     await corpus.addDocuments(
       first.map((_label, n) => ({
-        value: { docId: BigInt(n), text: '', meta: '{}', tokens: 1 },
+        value: { docId: asDocumentId(BigInt(n)), text: '', meta: '{}', tokens: 1 },
         partition: 0,
         offset: n,
       })),

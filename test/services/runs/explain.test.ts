@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { labelsTopic, topics } from '../../../schemas/index.ts'
+import { asDocumentId, labelsTopic, topics } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { corpusComposition, selectionComposition } from '../../../services/runs/composition.ts'
 import { explainDocument } from '../../../services/runs/explain.ts'
@@ -47,7 +47,7 @@ test('each round says of each document whether it was selected, and why not', as
   const { reader, rounds } = await selections()
   await reader.close()
   for (let docId = 0n; docId < corpusDocuments; docId++) {
-    const { document, explanations } = (await explainDocument(runtime, run, docId))!
+    const { document, explanations } = (await explainDocument(runtime, run, asDocumentId(docId)))!
     expect(document).toMatchObject({ docId, text: `document ${docId}`, tokens: 10 + Number(docId) })
     expect(explanations.map(({ round }) => round)).toEqual([0, 1, 2])
     for (const { round, verdict } of explanations) {
@@ -60,17 +60,20 @@ test('each round says of each document whether it was selected, and why not', as
 })
 
 test('a document that came after the rounds was not there yet, one that is not labelled has no verdict, an unknown one is none', async () => {
-  const value = { docId: 100n, text: 'late', tokens: 1, meta: '{}' }
+  const value = { docId: asDocumentId(100n), text: 'late', tokens: 1, meta: '{}' }
   await runtime.store.addDocuments([
     { value, partition: 0, offset: 100 },
-    { value: { ...value, docId: 101n }, partition: 0, offset: 101 },
+    { value: { ...value, docId: asDocumentId(101n) }, partition: 0, offset: 101 },
   ])
-  const label = { docId: 100n, actor: 'parity', subcategory: 1, score: 1, tokens: 1, version: 'v1' }
+  const label = { docId: asDocumentId(100n), actor: 'parity', subcategory: 1, score: 1, tokens: 1, version: 'v1' }
   await runtime.store.addLabels([{ value: label, partition: 0, offset: 100 }])
-  const late = await explainDocument(runtime, run, 100n)
+  const late = await explainDocument(runtime, run, asDocumentId(100n))
   expect(late!.explanations.map(({ verdict }) => verdict)).toEqual(Array(3).fill('not there yet'))
-  expect(await explainDocument(runtime, run, 101n)).toMatchObject({ document: { labels: null }, explanations: [] })
-  expect(await explainDocument(runtime, run, 102n)).toBeUndefined()
+  expect(await explainDocument(runtime, run, asDocumentId(101n))).toMatchObject({
+    document: { labels: null },
+    explanations: [],
+  })
+  expect(await explainDocument(runtime, run, asDocumentId(102n))).toBeUndefined()
 })
 
 test('compositions count the corpus that a round saw, and what it selected, by subcategory', async () => {

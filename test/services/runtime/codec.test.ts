@@ -1,12 +1,12 @@
 import { SchemaRegistryClient } from '@confluentinc/schemaregistry'
 import { expect, test } from 'vitest'
 import { string, u64 } from '../../../schemas/field.ts'
-import { DeadLetter, Label, Source } from '../../../schemas/index.ts'
+import { asDocumentId, DeadLetter, Label, Source } from '../../../schemas/index.ts'
 import { type RecordType, record } from '../../../schemas/record.ts'
 import { createCodec, DecodeError } from '../../../services/runtime/codec.ts'
 import type { RegistryClient } from '../../../services/runtime/registry.ts'
 
-const label: Label = { docId: 1n, actor: 'q', subcategory: 3, score: 0.5, tokens: 12, version: 'v1' }
+const label: Label = { docId: asDocumentId(1n), actor: 'q', subcategory: 3, score: 0.5, tokens: 12, version: 'v1' }
 
 const mock = (): RegistryClient => SchemaRegistryClient.newClient({ baseURLs: ['mock://codec'] })
 
@@ -53,7 +53,7 @@ test.each([0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n])(
   'the 64-bit id %s comes back as the same bigint, at once',
   async (docId) => {
     const codec = await createCodec({ registry: mock(), records: [Label] })
-    expect(codec.decode(codec.encode(Label, { ...label, docId }))).toEqual({
+    expect(codec.decode(codec.encode(Label, { ...label, docId: asDocumentId(docId) }))).toEqual({
       record: 'Label',
       value: { ...label, docId },
     })
@@ -81,8 +81,8 @@ test('plain Uint8Arrays are bytes, and nothing of the buffer around them is writ
 
 test('a value that its type does not allow is not written, and the message names the field', async () => {
   const codec = await createCodec({ registry: mock(), records: [Label] })
-  expect(() => codec.encode(Label, { ...label, docId: 2n ** 64n })).toThrow(/Not a valid Label: docId/)
-  expect(() => codec.encode(Label, { ...label, docId: -1n })).toThrow(/docId/)
+  expect(() => codec.encode(Label, { ...label, docId: asDocumentId(2n ** 64n) })).toThrow(/Not a valid Label: docId/)
+  expect(() => codec.encode(Label, { ...label, docId: asDocumentId(-1n) })).toThrow(/docId/)
   expect(() => codec.encode(Label, { ...label, subcategory: 1.5 })).toThrow(/subcategory/)
   expect(() => codec.encode(Label, { ...label, extra: 1 } as Label)).toThrow(/extra/)
 })

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import {
+  asDocumentId,
   DeadLetter,
   Document,
   Label,
@@ -25,8 +26,20 @@ const { consoleState } = runTopics('r')
 const log = createLog('test', 'silent')
 const definition = (name: string, partitions = 1) => ({ name, partitions, cleanup: 'delete', retentionMs: -1 }) as const
 
-const document = (docId: bigint, text = 'text'): Document => ({ docId, text, tokens: 1, meta: '{}' })
-const labelOf = (docId: bigint): Label => ({ docId, actor: 'q', subcategory: 0, score: 1, tokens: 1, version: 'a' })
+const document = (docId: bigint, text = 'text'): Document => ({
+  docId: asDocumentId(docId),
+  text,
+  tokens: 1,
+  meta: '{}',
+})
+const labelOf = (docId: bigint): Label => ({
+  docId: asDocumentId(docId),
+  actor: 'q',
+  subcategory: 0,
+  score: 1,
+  tokens: 1,
+  version: 'a',
+})
 
 let kafka: FakeKafka
 let codec: Codec

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { from, lastValueFrom, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
-import type { TopicOffset } from '../../../schemas/index.ts'
+import { asDocumentId, type TopicOffset } from '../../../schemas/index.ts'
 import type { Delivered } from '../../../topologies/node.ts'
 import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { answer, closed, decision, opened, reward } from './records.ts'
@@ -17,7 +17,7 @@ async function collected(records: readonly Delivered[], roundDone?: number, posi
   })
 }
 
-const sample = (docIds: bigint[]) => [{ actor: 'a', subcategory: 0, docIds }]
+const sample = (docIds: bigint[]) => [{ actor: 'a', subcategory: 0, docIds: docIds.map(asDocumentId) }]
 const zero = [decision(opened(0)), decision(closed(0, []))]
 /** Partition 0: rewards of documents 1 and 3, partition 1: of document 2. Then a second round in partition 0. */
 const one = {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { type AcceptedRewards, RoundLedger, type Verdict } from '../../../topologies/rounds/ledger.ts'
 import { opened, reward } from './records.ts'
 
@@ -10,9 +11,9 @@ const accepted = (ledger: RoundLedger, offsets: readonly number[], actors = ['a'
 
 /** Actor a asks for 9, 3 (subcategory 0) and 5 (subcategory 1), actor b for 3. */
 const samples = [
-  { actor: 'a', subcategory: 0, docIds: [9n, 3n] },
-  { actor: 'b', subcategory: 2, docIds: [3n] },
-  { actor: 'a', subcategory: 1, docIds: [5n] },
+  { actor: 'a', subcategory: 0, docIds: [9n, 3n].map(asDocumentId) },
+  { actor: 'b', subcategory: 2, docIds: [3n].map(asDocumentId) },
+  { actor: 'a', subcategory: 1, docIds: [5n].map(asDocumentId) },
 ]
 
 const identity = { kind: 'identity' } as const
@@ -34,7 +35,10 @@ describe('the ledger of a round', () => {
 
   test('documents are ordered as 64-bit numbers, not as text', () => {
     const docIds = [2n ** 64n - 1n, 10n, 9n]
-    const ledger = new RoundLedger(opened(1, [{ actor: 'a', subcategory: 0, docIds }]), identity)
+    const ledger = new RoundLedger(
+      opened(1, [{ actor: 'a', subcategory: 0, docIds: docIds.map(asDocumentId) }]),
+      identity,
+    )
     for (const [i, docId] of docIds.entries()) ledger.accept(reward(1, 'a', docId, i), 0, i)
     expect(accepted(ledger, [3], ['a'])[0]!.docIds).toEqual([9n, 10n, 2n ** 64n - 1n])
   })

@@ -1,4 +1,5 @@
 import type { Reward, RoundClosed, RoundOpened } from '../../../schemas/index.ts'
+import { asDocumentId } from '../../../schemas/index.ts'
 import type { Delivered } from '../../../topologies/node.ts'
 
 const run = 'r'
@@ -34,7 +35,7 @@ export function reward(round: number, actor: string, docId: bigint, value: numbe
     run,
     round,
     actor,
-    docId,
+    docId: asDocumentId(docId),
     reward: value,
     checkpointDigest: checkpointOf(round) ?? '',
     graphDigest: 'g',

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import {
   blocks,
   drawInPlace,
@@ -19,13 +20,13 @@ const edges = [0n, 1n, u64Max, 2n ** 32n, 2n ** 32n - 1n, 2n ** 58n, 2n ** 58n -
 
 describe('a draw', () => {
   test('orders by the keys of SELECTION.md, for ids and seeds across all 64 bits', () => {
-    fc.assert(fc.property(u64, u64, (id, seed) => key(id, seed) === naiveKey(id, seed)))
-    for (const id of edges) for (const seed of edges) expect(key(id, seed)).toBe(naiveKey(id, seed))
+    fc.assert(fc.property(u64, u64, (id, seed) => key(asDocumentId(id), seed) === naiveKey(id, seed)))
+    for (const id of edges) for (const seed of edges) expect(key(asDocumentId(id), seed)).toBe(naiveKey(id, seed))
   })
 
   test('of fixed ids and seeds is what it was', () => {
-    expect(place(0n)).toBe(0xe220a8397b1dcdafn)
-    expect([0n, 1n, u64Max].map((id) => key(id, seedOf(7, 0, 'select')))).toEqual([
+    expect(place(asDocumentId(0n))).toBe(0xe220a8397b1dcdafn)
+    expect([0n, 1n, u64Max].map((id) => key(asDocumentId(id), seedOf(7, 0, 'select')))).toEqual([
       12207695831434725560n,
       5202689058057978660n,
       14790456199903152505n,
@@ -37,7 +38,7 @@ describe('a draw', () => {
       fc.property(fc.array(u64), u64, (ids, seed) => {
         const column = BigUint64Array.from(ids)
         drawInPlace(column, seed)
-        expect([...column]).toEqual(ids.map((id) => key(id, seed)))
+        expect([...column]).toEqual(ids.map((id) => key(asDocumentId(id), seed)))
         undrawInPlace(column, seed)
         expect([...column]).toEqual(ids)
       }),
@@ -48,7 +49,7 @@ describe('a draw', () => {
   test('sorts distinct ids by key', () => {
     fc.assert(
       fc.property(fc.uniqueArray(u64, { maxLength: 200 }), u64, (ids, seed) => {
-        const sorted = [...ids].sort((a, b) => compareIds(key(a, seed), key(b, seed)))
+        const sorted = [...ids].sort((a, b) => compareIds(key(asDocumentId(a), seed), key(asDocumentId(b), seed)))
         expect([...sortByKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
       }),
     )
@@ -57,10 +58,10 @@ describe('a draw', () => {
   test('up to a key is a stretch of places in each block, from its start upwards and round', () => {
     fc.assert(
       fc.property(u64, u64, u64, (id, seed, keyLast) => {
-        const at = place(id)
+        const at = place(asDocumentId(id))
         const block = Number(at >> placeBits)
         const distance = BigInt.asUintN(Number(placeBits), at - drawStarts(seed)[block]!)
-        expect(distance < reachIn(block, keyLast)).toBe(key(id, seed) <= keyLast)
+        expect(distance < reachIn(block, keyLast)).toBe(key(asDocumentId(id), seed) <= keyLast)
       }),
       { examples: edges.map((keyLast) => [5n, 7n, keyLast]) },
     )

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { WinnowError } from '../../../topologies/errors.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 import { foldRound, initialState, updateTheta } from '../../../topologies/selection/console.ts'
@@ -185,7 +186,7 @@ describe('a whole round', () => {
   test('does not depend, to the bit, on the order in which rewards arrive', () => {
     const config = parseSelectionConfig({ seed: 1, budget: { documents: 1 }, rewardTransform: { kind: 'standardize' } })
     const reward = fc.record({
-      documentId: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      documentId: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(asDocumentId),
       subcategory: fc.nat(4),
       reward: fc.double({ min: -1, max: 1, noNaN: true }),
     })
@@ -210,9 +211,9 @@ describe('a whole round', () => {
 
   test('of several rewards of a document the first counts', () => {
     const arrived = [
-      { documentId: 9n, subcategory: 1, reward: 1 },
-      { documentId: 2n, subcategory: 0, reward: 5 },
-      { documentId: 9n, subcategory: 1, reward: 7 },
+      { documentId: asDocumentId(9n), subcategory: 1, reward: 1 },
+      { documentId: asDocumentId(2n), subcategory: 0, reward: 5 },
+      { documentId: asDocumentId(9n), subcategory: 1, reward: 7 },
     ]
     expect(rewardColumns(arrived)).toEqual({ subcategories: [0, 1], rewards: [5, 1] })
   })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 import { key } from '../../../topologies/selection/draw.ts'
 import { type Group, histogramDigest } from '../../../topologies/selection/groups.ts'
@@ -132,7 +133,7 @@ describe('a selection from memory', () => {
     await fc.assert(
       fc.asyncProperty(tokens, fc.integer({ min: 1, max: 400 }), async (documents, amount) => {
         const corpus = new MemoryCorpus([2])
-        for (const [i, count] of documents.entries()) corpus.add(BigInt(i), count, [i % 2])
+        for (const [i, count] of documents.entries()) corpus.add(asDocumentId(BigInt(i)), count, [i % 2])
         const byDocuments = await select(corpus, config({ documents: amount }), 1, [[0.5, 0.5]], [1])
         expect(await idsOf(byDocuments.ids)).toHaveLength(Math.min(amount, documents.length))
         const byTokens = await select(corpus, config({ tokens: amount }), 1, [[0.5, 0.5]], [1])
@@ -150,22 +151,22 @@ describe('a selection from memory', () => {
 
   test('reports the cut', async () => {
     const corpus = new MemoryCorpus([2])
-    for (let i = 0n; i < 10n; i++) corpus.add(i, 5, [Number(i % 2n)])
+    for (let i = 0n; i < 10n; i++) corpus.add(asDocumentId(i), 5, [Number(i % 2n)])
     const selection = await select(corpus, config({ documents: 7 }), 1, [[0.25, 0.75]], [2])
     const [stratum] = selection.strata
     expect(selection).toMatchObject({ documents: 7, tokens: 35 })
     expect(stratum).toMatchObject({ subcategory: null, quota: 7, documents: 7, tokens: 35, threshold: 0.5, refined: 0 })
     // The cell of even ids: taken up to the second smallest of its keys.
-    const keys = [0n, 2n, 4n, 6n, 8n].map((id) => key(id, seedOf(3, 1, 'select'))).sort(compareIds)
+    const keys = [0n, 2n, 4n, 6n, 8n].map((id) => key(asDocumentId(id), seedOf(3, 1, 'select'))).sort(compareIds)
     expect(stratum!.marginal).toEqual({ score: 0.5, groups: 1, documents: 5, taken: 2, keyLast: keys[1] })
     expect(selection.histogramDigest).toBe(histogramDigest([group(1, 5, 25), group(0, 5, 25)]))
   })
 
   test('knows a document once, and groups by cell and reads', async () => {
     const corpus = new MemoryCorpus([2, 3])
-    expect(corpus.add(2n ** 64n - 1n, 5, [1, 2])).toBe(true)
-    expect(corpus.add(2n ** 64n - 1n, 7, [0, 0])).toBe(false)
-    for (let i = 0n; i < 5000n; i++) corpus.add(i << 20n, 1, [0, 1])
+    expect(corpus.add(asDocumentId(2n ** 64n - 1n), 5, [1, 2])).toBe(true)
+    expect(corpus.add(asDocumentId(2n ** 64n - 1n), 7, [0, 0])).toBe(false)
+    for (let i = 0n; i < 5000n; i++) corpus.add(asDocumentId(i << 20n), 1, [0, 1])
     corpus.addReads(BigUint64Array.from([1n << 20n, 2n << 20n]), 0, 2, 3)
     const groups = await corpus.groups()
     expect(groups).toContainEqual({ labels: [1, 2], reads: 0, documents: 1, tokens: 5 })

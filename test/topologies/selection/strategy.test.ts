@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { parseSelectionConfig, type SelectionConfig } from '../../../topologies/selection/config.ts'
 import { gumbel, gumbelNearly } from '../../../topologies/selection/gumbel.ts'
 import { MemoryCorpus } from '../../../topologies/selection/memory-corpus.ts'
@@ -17,7 +18,7 @@ const configOf = (strategy: object | undefined, more: object = {}): SelectionCon
 /** Documents 0 to n - 1 of 10 tokens: quality low and high by turns, domain c once in four, score the number itself. */
 function corpusOf(ids: readonly bigint[], scoreOf = (i: number) => i): MemoryCorpus {
   const corpus = new MemoryCorpus([2, 3], [0])
-  for (const [i, id] of ids.entries()) corpus.add(id, 10, [i % 2, i % 4 === 3 ? 2 : i % 2], [scoreOf(i)])
+  for (const [i, id] of ids.entries()) corpus.add(asDocumentId(id), 10, [i % 2, i % 4 === 3 ? 2 : i % 2], [scoreOf(i)])
   return corpus
 }
 const numbered = (n: number) => Array.from({ length: n }, (_, i) => BigInt(i))

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { mixInPlace, sortByOrderKey, unmixInPlace } from '../../../topologies/selection/mix.ts'
 import {
   compareIds,
@@ -31,7 +32,7 @@ describe('random choices', () => {
       fc.property(fc.array(u64), u64, (ids, seed) => {
         const column = BigUint64Array.from(ids)
         mixInPlace(column, seed)
-        expect([...column]).toEqual(ids.map((id) => orderKey(id, seed)))
+        expect([...column]).toEqual(ids.map((id) => orderKey(asDocumentId(id), seed)))
         unmixInPlace(column, seed)
         expect([...column]).toEqual(ids)
       }),
@@ -42,7 +43,9 @@ describe('random choices', () => {
   test('sortByOrderKey orders distinct ids by order key', () => {
     fc.assert(
       fc.property(fc.uniqueArray(u64, { maxLength: 200 }), u64, (ids, seed) => {
-        const sorted = [...ids].sort((a, b) => compareIds(orderKey(a, seed), orderKey(b, seed)))
+        const sorted = [...ids].sort((a, b) =>
+          compareIds(orderKey(asDocumentId(a), seed), orderKey(asDocumentId(b), seed)),
+        )
         expect([...sortByOrderKey(BigUint64Array.from(ids), seed)]).toEqual(sorted)
       }),
     )

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { asDocumentId } from '../../../schemas/index.ts'
 import { WinnowError } from '../../../topologies/errors.ts'
 import { parseSelectionConfig, type SelectionConfig } from '../../../topologies/selection/config.ts'
 import { foldRound, initialState } from '../../../topologies/selection/console.ts'
@@ -15,7 +16,7 @@ function corpusOf(config: SelectionConfig, { documents }: Scenario): MemoryCorpu
   )
   for (const { docId, tokens, labels, scores } of documents) {
     corpus.add(
-      BigInt(docId),
+      asDocumentId(BigInt(docId)),
       tokens,
       config.actors.map(({ name }) => labels[name]!),
       config.actors.map(({ name }) => scores?.[name] ?? 0),
@@ -38,7 +39,7 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
         return rewardColumns(
           arrived.map(
             ({ docId, reward }): DocumentReward => ({
-              documentId: BigInt(docId),
+              documentId: asDocumentId(BigInt(docId)),
               subcategory: byId.get(docId)!.labels[name]!,
               reward,
             }),

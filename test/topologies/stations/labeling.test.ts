@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Document } from '../../../schemas/index.ts'
+import { asDocumentId } from '../../../schemas/index.ts'
 import type { Delivered, Outgoing } from '../../../topologies/node.ts'
 import { Labeling } from '../../../topologies/stations/labeling.ts'
 
@@ -8,7 +9,7 @@ const delivered = (docId: bigint, meta: string): Delivered<Document> => ({
   partition: 0,
   offset: Number(docId),
   record: 'Document',
-  value: { docId, text: 'text', tokens: 1, meta },
+  value: { docId: asDocumentId(docId), text: 'text', tokens: 1, meta },
 })
 
 test('a labeler sees the row without its text; a document whose meta is no JSON is refused, and the others are labelled', async () => {
