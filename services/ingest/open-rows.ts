@@ -1,10 +1,9 @@
-import { WinnowError } from '../runtime/errors.ts'
 import { formatOf } from './formats/detect.ts'
 import { foreignError, parquetFromStandardInput } from './formats/refusal.ts'
 import { openFile, openStream } from './input.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { parquetThread } from './parquet/thread.ts'
-import { inspect } from './paths.ts'
+import { lengthOfFile } from './paths.ts'
 import { noProgress } from './progress.ts'
 import { lineReader, type RowReader } from './row-reader.ts'
 
@@ -29,7 +28,7 @@ export interface OpenRowsOptions {
 export async function openRows(path: string, options: OpenRowsOptions = {}): Promise<RowReader> {
   const { standardInput = process.stdin, signal } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const byteLength = path === '-' ? null : await lengthOf(path)
+  const byteLength = path === '-' ? null : await lengthOfFile(path)
   const input = byteLength === null ? await openStream(standardInput) : await openFile(path, byteLength)
   const format = await formatOf(input, path)
   const source = { name: path === '-' ? 'stdin' : path, path: path === '-' ? null : path }
@@ -38,10 +37,4 @@ export async function openRows(path: string, options: OpenRowsOptions = {}): Pro
   if (format.kind === 'foreign') throw foreignError([{ ...source, format }])
   if (byteLength === null) throw parquetFromStandardInput()
   return parquetThread({ path, byteLength, rowFirst: 0 }, { limits, progress: noProgress, ...(signal && { signal }) })
-}
-
-async function lengthOf(path: string): Promise<number> {
-  const found = await inspect(path)
-  if (!found.isDirectory()) return found.size
-  throw new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
 }

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
 import { contentOf, type LeftOutEntry, rootsOf, within } from './folder.ts'
 import { quoted } from './formats/refusal.ts'
-import { inspect } from './paths.ts'
+import { inspect, lengthOfFile } from './paths.ts'
 
 export type SourceFile = FileSource | { readonly kind: 'standardInput'; readonly name: string }
 
@@ -81,8 +81,8 @@ async function sourcesAt(path: string, followLinks: readonly string[]): Promise<
   if (path === '-') return { sources: [{ kind: 'standardInput', name: 'stdin' }], leftOut: [] }
   const found = await inspect(path)
   if (!found.isDirectory()) {
-    const source = { kind: 'file' as const, name: basename(path), path, byteLength: found.size, found: false }
-    return { sources: [source], leftOut: [] }
+    const byteLength = await lengthOfFile(path)
+    return { sources: [{ kind: 'file', name: basename(path), path, byteLength, found: false }], leftOut: [] }
   }
   for (const root of followLinks) await inspect(root)
   const roots = await rootsOf(path, followLinks)

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Config } from '../../config/config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { ingestCommand } from '../../ingest/command.ts'
+import { checkPaths } from '../../ingest/paths.ts'
 import { onlyFolder, settleSecondsDefault, watchCommand } from '../../ingest/watch/command.ts'
 import { type LabelProgress, waitForLabels } from '../../runs/label-progress.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -67,6 +68,8 @@ export const ingest = (context: CliContext): Command =>
         throw new WinnowError('USAGE', '--settle and --poll go with --watch')
       }
       const folder = options.watch === true ? await onlyFolder(paths) : null
+      // What is wrong with a path is told before a cluster is started for it.
+      await checkPaths([...paths, ...(options.followLinks ?? [])])
       const stop = new AbortController()
       using _interrupted = interruptible(process, () => {
         context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')

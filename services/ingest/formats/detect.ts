@@ -88,21 +88,33 @@ function dictionaryOf(head: Buffer): Foreign | null {
   return null
 }
 
+const magics = (...texts: string[]) => texts.map((text) => Buffer.from(text, 'latin1'))
+
 const promises: readonly (readonly [RegExp, string, readonly Buffer[]])[] = [
   [/\.(parquet|parq|pq)$/i, 'Parquet', [parquetMagic]],
-  [/\.(gz|gzip)$/i, 'gzip', [Buffer.from([0x1f, 0x8b])]],
-  [/\.(zst|zstd)$/i, 'Zstandard', [Buffer.from([0x28, 0xb5, 0x2f, 0xfd])]],
+  [/\.(gz|gzip|tgz)$/i, 'gzip', magics('\x1f\x8b')],
+  [/\.(zst|zstd)$/i, 'Zstandard', magics('\x28\xb5\x2f\xfd')],
+  // What is not read anyway: a file that only has the name is not taken for rows.
+  [/\.xz$/i, 'xz', magics('\xfd7zXZ')],
+  [/\.bz2$/i, 'bzip2', magics('BZh')],
+  [/\.zip$/i, 'zip', magics('PK')],
+  [/\.7z$/i, '7z', magics('7z')],
+  [/\.(arrow|feather)$/i, 'Arrow', magics('ARROW1')],
 ]
+
+const tables = /\.(csv|tsv)$/i
 
 /** Rows are rows whatever the file is called: downloads are unpacked on their way, and keep their names. */
 const rowBegins = /^(\xef\xbb\xbf)?\s*\{[ \t\r]*["}]/
 
 function promiseOf(name: string, head: Buffer): Foreign | null {
   const promise = promises.find(([extension]) => extension.test(name))
-  if (promise === undefined || rowBegins.test(head.toString('latin1', 0, 4096))) return null
-  const [, what, magics] = promise
+  if (rowBegins.test(head.toString('latin1', 0, 4096))) return null
+  if (tables.test(name)) return foreign('a table of text, not JSON lines', { filter: 'mlr --icsv --ojsonl cat' })
+  if (promise === undefined) return null
+  const [, what, beginnings] = promise
   // A file that ends within its first four bytes is cut off, and told so when it is read.
-  if (magics.some((magic) => magic.subarray(0, head.length).equals(head))) return null
+  if (beginnings.some((magic) => magic.subarray(0, head.length).equals(head))) return null
   return foreign(`not the ${what} that its name says`, {
     sentence: 'look what it is (file F, head -c 200 F) and fetch it again, or give it its right name',
   })

@@ -6,6 +6,7 @@ import { ingest } from '../ingest.ts'
 import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
 import { extensionOf } from '../names.ts'
+import { checkPaths } from '../paths.ts'
 import { createProgress, noProgress } from '../progress.ts'
 import { sentenceOf, warningOf } from '../sentences.ts'
 import { watchAndIngest } from './watch.ts'
@@ -25,6 +26,7 @@ export async function watchCommand(
 ): Promise<void> {
   const { clock, signal, stdout, stderr } = context
   const tokens = parseTokenCounting(flags.tokens)
+  await checkPaths(flags.followLinks ?? [])
   /** Of what is left out each kind is told once. */
   const toldKinds = new Set<string>()
   const meter = metered(noProgress, context.metrics)

@@ -459,6 +459,10 @@ describe('before anything is written it is an error', () => {
     const odd = folder({ 'a.jsonl': row('x') })
     await promisify(execFile)('mkfifo', [join(odd, 'pipe.jsonl')])
     await expect(run(new MemoryKafka(), [odd])).rejects.toThrow(/pipe\.jsonl is no file/)
+    await expect(run(new MemoryKafka(), [join(odd, 'pipe.jsonl')])).rejects.toMatchObject({
+      message: expect.stringContaining('pipe.jsonl is not a file but a pipe'),
+      hint: expect.stringContaining('| winnow ingest --name NAME -'),
+    })
     const linked = folder({ 'a.jsonl': row('x') })
     symlinkSync('a.jsonl', join(linked, 'b.jsonl'))
     const kafka = new MemoryKafka()

@@ -89,6 +89,8 @@ describe('what winnow does not read is named, with what to do', () => {
     ['a.jsonl.gz', 'text that is none', 'not the gzip that its name says'],
     ['a.json.gzip', 'x', 'not the gzip that its name says'],
     ['a.zst', 'text that is none', 'not the Zstandard that its name says'],
+    ['a.jsonl.bz2', 'x', 'not the bzip2 that its name says'],
+    ['a.csv', 'text,url\n"a",b\n', 'a table of text, not JSON lines'],
     ['a.gz', '<html>', 'an HTML or XML page, as servers send in place of a file'],
   ])('a promise of the name that is not kept: %s', async (name, head, what) => {
     expect((await refusal(head, name))[0]).toBe(`${name} is ${what}`)

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -64,6 +64,24 @@ test.each([[false], [true]])('files that are there and files that come are inges
   // The same ids and names as without watching: a folder that was watched has nothing new.
   expect(await run(kafka, [path])).toMatchObject({ documents: 0, skipped: 3 })
   expect(said.err).toContain('1 .txt (c.txt): no name of rows')
+})
+
+test('linked folders are watched as far as links may be followed, and are told where they may not', async () => {
+  const kafka = new MemoryKafka()
+  const path = folder({ 'b.jsonl.xz': Buffer.from('\xfd7zXZ\0', 'latin1') })
+  const [allowed, forbidden] = [folder({ 'a.jsonl': row('allowed') }), folder({ 'a.jsonl': row('forbidden') })]
+  symlinkSync(allowed, join(path, 'more'))
+  symlinkSync(forbidden, join(path, 'other'))
+  symlinkSync('.', join(path, 'loop'))
+  const { said } = watching(path, kafka, { followLinks: [allowed] })
+  await vi.waitFor(() => expect(texts(kafka)).toEqual(['allowed']), wait)
+  appendFileSync(join(allowed, 'a.jsonl'), row('appended'))
+  writeFileSync(join(allowed, 'c.jsonl'), row('new'))
+  await vi.waitFor(() => expect(texts(kafka).sort()).toEqual(['allowed', 'appended', 'new']), wait)
+  expect([...kafka.sources.keys()]).toEqual(['more/a.jsonl', 'more/c.jsonl'])
+  expect(said.err).toContain('other leads out of')
+  expect(said.err).toContain('(loop): a link to files that are there by another name')
+  expect(said.err).toContain('1 .jsonl.xz (b.jsonl.xz): compressed with xz; xz -dc ')
 })
 
 test('a file that is written in pieces is ingested when it is whole', async () => {
