@@ -1,9 +1,9 @@
-# All of winnow in one image: a service is a command of it (deploy/compose.yaml).
+# All of winnow in one image: each service is one of its commands (deploy/compose.yaml).
 FROM node:24.21.0-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json .npmrc ./
-# Without what the demo and the tests need, and without a second Node.
+# Without what only the demo and the tests need, and without a second Node.
 RUN npm ci --omit=dev
 COPY LICENSE README.md ./
 COPY docs docs

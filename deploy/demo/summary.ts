@@ -8,7 +8,7 @@ import type { RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
 import { demoReference } from './runs.ts'
 
-/** What the two runs came to, out of the log alone. */
+/** The results of the two runs, from the log alone. */
 export async function summary(
   runtime: Runtime,
   run: RunConfig,
@@ -123,7 +123,7 @@ function lossTable(
   )
 }
 
-/** What can be said of one run, and what cannot. */
+/** What one run shows, and what it does not. */
 function verdict(
   run: RunConfig,
   control: RunConfig,
@@ -145,7 +145,7 @@ function verdict(
   ]
 }
 
-/** Tokens at which the loss first falls to a target, between two evaluations on a straight line. */
+/** Tokens at which the loss first falls to a target, interpolated linearly between evaluations. */
 export function tokensToReach(progress: readonly Progress[], target: number): number | undefined {
   for (const [i, after] of progress.entries()) {
     if (after.referenceLoss! > target) continue

@@ -23,15 +23,15 @@ export interface Artifacts {
   registry: string
 }
 
-/** Where programs are kept between data folders: WINNOW_CACHE, else ~/.cache/winnow, each set of pins in its own folder. */
+/** Where programs are cached for all data folders: WINNOW_CACHE, else ~/.cache/winnow, each set of pins in its own folder. */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
   const pins = createHash('sha256').update(readFileSync(pomFile)).update(readFileSync(checksumFile)).digest('hex')
   return join(env.WINNOW_CACHE || join(homedir(), '.cache', 'winnow'), pins.slice(0, 16))
 }
 
 /**
- * The pinned artifacts, fetched with Maven (its own settings say from where) and verified when they are not in the cache yet.
- * A folder is filled aside and renamed into place, so processes that fill at once do not meet. UNREACHABLE if Maven cannot fetch them.
+ * The pinned artifacts; if they are not in the cache yet, fetched with Maven (whose settings say from where) and verified. A folder is filled
+ * aside and renamed into place, so that concurrent processes do not interfere. UNREACHABLE if Maven cannot fetch them.
  */
 export async function ensureArtifacts(env: NodeJS.ProcessEnv, progress: (line: string) => void): Promise<Artifacts> {
   const folder = cacheFolder(env)
@@ -39,7 +39,7 @@ export async function ensureArtifacts(env: NodeJS.ProcessEnv, progress: (line: s
   if (!existsSync(join(folder, 'verified'))) await fill(folder, env, progress)
   const jar = (await readdir(artifacts.registry)).find((name) => name.endsWith('-runner.jar'))
   if (!jar)
-    throw new WinnowError('CONFIGURATION', `${artifacts.registry} holds no registry`, {
+    throw new WinnowError('CONFIGURATION', `${artifacts.registry} does not contain a registry`, {
       hint: `Remove ${folder} and start again.`,
     })
   return { ...artifacts, registry: join(artifacts.registry, jar) }
@@ -65,7 +65,7 @@ async function fill(folder: string, env: NodeJS.ProcessEnv, progress: (line: str
     await rename(aside, folder)
   } catch (error) {
     await rm(aside, { recursive: true, force: true })
-    // Another process was faster, and its folder went through the same verification.
+    // Another process was faster; its folder has passed the same verification.
     if (existsSync(join(folder, 'verified'))) return
     throw error
   }
@@ -87,14 +87,14 @@ function failed(error: { stdout?: string; stderr?: string; message?: string; cod
     throw new WinnowError('UNREACHABLE', 'Maven is not installed (no mvn on the PATH)', { hint: howToInstall })
   const reason = /\[ERROR\] (.*)/.exec(error.stdout ?? '')?.[1] ?? error.message
   throw new WinnowError('UNREACHABLE', `Maven could not fetch the broker and the registry: ${reason}`, {
-    hint: "Maven's own settings (~/.m2/settings.xml) say which repository it asks; is it reachable?",
+    hint: "Is the repository in Maven's settings (~/.m2/settings.xml) reachable?",
   })
 }
 
 export const howToInstall =
-  'Install Docker, or Java 17 or later together with Maven (Debian: apt-get install openjdk-17-jdk-headless maven; macOS: brew install openjdk maven), or name brokers that run already: WINNOW_BROKERS and WINNOW_REGISTRY_URL.'
+  'Install Docker, or Java 17 or later together with Maven (Debian: apt-get install openjdk-17-jdk-headless maven; macOS: brew install openjdk maven), or configure running brokers: WINNOW_BROKERS and WINNOW_REGISTRY_URL.'
 
-/** The folder holds exactly the files of the list (the format of sha256sum), each with its checksum; CONFIGURATION if not. */
+/** Checks that the folder has exactly the files of a list in sha256sum's format, with their checksums; CONFIGURATION if not. */
 export async function verify(folder: string, checksums: string): Promise<void> {
   const expected = new Map(
     checksums
@@ -114,6 +114,6 @@ export async function verify(folder: string, checksums: string): Promise<void> {
   }
   if (differing.length === 0) return
   throw new WinnowError('CONFIGURATION', `fetched artifacts are not the pinned ones: ${differing.join('; ')}`, {
-    hint: 'The repository that Maven asks serves other files than were pinned. Do not use them before you know why.',
+    hint: "Maven's repository serves other files than were pinned. Do not use them before you know why.",
   })
 }

@@ -16,26 +16,26 @@ const loggingOption = `-Dlog4j2.configurationFile=${fileURLToPath(new URL('./bro
 export const portNames = ['broker', 'controller', 'registry', 'registryManagement'] as const
 export type Ports = Record<(typeof portNames)[number], number>
 
-/** What a program of the Java path needs to start. */
+/** What a Java program needs to start. */
 export interface JavaProgram {
   java: string
-  /** Options of the virtual machine, for example its class archive. */
+  /** JVM options, for example the class archive. */
   options: readonly string[]
-  /** Where its state lies. */
+  /** Where its state is. */
   folder: string
   logFile: string
   ports: Ports
-  /** Settings of the broker over those of a single node: several nodes, another address that clients are told. */
+  /** Settings that override those of a single node: several nodes, another advertised address. */
   properties?: Readonly<Record<string, string>>
   /** Options of the tool that formats its folder: the first users. */
   formatOptions?: readonly string[]
-  /** Told of the process before it is ready. */
+  /** Called with the process before it is ready. */
   started(identity: ProcessIdentity): void
-  /** Ends it while it is not ready. */
+  /** Aborts the start. */
   signal?: AbortSignal | undefined
 }
 
-/** Settings of a single node that is its own controller, the same from jars and in a container. */
+/** Settings of a single node that is its own controller, for jars and containers alike. */
 export const brokerProperties: Readonly<Record<string, string>> = {
   'process.roles': 'broker,controller',
   'node.id': '1',
@@ -76,7 +76,7 @@ const propertiesFile = ({ folder, ports, properties }: JavaProgram): string =>
 
 const brokerHeap = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
-/** Starts one Kafka broker that is its own controller; formats its folder the first time. Resolves when it answers as ours. */
+/** Starts a Kafka broker that is its own controller; formats its folder the first time. Resolves when it answers with our cluster id. */
 export async function startBroker(program: JavaProgram, jars: string): Promise<Child> {
   const { folder, ports } = program
   mkdirSync(folder, { recursive: true })
@@ -105,7 +105,7 @@ export async function startBroker(program: JavaProgram, jars: string): Promise<C
 
 const classpath = (jars: string): string => join(jars, '*')
 
-/** The id of the cluster whose state is in `folder`; made and written down the first time. */
+/** The id of the cluster whose state is in `folder`; generated and stored the first time. */
 export function readClusterId(folder: string): string {
   const file = join(folder, 'cluster-id')
   if (!existsSync(file)) {
@@ -116,11 +116,11 @@ export function readClusterId(folder: string): string {
   return readFileSync(file, 'utf8').trim()
 }
 
-/** Formats the log folder the first time; gives the cluster's id. */
+/** Formats the log folder the first time; returns the cluster's id. */
 async function format(program: JavaProgram, jars: string, configuration: string): Promise<string> {
   const clusterId = readClusterId(program.folder)
   if (!existsSync(join(program.folder, 'log', 'meta.properties'))) {
-    // A class archive can be used here, but one in the making is the broker's.
+    // A class archive can be used here, but only the broker may create one.
     const options = program.options.filter((option) => !option.startsWith('-XX:ArchiveClassesAtExit'))
     const tool = [...brokerHeap, ...options, loggingOption, '-cp', classpath(jars), 'kafka.tools.StorageTool']
     await run(program.java, [
@@ -132,7 +132,7 @@ async function format(program: JavaProgram, jars: string, configuration: string)
   return clusterId
 }
 
-/** Connects; UNREACHABLE if it is a stranger that has our port. */
+/** Connects; UNREACHABLE if another program has our port. */
 export async function assertOurs(broker: string, clusterId: string): Promise<void> {
   const kafka = new Kafka({
     clientId: 'winnow-dev',

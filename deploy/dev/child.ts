@@ -4,20 +4,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { identityOf, isAlive, type ProcessIdentity } from './process-identity.ts'
 
-/** A program that runs for this process and never outlives it. */
+/** A child program that never outlives this process. */
 export interface Child {
   name: string
   identity: ProcessIdentity
   logFile: string
-  /** Resolves when it has ended, whoever ended it. */
+  /** Resolves when it has ended, for whatever reason. */
   ended: Promise<void>
   hasEnded(): boolean
-  /** SIGTERM, and SIGKILL after `graceMs`; resolves when it is gone, with whether it went without SIGKILL. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`; resolves when it has ended, with whether it needed no SIGKILL. */
   stop(graceMs?: number): Promise<boolean>
 }
 
-// The shell starts a watch and becomes the program. The watch reads a pipe whose other end only our process holds: the kernel closes
-// it whatever ends us, SIGKILL included, and then the program is asked to end and after ten seconds made to.
+// The shell starts a watchdog and becomes the program. The watchdog reads a pipe whose other end only our process holds: the kernel closes
+// it however we end, even by SIGKILL, and the watchdog then sends the program SIGTERM and, after ten seconds, SIGKILL.
 const watched = `
 exec 3<&0
 program=$$
@@ -26,12 +26,12 @@ exec "$@" 3<&- </dev/null
 `
 
 const stopGraceMs = 10_000
-// Two to eight seconds on two cores; a machine that is twenty times as slow is broken rather than slow.
+// Two to eight seconds on two cores; a machine twenty times slower is broken rather than slow.
 const readyTimeoutMs = 120_000
 
 /**
- * Starts a program in a process group of its own (so that Ctrl-C in the terminal reaches us alone, and we end it in order), its output
- * in `logFile`; the log before is kept as `.1`.
+ * Starts a program in its own process group (so that Ctrl-C in the terminal reaches only us, and we stop it in order), with its output in
+ * `logFile`; the previous log is kept as `.1`.
  */
 export function startChild(
   name: string,
@@ -49,7 +49,7 @@ export function startChild(
     stdio: ['pipe', log, log],
   })
   closeSync(log)
-  // The pipe alone must not keep our process from ending.
+  // The pipe must not keep our process alive.
   child.stdin?.on('error', () => undefined)
   ;(child.stdin as unknown as { unref?: () => void } | null)?.unref?.()
   const ended = new Promise<void>((resolve) => {
@@ -82,13 +82,13 @@ async function stopChild(
     await Promise.race([ended, sleep(graceMs, undefined, { ref: false })])
   }
   const heeded = hasEnded()
-  // What is left of the group: the program if it did not go, and its watch.
+  // What is left of the group: the program, if it is still there, and its watchdog.
   signalGroup(pid, 'SIGKILL')
   await ended
   return heeded
 }
 
-/** Ends a process of an earlier start whose owner was killed, if it still runs. */
+/** Ends a process left by an earlier start whose owner was killed, if it still runs. */
 export async function endOrphan(identity: ProcessIdentity, graceMs = stopGraceMs): Promise<boolean> {
   if (!isAlive(identity)) return false
   signalGroup(identity.pid, 'SIGTERM')
@@ -107,8 +107,8 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Gives the program when its own log says that it is ready (its own words prove that it is ours, which an open port does not) and
- * `check` passes; else stops it. UNREACHABLE with the end of the log if it ends first or takes longer.
+ * Returns the program once its log says that it is ready (which proves that it is ours, as an open port does not) and `check` passes; else
+ * stops it. UNREACHABLE with the end of the log if it ends first or takes longer.
  */
 export async function readyOrStopped(
   child: Child,
@@ -135,7 +135,7 @@ async function waitForLog(child: Child, ready: RegExp, timeoutMs: number, signal
     if (child.hasEnded() || waitedMs >= timeoutMs) {
       const what = child.hasEnded() ? 'ended while starting' : `was not ready after ${timeoutMs / 1000} s`
       throw new WinnowError('UNREACHABLE', `${child.name} ${what}:\n${text.trim().split('\n').slice(-12).join('\n')}`, {
-        hint: `Its whole log is ${child.logFile}`,
+        hint: `Its full log: ${child.logFile}`,
       })
     }
     await sleep(50)

@@ -9,18 +9,18 @@ import type { Java } from './java.ts'
 import { choosePorts } from './ports.ts'
 import { startRegistry } from './registry.ts'
 
-/** Options of the virtual machine for each program. */
+/** JVM options for each program. */
 export interface JavaOptions {
   broker: string[]
   registry: string[]
 }
 
-// Writing an archive at the end of a program takes five seconds on two busy cores.
+// Writing an archive when a program ends takes five seconds on two busy cores.
 const archiveGraceMs = 60_000
 
 /**
- * Class archives (CDS) for this very Java, made once by starting each program and ending it: they hold the parsed classes, so the
- * registry is ready in 2.3 s instead of 6.6 s. Without them everything works, later; so a failure here is logged and no more.
+ * Class archives (CDS) for this Java version, created once by starting and stopping each program: with the parsed classes, the registry is
+ * ready in 2.3 s instead of 6.6 s. Everything works without them, if slower, so a failure here is only logged.
  */
 export async function ensureClassArchives(
   java: Java,
@@ -60,7 +60,7 @@ async function train(java: Java, artifacts: Artifacts, archives: { broker: strin
       const aside = `${archive}.${process.pid}`
       try {
         const whole = await (await starting).stop(archiveGraceMs)
-        // Renamed when whole: another process may read it any time.
+        // Renamed when complete: another process may read it at any time.
         if (whole) renameSync(aside, archive)
       } finally {
         rmSync(aside, { force: true })

@@ -23,41 +23,41 @@ export { type Endpoints, readEndpoints } from './endpoints.ts'
 export interface Cluster {
   brokers: string[]
   registryUrl: string
-  /** Of the embedded ClickHouse, with its password in it, or of the server that the environment names. Not to be shown. */
+  /** Of the embedded ClickHouse, including its password, or of the server in the environment. Not to be shown. */
   clickhouseUrl: string
   clickhouse: ClickHouseClient
-  /** Processes that run besides this one. */
+  /** Child processes. */
   readonly pids: number[]
-  /** Ends everything in order and keeps the state; a second call waits for the first. */
+  /** Stops everything in order and keeps the state; a second call waits for the first. */
   stop(): Promise<void>
 }
 
 export interface ClusterOptions {
-  /** State, logs and the lock; made if missing. */
+  /** State, logs and the lock; created if missing. */
   dataFolder: string
-  /** Starts from nothing: what an earlier cluster left in the folder is removed. */
+  /** Starts from scratch: removes what an earlier cluster left in the folder. */
   fresh?: boolean
   env?: NodeJS.ProcessEnv
   log: Log
-  /** Lines for a person who waits. */
+  /** Called with progress lines for the user. */
   progress?: (line: string) => void
-  /** Ends a start that is under way. */
+  /** Aborts a start. */
   signal?: AbortSignal
-  /** A program that was started again several times has ended for good; it is logged in any case. */
+  /** Called when a program has ended for good after several restarts; it is logged in any case. */
   onFailure?: (error: WinnowError) => void
 }
 
 /**
- * Starts a broker, a schema registry and ClickHouse, or connects to those that the environment names: WINNOW_BROKERS with
- * WINNOW_REGISTRY_URL, else Docker, else Java 17 with Maven; ClickHouse embedded unless WINNOW_CLICKHOUSE_URL. Everything listens on
- * the loopback alone and ends with this process, however that ends. Throws DATA_FOLDER_LOCKED, UNREACHABLE, CONFIGURATION.
+ * Starts a broker, a schema registry and ClickHouse, or connects to those in the environment: WINNOW_BROKERS with WINNOW_REGISTRY_URL,
+ * else Docker, else Java 17 with Maven; ClickHouse is embedded unless WINNOW_CLICKHOUSE_URL is set. Everything listens only on loopback and
+ * ends with this process, however that ends. Throws DATA_FOLDER_LOCKED, UNREACHABLE, CONFIGURATION.
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const dataFolder = resolve(options.dataFolder)
   const env = options.env ?? process.env
   const progress = options.progress ?? (() => undefined)
   mkdirSync(dataFolder, { recursive: true })
-  // Last started, first stopped; the lock goes last, whatever fails before.
+  // Last started, first stopped; the lock is released last, whatever fails before.
   await using starting = new AsyncDisposableStack()
   starting.defer(lockDataFolder(dataFolder))
   const stateFolder = join(dataFolder, 'cluster')
@@ -101,12 +101,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 interface StartedClickHouse extends ClickHouse {
-  /** With credentials, if it has any. */
+  /** With credentials, if there are any. */
   address: string
   stop(): Promise<void>
 }
 
-/** A folder keeps to its way: a broker found in Docker one day and run from jars the next would have lost its topics. */
+/** A data folder sticks to Docker or Java: a broker in Docker one day and run from jars the next would have lost its topics. */
 async function startKafka(context: ClusterContext): Promise<Kafka> {
   const named = await namedKafka(context)
   if (named) return named
@@ -115,7 +115,7 @@ async function startKafka(context: ClusterContext): Promise<Kafka> {
   const docker = way === 'java' ? undefined : await startDockerKafka(context)
   if (way === 'docker' && !docker) {
     throw new WinnowError('UNREACHABLE', `the broker of ${context.stateFolder} is in Docker, which does not answer`, {
-      hint: 'Start Docker, or start afresh (--fresh) without what that broker holds.',
+      hint: 'Start Docker, or start from scratch (--fresh) without the data of that broker.',
     })
   }
   const kafka = docker ?? (await startJavaKafka(context))
@@ -152,7 +152,7 @@ async function startClickHouse(context: ClusterContext): Promise<StartedClickHou
   }
 }
 
-/** Writes each process down as soon as it exists. */
+/** Records each process as soon as it exists. */
 function recorder(file: string): (identity: ProcessIdentity) => void {
   const identities: ProcessIdentity[] = []
   return (identity) => {
@@ -169,7 +169,7 @@ async function endOrphans(file: string, log: Log): Promise<void> {
     // None recorded.
   }
   for (const identity of identities) {
-    if (await endOrphan(identity)) log.warn({ pid: identity.pid }, 'ended a process that an earlier start left behind')
+    if (await endOrphan(identity)) log.warn({ pid: identity.pid }, 'ended a process left behind by an earlier start')
   }
   rmSync(file, { force: true })
 }

@@ -17,15 +17,15 @@ import { startCluster } from './cluster.ts'
 /** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */
 export const dev = (context: CliContext): Command =>
   clusterCommand('dev', summaries.dev)
-    .option('--fresh', 'forgets what an earlier start left')
-    .option('--json', 'its addresses on standard output once it is ready, as a JSON line')
+    .option('--fresh', 'discard what an earlier start left')
+    .option('--json', 'print its addresses as a JSON line once it is ready')
     .addHelpText('after', example('winnow dev', 'winnow dev --data /tmp/try --fresh'))
     .action(async (options: GlobalOptions & { fresh?: boolean; json?: boolean }) => {
       const config = configOf(context, options)
       const log = createLog('winnow')
       const say = (line: string) => context.stderr.write(`${line}\n`)
       const code = await runUntilSignal(async (started, signal, fail) => {
-        // A model that is missing is told before anything is started.
+        // A missing model is reported before anything is started.
         await labelerVersions(config)
         const cluster = await startCluster({
           dataFolder: config.dataFolder,
@@ -51,7 +51,7 @@ export const dev = (context: CliContext): Command =>
           influence: config.influence,
           onFailure: fail,
           onRunFailure: (run, error) => {
-            say(`run ${run} has ended, the rest goes on:`)
+            say(`run ${run} has failed, the others continue:`)
             printError(error, context)
           },
           onDone: (run) => say(`run ${run} has made its last step`),
@@ -68,7 +68,7 @@ export const dev = (context: CliContext): Command =>
           const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
           context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
         }
-        say('ingest with: npx winnow ingest FILES; Ctrl-C drains and ends')
+        say('ingest with: npx winnow ingest FILES; Ctrl-C drains and stops')
       })
       context.exitCode(code)
     })

@@ -4,33 +4,33 @@ import type { ProcessIdentity } from './process-identity.ts'
 
 /** A data folder in use, and how to start things in it. */
 export interface ClusterContext {
-  /** Everything of the cluster lies here. */
+  /** Everything of the cluster is here. */
   stateFolder: string
   fresh: boolean
   env: NodeJS.ProcessEnv
   log: Log
-  /** Tells a person who waits. */
+  /** Reports progress to the user. */
   progress: (line: string) => void
   /** Aborts a start. */
   signal: AbortSignal | undefined
-  /** A part has ended for good. */
+  /** Called when a part has ended for good. */
   onFailure: (error: WinnowError) => void
-  /** Records a process so that the next start ends it, should this one be killed. */
+  /** Records a process, so that the next start ends it if this process is killed. */
   remember(identity: ProcessIdentity): void
 }
 
-/** A broker and a registry, whichever way they were got. */
+/** A running broker and registry. */
 export interface Kafka {
-  /** For a person: which way it was. */
+  /** How they were started, for display. */
   kind: string
   brokers: string[]
   registryUrl: string
-  /** As they are now: a program that ended by itself was started again. */
+  /** The current processes: a program that ended is restarted. */
   readonly pids: number[]
   stop(): Promise<void>
 }
 
-/** Waits for all also when one fails, so that whatever did start is stopped before the error goes on. */
+/** Waits for all even if one fails, so that what did start is stopped before the error is thrown. */
 export async function allOrStop<Parts extends readonly { stop(): Promise<unknown> }[]>(
   starting: {
     [Index in keyof Parts]: Promise<Parts[Index]>

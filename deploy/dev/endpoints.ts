@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { identityOf, isAlive } from './process-identity.ts'
 
-/** Where a running `winnow dev` can be reached, for a second terminal. */
+/** The addresses of a running `winnow dev`, for a second terminal. */
 export interface Endpoints {
   brokers: string[]
   registryUrl: string
@@ -24,7 +24,7 @@ export function readEndpoints(dataFolder: string): Endpoints | undefined {
   }
 }
 
-/** Records the endpoints of this process. Addresses may hold passwords, so the file is for its owner alone. */
+/** Records the endpoints of this process. Addresses may contain passwords, so only the owner can read the file. */
 export function writeEndpoints(dataFolder: string, endpoints: Omit<Endpoints, 'pid'>): void {
   const file = fileOf(dataFolder)
   const text = JSON.stringify({ ...endpoints, ...identityOf(process.pid) }, null, 2)

@@ -11,10 +11,10 @@ export interface Java {
   version: string
 }
 
-// Kafka 4 wants 17.
+// Kafka 4 needs 17.
 const versionMin = 17
 
-/** The Java of JAVA_HOME or the PATH, if it is new enough and Maven is there too; else the reason why not. */
+/** The Java of JAVA_HOME or the PATH, if it is recent enough and Maven is there too; else the reason why not. */
 export async function findJava(env: NodeJS.ProcessEnv): Promise<Java | { missing: string }> {
   const command = env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java'
   const answer = await run(command, ['-XshowSettings:properties', '-version'], { env }).catch(() => undefined)

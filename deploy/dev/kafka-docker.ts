@@ -15,8 +15,8 @@ const run = promisify(execFile)
 const images = { kafka: 'apache/kafka-native:4.3.1', registry: 'apicurio/apicurio-registry:3.0.9' }
 
 /**
- * A broker and a registry in containers, if a Docker engine answers and has or gets the images; undefined if not. The command `docker run`
- * stays in the foreground as our child, so that a container ends as a program would; its state is in a volume named after the folder.
+ * A broker and a registry in containers, if a Docker engine answers and has or can pull the images; else undefined. `docker run` stays in the
+ * foreground as our child, so that a container ends like a program; its state is in a volume named after the folder.
  */
 export async function startDockerKafka(context: ClusterContext): Promise<Kafka | undefined> {
   const docker = (...args: string[]) => run('docker', args, { env: context.env, timeout: 600_000 })
@@ -41,7 +41,7 @@ export async function startDockerKafka(context: ClusterContext): Promise<Kafka |
   }
   const name = `winnow-${createHash('sha256').update(context.stateFolder).digest('hex').slice(0, 12)}`
   const containers = [`${name}-kafka`, `${name}-registry`] as const
-  // Left behind where the engine outlived the command.
+  // Left behind if the engine outlived the command.
   await docker('rm', '--force', ...containers)
   if (context.fresh) await docker('volume', 'rm', '--force', ...containers)
   mkdirSync(join(context.stateFolder, 'logs'), { recursive: true })

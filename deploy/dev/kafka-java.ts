@@ -13,11 +13,11 @@ import { choosePorts } from './ports.ts'
 import { registryUrl, startRegistry } from './registry.ts'
 import { supervise } from './supervise.ts'
 
-// Between choosing a port and the program's taking it, another process may; then others are chosen.
+// Another process may take a port between our choice and the program's start; then others are chosen.
 const portAttemptsMax = 3
 const portTaken = /Address already in use|BindException|seems to be in use/
 
-/** A broker and a registry from their jars, side by side; UNREACHABLE that says what to install without Java or Maven. */
+/** A broker and a registry from their jars, in parallel; UNREACHABLE, saying what to install, without Java or Maven. */
 export async function startJavaKafka(context: ClusterContext): Promise<Kafka> {
   const { stateFolder, env, log } = context
   const java = await findJava(env)
@@ -51,7 +51,7 @@ export async function startJavaKafka(context: ClusterContext): Promise<Kafka> {
       return running(`Java ${java.version}`, ports, children, starts, context)
     } catch (error) {
       if (attempt === portAttemptsMax || !portTaken.test(String(error))) throw error
-      log.warn({ err: error }, 'a port was taken meanwhile: trying others')
+      log.warn({ err: error }, 'a port was taken in the meantime: trying others')
     }
   }
 }

@@ -2,7 +2,7 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import type { ClusterContext, Kafka } from './context.ts'
 import { listens } from './ports.ts'
 
-/** The broker and registry that the environment names, if it does; UNREACHABLE if nobody listens there. */
+/** The broker and registry in the environment, if any; UNREACHABLE if nothing listens there. */
 export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undefined> {
   const brokers = (env.WINNOW_BROKERS ?? '')
     .split(',')
@@ -14,7 +14,7 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
     const [missing, given] =
       brokers.length === 0 ? ['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL'] : ['WINNOW_REGISTRY_URL', 'WINNOW_BROKERS']
     throw new WinnowError('CONFIGURATION', `${given} is set but ${missing} is not`, {
-      hint: 'Set both; or neither, and winnow starts its own.',
+      hint: 'Set both; with neither, winnow starts its own.',
     })
   }
   const reached = await Promise.all(brokers.map((broker) => listens(broker, 5_000)))

@@ -3,18 +3,18 @@ import { join } from 'node:path'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { identityOf, isAlive, type ProcessIdentity } from './process-identity.ts'
 
-// Each failed round means that somebody else took or left the lock in between.
+// Each failed attempt means that another process took or released the lock in between.
 const attemptsMax = 20
 
 /**
- * Makes this process the owner of a data folder: two brokers on one folder wreck each other without an error.
- * The lock of a process that is gone is taken over. Gives the function that unlocks; throws DATA_FOLDER_LOCKED.
+ * Makes this process the owner of a data folder: two brokers on one folder silently corrupt each other. The lock of a dead process is taken
+ * over. Returns the function that unlocks; throws DATA_FOLDER_LOCKED.
  */
 export function lockDataFolder(dataFolder: string): () => void {
   const file = join(dataFolder, 'lock.json')
   const own = `${file}.${process.pid}`
   const text = JSON.stringify(identityOf(process.pid))
-  // Written aside and linked: the lock appears with its content or not at all.
+  // Written aside and linked: the lock appears with its content, or not at all.
   writeFileSync(own, text)
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -31,7 +31,7 @@ export function lockDataFolder(dataFolder: string): () => void {
           'DATA_FOLDER_LOCKED',
           `the data folder ${dataFolder} is in use by process ${holder.pid}`,
           {
-            hint: `Stop that one (kill ${holder.pid}), or name another folder.`,
+            hint: `Stop it (kill ${holder.pid}), or use another folder.`,
           },
         )
       }
@@ -41,11 +41,11 @@ export function lockDataFolder(dataFolder: string): () => void {
     rmSync(own, { force: true })
   }
   throw new WinnowError('DATA_FOLDER_LOCKED', `the lock of the data folder ${dataFolder} keeps changing hands`, {
-    hint: 'Other processes start on it at the same moment: start one at a time.',
+    hint: 'Other processes are starting on it at the same time: start one at a time.',
   })
 }
 
-/** Takes the stale lock away by renaming, and puts back what was not the stale one after all. */
+/** Removes the stale lock by renaming, and puts it back if it turns out not to be the stale one. */
 function removeStale(file: string, stale: string): void {
   const aside = `${file}.stale.${process.pid}`
   try {

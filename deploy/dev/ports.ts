@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 
 /**
- * Loopback ports by name: those recorded in `file` where they are all free, so that a restart keeps its addresses (`renew`: not
- * those), else free ones, recorded there. All are held at once while choosing, so no two are the same.
+ * Loopback ports by name: those recorded in `file` if all are free, so that a restart keeps its addresses (unless `renew`), else free ones,
+ * recorded there. All are held at once while choosing, so no two are the same.
  */
 export async function choosePorts<Name extends string>(
   file: string,
@@ -26,7 +26,7 @@ function readPorts<Name extends string>(file: string, names: readonly Name[]): R
   }
 }
 
-/** Listens on all of them for a moment (0: any free port); undefined if one is taken. */
+/** Listens on all of them briefly (0: any free port); undefined if one is taken. */
 async function hold<Name extends string>(
   names: readonly Name[],
   wanted: Record<Name, number> | undefined,
@@ -55,7 +55,7 @@ function listen(port: number): Promise<Server> {
   })
 }
 
-/** Whether somebody listens at an address, `host:port`. */
+/** Whether something listens at an address, `host:port`. */
 export function listens(address: string, timeoutMs: number): Promise<boolean> {
   const separator = address.lastIndexOf(':')
   return new Promise((resolve) => {

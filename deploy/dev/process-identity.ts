@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** A process that can be told from a later one with the same number. */
+/** Identifies a process, unlike a number that may be reused. */
 export interface ProcessIdentity {
   pid: number
-  /** When it started, as its system tells: opaque, compared for equality. */
+  /** When it started, in the system's format: opaque, compared for equality. */
   started: string
 }
 
@@ -12,7 +12,7 @@ export interface ProcessIdentity {
 export function processStart(pid: number): string | undefined {
   try {
     if (process.platform === 'linux') {
-      // Field 2 is the name in brackets, which may hold anything; after it come the state and, 20th, the start in ticks since boot.
+      // Field 2 is the name in brackets, which may contain anything; after it come the state and, 20th, the start in ticks since boot.
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
         .replace(/^.*\) /s, '')
         .split(' ')
@@ -33,7 +33,7 @@ export function identityOf(pid: number): ProcessIdentity {
   return { pid, started: processStart(pid) ?? 'gone' }
 }
 
-/** Whether that very process still runs. */
+/** Whether this very process still runs. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return processStart(identity.pid) === identity.started
 }

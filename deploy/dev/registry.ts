@@ -9,7 +9,7 @@ const registryHeap = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 export const registryUrl = (port: number): string => `http://127.0.0.1:${port}/apis/ccompat/v7`
 
-/** Starts the schema registry with its schemas in a file of `folder`, and makes incompatible schemas an error. */
+/** Starts the schema registry, with its schemas in a file of `folder`, and makes incompatible schemas an error. */
 export async function startRegistry(program: JavaProgram, jar: string): Promise<Child> {
   const { folder, ports } = program
   mkdirSync(folder, { recursive: true })
@@ -42,14 +42,14 @@ const registryProperties = (port: number, managementPort: number): string[] => [
   '-Dquarkus.management.host=127.0.0.1',
   `-Dquarkus.management.port=${managementPort}`,
   '-Dquarkus.http.access-log.enabled=false',
-  // Says "Listening on", which the start waits for.
+  // Logs "Listening on", which the start waits for.
   '-Dquarkus.log.category."io.quarkus".level=INFO',
   '-Dapicurio.storage.kind=sql',
   '-Dapicurio.storage.sql.kind=h2',
   '-Dapicurio.ccompat.legacy-id-mode.enabled=false',
 ]
 
-/** BACKWARD_TRANSITIVE for every subject: a reader of today reads all that was ever written. The registry's own default is NONE. */
+/** BACKWARD_TRANSITIVE for every subject: current readers can read everything ever written. The registry's default is NONE. */
 export async function requireCompatibility(url: string): Promise<void> {
   let reason: unknown
   for (let attempt = 0; attempt < 50; attempt++) {
@@ -67,7 +67,11 @@ export async function requireCompatibility(url: string): Promise<void> {
     }
     await sleep(100)
   }
-  throw new WinnowError('UNREACHABLE', `the schema registry at ${url} does not take its compatibility: ${reason}`, {
-    cause: reason,
-  })
+  throw new WinnowError(
+    'UNREACHABLE',
+    `the schema registry at ${url} does not accept its compatibility setting: ${reason}`,
+    {
+      cause: reason,
+    },
+  )
 }

@@ -1,6 +1,6 @@
 // Completes package-lock.json with the platform packages that `npm install` leaves out when a registry mirror lacks them:
-// `npm ci` refuses a lock file that does not name every optional dependency, even those of other platforms. Takes out what Node a package
-// wants: npm would compare it with the Node that npm itself runs under and warn, but everything runs under the Node of deploy/node.
+// `npm ci` refuses a lock file that does not name every optional dependency, even those of other platforms. Removes the packages' Node
+// requirements: npm would compare them with the Node that npm itself runs under and warn, but everything runs under the Node of deploy/node.
 // Run after `npm install`: node deploy/tools/complete-lockfile.mjs
 import fs from 'node:fs'
 

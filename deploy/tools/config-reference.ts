@@ -6,8 +6,8 @@ const variables = new Map(Object.entries(environment).map(([variable, place]) =>
 
 const winnowIntroduction = `# winnow.yaml
 
-What every command reads: \`winnow.yaml\` in the working folder, or the file that \`--config\` names. Each value comes from the first of
-flag, environment variable, file, default that has it; \`winnow config show\` says which. \`winnow init\` writes a file to begin with.
+The configuration of every command: \`winnow.yaml\` in the working folder, or the file given by \`--config\`. Each value comes from the first
+of flag, environment variable, file and default that has it; \`winnow config show\` says which. \`winnow init\` writes a file to start from.
 
 For completion in your editor, begin the file with
 
@@ -17,7 +17,7 @@ For completion in your editor, begin the file with
 
 const runIntroduction = `# run.yaml
 
-What \`winnow run create FILE\` records: with the streams, everything that is needed to repeat the run. It is never changed afterwards.
+What \`winnow run create FILE\` records: with the streams, all that is needed to repeat the run. It never changes afterwards.
 
 For completion in your editor, begin the file with
 
@@ -27,7 +27,7 @@ For completion in your editor, begin the file with
 
 const generated = '<!-- Written by deploy/tools/publish-config-reference.ts from the schemas; a test compares. -->'
 
-/** The reference of configuration files and their JSON Schemas, by file name, as they stand in docs/. */
+/** The reference of the configuration files and their JSON Schemas, by their file names in docs/. */
 export function configReference(): Record<string, string> {
   const winnow = { title: 'winnow.yaml', ...jsonSchemaOf(configSchema) }
   const run = { title: 'run.yaml', ...jsonSchemaOf(runConfigSchema) }
@@ -51,7 +51,7 @@ function page(introduction: string, fields: readonly ConfigField[], withVariable
   return `${introduction}\n\n${generated}\n\n${markdownTable([title, ...rows.map((cells) => cells.map(escaped))])}\n`
 }
 
-/** With its columns one below the other, as the formatter wants them. */
+/** With aligned columns, as the formatter requires. */
 function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(3, ...rows.map((cells) => cells[i]!.length)))
   const [title, ...rest] = rows.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i]!)))

@@ -1,6 +1,6 @@
 /**
- * JSON for values that plain JSON does not hold: {"$u64": "18446744073709551615"}, {"$number": "NaN"}, {"$bytes": "00ff"}.
- * Used for schemas/published/golden.json, which readers in other languages can use as well.
+ * JSON for values that plain JSON cannot represent: {"$u64": "18446744073709551615"}, {"$number": "NaN"}, {"$bytes": "00ff"}.
+ * Used for schemas/published/golden.json, which readers in other languages can use too.
  */
 export function toGoldenJson(value: unknown): unknown {
   if (typeof value === 'bigint') return { $u64: String(value) }

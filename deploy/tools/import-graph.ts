@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 
-/** Files from the root of the repository, each with those it imports. Imports of types count: they too tie one file to another. */
+/** Files, from the root of the repository, with their imports. Imports of types count: they too tie one file to another. */
 export type ImportGraph = ReadonlyMap<string, readonly string[]>
 
 const specifier = /\b(?:from|import)\s*\(?\s*(['"])(\.{1,2}\/[^'"\n]+)\1/g

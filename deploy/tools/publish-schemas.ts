@@ -1,6 +1,6 @@
 /**
- * Publishes the schemas of today's records: each one that differs from its last version becomes the next, with golden bytes.
- * Refuses all of it (exit code 3) when a record cannot read what any published version wrote: topics outlive versions of winnow.
+ * Publishes the current schemas of the records: each that differs from its last version becomes the next, with golden bytes. Refuses
+ * everything (exit code 3) if a record cannot read what any published version wrote: topics outlive versions of winnow.
  * Run after changing schemas/records: node deploy/tools/publish-schemas.ts
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ import {
 } from './published.ts'
 import { samples } from './schema-samples.ts'
 
-/** Why today's record cannot read what was published, a sentence for each version that it cannot read. */
+/** Why the current record cannot read what was published: a sentence for each such version. */
 export function incompatibilities(
   record: Pick<RecordType, 'name' | 'avro'>,
   published: readonly PublishedVersion[],
@@ -48,7 +48,7 @@ function publish(): void {
   const refusals = allRecords.flatMap((record) => incompatibilities(record, published))
   if (refusals.length > 0) {
     console.error(refusals.join('\n'))
-    console.error('Give a new field a default, and keep the names and types of old ones; or make a new record.')
+    console.error('Give new fields a default and keep the names and types of old ones, or create a new record.')
     process.exitCode = 3
     return
   }

@@ -4,17 +4,17 @@ import { join } from 'node:path'
 export const publishedFolder = join(import.meta.dirname, '../../schemas/published')
 export const goldenFile = join(publishedFolder, 'golden.json')
 
-/** A version of a record's schema that was released: data of it may be in someone's topics, so it is never changed. */
+/** A released version of a record's schema: someone's topics may contain it, so it never changes. */
 export interface PublishedVersion {
   readonly record: string
   readonly version: number
   readonly schema: unknown
 }
 
-/** A value and its Avro body as written by the version that is the entry's key, `Record.vN`. */
+/** A value and its Avro body, as written by the version in the entry's key, `Record.vN`. */
 export interface GoldenSample {
   readonly value: unknown
-  /** Hex; without the framing, because ids differ from registry to registry. */
+  /** Hex; without the framing, because ids differ between registries. */
   readonly body: string
 }
 

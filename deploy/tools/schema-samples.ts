@@ -1,7 +1,7 @@
 import type * as records from '../../schemas/index.ts'
 import { asDocumentId } from '../../schemas/index.ts'
 
-/** For each record, values at the edges of what its fields allow: the body of every one is kept with each published version. */
+/** For each record, values at the limits of its fields; their bodies are kept with each published version. */
 export interface Samples {
   Source: records.Source[]
   Document: records.Document[]
@@ -19,9 +19,9 @@ export interface Samples {
 }
 
 const u64Max = 2n ** 64n - 1n
-/** The first id whose sign bit is set where it travels as a signed number. */
+/** The first id whose sign bit is set on the wire, as a signed number. */
 const u64Middle = 2n ** 63n
-/** Two, three and four bytes a character in UTF-8, a zero character, and a composed emoji. */
+/** Characters of two, three and four bytes in UTF-8, a NUL character, and a composed emoji. */
 const unicode = 'äß €漢字 \u0000 👩‍🔬'
 /** The largest whole number that avsc writes as a long. */
 const longMax = Number.MAX_SAFE_INTEGER - 1

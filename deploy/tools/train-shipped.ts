@@ -5,12 +5,12 @@ import { trainCommand } from '../../services/labeler/commands/train.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
 
-/** WebOrganizer's topic and format of the web pages, and the source: labels that the corpus has by the thousand. */
+/** WebOrganizer's topic and format of web pages, and the source: labels that the corpus has by the thousand. */
 const auxiliaryFields = ['topic', 'format', 'redpajama_set_name']
 
 /**
- * Trains the shipped models anew: `node deploy/tools/train-shipped.ts FOLDER [TASK]`, where FOLDER has annotations.jsonl and the corpus's
- * *.jsonl.gz, and TASK is quality or topic (default: both). Strengths as cross-validation liked them.
+ * Retrains the shipped models: `node deploy/tools/train-shipped.ts FOLDER [TASK]`, where FOLDER has annotations.jsonl and the corpus's
+ * *.jsonl.gz, and TASK is quality or topic (default: both). Regularization was chosen by cross-validation.
  */
 async function main(folder: string, only: string | undefined): Promise<void> {
   const log = createLog('train-shipped')

@@ -39,7 +39,7 @@ test.skipIf(process.platform !== 'linux')(
     writeFileSync(file, `${Array.from({ length: rows }, (_, n) => row(n)).join('\n')}\n`)
 
     const dev = startWinnow(['dev', '--data', dataFolder], {}, folder)
-    await dev.said('Ctrl-C drains and ends')
+    await dev.said('Ctrl-C drains and stops')
     expect(running().length).toBeGreaterThan(2)
 
     const stopped = startWinnow(['ingest', file, '--data', dataFolder], {}, folder)

@@ -28,8 +28,8 @@ export function brown(): Work[] {
 }
 
 /**
- * The words of a tagged paragraph, set as print would have them: one line a sentence in the corpus, headings on lines of their own. It doubles
- * `?`, `!` and `;`, sets `,` and `.` behind the closing quotation mark, and codes what its typewriter lacked (`**yb`, `*0`), which is left out.
+ * The words of a tagged paragraph as in print: the corpus has one line per sentence and headings on their own lines. It doubles `?`, `!` and `;`,
+ * puts `,` and `.` after the closing quotation mark, and has codes for characters its typewriter lacked (`**yb`, `*0`), which are left out.
  */
 export function untagged(tagged: string): string {
   const lines = tagged

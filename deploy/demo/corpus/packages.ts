@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 
 const require = createRequire(import.meta.url)
 
-/** Those of the packages that are not installed. */
+/** The packages that are not installed. */
 export function missingPackages(names: readonly string[]): string[] {
   return names.filter((name) => {
     try {
@@ -16,7 +16,7 @@ export function missingPackages(names: readonly string[]): string[] {
   })
 }
 
-/** Folder of an installed package, found as Node finds it. Every package used here is a pinned, direct dependency. */
+/** Folder of an installed package, resolved as by Node. Every package used here is a pinned, direct dependency. */
 export function packageFolder(name: string): string {
   let folder = dirname(resolved(name))
   while (!isFolderOf(name, folder)) folder = dirname(folder)
@@ -27,7 +27,7 @@ function resolved(name: string): string {
   try {
     return require.resolve(`${name}/package.json`)
   } catch {
-    // Its `exports` hide the manifest: go up from its entry.
+    // Its `exports` hide the manifest: go up from its entry point.
     return require.resolve(name)
   }
 }

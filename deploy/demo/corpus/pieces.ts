@@ -10,14 +10,14 @@ export interface Piece {
 export interface PieceSize {
   readonly charactersMin: number
   readonly charactersMax: number
-  /** A piece ends with the paragraph that reaches a length drawn from this range, so that lengths differ as they do in a corpus. */
+  /** A piece ends with the paragraph that reaches a length drawn from this range, so that lengths vary as in a corpus. */
   readonly target: readonly [from: number, to: number]
 }
 
-/** A number in [0, 1) that depends on the text alone: what is drawn is the same for everyone. */
+/** A number in [0, 1) that depends on the text alone, the same on every machine. */
 export const drawn = (text: string): number => createHash('sha256').update(text).digest().readUInt32LE() / 2 ** 32
 
-/** Cuts a work at its paragraphs; one that is too long by itself is cut at lines or sentences. A short rest joins the piece before, or is dropped. */
+/** Cuts a work at paragraphs, and long paragraphs at lines or sentences. A short rest joins the previous piece, or is dropped. */
 export function piecesOf(work: Work, size: PieceSize): Piece[] {
   const separator = work.source === 'Speeches' ? ' ' : '\n\n'
   const texts: string[] = []
@@ -47,7 +47,7 @@ export function piecesOf(work: Work, size: PieceSize): Piece[] {
     .filter((piece) => piece.text.length >= size.charactersMin)
 }
 
-/** Parts of at most so many characters, ending with a line where there is one, else with a sentence, else anywhere. */
+/** Parts of at most this many characters, ending with a line if possible, else with a sentence, else anywhere. */
 function shortened(paragraph: string, charactersMax: number): string[] {
   const parts: string[] = []
   let rest = paragraph

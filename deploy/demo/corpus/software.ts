@@ -2,11 +2,11 @@ import { filesOf } from './packages.ts'
 import { paragraphsOf } from './texts.ts'
 import type { Work } from './work.ts'
 
-/** Packages whose sources are written by people and the same on every platform, with where they lie. */
+/** Packages with hand-written sources that are the same on every platform, and where those are. */
 const code: readonly [name: string, files: RegExp][] = [
   ['avsc', /^lib\/[^/]+\.js$/],
   ['commander', /^lib\/[^/]+\.js$/],
-  // Not its protocol's hundreds of versions, which are all alike.
+  // Not its hundreds of protocol versions, which are all alike.
   ['kafkajs', /^src\/(?!protocol\/requests\/).*\.js$/],
   ['pino', /^(lib|examples)\/[^/]+\.js$/],
   ['rxjs', /^src\/.*\.ts$/],
@@ -27,7 +27,7 @@ const manuals: readonly [name: string, files: RegExp][] = [
 
 export const softwarePackages = [...new Set([...code, ...manuals].map(([name]) => name)), '@types/node']
 
-/** Source files, without the licence comment that heads many of them. */
+/** Source files, without the licence comment at the top of many of them. */
 export function sourceCode(): Work[] {
   return code.flatMap(([name, files]) =>
     filesOf(name, files)
@@ -45,7 +45,7 @@ export function sourceCode(): Work[] {
   )
 }
 
-/** READMEs and guides, and the reference of Node's own modules as its type declarations carry it. Change logs are lists of links. */
+/** READMEs and guides, and the reference of Node's modules from its type declarations. No changelogs, which are lists of links. */
 export function documentation(): Work[] {
   const written = manuals.flatMap(([name, files]) =>
     filesOf(name, files)
@@ -66,7 +66,7 @@ export function documentation(): Work[] {
   return [...written, ...reference]
 }
 
-/** Markdown without badges, comments and HTML, which are no text. */
+/** Markdown without badges, comments and HTML. */
 const plainMarkdown = (text: string): string =>
   text
     .replace(/<!--[\s\S]*?-->/g, '')
@@ -77,7 +77,7 @@ const plainMarkdown = (text: string): string =>
       '',
     )
 
-/** The longer documentation comments of a file, without their stars and their tags. */
+/** The longer documentation comments of a file, without asterisks and tags. */
 const commentsOf = (text: string): string[] =>
   [...text.matchAll(/\/\*\*([\s\S]*?)\*\//g)]
     .map(([, comment = '']) =>

