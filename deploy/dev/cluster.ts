@@ -124,32 +124,24 @@ async function startKafka(context: ClusterContext): Promise<Kafka> {
 }
 
 async function startClickHouse(context: ClusterContext): Promise<StartedClickHouse> {
+  await using starting = new AsyncDisposableStack()
+  const started = (clickHouse: ClickHouse, address: string): StartedClickHouse => {
+    const running = starting.move()
+    return { ...clickHouse, address, stop: () => running.disposeAsync() }
+  }
   const named = context.env.WINNOW_CLICKHOUSE_URL
   if (named && !named.startsWith('chdb:')) {
-    const clickHouse = await createClickHouse({ url: named })
-    try {
-      await clickHouse.sql.ping()
-    } catch (error) {
-      await clickHouse.close()
-      throw error
-    }
-    return { ...clickHouse, address: named, stop: () => clickHouse.close() }
+    const clickHouse = starting.adopt(await createClickHouse({ url: named }), (client) => client.close())
+    await clickHouse.sql.ping()
+    return started(clickHouse, named)
   }
-  const engine = await ChdbEngine.open(named?.slice('chdb:'.length) ?? join(context.stateFolder, 'clickhouse'))
-  try {
-    const { clickhouse: port } = await choosePorts(join(context.stateFolder, 'clickhouse-port.json'), ['clickhouse'])
-    const front = await startFront(engine, clickHousePassword(context.stateFolder), port)
-    const clickHouse = await createClickHouse({ url: front.address })
-    const stop = async () => {
-      await clickHouse.close()
-      await front.close()
-      await engine.close()
-    }
-    return { ...clickHouse, address: front.address, stop }
-  } catch (error) {
-    await engine.close()
-    throw error
-  }
+  const folder = named?.slice('chdb:'.length) ?? join(context.stateFolder, 'clickhouse')
+  const engine = starting.adopt(await ChdbEngine.open(folder), (one) => one.close())
+  const { clickhouse: port } = await choosePorts(join(context.stateFolder, 'clickhouse-port.json'), ['clickhouse'])
+  const front = await startFront(engine, clickHousePassword(context.stateFolder), port)
+  starting.defer(() => front.close())
+  const clickHouse = starting.adopt(await createClickHouse({ url: front.address }), (client) => client.close())
+  return started(clickHouse, front.address)
 }
 
 /** Records each process as soon as it exists. */
