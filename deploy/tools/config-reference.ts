@@ -1,4 +1,5 @@
-import { configSchema, environment } from '../../services/config/config.ts'
+import { configSchema } from '../../services/config/config.ts'
+import { environment } from '../../services/config/environment.ts'
 import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
 import { runConfigSchema } from '../../topologies/run-config.ts'
 

@@ -1,12 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { plainName, plainNameRule } from '../../topologies/run-config.ts'
-import { parseConfigWith } from '../../topologies/selection/config.ts'
-import { defaultActors } from '../../topologies/selection/default-actors.ts'
 import { labelerConfig } from '../labeler/labeler.ts'
-import { WinnowError } from '../runtime/errors.ts'
 import { metricsPortDefault } from '../runtime/metrics/server.ts'
 
 const actorLabels = z.strictObject({
@@ -28,17 +22,7 @@ const actors = z
     return new Set(names.map((name) => name.replaceAll('-', '_'))).size === names.length
   }, 'has two names that differ only in - and _')
 
-/** The paper's actors: what SlimPajama needs. */
-const defaultLabelers: ActorsInput = {
-  quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
-  domain: { labeler: { kind: 'metadata' } },
-  topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
-}
-
 const positiveCount = z.int().min(1)
-
-const withoutPassword = (url: string) => !/^[a-z][a-z0-9+.-]*:\/\/[^/@]*:[^/@]+@/i.test(url)
-const passwordRule = 'must not hold a password: secrets are in the environment, or in files that it names'
 
 /** The whole of winnow.yaml; what is said of each key here is its reference (docs/winnow-yaml.md) and what an editor shows. */
 export const configSchema = z.strictObject({
@@ -174,7 +158,8 @@ export const configSchema = z.strictObject({
     .describe("Left out: quality, domain and topic, as for SlimPajama. An actor's name is its key"),
 })
 
-type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
+/** Actors as the file has them, by name. */
+export type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
 
 export interface ActorLabels {
   readonly name: string
@@ -188,130 +173,4 @@ export interface Config extends Omit<z.output<typeof configSchema>, 'actors'> {
   readonly baseFolder: string
   /** The file that was read, if any. */
   readonly file: string | undefined
-}
-
-/** Environment variables, and the place in the configuration that each one overrides. */
-export const environment = {
-  WINNOW_BROKERS: 'kafka.brokers',
-  WINNOW_KAFKA_TLS: 'kafka.tls',
-  WINNOW_KAFKA_CA: 'kafka.ca',
-  WINNOW_KAFKA_SASL: 'kafka.sasl',
-  WINNOW_KAFKA_USERNAME: 'kafka.username',
-  WINNOW_REGISTRY_URL: 'registry.url',
-  WINNOW_REGISTRY_USERNAME: 'registry.username',
-  WINNOW_CLICKHOUSE_URL: 'clickhouse.url',
-  WINNOW_CLICKHOUSE_USERNAME: 'clickhouse.username',
-  WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
-  WINNOW_DATA: 'dataFolder',
-  WINNOW_METRICS_PORT: 'metrics.port',
-  WINNOW_METRICS_HOST: 'metrics.host',
-  WINNOW_METRICS_TOKEN: 'metrics.token',
-} as const
-
-/** How a variable's text becomes a value that is no text. A number that is none stays as it is, for the schema to name it. */
-const readAs: Readonly<Partial<Record<string, (text: string) => unknown>>> = {
-  'kafka.brokers': (text) => text.split(',').map((one) => one.trim()),
-  'kafka.tls': (text) => (text === 'true' || text === 'false' ? text === 'true' : text),
-  'metrics.port': (text) => (/^\d+$/.test(text) ? Number(text) : text),
-}
-
-/**
- * The configuration: flag > environment > file > default. The file is the one given, else winnow.yaml in the working folder if it is there.
- * @throws WinnowError CONFIGURATION naming the path of every problem
- */
-export function loadConfig(
-  options: { file?: string; env?: NodeJS.ProcessEnv; folder?: string; dataFolder?: string } = {},
-): Config {
-  const { env = process.env, folder = process.cwd() } = options
-  const { file, given } = configFile({ folder, ...options })
-  refusePassword(file, given)
-  const parsed = namingWhere(file, env, () => parseConfigWith(configSchema, withEnvironment(given, env)))
-  const baseFolder = file === undefined ? folder : dirname(file)
-  const dataFolder = resolve(
-    options.dataFolder === undefined ? baseFolder : folder,
-    options.dataFolder ?? parsed.dataFolder,
-  )
-  const known = namingWhere(file, env, () => actorsOf(parsed.actors ?? defaultLabelers))
-  return { ...parsed, actors: known, dataFolder, baseFolder, file }
-}
-
-/** The configuration file that counts, if any, and what it holds, unchecked. */
-export function configFile({ file: named, folder = process.cwd() }: { file?: string; folder?: string }): {
-  file: string | undefined
-  given: unknown
-} {
-  const fallback = join(folder, 'winnow.yaml')
-  const file = named === undefined ? (existsSync(fallback) ? fallback : undefined) : resolve(folder, named)
-  return { file, given: file === undefined ? {} : (readYaml(file) ?? {}) }
-}
-
-/** A file is copied, shown and committed: an address with a password may stand in the environment alone. */
-function refusePassword(file: string | undefined, given: unknown): void {
-  const sections = given as Partial<Record<string, { url?: unknown }>>
-  for (const section of ['registry', 'clickhouse']) {
-    const url = sections[section]?.url
-    if (typeof url !== 'string' || withoutPassword(url)) continue
-    const variable = `WINNOW_${section.toUpperCase()}_PASSWORD`
-    throw new WinnowError('CONFIGURATION', `${file}: ${section}.url: ${passwordRule}`, {
-      hint: `Set ${section}.username, and ${variable} or ${variable}_FILE.`,
-    })
-  }
-}
-
-/** Puts the file before what is wrong in it, and says which variables had a part in it. */
-function namingWhere<T>(file: string | undefined, env: NodeJS.ProcessEnv, work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof WinnowError)) throw error
-    const variables = Object.entries(environment).filter(([variable, place]) => {
-      return env[variable] && error.message.includes(`${place}:`)
-    })
-    const set = variables.map(([variable, place]) => `${variable} sets ${place}.`)
-    throw new WinnowError(error.code, file === undefined ? error.message : `${file}: ${error.message}`, {
-      hint: [error.hint, ...set].filter((part) => part !== undefined).join(' '),
-      cause: error,
-    })
-  }
-}
-
-/** A YAML or JSON file that a person wrote. @throws WinnowError CONFIGURATION naming the file, and the line where it is no YAML */
-export function readYaml(file: string): unknown {
-  try {
-    return parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    throw new WinnowError('CONFIGURATION', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      hint: 'Give a readable YAML or JSON file.',
-      cause,
-    })
-  }
-}
-
-function withEnvironment(given: unknown, env: NodeJS.ProcessEnv): unknown {
-  if (typeof given !== 'object' || given === null) return given
-  const config = structuredClone(given) as Record<string, Record<string, unknown> | string>
-  for (const [variable, place] of Object.entries(environment)) {
-    const value = env[variable]
-    if (value === undefined || value === '') continue
-    const [section, key] = place.split('.') as [string, string | undefined]
-    if (key === undefined) config[section] = value
-    else
-      config[section] = {
-        ...(config[section] as object),
-        [key]: (readAs[place] ?? String)(value),
-      }
-  }
-  return config
-}
-
-function actorsOf(actors: ActorsInput): ActorLabels[] {
-  return Object.entries(actors).map(([name, { subcategories, labeler }]) => {
-    const known = subcategories ?? (Object.hasOwn(defaultActors, name) ? [...(defaultActors[name] ?? [])] : undefined)
-    if (known === undefined) {
-      throw new WinnowError('CONFIGURATION', `configuration: actors.${name}.subcategories is missing`, {
-        hint: 'Name the subcategories in their order; only quality, domain and topic have defaults.',
-      })
-    }
-    return { name, subcategories: known, labeler: labelerConfig.parse(labeler) }
-  })
 }

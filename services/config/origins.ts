@@ -1,5 +1,7 @@
-import { type Config, configFile, configSchema, environment, loadConfig } from './config.ts'
+import { type Config, configSchema } from './config.ts'
+import { environment } from './environment.ts'
 import { fieldsOf, jsonSchemaOf } from './fields.ts'
+import { configFile, loadConfig } from './load.ts'
 
 export type Origin = 'flag' | 'environment' | 'file' | 'default'
 

@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { deployCommands } from '../../deploy/commands.ts'
 import type { CliContext } from '../../services/cli/context.ts'
 import { buildProgram } from '../../services/cli/program.ts'
-import { loadConfig } from '../../services/config/config.ts'
+import { loadConfig } from '../../services/config/load.ts'
 
 const file = (path: string) => fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url))
 const read = (path: string) => readFileSync(file(path), 'utf8')

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { configReference } from '../../deploy/tools/config-reference.ts'
 import { configurationText, defaultAnswers } from '../../services/cli/init/configuration.ts'
-import { configSchema, environment } from '../../services/config/config.ts'
+import { configSchema } from '../../services/config/config.ts'
+import { environment } from '../../services/config/environment.ts'
 import { fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
 
 const reference = configReference()

@@ -18,7 +18,7 @@ import {
   runTopics,
   topics,
 } from '../../schemas/index.ts'
-import { loadConfig } from '../../services/config/config.ts'
+import { loadConfig } from '../../services/config/load.ts'
 import {
   createCorpusTopics,
   createRunTopics,

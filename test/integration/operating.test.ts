@@ -106,7 +106,7 @@ test('a run is measured, traced from document to selection, and seen in top; and
       folder: world.folder,
       stdout: { write: out },
       stderr: { write: () => true },
-      connect: async () => ({ config, runtime, close: async () => {} }),
+      connect: async () => ({ config, runtime, [Symbol.asyncDispose]: async () => {} }),
     } as unknown as CliContext
     expect(await runProgram(await buildProgram(context, {}, args), args)).toBe(0)
     return stdout

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { z } from 'zod'
-import { loadConfig } from '../../config/config.ts'
+import { loadConfig } from '../../config/load.ts'
 import { labelVersions } from '../../corpus/label-versions.ts'
 import type { Line } from '../../ingest/lines.ts'
 import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readYaml } from '../../config/config.ts'
+import { readYaml } from '../../config/load.ts'
 import { listRuns, runNamed } from '../../runs/registry.ts'
 import { replayRun } from '../../runs/replay/changes.ts'
 import type { RoundComparison } from '../../runs/replay/compare.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
-import { readYaml } from '../../config/config.ts'
+import { readYaml } from '../../config/load.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { startInfluence, startRunStations, startTrainer } from '../../host/run.ts'
 import { modelResources, openModel } from '../../model/model.ts'

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import { afterAll, expect, test } from 'vitest'
 import type { CliContext } from '../../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../../services/cli/program.ts'
-import { loadConfig } from '../../../services/config/config.ts'
+import { loadConfig } from '../../../services/config/load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-init-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { loadConfig } from '../../../services/config/config.ts'
 import { credentialsOf, secretOf } from '../../../services/config/credentials.ts'
+import { loadConfig } from '../../../services/config/load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-credentials-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
-import { loadConfig } from '../../../../services/config/config.ts'
+import { loadConfig } from '../../../../services/config/load.ts'
 import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
 import { type MetricsServer, serveMetrics } from '../../../../services/runtime/metrics/server.ts'
 
