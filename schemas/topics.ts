@@ -24,6 +24,8 @@ export interface TopicSpec {
   readonly cleanup: 'delete' | 'compact'
   /** -1: kept forever, because a replay starts at offset 0. */
   readonly retentionMs: number
+  /** Records hold texts of documents, so they are as long as these: the topic has a `max.message.bytes` of its own. */
+  readonly texts?: true
 }
 
 const forever = { cleanup: 'delete', retentionMs: -1 } as const
@@ -32,9 +34,23 @@ const compacted = { cleanup: 'compact', retentionMs: -1 } as const
 /** The topics that all runs share. */
 export const topics = {
   sources: { name: 'winnow.sources', key: 'source name', records: [Source], partitions: 1, ...compacted },
-  documents: { name: 'winnow.documents', key: 'document id', records: [Document], partitions: 'corpus', ...forever },
+  documents: {
+    name: 'winnow.documents',
+    key: 'document id',
+    records: [Document],
+    partitions: 'corpus',
+    texts: true,
+    ...forever,
+  },
   runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
-  deadLetters: { name: 'winnow.dead-letters', key: 'origin', records: [DeadLetter], partitions: 1, ...forever },
+  deadLetters: {
+    name: 'winnow.dead-letters',
+    key: 'origin',
+    records: [DeadLetter],
+    partitions: 1,
+    texts: true,
+    ...forever,
+  },
 } as const satisfies Record<string, TopicSpec>
 
 export const labelsTopic = (actor: string): TopicSpec => ({
@@ -54,6 +70,7 @@ export const runTopics = (run: string) =>
       key: 'document id',
       records: [RewardRequest],
       partitions: 4,
+      texts: true,
       ...forever,
     },
     rewards: { name: `winnow.run.${run}.rewards`, key: 'document id', records: [Reward], partitions: 4, ...forever },

@@ -4,7 +4,7 @@ import type { Config } from '../../services/config/config.ts'
 import { definitionOf } from '../../services/connections/connections.ts'
 import { rebalanceTimeoutMs, sessionTimeoutMs } from '../../services/runtime/kafka/consumer.ts'
 import { transactionTimeoutMs } from '../../services/runtime/kafka/producer.ts'
-import { maxRecordBytes } from '../../services/runtime/kafka/split.ts'
+import { maxRecordBytes, messageBytesDefault } from '../../services/runtime/kafka/record-size.ts'
 import { entryOf, type Permission } from '../acls/acls.ts'
 import { type Finding, ok, problem, skipped, warning } from './finding.ts'
 
@@ -98,7 +98,7 @@ async function differences(admin: Admin, specs: readonly TopicSpec[], config: Co
   const partitions = new Map(metadata.topics.map((topic) => [topic.name, topic.partitions]))
   const settings = await settingsOf(admin, kafkajs.ConfigResourceTypes.TOPIC, names)
   return specs.flatMap((spec) => {
-    const definition = definitionOf(spec, config.corpus.partitions)
+    const definition = definitionOf(spec, config.corpus)
     const own = settings.get(spec.name) ?? new Map()
     return judgeTopic(definition, partitions.get(spec.name)?.length ?? 0, own)
   })
@@ -107,7 +107,7 @@ async function differences(admin: Admin, specs: readonly TopicSpec[], config: Co
 type Definition = ReturnType<typeof definitionOf>
 
 export function judgeTopic(
-  { name, partitions, cleanup, retentionMs }: Definition,
+  { name, partitions, cleanup, retentionMs, messageBytesMax = messageBytesDefault }: Definition,
   now: number,
   settings: Settings,
 ): Finding[] {
@@ -134,13 +134,13 @@ export function judgeTopic(
       ),
     )
   }
-  const largest = Number(settings.get('max.message.bytes') ?? maxRecordBytes)
-  if (largest < maxRecordBytes) {
+  const largest = Number(settings.get('max.message.bytes') ?? messageBytesMax)
+  if (largest < messageBytesMax) {
     found.push(
       problem(
         'topics',
-        `${name} accepts messages of ${largest} bytes, winnow needs ${maxRecordBytes}`,
-        alter(`max.message.bytes=${maxRecordBytes}`),
+        `${name} accepts messages of ${largest} bytes, winnow needs ${messageBytesMax}`,
+        alter(`max.message.bytes=${messageBytesMax}`),
       ),
     )
   }

@@ -95,6 +95,14 @@ export const configSchema = z.strictObject({
         .min(1)
         .default('text')
         .describe('Where the rows that are ingested have their text: a key, or keys with points between'),
+      recordBytesMax: z
+        .int()
+        .min(1_048_588)
+        .max(64 * 1024 * 1024)
+        .default(8 * 1024 * 1024)
+        .describe(
+          'Bytes that a document may have as a record, compressed if it is longer: max.message.bytes of the topics with texts, when they are created',
+        ),
     })
     .prefault({})
     .describe('The topics that all runs share'),

@@ -64,22 +64,30 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
   }
 }
 
+export type CorpusSettings = Pick<Config['corpus'], 'partitions' | 'recordBytesMax'>
+
+/** What a request or a dead letter has beside the text that it carries. */
+const besideText = 64 * 1024
+
 export const definitionOf = (
-  { name, partitions, cleanup, retentionMs }: TopicSpec,
-  corpusPartitions: number,
+  { name, partitions, cleanup, retentionMs, texts }: TopicSpec,
+  corpus: CorpusSettings,
 ): TopicDefinition => ({
   name,
-  partitions: partitions === 'corpus' ? corpusPartitions : partitions,
+  partitions: partitions === 'corpus' ? corpus.partitions : partitions,
   cleanup,
   retentionMs,
+  ...(texts && { messageBytesMax: corpus.recordBytesMax + (name === topics.documents.name ? 0 : besideText) }),
 })
 
 /** Creates the topics of the corpus, where they are missing. */
 export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<void> {
   const specs = [...Object.values(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
-  await kafka.createTopics(specs.map((spec) => definitionOf(spec, config.corpus.partitions)))
+  await kafka.createTopics(specs.map((spec) => definitionOf(spec, config.corpus)))
 }
 
+/** Creates the topics of a run, where they are missing. Its requests may be as long as the documents are. */
 export async function createRunTopics(kafka: Kafka, of: RunTopics): Promise<void> {
-  await kafka.createTopics(Object.values(of).map((spec) => definitionOf(spec, 1)))
+  const recordBytesMax = await kafka.messageBytesMax(topics.documents.name)
+  await kafka.createTopics(Object.values(of).map((spec) => definitionOf(spec, { partitions: 1, recordBytesMax })))
 }

@@ -1,7 +1,7 @@
 import { DeadLetter, Document, topics } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { OutgoingRecord } from '../runtime/kafka/port.ts'
-import { maxRecordBytes, recordBytes } from '../runtime/kafka/split.ts'
+import { maxRecordBytes, recordBytes } from '../runtime/kafka/record-size.ts'
 import { traceOfDocument } from '../runtime/tracing/trace-ids.ts'
 import { documentId } from './document-id.ts'
 import type { Line } from './lines.ts'

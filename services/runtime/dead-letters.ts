@@ -1,7 +1,7 @@
 import { DeadLetter, topics } from '../../schemas/index.ts'
 import type { Codec } from './codec.ts'
 import type { IncomingRecord, OutgoingRecord } from './kafka/port.ts'
-import { maxRecordBytes } from './kafka/split.ts'
+import { maxRecordBytes } from './kafka/record-size.ts'
 import type { KafkaOutput } from './output.ts'
 
 /** Leaves room for the other fields in a record that the broker takes. What is cut is still at the record's origin. */

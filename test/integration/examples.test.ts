@@ -63,7 +63,7 @@ test('a trainer of your own, killed between its steps, reads every stage in the 
 test('a labeler of your own labels the corpus on Kafka', async () => {
   const { runtime } = await openWorld(corpusDocuments)
   const topic = labelsTopic(labelModel.actor)
-  await runtime.kafka.createTopics([definitionOf(topic, 3)])
+  await runtime.kafka.createTopics([definitionOf(topic, { partitions: 3, recordBytesMax: 1_048_588 })])
   const labeler = await startLabeler(runtime, fail)
   let labels: Label[] = []
   await until(async () => {

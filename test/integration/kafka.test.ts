@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, inject, onTestFinished, test } from 'vitest'
@@ -58,10 +58,37 @@ test('a record of exactly the largest size is taken, one byte more is refused be
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
-  await producer.send([{ topic, key: null, value: Buffer.alloc(1_048_500, 1) }])
-  const refused = producer.send([record(topic, 'small'), { topic, key: null, value: Buffer.alloc(1_048_501, 1) }])
+  await producer.send([{ topic, key: null, value: randomBytes(1_048_500) }])
+  const refused = producer.send([record(topic, 'small'), { topic, key: null, value: randomBytes(1_048_501) }])
   await expect(refused).rejects.toMatchObject({ code: 'BAD_DATA' })
   expect((await readAll(kafka, topic)).map(({ value }) => value?.length)).toEqual([1_048_500])
+})
+
+test('a longer record is taken where its topic takes it, or where it is short enough compressed, and comes back as it was', async () => {
+  const kafka = connect()
+  const [usual, long] = [await newTopic(kafka), await newTopic(kafka, { messageBytesMax: 4_000_000 })]
+  expect([await kafka.messageBytesMax(usual), await kafka.messageBytesMax(long)]).toEqual([1_048_588, 4_000_000])
+  expect(await kafka.messageBytesMax('none')).toBe(1_048_588)
+  const producer = await kafka.producer({ transactionalId: randomUUID() })
+  const noise = randomBytes(3_900_000)
+  const book = Buffer.from('It was a dark and stormy night; '.repeat(400_000))
+  await producer.transaction((send) =>
+    send([
+      record(long, 'a'),
+      { topic: long, key: null, value: noise },
+      { topic: long, key: null, value: book },
+      record(long, 'b'),
+    ]),
+  )
+  await (await kafka.producer()).send([{ topic: usual, key: null, value: book }])
+  await until(async () => (await readAll(kafka, long)).length === 4)
+  const read = await readAll(kafka, long)
+  expect(read.map(({ value }) => value?.length)).toEqual([1, noise.length, book.length, 1])
+  expect(noise.equals(read[1]!.value!) && book.equals(read[2]!.value!)).toBe(true)
+  const consumer = await collect(kafka, [usual, long])
+  await until(() => consumer.records.length === 5)
+  await consumer.close()
+  expect(consumer.records.filter(({ value }) => value?.equals(book))).toHaveLength(2)
 })
 
 test('the largest record is taken in a transaction as well', async () => {

@@ -11,7 +11,8 @@ import type {
   TopicDefinition,
   TraceHeaders,
 } from '../../services/runtime/kafka/port.ts'
-import { fitsWithTrace, split } from '../../services/runtime/kafka/split.ts'
+import { fitsWithTrace, messageBytesDefault } from '../../services/runtime/kafka/record-size.ts'
+import { split } from '../../services/runtime/kafka/split.ts'
 import type { RecordMetadata } from '../../topologies/node.ts'
 
 interface Slot {
@@ -45,7 +46,7 @@ export class FakeKafka implements Kafka {
   async createTopics(definitions: readonly TopicDefinition[]): Promise<void> {
     for (const definition of definitions) {
       const existing = this.#topics.get(definition.name)?.definition
-      if (existing !== undefined && JSON.stringify(existing) !== JSON.stringify(definition)) {
+      if (existing !== undefined && settingsOf(existing) !== settingsOf(definition)) {
         throw new WinnowError('CONFIGURATION', `Topics exist with other settings: ${definition.name}.`)
       }
       if (existing !== undefined) continue
@@ -60,6 +61,10 @@ export class FakeKafka implements Kafka {
 
   async topicNames(): Promise<string[]> {
     return [...this.#topics.keys()].sort()
+  }
+
+  async messageBytesMax(topic: string): Promise<number> {
+    return this.#topics.get(topic)?.definition.messageBytesMax ?? messageBytesDefault
   }
 
   async endOffsets(topic: string): Promise<number[]> {
@@ -185,7 +190,12 @@ export class FakeKafka implements Kafka {
   }
 
   #append(records: readonly OutgoingRecord[], state: 'committed' | 'open') {
-    split(records)
+    split(
+      records,
+      new Map(
+        [...this.#topics].map(([name, { definition }]) => [name, definition.messageBytesMax ?? messageBytesDefault]),
+      ),
+    )
     this.faults.send?.(records)
     const ranges: RecordMetadata[] = []
     const slots: Slot[] = []
@@ -297,3 +307,6 @@ function partitionOf(topic: string, key: string | null, count: number): number {
   }))
   return key === null ? 0 : partitioner({ topic, partitionMetadata, message: { key, value: null } })
 }
+
+/** What has to be equal where a topic exists. */
+const settingsOf = ({ messageBytesMax: _, ...definition }: TopicDefinition): string => JSON.stringify(definition)

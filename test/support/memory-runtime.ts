@@ -32,7 +32,9 @@ export type MemoryRuntime = Runtime & { readonly kafka: FakeKafka }
 /** A runtime on Kafka in memory, with the topics that all runs share. @param store left out: in memory as well */
 export async function memoryRuntime(store: CorpusStore = new MemoryStore()): Promise<MemoryRuntime> {
   const kafka = new FakeKafka()
-  await kafka.createTopics(Object.values(topics).map((spec) => definitionOf(spec, 1)))
+  await kafka.createTopics(
+    Object.values(topics).map((spec) => definitionOf(spec, { partitions: 1, recordBytesMax: 8 * 1024 * 1024 })),
+  )
   const codec = await createCodec({ registry: `mock://${randomUUID()}`, records: allRecords })
   const log = createLog('test', 'silent')
   // Stations and readers use no more of the store than every store has.

@@ -45,7 +45,7 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
   if (missing.length === 0) return
   await admin.createTopics({
     waitForLeaders: false,
-    topics: missing.map(({ name, partitions, cleanup, retentionMs }) => ({
+    topics: missing.map(({ name, partitions, cleanup, retentionMs, messageBytesMax }) => ({
       topic: name,
       numPartitions: partitions,
       // -1: the broker's default.replication.factor, which who runs the cluster has chosen.
@@ -53,6 +53,7 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
       configEntries: [
         { name: 'cleanup.policy', value: cleanup },
         { name: 'retention.ms', value: String(retentionMs) },
+        ...(messageBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(messageBytesMax) }]),
       ],
     })),
   })

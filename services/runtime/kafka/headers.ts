@@ -1,6 +1,6 @@
 import type { IHeaders } from 'kafkajs'
 import type { OutgoingRecord, TraceHeaders } from './port.ts'
-import { fitsWithTrace } from './split.ts'
+import { fitsWithTrace } from './record-size.ts'
 
 /** The trace context in a record's headers, if there is one. */
 export function traceIn(headers: IHeaders | undefined): { trace?: TraceHeaders } {

@@ -5,9 +5,10 @@ import { consumerGroups, writtenAt } from './groups.ts'
 import type { Consumer, Kafka, Producer } from './port.ts'
 import { createProducer } from './producer.ts'
 import { offsets, read } from './reader.ts'
+import { messageBytesMaxOf } from './topic-limits.ts'
 
 export type { KafkaOptions } from './connection.ts'
-export { maxRecordBytes } from './split.ts'
+export { maxRecordBytes } from './record-size.ts'
 
 /** The Kafka port on kafkajs. Connects when first used; UNREACHABLE after two seconds when nothing answers. */
 export function createKafka(options: KafkaOptions): Kafka {
@@ -29,6 +30,7 @@ export function createKafka(options: KafkaOptions): Kafka {
   return {
     ...createAdmin(connection),
     endOffsets: (topic) => offsets(connection, topic, 'end'),
+    messageBytesMax: (topic) => messageBytesMaxOf(connection, topic),
     consumerGroups: (prefix) => consumerGroups(connection, prefix),
     writtenAt: (topic, partition, offset) => writtenAt(connection, topic, partition, offset),
     producer: ({ transactionalId } = {}) => kept(createProducer(connection, transactionalId)),

@@ -37,6 +37,8 @@ export interface TopicDefinition {
   readonly partitions: number
   readonly cleanup: 'delete' | 'compact'
   readonly retentionMs: number
+  /** `max.message.bytes` of a topic that is created; left out: the broker's. One that exists with less takes only shorter records. */
+  readonly messageBytesMax?: number
 }
 
 export interface Producer {
@@ -90,6 +92,8 @@ export interface Kafka {
   createTopics(definitions: readonly TopicDefinition[]): Promise<void>
   deleteTopics(names: readonly string[]): Promise<void>
   topicNames(): Promise<string[]>
+  /** How long a record batch of the topic may be, compressed if it is; the broker's default where it does not say. */
+  messageBytesMax(topic: string): Promise<number>
   /** The next offset of each partition, as a read_committed reader sees it; index = partition. */
   endOffsets(topic: string): Promise<number[]>
   /** The offset that a consumer group goes on from, by partition; null where it has committed none. */

@@ -14,7 +14,9 @@ import { type Connection, produceRetry } from './connection.ts'
 import { fencedError, isFenced, toWinnowError } from './failure.ts'
 import { headersOf } from './headers.ts'
 import type { OutgoingRecord, Producer } from './port.ts'
+import { maxRecordBytes, recordBytes } from './record-size.ts'
 import { sentRanges, split } from './split.ts'
+import { messageBytesMaxOf } from './topic-limits.ts'
 
 /** A broker gives a transaction up after this long; its producer is then told the same as one that was replaced. */
 export const transactionTimeoutMs = 60_000
@@ -47,6 +49,8 @@ export async function createProducer(connection: Connection, transactionalId?: s
   const { patientClient, options } = connection
   const compression = options.compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None
   const knownTopics = new Set<string>()
+  /** Of topics that a long record was sent to: what they take, asked once. */
+  const messageBytesMax = new Map<string, number>()
   let current: KafkajsProducer | undefined
   let dead: WinnowError | undefined
   /** After a failure the leaders that are known may be those of before. */
@@ -91,6 +95,11 @@ export async function createProducer(connection: Connection, transactionalId?: s
       await connection.onCluster(topic, `write to topic ${topic}`, async () => {})
       knownTopics.add(topic)
     }
+    for (const record of records) {
+      const { topic } = record
+      if (recordBytes(record) <= maxRecordBytes || messageBytesMax.has(topic)) continue
+      messageBytesMax.set(topic, await messageBytesMaxOf(connection, topic))
+    }
   }
 
   const byKey = Partitioners.DefaultPartitioner()
@@ -124,11 +133,12 @@ export async function createProducer(connection: Connection, transactionalId?: s
 
   const send = async (sender: Sender, records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]> => {
     const ranges: RecordMetadata[] = []
-    for (const piece of split(records)) {
+    for (const { records: piece, compressed } of split(records, messageBytesMax)) {
       const requests = await requestsOf(piece)
+      const pieceCompression = compressed ? CompressionTypes.GZIP : compression
       const answers = await Promise.allSettled(
         requests.map((topicMessages) =>
-          sender.sendBatch({ acks: -1, timeout: replicationTimeoutMs, compression, topicMessages }),
+          sender.sendBatch({ acks: -1, timeout: replicationTimeoutMs, compression: pieceCompression, topicMessages }),
         ),
       )
       for (const [i, answer] of answers.entries()) {
@@ -152,7 +162,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
     try {
       const result = await work(async (records) => {
         await learn(records)
-        split(records)
+        split(records, messageBytesMax)
         try {
           return await send(open, records)
         } catch (error) {
@@ -182,7 +192,7 @@ export async function createProducer(connection: Connection, transactionalId?: s
       exclusive.run(async () => {
         if (records.length === 0) return []
         await learn(records)
-        split(records)
+        split(records, messageBytesMax)
         const producer = await connected()
         try {
           return await send(producer, records)

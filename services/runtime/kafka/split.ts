@@ -1,61 +1,71 @@
 import type { RecordMetadata } from '../../../topologies/node.ts'
 import { WinnowError } from '../errors.ts'
 import type { OutgoingRecord } from './port.ts'
+import {
+  batchHeaderBytes,
+  fitsWithTrace,
+  maxRecordBytes,
+  messageBytesDefault,
+  packingOf,
+  recordBytes,
+  recordHeaderBytes,
+  traceBytes,
+} from './record-size.ts'
 
-/** The broker's default `message.max.bytes`: no record batch may be larger, and one record is a batch at least. */
-const batchBytesMax = 1_048_588
-/** Header of a record batch in Kafka's format 2. */
-const batchHeaderBytes = 61
-/** A record's own lengths, offsets and attributes in format 2 are varints: at most so many bytes. */
-const recordHeaderBytes = 27
 /** kafkajs copies a partition's list once a record, so its time grows with the square of this. */
 const batchRecordsMax = 2000
 
-/** Key and value together may not be longer than this. */
-export const maxRecordBytes = batchBytesMax - batchHeaderBytes - recordHeaderBytes
-
-/** Length of key and value, what `maxRecordBytes` limits. */
-export const recordBytes = (record: OutgoingRecord): number =>
-  (record.key === null ? 0 : Buffer.byteLength(record.key)) + (record.value?.byteLength ?? 0)
-
-/** Names, values and lengths of the trace headers. */
-const traceBytes = ({ trace }: OutgoingRecord): number =>
-  trace === undefined ? 0 : 32 + trace.traceparent.length + Buffer.byteLength(trace.tracestate ?? '')
-
-/** Whether a broker takes the record with its trace headers. */
-export const fitsWithTrace = (record: OutgoingRecord): boolean =>
-  recordBytes(record) + traceBytes(record) <= maxRecordBytes
+/** Records of one request: as many as fit into a batch, or one that is longer. */
+export interface Piece {
+  readonly records: OutgoingRecord[]
+  /** Compressed by gzip, which every client can read: it is too long as it is. */
+  readonly compressed: boolean
+}
 
 /**
- * Cuts records, in order, into pieces that a broker takes in one request: kafkajs sends as it is told, and is refused over 1 MB.
- * @throws WinnowError BAD_DATA for a record that is too large by itself; nothing was sent then.
+ * Cuts records, in order, into pieces that a broker takes in one request: kafkajs sends as it is told, and is refused over the limit.
+ * @param messageBytesMax `max.message.bytes` of the topics that have another than the broker's default
+ * @throws WinnowError BAD_DATA for a record that is too large by itself, also compressed; nothing was sent then.
  */
-export function split(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
-  const pieces: OutgoingRecord[][] = []
+export function split(
+  records: readonly OutgoingRecord[],
+  messageBytesMax: ReadonlyMap<string, number> = new Map(),
+): Piece[] {
+  const pieces: Piece[] = []
   let piece: OutgoingRecord[] = []
   let pieceBytes = 0
+  const end = () => {
+    if (piece.length > 0) pieces.push({ records: piece, compressed: false })
+    piece = []
+    pieceBytes = 0
+  }
   for (const record of records) {
     const bytes = recordBytes(record)
-    if (bytes > maxRecordBytes) throw tooLarge(record, bytes)
-    const bytesWithHeader = bytes + recordHeaderBytes + (fitsWithTrace(record) ? traceBytes(record) : 0)
-    if (pieceBytes + bytesWithHeader > batchBytesMax - batchHeaderBytes || piece.length === batchRecordsMax) {
-      pieces.push(piece)
-      piece = []
-      pieceBytes = 0
+    if (bytes > maxRecordBytes) {
+      const limit = messageBytesMax.get(record.topic) ?? messageBytesDefault
+      const packing = packingOf(record, limit)
+      if (packing === 'too-large') throw tooLarge(record, bytes, limit)
+      end()
+      pieces.push({ records: [record], compressed: packing === 'gzip' })
+      continue
     }
+    const bytesWithHeader = bytes + recordHeaderBytes + (fitsWithTrace(record) ? traceBytes(record) : 0)
+    if (pieceBytes + bytesWithHeader > messageBytesDefault - batchHeaderBytes || piece.length === batchRecordsMax) end()
     piece.push(record)
     pieceBytes += bytesWithHeader
   }
-  if (piece.length > 0) pieces.push(piece)
+  end()
   return pieces
 }
 
-function tooLarge(record: OutgoingRecord, bytes: number): WinnowError {
+function tooLarge(record: OutgoingRecord, bytes: number, limit: number): WinnowError {
   const key = record.key === null ? 'without a key' : `with key "${record.key.slice(0, 100)}"`
   return new WinnowError(
     'BAD_DATA',
-    `A record ${key} for topic ${record.topic} has ${bytes} bytes; a broker takes at most ${maxRecordBytes}.`,
-    { hint: 'Split the document, or leave it out of the source.' },
+    `A record ${key} for topic ${record.topic} has ${bytes} bytes; its messages may have ${limit}, compressed.`,
+    {
+      hint: 'Raise corpus.recordBytesMax and max.message.bytes of the topic (winnow doctor says how), or split the document.',
+    },
   )
 }
 

@@ -83,3 +83,14 @@ test.each([
     { state: 'problem', found: expect.stringContaining(value), mend: expect.stringContaining(`--add-config ${name}=`) },
   ])
 })
+
+test('a topic with texts has to take what the configuration says', () => {
+  const definition = { name: 'winnow.documents', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
+  const limited = { ...definition, messageBytesMax: 8_388_608 }
+  const settings = (bytes: string) => new Map([['max.message.bytes', bytes]])
+  expect(judgeTopic(limited, 4, settings('8388608'))).toEqual([])
+  expect(judgeTopic(limited, 4, settings('20000000'))).toEqual([])
+  expect(judgeTopic(limited, 4, settings('1048588'))).toMatchObject([
+    { state: 'problem', mend: expect.stringContaining('--add-config max.message.bytes=8388608') },
+  ])
+})

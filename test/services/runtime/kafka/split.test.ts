@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { WinnowError } from '../../../../services/runtime/errors.ts'
-import { maxRecordBytes, recordBytes, sentRanges, split } from '../../../../services/runtime/kafka/split.ts'
+import { maxRecordBytes, packingOf, recordBytes } from '../../../../services/runtime/kafka/record-size.ts'
+import { sentRanges, split } from '../../../../services/runtime/kafka/split.ts'
 import type { RecordMetadata } from '../../../../topologies/node.ts'
 
-const record = (bytes: number, key: string | null = null) => ({ topic: 'a', key, value: new Uint8Array(bytes) })
+/** Bytes that no compression makes shorter. */
+const record = (bytes: number, key: string | null = null) => ({ topic: 'a', key, value: noise.subarray(0, bytes) })
+const noise = randomBytes(3 * 1024 * 1024)
 
 test('a record of the largest size passes, one byte more is refused with topic, key and bytes', () => {
   expect(maxRecordBytes).toBe(1_048_588 - 61 - 27)
@@ -11,10 +15,29 @@ test('a record of the largest size passes, one byte more is refused with topic, 
   expect(() => split([record(1), record(maxRecordBytes - 3, '1234')])).toThrow(
     expect.objectContaining({
       code: 'BAD_DATA',
-      message: `A record with key "1234" for topic a has 1048501 bytes; a broker takes at most 1048500.`,
+      message: `A record with key "1234" for topic a has 1048501 bytes; its messages may have 1048588, compressed.`,
     }),
   )
   expect(() => split([record(maxRecordBytes + 1)])).toThrow(WinnowError)
+})
+
+test('a longer record goes alone: as it is where its topic takes it, compressed where that makes it fit', () => {
+  const text = { topic: 'a', key: 'k', value: Buffer.from('a word or two, '.repeat(200_000)) }
+  expect(split([record(1), text, record(2), record(3)])).toEqual([
+    { records: [record(1)], compressed: false },
+    { records: [text], compressed: true },
+    { records: [record(2), record(3)], compressed: false },
+  ])
+  const limits = new Map([['a', 4_000_000]])
+  expect(split([record(1), record(3_000_000)], limits)).toEqual([
+    { records: [record(1)], compressed: false },
+    { records: [record(3_000_000)], compressed: false },
+  ])
+  expect(split([{ ...text, value: Buffer.from('a word or two, '.repeat(300_000)) }], limits)).toMatchObject([
+    { compressed: true },
+  ])
+  expect(packingOf(record(2_000_000), 1_500_000)).toBe('too-large')
+  expect(packingOf({ ...record(1), value: null, key: 'k'.repeat(2_000_000) }, 1_500_000)).toBe('too-large')
 })
 
 test('key bytes count as UTF-8, a missing value counts nothing', () => {
@@ -25,9 +48,10 @@ test('key bytes count as UTF-8, a missing value counts nothing', () => {
 test('records stay in order and no piece is larger than a batch may be', () => {
   const records = Array.from({ length: 30 }, (_, i) => record(100_000 + i))
   const pieces = split(records)
-  expect(pieces.flat()).toEqual(records)
+  expect(pieces.flatMap(({ records }) => records)).toEqual(records)
+  expect(pieces.some(({ compressed }) => compressed)).toBe(false)
   // 10 records of 100,000 bytes with 27 each fit into 1,048,527, an 11th does not.
-  expect(pieces.map((piece) => piece.length)).toEqual([10, 10, 10])
+  expect(pieces.map(({ records }) => records.length)).toEqual([10, 10, 10])
   expect(split([])).toEqual([])
 })
 
@@ -38,7 +62,7 @@ test('two of half the largest size do not share a piece when their headers do no
 
 test('many small records are cut by number', () => {
   const pieces = split(Array.from({ length: 4500 }, () => record(1)))
-  expect(pieces.map((piece) => piece.length)).toEqual([2000, 2000, 500])
+  expect(pieces.map(({ records }) => records.length)).toEqual([2000, 2000, 500])
 })
 
 test('ranges of consecutive requests are joined where nothing came between', () => {
