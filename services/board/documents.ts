@@ -1,6 +1,6 @@
 import type { DocumentId } from '../../schemas/index.ts'
 import { documentsInRanges, documentsOfIds, documentsWithWords, type FoundText } from '../corpus/search.ts'
-import { documentId, placeOf, rowMax } from '../ingest/document-id.ts'
+import { idsOf, placeOf } from '../ingest/document-id.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import type { SourceView } from './shape.ts'
 
@@ -38,9 +38,7 @@ export class DocumentSearch {
     const numbers = this.#sources()
       .filter(({ name }) => name.toLowerCase().includes(wanted))
       .map(({ source }) => source)
-    const ranges = numbers
-      .slice(0, sourcesMax)
-      .map((source) => ({ first: documentId(source, 0), last: documentId(source, rowMax) }))
+    const ranges = numbers.slice(0, sourcesMax).map(idsOf)
     return this.#placed(await documentsInRanges(this.#sql, ranges))
   }
 

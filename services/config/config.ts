@@ -103,6 +103,18 @@ export const configSchema = z.strictObject({
         .describe(
           'Bytes that a document may have as a record, compressed if it is longer: max.message.bytes of the topics with texts, when they are created',
         ),
+      longDocuments: z
+        .enum(['whole', 'split'])
+        .default('whole')
+        .describe(
+          'whole: a row is one document, and refused where it is too long for a record; split: rows with longer texts than pieceBytes become several documents',
+        ),
+      pieceBytes: z
+        .int()
+        .min(600_000)
+        .max(64 * 1024 * 1024)
+        .default(1_000_000)
+        .describe('Bytes of UTF-8 that a piece of a text that is split has at most'),
     })
     .prefault({})
     .describe('The topics that all runs share'),

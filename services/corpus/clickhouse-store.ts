@@ -21,7 +21,7 @@ export class ClickHouseStore implements CorpusStore {
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
     const texts = documents.map(({ value: { docId, text, meta, tokens } }) => ({ doc: docId, text, meta, tokens }))
-    await this.#sql.insert('documents', texts)
+    for (const some of inserts(texts)) await this.#sql.insert('documents', some)
     const rows = documents.map(({ value: { docId, tokens }, partition, offset }) => ({
       doc: docId,
       part: partition,
@@ -88,4 +88,22 @@ export class ClickHouseStore implements CorpusStore {
       )
     }
   }
+}
+
+/** Characters of one insert: long documents come compressed, so a batch of them may be many times as long as what Kafka sent. */
+const insertCharactersMax = 32 * 1024 * 1024
+
+function* inserts<Row extends { text: string; meta: string }>(rows: readonly Row[]): Generator<readonly Row[]> {
+  let from = 0
+  let characters = 0
+  for (const [i, { text, meta }] of rows.entries()) {
+    const length = text.length + meta.length
+    if (i > from && characters + length > insertCharactersMax) {
+      yield rows.slice(from, i)
+      from = i
+      characters = 0
+    }
+    characters += length
+  }
+  yield from === 0 ? rows : rows.slice(from)
 }

@@ -1,10 +1,12 @@
-import { DeadLetter, Document, topics } from '../../schemas/index.ts'
+import { Document, topics } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { OutgoingRecord } from '../runtime/kafka/port.ts'
-import { maxRecordBytes, recordBytes } from '../runtime/kafka/record-size.ts'
+import { messageBytesDefault, packingOf, recordBytes } from '../runtime/kafka/record-size.ts'
 import { traceOfDocument } from '../runtime/tracing/trace-ids.ts'
-import { documentId } from './document-id.ts'
+import { documentId, pieceMax } from './document-id.ts'
+import { letterOf, type RefusedRow } from './letters.ts'
 import type { Line } from './lines.ts'
+import { piecesOf } from './pieces.ts'
 import type { Refusals } from './refusals.ts'
 import { parseRow, type Rejection } from './row.ts'
 import type { TokenCounter } from './token-counter.ts'
@@ -16,11 +18,17 @@ export interface BatchLimits {
   readonly bytesMax: number
   /** The share of documents that get a trace context; left out: none. */
   readonly traceRatio?: number
+  /** `max.message.bytes` of the topics of documents and of dead letters; left out: the broker's default. */
+  readonly documentBytesMax?: number
+  readonly letterBytesMax?: number
+  /** Bytes of text above which a row becomes several documents; left out: it is one document, or refused. */
+  readonly pieceBytes?: number | undefined
 }
 
 interface RowText {
   readonly row: number
-  readonly text: string
+  /** One text, or the pieces of it. */
+  readonly texts: readonly string[]
   readonly meta: string
   /** A copy of the line, for the dead letter it may become. */
   readonly bytes: Buffer
@@ -37,14 +45,11 @@ export interface BatchOptions {
   readonly refusals: Refusals
 }
 
-/** What is kept of refused bytes, so that with message, key and paths the dead letter fits into a record. */
-export const deadLetterBytesKept = maxRecordBytes - 64 * 1024
-
 /** The rows of one source that go into one transaction. */
 export class Batch {
   readonly #options: BatchOptions
   readonly #rows: RowText[] = []
-  readonly #deadLetters: DeadLetter[] = []
+  readonly #refused: RefusedRow[] = []
   #bytes = 0
 
   constructor(options: BatchOptions) {
@@ -53,66 +58,68 @@ export class Batch {
 
   get full(): boolean {
     const { rowsMax, bytesMax } = this.#options.limits
-    return this.#rows.length + this.#deadLetters.length >= rowsMax || this.#bytes >= bytesMax
+    return this.#rows.length + this.#refused.length >= rowsMax || this.#bytes >= bytesMax
   }
 
   add(line: Line) {
     const row = parseRow(line, this.#options.textField)
     if ('reason' in row) this.reject(line.row, row, line.bytes)
-    else this.#rows.push({ row: line.row, ...row, bytes: Buffer.from(line.bytes) })
+    else {
+      const { pieceBytes } = this.#options.limits
+      const texts = pieceBytes === undefined ? [row.text] : piecesOf(row.text, pieceBytes)
+      this.#rows.push({ row: line.row, texts, meta: row.meta, bytes: Buffer.from(line.bytes) })
+    }
     this.#bytes += line.bytes.length
   }
 
-  /** Keeps a copy of what fits into a dead letter. */
+  /** Keeps a copy of the bytes. */
   reject(row: number, rejection: Rejection, bytes: Buffer) {
-    const { reason, message } = rejection
     const { file, refusals } = this.#options
     refusals.add(rejection)
-    const value = Buffer.from(bytes.subarray(0, deadLetterBytesKept))
-    const cut = value.length < bytes.length ? ` (the first ${value.length} of ${bytes.length} bytes are kept)` : ''
-    this.#deadLetters.push({
-      station: 'ingest',
-      reason,
-      message: message.toWellFormed() + cut,
-      origin: `${file}:${row + 1}`,
-      topic: null,
-      partition: null,
-      offset: null,
-      file,
-      line: row + 1,
-      key: null,
-      value,
-    })
+    this.#refused.push({ file, row, rejection, bytes: Buffer.from(bytes) })
   }
 
   /** The records of the batch, and how many of them are documents and dead letters. */
   async encode(codec: Pick<Codec, 'encode'>, countTokens: TokenCounter) {
-    const tokens = await countTokens(this.#rows.map((row) => row.text))
+    const tokens = await countTokens(this.#rows.flatMap(({ texts }) => texts))
+    const { documentBytesMax = messageBytesDefault, letterBytesMax = messageBytesDefault } = this.#options.limits
     const records: OutgoingRecord[] = []
-    for (const [index, { row, text, meta, bytes }] of this.#rows.entries()) {
-      const docId = documentId(this.#options.source, row)
-      const value = codec.encode(Document, { docId, text, tokens: tokens[index]!, meta })
-      const { traceRatio } = this.#options.limits
-      const trace = traceRatio === undefined ? undefined : traceOfDocument(docId, traceRatio)
-      const record = {
-        topic: topics.documents.name,
-        key: docId.toString(),
-        value,
-        ...(trace !== undefined && { trace }),
-      }
-      const size = recordBytes(record)
-      if (size <= maxRecordBytes) records.push(record)
-      else this.reject(row, tooLarge(size), bytes)
+    let counted = 0
+    for (const { row, texts, meta, bytes } of this.#rows) {
+      const ofRow = texts.map((text, piece) =>
+        this.#recordOf(codec, row, piece, { text, meta, tokens: tokens[counted++]! }),
+      )
+      const largest = ofRow.find((record) => packingOf(record, documentBytesMax) === 'too-large')
+      if (largest !== undefined) this.reject(row, tooLarge(recordBytes(largest), documentBytesMax), bytes)
+      else if (ofRow.length > pieceMax + 1) this.reject(row, tooManyPieces(ofRow.length), bytes)
+      else records.push(...ofRow)
     }
     const documents = records.length
-    for (const letter of this.#deadLetters) {
-      records.push({ topic: topics.deadLetters.name, key: letter.origin, value: codec.encode(DeadLetter, letter) })
-    }
-    return { records, documents, rejected: this.#deadLetters.length }
+    for (const refused of this.#refused) records.push(letterOf(refused, codec, letterBytesMax))
+    return { records, documents, rejected: this.#refused.length }
+  }
+
+  #recordOf(
+    codec: Pick<Codec, 'encode'>,
+    row: number,
+    piece: number,
+    document: Omit<Document, 'docId'>,
+  ): OutgoingRecord {
+    const { source, limits } = this.#options
+    // One piece too many has no id; its row is refused.
+    const docId = documentId(source, row, Math.min(piece, pieceMax))
+    const value = codec.encode(Document, { docId, ...document })
+    const trace = limits.traceRatio === undefined ? undefined : traceOfDocument(docId, limits.traceRatio)
+    return { topic: topics.documents.name, key: docId.toString(), value, ...(trace !== undefined && { trace }) }
   }
 }
 
-const tooLarge = (bytes: number): Rejection => ({
+const tooLarge = (bytes: number, limit: number): Rejection => ({
   reason: 'too-large',
-  message: `the document has ${bytes} bytes as a record, the limit is ${maxRecordBytes}`,
+  message: `the document has ${bytes} bytes as a record, and its topic takes ${limit}, compressed: corpus.recordBytesMax raises that, --split-long splits long documents`,
+})
+
+const tooManyPieces = (pieces: number): Rejection => ({
+  reason: 'too-large',
+  message: `the document has ${pieces} pieces, an id has room for ${pieceMax + 1}: raise corpus.pieceBytes`,
 })

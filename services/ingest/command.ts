@@ -20,6 +20,8 @@ export interface IngestFlags {
   readonly textField?: string
   /** Folders that links may lead into. */
   readonly followLinks?: readonly string[]
+  /** Bytes of text above which a row becomes several documents; left out: none does. */
+  readonly pieceBytes?: number | undefined
   readonly json?: boolean
 }
 
@@ -62,6 +64,7 @@ export async function ingestCommand(
     progress: metered(createProgress(stderr, clock), context.metrics),
     standardInput: stdin,
     traceRatio: context.traceRatio,
+    pieceBytes: flags.pieceBytes,
     nameOptions: nameOptionsOf(flags),
     ...(flags.textField !== undefined && { textField: flags.textField }),
   })

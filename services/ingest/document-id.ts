@@ -1,16 +1,34 @@
 import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 
-/** A document's id leads back to its row without a look-up: source number (24 bits) << 40 | row (40 bits). */
+/**
+ * A document's id leads back to its row without a look-up: source number (24 bits) << 40 | piece (8 bits) << 32 | row (32 bits). A document that
+ * is its whole row is piece 0, and so is the first piece of a row that was split.
+ */
 
 export const sourceNumberMax = 2 ** 24 - 1
-export const rowMax = 2 ** 40 - 1
+export const rowMax = 2 ** 32 - 1
+export const pieceMax = 2 ** 8 - 1
 
-/** `row` counts every line of the source from 0, blank ones included. Both are within their bits: callers check. */
-export const documentId = (source: number, row: number): DocumentId =>
-  asDocumentId((BigInt(source) << 40n) | BigInt(row))
+/** Where a document stands: `row` counts every line of the source from 0, blank ones included. */
+export interface DocumentPlace {
+  readonly source: number
+  readonly row: number
+  readonly piece: number
+}
+
+/** All numbers are within their bits: callers check. */
+export const documentId = (source: number, row: number, piece = 0): DocumentId =>
+  asDocumentId((BigInt(source) << 40n) | (BigInt(piece) << 32n) | BigInt(row))
 
 /** The inverse of `documentId`. */
-export const placeOf = (id: DocumentId): { source: number; row: number } => ({
+export const placeOf = (id: DocumentId): DocumentPlace => ({
   source: Number(id >> 40n),
-  row: Number(id & 0xff_ffff_ffffn),
+  row: Number(id & 0xffff_ffffn),
+  piece: Number((id >> 32n) & 0xffn),
+})
+
+/** The first and the last id that documents of a source can have. */
+export const idsOf = (source: number): { first: DocumentId; last: DocumentId } => ({
+  first: documentId(source, 0),
+  last: documentId(source, rowMax, pieceMax),
 })

@@ -37,6 +37,8 @@ export interface IngestOptions {
   readonly signal?: AbortSignal
   readonly standardInput?: AsyncIterable<Buffer>
   readonly limits?: Partial<IngestLimits>
+  /** Bytes of text above which a row becomes several documents; left out: none does. */
+  readonly pieceBytes?: number | undefined
   /** The share of documents that get a trace context; left out: none. */
   readonly traceRatio?: number | undefined
 }
@@ -51,7 +53,14 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const given = options.standardInput ?? process.stdin
   const standardInput = signal === undefined ? given : untilAborted(given, signal)
   const { traceRatio } = options
-  const limits = { ...defaultLimits, ...options.limits, ...(traceRatio !== undefined && { traceRatio }) }
+  const limits: IngestLimits = {
+    ...defaultLimits,
+    documentBytesMax: await kafka.messageBytesMax(topics.documents.name),
+    letterBytesMax: await kafka.messageBytesMax(topics.deadLetters.name),
+    pieceBytes: options.pieceBytes,
+    ...options.limits,
+    ...(traceRatio !== undefined && { traceRatio }),
+  }
   const found = await findSources(options.paths, options.nameOptions)
   const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
   const producer = await kafka.producer({ transactionalId })

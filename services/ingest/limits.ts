@@ -1,4 +1,5 @@
-import { type BatchLimits, deadLetterBytesKept } from './batch.ts'
+import type { BatchLimits } from './batch.ts'
+import { deadLetterBytesKept } from './letters.ts'
 import type { LineLimits } from './lines.ts'
 import type { ParquetLimits } from './parquet/read.ts'
 

@@ -28,7 +28,7 @@ export class SourceWriter {
    */
   async write(batch: Batch, state: Source): Promise<Source> {
     if (state.rowNext > rowMax + 1)
-      throw new WinnowError('BAD_DATA', `${state.name} has more rows than an id can hold (2^40)`)
+      throw new WinnowError('BAD_DATA', `${state.name} has more rows than an id can hold (2^32)`)
     const { records, documents, rejected } = await batch.encode(this.#codec, this.#countTokens)
     const after = { ...state, documents: state.documents + documents, rejected: state.rejected + rejected }
     records.push({ topic: topics.sources.name, key: after.name, value: this.#codec.encode(Source, after) })

@@ -63,7 +63,8 @@ const lines: Buffer[] = [
   Buffer.from('{"text": "it breaks off'),
   Buffer.from('{"meta": {"redpajama_set_name": "RedPajamaC4"}}'),
   Buffer.from(row('from nowhere', 'RedPajamaNowhere')),
-  Buffer.from(row('x'.repeat(1_200_000))),
+  // Neither 8 MiB as it is nor compressed.
+  Buffer.from(row(randomBytes(9_000_000).toString('base64'))),
   Buffer.from(row('immeasurable')),
   notUtf8,
   Buffer.from(row('another good one', 'RedPajamaBook')),

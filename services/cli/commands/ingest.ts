@@ -16,6 +16,7 @@ interface Options extends GlobalOptions {
   readonly name?: string
   readonly tokens?: string
   readonly textField?: string
+  readonly splitLong?: boolean
   readonly followLinks?: readonly string[]
   readonly json?: boolean
   readonly wait: boolean
@@ -38,6 +39,10 @@ export const ingest = (context: CliContext): Command =>
     .option(
       '--text-field <name>',
       'where rows have their text, a.b for b within a (default: text, or corpus.textField)',
+    )
+    .option(
+      '--split-long',
+      'rows with long texts become several documents, split at paragraphs (corpus.longDocuments, corpus.pieceBytes)',
     )
     .option(
       '--follow-links <root>',
@@ -83,8 +88,10 @@ export const ingest = (context: CliContext): Command =>
       }
       await using connection = await context.connectOrStart(options, fail)
       const { config, runtime } = connection
-      const { bytesPerToken, textField } = config.corpus
-      const flags = { textField, tokens: `bytes:${bytesPerToken}`, ...options }
+      const { bytesPerToken, textField, longDocuments } = config.corpus
+      const split = options.splitLong === true || longDocuments === 'split'
+      const pieceBytes = split ? config.corpus.pieceBytes : undefined
+      const flags = { textField, tokens: `bytes:${bytesPerToken}`, pieceBytes, ...options }
       const { stdin, stdout, stderr } = context
       const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
       if (folder !== null) {

@@ -48,6 +48,7 @@ export async function watchCommand(
           tokens,
           nameOptions: { folder, ...nameOptionsOf(flags) },
           ...(flags.textField !== undefined && { textField: flags.textField }),
+          pieceBytes: flags.pieceBytes,
           progress: {
             ...shown,
             wrote: (documents, rejected) => {

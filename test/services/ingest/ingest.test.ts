@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { asDocumentId, topics } from '../../../schemas/index.ts'
-import { placeOf } from '../../../services/ingest/document-id.ts'
+import { documentId, idsOf, placeOf } from '../../../services/ingest/document-id.ts'
 import { DecodeError } from '../../../services/runtime/codec.ts'
 import { maxRecordBytes } from '../../../services/runtime/kafka/record-size.ts'
 import { codec, MemoryKafka } from './memory-kafka.ts'
@@ -25,7 +25,9 @@ describe('ids', () => {
       [(1n << 40n) + 1n, 'b1'],
       [(1n << 40n) + 3n, 'b3'],
     ])
-    expect(placeOf(asDocumentId((1n << 40n) + 3n))).toEqual({ source: 1, row: 3 })
+    expect(placeOf(asDocumentId((1n << 40n) + 3n))).toEqual({ source: 1, row: 3, piece: 0 })
+    expect(placeOf(documentId(5, 2 ** 32 - 1, 255))).toEqual({ source: 5, row: 2 ** 32 - 1, piece: 255 })
+    expect(idsOf(5)).toEqual({ first: 5n << 40n, last: (6n << 40n) - 1n })
   })
 
   test('stay when sources come later, and new sources get the next number', async () => {
@@ -176,17 +178,66 @@ describe('bad rows go to dead letters with file, line and bytes, the rest goes o
     expect(kafka.sources.get('a.jsonl')).toMatchObject({ rowNext: 7, documents: 2, rejected: 4, complete: true })
   })
 
-  test('a document over the message limit keeps what fits of its row', async () => {
+  /** Text that compression makes hardly shorter than its bytes as base64. */
+  const noise = (bytes: number) => randomBytes(bytes).toString('base64')
+
+  test('a document too long for its topic, also compressed, keeps what fits of its row, and says where the rest is', async () => {
     const kafka = new MemoryKafka()
-    const line = row('z'.repeat(maxRecordBytes))
-    await run(kafka, [folder({ 'a.jsonl': line + row('after') })])
+    const line = row(noise(maxRecordBytes))
+    const path = folder({ 'a.jsonl': line + row('after') })
+    await run(kafka, [path])
     const [letter] = kafka.deadLetters
     expect(letter).toMatchObject({ reason: 'too-large', line: 1 })
     expect(line.startsWith(Buffer.from(letter!.value!).toString())).toBe(true)
-    expect(letter?.message).toContain(`of ${line.length - 1} bytes are kept`)
+    expect(letter?.message).toMatch(/of \d+ bytes are kept; all of them stand in .*a\.jsonl:1\)$/)
+    expect(letter?.message).toContain(`of ${line.length - 1} bytes`)
+    expect(letter?.message).toContain('corpus.recordBytesMax')
     const record = kafka.topics.get(topics.deadLetters.name)?.[0]
     expect(record!.value!.length + record!.key!.length).toBeLessThanOrEqual(maxRecordBytes)
     expect(text(kafka)).toEqual(['after'])
+  })
+
+  test('a long document is taken where its topic takes it, or compressed, and a long row goes to dead letters whole', async () => {
+    const long = noise(3_000_000)
+    const book = 'It was a dark and stormy night; '.repeat(60_000)
+    for (const messageBytesMax of [1_048_588, 8_388_608]) {
+      const kafka = new MemoryKafka()
+      kafka.messageBytesMax = messageBytesMax
+      await run(kafka, [folder({ 'a.jsonl': row(book) + row(long) + `{"txt":"${book}"}\n` })])
+      expect(text(kafka)).toEqual(messageBytesMax > 4_000_000 ? [book, long] : [book])
+      const letter = kafka.deadLetters.find(({ reason }) => reason === 'no-text')
+      expect(letter!.value).toHaveLength(book.length + 10)
+    }
+  })
+
+  test('a long row becomes several documents where that is asked for, with ids of its own, the same every time', async () => {
+    const paragraphs = Array.from(
+      { length: 300 },
+      (_, i) => `Paragraph ${i}. ${'It was a dark and stormy night. '.repeat(200)}`,
+    )
+    const book = paragraphs.join('\n\n')
+    const path = folder({ 'a.jsonl': row('before') + row(book, { title: 't' }) + row('after') })
+    const ingested = async () => {
+      const kafka = new MemoryKafka()
+      const results = await run(kafka, [path], { pieceBytes: 600_000 })
+      await run(kafka, [path], { pieceBytes: 600_000 })
+      return { kafka, results }
+    }
+    const { kafka, results } = await ingested()
+    const pieces = kafka.documents.filter(({ docId }) => placeOf(docId).row === 1)
+    expect(pieces.length).toBeGreaterThan(3)
+    expect(pieces.map(({ docId }) => placeOf(docId))).toEqual(pieces.map((_, piece) => ({ source: 0, row: 1, piece })))
+    expect(pieces.map((piece) => piece.text).join('')).toBe(book)
+    for (const piece of pieces) {
+      expect(Buffer.byteLength(piece.text)).toBeLessThanOrEqual(600_000)
+      expect(piece.text).toMatch(/^Paragraph \d+\./)
+      expect(piece.meta).toBe('{"title":"t"}')
+      expect(piece.tokens).toBe(Math.ceil(piece.text.length / 4))
+    }
+    expect(kafka.documents).toHaveLength(pieces.length + 2)
+    expect(kafka.sources.get('a.jsonl')).toMatchObject({ rowNext: 3, documents: pieces.length + 2, complete: true })
+    expect(results).toMatchObject({ documents: pieces.length + 2, rejected: 0 })
+    expect((await ingested()).kafka.documents).toEqual(kafka.documents)
   })
 })
 

@@ -21,6 +21,7 @@ export class Killed extends Error {}
 /** The little of Kafka that ingest uses: committed transactions in order, one partition a topic. */
 export class MemoryKafka {
   readonly topics = new Map<string, OutgoingRecord[]>()
+  messageBytesMax = 1_048_588
   /** Transactions that wrote something. */
   transactions = 0
   kill: Kill | null = null
@@ -29,6 +30,7 @@ export class MemoryKafka {
   get port(): Kafka {
     return {
       producer: async () => this.#producer(),
+      messageBytesMax: async () => this.messageBytesMax,
       read: (topic: string) => this.#read(topic),
     } as unknown as Kafka
   }

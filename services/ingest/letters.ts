@@ -1,0 +1,51 @@
+import { DeadLetter, topics } from '../../schemas/index.ts'
+import type { Codec } from '../runtime/codec.ts'
+import type { OutgoingRecord } from '../runtime/kafka/port.ts'
+import { maxRecordBytes, packingOf } from '../runtime/kafka/record-size.ts'
+import type { Rejection } from './row.ts'
+
+/** What is kept of bytes that do not go into a dead letter whole, so that with message, key and paths it fits into a record of any topic. */
+export const deadLetterBytesKept = maxRecordBytes - 64 * 1024
+
+/** A row that is refused. */
+export interface RefusedRow {
+  readonly file: string
+  readonly row: number
+  readonly rejection: Rejection
+  /** The whole line, or what is known of it. */
+  readonly bytes: Buffer
+}
+
+/**
+ * The dead letter of a row, with all its bytes where the topic takes them (long ones compressed), else with the first of them; what is left out is
+ * still where the letter's file and line say.
+ * @param messageBytesMax of the topic of dead letters
+ */
+export function letterOf(refused: RefusedRow, codec: Pick<Codec, 'encode'>, messageBytesMax: number): OutgoingRecord {
+  const { bytes } = refused
+  const whole = recordOf(refused, bytes, '', codec)
+  if (packingOf(whole, messageBytesMax) !== 'too-large') return whole
+  const kept = bytes.subarray(0, deadLetterBytesKept)
+  const cut = ` (the first ${kept.length} of ${bytes.length} bytes are kept; all of them stand in ${placeOf(refused)})`
+  return recordOf(refused, kept, cut, codec)
+}
+
+const placeOf = ({ file, row }: RefusedRow) => `${file}:${row + 1}`
+
+function recordOf(refused: RefusedRow, value: Buffer, cut: string, codec: Pick<Codec, 'encode'>): OutgoingRecord {
+  const { file, row, rejection } = refused
+  const letter: DeadLetter = {
+    station: 'ingest',
+    reason: rejection.reason,
+    message: rejection.message.toWellFormed() + cut,
+    origin: placeOf(refused),
+    topic: null,
+    partition: null,
+    offset: null,
+    file,
+    line: row + 1,
+    key: null,
+    value,
+  }
+  return { topic: topics.deadLetters.name, key: letter.origin, value: codec.encode(DeadLetter, letter) }
+}
