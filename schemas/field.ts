@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DocumentId } from './brands.ts'
+import type { DocumentId, Offset, Partition } from './brands.ts'
 
 /**
  * A field type of a record, stated once: its TypeScript type and run-time check (`check`), and its wire format (`avro`).
@@ -25,6 +25,10 @@ export const boolean = field(z.boolean(), 'boolean')
 export const int = field(z.int32(), 'int')
 /** An integer that JavaScript holds exactly (offsets, counts, milliseconds); never a document id. */
 export const long = field(z.int(), 'long')
+/** Where a record stands in its partition. */
+export const offset: Field<Offset> = { ...long, check: long.check as unknown as z.ZodType<Offset> }
+/** The number of a partition. */
+export const partition: Field<Partition> = { ...int, check: int.check as unknown as z.ZodType<Partition> }
 /** An unsigned 64-bit id, a bigint in TypeScript. */
 export const u64 = field(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
 /** A `u64` that is the id of a document. */

@@ -1,12 +1,20 @@
-import { type Document, type DocumentId, type Label, labelsTopic, type TopicOffset } from '../schemas/index.ts'
+import {
+  type Document,
+  type DocumentId,
+  type Label,
+  labelsTopic,
+  type Offset,
+  type Partition,
+  type TopicOffset,
+} from '../schemas/index.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
 
 /** A value and the offset of its record, by which views "as of" offsets filter. */
 export interface At<V> {
   readonly value: V
-  readonly partition: number
-  readonly offset: number
+  readonly partition: Partition
+  readonly offset: Offset
 }
 
 /** Which labels make up a cell, in configuration order. The version pins the labeler: nothing is relabelled behind a run's back. */

@@ -1,4 +1,4 @@
-import { labelsTopic, runTopics, topics } from '../schemas/index.ts'
+import { labelsTopic, type Offset, type Partition, runTopics, topics } from '../schemas/index.ts'
 import { Console, type ConsolePorts } from './console/console.ts'
 import type { CorpusStore } from './corpus-store.ts'
 import type { Delivered, Output, Processor, StationNode } from './node.ts'
@@ -13,9 +13,9 @@ export interface RunningStation extends Processor {
   /** Restores state from the records of `restoreFrom`; called once, before anything else. */
   restore?(records: readonly Delivered[]): void
   /** Where to start reading an input; undefined: where the group's committed offset says. */
-  startOffset?(topic: string, partition: number): number
+  startOffset?(topic: string, partition: Partition): Offset
   /** For a station that shares its group's offsets: the offset up to which its state says that all is done; reading never begins after it. */
-  floorOffset?(topic: string, partition: number): Promise<number>
+  floorOffset?(topic: string, partition: Partition): Promise<Offset>
   start?(): Promise<void>
   /** Called periodically, for what depends on time. */
   tick?(): Promise<void>

@@ -1,10 +1,10 @@
-import type { RecordType, TopicOffset } from '../schemas/index.ts'
+import type { Offset, Partition, RecordType, TopicOffset } from '../schemas/index.ts'
 
 /** A decoded record and its identity in the log: topic, partition, offset. */
 export interface Delivered<V = unknown> {
   readonly topic: string
-  readonly partition: number
-  readonly offset: number
+  readonly partition: Partition
+  readonly offset: Offset
   /** Name of its record type (schemas/). */
   readonly record: string
   readonly value: V
@@ -21,8 +21,8 @@ export interface Outgoing {
 /** Where records were appended: `count` of them from `offsetFirst` on, contiguous, in the order in which they were given. */
 export interface RecordMetadata {
   readonly topic: string
-  readonly partition: number
-  readonly offsetFirst: number
+  readonly partition: Partition
+  readonly offsetFirst: Offset
   readonly count: number
 }
 

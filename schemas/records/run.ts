@@ -1,4 +1,18 @@
-import { array, bytes, documented, documentId, double, int, long, nullable, string, u64, word } from '../field.ts'
+import {
+  array,
+  bytes,
+  documented,
+  documentId,
+  double,
+  int,
+  long,
+  nullable,
+  offset,
+  partition,
+  string,
+  u64,
+  word,
+} from '../field.ts'
 import { nested, type RecordValue, record } from '../record.ts'
 
 /** A run. Compacted by name; the log alone is enough to repeat it. */
@@ -67,8 +81,8 @@ export type Reward = RecordValue<typeof Reward>
 
 const TopicOffset = record('TopicOffset', 'A place in a partition', {
   topic: string,
-  partition: int,
-  offsetNext: documented(long, 'Records before this one are covered'),
+  partition,
+  offsetNext: documented(offset, 'Records before this one are covered'),
 })
 export type TopicOffset = RecordValue<typeof TopicOffset>
 
@@ -160,7 +174,7 @@ export const Manifest = record('Manifest', 'What was selected, from what, and by
   labelOffsets: array(nested(TopicOffset)),
   chunkDocuments: documented(int, 'Ids in every chunk but the last'),
   chunkOffsetFirst: documented(
-    long,
+    offset,
     'Offset of the first chunk in the selections topic; chunk i stands at this offset + i',
   ),
   strata: documented(nullable(array(nested(Stratum))), 'Of a run with a strategy; null: it has none'),
@@ -183,8 +197,8 @@ export const DeadLetter = record('DeadLetter', 'What was refused, why, and its b
   message: string,
   origin: documented(string, 'file:line or topic[partition]@offset'),
   topic: nullable(string),
-  partition: nullable(int),
-  offset: nullable(long),
+  partition: nullable(partition),
+  offset: nullable(offset),
   file: nullable(string),
   line: nullable(long),
   key: nullable(bytes),

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '../../schemas/index.ts'
+import type { DeadLetter, Offset } from '../../schemas/index.ts'
 import type { DeadLetterEntry, DeadLetterView } from './shape.ts'
 
 const lastMax = 100
@@ -12,7 +12,7 @@ export class DeadLetterModel {
   #changed = false
   readonly #reasons = new Map<string, DeadLetterView['reasons'][number] & { count: number }>()
 
-  add(offset: number, { station, reason, message, origin, topic, value }: DeadLetter): void {
+  add(offset: Offset, { station, reason, message, origin, topic, value }: DeadLetter): void {
     this.#changed = true
     this.#total++
     const key = `${station} ${reason} ${topic}`

@@ -1,4 +1,4 @@
-import type { DeadLetter, Run, Source } from '../../schemas/index.ts'
+import type { DeadLetter, Offset, Run, Source } from '../../schemas/index.ts'
 import { describe } from '../../topologies/describe.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
@@ -46,7 +46,7 @@ export class BoardModel {
     this.runs.get(run)?.model.apply(delivered, atMs)
   }
 
-  addDeadLetter(offset: number, letter: DeadLetter): void {
+  addDeadLetter(offset: Offset, letter: DeadLetter): void {
     this.#deadLetters.add(offset, letter)
   }
 

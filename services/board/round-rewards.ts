@@ -1,10 +1,10 @@
-import type { DocumentId, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import type { DocumentId, Offset, Partition, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Spread } from './shape.ts'
 
 /** A reward with its place in the log, by which a round decides whether it counts. */
 export interface PlacedReward {
-  readonly partition: number
-  readonly offset: number
+  readonly partition: Partition
+  readonly offset: Offset
   readonly reward: Reward
 }
 

@@ -4,6 +4,7 @@ import type { Corpus, Cut, DocumentBlock } from '../../topologies/selection/corp
 import type { Group } from '../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
+import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import type { CellHistogram } from './histogram.ts'
 import { idOfRow } from './ids.ts'
@@ -56,7 +57,7 @@ export class ClickHouseCorpus implements Corpus {
     }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
+  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
     const { from, parameters } = this.#view()
     const key = drawKeySql('doc', 'starts', 'sample')
     const rows = await this.#sql.query<{ doc: string }>(
@@ -66,7 +67,7 @@ export class ClickHouseCorpus implements Corpus {
     return rows.map(({ doc }) => idOfRow(doc))
   }
 
-  async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
+  async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {
     const { from, parameters } = this.#view()
     const marginal = `SELECT tokens, ${drawKeySql('doc', 'starts', 'cut')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
     const taken =
@@ -92,7 +93,7 @@ export class ClickHouseCorpus implements Corpus {
     }
   }
 
-  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncIterable<BigUint64Array> {
+  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncIterable<BigUint64Array> {
     const { from, parameters } = this.#view()
     const chosen = [isOneOf(whole)]
     for (const [i, { groups, seed, keyLast }] of cuts.entries()) {

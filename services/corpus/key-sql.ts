@@ -1,4 +1,5 @@
 import { blocks, drawStarts, placeBits } from '../../topologies/selection/draw.ts'
+import type { Seed } from '../../topologies/selection/u64.ts'
 
 /**
  * splitmix64 as a ClickHouse expression: UInt64 arithmetic there wraps, as it wants.
@@ -34,4 +35,4 @@ export function drawKeySql(column: string, starts: string, alias: string): strin
 }
 
 /** The parameter of `drawKeySql` for a draw: where it begins in each block, negated. */
-export const startsOf = (seed: bigint): bigint[] => drawStarts(seed).map((start) => withinBlock + 1n - start)
+export const startsOf = (seed: Seed): bigint[] => drawStarts(seed).map((start) => withinBlock + 1n - start)

@@ -1,4 +1,4 @@
-import { type DocumentId, type Manifest, topics } from '../../schemas/index.ts'
+import { type DocumentId, type Manifest, type Offset, type Partition, topics } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { type Explanation, explain } from '../../topologies/explain.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -24,7 +24,7 @@ export async function explainDocument(
   const explanations: Explanation[] = []
   for (const manifest of await readManifests(runtime, run.name)) {
     const reads = readsMatter(run.selection) ? await readsBefore(sql, run.name, docId, manifest.round) : 0
-    const before = (topic: string, offset: number | null) =>
+    const before = (topic: string, offset: Offset | null) =>
       offset !== null && offset < limitOf(manifest, topic, document.partition)
     const tookPart =
       before(topics.documents.name, document.documentOffset) &&
@@ -35,5 +35,5 @@ export async function explainDocument(
   return { document, explanations }
 }
 
-const limitOf = (manifest: Manifest, topic: string, partition: number): number =>
+const limitOf = (manifest: Manifest, topic: string, partition: Partition): number =>
   manifest.labelOffsets.find((offset) => offset.topic === topic && offset.partition === partition)?.offsetNext ?? 0

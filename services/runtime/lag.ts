@@ -1,3 +1,4 @@
+import type { Offset, Partition } from '../../schemas/index.ts'
 import type { Kafka } from './kafka/port.ts'
 
 /** What a consumer group has not read of a topic. */
@@ -15,11 +16,11 @@ export interface LagQuestion {
   /** The next offset of each partition. */
   readonly ends: readonly number[]
   /** Where the group began in a partition it has committed nothing for. Default: 0. */
-  readonly startOf?: (topic: string, partition: number) => number
+  readonly startOf?: (topic: string, partition: Partition) => Offset
 }
 
 type LagKafka = Pick<Kafka, 'committedOffsets' | 'writtenAt'>
-type Written = Map<string, { offset: number; atMs: number | null }>
+type Written = Map<string, { offset: Offset; atMs: number | null }>
 
 /** Measures lag: the one that metrics, `winnow top` and the board show. */
 export class LagMeter {
@@ -57,7 +58,7 @@ export class LagMeter {
     return { partitions, oldestMs: times.length === 0 ? null : Math.min(...times) }
   }
 
-  async #writtenAt(groupId: string, topic: string, partition: number, offset: number, written: Written) {
+  async #writtenAt(groupId: string, topic: string, partition: Partition, offset: Offset, written: Written) {
     const place = `${groupId} ${topic}[${partition}]`
     const before = this.#written.get(place)
     // Nothing readable there yet may be something later.

@@ -1,5 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import type { TopicOffset } from '../../schemas/index.ts'
+import type { Partition, TopicOffset } from '../../schemas/index.ts'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
@@ -125,7 +125,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const { metrics, run } = options
   // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
   const groupId = running.startOffset === undefined ? options.groupId : ephemeralGroup(options.groupId)
-  const startOf = (topic: string, partition: number) => running.startOffset?.(topic, partition) ?? 0
+  const startOf = (topic: string, partition: Partition) => running.startOffset?.(topic, partition) ?? 0
   const lagMeter = new LagMeter(kafka)
   const lagOf = async () => {
     const asked = station.reads.map(async (topic) => ({ groupId, topic, ends: await kafka.endOffsets(topic), startOf }))

@@ -2,6 +2,8 @@ import {
   ActorState,
   type DocumentId,
   Manifest,
+  type Offset,
+  type Partition,
   Progress,
   type Reward,
   RewardRequest,
@@ -85,7 +87,7 @@ export class Console implements Processor {
   }
 
   /** Where to resume reading: after the answers to closed rounds; the few records of trainer and actors are read from the start. */
-  startOffset(topic: string, partition: number): number {
+  startOffset(topic: string, partition: Partition): Offset {
     return topic === this.#topics.rewards.name ? (this.#positions.get(partition) ?? 0) : 0
   }
 

@@ -1,4 +1,4 @@
-import type { DocumentId, Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { DocumentId, Offset, Partition, Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
 import type { RewardTransform } from '../selection/config.ts'
 import { isAcceptable } from '../selection/rewards.ts'
 
@@ -24,7 +24,7 @@ export const refusals: Partial<Record<Verdict, string>> = {
 
 interface Entry {
   readonly subcategory: number
-  answer: { reward: number; partition: number; offset: number } | undefined
+  answer: { reward: number; partition: Partition; offset: Offset } | undefined
 }
 
 /** Accepted rewards of one actor: documents ascending, with the subcategory each was sampled for. */
@@ -68,7 +68,7 @@ export class RoundLedger {
     return this.requested - this.#answered
   }
 
-  accept(reward: Reward, partition: number, offset: number): Verdict {
+  accept(reward: Reward, partition: Partition, offset: Offset): Verdict {
     if (reward.run !== this.#run || reward.round !== this.#round) return 'unknown-round'
     const entries = this.#entries.get(reward.actor)
     if (entries === undefined) return 'unknown-actor'

@@ -2,6 +2,7 @@ import type { DocumentId } from '../../schemas/index.ts'
 import type { Group } from './groups.ts'
 import type { ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
+import type { Seed } from './u64.ts'
 
 /**
  * What the budget takes of a level: the documents of these groups whose key(id, seed) is at most `keyLast`. Distinct ids have distinct
@@ -9,7 +10,7 @@ import type { Remaining } from './plan.ts'
  */
 export interface Cut {
   groups: readonly Group[]
-  seed: bigint
+  seed: Seed
   /** null if nothing is taken. */
   keyLast: bigint | null
   documents: number
@@ -32,16 +33,16 @@ export interface Corpus {
   groups(): Promise<Group[]>
 
   /** The `count` documents of an actor's subcategory with the smallest (key(id, seed), id), in that order; all if there are fewer. */
-  sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]>
+  sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]>
 
   /**
    * The documents of these groups with the smallest (key(id, seed), id), until `remaining` is reached: that many documents, or the shortest
    * prefix whose tokens reach it.
    */
-  cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut>
+  cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut>
 
   /** The documents of whole groups and of cuts, each once, in order of (orderKey(id, orderSeed), id), in chunks. */
-  emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncIterable<BigUint64Array>
+  emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncIterable<BigUint64Array>
 
   /** The documents of these groups, in any order, with their scores by the labels of some actors. */
   documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock>

@@ -1,6 +1,6 @@
 import type { DocumentId } from '../../schemas/index.ts'
 import { mixInPlace, unmixInPlace, wordsOf } from './mix.ts'
-import { splitmix64, u64Max } from './u64.ts'
+import { type Seed, splitmix64, u64Max } from './u64.ts'
 
 /**
  * The draws of a round (SELECTION.md, "Random choices"). Every draw reads one stored permutation of the documents, in each of 64 blocks from its
@@ -20,12 +20,12 @@ const blockBits = 6n
 export const place = (documentId: DocumentId): bigint => splitmix64(documentId)
 
 /** Where a draw begins in each block: 64 places within it, below 2^58. */
-export function drawStarts(seed: bigint): bigint[] {
+export function drawStarts(seed: Seed): bigint[] {
   return Array.from({ length: blocks }, (_, b) => splitmix64((seed + BigInt(b)) & u64Max) % blockSize)
 }
 
 /** The order of a draw: ascending key. Distinct ids have distinct keys. */
-export function key(documentId: DocumentId, seed: bigint): bigint {
+export function key(documentId: DocumentId, seed: Seed): bigint {
   const at = place(documentId)
   const block = at >> placeBits
   const start = splitmix64((seed + block) & u64Max)
@@ -39,7 +39,7 @@ export function reachIn(block: number, keyLast: bigint): bigint {
 }
 
 /** Replaces every id of the column by key(id, seed). */
-export function drawInPlace(column: BigUint64Array, seed: bigint): void {
+export function drawInPlace(column: BigUint64Array, seed: Seed): void {
   mixInPlace(column, 0n)
   const words = wordsOf(column)
   const starts = wordsOf(BigUint64Array.from(drawStarts(seed)))
@@ -54,7 +54,7 @@ export function drawInPlace(column: BigUint64Array, seed: bigint): void {
 }
 
 /** Inverse of `drawInPlace`: replaces every key by its id. */
-export function undrawInPlace(column: BigUint64Array, seed: bigint): void {
+export function undrawInPlace(column: BigUint64Array, seed: Seed): void {
   const words = wordsOf(column)
   const starts = wordsOf(BigUint64Array.from(drawStarts(seed)))
   for (let at = 0; at < words.length; at += 2) {
@@ -72,7 +72,7 @@ export function undrawInPlace(column: BigUint64Array, seed: bigint): void {
  * Sorts a column of distinct ids by (key(id, seed), id), in place. As distinct ids have distinct keys, the keys alone are sorted,
  * by the engine's own sort of 64-bit integers, and turned back into ids.
  */
-export function sortByKey(column: BigUint64Array, seed: bigint): BigUint64Array {
+export function sortByKey(column: BigUint64Array, seed: Seed): BigUint64Array {
   drawInPlace(column, seed)
   column.sort()
   undrawInPlace(column, seed)

@@ -8,6 +8,7 @@ import { sortByOrderKey, wordsOf } from './mix.ts'
 import { quantized, type ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
 import { timesRead } from './reads.ts'
+import type { Seed } from './u64.ts'
 
 /** Ids in a chunk of `emit`: half a megabyte. */
 const chunkIds = 65_536
@@ -104,12 +105,12 @@ export class MemoryCorpus implements Corpus {
     return this.#table.all.filter((group) => group.documents > 0).map((group) => ({ ...group }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
+  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
     const groups = this.#table.all.filter((group) => group.labels[actorIndex] === subcategory && group.documents > 0)
     return Array.from(sortByKey(this.#idsOf(groups), seed).subarray(0, count), asDocumentId)
   }
 
-  async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
+  async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {
     const ids = sortByKey(this.#idsOf(groups), seed)
     const words = wordsOf(ids)
     const documentsMax = 'documents' in remaining ? remaining.documents : Number.POSITIVE_INFINITY
@@ -124,7 +125,7 @@ export class MemoryCorpus implements Corpus {
     return { groups, seed, keyLast, documents, tokens }
   }
 
-  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
     const ids = sortByOrderKey(
       this.#idsOf(
         whole,

@@ -1,4 +1,5 @@
 import { endianness } from 'node:os'
+import type { Seed } from './u64.ts'
 
 /**
  * orderKey(id, seed) over whole columns without a BigInt per document. A column of ids is a BigUint64Array, also viewed as uint32 words
@@ -77,7 +78,7 @@ export function unmixInPlace(column: BigUint64Array, seed: bigint): void {
  * Sorts a column of distinct ids by (orderKey(id, seed), id), in place. As distinct ids have distinct keys, the keys alone are sorted,
  * by the engine's own sort of 64-bit integers, and turned back into ids.
  */
-export function sortByOrderKey(column: BigUint64Array, seed: bigint): BigUint64Array {
+export function sortByOrderKey(column: BigUint64Array, seed: Seed): BigUint64Array {
   mixInPlace(column, seed)
   column.sort()
   unmixInPlace(column, seed)

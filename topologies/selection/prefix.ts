@@ -4,7 +4,7 @@ import { gumbel, gumbelNearly } from './gumbel.ts'
 import { wordsOf } from './mix.ts'
 import type { Remaining } from './plan.ts'
 import type { Sampler } from './strategy.ts'
-import { compareIds } from './u64.ts'
+import { compareIds, type Seed } from './u64.ts'
 
 /** Documents that may be taken, in columns. */
 export interface Candidates {
@@ -35,7 +35,7 @@ const margin = 1e-9
  * approximate g, and computes exactly what that leaves uncertain: the answer is that of a full sort by exact values.
  * @param seed of the round's draw "select"
  */
-export function takePrefix(candidates: Candidates, sampler: Sampler, seed: bigint, quota: Remaining): Prefix {
+export function takePrefix(candidates: Candidates, sampler: Sampler, seed: Seed, quota: Remaining): Prefix {
   const { ids, tokens, scores } = candidates
   const weights = 'tokens' in quota ? tokens : null
   const wanted = 'tokens' in quota ? quota.tokens : quota.documents

@@ -9,7 +9,7 @@ import { type Prefix, takePrefix } from './prefix.ts'
 import { sharesOf } from './quotas.ts'
 import { type ScoreOf, scoreOf } from './score.ts'
 import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
-import { seedOf } from './u64.ts'
+import { type Seed, seedOf } from './u64.ts'
 
 /** What was taken from one stratum of a mixture; without a mixture there is one. */
 export interface StratumSelection {
@@ -79,7 +79,7 @@ export async function select(
   }
 }
 
-type Seeds = { select: bigint; order: bigint }
+type Seeds = { select: Seed; order: Seed }
 type Selected = Pick<Selection, 'strata' | 'ids'>
 interface Stratum {
   subcategory: number | null
@@ -194,7 +194,7 @@ async function selectByDocuments(
 /** Ids in a chunk: half a megabyte. */
 const chunkIds = 65_536
 
-async function* inOrder(prefixes: readonly Prefix[], orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+async function* inOrder(prefixes: readonly Prefix[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
   const ids = new BigUint64Array(prefixes.reduce((sum, { documents }) => sum + documents, 0))
   let at = 0
   for (const prefix of prefixes) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
+import { asDocumentId, type Branded, type DocumentId } from '../../schemas/index.ts'
 
 /** The largest document id. */
 export const u64Max = 2n ** 64n - 1n
@@ -14,16 +14,19 @@ export function splitmix64(x: bigint): bigint {
   return z ^ (z >> 31n)
 }
 
+/** The 64-bit seed of one random choice of a run: `seedOf` makes it. */
+export type Seed = Branded<bigint, 'Seed'>
+
 /** What a seed is used for. `sample:` is followed by the actor's name. */
 export type SeedPurpose = 'select' | 'order' | 'validate' | `sample:${string}`
 
 /** The 64-bit seed of one random choice of a run: the first 8 bytes, little-endian, of SHA-256 of `${seed}:${round}:${purpose}`. */
-export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): bigint {
-  return createHash('sha256').update(`${seed}:${round}:${purpose}`, 'utf8').digest().readBigUInt64LE(0)
+export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): Seed {
+  return createHash('sha256').update(`${seed}:${round}:${purpose}`, 'utf8').digest().readBigUInt64LE(0) as Seed
 }
 
 /** The order in which a round's selection is emitted: ascending order key. Distinct ids have distinct ones, since splitmix64 is a bijection. */
-export function orderKey(documentId: DocumentId, seed: bigint): bigint {
+export function orderKey(documentId: DocumentId, seed: Seed): bigint {
   return splitmix64(documentId ^ seed)
 }
 

@@ -1,5 +1,13 @@
 import { Subject } from 'rxjs'
-import { ActorState, Reward, RoundClosed, RoundOpened, runTopics } from '../../schemas/index.ts'
+import {
+  ActorState,
+  type Offset,
+  type Partition,
+  Reward,
+  RoundClosed,
+  RoundOpened,
+  runTopics,
+} from '../../schemas/index.ts'
 import { foldRounds } from '../actor.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import type { RunConfig } from '../run-config.ts'
@@ -36,7 +44,7 @@ export class ActorStation implements Processor {
   }
 
   /** Where to resume reading after restore(). The console's few decisions are read from the start. */
-  startOffset(topic: string, partition: number): number {
+  startOffset(topic: string, partition: Partition): Offset {
     if (topic !== runTopics(this.#run.name).rewards.name) return 0
     return this.#restored?.inputOffsets.find((offset) => offset.partition === partition)?.offsetNext ?? 0
   }

@@ -1,4 +1,11 @@
-import { Document, type Label, labelsTopic, type TopicOffset } from '../../schemas/index.ts'
+import {
+  Document,
+  type Label,
+  labelsTopic,
+  type Offset,
+  type Partition,
+  type TopicOffset,
+} from '../../schemas/index.ts'
 import type { At, CorpusStore } from '../corpus-store.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import { isUsableScore } from '../selection/strategy.ts'
@@ -32,7 +39,7 @@ export class LabelSink implements Processor {
   }
 
   /** By its own offsets, not the group's, which anybody may move and which know nothing of a new database. */
-  async floorOffset(topic: string, partition: number): Promise<number> {
+  async floorOffset(topic: string, partition: Partition): Promise<Offset> {
     const committed = await this.#store.committed()
     return committed.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
   }

@@ -1,10 +1,10 @@
-import { DeadLetter, topics } from '../../../schemas/index.ts'
+import { DeadLetter, type Offset, topics } from '../../../schemas/index.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { readable } from '../../runtime/codec.ts'
 
 /** A dead letter and its number: its offset in the topic of dead letters, which has one partition. */
 export interface StoredLetter {
-  readonly offset: number
+  readonly offset: Offset
   readonly letter: DeadLetter
 }
 

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '../../../schemas/index.ts'
+import type { DeadLetter, Offset, Partition } from '../../../schemas/index.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { keyBytesKept, valueBytesKept } from '../../runtime/dead-letters.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -7,8 +7,8 @@ import type { StoredLetter } from './read.ts'
 
 /** Sent: where the record stands now. Refused: why it cannot be sent again. */
 export type Redriven =
-  | { readonly offset: number; readonly topic: string; readonly partition: number; readonly offsetNew: number }
-  | { readonly offset: number; readonly refused: string }
+  | { readonly offset: Offset; readonly topic: string; readonly partition: Partition; readonly offsetNew: number }
+  | { readonly offset: Offset; readonly refused: string }
 
 /**
  * Sends refused records to the topics they came from again, with their own key, to their own partition; after what refused them is
@@ -68,8 +68,8 @@ const textOf = (key: Uint8Array | null): string | null => (key === null ? null :
 async function recordAt(
   kafka: Kafka,
   topic: string,
-  partition: number,
-  offset: number,
+  partition: Partition,
+  offset: Offset,
 ): Promise<IncomingRecord | undefined> {
   const ends = await kafka.endOffsets(topic)
   const from = ends.map((end, other) => (other === partition ? offset : end))

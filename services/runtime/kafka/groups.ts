@@ -1,4 +1,5 @@
 import kafkajs from 'kafkajs'
+import type { Offset, Partition } from '../../../schemas/index.ts'
 import type { Connection } from './connection.ts'
 import { fetchBatch } from './internals.ts'
 import type { ConsumerGroup } from './port.ts'
@@ -39,8 +40,8 @@ const fetchBytesMax = 1
 export const writtenAt = (
   connection: Connection,
   topic: string,
-  partition: number,
-  offset: number,
+  partition: Partition,
+  offset: Offset,
 ): Promise<number | null> =>
   connection.onCluster(topic, `read ${topic}[${partition}]@${offset}`, async (cluster) => {
     const { messages } = await fetchBatch(cluster, { topic, partition, offset, bytesMax: fetchBytesMax })

@@ -1,3 +1,4 @@
+import type { Offset, Partition } from '../../../schemas/index.ts'
 import type { RecordMetadata } from '../../../topologies/node.ts'
 
 /**
@@ -6,8 +7,8 @@ import type { RecordMetadata } from '../../../topologies/node.ts'
  */
 export interface IncomingRecord {
   readonly topic: string
-  readonly partition: number
-  readonly offset: number
+  readonly partition: Partition
+  readonly offset: Offset
   readonly key: Buffer | null
   readonly value: Buffer | null
   /** When it was written, milliseconds since the epoch; `read` alone tells. */
@@ -56,12 +57,12 @@ export interface ConsumeOptions {
   readonly groupId: string
   readonly topics: readonly string[]
   /** Where to start in a partition the group has no offset for, and, where it answers a number, in spite of the group's offset. */
-  readonly startOffset?: (topic: string, partition: number) => number | undefined
+  readonly startOffset?: (topic: string, partition: Partition) => Offset | undefined
   /**
    * Asked before the first batch of a partition that this member is given: up to where everything is known to be done. Where the group's
    * offset, which anybody may move, lies behind that place, reading begins there.
    */
-  readonly floorOffset?: (topic: string, partition: number) => Promise<number>
+  readonly floorOffset?: (topic: string, partition: Partition) => Promise<Offset>
   /** Awaited before the next batch of that partition is given: this is the backpressure. Offsets are committed after it. */
   readonly onBatch: (records: readonly IncomingRecord[]) => Promise<void>
   /** A failure of `onBatch` or of the client that it will not mend by itself; the consumer has stopped. */
@@ -101,7 +102,7 @@ export interface Kafka {
   /** Groups whose name begins with `prefix` and that have members now. */
   consumerGroups(prefix: string): Promise<ConsumerGroup[]>
   /** When the first record at or after an offset was written, milliseconds since the epoch; null where none is readable there. */
-  writtenAt(topic: string, partition: number, offset: number): Promise<number | null>
+  writtenAt(topic: string, partition: Partition, offset: Offset): Promise<number | null>
   producer(options?: { transactionalId?: string }): Promise<Producer>
   consume(options: ConsumeOptions): Promise<Consumer>
   /**

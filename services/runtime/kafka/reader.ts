@@ -1,3 +1,4 @@
+import type { Offset, Partition } from '../../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { traceIn } from './headers.ts'
@@ -41,7 +42,7 @@ export async function* read(
   }
 }
 
-async function* readPartition(connection: Connection, topic: string, partition: number, start: number, end: number) {
+async function* readPartition(connection: Connection, topic: string, partition: Partition, start: number, end: number) {
   let offset = start
   while (offset < end) {
     const batch = await connection.onCluster(topic, `read ${topic}[${partition}]@${offset}`, async (cluster) => {
@@ -60,7 +61,7 @@ class NotYet extends Error {
   readonly retriable = true
 }
 
-function recordsOf(batch: Batch, topic: string, partition: number, end: number): IncomingRecord[] {
+function recordsOf(batch: Batch, topic: string, partition: Partition, end: number): IncomingRecord[] {
   const records: IncomingRecord[] = []
   for (const { offset, timestamp, key, value, headers } of batch.messages) {
     if (Number(offset) >= end) continue
@@ -74,7 +75,7 @@ function recordsOf(batch: Batch, topic: string, partition: number, end: number):
  * Where to go on. Compaction may leave a batch without the records at its end, or without any, and kafkajs does not tell where a batch
  * ends: then one offset further, which the broker answers from the next record that it still has.
  */
-function offsetAfter(batch: Batch, offset: number): number {
+function offsetAfter(batch: Batch, offset: Offset): number {
   const last = batch.rawMessages.at(-1)
   return Math.max(offset + 1, last === undefined ? 0 : Number(last.offset) + 1)
 }

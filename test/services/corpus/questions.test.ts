@@ -10,7 +10,7 @@ import { documentsInRanges, documentsOfIds, documentsWithWords } from '../../../
 import { type ClickHouse, createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
 import type { Sql } from '../../../services/runtime/clickhouse/sql.ts'
-import { compareIds, orderKey } from '../../../topologies/selection/u64.ts'
+import { compareIds, orderKey, type Seed } from '../../../topologies/selection/u64.ts'
 
 /** Ids above 2^63, more of them than one request names. */
 const documents = 600
@@ -74,9 +74,10 @@ test('documents are counted by their labels, in the order of the columns, for mo
 })
 
 test('a draw takes the first documents by orderKey of SELECTION.md, each once', async () => {
-  const expected = ids.toSorted((a, b) => (orderKey(a, 42n) < orderKey(b, 42n) ? -1 : 1)).slice(0, 20)
-  expect(await drawDocuments(sql, 42n, 20)).toEqual(expected)
-  expect((await drawDocuments(sql, 42n, 10_000)).length).toBe(documents)
+  const seed = 42n as Seed
+  const expected = ids.toSorted((a, b) => (orderKey(a, seed) < orderKey(b, seed) ? -1 : 1)).slice(0, 20)
+  expect(await drawDocuments(sql, seed, 20)).toEqual(expected)
+  expect((await drawDocuments(sql, seed, 10_000)).length).toBe(documents)
 })
 
 test('documents are found by words of text or metadata in any case, with what stands around them', async () => {

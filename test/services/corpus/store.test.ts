@@ -10,7 +10,7 @@ import type { CorpusStore } from '../../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../../topologies/memory-store.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 import { select } from '../../../topologies/selection/select.ts'
-import { splitmix64 } from '../../../topologies/selection/u64.ts'
+import { type Seed, splitmix64 } from '../../../topologies/selection/u64.ts'
 
 const columns = [
   { actor: 'quality', version: 'v1', topic: 'winnow.labels.quality' },
@@ -96,7 +96,7 @@ describe('the corpus in ClickHouse and in memory', () => {
       for (let subcategory = 0; subcategory < subcategories; subcategory++) {
         const [sql, memory] = await Promise.all(
           [inSql, inMemory].map(async (store) =>
-            (await view(store, null)).sample(actor, subcategory, 2n ** 64n - 5n, 11),
+            (await view(store, null)).sample(actor, subcategory, (2n ** 64n - 5n) as Seed, 11),
           ),
         )
         expect(sql).toEqual(memory)
