@@ -1,6 +1,7 @@
 import { labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
+import { goldenFault } from '../labeler/golden/golden.ts'
 import { createLabeler, type Labeler } from '../labeler/labeler.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
@@ -13,6 +14,17 @@ import { runStation } from '../runtime/station.ts'
  */
 const quick = { members: 2, batchBytesMax: 2 * 1024 * 1024 }
 const slow = { members: 1, batchBytesMax: 256 * 1024 }
+
+/** Which machine makes the labels of a version: in the log and, as a label of a metric, where all labelers are seen side by side. */
+function tellOf({ actor, version, model }: Labeler, { log, metrics }: Runtime): void {
+  if (model === undefined) return
+  const { machine, golden } = model
+  const fault = goldenFault(golden)
+  const facts = { actor, version, ...machine, golden: golden.state }
+  if (fault === undefined) log.info(facts, 'labeler started')
+  else log.warn(facts, `labeler started, but its labels may differ from those of the same version: ${fault}`)
+  metrics?.labelerStarted({ actor, version, ...machine, golden: golden.state })
+}
 
 /** Labels every document for one actor. Its consumer group is the actor's: a new actor reads from the start. */
 export async function startLabeler(
@@ -27,6 +39,7 @@ export async function startLabeler(
   await using starting = new AsyncDisposableStack()
   const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
   starting.defer(() => labeler.close())
+  tellOf(labeler, runtime)
   const start = async () => {
     const handle = await runStation({
       ...runtime,

@@ -1,9 +1,12 @@
 import type { LabelModel } from '../../topologies/stations/labeling.ts'
+import type { ModelHere } from './golden/model.ts'
 
 export type { LabelInput, LabelResult } from '../../topologies/stations/labeling.ts'
 
 /** Gives each document one subcategory of one actor, by a model that it holds until it is closed. */
 export interface Labeler extends LabelModel {
+  /** Of labelers whose outputs may depend on the machine: hashed and onnx. */
+  readonly model?: ModelHere
   /** Waits for what is under way and ends the threads. */
   close(): Promise<void>
 }

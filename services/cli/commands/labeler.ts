@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
 import { loadConfig } from '../../config/load.ts'
 import { labelVersions } from '../../corpus/label-versions.ts'
@@ -7,12 +7,13 @@ import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { type Comparison, compareFiles, compareVersions } from '../../labeler/commands/compare.ts'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
+import { compareGoldenFiles, goldenCommand } from '../../labeler/commands/golden.ts'
 import { labelCommand } from '../../labeler/commands/label.ts'
 import { trainCommand } from '../../labeler/commands/train.ts'
 import { type FeatureSpec, featureSpec } from '../../labeler/hashed/features.ts'
 import { defaultFeatures } from '../../labeler/train.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { WinnowError } from '../../runtime/errors.ts'
+import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import {
@@ -105,7 +106,7 @@ const train = (context: CliContext): Command =>
       names,
     )
     .option('--seed <n>', 'seed of the folds and of the validation part', naturalNumber, 0)
-    .requiredOption('--out <folder>', 'takes model.json, weights.bin and cross-validation.json')
+    .requiredOption('--out <folder>', 'takes model.json, weights.bin, model.golden.json and cross-validation.json')
     .addHelpText(
       'after',
       example(
@@ -135,6 +136,7 @@ const train = (context: CliContext): Command =>
         },
         (step) => context.stderr.write(`${step}\n`),
       )
+      await goldenCommand({ ...choiceOfModel(out, context.folder), write: true })
       await print(
         context.stdout,
         `${json({ out, task: model.task, classes: model.classes, metrics: model.metrics })}\n`,
@@ -215,19 +217,71 @@ async function* counted(lines: AsyncIterable<Line>, progress: Counter): AsyncGen
   }
 }
 
+interface Checked extends Choice {
+  readonly write?: boolean
+  readonly out?: string
+  readonly tolerance?: number
+}
+
+function tolerance(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('must be 0 or more')
+  return value
+}
+
+const golden = (context: CliContext): Command =>
+  withLabelerOptions(
+    new Command('golden').description(
+      'whether a model says on this machine what it said where its golden outputs were made',
+    ),
+  )
+    .option(
+      '--write',
+      'writes the outputs of this machine beside the model, where a labeler looks for them when it starts',
+    )
+    .option('--out <file>', 'writes the outputs of this machine to a file, to compare with those of another')
+    .option('--tolerance <difference>', 'with --write or --out: the largest difference that is rounding', tolerance)
+    .addHelpText(
+      'after',
+      example(
+        'winnow labeler golden --actor topic',
+        'winnow labeler golden --actor topic --write',
+        'winnow labeler golden --actor topic --out here.json',
+      ),
+    )
+    .action(async ({ write, out, tolerance, ...choice }: Checked) => {
+      const report = await goldenCommand({
+        ...choose(context, choice),
+        ...(write !== undefined && { write }),
+        ...(out !== undefined && { out }),
+        ...(tolerance !== undefined && { tolerance }),
+      })
+      await print(context.stdout, `${json(report)}\n`)
+      const { state } = report.golden
+      if (report.written === undefined && (state === 'differs' || state === 'other model'))
+        context.exitCode(exitCodes.guarantee)
+    })
+
 interface Compared extends GlobalOptions {
   readonly actor?: string
   readonly versions?: string[]
 }
 
 const compare = (context: CliContext): Command =>
-  clusterCommand('compare', 'how far two versions of a labeler agree: of the corpus, or of two files of labels')
-    .argument('[files...]', 'two files that winnow labeler label wrote, of the same documents')
+  clusterCommand('compare', 'how far two versions of a labeler agree, or two machines: in the corpus, or of two files')
+    .argument(
+      '[files...]',
+      'two files of winnow labeler label, of the same documents, or two of winnow labeler golden --out',
+    )
     .option('--actor <name>', "instead of files: the actor whose labels' versions in the corpus are compared")
     .option('--versions <first,second>', 'two versions (default: the only two there are)', names)
     .addHelpText(
       'after',
-      example('winnow labeler compare before.jsonl after.jsonl', 'winnow labeler compare --actor topic'),
+      example(
+        'winnow labeler compare before.jsonl after.jsonl',
+        'winnow labeler compare --actor topic',
+        'winnow labeler compare here.json there.json',
+      ),
     )
     .action(async (files: string[], options: Compared) => {
       const { actor } = options
@@ -236,7 +290,9 @@ const compare = (context: CliContext): Command =>
           hint: 'winnow labeler compare FIRST SECOND, or winnow labeler compare --actor NAME.',
         })
       const compared =
-        actor === undefined ? compareFiles(files[0]!, files[1]!) : await compareInCorpus(context, actor, options)
+        actor === undefined
+          ? (compareGoldenFiles(files[0]!, files[1]!) ?? compareFiles(files[0]!, files[1]!))
+          : await compareInCorpus(context, actor, options)
       await print(context.stdout, `${json(compared)}\n`)
     })
 
@@ -259,6 +315,6 @@ async function compareInCorpus(
 
 export function labeler(context: CliContext): Command {
   const command = new Command('labeler').description(summaries.labeler)
-  for (const make of [label, train, evaluate, compare]) command.addCommand(alwaysJson(make(context)))
+  for (const make of [label, train, evaluate, compare, golden]) command.addCommand(alwaysJson(make(context)))
   return command
 }

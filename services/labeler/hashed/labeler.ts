@@ -1,15 +1,17 @@
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { goldenConfig, modelHere } from '../golden/model.ts'
 import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { givenClasses, readModel } from './model.ts'
-import type { HashedRequest, HashedWorkerData } from './worker.ts'
+import type { HashedAnswer, HashedRequest, HashedWorkerData } from './worker.ts'
 
 export const hashedConfig = z.strictObject({
   kind: z.literal('hashed').describe('By a linear model of hashed n-grams'),
   model: z.string().min(1).describe('A folder with model.json and weights.bin, or shipped:quality or shipped:topic'),
+  golden: goldenConfig,
   threads: z.number().int().min(1).max(64).default(1).describe('Worker threads'),
 })
 export type HashedConfig = z.infer<typeof hashedConfig>
@@ -17,6 +19,9 @@ export type HashedConfig = z.infer<typeof hashedConfig>
 const shippedPrefix = 'shipped:'
 /** Texts of one message to a thread: large enough that messages cost nothing, small enough that threads share a batch. */
 const textsPerRequest = 256
+
+/** Everything is float64 in a fixed order: only another Node, with another Math.exp or Math.log, may differ, in the last bits. */
+const goldenTolerance = 1e-9
 
 /** Part of the version of a model that trusts metadata: an earlier release looked into `meta` alone where a row had one. */
 const fieldsBesideMeta = 'fields of the row, then of meta'
@@ -41,7 +46,7 @@ function prepare(actor: ActorOfLabels, config: HashedConfig, baseFolder: string)
     ...(file.kind === 'regression' ? [clampedScores] : []),
     ...(trusting ? [fieldsBesideMeta] : []),
   ])
-  return { file, weights, subcategories, trusting, version }
+  return { folder, file, weights, digest, subcategories, trusting, version }
 }
 
 /** The version of the labeler, without starting it. @throws WinnowError MODEL_UNUSABLE */
@@ -54,19 +59,34 @@ export async function createHashedLabeler(
   config: HashedConfig,
   baseFolder: string,
 ): Promise<Labeler> {
-  const { file, weights, subcategories, trusting, version } = prepare(actor, config, baseFolder)
+  const { folder, file, weights, digest, subcategories, trusting, version } = prepare(actor, config, baseFolder)
   const data: HashedWorkerData = { file, weights, subcategories, count: actor.subcategories.length }
-  const pool = await LabelingThreads.start<HashedRequest, LabelResult[]>(
+  const pool = await LabelingThreads.start<HashedRequest, HashedAnswer>(
     new URL('./worker.ts', import.meta.url),
     data,
     config.threads,
   )
   const { characters } = file.features
+  const model = await modelHere({
+    file: join(folder, 'model.golden.json'),
+    digest,
+    provider: 'javascript',
+    tolerance: goldenTolerance,
+    policy: config.golden,
+    outputsOf: async (texts) => {
+      const answer = await pool.ask({ outputsOf: texts })
+      return 'outputs' in answer ? answer.outputs : []
+    },
+  }).catch(async (error: unknown) => {
+    await pool.close()
+    throw error
+  })
   return {
     actor: actor.name,
     version,
+    model,
     label: async (inputs) => {
-      const requests: Promise<LabelResult[]>[] = []
+      const requests: Promise<HashedAnswer>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {
         const slice = inputs.slice(from, from + textsPerRequest)
         // Only what the model reads is copied to the thread: a document may have megabytes.
@@ -78,7 +98,7 @@ export async function createHashedLabeler(
           }),
         )
       }
-      return (await Promise.all(requests)).flat()
+      return (await Promise.all(requests)).flatMap((answer): LabelResult[] => ('labels' in answer ? answer.labels : []))
     },
     close: () => pool.close(),
   }

@@ -13,22 +13,23 @@ export interface HashedWorkerData {
   count: number
 }
 
-/** Starts of texts, the lengths of the whole texts, and the classes that metadata name. */
-export interface HashedRequest {
-  texts: string[]
-  lengths: number[]
-  given: number[][]
-}
+/** Starts of texts, the lengths of the whole texts, and the classes that metadata name; or texts whose raw outputs are wanted. */
+export type HashedRequest = { texts: string[]; lengths: number[]; given: number[][] } | { outputsOf: string[] }
+export type HashedAnswer = { labels: LabelResult[] } | { outputs: number[][] }
 
 const { file, weights, subcategories, count } = workerData as HashedWorkerData
 
-await answerRequests<HashedRequest, LabelResult[]>(() => {
+await answerRequests<HashedRequest, HashedAnswer>(() => {
   const scorer = new HashedScorer(file, weights)
   return {
-    answer: ({ texts, lengths, given }) =>
-      texts.map((text, i) => {
+    answer: (request) => {
+      if ('outputsOf' in request) return { outputs: request.outputsOf.map((text) => Array.from(scorer.score(text))) }
+      const { texts, lengths, given } = request
+      const labels = texts.map((text, i) => {
         const outputs = scorer.score(text, lengths[i]!, given[i]!)
         return file.kind === 'regression' ? labelOfScore(outputs[0]!, count) : labelOfLogits(outputs, subcategories)
-      }),
+      })
+      return { labels }
+    },
   }
 })

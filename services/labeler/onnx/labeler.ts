@@ -1,11 +1,12 @@
-import { isAbsolute, join } from 'node:path'
+import { basename, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
+import { goldenConfig, modelHere } from '../golden/model.ts'
 import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { checkTokenizer, describeFolder, type EncoderFolder } from './folder.ts'
-import type { OnnxRequest, OnnxWorkerData } from './worker.ts'
+import type { OnnxAnswer, OnnxRequest, OnnxWorkerData } from './worker.ts'
 
 export const onnxConfig = z.strictObject({
   kind: z.literal('onnx').describe('By a Hugging Face encoder, exported to ONNX'),
@@ -19,6 +20,7 @@ export const onnxConfig = z.strictObject({
     .enum(['cpu', 'cuda'])
     .default('cpu')
     .describe('cuda needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/labelers.md)'),
+  golden: goldenConfig,
   windows: z
     .strictObject({
       size: z
@@ -59,6 +61,8 @@ export const onnxConfig = z.strictObject({
 export type OnnxConfig = z.infer<typeof onnxConfig>
 
 const sizeDefault = 512
+/** Far above float32's rounding in a few dozen layers, far below what saturated products of an int8 graph make of a logit. */
+const goldenTolerance = 0.01
 /** Upper bound of what a token stands for, on average: of longer texts only so many characters per token to be read are tokenized. */
 const charactersPerToken = 16
 /** Documents of one request to a thread: enough for bucketing by length to choose from, few enough that the next are tokenized meanwhile. */
@@ -134,22 +138,37 @@ export async function createOnnxLabeler(
     subcategories,
     count: actor.subcategories.length,
   }
-  const pool = await LabelingThreads.start<OnnxRequest, LabelResult[]>(
+  const pool = await LabelingThreads.start<OnnxRequest, OnnxAnswer>(
     new URL('./worker.ts', import.meta.url),
     data,
     config.sessions,
   )
   const characters = size * limit * charactersPerToken
+  const model = await modelHere({
+    file: join(encoder.folder, `${basename(encoder.file, '.onnx')}.golden.json`),
+    digest: encoder.digest,
+    provider: device,
+    tolerance: goldenTolerance,
+    policy: config.golden,
+    outputsOf: async (texts) => {
+      const answer = await pool.ask({ outputsOf: texts })
+      return 'outputs' in answer ? answer.outputs : []
+    },
+  }).catch(async (error: unknown) => {
+    await pool.close()
+    throw error
+  })
   return {
     actor: actor.name,
     version,
+    model,
     label: async (inputs) => {
-      const requests: Promise<LabelResult[]>[] = []
+      const requests: Promise<OnnxAnswer>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {
         const slice = inputs.slice(from, from + textsPerRequest)
         requests.push(pool.ask({ texts: slice.map(({ text }) => text.slice(0, characters).toWellFormed()) }))
       }
-      return (await Promise.all(requests)).flat()
+      return (await Promise.all(requests)).flatMap((answer): LabelResult[] => ('labels' in answer ? answer.labels : []))
     },
     close: () => pool.close(),
   }

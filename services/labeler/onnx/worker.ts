@@ -24,12 +24,12 @@ export interface OnnxWorkerData {
   count: number
 }
 
-/** Well-formed starts of texts. */
-export interface OnnxRequest {
-  texts: string[]
-}
+/** Well-formed starts of texts; or texts whose raw outputs are wanted. */
+export type OnnxRequest = { texts: string[] } | { outputsOf: string[] }
+export type OnnxAnswer = { labels: LabelResult[] } | { outputs: number[][] }
 
 const data = workerData as OnnxWorkerData
+const outputTokensMax = 512
 const modelPath = join(data.encoder.folder, data.encoder.file)
 const batchesOf = data.bucket === 'length' ? bucketByLength : batchByArrival
 const tokenizer = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
@@ -107,6 +107,19 @@ async function label(session: InferenceSession, tokenized: Promise<number[][][]>
   })
 }
 
+/** Logits of the first window of each text, one at a time, whatever windows and batches are configured: an int8 graph may scale by its batch. */
+async function outputsOf(session: InferenceSession, texts: readonly string[]): Promise<number[][]> {
+  const whole = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
+  whole.setTruncation(Math.min(outputTokensMax, data.encoder.positions))
+  const outputs: number[][] = []
+  for (const text of texts) {
+    const ids = (await whole.encode(text)).getIds()
+    const [logits] = await run(session, [ids.length > 0 ? ids : [data.encoder.padId]])
+    outputs.push(Array.from(logits!))
+  }
+  return outputs
+}
+
 async function start(): Promise<InferenceSession> {
   const session = await InferenceSession.create(modelPath, {
     executionProviders: [data.device],
@@ -134,18 +147,20 @@ const unusable = (error: unknown) =>
     cause: error,
   })
 
-await answerRequests<OnnxRequest, LabelResult[]>(async () => {
+await answerRequests<OnnxRequest, OnnxAnswer>(async () => {
   const session = await start().catch((error: unknown) => {
     throw unusable(error)
   })
   // One inference at a time: two would only share the same threads and hold twice the memory.
   const exclusive = new Exclusive()
   return {
-    answer: ({ texts }) => {
-      const tokenized = windowsOf(texts)
+    answer: (request) => {
+      if ('outputsOf' in request)
+        return exclusive.run(async () => ({ outputs: await outputsOf(session, request.outputsOf) }))
+      const tokenized = windowsOf(request.texts)
       // Its failure is that of the request, whose turn may come later.
       tokenized.catch(() => {})
-      return exclusive.run(() => label(session, tokenized))
+      return exclusive.run(async () => ({ labels: await label(session, tokenized) }))
     },
     close: () => session.release(),
   }

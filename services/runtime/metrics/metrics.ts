@@ -79,6 +79,13 @@ export class Metrics {
     loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),
   } as const
 
+  /** A series with the value 1: which machine makes the labels of a version. */
+  readonly #labelers = this.#gauge(
+    'winnow_labeler_info',
+    'Labelers of this process: 1 for each, with what computes its labels',
+    ['actor', 'version', 'provider', 'runtime', 'instructions', 'golden'],
+  )
+
   /** Tells what this process stands on: `ask` gives an error for each part that does not answer. */
   dependsOn(ask: () => Promise<readonly Error[]>): void {
     this.#ask = ask
@@ -142,6 +149,17 @@ export class Metrics {
       batch: (seconds) => this.#batch.observe(labels, seconds),
       close: () => this.#running.delete(station),
     }
+  }
+
+  labelerStarted(labeler: {
+    readonly actor: string
+    readonly version: string
+    readonly provider: string
+    readonly runtime: string
+    readonly instructions: string
+    readonly golden: string
+  }): void {
+    this.#labelers.set({ ...labeler }, 1)
   }
 
   /** A counter that is what the stations have counted, taken when somebody asks. */
