@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 /**
  * Integer products as processors compute them. With VNNI four products of a uint8 and an int8 are added in 32 bits; with AVX2 alone two are added in
@@ -73,7 +73,7 @@ describe('an int8 graph of 7-bit weights', () => {
   const file = join(import.meta.dirname, 'fixtures/topic/model_quantized.onnx')
   const matrices = int8Tensors(file).filter(({ shape }) => shape.length === 2)
 
-  it('gives the same sums where pairs of products saturate in 16 bits as where they do not, whatever the activations', () => {
+  test('gives the same sums where pairs of products saturate in 16 bits as where they do not, whatever the activations', () => {
     expect(matrices.length).toBeGreaterThanOrEqual(6)
     for (const matrix of matrices) {
       const [rows, columns] = matrix.shape
@@ -89,7 +89,7 @@ describe('an int8 graph of 7-bit weights', () => {
     }
   })
 
-  it('is what makes them the same: weights of 8 bits do not', () => {
+  test('is what makes them the same: weights of 8 bits do not', () => {
     const both = (bound: number) =>
       fc.array(fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: -bound, max: bound })), { maxLength: 64 })
     const agree = (pairs: [number, number][]) => {
