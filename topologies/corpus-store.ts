@@ -30,6 +30,8 @@ export interface ViewOptions {
   readonly labelOffsets: readonly TopicOffset[]
   /** Counts how often this run's trainer has read each document; null if no option of the run needs it. */
   readonly readsOf: string | null
+  /** Whether samples and selections will be asked of it, so that it is worth keeping a state of the corpus sorted for them. */
+  readonly draws?: boolean
 }
 
 /**

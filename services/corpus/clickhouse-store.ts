@@ -4,19 +4,20 @@ import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
-import { CellHistogram } from './histogram.ts'
 import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
 import { labelRows } from './label-rows.ts'
+import { SortedCorpus } from './sorted/sorted-corpus.ts'
+import { SortedStates } from './sorted/states.ts'
 
 /** The corpus in ClickHouse (schemas/clickhouse). Rows of repeats merge into the same row, so every add may be repeated. */
 export class ClickHouseStore implements CorpusStore {
   readonly #sql: Sql
   readonly #columnsKnown = new Set<string>()
-  readonly #histogram: CellHistogram
+  readonly #sorted: SortedStates
 
   constructor(sql: Sql) {
     this.#sql = sql
-    this.#histogram = new CellHistogram(sql)
+    this.#sorted = new SortedStates(sql)
   }
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
@@ -69,7 +70,11 @@ export class ClickHouseStore implements CorpusStore {
 
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
-    return new ClickHouseCorpus(this.#sql, options, this.#histogram)
+    const wide = new ClickHouseCorpus(this.#sql, options)
+    // What was read differs from run to run, and moves documents between groups: that is asked of the wide table.
+    if (options.readsOf !== null) return wide
+    const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
+    return state === undefined ? wide : new SortedCorpus(this.#sql, state, wide)
   }
 
   async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {

@@ -6,9 +6,8 @@ import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
-import type { CellHistogram } from './histogram.ts'
 import { idOfRow } from './ids.ts'
-import { drawKeySql, orderKeySql, startsOf } from './key-sql.ts'
+import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
 import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
 
 /** Ids fetched at a time while a selection is emitted: 16 MB as text, whatever the size of the selection. */
@@ -29,21 +28,17 @@ interface DocumentRow {
   scores: number[]
 }
 
-/** The corpus in ClickHouse as of given offsets; every question is answered by the histogram or by a scan filtered by cell. */
+/** The corpus in ClickHouse as of given offsets, by scans of the wide table: whatever is asked, at the cost of the whole corpus. */
 export class ClickHouseCorpus implements Corpus {
   readonly #sql: Sql
   readonly #options: ViewOptions
-  readonly #histogram: CellHistogram
 
-  constructor(sql: Sql, options: ViewOptions, histogram: CellHistogram) {
+  constructor(sql: Sql, options: ViewOptions) {
     this.#sql = sql
     this.#options = options
-    this.#histogram = histogram
   }
 
   async groups(): Promise<Group[]> {
-    // How often documents were read changes with every round, for all cells: only the histogram without it is kept.
-    if (this.#options.readsOf === null) return await this.#histogram.groups(this.#options)
     const { from, parameters } = this.#view()
     const rows = await this.#sql.query<GroupRow>(
       `SELECT labels, reads, count() AS documents, sum(tokens) AS tokens FROM (${from}) GROUP BY labels, reads`,
@@ -59,7 +54,7 @@ export class ClickHouseCorpus implements Corpus {
 
   async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
     const { from, parameters } = this.#view()
-    const key = drawKeySql('doc', 'starts', 'sample')
+    const key = drawKeySql('place', 'starts')
     const rows = await this.#sql.query<{ doc: string }>(
       `SELECT doc FROM (${from}) WHERE labels[{actor:UInt32}] = {subcategory:UInt16} ORDER BY ${key}, doc LIMIT {count:UInt64}`,
       { ...parameters, actor: actorIndex + 1, subcategory, starts: startsOf(seed), count },
@@ -69,7 +64,7 @@ export class ClickHouseCorpus implements Corpus {
 
   async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {
     const { from, parameters } = this.#view()
-    const marginal = `SELECT tokens, ${drawKeySql('doc', 'starts', 'cut')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
+    const marginal = `SELECT tokens, ${drawKeySql('place', 'starts')} AS k FROM (${from}) WHERE ${isOneOf(groups)}`
     const taken =
       'documents' in remaining
         ? `SELECT k, tokens FROM (${marginal}) ORDER BY k LIMIT {remaining:UInt64}`
@@ -100,7 +95,7 @@ export class ClickHouseCorpus implements Corpus {
       if (keyLast === null) continue
       parameters[`starts${i}`] = startsOf(seed)
       parameters[`keyLast${i}`] = keyLast
-      chosen.push(`(${isOneOf(groups)} AND ${drawKeySql('doc', `starts${i}`, `cut${i}`)} <= {keyLast${i}:UInt64})`)
+      chosen.push(`(${isOneOf(groups)} AND ${drawKeySql('place', `starts${i}`)} <= {keyLast${i}:UInt64})`)
     }
     const documents = [...whole, ...cuts].reduce((sum, part) => sum + part.documents, 0)
     const pages = Math.max(1, Math.ceil(documents / emitDocumentsPerPage))
@@ -164,13 +159,13 @@ export class ClickHouseCorpus implements Corpus {
   #view(scoredActors: readonly number[] = []): { from: string; parameters: SqlParameters } {
     const parameters = limitsOf(this.#options, 'limits')
     const scores = scoresSql(this.#options, scoredActors)
-    const corpus = `SELECT doc, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
+    const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
     if (this.#options.readsOf === null)
-      return { from: `SELECT doc, tokens, labels, scores, toUInt64(0) AS reads FROM (${corpus})`, parameters }
+      return { from: `SELECT doc, place, tokens, labels, scores, toUInt64(0) AS reads FROM (${corpus})`, parameters }
     parameters.run = this.#options.readsOf
     const reads = 'SELECT doc, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc'
     return {
-      from: `SELECT c.doc AS doc, tokens, labels, scores, reads FROM (${corpus}) AS c LEFT JOIN (${reads}) AS r ON c.doc = r.doc`,
+      from: `SELECT c.doc AS doc, place, tokens, labels, scores, reads FROM (${corpus}) AS c LEFT JOIN (${reads}) AS r ON c.doc = r.doc`,
       parameters,
     }
   }

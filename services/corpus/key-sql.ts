@@ -20,19 +20,30 @@ function splitmix64Sql(value: string, alias: string): string {
 export const orderKeySql = (column: string, seed: string, alias: string): string =>
   splitmix64Sql(`bitXor(${column}, {${seed}:UInt64})`, alias)
 
-const withinBlock = 2n ** placeBits - 1n
+/** place(id) of SELECTION.md as a ClickHouse expression. */
+export const placeSql = (column: string, alias: string): string => splitmix64Sql(column, alias)
+
+/** The inverse of `placeSql`: multiplies by the inverses, mod 2^64, of splitmix64's constants. */
+export function idOfPlaceSql(place: string, alias: string): string {
+  const z = (n: number) => `${alias}_u${n}`
+  const first = `(bitXor(${place}, bitXor(bitShiftRight(${place}, 31), bitShiftRight(${place}, 62))) * 3573116690164977347 AS ${z(0)})`
+  const second = `(bitXor(${first}, bitXor(bitShiftRight(${z(0)}, 27), bitShiftRight(${z(0)}, 54))) * 10871156337175269513 AS ${z(1)})`
+  return `bitXor(${second}, bitXor(bitShiftRight(${z(1)}, 30), bitShiftRight(${z(1)}, 60))) + 7046029254386353131`
+}
 
 /**
  * key(id, seed) of SELECTION.md as a ClickHouse expression.
+ * @param place name of the column that holds place(id)
  * @param starts name of an `{starts:Array(UInt64)}` parameter, see `startsOf`
  */
-export function drawKeySql(column: string, starts: string, alias: string): string {
-  const at = `(${splitmix64Sql(column, alias)} AS ${alias}_place)`
-  const block = `bitShiftRight(${at}, ${placeBits})`
+export function drawKeySql(place: string, starts: string): string {
+  const block = `bitShiftRight(${place}, ${placeBits})`
   // Adds what would be subtracted, negated: a difference of UInt64 is an Int64 there.
-  const distance = `bitAnd(${alias}_place + {${starts}:Array(UInt64)}[bitShiftRight(${alias}_place, ${placeBits}) + 1], ${withinBlock})`
+  const distance = `bitAnd(${place} + {${starts}:Array(UInt64)}[${block} + 1], ${withinBlock})`
   return `bitOr(${block}, bitShiftLeft(${distance}, ${Math.log2(blocks)}))`
 }
+
+const withinBlock = 2n ** placeBits - 1n
 
 /** The parameter of `drawKeySql` for a draw: where it begins in each block, negated. */
 export const startsOf = (seed: Seed): bigint[] => drawStarts(seed).map((start) => withinBlock + 1n - start)

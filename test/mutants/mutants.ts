@@ -93,6 +93,20 @@ export const mutants: readonly Mutant[] = [
     replace: 'at !== undefined && -1 < (limits',
   },
   {
+    name: 'a document enters the table for drawing with each state',
+    file: 'services/corpus/sorted/states.ts',
+    find: "      conditions.push(`NOT (${standsBefore(before, 'before')})`)\n",
+    replace: '',
+    tests: ['test/services/corpus'],
+  },
+  {
+    name: 'a draw ignores as of what it is made',
+    file: 'services/corpus/sorted/sorted-corpus.ts',
+    find: "return `state IN (${this.#state.states.join(', ')})`",
+    replace: "return `state NOT IN (${this.#state.states.length + 4_000_000_000})`",
+    tests: ['test/services/corpus'],
+  },
+  {
     name: 'transaction omitted: ingest writes documents and state one after the other',
     file: 'services/ingest/writer.ts',
     find: '    await this.#producer.transaction(async (send) => {\n      await send(records)\n    })\n',

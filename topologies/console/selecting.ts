@@ -48,7 +48,7 @@ export function viewOf(
   run: RunConfig,
   labelOffsets: readonly TopicOffset[],
 ): Promise<Corpus> {
-  return store.view({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null })
+  return store.view({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null, draws: true })
 }
 
 /** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */

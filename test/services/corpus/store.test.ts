@@ -78,7 +78,8 @@ describe('the corpus in ClickHouse and in memory', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const view = async (store: CorpusStore, readsOf: string | null) => store.view({ columns, labelOffsets, readsOf })
+  const view = async (store: CorpusStore, readsOf: string | null) =>
+    store.view({ columns, labelOffsets, readsOf, draws: true })
 
   test('hold a document once its own record and all labels stand before the offsets', async () => {
     expect(await inSql.committed()).toEqual(await inMemory.committed())
