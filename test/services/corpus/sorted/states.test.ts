@@ -148,6 +148,23 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await rowsOf(`${table} WHERE state IN (SELECT state FROM draw_states)`)).toBeLessThan(2 * documents)
   })
 
+  it('a document whose record comes again at a later offset does not enter again', async () => {
+    const [kept, memory] = [new ClickHouseStore(clickHouse.sql), new MemoryStore()]
+    for (const i of inputs.keys()) await add(memory, i, 0, documents)
+    for (const store of [kept, memory]) {
+      await store.addDocuments(
+        orders[0]!.slice(0, 20).map((n, k) => ({
+          value: { docId: BigInt(n), text: '', meta: '{}', tokens: 1 + (n % 5) },
+          partition: partitionOf(n),
+          offset: documents + k,
+        })),
+      )
+    }
+    const places = [documents + 20, documents, documents]
+    expect(await histogram(kept, places)).toEqual(await histogram(memory, places))
+    expect(await drawn(kept, places)).toEqual(await drawn(memory, places))
+  })
+
   it('a build that was cut off before its record leaves nothing that is read', async () => {
     const table = await tableOfDraws()
     const places = [documents, documents, documents]
