@@ -95,15 +95,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a document enters the table for drawing with each state',
     file: 'services/corpus/sorted/states.ts',
-    find: "      conditions.push(`NOT (${standsBefore(before, 'before')})`)\n",
-    replace: '',
+    find: 'conditions.push(`NOT (',
+    replace: 'conditions.push(`(true OR ',
     tests: ['test/services/corpus'],
   },
   {
     name: 'a draw ignores as of what it is made',
     file: 'services/corpus/sorted/sorted-corpus.ts',
-    find: "return `state IN (${this.#state.states.join(', ')})`",
-    replace: "return `state NOT IN (${this.#state.states.length + 4_000_000_000})`",
+    find: 'return `state IN (',
+    replace: 'return `state NOT IN (0) AND 0 NOT IN (',
     tests: ['test/services/corpus'],
   },
   {
