@@ -1,9 +1,11 @@
+import type { DocumentId } from '../../../schemas/index.ts'
 import type { Corpus, Cut, DocumentBlock } from '../../../topologies/selection/corpus.ts'
 import { placeBits } from '../../../topologies/selection/draw.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
+import { idOfRow } from '../ids.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, stretchesSql } from './stretches.ts'
@@ -37,7 +39,7 @@ export class SortedCorpus implements Corpus {
     return this.#state.cells.map((cell) => ({ ...cell }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<bigint[]> {
+  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
     const cells = this.#state.cells.filter(({ labels }) => labels[actorIndex] === subcategory)
     const held = cells.reduce((sum, { documents }) => sum + documents, 0)
     if (held === 0) return []
@@ -48,7 +50,7 @@ export class SortedCorpus implements Corpus {
          ORDER BY ${drawKeySql('place', 'starts')} LIMIT {count:UInt64}`,
         { starts: startsOf(seed), count },
       )
-      if (rows.length >= Math.min(count, held)) return rows.map(({ doc }) => BigInt(doc))
+      if (rows.length >= Math.min(count, held)) return rows.map(({ doc }) => idOfRow(doc))
     }
   }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TopicOffset, topics } from '../../../../schemas/index.ts'
+import { asDocumentId, type TopicOffset, topics } from '../../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
@@ -45,7 +45,7 @@ async function add(store: CorpusStore, i: number, from: number, to: number): Pro
   if (i === 0) {
     await store.addDocuments(
       records.map(({ n, ...at }) => ({
-        value: { docId: BigInt(n), text: '', meta: '{}', tokens: 1 + (n % 5) },
+        value: { docId: asDocumentId(BigInt(n)), text: '', meta: '{}', tokens: 1 + (n % 5) },
         ...at,
       })),
     )
@@ -54,7 +54,14 @@ async function add(store: CorpusStore, i: number, from: number, to: number): Pro
   const { actor, version } = columns[i - 1]!
   await store.addLabels(
     records.map(({ n, ...at }) => ({
-      value: { docId: BigInt(n), actor, subcategory: draw(n, 7 + i, 3), score: 0.5, tokens: 1 + (n % 5), version },
+      value: {
+        docId: asDocumentId(BigInt(n)),
+        actor,
+        subcategory: draw(n, 7 + i, 3),
+        score: 0.5,
+        tokens: 1 + (n % 5),
+        version,
+      },
       ...at,
     })),
   )
@@ -154,7 +161,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     for (const store of [kept, memory]) {
       await store.addDocuments(
         orders[0]!.slice(0, 20).map((n, k) => ({
-          value: { docId: BigInt(n), text: '', meta: '{}', tokens: 1 + (n % 5) },
+          value: { docId: asDocumentId(BigInt(n)), text: '', meta: '{}', tokens: 1 + (n % 5) },
           partition: partitionOf(n),
           offset: documents + k,
         })),
