@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asDocumentId, type TopicOffset, topics } from '../../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
@@ -107,7 +107,7 @@ async function tableOfDraws(): Promise<string> {
 }
 
 describe('states of the corpus that are sorted for drawing', () => {
-  it('are those of a count from nothing, as of any offsets, later or earlier, whatever came late or twice', async () => {
+  test('are those of a count from nothing, as of any offsets, later or earlier, whatever came late or twice', async () => {
     const kept = new ClickHouseStore(clickHouse.sql)
     const memory = new MemoryStore()
     const steps = [
@@ -145,7 +145,7 @@ describe('states of the corpus that are sorted for drawing', () => {
       ])
   })
 
-  it('hold a document once, however many states come after it', async () => {
+  test('hold a document once, however many states come after it', async () => {
     const [latest] = await clickHouse.sql.query<{ documents: string }>(
       'SELECT max(documents) AS documents FROM draw_states FINAL',
     )
@@ -155,7 +155,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await rowsOf(`${table} WHERE state IN (SELECT state FROM draw_states)`)).toBeLessThan(2 * documents)
   })
 
-  it('a document whose record comes again at a later offset does not enter again', async () => {
+  test('a document whose record comes again at a later offset does not enter again', async () => {
     const [kept, memory] = [new ClickHouseStore(clickHouse.sql), new MemoryStore()]
     for (const i of inputs.keys()) await add(memory, i, 0, documents)
     for (const store of [kept, memory]) {
@@ -172,7 +172,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await drawn(kept, places)).toEqual(await drawn(memory, places))
   })
 
-  it('a build that was cut off before its record leaves nothing that is read', async () => {
+  test('a build that was cut off before its record leaves nothing that is read', async () => {
     const table = await tableOfDraws()
     const places = [documents, documents, documents]
     const before = await drawn(new ClickHouseStore(clickHouse.sql), places)
@@ -186,7 +186,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await histogram(store, places)).toEqual(await histogram(new ClickHouseStore(clickHouse.sql), places))
   })
 
-  it('two that make states of one parent at the same time disturb neither', async () => {
+  test('two that make states of one parent at the same time disturb neither', async () => {
     const memory = new MemoryStore()
     for (const i of inputs.keys()) await add(memory, i, 0, documents)
     const [left, right] = [
