@@ -4,6 +4,7 @@ import { placeBits } from '../../../topologies/selection/draw.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
+import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
 import { idOfRow } from '../ids.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
@@ -39,7 +40,7 @@ export class SortedCorpus implements Corpus {
     return this.#state.cells.map((cell) => ({ ...cell }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: bigint, count: number): Promise<DocumentId[]> {
+  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
     const cells = this.#state.cells.filter(({ labels }) => labels[actorIndex] === subcategory)
     const held = cells.reduce((sum, { documents }) => sum + documents, 0)
     if (held === 0) return []
@@ -54,7 +55,7 @@ export class SortedCorpus implements Corpus {
     }
   }
 
-  async cut(groups: readonly Group[], seed: bigint, remaining: Remaining): Promise<Cut> {
+  async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {
     if (groups.length === 0) return { groups, seed, keyLast: null, documents: 0, tokens: 0 }
     const unit = 'documents' in remaining ? 'documents' : 'tokens'
     const wanted = 'documents' in remaining ? remaining.documents : remaining.tokens
@@ -76,7 +77,7 @@ export class SortedCorpus implements Corpus {
   }
 
   /** What the buckets of keys hold that are taken whole, and where the one begins that the budget cuts. */
-  async #bucketsBefore(groups: readonly Group[], seed: bigint, unit: 'documents' | 'tokens', wanted: number) {
+  async #bucketsBefore(groups: readonly Group[], seed: Seed, unit: 'documents' | 'tokens', wanted: number) {
     const held = groups.reduce((sum, group) => sum + group[unit], 0)
     const parameters: SqlParameters = { starts: startsOf(seed) }
     for (let share = held === 0 ? 1 : (1.1 * wanted) / held + 0.01; ; share *= 2) {
@@ -101,7 +102,7 @@ export class SortedCorpus implements Corpus {
     }
   }
 
-  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: bigint): AsyncGenerator<BigUint64Array> {
+  async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
     const parameters: SqlParameters = { seed: orderSeed }
     const parts = [this.#cellsIn(whole)]
     for (const [i, { groups, seed, keyLast }] of cuts.entries()) {

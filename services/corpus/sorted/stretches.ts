@@ -1,4 +1,5 @@
 import { blocks, drawStarts, placeBits } from '../../../topologies/selection/draw.ts'
+import type { Seed } from '../../../topologies/selection/u64.ts'
 
 const blockSize = 1n << placeBits
 
@@ -7,7 +8,7 @@ const blockSize = 1n << placeBits
  * sorted by place; a reach of a whole block is no condition.
  * @param reach places a block, at least 1
  */
-export function stretchesSql(place: string, seed: bigint, reach: bigint): string {
+export function stretchesSql(place: string, seed: Seed, reach: bigint): string {
   if (reach >= blockSize) return 'true'
   const ranges = drawStarts(seed).flatMap((start, b) => {
     const first = BigInt(b) * blockSize

@@ -10,7 +10,7 @@ import type { CorpusStore } from '../../../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../../../topologies/memory-store.ts'
 import { parseSelectionConfig } from '../../../../topologies/selection/config.ts'
 import { select } from '../../../../topologies/selection/select.ts'
-import { splitmix64 } from '../../../../topologies/selection/u64.ts'
+import { seedOf, splitmix64 } from '../../../../topologies/selection/u64.ts'
 
 const columns = [
   { actor: 'quality', version: 'v1', topic: 'winnow.labels.quality' },
@@ -85,7 +85,7 @@ async function drawn(store: CorpusStore, places: readonly number[]): Promise<big
   const corpus = await viewOf(store, places)
   const ids: bigint[] = []
   for (const [actor] of columns.entries())
-    for (const label of [0, 1, 2]) ids.push(...(await corpus.sample(actor, label, BigInt(places[0]!), 5)))
+    for (const label of [0, 1, 2]) ids.push(...(await corpus.sample(actor, label, seedOf(places[0]!, 1, 'select'), 5)))
   const actors = { quality: { subcategories: ['a', 'b', 'c'] }, topic: { subcategories: ['x', 'y', 'z'] } }
   const config = parseSelectionConfig({ seed: 3, actors, budget: { documents: 40 } })
   const weights = [
