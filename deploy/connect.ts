@@ -35,7 +35,7 @@ export function configOf({ env, folder }: Context, { config, data }: GlobalOptio
 }
 
 /** The addresses in configuration and environment; undefined if they name no brokers. */
-export function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | undefined {
+function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | undefined {
   if (config.kafka.brokers.length === 0) return undefined
   const { registry, clickhouse } = config
   if (registry.url === undefined || clickhouse.url === undefined) {

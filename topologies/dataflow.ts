@@ -87,7 +87,7 @@ export function influenceStation(run: RunConfig): Uses<'influence'> {
 }
 
 /** Folds rewards into one actor's weights. It uses no ports. */
-export function actorStation(run: RunConfig, actor: string): Station<unknown> {
+function actorStation(run: RunConfig, actor: string): Station<unknown> {
   const { consoleState, rewards, actorState } = runTopics(run.name)
   return {
     kind: 'actor',
@@ -102,7 +102,7 @@ export function actorStation(run: RunConfig, actor: string): Station<unknown> {
   }
 }
 
-export function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
+function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
   const { progress, rewardRequests, rewards, actorState, consoleState, selections } = runTopics(run.name)
   return {
     kind: 'console',

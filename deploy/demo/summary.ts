@@ -146,7 +146,7 @@ function verdict(
 }
 
 /** Tokens at which the loss first falls to a target, interpolated linearly between evaluations. */
-export function tokensToReach(progress: readonly Progress[], target: number): number | undefined {
+function tokensToReach(progress: readonly Progress[], target: number): number | undefined {
   for (const [i, after] of progress.entries()) {
     if (after.referenceLoss! > target) continue
     const before = progress[i - 1]

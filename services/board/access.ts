@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 const cookie = 'winnow-board'
 
-export const isLoopback = (host: string): boolean => loopback.test(host)
+const isLoopback = (host: string): boolean => loopback.test(host)
 
 /** The token that a page must bring; undefined where none is asked for: on loopback, unless one is set. */
 export const tokenFor = (host: string, given: string | undefined): string | undefined =>

@@ -6,7 +6,7 @@ import { WinnowError } from '../runtime/errors.ts'
 import type { Config } from './config.ts'
 
 /** What a secret is for. Each is read from the variable, or from the file that the variable with _FILE names; never from winnow.yaml. */
-export const secretVariables = {
+const secretVariables = {
   WINNOW_KAFKA_PASSWORD: 'the password of kafka.username (PLAIN, SCRAM)',
   WINNOW_KAFKA_TOKEN: 'the bearer token of OAUTHBEARER; a file is read again for every connection',
   WINNOW_REGISTRY_PASSWORD: 'the password of registry.username',

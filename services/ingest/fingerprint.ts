@@ -12,7 +12,7 @@ export interface Fingerprint {
   readonly damaged: boolean
 }
 
-export const endBytes = 64 * 1024
+const endBytes = 64 * 1024
 
 export function formatFingerprint({ byteLength, hash, damaged }: Fingerprint): string {
   return `${byteLength}:${hash}${damaged ? ':damaged' : ''}`

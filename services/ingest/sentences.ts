@@ -17,7 +17,7 @@ const outcomes: Record<SourceResult['outcome'], (source: SourceResult) => string
 export const sentenceOf = (source: SourceResult): string => `${source.name}: ${outcomes[source.outcome](source)}`
 
 /** `50 no-text (rows have: raw_content, url), 2 not-json` */
-export function reasonsOf({ reasons, fields }: Pick<SourceResult, 'reasons' | 'fields'>): string {
+function reasonsOf({ reasons, fields }: Pick<SourceResult, 'reasons' | 'fields'>): string {
   const counts = Object.entries(reasons).map(([reason, count]) => {
     const have = reason === 'no-text' && fields.length > 0 ? ` (rows have: ${fields.join(', ')})` : ''
     return `${count} ${reason}${have}`

@@ -1,5 +1,5 @@
 /** Why a line was not accepted: the stable codes of rejected.jsonl, in one list. */
-export const rejectionReasons = {
+const rejectionReasons = {
   'not-json': 'the line is not JSON',
   'not-an-object': 'the line is JSON but not an object',
   'not-finite': 'a number is NaN or infinite',

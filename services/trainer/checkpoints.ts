@@ -10,11 +10,10 @@ export const checkpointMetadata = z.object({
   token: z.coerce.number().int(),
   documentsRead: z.coerce.number().int(),
 })
-export type CheckpointMetadata = z.output<typeof checkpointMetadata>
 
 const fileOf = /^step-(\d{8})\.safetensors$/
 
-export const runFolder = (checkpoints: string, run: string): string => join(checkpoints, run)
+const runFolder = (checkpoints: string, run: string): string => join(checkpoints, run)
 
 export const checkpointPath = (checkpoints: string, run: string, step: number): string =>
   join(runFolder(checkpoints, run), `step-${String(step).padStart(8, '0')}.safetensors`)

@@ -137,8 +137,7 @@ const budget = z.union(
   'must be {"documents": n} or {"tokens": n} with an integer n of at least 1',
 )
 
-/** The fields of `selectionConfig`, for a configuration that extends it (then refine with `checkCollaboration`). */
-export const selectionConfigShape = {
+const shape = {
   seed: seed.describe('Seed of all random choices; a decimal string if it exceeds 2^53'),
   actors: actors.describe('In order. Default: quality, domain and topic'),
   update: z
@@ -178,7 +177,7 @@ export const selectionConfigShape = {
 }
 
 /** For `superRefine`: `single:A` and a strategy must name configured actors. */
-export function checkCollaboration(
+function checkCollaboration(
   config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy'>,
   context: z.core.$RefinementCtx,
 ): void {
@@ -191,7 +190,7 @@ export function checkCollaboration(
 }
 
 /** C.json of SELECTION.md. Unknown keys are errors at every level; what is left out has the paper's value. */
-export const selectionConfig = z.strictObject(selectionConfigShape).superRefine(checkCollaboration)
+export const selectionConfig = z.strictObject(shape).superRefine(checkCollaboration)
 
 /** @throws WinnowError CONFIGURATION that names the path of every problem */
 export function parseSelectionConfig(json: unknown): SelectionConfig {

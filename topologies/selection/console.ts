@@ -25,7 +25,7 @@ export function initialState(config: SelectionConfig): SelectionState {
 }
 
 /** R_A (Eq. 7): the mean of the updated w_A^j * R_A^j over the subcategories with rewards, in index order; null without any. */
-export function actorReward(weights: readonly number[], rewards: readonly (number | null)[]): number | null {
+function actorReward(weights: readonly number[], rewards: readonly (number | null)[]): number | null {
   let sum = 0
   let count = 0
   for (const [j, reward] of rewards.entries()) {

@@ -12,7 +12,7 @@ export interface Group {
 }
 
 /** The groups in their canonical order: by labels, then reads. */
-export function orderedGroups(groups: readonly Group[]): Group[] {
+function orderedGroups(groups: readonly Group[]): Group[] {
   return [...groups].sort(compareGroups)
 }
 

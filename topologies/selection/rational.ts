@@ -20,7 +20,7 @@ function scaledBy(value: number, exponent: number): number {
 }
 
 /** Bits of a positive integer. */
-export const bitLength = (value: bigint): number => value.toString(16).length * 4
+const bitLength = (value: bigint): number => value.toString(16).length * 4
 
 /** A finite float64 as an exact fraction. */
 export function fractionOf(value: number): { numerator: bigint; denominator: bigint } {

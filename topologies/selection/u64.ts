@@ -37,10 +37,6 @@ export function parseId(text: string): DocumentId | null {
   return id <= u64Max ? asDocumentId(id) : null
 }
 
-export function formatId(id: bigint): string {
-  return id.toString()
-}
-
 /** Compares ids for Array.prototype.sort, ascending. */
 export function compareIds(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0

@@ -17,7 +17,7 @@ export function missingPackages(names: readonly string[]): string[] {
 }
 
 /** Folder of an installed package, resolved as by Node. Every package used here is a pinned, direct dependency. */
-export function packageFolder(name: string): string {
+function packageFolder(name: string): string {
   let folder = dirname(resolved(name))
   while (!isFolderOf(name, folder)) folder = dirname(folder)
   return folder

@@ -1,7 +1,7 @@
 import { mix32 } from '../../../topologies/hash.ts'
 
 /** Characters of a shingle: those of SlimPajama's published code (Soboleva et al. 2023, modelzoo, slimpajama/dedup/to_hash.py). */
-export const shingleCharacters = 13
+const shingleCharacters = 13
 
 const asciiPunctuation = /[!-/:-@[-`{-~]+/g
 

@@ -135,7 +135,7 @@ export function readModel(folder: string): { file: ModelFile; weights: Weights; 
 }
 
 /** Replaces the values in each group (consecutive entries of `logits`) by their log-probabilities. */
-export function logSoftmaxGroups(logits: Float64Array, groups: number[]): void {
+function logSoftmaxGroups(logits: Float64Array, groups: number[]): void {
   let start = 0
   for (const size of groups) {
     let maximum = Number.NEGATIVE_INFINITY
@@ -178,7 +178,7 @@ export function givenClasses(groups: ModelFile['auxiliary'], meta: unknown): num
 }
 
 /** How often a row was hit becomes (1 + ln count) * idf; a text's values are then divided by their Euclidean length. Returns that divisor. */
-export function weighCounts(extractor: FeatureExtractor, idf: Float32Array, values: Float64Array): number {
+function weighCounts(extractor: FeatureExtractor, idf: Float32Array, values: Float64Array): number {
   let squares = 0
   for (let i = 0; i < extractor.size; i++) {
     const count = extractor.counts[i]!

@@ -9,7 +9,7 @@ export interface SparseRows {
   width: number
 }
 
-export const rowCount = (rows: SparseRows): number => rows.starts.length - 1
+const rowCount = (rows: SparseRows): number => rows.starts.length - 1
 
 /** The chosen rows, in the order of `chosen`. */
 export function takeRows(rows: SparseRows, chosen: ArrayLike<number>): SparseRows {

@@ -27,7 +27,7 @@ export const isFenced = (error: unknown): boolean =>
 const hasType = (error: unknown, wanted: string) => [...chain(error)].some(({ type }) => type === wanted)
 
 /** The broker said no, for good: whether the request took effect is known. Anything else (timeouts, closed connections) is not. */
-export const isDefinite = (error: unknown): boolean =>
+const isDefinite = (error: unknown): boolean =>
   [...chain(error)].some(
     ({ name, retriable }) =>
       retriable === false && (name === 'KafkaJSProtocolError' || name === 'KafkaJSCreateTopicError'),

@@ -9,7 +9,7 @@ export const batchHeaderBytes = 61
 export const recordHeaderBytes = 27
 
 /** Key and value together that a batch of so many bytes has room for. */
-export const roomIn = (messageBytesMax: number): number => messageBytesMax - batchHeaderBytes - recordHeaderBytes
+const roomIn = (messageBytesMax: number): number => messageBytesMax - batchHeaderBytes - recordHeaderBytes
 
 /** Key and value together may not be longer than this where a topic has the broker's default. */
 export const maxRecordBytes = roomIn(messageBytesDefault)

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { WinnowError } from '../../../topologies/errors.ts'
-import {
-  checkCollaboration,
-  parseConfigWith,
-  parseSelectionConfig,
-  selectionConfigShape,
-} from '../../../topologies/selection/config.ts'
+import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 
 const minimal = { seed: 7, budget: { documents: 10 } }
 
@@ -159,11 +153,5 @@ describe('a selection configuration', () => {
     expect(message).toContain('budget.documents')
     expect(message).toContain('update')
     expect(message).toContain('actors.a.initialWeights')
-  })
-
-  test('can be extended by a run’s own fields', () => {
-    const run = z.strictObject({ ...selectionConfigShape, steps: z.int() }).superRefine(checkCollaboration)
-    expect(parseConfigWith(run, { ...minimal, steps: 5 })).toMatchObject({ steps: 5, update: 'ema' })
-    expect(() => parseConfigWith(run, { ...minimal, steps: 5, collaboration: 'single:x' })).toThrow('collaboration')
   })
 })

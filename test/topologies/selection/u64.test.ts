@@ -4,7 +4,6 @@ import { asDocumentId } from '../../../schemas/index.ts'
 import { mixInPlace, sortByOrderKey, unmixInPlace } from '../../../topologies/selection/mix.ts'
 import {
   compareIds,
-  formatId,
   orderKey,
   parseId,
   type Seed,
@@ -56,7 +55,7 @@ describe('random choices', () => {
 
 describe('document ids as text', () => {
   test('every unsigned 64-bit integer survives', () => {
-    fc.assert(fc.property(u64, (id) => parseId(formatId(id)) === id))
+    fc.assert(fc.property(u64, (id) => parseId(id.toString()) === id))
     expect(parseId('18446744073709551615')).toBe(u64Max)
     expect(parseId('9007199254740993')).toBe(9007199254740993n)
   })
