@@ -5,6 +5,7 @@ import { credentialsOf } from '../services/config/credentials.ts'
 import { loadConfig } from '../services/config/load.ts'
 import { assertAnswering, whatHangs } from '../services/connections/answering.ts'
 import { type Addresses, createCorpusTopics, openRuntime } from '../services/connections/connections.ts'
+import { assertRegistryOfLog } from '../services/connections/registry-of-log.ts'
 import { startCorpus } from '../services/host/corpus.ts'
 import { labelerVersions } from '../services/runs/label-progress.ts'
 import { withoutLogin } from '../services/runtime/clickhouse/client.ts'
@@ -121,7 +122,13 @@ export async function connect(
   const runtime = await whileWaiting(context.stderr, systemClock, doing, open())
   measured?.metrics.dependsOn(() => whatHangs(found.addresses))
   opening.defer(() => runtime.close())
-  await createCorpusTopics(runtime.kafka, found.config)
+  // Who only looks is not kept from it by topics that are set wrongly, or by a registry that is.
+  const tolerant = (error: unknown) => {
+    if (serving !== undefined || !(error instanceof WinnowError) || error.code !== 'CONFIGURATION') throw error
+    say(`warning: ${error.message} ${error.hint ?? ''}`)
+  }
+  await createCorpusTopics(runtime.kafka, found.config).catch(tolerant)
+  await assertRegistryOfLog(runtime).catch(tolerant)
   return connectionOf(opening, { config: found.config, runtime, pid: found.pid })
 }
 

@@ -1,5 +1,5 @@
 import type { RecordType } from './record.ts'
-import { Document, Label, Source } from './records/corpus.ts'
+import { Document, Gap, Label, Source } from './records/corpus.ts'
 import {
   ActorState,
   DeadLetter,
@@ -43,6 +43,7 @@ export const topics = {
     ...forever,
   },
   runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
+  gaps: { name: 'winnow.gaps', key: 'gap', records: [Gap], partitions: 1, ...compacted },
   deadLetters: {
     name: 'winnow.dead-letters',
     key: 'origin',
@@ -125,3 +126,9 @@ export const allRecords: readonly RecordType[] = [
     ),
   ),
 ]
+
+/** Whether a topic of this name keeps every record for ever: then one that is missing is a gap. */
+export function isKeptWhole(name: string): boolean {
+  const topic = topicNamed(name)
+  return topic?.cleanup === 'delete' && topic.retentionMs === -1
+}

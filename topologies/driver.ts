@@ -60,12 +60,12 @@ export class InMemoryDriver {
   }
 
   append(records: readonly Outgoing[]): RecordMetadata[] {
-    return records.map(({ topic, record, key, value }) => {
+    return records.map(({ topic, record, key, value, partition: named }) => {
       const count = this.#partitions(topic)
       const partitions = this.log.get(topic) ?? Array.from({ length: count }, () => [])
       this.log.set(topic, partitions)
       // Any partition will do for a key, as long as it is always the same.
-      const partition = (fnv1a(key) >>> 0) % count
+      const partition = named ?? (fnv1a(key) >>> 0) % count
       const offsetFirst = partitions[partition]!.length
       partitions[partition]!.push({ topic, partition, offset: offsetFirst, record: record.name, value })
       return { topic, partition, offsetFirst, count: 1 }

@@ -10,12 +10,13 @@ export interface Delivered<V = unknown> {
   readonly value: V
 }
 
-/** A record to be written. The key decides its partition. */
+/** A record to be written. The key decides its partition, where none is named. */
 export interface Outgoing {
   readonly topic: string
   readonly record: RecordType
   readonly key: string
   readonly value: unknown
+  readonly partition?: number
 }
 
 /** Where records were appended: `count` of them from `offsetFirst` on, contiguous, in the order in which they were given. */

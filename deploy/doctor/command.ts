@@ -25,8 +25,10 @@ import { configOf, locate } from '../connect.ts'
 import { listens } from '../dev/ports.ts'
 import { exitCodeOfFindings, type Finding, ok, problem, skipped, unreachable, warning } from './finding.ts'
 import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'
+import { checkLogs } from './logs.ts'
 import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portOwner } from './machine.ts'
-import { checkClickHouse, checkRegistry } from './stores.ts'
+import { checkRegistryOfLog } from './registry-of-log.ts'
+import { askRegistry, checkClickHouse, checkRegistry } from './stores.ts'
 
 interface Options extends GlobalOptions {
   readonly json?: boolean
@@ -132,6 +134,11 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
     return await connection.attempt('look at the cluster', async () => [
       ...(await checkBrokers(admin)),
       ...(await checkTopics(admin, config)),
+      ...(await checkLogs(connection, await labelerVersions(config))),
+      // A registry that is away is told by its own check.
+      ...(await checkRegistryOfLog(connection, askRegistry(addresses.registryUrl, credentials.registry)).catch(
+        () => [],
+      )),
       await permissions(),
     ])
     async function permissions(): Promise<Finding> {

@@ -2,6 +2,7 @@ import kafkajs, { type Admin } from 'kafkajs'
 import { labelsTopic, type TopicSpec, topicNamed, topics } from '../../schemas/index.ts'
 import type { Config } from '../../services/config/config.ts'
 import { definitionOf } from '../../services/connections/connections.ts'
+import { addPartitions, alterTopic } from '../../services/runtime/kafka/alter.ts'
 import { rebalanceTimeoutMs, sessionTimeoutMs } from '../../services/runtime/kafka/consumer.ts'
 import { transactionTimeoutMs } from '../../services/runtime/kafka/producer.ts'
 import { maxRecordBytes, messageBytesDefault } from '../../services/runtime/kafka/record-size.ts'
@@ -97,8 +98,13 @@ async function differences(admin: Admin, specs: readonly TopicSpec[], config: Co
   const metadata = await admin.fetchTopicMetadata({ topics: names })
   const partitions = new Map(metadata.topics.map((topic) => [topic.name, topic.partitions]))
   const settings = await settingsOf(admin, kafkajs.ConfigResourceTypes.TOPIC, names)
+  // Documents and labels have the same number of partitions: that of the one that has most.
+  const counts = specs.flatMap(({ name, partitions: wanted }) =>
+    wanted === 'corpus' ? [partitions.get(name)?.length ?? 0] : [],
+  )
+  const corpusPartitions = Math.max(config.corpus.partitions, ...counts)
   return specs.flatMap((spec) => {
-    const definition = definitionOf(spec, config.corpus)
+    const definition = definitionOf(spec, { ...config.corpus, partitions: corpusPartitions })
     const own = settings.get(spec.name) ?? new Map()
     return judgeTopic(definition, partitions.get(spec.name)?.length ?? 0, own)
   })
@@ -112,12 +118,9 @@ export function judgeTopic(
   settings: Settings,
 ): Finding[] {
   const found: Finding[] = []
-  const alter = (setting: string) =>
-    `kafka-configs.sh --bootstrap-server "$BROKERS" --alter --topic ${name} --add-config ${setting}`
-  if (now !== partitions) {
-    const mend = `Set corpus.partitions to ${now} in winnow.yaml: keys are assigned by the existing number of partitions.`
-    found.push(problem('topics', `${name} has ${now} partitions, not ${partitions}`, mend))
-  }
+  const alter = (setting: string) => alterTopic(name, setting)
+  if (now < partitions)
+    found.push(problem('topics', `${name} has ${now} partitions, not ${partitions}`, addPartitions(name, partitions)))
   const policy = settings.get('cleanup.policy')
   if (policy !== undefined && policy !== cleanup) {
     found.push(

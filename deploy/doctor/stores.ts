@@ -8,14 +8,21 @@ type Login = { readonly username: string; readonly password: string } | undefine
 const wanted = 'BACKWARD_TRANSITIVE'
 const skewSecondsMax = 5
 
-/** The registry answers, and enforces compatibility for every subject. */
-export async function checkRegistry(url: string, login: Login, now: Clock): Promise<Finding[]> {
+/** Asks the registry for a path below its address. */
+export type AskRegistry = (path: string) => Promise<Response>
+
+export function askRegistry(url: string, login: Login): AskRegistry {
   const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
-  const ask = (path: string) =>
+  return (path) =>
     fetch(`${url}${path}`, {
       signal: AbortSignal.timeout(5000),
       ...(authorization !== undefined && { headers: { authorization } }),
     })
+}
+
+/** The registry answers, and refuses for every subject what readers of earlier versions could not read. */
+export async function checkRegistry(url: string, login: Login, now: Clock): Promise<Finding[]> {
+  const ask = askRegistry(url, login)
   let answer: Response
   try {
     answer = await ask('/subjects')

@@ -6,6 +6,7 @@ export interface Samples {
   Source: records.Source[]
   Document: records.Document[]
   Label: records.Label[]
+  Gap: records.Gap[]
   Run: records.Run[]
   Progress: records.Progress[]
   RewardRequest: records.RewardRequest[]
@@ -71,6 +72,15 @@ export const samples: Samples = {
     { ...label, docId: asDocumentId(u64Middle), score: Number.POSITIVE_INFINITY, subcategory: -1 },
     { ...label, docId: asDocumentId(u64Max), score: Number.NEGATIVE_INFINITY, subcategory: -(2 ** 31), actor: unicode },
     { ...label, docId: asDocumentId(42n), score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
+  ],
+  Gap: [
+    {
+      ...{ topic: '', partition: 0, topicId: null, reason: 'deleted', from: 0, to: 0, station: '', accepted: false },
+    },
+    {
+      ...{ topic: unicode, partition: intMax, topicId: 'kC7LQ2T1T_ujGxDAHhIF4g', reason: 'recreated', from: longMax },
+      ...{ to: longMax, station: 'label sink', accepted: true },
+    },
   ],
   Run: [
     { run: 'a', config: '{}', replayOf: null, selectionVersion: 1 },

@@ -1,4 +1,4 @@
-import { boolean, documented, documentId, double, int, long, string } from '../field.ts'
+import { boolean, documented, documentId, double, int, long, nullable, string, word } from '../field.ts'
 import { type RecordValue, record } from '../record.ts'
 
 /** How far a source file has been read. Compacted by name: the last record of a source is its state. */
@@ -37,3 +37,22 @@ export const Label = record('Label', 'The subcategory of a document for one acto
   version: documented(string, 'Digest of the labeler that made it'),
 })
 export type Label = RecordValue<typeof Label>
+
+/** A gap in a log, that is in what winnow can know of the corpus. Compacted by its name: the last record of a gap is its state. */
+export const Gap = record('Gap', 'Records that a topic had lost before a station read them', {
+  topic: string,
+  partition: int,
+  topicId: documented(
+    nullable(string),
+    'Of the topic as it was when the gap was found; null: the broker could not tell',
+  ),
+  reason: documented(
+    word(['deleted', 'truncated', 'recreated']),
+    'deleted: the records from `from` to before `to`; truncated: the log ended at `from`, was read up to `to`; recreated: the topic was made again',
+  ),
+  from: documented(long, 'The first offset that cannot be read'),
+  to: documented(long, 'The first offset after the gap'),
+  station: documented(string, 'Who found it'),
+  accepted: documented(boolean, 'A person has decided that stations go on behind it'),
+})
+export type Gap = RecordValue<typeof Gap>

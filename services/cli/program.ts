@@ -27,6 +27,7 @@ const ownCommands: CommandLoaders = {
   topics: async () => (await import('./commands/topics.ts')).topics,
   tail: async () => (await import('./commands/tail.ts')).tail,
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLetters,
+  gaps: async () => (await import('./commands/gaps.ts')).gaps,
   replay: async () => (await import('./commands/replay.ts')).replay,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
   labeler: async () => (await import('./commands/labeler.ts')).labeler,

@@ -22,6 +22,7 @@ export const summaries = {
   topics: 'every topic of winnow: what is in it, by which key, how much, how long it is kept',
   tail: 'the last records of a topic, decoded, as JSON lines; goes on as they come',
   'dead-letters': 'what was refused, why, and sending it again once that is mended',
+  gaps: 'records that were gone before they were read, and going on without them',
   replay: "refolds a run's recorded streams under a new name and compares them bit by bit",
   simulate: 'runs the rounds of recorded rewards over labelled documents, on files alone',
   labeler: 'trains, evaluates, compares and runs labelers',

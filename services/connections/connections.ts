@@ -80,10 +80,18 @@ export const definitionOf = (
   ...(texts && { messageBytesMax: corpus.recordBytesMax + (name === topics.documents.name ? 0 : besideText) }),
 })
 
-/** Creates the topics of the corpus, where they are missing. */
+/**
+ * Creates the topics of the corpus, where they are missing. Documents and labels have the same number of partitions, the configured one or,
+ * where somebody has given one of them more, that.
+ * @throws WinnowError CONFIGURATION where one exists with fewer, or with other settings
+ */
 export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<void> {
-  const specs = [...Object.values(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
-  await kafka.createTopics(specs.map((spec) => definitionOf(spec, config.corpus)))
+  const specs = [...Object.values<TopicSpec>(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
+  const existing = new Set(await kafka.topicNames())
+  const ofCorpus = specs.filter(({ name, partitions }) => partitions === 'corpus' && existing.has(name))
+  const counts = await Promise.all(ofCorpus.map(async ({ name }) => (await kafka.endOffsets(name)).length))
+  const partitions = Math.max(config.corpus.partitions, ...counts)
+  await kafka.createTopics(specs.map((spec) => definitionOf(spec, { ...config.corpus, partitions })))
 }
 
 /** Creates the topics of a run, where they are missing. Its requests may be as long as the documents are. */

@@ -1,6 +1,7 @@
 import { labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
+import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
 import { goldenFault } from '../labeler/golden/golden.ts'
 import { createLabeler, type Labeler } from '../labeler/labeler.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
@@ -79,6 +80,7 @@ export async function startLabelSink(
 /** All labelers and the label sink. */
 export async function startCorpus(runtime: Runtime, config: Config, onFailure: (error: unknown) => void) {
   await createCorpusTopics(runtime.kafka, config)
+  await assertRegistryOfLog(runtime)
   const versions: Record<string, string> = {}
   const services = await startTogether(async (started) => {
     const labelers = await Promise.allSettled(

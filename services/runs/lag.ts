@@ -19,7 +19,7 @@ export interface Watched {
   readonly labelers?: ReadonlyMap<string, string>
 }
 
-interface Reader {
+export interface Reader {
   readonly run: string | null
   readonly station: string
   readonly reads: readonly string[]
@@ -68,7 +68,7 @@ export class StationLags {
 const behind = ({ partitions }: Lag): number => sumOf(partitions)
 
 /** Stations with their groups; those of the corpus, which all runs share, once. */
-function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
+export function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
   const readers = new Map<string, Reader>()
   const add = (station: StationNode, owner: GroupOwner) => {
     const group = consumerGroupOf(station, owner)

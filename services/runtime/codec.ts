@@ -49,6 +49,8 @@ export interface Codec {
   decode(buffer: Uint8Array): Decoded | Promise<Decoded>
   /** As `decode`, where only this type of record is expected. */
   decodeAs<R extends RecordType>(record: R, buffer: Uint8Array): RecordValue<R> | Promise<RecordValue<R>>
+  /** Whether the bytes behind the schema's id are such a record to the last of them, whatever the registry says of the id. */
+  isBodyOf(record: RecordType, buffer: Uint8Array): boolean
 }
 
 export interface CodecOptions {
@@ -124,7 +126,22 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
         }
         return readBody(reading, body) as RecordValue<R>
       }),
+    isBodyOf: (record, buffer) => {
+      const own = owns.get(subjectOf(record))
+      if (own === undefined || buffer.length < headerBytes || buffer[0] !== 0) return false
+      const body = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).subarray(headerBytes)
+      try {
+        return isWholeBody(own, body)
+      } catch {
+        return false
+      }
+    },
   }
+}
+
+function isWholeBody(own: Own, body: Buffer): boolean {
+  readBody({ own, resolver: undefined }, body)
+  return own.type.toBuffer(own.type.fromBuffer(body)).equals(body)
 }
 
 function header(id: number): Buffer {

@@ -76,10 +76,14 @@ export class KafkaOutput {
 
   #encode(records: readonly Outgoing[]): OutgoingRecord[] {
     return records.map((outgoing) => {
-      const { topic, record, key, value } = outgoing
+      const { topic, record, key, value, partition } = outgoing
       const encoded = this.#codec.encode(record, value as RecordValue<typeof record>)
       const trace = this.#traceOf?.(outgoing)
-      return { topic, key, value: encoded, ...(trace !== undefined && { trace }) }
+      return {
+        ...{ topic, key, value: encoded },
+        ...(partition !== undefined && { partition }),
+        ...(trace !== undefined && { trace }),
+      }
     })
   }
 

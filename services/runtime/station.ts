@@ -1,5 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import type { Partition, TopicOffset } from '../../schemas/index.ts'
+import { isKeptWhole, type Partition, type TopicOffset } from '../../schemas/index.ts'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
@@ -8,8 +8,9 @@ import { DeadLetters } from './dead-letters.ts'
 import { WinnowError } from './errors.ts'
 import { Exclusive } from './exclusive.ts'
 import { failpoint } from './failpoints.ts'
+import { Gaps } from './gaps.ts'
 import { StationInput } from './input.ts'
-import type { IncomingRecord, Kafka } from './kafka/port.ts'
+import type { Hole, IncomingRecord, Kafka } from './kafka/port.ts'
 import { LagMeter, sumOf } from './lag.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -117,6 +118,14 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       stopping.signal,
     )
 
+  const gaps = new Gaps({ kafka, codec })
+  /** Where the station waits for a person. */
+  const waiting = new Set<Hole>()
+  const onHole = async (hole: Hole, signal: AbortSignal) => {
+    waiting.add(hole)
+    await gaps.untilAccepted(hole, station.name, log, signal).finally(() => waiting.delete(hole))
+  }
+
   const stats = (): StationStats => ({
     ...structuredClone(counters),
     written: { ...output.written },
@@ -128,14 +137,20 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const startOf = (topic: string, partition: Partition) => running.startOffset?.(topic, partition) ?? 0
   const lagMeter = new LagMeter(kafka)
   const lagOf = async () => {
-    const asked = station.reads.map(async (topic) => ({ groupId, topic, ends: await kafka.endOffsets(topic), startOf }))
-    const lags = await lagMeter.measure(await Promise.all(asked))
-    return station.reads.map((topic, i) => ({ topic, records: sumOf(lags[i]?.partitions ?? []) }))
+    const logs = await Promise.all(station.reads.map((topic) => kafka.logsOf(topic)))
+    const ends = logs.map((partitions) => partitions.map(({ stable }) => stable))
+    const lags = await lagMeter.measure(station.reads.map((topic, i) => ({ groupId, topic, ends: ends[i]!, startOf })))
+    return station.reads.map((topic, i) => ({
+      topic,
+      records: sumOf(lags[i]?.partitions ?? []),
+      heldBack: sumOf(logs[i]!.map(({ stable, end }) => end - stable)),
+    }))
   }
   const meter = metrics?.station({
     station: station.name,
     run,
     stats,
+    waitingFor: () => [...waiting].map(({ topic }) => topic),
     lagOf,
   })
 
@@ -187,6 +202,8 @@ export async function runStation(options: StationOptions): Promise<StationHandle
           persistently('the start', async () => (await running.floorOffset?.(topic, partition)) ?? 0),
       }),
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
+      isKeptWhole,
+      onHole,
       ...(options.batchBytesMax !== undefined && { batchBytesMax: options.batchBytesMax }),
       onBatch: (records) => exclusive.run(() => processBatch(records)),
       onFailure: fail,

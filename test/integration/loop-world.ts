@@ -55,6 +55,11 @@ export interface World {
   readonly versions: Readonly<Record<string, string>>
   /** A second connection, as another process would have. */
   connect(): Promise<Runtime>
+  /** Ends labelers and label sink, and starts them again. */
+  stopCorpus(): Promise<void>
+  startCorpus(): Promise<void>
+  /** Ingests documents and waits for nothing. */
+  ingest(first: number, count: number): Promise<void>
   /** Ingests documents and waits until all are labelled and stored. */
   add(first: number, count: number): Promise<void>
   /** A run of two reselections. */
@@ -104,6 +109,15 @@ export async function openWorld(documents: number, watched: Parameters<typeof op
   await createCorpusTopics(runtime.kafka, config)
   const corpus = await startCorpus(runtime, config, fail)
   services.push(...corpus.services)
+  let ofCorpus = corpus.services
+  const stop = async () => {
+    for (const service of ofCorpus) services.splice(services.indexOf(service), 1)
+    await closeAll(ofCorpus)
+  }
+  const start = async () => {
+    ofCorpus = (await startCorpus(runtime, config, fail)).services
+    services.push(...ofCorpus)
+  }
   const model = await openModel({ graphs: demoGraphs })
   services.unshift({ name: 'model', close: () => model.close() })
   const reference = (name: string, first: number) => {
@@ -119,10 +133,13 @@ export async function openWorld(documents: number, watched: Parameters<typeof op
   }
   const { versions } = corpus
   let total = 0
-  const add = async (first: number, count: number): Promise<void> => {
+  const ingestRows = async (first: number, count: number): Promise<void> => {
     const file = join(folder, `part-${first}.jsonl`)
     writeFileSync(file, corpusLines(first, count))
     await ingest({ ...runtime, paths: [file], clock: systemClock, progress: noProgress, nameOptions: { prefix: id } })
+  }
+  const add = async (first: number, count: number): Promise<void> => {
+    await ingestRows(first, count)
     total += count
     await until(async () => {
       const { documents, complete } = await labelProgress(runtime, new Map(Object.entries(versions)))
@@ -153,7 +170,20 @@ export async function openWorld(documents: number, watched: Parameters<typeof op
       checkpoints: join(folder, 'checkpoints'),
       ...more,
     })
-  return { runtime, config, model, folder, database, versions, connect, add, run }
+  return {
+    runtime,
+    config,
+    model,
+    folder,
+    database,
+    versions,
+    connect,
+    stopCorpus: stop,
+    startCorpus: start,
+    ingest: ingestRows,
+    add,
+    run,
+  }
 }
 
 /** Their names are the same for every test of the cluster, and another may have left them with another number of partitions. */

@@ -7,6 +7,8 @@ import type {
   IncomingRecord,
   Kafka,
   OutgoingRecord,
+  PartitionLog,
+  Place,
   Producer,
   TopicDefinition,
   TraceHeaders,
@@ -73,6 +75,22 @@ export class FakeKafka implements Kafka {
 
   async committedOffsets(groupId: string, topic: string): Promise<(number | null)[]> {
     return this.partitions(topic).map((_, partition) => this.committed.get(`${groupId} ${topic}[${partition}]`) ?? null)
+  }
+
+  async logsOf(topic: string): Promise<PartitionLog[]> {
+    return this.partitions(topic).map((slots, partition) => ({
+      topic,
+      partition,
+      topicId: `id of ${topic}`,
+      first: 0,
+      stable: endOf(slots),
+      end: slots.length,
+    }))
+  }
+
+  async committedPlaces(groupId: string, topic: string): Promise<(Place | null)[]> {
+    const offsets = await this.committedOffsets(groupId, topic)
+    return offsets.map((offset) => (offset === null ? null : { offset, topicId: `id of ${topic}` }))
   }
 
   async consumerGroups(prefix: string): Promise<ConsumerGroup[]> {

@@ -64,7 +64,10 @@ export class Labeling implements Processor {
       }
       const { subcategory, score } = result
       const value: Label = { docId, actor, subcategory, score, tokens, version }
-      labels.push({ topic: labelsTopic(actor).name, record: Label, key: docId.toString(), value })
+      // Where its document stands, also if another client, or another number of partitions, chose that by other rules than ours: one
+      // partition number tells of which records of a document something has been read.
+      const { partition } = delivered
+      labels.push({ topic: labelsTopic(actor).name, record: Label, key: docId.toString(), value, partition })
     }
     if (labels.length > 0) await this.#output.send(labels)
   }

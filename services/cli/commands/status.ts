@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
-import { parseRunConfig } from '../../../topologies/run-config.ts'
+import { parseRunConfig, type RunConfig } from '../../../topologies/run-config.ts'
+import { gapInWords, heldBackInWords, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
+import { findLogTrouble } from '../../runs/log-trouble.ts'
 import { readRun } from '../../runs/recorded.ts'
 import { listRuns } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
@@ -16,14 +18,18 @@ export const status = (context: CliContext): Command =>
     .action(async (options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { config, runtime } = connection
-      const labels = await labelProgress(runtime, await labelerVersions(config))
+      const versions = await labelerVersions(config)
+      const labels = await labelProgress(runtime, versions)
       const deadLetters = (await runtime.kafka.endOffsets(topics.deadLetters.name)).reduce(
         (sum, offset) => sum + offset,
         0,
       )
       const runs = []
+      const configs: RunConfig[] = []
       for (const { run, config: text, replayOf } of (await listRuns(runtime)).values()) {
-        const { steps, selection } = parseRunConfig(JSON.parse(text))
+        const parsed = parseRunConfig(JSON.parse(text))
+        const { steps, selection } = parsed
+        configs.push(parsed)
         const view = await readRun(runtime, run)
         const manifest = view.lastManifest
         runs.push({
@@ -37,7 +43,15 @@ export const status = (context: CliContext): Command =>
           theta: manifest && Object.fromEntries(selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
         })
       }
-      if (options.json) return await print(context.stdout, `${json({ corpus: labels, deadLetters, runs })}\n`)
+      const covered = await runtime.store.committed()
+      const trouble = await findLogTrouble(runtime.kafka, { labelers: versions, runs: configs }, covered)
+      const gaps = await openGaps(runtime, trouble)
+      const { heldBack } = trouble
+      if (options.json) {
+        const found = { corpus: labels, deadLetters, gaps, heldBack, runs }
+        return await print(context.stdout, `${json(found)}\n`)
+      }
+      const told = [...gaps.map(gapInWords), ...heldBack.map(heldBackInWords)].map((line) => `\n${line}`)
       const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters up to offset ${deadLetters}`
       const columns = [
         { title: 'run' },
@@ -59,6 +73,6 @@ export const status = (context: CliContext): Command =>
       ])
       await print(
         context.stdout,
-        `${head}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
+        `${head}${told.join('')}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
       )
     })

@@ -3,6 +3,7 @@ import { runTopics, topics } from '../../../schemas/index.ts'
 import { DecodeError } from '../../runtime/codec.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
+import { offsetsOfLast } from '../../runtime/kafka/last-records.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import {
@@ -32,8 +33,7 @@ export const tail = (context: CliContext): Command =>
       const { runtime } = connection
       const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
-      const ends = await runtime.kafka.endOffsets(topic)
-      const from = ends.map((end) => Math.max(0, end - options.lines))
+      const from = await offsetsOfLast(runtime.kafka, topic, options.lines)
       if (!options.follow) {
         for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
         return

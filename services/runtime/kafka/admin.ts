@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
 import { WinnowError } from '../errors.ts'
+import { addPartitions, alterTopic } from './alter.ts'
 import type { Connection } from './connection.ts'
-import type { Kafka, TopicDefinition } from './port.ts'
+import type { Kafka, Place, TopicDefinition } from './port.ts'
 
-type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'committedOffsets'>
+type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'committedOffsets' | 'committedPlaces'>
 
 export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
@@ -28,18 +29,41 @@ export const createAdmin = (connection: Connection): AdminPart => ({
     const names = await connection.attempt('list the topics', () => admin.listTopics())
     return names.filter((name) => !name.startsWith('__')).sort()
   },
-  committedOffsets: async (groupId, topic) => {
-    const admin = await connection.admin()
-    const [answer] = await connection.attempt('ask how far a consumer group has come', () =>
-      admin.fetchOffsets({ groupId, topics: [topic] }),
-    )
-    const committed: (number | null)[] = []
-    for (const { partition, offset } of answer?.partitions ?? []) {
-      committed[partition] = Number(offset) < 0 ? null : Number(offset)
-    }
-    return committed
-  },
+  committedOffsets: async (groupId, topic) =>
+    (await committedPlaces(connection, groupId, topic)).map((place) => place?.offset ?? null),
+  committedPlaces: (groupId, topic) => committedPlaces(connection, groupId, topic),
 })
+
+async function answeredPlaces(connection: Connection, groupId: string, topic: string) {
+  const admin = await connection.admin()
+  const [answer] = await connection.attempt('ask how far a consumer group has come', () =>
+    admin.fetchOffsets({ groupId, topics: [topic] }),
+  )
+  return answer?.partitions ?? []
+}
+
+/** The offset that a consumer group goes on from, by partition, with what was committed with it; null where it has committed none. */
+export async function committedPlaces(
+  connection: Connection,
+  groupId: string,
+  topic: string,
+): Promise<(Place | null)[]> {
+  const committed: (Place | null)[] = []
+  for (const { partition, offset, metadata } of await answeredPlaces(connection, groupId, topic))
+    committed[partition] = Number(offset) < 0 ? null : placeOf(Number(offset), metadata ?? '')
+  return committed
+}
+
+/** `id/after`: the id of the topic and the offset after the last record, in what Kafka calls the metadata of a committed offset. */
+const metadataPattern = /^([\w-]{22})?\/(\d{1,16})?$/
+
+export const metadataOf = ({ topicId, afterRecord }: Place): string => `${topicId ?? ''}/${afterRecord ?? ''}`
+
+/** What somebody else has committed may have anything there. */
+function placeOf(offset: number, metadata: string): Place {
+  const [, topicId, afterRecord] = metadataPattern.exec(metadata) ?? []
+  return { offset, topicId: topicId ?? null, ...(afterRecord !== undefined && { afterRecord: Number(afterRecord) }) }
+}
 
 async function create(admin: Admin, missing: readonly TopicDefinition[]): Promise<void> {
   if (missing.length === 0) return
@@ -95,26 +119,35 @@ async function compare(admin: Admin, definitions: readonly TopicDefinition[]): P
     ]),
   )
   const differences = definitions.flatMap((definition) =>
-    differencesOf(definition, partitions.get(definition.name), settings.get(definition.name)),
+    differencesOf(definition, partitions.get(definition.name) ?? 0, settings.get(definition.name)),
   )
   if (differences.length > 0) {
-    throw new WinnowError('CONFIGURATION', `Topics exist with other settings: ${differences.join('; ')}.`, {
-      hint: 'Set them as winnow needs them (kafka-configs --alter), or delete the topics if nothing in them is needed.',
+    const found = differences.map(({ is }) => is).join('; ')
+    throw new WinnowError('CONFIGURATION', `Topics exist with other settings: ${found}.`, {
+      hint: `Set them as winnow needs them, or delete the topics if nothing in them is needed: ${differences.map(({ mend }) => mend).join('; ')}`,
     })
   }
 }
 
+/** More partitions than asked for are taken as they are; fewer, and other settings, are not. */
 function differencesOf(
   { name, partitions, cleanup, retentionMs }: TopicDefinition,
-  partitionsNow: number | undefined,
+  partitionsNow: number,
   settings: ReadonlyMap<string, string> | undefined,
-): string[] {
-  const wanted: [string, string, string | undefined][] = [
-    ['partitions', String(partitions), String(partitionsNow)],
-    ['cleanup.policy', cleanup, settings?.get('cleanup.policy')],
-  ]
-  if (cleanup === 'delete') wanted.push(['retention.ms', String(retentionMs), settings?.get('retention.ms')])
-  return wanted
-    .filter(([, want, have]) => want !== have)
-    .map(([what, want, have]) => `${name} has ${what} ${have}, not ${want}`)
+): { is: string; mend: string }[] {
+  const found: { is: string; mend: string }[] = []
+  if (partitionsNow < partitions) {
+    found.push({
+      is: `${name} has partitions ${partitionsNow}, not ${partitions}`,
+      mend: addPartitions(name, partitions),
+    })
+  }
+  const wanted: [string, string][] = [['cleanup.policy', cleanup]]
+  if (cleanup === 'delete') wanted.push(['retention.ms', String(retentionMs)])
+  for (const [setting, want] of wanted) {
+    const have = settings?.get(setting)
+    if (have !== want)
+      found.push({ is: `${name} has ${setting} ${have}, not ${want}`, mend: alterTopic(name, `${setting}=${want}`) })
+  }
+  return found
 }

@@ -1,9 +1,13 @@
-import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
+import kafkajs, { type EachBatchPayload, type KafkaMessage, type RetryOptions } from 'kafkajs'
 import { failpoint } from '../failpoints.ts'
+import { committedPlaces, metadataOf } from './admin.ts'
 import type { Connection } from './connection.ts'
 import { toWinnowError } from './failure.ts'
 import { traceIn } from './headers.ts'
+import { forgetMember, onOffsetOutOfRange } from './out-of-range.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
+import { type Held, Positions } from './positions.ts'
+import { logsOf, topicIdOf } from './reader.ts'
 
 /** A member that was killed is missed after this long, and its partitions go to others. */
 export const sessionTimeoutMs = 10_000
@@ -13,6 +17,8 @@ export const rebalanceTimeoutMs = 60_000
 /** How long a fetch waits for records; `close` waits for the fetch. */
 const fetchWaitMs = 200
 const partitionBytesMax = 1024 * 1024
+/** How often it is asked whether a topic was made again: a broker does not say so by itself. */
+const lookAgainMs = 10_000
 
 const retry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 2000, retries: 10 }
 
@@ -43,12 +49,45 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     options.onFailure(toWinnowError(error, `read ${options.topics.join(', ')}`, connection.options.brokers))
   }
 
-  const eachBatch = async ({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload) => {
-    if (!isRunning() || isStale()) return
+  const fail = (error: unknown) => {
+    batchFailure ??= { error }
+    report(error)
+    void consumer.stop().catch(() => {})
+  }
+  const positions = new Positions(options, {
+    logsOf: (topic) => logsOf(connection, topic),
+    topicIdOf: (topic) => topicIdOf(connection, topic),
+    committedPlaces: (topic) => committedPlaces(connection, options.groupId, topic),
+    seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+    pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
+    resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
+    // Should it fail, the next batch commits.
+    commit: (held) => void consumer.commitOffsets([{ topic: held.topic, ...committed(held) }]).catch(() => {}),
+    fail,
+  })
+
+  const eachBatch = async (payload: EachBatchPayload) => {
+    const { batch, heartbeat } = payload
     const { topic, partition } = batch
-    const from = await skipped(topic, partition, Number(batch.firstOffset()))
-    if (from !== undefined) return consumer.seek({ topic, partition, offset: String(from) })
-    const records = batch.messages.map(({ offset, key, value, headers }) => ({
+    const held = positions.of(topic, partition)
+    // To settle, and a batch, may take longer than the session; that the group has rebalanced meanwhile is found out by the commit.
+    const beat = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
+    try {
+      await held?.settled.promise
+      await readBatch(payload, held)
+    } finally {
+      clearInterval(beat)
+    }
+  }
+
+  const readBatch = async (payload: EachBatchPayload, held: Held | undefined) => {
+    const { batch, resolveOffset, isRunning, isStale } = payload
+    const { topic, partition } = batch
+    const current = held?.place !== undefined && positions.of(topic, partition) === held && !held.waiting
+    if (!current || batchFailure !== undefined || !isRunning() || isStale()) return
+    const { messages, last } = upToGap(batch as FetchedBatch, options.isKeptWhole?.(topic) === true)
+    if (positions.skips(held, Number(batch.firstOffset()))) return
+    const records = messages.map(({ offset, key, value, headers }) => ({
       topic,
       partition,
       offset: Number(offset),
@@ -56,40 +95,55 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
       value,
       ...traceIn(headers),
     }))
-    // A batch may take longer than the session; that the group has rebalanced meanwhile is found out by the commit.
-    const beat = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
     try {
-      await options.onBatch(records)
+      if (records.length > 0) await options.onBatch(records)
     } catch (error) {
       batchFailure = { error }
       // Anything else kafkajs would try again by itself. Without a cause: a retriable one would make it restart.
       throw new kafkajs.KafkaJSNonRetriableError('onBatch failed')
-    } finally {
-      clearInterval(beat)
     }
-    resolveOffset(batch.lastOffset())
+    // Given to another member meanwhile, which begins where the group's offset is.
+    if (positions.of(topic, partition) === undefined) return
+    resolveOffset(String(last))
+    const lastRecord = records.at(-1)
+    positions.advance(held, last + 1, lastRecord && lastRecord.offset + 1)
+    await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [committed(held)] }] })
   }
 
+  let memberId = ''
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    forgetMember(memberId)
+    memberId = payload.memberId
+    onOffsetOutOfRange(memberId, (topic, partition) => positions.outOfRange(topic, partition))
+    positions.join(payload.memberAssignment)
+  })
+  // A batch of markers alone is passed by kafkajs and told here.
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
+    const held = positions.of(topic, partition)
+    if (batchSize > 0 || held?.place === undefined || held.waiting || closing) return
+    positions.advance(held, Number(lastOffset) + 1)
+    void consumer.commitOffsets([{ topic, ...committed(held) }]).catch(() => {})
+  })
+  const looking = setInterval(() => void positions.lookAgain().catch(() => {}), lookAgainMs).unref()
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart && !closing) report(batchFailure?.error ?? payload.error)
   })
   consumer.on(consumer.events.COMMIT_OFFSETS, () => failpoint('committed offsets'))
-  seekAtJoin(consumer, options.startOffset)
-  const skipped = skippedOffsets(consumer, options.floorOffset)
 
   await connection
     .attempt(`read ${options.topics.join(', ')}`, async () => {
       await consumer.connect()
       await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
-      // autoCommit commits what is resolved after each batch, and what a filtered batch (markers only) passed.
       await consumer.run({
         eachBatch,
         eachBatchAutoResolve: false,
-        autoCommit: true,
+        // Ours carry the topic's id, and none is written for a place that was only sought.
+        autoCommit: false,
         partitionsConsumedConcurrently: 1,
       })
     })
     .catch(async (error) => {
+      clearInterval(looking)
       await consumer.disconnect().catch(() => {})
       throw error
     })
@@ -97,49 +151,33 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   return {
     close: async () => {
       closing = true
+      clearInterval(looking)
+      positions.close()
       await consumer.disconnect()
+      forgetMember(memberId)
       if (batchFailure !== undefined) report(batchFailure.error)
       reported = true
     },
   }
 }
 
-type KafkajsConsumer = ReturnType<Connection['client']['consumer']>
+/** A partition's place as a group's offset. */
+const committed = ({ partition, place }: Held) => ({
+  partition,
+  offset: String(place?.offset),
+  metadata: place === undefined ? null : metadataOf(place),
+})
 
-/**
- * Asks `startOffset` for every partition that this member did not hold before; one that it keeps through a rebalance goes on from the
- * committed offset. kafkajs lets a consumer seek from the moment it has joined, before its first fetch.
- */
-function seekAtJoin(consumer: KafkajsConsumer, startOffset: ConsumeOptions['startOffset']): void {
-  if (startOffset === undefined) return
-  let held = new Set<string>()
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    const given = new Set<string>()
-    for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
-      for (const partition of partitions) {
-        given.add(`${topic}[${partition}]`)
-        if (held.has(`${topic}[${partition}]`)) continue
-        const offset = startOffset(topic, partition)
-        if (offset !== undefined) consumer.seek({ topic, partition, offset: String(offset) })
-      }
-    }
-    held = given
-  })
-}
+/** A batch as kafkajs has it, with the markers and aborted records that it gives to nobody. */
+type FetchedBatch = EachBatchPayload['batch'] & { readonly rawMessages: readonly { offset: string }[] }
 
-/** For the first batch of a partition that was given to this member: where to begin instead, if what lies before it is not all done. */
-function skippedOffsets(consumer: KafkajsConsumer, floorOffset: ConsumeOptions['floorOffset']) {
-  let asked = new Set<string>()
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    const given = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => `${topic}[${partition}]`),
-    )
-    asked = new Set(given.filter((place) => asked.has(place)))
-  })
-  return async (topic: string, partition: number, first: number): Promise<number | undefined> => {
-    if (floorOffset === undefined || asked.has(`${topic}[${partition}]`)) return undefined
-    const done = await floorOffset(topic, partition)
-    asked.add(`${topic}[${partition}]`)
-    return done < first ? done : undefined
-  }
+/** What stands before the first missing offset, of a topic that keeps every record; of any other all of it. */
+function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: KafkaMessage[]; last: number } {
+  const { messages, rawMessages } = batch
+  const gap = keptWhole
+    ? rawMessages.findIndex(({ offset }, i) => i > 0 && Number(offset) > Number(rawMessages[i - 1]!.offset) + 1)
+    : -1
+  if (gap < 0 || rawMessages[gap]!.offset === batch.firstOffset()) return { messages, last: Number(batch.lastOffset()) }
+  const last = Number(rawMessages[gap - 1]!.offset)
+  return { messages: messages.filter(({ offset }) => Number(offset) <= last), last }
 }

@@ -1,4 +1,5 @@
 import { WinnowError } from '../errors.ts'
+import { alterTopic } from './alter.ts'
 
 /** kafkajs wraps its errors several times over; the innermost one says what happened. */
 interface KafkajsError {
@@ -26,6 +27,9 @@ export const isFenced = (error: unknown): boolean =>
 
 const hasType = (error: unknown, wanted: string) => [...chain(error)].some(({ type }) => type === wanted)
 
+/** The topic is not there, or not known yet to the broker that was asked. */
+export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')
+
 /** The broker said no, for good: whether the request took effect is known. Anything else (timeouts, closed connections) is not. */
 const isDefinite = (error: unknown): boolean =>
   [...chain(error)].some(
@@ -42,7 +46,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
   if (own !== undefined) return own
   const innermost = [...chain(error)].at(-1)
   const reason = innermost?.message ?? String(error)
-  if (hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
+  if (isUnknownTopic(error)) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: the topic does not exist.`, {
       hint: 'A service creates its topics when it starts: start one.',
       cause: error,
@@ -50,7 +54,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
   }
   if (hasType(error, 'MESSAGE_TOO_LARGE')) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: the broker takes only smaller messages.`, {
-      hint: "Set the broker's message.max.bytes to 1048588 (its default) or more.",
+      hint: `Give the topic 1048588 (Kafka's default) or more: ${alterTopic('TOPIC', 'max.message.bytes=1048588')}; a topic without a setting of its own has message.max.bytes of the brokers. Which it is tells: winnow doctor`,
       cause: error,
     })
   }

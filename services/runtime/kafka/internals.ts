@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { IHeaders, Kafka as KafkajsClient } from 'kafkajs'
+import { askTopicIds, type RequestBroker } from './topic-ids.ts'
 
 const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => Batch = createRequire(import.meta.url)(
   'kafkajs/src/consumer/batch.js',
@@ -22,7 +23,12 @@ export interface Cluster {
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
 }
 
-interface Broker {
+interface Broker extends RequestBroker {
+  listOffsets(request: {
+    replicaId: number
+    isolationLevel: number
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>
   fetch(request: {
     isolationLevel: number
     maxWaitTime: number
@@ -52,6 +58,41 @@ export interface Batch {
 }
 
 const readCommitted = 1
+const readUncommitted = 0
+
+/** What the request for offsets calls the log's ends. */
+const firstTimestamp = -2
+const endTimestamp = -1
+
+/** The three offsets of each partition, asked of its leader; index = partition. */
+export async function fetchLogEnds(
+  cluster: Cluster,
+  topic: string,
+): Promise<{ first: number; stable: number; end: number }[]> {
+  const ask = async (leader: number, ids: readonly number[], isolationLevel: number, timestamp: number) => {
+    const broker = await cluster.findBroker({ nodeId: leader })
+    const partitions = ids.map((partition) => ({ partition, timestamp }))
+    const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel, topics: [{ topic, partitions }] })
+    return new Map(responses[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+  }
+  const found: { first: number; stable: number; end: number }[] = []
+  const byLeader = Map.groupBy(cluster.findTopicPartitionMetadata(topic), ({ leader }) => leader)
+  for (const [leader, partitions] of byLeader) {
+    const ids = partitions.map(({ partitionId }) => partitionId)
+    // In this order, so that a log that moves meanwhile is not taken for one with its ends crossed.
+    const first = await ask(leader, ids, readCommitted, firstTimestamp)
+    const stable = await ask(leader, ids, readCommitted, endTimestamp)
+    const end = await ask(leader, ids, readUncommitted, endTimestamp)
+    for (const id of ids) found[id] = { first: first.get(id)!, stable: stable.get(id)!, end: end.get(id)! }
+  }
+  return found
+}
+
+/** See `askTopicIds`; asked of any broker. */
+export async function fetchTopicId(cluster: Cluster, topic: string): Promise<string | null> {
+  const leader = cluster.findTopicPartitionMetadata(topic)[0]?.leader ?? -1
+  return (await askTopicIds(await cluster.findBroker({ nodeId: leader }), [topic])).get(topic) ?? null
+}
 
 /** @returns an unconnected cluster with the client's brokers, security and logs */
 export function createCluster(client: KafkajsClient): Cluster {

@@ -4,7 +4,7 @@ import { createConsumer } from './consumer.ts'
 import { consumerGroups, writtenAt } from './groups.ts'
 import type { Consumer, Kafka, Producer } from './port.ts'
 import { createProducer } from './producer.ts'
-import { offsets, read } from './reader.ts'
+import { logsOf, offsets, read } from './reader.ts'
 import { messageBytesMaxOf } from './topic-limits.ts'
 
 export type { KafkaOptions } from './connection.ts'
@@ -31,6 +31,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     ...createAdmin(connection),
     endOffsets: (topic) => offsets(connection, topic, 'end'),
     messageBytesMax: (topic) => messageBytesMaxOf(connection, topic),
+    logsOf: (topic) => logsOf(connection, topic),
     consumerGroups: (prefix) => consumerGroups(connection, prefix),
     writtenAt: (topic, partition, offset) => writtenAt(connection, topic, partition, offset),
     producer: ({ transactionalId } = {}) => kept(createProducer(connection, transactionalId)),

@@ -53,13 +53,50 @@ export interface Producer {
   close(): Promise<void>
 }
 
+/** Where a partition's log begins and ends. */
+export interface PartitionLog {
+  readonly topic: string
+  readonly partition: number
+  /** Given to the topic when it was made; null where the broker is too old to tell (before 2.8). */
+  readonly topicId: string | null
+  /** The first record that is still there. */
+  readonly first: number
+  /** The last stable offset: where a read_committed reader stops, at the first record of an open transaction. */
+  readonly stable: number
+  /** The high watermark: what all replicas have. Records between `stable` and here are held back by a transaction. */
+  readonly end: number
+}
+
+/** The offset from which somebody goes on, and of which topic it was taken; null: not known. */
+export interface Place {
+  readonly offset: number
+  readonly topicId: string | null
+  /** The offset after the last record before it: from there on there were only markers of transactions. Left out: not known. */
+  readonly afterRecord?: number
+}
+
+/** Records that cannot be read any more although nobody has read them. */
+export interface Hole {
+  readonly topic: string
+  readonly partition: number
+  /** Of the topic as it is now. */
+  readonly topicId: string | null
+  /**
+   * deleted: the records from `from` to before `to` are gone; truncated: so are those that were read last, and the log ends at `from`;
+   * recreated: the topic was made again, so that what it had after `from` is not known, and the new one begins at `to`.
+   */
+  readonly reason: 'deleted' | 'truncated' | 'recreated'
+  readonly from: number
+  readonly to: number
+}
+
 export interface ConsumeOptions {
   readonly groupId: string
   readonly topics: readonly string[]
   /** Where to start in a partition the group has no offset for, and, where it answers a number, in spite of the group's offset. */
   readonly startOffset?: (topic: string, partition: Partition) => Offset | undefined
   /**
-   * Asked before the first batch of a partition that this member is given: up to where everything is known to be done. Where the group's
+   * Asked when this member is given a partition, before its first batch: up to where everything is known to be done. Where the group's
    * offset, which anybody may move, lies behind that place, reading begins there.
    */
   readonly floorOffset?: (topic: string, partition: Partition) => Promise<Offset>
@@ -68,6 +105,13 @@ export interface ConsumeOptions {
   /** A failure of `onBatch` or of the client that it will not mend by itself; the consumer has stopped. */
   readonly onFailure: (error: unknown) => void
   readonly batchBytesMax?: number
+  /** Whether a topic keeps every record: then reading begins at offset 0, and an offset that is missing in between is a hole. */
+  readonly isKeptWhole?: (topic: string) => boolean
+  /**
+   * A hole lies before the next record of a partition, which is not read until this resolves: then reading goes on behind the hole.
+   * The signal aborts when the partition is given to another member, or the consumer is closed. Left out: the consumer stops with BAD_DATA.
+   */
+  readonly onHole?: (hole: Hole, signal: AbortSignal) => Promise<void>
 }
 
 export interface Consumer {
@@ -97,8 +141,12 @@ export interface Kafka {
   messageBytesMax(topic: string): Promise<number>
   /** The next offset of each partition, as a read_committed reader sees it; index = partition. */
   endOffsets(topic: string): Promise<number[]>
+  /** Where the partitions of a topic begin and end; index = partition. */
+  logsOf(topic: string): Promise<PartitionLog[]>
   /** The offset that a consumer group goes on from, by partition; null where it has committed none. */
   committedOffsets(groupId: string, topic: string): Promise<(number | null)[]>
+  /** The same with the topic's id that was committed with it. */
+  committedPlaces(groupId: string, topic: string): Promise<(Place | null)[]>
   /** Groups whose name begins with `prefix` and that have members now. */
   consumerGroups(prefix: string): Promise<ConsumerGroup[]>
   /** When the first record at or after an offset was written, milliseconds since the epoch; null where none is readable there. */

@@ -7,9 +7,11 @@ import {
   type PartitionMetadata,
   type Transaction,
 } from 'kafkajs'
+import { topicNamed } from '../../../schemas/index.ts'
 import type { RecordMetadata } from '../../../topologies/node.ts'
 import { WinnowError } from '../errors.ts'
 import { Exclusive } from '../exclusive.ts'
+import { addPartitions } from './alter.ts'
 import { type Connection, produceRetry } from './connection.ts'
 import { fencedError, isFenced, toWinnowError } from './failure.ts'
 import { headersOf } from './headers.ts'
@@ -117,10 +119,12 @@ export async function createProducer(connection: Connection, transactionalId?: s
         return cluster.findTopicPartitionMetadata(topic)
       })
       const leaders = new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]))
+      const forKeys = partitionsForKeys(topic, partitionMetadata as PartitionMetadata[])
       for (const record of ofTopic) {
         const message = toMessage(record)
-        message.partition ??= byKey({ topic, partitionMetadata: partitionMetadata as PartitionMetadata[], message })
-        const leader = leaders.get(message.partition) ?? -1
+        message.partition ??= byKey({ topic, partitionMetadata: forKeys, message })
+        const leader = leaders.get(message.partition)
+        if (leader === undefined) throw noSuchPartition(topic, message.partition, leaders.size)
         const request = requests.get(leader) ?? new Map<string, Message[]>()
         requests.set(leader, request)
         const messages = request.get(topic) ?? []
@@ -209,6 +213,24 @@ export async function createProducer(connection: Connection, transactionalId?: s
       }),
   }
 }
+
+/**
+ * A topic whose number of partitions winnow has set keeps its keys where they are should somebody add partitions: what is read in order, or
+ * compacted by key, is so within a partition alone. In topics of the corpus every partition takes part.
+ */
+function partitionsForKeys(topic: string, all: PartitionMetadata[]): PartitionMetadata[] {
+  const count = topicNamed(topic)?.partitions
+  return typeof count === 'number' ? all.filter(({ partitionId }) => partitionId < count) : all
+}
+
+const noSuchPartition = (topic: string, partition: number, count: number): WinnowError =>
+  new WinnowError(
+    'CONFIGURATION',
+    `${topic} has ${count} partitions, and a record is for its partition ${partition}.`,
+    {
+      hint: `Topics of the corpus have the same number of partitions: ${addPartitions(topic, partition + 1)}`,
+    },
+  )
 
 const describe = (records: readonly OutgoingRecord[]) =>
   `write to topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`

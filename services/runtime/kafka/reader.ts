@@ -2,8 +2,8 @@ import type { Offset, Partition } from '../../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { traceIn } from './headers.ts'
-import { type Batch, type Cluster, fetchBatch } from './internals.ts'
-import type { IncomingRecord } from './port.ts'
+import { type Batch, type Cluster, fetchBatch, fetchLogEnds, fetchTopicId } from './internals.ts'
+import type { IncomingRecord, PartitionLog } from './port.ts'
 
 const fetchBytesMax = 4 * 1024 * 1024
 
@@ -18,6 +18,18 @@ async function offsetsOn(cluster: Cluster, topic: string, which: 'first' | 'end'
   for (const { partition, offset } of answer?.partitions ?? []) found[partition] = Number(offset)
   return found
 }
+
+/** Where the partitions of a topic begin and end. */
+export const logsOf = (connection: Connection, topic: string): Promise<PartitionLog[]> =>
+  connection.onCluster(topic, `ask where topic ${topic} begins and ends`, async (cluster) => {
+    const topicId = await fetchTopicId(cluster, topic)
+    const ends = await fetchLogEnds(cluster, topic)
+    return ends.map((range, partition) => ({ topic, partition, topicId, ...range }))
+  })
+
+/** The id of a topic as it is now; null where the broker cannot tell. */
+export const topicIdOf = (connection: Connection, topic: string): Promise<string | null> =>
+  connection.onCluster(topic, `ask for the id of topic ${topic}`, (cluster) => fetchTopicId(cluster, topic))
 
 /**
  * All committed records of a topic from `from` on up to the end as it is when reading begins, partition by partition.

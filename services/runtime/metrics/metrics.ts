@@ -7,8 +7,14 @@ const batchSecondsBuckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 6
 /** From a selection of a small corpus to rewards on a slow machine: 10 ms to an hour. */
 const roundSecondsBuckets = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600]
 
-/** What a station has not read, by topic, as Kafka counts it now. */
-export type LagOf = () => Promise<readonly { topic: string; records: number }[]>
+/** What a station has not read, by topic, as Kafka counts it now, and what it is not given yet because a transaction is open. */
+export type LagOf = () => Promise<readonly TopicLag[]>
+
+interface TopicLag {
+  readonly topic: string
+  readonly records: number
+  readonly heldBack: number
+}
 
 /** A lag that cannot be asked in this time is left out of a scrape, which must not wait for a broker that is away. */
 const lagMsMax = 2000
@@ -24,6 +30,8 @@ export interface MeteredStation {
     readonly retries: number
   }
   readonly lagOf: LagOf
+  /** The topic of each partition that it does not read, because records before its next one are gone. */
+  readonly waitingFor?: () => readonly string[]
 }
 
 /** A health check that comes sooner is told what the last one found: it costs the parts that are asked a connection each. */
@@ -37,6 +45,7 @@ export class Metrics {
   readonly #running = new Set<MeteredStation>()
   #ask: () => Promise<readonly Error[]> = async () => []
   #asked: { atMs: number; found: Promise<string[]> } | undefined
+  #asking: Promise<(TopicLag & { station: MeteredStation })[]> | undefined
   readonly #batch = this.#histogram(
     'winnow_batch_seconds',
     'From a batch read to its effects acknowledged',
@@ -126,16 +135,46 @@ export class Metrics {
       perStation,
       (stats) => stats.retries,
     )
+    this.#collectWaiting()
+    this.#lagGauge('winnow_lag_records', 'Records of a topic that a station has not read', ({ records }) => records)
+    this.#lagGauge(
+      'winnow_held_back_records',
+      'Records and markers of a topic behind the first open transaction, which no reader is given yet',
+      ({ heldBack }) => heldBack,
+    )
+  }
+
+  #lagGauge(name: string, help: string, told: (lag: TopicLag) => number): void {
     const metrics = this
     new Gauge({
-      name: 'winnow_lag_records',
-      help: 'Records of a topic that a station has not read',
-      labelNames: perTopic,
+      name,
+      help,
+      labelNames: ['station', 'run', 'topic'],
       registers: [this.registry],
       async collect() {
+        // Both gauges of a scrape ask at once, and Kafka is asked once.
+        metrics.#asking ??= metrics.#lags().finally(() => {
+          metrics.#asking = undefined
+        })
+        const lags = await metrics.#asking
         this.reset()
-        for (const { topic, records, station } of await metrics.#lags())
-          this.set({ ...labelsOf(station), topic }, records)
+        for (const lag of lags) this.set({ ...labelsOf(lag.station), topic: lag.topic }, told(lag))
+      },
+    })
+  }
+
+  /** Partitions of a topic that wait for a person; a station that waits for nobody has none of its topics here. */
+  #collectWaiting(): void {
+    const running = this.#running
+    new Gauge({
+      name: 'winnow_waiting_partitions',
+      help: 'Partitions that a station does not read because of a gap, until a person has decided',
+      labelNames: ['station', 'run', 'topic'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const station of running)
+          for (const topic of station.waitingFor?.() ?? []) this.inc({ ...labelsOf(station), topic })
       },
     })
   }
@@ -186,7 +225,7 @@ export class Metrics {
     })
   }
 
-  async #lags(): Promise<{ station: MeteredStation; topic: string; records: number }[]> {
+  async #lags(): Promise<(TopicLag & { station: MeteredStation })[]> {
     const asked = [...this.#running].map(async (station) => {
       const lags = await Promise.race([station.lagOf(), sleep(lagMsMax, [], { ref: false })]).catch(() => [])
       return lags.map((lag) => ({ ...lag, station }))

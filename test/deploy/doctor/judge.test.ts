@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { exitCodeOfFindings, ok, problem, skipped, unreachable, warning } from '../../../deploy/doctor/finding.ts'
 import { judgeBroker, judgeTopic } from '../../../deploy/doctor/kafka.ts'
+import { judgeLogs } from '../../../deploy/doctor/logs.ts'
 import { checkDisk, checkNode, checkPackages, portOwner } from '../../../deploy/doctor/machine.ts'
 import { skew } from '../../../deploy/doctor/stores.ts'
 
@@ -93,4 +94,33 @@ test('a topic with texts has to take what the configuration says', () => {
   expect(judgeTopic(limited, 4, settings('1048588'))).toMatchObject([
     { state: 'problem', mend: expect.stringContaining('--add-config max.message.bytes=8388608') },
   ])
+})
+
+test('more partitions than asked for are well, fewer are a problem with the command that adds them', () => {
+  const definition = { name: 'winnow.labels.topic', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
+  expect(judgeTopic(definition, 6, new Map())).toEqual([])
+  expect(judgeTopic(definition, 2, new Map())).toMatchObject([
+    { state: 'problem', mend: expect.stringContaining('--alter --topic winnow.labels.topic --partitions 4') },
+  ])
+})
+
+test('gaps are a problem, what is held back and topics without their beginning are warnings, each with its place', () => {
+  const log = { topic: 'winnow.documents', partition: 1, topicId: null, first: 341, stable: 400, end: 440 }
+  const gap = { topic: 'winnow.documents', partition: 0, topicId: null, reason: 'deleted', from: 4, to: 9 } as const
+  expect(judgeLogs({ holes: [{ ...gap, station: 'label sink' }], heldBack: [log], beheaded: [log] })).toMatchObject([
+    {
+      state: 'problem',
+      found: expect.stringContaining('records from 4 to before 9 were deleted'),
+      mend: expect.stringContaining('winnow gaps'),
+    },
+    {
+      state: 'warning',
+      found: expect.stringContaining('winnow.documents[1]: a transaction that stays open at 400 hides 40 records'),
+    },
+    {
+      state: 'warning',
+      found: expect.stringContaining('winnow.documents[1] begins at 341, although it is to be kept for ever'),
+    },
+  ])
+  expect(judgeLogs({ holes: [], heldBack: [], beheaded: [] })).toMatchObject([{ state: 'ok' }])
 })

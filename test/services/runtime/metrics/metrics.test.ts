@@ -16,7 +16,8 @@ test('what a station has counted is there at the next scrape, and again at the o
   const meter = metrics.station({
     station: 'labeler topic',
     stats: () => stats,
-    lagOf: async () => [{ topic: 'winnow.documents', records: 7 }],
+    lagOf: async () => [{ topic: 'winnow.documents', records: 7, heldBack: 3 }],
+    waitingFor: () => ['winnow.documents', 'winnow.documents'],
   })
   meter.batch(0.02)
   await series(metrics)
@@ -27,6 +28,8 @@ test('what a station has counted is there at the next scrape, and again at the o
     'winnow_dead_letters_total{station="labeler topic",run=""}': 1,
     'winnow_retries_total{station="labeler topic",run=""}': 2,
     'winnow_lag_records{station="labeler topic",run="",topic="winnow.documents"}': 7,
+    'winnow_held_back_records{station="labeler topic",run="",topic="winnow.documents"}': 3,
+    'winnow_waiting_partitions{station="labeler topic",run="",topic="winnow.documents"}': 2,
     'winnow_batch_seconds_bucket{le="0.03",station="labeler topic",run=""}': 1,
     'winnow_batch_seconds_bucket{le="0.01",station="labeler topic",run=""}': 0,
   })
@@ -36,7 +39,7 @@ test('a lag that cannot be asked leaves the rest of a scrape as it is; one that 
   const metrics = new Metrics(() => 0)
   const stats = () => ({ read: {}, written: {}, deadLetters: 3, retries: 0 })
   metrics.station({ station: 'a', stats, lagOf: () => Promise.reject(new Error('away')) })
-  const ended = metrics.station({ station: 'b', stats, lagOf: async () => [{ topic: 't', records: 1 }] })
+  const ended = metrics.station({ station: 'b', stats, lagOf: async () => [{ topic: 't', records: 1, heldBack: 0 }] })
   ended.close()
   const found = await series(metrics)
   expect(Object.keys(found).filter((name) => name.startsWith('winnow_lag'))).toEqual([])

@@ -1,0 +1,42 @@
+import type { Gap } from '../../schemas/index.ts'
+import { parseRunConfig } from '../../topologies/run-config.ts'
+import type { Config } from '../config/config.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { covers, Gaps } from '../runtime/gaps.ts'
+import { holeInWords, holeName } from '../runtime/kafka/hole.ts'
+import type { PartitionLog } from '../runtime/kafka/port.ts'
+import { labelerVersions } from './label-progress.ts'
+import { findLogTrouble, type LogTrouble } from './log-trouble.ts'
+import { listRuns } from './registry.ts'
+
+/** Gaps that are recorded, and those that no station has met yet because it does not run. */
+export async function allGaps(runtime: Runtime, config: Config): Promise<Gap[]> {
+  const configs = [...(await listRuns(runtime)).values()].map((run) => parseRunConfig(JSON.parse(run.config)))
+  const watched = { labelers: await labelerVersions(config), runs: configs }
+  return await withRecorded(runtime, await findLogTrouble(runtime.kafka, watched, await runtime.store.committed()))
+}
+
+/** Those that keep stations waiting, or will as soon as they start. */
+export const openGaps = async (runtime: Runtime, trouble: LogTrouble): Promise<Gap[]> =>
+  (await withRecorded(runtime, trouble)).filter(({ accepted }) => !accepted)
+
+async function withRecorded(runtime: Runtime, { holes }: LogTrouble): Promise<Gap[]> {
+  const recorded = await new Gaps(runtime).list().catch(noneYet)
+  const found = new Map<string, Gap>()
+  for (const hole of holes)
+    if (!recorded.some((gap) => covers(gap, hole))) found.set(holeName(hole), { ...hole, accepted: false })
+  return [...recorded, ...found.values()]
+}
+
+/** A cluster whose services are of an earlier version has no topic of gaps. */
+function noneYet(error: unknown): Gap[] {
+  if (error instanceof WinnowError && error.code === 'CONFIGURATION') return []
+  throw error
+}
+
+export const gapInWords = (gap: Gap): string =>
+  `gap ${holeName(gap)}: ${holeInWords(gap)}; ${gap.station} waits: winnow gaps list`
+
+export const heldBackInWords = ({ topic, partition, stable, end }: PartitionLog): string =>
+  `held back: ${topic}[${partition}]: a transaction that stays open at ${stable} hides ${end - stable} records from every reader (kafka-transactions.sh find-hanging)`

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isKeptWhole, type TopicOffset } from '../../schemas/index.ts'
+import { holeBefore, holeOutOfRange, isBehind } from '../runtime/kafka/hole.ts'
+import type { Hole, Kafka, PartitionLog } from '../runtime/kafka/port.ts'
+import { readersOf, type Watched } from './lag.ts'
+
+/** A hole in front of a station, whether or not the station runs and has met it. */
+export interface FoundHole extends Hole {
+  readonly station: string
+}
+
+/** What is not as it should be with the logs themselves. */
+export interface LogTrouble {
+  readonly holes: readonly FoundHole[]
+  /** Records that are written, and that no reader is given because a transaction before them stays open. */
+  readonly heldBack: readonly PartitionLog[]
+  /** Topics that keep everything, and whose first records are gone: what is read from their beginning cannot be read again. */
+  readonly beheaded: readonly PartitionLog[]
+}
+
+type LogKafka = Pick<Kafka, 'logsOf' | 'committedPlaces' | 'topicNames'>
+
+/** winnow's own transactions are open for less than this, or move meanwhile. */
+const openMsMin = 2000
+
+/** @param covered up to where the label sink's rows go; left out where nobody asked ClickHouse */
+export async function findLogTrouble(
+  kafka: LogKafka,
+  watched: Watched,
+  covered?: readonly TopicOffset[],
+): Promise<LogTrouble> {
+  const names = (await kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
+  const logs = new Map(await Promise.all(names.map(async (name) => [name, await kafka.logsOf(name)] as const)))
+  const all = [...logs.values()].flat()
+  const found = readersOf(watched).flatMap(({ station, run, reads, group }) =>
+    reads.map(async (topic): Promise<FoundHole[]> => {
+      const ofTopic = logs.get(topic)
+      // Actors, consoles and trainers keep their places in their own records; what they meet they write down themselves.
+      if (ofTopic === undefined || (run !== null && !group.endsWith('.influence'))) return []
+      const places = await kafka.committedPlaces(group, topic)
+      return ofTopic.flatMap((log) => {
+        const place = places[log.partition] ?? (isKeptWhole(topic) ? { offset: 0, topicId: null } : undefined)
+        if (place === undefined) return []
+        const rows = station === 'label sink' ? rowsUpTo(log, covered) : Number.POSITIVE_INFINITY
+        const offset = isBehind(rows, place) ? rows : place.offset
+        const hole =
+          offset > log.end ? holeOutOfRange({ ...place, offset }, log) : holeBefore({ ...place, offset }, log)
+        return hole === undefined ? [] : [{ ...hole, station }]
+      })
+    }),
+  )
+  return {
+    holes: (await Promise.all(found)).flat(),
+    heldBack: await stillHeldBack(kafka, all),
+    beheaded: all.filter(({ topic, first }) => first > 0 && isKeptWhole(topic)),
+  }
+}
+
+const rowsUpTo = ({ topic, partition }: PartitionLog, covered: readonly TopicOffset[] | undefined): number =>
+  covered === undefined
+    ? Number.POSITIVE_INFINITY
+    : (covered.find((one) => one.topic === topic && one.partition === partition)?.offsetNext ?? 0)
+
+/** Held back now and a while later, by the same transaction. */
+async function stillHeldBack(kafka: LogKafka, logs: readonly PartitionLog[]): Promise<PartitionLog[]> {
+  const suspects = logs.filter(({ stable, end }) => stable < end)
+  if (suspects.length === 0) return []
+  await sleep(openMsMin)
+  const topics = [...new Set(suspects.map(({ topic }) => topic))]
+  const later = (await Promise.all(topics.map((topic) => kafka.logsOf(topic)))).flat()
+  return later.filter(
+    (now) =>
+      now.stable < now.end &&
+      suspects.some(
+        ({ topic, partition, stable }) => topic === now.topic && partition === now.partition && stable === now.stable,
+      ),
+  )
+}

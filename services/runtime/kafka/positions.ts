@@ -1,0 +1,238 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WinnowError } from '../errors.ts'
+import { isUnknownTopic } from './failure.ts'
+import { afterHole, holeBefore, holeInWords, holeOutOfRange, isBehind } from './hole.ts'
+import type { ConsumeOptions, Hole, PartitionLog, Place } from './port.ts'
+
+/** What a member asks of Kafka, and what it does to its own reading. */
+export interface PositionsPorts {
+  logsOf(topic: string): Promise<PartitionLog[]>
+  topicIdOf(topic: string): Promise<string | null>
+  committedPlaces(topic: string): Promise<(Place | null)[]>
+  seek(topic: string, partition: number, offset: number): void
+  pause(topic: string, partition: number): void
+  resume(topic: string, partition: number): void
+  /** Writes down that the group goes on from the partition's place. */
+  commit(held: Held): void
+  /** The consumer stops with this. */
+  fail(error: unknown): void
+}
+
+/** A partition that this member was given. */
+export interface Held {
+  readonly topic: string
+  readonly partition: number
+  /** Its own answer, not the group's offset, says where it begins. */
+  readonly own: Place | undefined
+  /** Where the next record is expected; undefined until that is settled. */
+  place: Place | undefined
+  /** Behind a hole: nothing is read until somebody has decided. */
+  waiting: boolean
+  readonly settled: PromiseWithResolvers<void>
+  /** The offset that a fetch skipped to, when it did so once. */
+  skippedTo?: number
+}
+
+type Watched = Pick<ConsumeOptions, 'topics' | 'startOffset' | 'floorOffset' | 'isKeptWhole' | 'onHole'>
+
+const retryMsFirst = 100
+const retryMsMax = 5000
+/** Half a minute. */
+const unknownTopicAttemptsMax = 11
+
+/**
+ * Where a member of a group reads in each of its partitions, and of which topic: looked up at every join, compared with the log as it is
+ * then, and followed from batch to batch. A hole in the log (see `Hole`) stops the partition; the others are read on.
+ */
+export class Positions {
+  readonly #ports: PositionsPorts
+  readonly #options: Watched
+  #held = new Map<string, Held>()
+  /** What is known to be done was asked for these, while they are held. */
+  #asked = new Set<string>()
+  #joined = new AbortController()
+
+  constructor(options: Watched, ports: PositionsPorts) {
+    this.#options = options
+    this.#ports = ports
+  }
+
+  /** The group was dealt anew. Returns at once; each partition's `settled` resolves when it is known where it is read. */
+  join(assigned: Readonly<Record<string, readonly number[]>>): void {
+    const before = this.#held
+    this.close()
+    this.#joined = new AbortController()
+    this.#held = new Map()
+    for (const [topic, partitions] of Object.entries(assigned)) {
+      for (const partition of partitions) {
+        const own = before.get(nameOf(topic, partition))?.own && before.get(nameOf(topic, partition))?.place
+        const start = own === undefined ? this.#options.startOffset?.(topic, partition) : undefined
+        const place = own ?? (start === undefined ? undefined : { offset: start, topicId: null })
+        const held = {
+          topic,
+          partition,
+          own: place,
+          place: undefined,
+          waiting: false,
+          settled: Promise.withResolvers<void>(),
+        }
+        this.#held.set(nameOf(topic, partition), held)
+        this.#ports.resume(topic, partition)
+        if (place !== undefined) this.#ports.seek(topic, partition, place.offset)
+      }
+    }
+    this.#asked = new Set([...this.#asked].filter((name) => this.#held.has(name)))
+    const { signal } = this.#joined
+    void this.#persistently(() => this.#settle(signal), signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#ports.fail(error)
+    })
+  }
+
+  of(topic: string, partition: number): Held | undefined {
+    return this.#held.get(nameOf(topic, partition))
+  }
+
+  /** Everything before `offset` is done. @param afterRecord the offset after the last record of it; left out: there was none */
+  advance(held: Held, offset: number, afterRecord = held.place?.afterRecord): void {
+    if (held.place === undefined) return
+    held.place = { offset, topicId: held.place.topicId, ...(afterRecord !== undefined && { afterRecord }) }
+  }
+
+  /**
+   * Whether a fetch that begins at `first` leaves records out of a topic that keeps all of them. It is asked for again, once; where it
+   * says the same, there is a hole in the middle of the log.
+   */
+  skips(held: Held, first: number): boolean {
+    const { topic, partition, place, skippedTo } = held
+    if (place === undefined || first <= place.offset || this.#options.isKeptWhole?.(topic) !== true) return false
+    if (skippedTo !== first) {
+      held.skippedTo = first
+      this.#ports.seek(topic, partition, place.offset)
+    } else {
+      const { offset: from, topicId } = place
+      this.#meet(held, { topic, partition, topicId, reason: 'deleted', from, to: first })
+    }
+    return true
+  }
+
+  /** A broker says that the log does not have the offset that was asked for. */
+  async outOfRange(topic: string, partition: number): Promise<void> {
+    const held = this.of(topic, partition)
+    if (held === undefined) return
+    const { signal } = this.#joined
+    await Promise.race([held.settled.promise, aborted(signal)])
+    const { place } = held
+    if (signal.aborted || held.waiting || place === undefined) return
+    const log = (await this.#ports.logsOf(topic))[partition]
+    if (signal.aborted || log === undefined) return
+    if (place.offset >= log.first && place.offset <= log.end && holeBefore(place, log) === undefined)
+      return this.#ports.seek(topic, partition, place.offset)
+    this.#meet(held, holeOutOfRange(place, log))
+  }
+
+  /** Looks whether the topics are still those that are being read: one that is made again may have an offset of the same number. */
+  async lookAgain(): Promise<void> {
+    const { signal } = this.#joined
+    for (const topic of this.#options.topics) {
+      const id = await this.#ports.topicIdOf(topic)
+      const reading = [...this.#held.values()].filter((held) => held.topic === topic && held.place && !held.waiting)
+      if (signal.aborted || reading.every(({ place }) => place?.topicId === id || place?.topicId === null)) continue
+      const logs = await this.#ports.logsOf(topic)
+      for (const held of reading) {
+        const log = logs[held.partition]
+        const hole = log && !signal.aborted && !held.waiting && held.place && holeBefore(held.place, log)
+        if (hole) this.#meet(held, hole)
+      }
+    }
+  }
+
+  close(): void {
+    this.#joined.abort()
+    for (const { settled } of this.#held.values()) settled.resolve()
+  }
+
+  async #settle(signal: AbortSignal): Promise<void> {
+    for (const [topic, partitions] of Map.groupBy(this.#held.values(), (held) => held.topic)) {
+      const [logs, committed] = await Promise.all([
+        this.#ports.logsOf(topic),
+        partitions.every(({ own }) => own !== undefined) ? [] : this.#ports.committedPlaces(topic),
+      ])
+      for (const held of partitions) {
+        const log = logs[held.partition]
+        if (held.place !== undefined || held.waiting || log === undefined) continue
+        const beginning = { offset: this.#options.isKeptWhole?.(topic) ? 0 : log.first, topicId: null }
+        const found = held.own ?? committed[held.partition] ?? beginning
+        const place = await this.#notDone(held, found)
+        if (signal.aborted) return
+        const hole = holeBefore(place, log)
+        if (hole !== undefined) this.#meet(held, hole)
+        else held.place = { ...place, topicId: log.topicId }
+        if (hole === undefined && place !== found) this.#ports.seek(topic, held.partition, place.offset)
+        // Who looks on from outside knows a member in a group of its own by what it has committed.
+        if (hole === undefined && held.own !== undefined) this.#ports.commit(held)
+        held.settled.resolve()
+      }
+    }
+  }
+
+  /** The place itself, or an earlier one from which on not everything is done. */
+  async #notDone(held: Held, place: Place): Promise<Place> {
+    const { topic, partition } = held
+    const { floorOffset } = this.#options
+    if (floorOffset === undefined || this.#asked.has(nameOf(topic, partition))) return place
+    const offset = await floorOffset(topic, partition)
+    this.#asked.add(nameOf(topic, partition))
+    return isBehind(offset, place) ? { offset, topicId: place.topicId } : place
+  }
+
+  #meet(held: Held, hole: Hole): void {
+    const { topic, partition } = held
+    const { signal } = this.#joined
+    held.waiting = true
+    this.#ports.pause(topic, partition)
+    const decided = this.#options.onHole?.(hole, signal) ?? Promise.reject(holeError(hole))
+    void decided.then(
+      () => {
+        if (signal.aborted) return
+        held.place = { offset: afterHole(hole), topicId: hole.topicId }
+        held.waiting = false
+        this.#ports.seek(topic, partition, held.place.offset)
+        this.#ports.resume(topic, partition)
+        this.#ports.commit(held)
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.#ports.fail(error)
+      },
+    )
+  }
+
+  /**
+   * While the broker is away a member waits for as long as it takes, as it does with its fetches; for a topic that is deleted a while, in
+   * which it may be made again.
+   */
+  async #persistently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    let attempts = 0
+    for (let waitMs = retryMsFirst; !signal.aborted; waitMs = Math.min(retryMsMax, waitMs * 2)) {
+      try {
+        return await work()
+      } catch (error) {
+        const passing =
+          (error instanceof WinnowError && error.code === 'UNREACHABLE') ||
+          (isUnknownTopic(error) && ++attempts < unknownTopicAttemptsMax)
+        if (!passing) throw error
+        await sleep(waitMs, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+}
+
+const nameOf = (topic: string, partition: number): string => `${topic}[${partition}]`
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+const holeError = (hole: Hole): WinnowError =>
+  new WinnowError('BAD_DATA', `${holeInWords(hole)}.`, { hint: 'Start again from an offset that the topic has.' })

@@ -1,0 +1,107 @@
+import { createRequire } from 'node:module'
+
+/** What is called of kafkajs's encoder: each method appends and gives the encoder back. */
+interface Encoder {
+  writeBoolean(value: boolean): Encoder
+  writeBuffer(value: Buffer): Encoder
+  writeUVarIntString(value: string): Encoder
+  writeUVarIntArray(values: readonly Encoder[]): Encoder
+  /** Without bytes: a single zero, which is what no tagged fields look like. */
+  writeUVarIntBytes(): Encoder
+}
+
+interface Decoder {
+  readInt8(): number
+  readInt16(): number
+  readInt32(): number
+  readBytes(bytes: number): Buffer
+  readUVarIntString(): string | null
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[]
+  readTaggedFields(): void
+}
+
+/** A broker of kafkajs, as far as a request of our own needs it. */
+export interface RequestBroker {
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>> | null
+  readonly connectionPool: { send<T>(request: { request: object; response: object }): Promise<T> }
+}
+
+const require = createRequire(import.meta.url)
+const KafkajsEncoder: new () => Encoder = require('kafkajs/src/protocol/encoder.js')
+const KafkajsDecoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder.js')
+
+/** Metadata, in the first version that tells the ids of topics (KIP-516, Kafka 2.8); kafkajs 2.2.4 speaks 6 at most. */
+const apiKey = 3
+const apiVersion = 10
+const noId = Buffer.alloc(16)
+
+const request = (topics: readonly string[]) => ({
+  apiKey,
+  apiVersion,
+  apiName: 'Metadata',
+  encode: async () =>
+    new KafkajsEncoder()
+      // The tagged fields of the request's header, which kafkajs leaves to the request.
+      .writeUVarIntBytes()
+      .writeUVarIntArray(
+        topics.map((name) => new KafkajsEncoder().writeBuffer(noId).writeUVarIntString(name).writeUVarIntBytes()),
+      )
+      // Creates no topic; asks for no permissions of the cluster and of topics.
+      .writeBoolean(false)
+      .writeBoolean(false)
+      .writeBoolean(false)
+      .writeUVarIntBytes(),
+})
+
+function decodePartition(decoder: Decoder): void {
+  decoder.readInt16()
+  for (let i = 0; i < 3; i++) decoder.readInt32()
+  for (let i = 0; i < 3; i++) decoder.readUVarIntArray((replicas) => replicas.readInt32())
+  decoder.readTaggedFields()
+}
+
+function decodeTopic(decoder: Decoder): { name: string; id: string | null } {
+  const errorCode = decoder.readInt16()
+  const name = decoder.readUVarIntString() ?? ''
+  const id = decoder.readBytes(noId.length)
+  decoder.readInt8()
+  decoder.readUVarIntArray(decodePartition)
+  decoder.readInt32()
+  decoder.readTaggedFields()
+  return { name, id: errorCode !== 0 || id.equals(noId) ? null : id.toString('base64url') }
+}
+
+function decodeBroker(decoder: Decoder): void {
+  decoder.readInt32()
+  decoder.readUVarIntString()
+  decoder.readInt32()
+  decoder.readUVarIntString()
+  decoder.readTaggedFields()
+}
+
+const response = {
+  decode: async (bytes: Buffer) => {
+    const decoder = new KafkajsDecoder(bytes)
+    decoder.readTaggedFields()
+    decoder.readInt32()
+    decoder.readUVarIntArray(decodeBroker)
+    decoder.readUVarIntString()
+    decoder.readInt32()
+    return decoder.readUVarIntArray(decodeTopic)
+  },
+  parse: async (topics: unknown) => topics,
+}
+
+/**
+ * The ids that the cluster gave topics when they were made, as Kafka's tools print them: a topic deleted and made again has another.
+ * Left out is a topic that is not there, and every topic where the broker is too old to tell.
+ */
+export async function askTopicIds(broker: RequestBroker, topics: readonly string[]): Promise<Map<string, string>> {
+  const supported = broker.versions?.[apiKey]
+  if (supported === undefined || supported.maxVersion < apiVersion) return new Map()
+  const found = await broker.connectionPool.send<{ name: string; id: string | null }[]>({
+    request: request(topics),
+    response,
+  })
+  return new Map(found.flatMap(({ name, id }) => (id === null ? [] : [[name, id]])))
+}

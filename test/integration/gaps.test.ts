@@ -1,0 +1,143 @@
+import kafkajs, { Kafka as KafkajsClient } from 'kafkajs'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
+import { countDocuments } from '../../services/runs/label-progress.ts'
+import { systemClock } from '../../services/runtime/clock.ts'
+import { sumOf } from '../../services/runtime/lag.ts'
+import { Metrics } from '../../services/runtime/metrics/metrics.ts'
+import { cliOn } from '../support/cli.ts'
+import { until } from '../support/kafka.ts'
+import { openWorld } from './loop-world.ts'
+
+const documents = topics.documents.name
+
+interface ShownGap {
+  gap: string
+  topic: string
+  partition: number
+  from: number
+  to: number
+  reason: string
+  accepted: boolean
+}
+
+/** A world with its command line; gaps of other tests of the cluster are left out. */
+async function watchedWorld() {
+  const metrics = new Metrics(systemClock)
+  const world = await openWorld(30, { metrics })
+  const cli = cliOn(world.runtime, world.config, world.folder)
+  const ids = new Set((await world.runtime.kafka.logsOf(documents)).map(({ topicId }) => topicId))
+  const gaps = async () =>
+    (await cli('gaps', 'list', '--json')).stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as ShownGap & { topicId: string })
+      .filter(({ topic, topicId }) => topic === documents && ids.has(topicId))
+  const waiting = async () =>
+    (await metrics.registry.metrics())
+      .split('\n')
+      .filter((line) => line.startsWith('winnow_waiting_partitions{') && line.includes(documents))
+  const count = () => countDocuments(world.runtime, new Map(Object.entries(world.versions)))
+  return { ...world, cli, gaps, waiting, count }
+}
+
+async function deleteDocuments(offsets: readonly number[]): Promise<void> {
+  const admin = new KafkajsClient({ brokers: inject('brokers'), logLevel: kafkajs.logLevel.NOTHING }).admin()
+  onTestFinished(() => admin.disconnect())
+  await admin.connect()
+  await admin.fetchTopicOffsets(documents)
+  const partitions = offsets.map((offset, partition) => ({ partition, offset: `${offset}` }))
+  await admin.deleteTopicRecords({ topic: documents, partitions })
+}
+
+test('documents deleted before labelers and sink read them are told, and passed only when a person accepts', async () => {
+  const { cli, gaps, waiting, count, runtime, ...world } = await watchedWorld()
+  await world.stopCorpus()
+  expect((await cli('status')).stdout).not.toContain('gap winnow.documents')
+  const before = await runtime.kafka.endOffsets(documents)
+  await world.ingest(30, 60)
+  let after = before
+  // The markers of a transaction are written some milliseconds after it.
+  await until(async () => {
+    after = await runtime.kafka.endOffsets(documents)
+    return sumOf(after) >= sumOf(before) + 60 + after.length
+  })
+  const cut = after.map((end, partition) => Math.max(before[partition]!, end - 4))
+  const lost = sumOf(cut) - sumOf(before)
+  expect(lost).toBeGreaterThan(10)
+  await deleteDocuments(cut)
+
+  // Nobody runs, and still it is told.
+  expect((await cli('status')).stdout).toMatch(new RegExp(`gap winnow.documents.0.@\\d+-${cut[0]}: `))
+  await world.startCorpus()
+  const partitions = cut.length
+  // Two labelers and the sink.
+  await until(async () => (await waiting()).filter((line) => line.endsWith(` ${partitions}`)).length === 3)
+  expect((await count()).documents).toBe(30)
+  const found = await gaps()
+  const names = found.map(({ gap }) => gap)
+  // A group may not have come past the marker behind its last record.
+  for (const { gap, topic, partition, reason, from, to, accepted } of found) {
+    expect({ reason, to, accepted }).toEqual({ reason: 'deleted', to: cut[partition], accepted: false })
+    expect(before[partition]! - from).toBeOneOf([0, 1])
+    expect(gap).toBe(`${topic}[${partition}]@${from}-${to}`)
+  }
+  expect(new Set(found.map(({ partition }) => partition)).size).toBe(partitions)
+  const status = JSON.parse((await cli('status', '--json')).stdout) as { gaps: { topic: string }[] }
+  expect(status.gaps.length).toBeGreaterThanOrEqual(partitions)
+
+  expect(await cli('gaps', 'accept', `${documents}[0]@0-1`)).toMatchObject({ code: 2 })
+  expect(await cli('gaps', 'accept', ...names)).toMatchObject({ code: 0 })
+  await until(async () => {
+    const { documents: rows, complete } = await count()
+    return rows === 90 - lost && complete === rows
+  })
+  expect(await waiting()).toEqual([])
+  expect((await gaps()).map(({ accepted }) => accepted)).toEqual(names.map(() => true))
+  expect((await cli('status')).stdout).not.toContain('gap winnow.documents')
+})
+
+test('a topic of documents that was made again while nobody ran is told; once accepted it is read from its beginning', async () => {
+  const { cli, waiting, count, runtime, config, ...world } = await watchedWorld()
+  await world.stopCorpus()
+  await runtime.kafka.deleteTopics([documents])
+  const { partitions } = config.corpus
+  await runtime.kafka.createTopics([{ name: documents, partitions, cleanup: 'delete', retentionMs: -1 }])
+  // More records than the topic before had: offsets alone tell nothing.
+  await world.ingest(100, 120)
+  await world.startCorpus()
+  await until(async () => (await waiting()).length === 3 || (await count()).documents === 150)
+  if ((await waiting()).length > 0) {
+    expect((await cli('status')).stdout).toContain('was deleted and made again')
+    expect((await count()).documents).toBe(30)
+    await cli('gaps', 'accept', '--all')
+  }
+  await until(async () => {
+    const { documents: rows, complete } = await count()
+    return rows === 150 && complete === rows
+  })
+})
+
+test('a ClickHouse that was emptied is filled again without a new record', async () => {
+  const { count, runtime, cli, ...world } = await watchedWorld()
+  await world.stopCorpus()
+  for (const table of ['corpus', 'documents', 'sink_offsets'])
+    await runtime.clickHouse.sql.command(`TRUNCATE TABLE ${table}`)
+  expect((await count()).documents).toBe(0)
+  await world.startCorpus()
+  await until(async () => {
+    const { documents: rows, complete } = await count()
+    return rows === 30 && complete === 30
+  })
+  expect((await cli('gaps', 'list')).code).toBe(0)
+})
+
+test('a transaction of a stranger that stays open is told', async () => {
+  const { cli, runtime } = await watchedWorld()
+  const producer = await runtime.kafka.producer({ transactionalId: `stranger-${crypto.randomUUID()}` })
+  await producer.transaction(async (send) => {
+    await send([{ topic: documents, key: '1', value: Buffer.from('x'), partition: 1 }])
+    const { stdout } = await cli('status')
+    expect(stdout).toMatch(/held back: winnow\.documents\[1\]: a transaction that stays open at \d+ hides 1 records/)
+  })
+})

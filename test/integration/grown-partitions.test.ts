@@ -1,0 +1,46 @@
+import kafkajs, { Kafka as KafkajsClient } from 'kafkajs'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { Label, labelsTopic, topics } from '../../schemas/index.ts'
+import { cliOn } from '../support/cli.ts'
+import { openWorld } from './loop-world.ts'
+
+test('partitions that were added to documents are read once labels have as many, and nothing is lost on the way', async () => {
+  const world = await openWorld(30)
+  const { kafka, codec } = world.runtime
+  const admin = new KafkajsClient({ brokers: inject('brokers'), logLevel: kafkajs.logLevel.NOTHING }).admin()
+  onTestFinished(() => admin.disconnect())
+  await admin.connect()
+  const grow = async (names: readonly string[]) => {
+    await admin.createPartitions({ topicPartitions: names.map((topic) => ({ topic, count: 6 })) })
+  }
+  const labels = world.config.actors.map(({ name }) => labelsTopic(name).name)
+
+  await world.stopCorpus()
+  await grow([topics.documents.name])
+  const refusal = await world.startCorpus().catch((error: unknown) => error)
+  expect(refusal).toMatchObject({ code: 'CONFIGURATION' })
+  for (const topic of labels)
+    expect((refusal as { hint: string }).hint).toContain(
+      `kafka-topics.sh --bootstrap-server "$BROKERS" --alter --topic ${topic} --partitions 6`,
+    )
+  const { code } = await cliOn(world.runtime, world.config, world.folder)('status')
+  expect(code).toBe(0)
+
+  await grow(labels)
+  await world.startCorpus()
+  // Waits until all are labelled and stored.
+  await world.add(30, 90)
+  const documentOf = new Map<string, number>()
+  for await (const records of kafka.read(topics.documents.name))
+    for (const { key, partition } of records) documentOf.set(key!.toString(), partition)
+  expect(documentOf.size).toBe(120)
+  expect(Math.max(...documentOf.values())).toBeGreaterThan(2)
+  for (const topic of labels) {
+    for await (const records of kafka.read(topic)) {
+      for (const { partition, value } of records) {
+        const { docId } = await codec.decodeAs(Label, value!)
+        expect(partition).toBe(documentOf.get(docId.toString()))
+      }
+    }
+  }
+})

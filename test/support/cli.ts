@@ -1,0 +1,22 @@
+import type { CliContext } from '../../services/cli/context.ts'
+import { buildProgram, runProgram } from '../../services/cli/program.ts'
+import type { Config } from '../../services/config/config.ts'
+import type { Runtime } from '../../services/connections/connections.ts'
+
+/** Runs commands of the command line on connections that are open already. */
+export function cliOn(runtime: Runtime, config: Config, folder: string) {
+  return async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
+    const written = { stdout: '', stderr: '' }
+    const into = (name: keyof typeof written) => ({
+      write: (text: string) => {
+        written[name] += text
+        return true
+      },
+    })
+    const context = {
+      ...{ env: {}, folder, stdout: into('stdout'), stderr: into('stderr'), exitCode: () => {} },
+      connect: async () => ({ config, runtime, [Symbol.asyncDispose]: async () => {} }),
+    } as unknown as CliContext
+    return { code: await runProgram(await buildProgram(context, {}, args), args), ...written }
+  }
+}
