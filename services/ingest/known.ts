@@ -11,7 +11,12 @@ export const refusedRowsMax = 1000
 const lineFeed = Buffer.from('\n')
 
 /** How the content of a file differs from the one it was ingested with under its name, in words; null: it is that content, or more of it. */
-export async function changeOf({ path, byteLength }: FileSource, known: Source): Promise<string | null> {
+export async function changeOf(source: FileSource, known: Source): Promise<string | null> {
+  const change = await contentChange(source, known)
+  return change === null ? null : `it has another content now: ${change}`
+}
+
+async function contentChange({ path, byteLength }: FileSource, known: Source): Promise<string | null> {
   const before = parseFingerprint(known.fingerprint)
   if (byteLength < before.byteLength) return 'it is shorter than it was'
   if ((await fingerprintOfFile(path, before.byteLength)).hash !== before.hash) return 'its first or last bytes differ'

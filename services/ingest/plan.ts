@@ -128,7 +128,7 @@ async function planStandardInput(
   if (known !== null) {
     const before = parseFingerprint(known.fingerprint)
     const same = (await fingerprint(before.byteLength)).hash === before.hash && head.length >= before.byteLength
-    change = same ? fieldChange(known, textField) : 'its first bytes differ'
+    change = same ? fieldChange(known, textField) : 'it has another content now: its first bytes differ'
     if (change !== null && known.documents > 0) {
       await input.close()
       return otherContent(source, known, change)
@@ -144,7 +144,9 @@ async function planStandardInput(
 }
 
 const fieldChange = (known: Source, textField: string): string | null =>
-  known.textField === textField ? null : `its texts were taken from '${known.textField}', not from '${textField}'`
+  known.textField === textField
+    ? null
+    : `its texts were taken from '${known.textField}' (--text-field ${known.textField}), not from '${textField}'`
 
 const otherContent = (source: SourceFile, known: Source, why: string): ToPass => ({
   source,

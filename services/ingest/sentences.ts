@@ -9,7 +9,7 @@ const outcomes: Record<SourceResult['outcome'], (source: SourceResult) => string
     rejected === 0
       ? 'no documents, every row was refused before'
       : `no documents, ${why ?? `${rejected} rows`}, all refused (${reasonsOf({ reasons, fields })})`,
-  'other-content': () => 'not ingested, it has another content than was ingested under its name',
+  'other-content': ({ why }) => `not ingested, ${why}`,
   stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,
 }
 
@@ -43,8 +43,8 @@ export function warningOf(source: SourceResult): string {
     }
     case 'other-content':
       return (
-        `${name} is left as it was ingested, because it has another content now: ${why}. Document ids lead to the rows of the old content, so ` +
-        'they are not given again: ingest this one under another name, with --name.\n'
+        `${name} is left as it was ingested: ${why}. Document ids lead to the rows of what was ingested, so they are not given again: ` +
+        'ingest this one under another name, with --name.\n'
       )
     case 'ingested':
     case 'already':
