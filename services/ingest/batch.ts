@@ -48,8 +48,8 @@ export interface BatchOptions {
 /** The rows of one source that go into one transaction. */
 export class Batch {
   readonly #options: BatchOptions
-  readonly #rows: RowText[] = []
-  readonly #refused: RefusedRow[] = []
+  #rows: RowText[] = []
+  #refused: RefusedRow[] = []
   #bytes = 0
 
   constructor(options: BatchOptions) {
@@ -77,6 +77,20 @@ export class Batch {
     const { file, refusals } = this.#options
     refusals.add(rejection)
     this.#refused.push({ file, row, rejection, bytes: Buffer.from(bytes) })
+  }
+
+  /**
+   * Takes back the rows at the end that are mostly refused ones: what a decompressor makes of wrong bytes before it notices them.
+   * @returns the first of them; null: there are none
+   */
+  takeBackGarbage(): Pick<RefusedRow, 'row' | 'bytes'> | null {
+    const from = (row: number, rows: readonly { row: number }[]) => rows.filter((one) => one.row >= row).length
+    const first = this.#refused.find(({ row }) => from(row, this.#refused) >= from(row, this.#rows))
+    if (first === undefined) return null
+    for (const { row, rejection } of this.#refused) if (row >= first.row) this.#options.refusals.remove(rejection)
+    this.#rows = this.#rows.filter(({ row }) => row < first.row)
+    this.#refused = this.#refused.filter(({ row }) => row < first.row)
+    return first
   }
 
   /** The records of the batch, and how many of them are documents and dead letters. */

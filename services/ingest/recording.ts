@@ -93,12 +93,14 @@ export class Recording {
     const last = { row: rows, bytes: rest, byteLength: rest.length, tooLong: false }
     const whole = rows >= this.rowFirst && !('reason' in parseRow(last, this.#options.textField))
     if (whole) await this.add(last)
-    const row = Math.max(whole ? rows + 1 : rows, this.rowFirst)
+    const garbage = error.late ? this.#batch.takeBackGarbage() : null
+    const row = garbage?.row ?? Math.max(whole ? rows + 1 : rows, this.rowFirst)
     const known = this.#before.fingerprint.endsWith(':damaged') && row === this.rowFirst
     // As it broke off before: that is in the topics.
     if (known) return { ...this.result('damaged'), why: error.message }
     const message = `${error.message}, in ${unit} ${row + 1}; ${row} ${unit}s before it are good`
-    this.#batch.reject(row, { reason: error.reason, message }, whole ? Buffer.alloc(0) : rest)
+    const bytes = garbage?.bytes ?? (whole ? Buffer.alloc(0) : rest)
+    this.#batch.reject(row, { reason: error.reason, message }, bytes)
     // Of the good bytes alone: the file is the same source when it is mended.
     const fingerprint = await this.#plan.fingerprint(error.bytesGood)
     await this.#flush({ rowNext: row, fingerprint: formatFingerprint({ ...fingerprint, damaged: true }) })

@@ -13,6 +13,13 @@ export class Refusals {
     for (const field of fields) if (this.#fields.size < fieldsMax) this.#fields.add(field)
   }
 
+  /** It was none: the row is read again. */
+  remove({ reason }: Rejection) {
+    const count = (this.#reasons.get(reason) ?? 0) - 1
+    if (count > 0) this.#reasons.set(reason, count)
+    else this.#reasons.delete(reason)
+  }
+
   /** Rows by reason, the most frequent first. */
   get reasons(): Record<string, number> {
     return Object.fromEntries([...this.#reasons].sort(([, a], [, b]) => b - a))

@@ -3,10 +3,13 @@ export class DamagedFile extends Error {
   readonly reason: 'truncated-file' | 'corrupt-file'
   /** How many bytes of the file, from its beginning and as they are on disk, are known to be good; undefined: not known. */
   readonly bytesGood: number | undefined
+  /** It may have been noticed late: what was unpacked last may be wrong. */
+  readonly late: boolean
 
-  constructor(reason: DamagedFile['reason'], message: string, cause?: unknown, bytesGood?: number) {
+  constructor(reason: DamagedFile['reason'], message: string, cause?: unknown, bytesGood?: number, late = false) {
     super(message, { cause })
     this.reason = reason
     this.bytesGood = bytesGood
+    this.late = late
   }
 }

@@ -15,6 +15,9 @@ export const chunkSize = 256 * 1024
 /** What is unpacked at a time; Deflate makes at most 1,032 bytes of one, so 17 MB of it. */
 const sliceBytes = 16 * 1024
 
+/** Longer than blocks of Deflate are. */
+const lateBytes = 256 * 1024
+
 const isMember = (bytes: Buffer) => bytes[0] === 0x1f && (bytes.length < 2 || bytes[1] === 0x8b)
 
 /**
@@ -115,8 +118,10 @@ async function* replay(failing: Failing, { again }: CompressedInput, cause: Erro
     engine.close()
   }
   const garbage = cause.message === 'incorrect header check' && toSkip < delivered
+  // Wrong bytes of Deflate unpack to something until a code comes that cannot be, in the same block as a rule.
+  const late = garbage || bytesGood < 128 ? 0 : Math.min(lateBytes, Math.ceil(bytesGood / 2))
   const message = garbage
     ? 'what follows the compressed data is not gzip'
     : `the compressed data cannot be read: ${cause.message}`
-  throw new DamagedFile('corrupt-file', message, cause, bytesGood)
+  throw new DamagedFile('corrupt-file', message, cause, bytesGood - late, !garbage)
 }

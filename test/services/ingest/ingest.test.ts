@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { asDocumentId, topics } from '../../../schemas/index.ts'
 import { documentId, idsOf, placeOf } from '../../../services/ingest/document-id.ts'
 import { DecodeError } from '../../../services/runtime/codec.ts'
 import { maxRecordBytes } from '../../../services/runtime/kafka/record-size.ts'
 import { codec, MemoryKafka } from './memory-kafka.ts'
-import { parquetOf } from './parquet/support.ts'
 import { expectSameWhenKilled, expectSameWhenStopped, folder, killsOf, row, rows, run } from './support.ts'
 
 const text = (kafka: MemoryKafka) => kafka.documents.map((document) => document.text)
@@ -206,7 +205,7 @@ describe('bad rows go to dead letters with file, line and bytes, the rest goes o
     for (const messageBytesMax of [1_048_588, 8_388_608]) {
       const kafka = new MemoryKafka()
       kafka.messageBytesMax = messageBytesMax
-      await run(kafka, [folder({ 'a.jsonl': row(book) + row(long) + `{"txt":"${book}"}\n` })])
+      await run(kafka, [folder({ 'a.jsonl': `${row(book) + row(long)}{"txt":"${book}"}\n` })])
       expect(text(kafka)).toEqual(messageBytesMax > 4_000_000 ? [book, long] : [book])
       const letter = kafka.deadLetters.find(({ reason }) => reason === 'no-text')
       expect(letter!.value).toHaveLength(book.length + 10)
@@ -323,160 +322,6 @@ describe('the content behind a name', () => {
     await run(kafka, [join(from, 'a.jsonl')])
     renameSync(join(from, 'a.jsonl'), join(to, 'a.jsonl'))
     expect(await run(kafka, [join(to, 'a.jsonl')])).toMatchObject({ documents: 0, skipped: 1 })
-  })
-})
-
-test('sources of other content are all told, and the others are ingested', async () => {
-  const kafka = new MemoryKafka()
-  const path = folder({ 'a.jsonl': row('a'), 'b.jsonl': row('b'), 'c.jsonl': row('c') })
-  await run(kafka, [path])
-  writeFileSync(join(path, 'a.jsonl'), row('other a'))
-  writeFileSync(join(path, 'c.jsonl'), row('other c'))
-  appendFileSync(join(path, 'b.jsonl'), row('more'))
-  const result = await run(kafka, [path])
-  expect(result.sources.map(({ outcome }) => outcome)).toEqual(['other-content', 'ingested', 'other-content'])
-  expect(text(kafka)).toEqual(['a', 'b', 'c', 'more'])
-})
-
-describe('a source that gave no document', () => {
-  const bad: [string, string | Buffer, string | Buffer][] = [
-    ['a page in place of the file, as rows', 'Not Found\n', row('good')],
-    ['texts under another name', '{"content":"x"}\n', row('good')],
-    ['a file that was cut off in its first row', gzipSync(row('good')).subarray(0, 15), gzipSync(row('good'))],
-    ['an empty file', '', row('good')],
-    ['a longer bad file', `${'bad\n'.repeat(2500)}`, row('good')],
-  ]
-  test.each(bad)('is replaced under its name and number: %s', async (_case, before, after) => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.jsonl': row('a'), 'b.jsonl': before })
-    await run(kafka, [path])
-    writeFileSync(join(path, 'b.jsonl'), after)
-    expect(await run(kafka, [path])).toMatchObject({ documents: 1, failed: 0 })
-    expect(kafka.documents.map(({ docId, text }) => [docId, text])).toEqual([
-      [0n, 'a'],
-      [1n << 40n, 'good'],
-    ])
-    expect(kafka.sources.get('b.jsonl')).toMatchObject({ source: 1, documents: 1, complete: true })
-    expect(await run(kafka, [path])).toMatchObject({ skipped: 2, failed: 0 })
-  })
-
-  test('is told as refused, with reasons and the fields that its rows have, each time', async () => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.jsonl': `${'{"raw_content":"x","url":"u"}\n'.repeat(50)}bad\n`, 'b.jsonl': row('b') })
-    const result = await run(kafka, [path])
-    expect(result).toMatchObject({ documents: 1, rejected: 51, failed: 1 })
-    expect(result.sources[0]).toMatchObject({
-      outcome: 'refused',
-      reasons: { 'no-text': 50, 'not-json': 1 },
-      fields: ['raw_content', 'url'],
-    })
-    const again = await run(kafka, [path])
-    expect(again.sources.map(({ outcome }) => outcome)).toEqual(['refused', 'already'])
-    expect(kafka.deadLetters).toHaveLength(51)
-  })
-
-  test('is given up after 1,000 rows', async () => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.jsonl': '{"content":"x"}\n'.repeat(5000), 'b.jsonl': row('b') })
-    const result = await run(kafka, [path])
-    expect(result.sources[0]).toMatchObject({ outcome: 'refused', rejected: 1000, why: 'given up after 1000 rows' })
-    expect(text(kafka)).toEqual(['b'])
-    expect((await run(kafka, [path])).sources[0]).toMatchObject({ outcome: 'refused', rejected: 0 })
-    expect(kafka.deadLetters).toHaveLength(1000)
-    const named = await run(kafka, [path], { textField: 'content' })
-    expect(named.sources[0]).toMatchObject({ outcome: 'ingested', documents: 5000 })
-  })
-
-  test('is read on where one of its rows is good', async () => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.jsonl': `${'bad\n'.repeat(700)}${row('good')}${'bad\n'.repeat(1500)}${row('last')}` })
-    expect(await run(kafka, [path])).toMatchObject({ documents: 2, rejected: 2200, failed: 0 })
-  })
-})
-
-describe('texts of another name', () => {
-  test.each([
-    ['content', { content: 'a', text: 'b' }, { text: 'b' }],
-    ['data.body', { data: { body: 'a', n: 1 }, id: 2 }, { data: { n: 1 }, id: 2 }],
-    ['data.body', { 'data.body': 'a', data: { body: 'b' } }, { data: { body: 'b' } }],
-  ])('are taken from %s, and the rest of the row is kept', async (textField, line, meta) => {
-    const kafka = new MemoryKafka()
-    await run(kafka, [folder({ 'a.jsonl': `${JSON.stringify(line)}\n` })], { textField })
-    expect(kafka.documents.map(({ text, meta }) => [text, JSON.parse(meta)])).toEqual([['a', meta]])
-    expect(kafka.sources.get('a.jsonl')).toMatchObject({ textField })
-  })
-
-  test('are taken from a column of Parquet', async () => {
-    const kafka = new MemoryKafka()
-    const data = parquetOf([{ name: 'body', data: ['x', 'y'], type: 'STRING' }])
-    await run(kafka, [folder({ 'a.parquet': data })], { textField: 'body' })
-    expect(text(kafka)).toEqual(['x', 'y'])
-  })
-
-  test('are not mixed: a source that was begun with one field is not gone on with another', async () => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.jsonl': row('a', { body: 'b' }) })
-    await run(kafka, [path])
-    appendFileSync(join(path, 'a.jsonl'), row('c', { body: 'd' }))
-    const [source] = (await run(kafka, [path], { textField: 'body' })).sources
-    expect(source).toMatchObject({
-      outcome: 'other-content',
-      why: "its texts were taken from 'text' (--text-field text), not from 'body'",
-    })
-    expect(text(kafka)).toEqual(['a'])
-  })
-})
-
-/** What ends a member of gzip: checksum and length of what it unpacks to. */
-function trailerOf(text: string): Buffer {
-  const trailer = Buffer.alloc(8)
-  trailer.writeUInt32LE(crc32(text))
-  trailer.writeUInt32LE(text.length, 4)
-  return trailer
-}
-
-describe('a damaged file that is mended', () => {
-  const lines = Array.from({ length: 3000 }, (_, index) => row(`row ${index} ${randomBytes(60).toString('hex')}`))
-  const whole = { gz: gzipSync(lines.join('')), zst: zstdCompressSync(lines.join('')) }
-  const garbage = Buffer.from('{"text":"appended in plain"}\n')
-  // A decompressor that meets bytes that are wrong, not impossible, goes on for a while: these are impossible at once.
-  const half = lines.slice(0, 1500).join('')
-  const impossible = {
-    gz: Buffer.concat([gzipSync(half, { finishFlush: constants.Z_FULL_FLUSH }), Buffer.alloc(5000, 0x07)]),
-    zst: Buffer.concat([zstdCompressSync(half), Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0x07, 0, 0, 1, 2, 3])]),
-  }
-  const rest = lines.slice(1500).join('')
-  const mended = {
-    gz: Buffer.concat([impossible.gz.subarray(0, -5000), deflateRawSync(rest), trailerOf(lines.join(''))]),
-    zst: Buffer.concat([zstdCompressSync(half), zstdCompressSync(rest)]),
-  }
-  const damaged: [string, string, Buffer, Buffer, number][] = [
-    ['garbage behind gzip', 'a.jsonl.gz', Buffer.concat([whole.gz, garbage]), whole.gz, 3000],
-    ['garbage behind Zstandard', 'a.jsonl.zst', Buffer.concat([whole.zst, garbage]), whole.zst, 3000],
-    ['a bad byte in gzip', 'a.jsonl.gz', impossible.gz, mended.gz, 1500],
-    ['a bad byte in Zstandard', 'a.jsonl.zst', impossible.zst, mended.zst, 1500],
-  ]
-  test.each(damaged)('has every row once: %s', async (_case, name, bad, good, documents) => {
-    const kafka = new MemoryKafka()
-    const path = folder({ [name]: bad })
-    const first = await run(kafka, [path])
-    expect(first).toMatchObject({ failed: 1, rejected: 1, sources: [{ outcome: 'damaged' }] })
-    expect(first.documents).toBe(documents)
-    expect(kafka.deadLetters[0]?.message).toContain(`${first.documents} lines before it are good`)
-    const transactions = kafka.transactions
-    expect(await run(kafka, [path])).toMatchObject({ failed: 1, documents: 0, rejected: 0 })
-    expect(kafka.transactions).toBe(transactions)
-    writeFileSync(join(path, name), good)
-    expect(await run(kafka, [path])).toMatchObject({ failed: 0, documents: 3000 - first.documents })
-    expect(kafka.documents.map(({ text }) => row(text))).toEqual(lines)
-  })
-
-  test('keeps its last row, which has no line end, where that row is whole', async () => {
-    const kafka = new MemoryKafka()
-    const path = folder({ 'a.json.gz': Buffer.concat([gzipSync(rows(2).trimEnd()), Buffer.from('garbage')]) })
-    expect(await run(kafka, [path])).toMatchObject({ documents: 2, rejected: 1, failed: 1 })
-    expect(text(kafka)).toEqual(['row 0', 'row 1'])
-    expect(kafka.deadLetters[0]).toMatchObject({ line: 3, reason: 'corrupt-file' })
   })
 })
 
