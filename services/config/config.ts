@@ -103,6 +103,14 @@ export const configSchema = z.strictObject({
         .describe(
           'Bytes that a document may have as a record, compressed if it is longer: max.message.bytes of the topics with texts, when they are created',
         ),
+      rowGroupBytesMax: z
+        .int()
+        .min(1024 * 1024)
+        .max(16 * 1024 ** 3)
+        .default(1024 ** 3)
+        .describe(
+          'Bytes that ingest may unpack of a row group of Parquet at a time, in memory. Of larger groups lists and structs are unpacked whole, other columns page by page',
+        ),
       longDocuments: z
         .enum(['whole', 'split'])
         .default('whole')

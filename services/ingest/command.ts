@@ -5,6 +5,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
 import { type IngestCodec, ingest } from './ingest.ts'
 import { leftOutText } from './left-out.ts'
+import { defaultLimits, type IngestLimits } from './limits.ts'
 import { metered } from './metered.ts'
 import { createProgress, type Terminal } from './progress.ts'
 import type { IngestResult } from './result.ts'
@@ -22,6 +23,8 @@ export interface IngestFlags {
   readonly followLinks?: readonly string[]
   /** Bytes of text above which a row becomes several documents; left out: none does. */
   readonly pieceBytes?: number | undefined
+  /** Bytes of a row group of Parquet that are unpacked at a time. */
+  readonly rowGroupBytesMax?: number | undefined
   readonly json?: boolean
 }
 
@@ -65,6 +68,7 @@ export async function ingestCommand(
     standardInput: stdin,
     traceRatio: context.traceRatio,
     pieceBytes: flags.pieceBytes,
+    limits: limitsOf(flags),
     nameOptions: nameOptionsOf(flags),
     ...(flags.textField !== undefined && { textField: flags.textField }),
   })
@@ -79,6 +83,12 @@ export const nameOptionsOf = ({ name, followLinks }: IngestFlags) => ({
   ...(name !== undefined && { prefix: name }),
   ...(followLinks !== undefined && { followLinks }),
 })
+
+/** Unpacked values take several times as much memory as their bytes. */
+export const limitsOf = ({ rowGroupBytesMax }: IngestFlags): Partial<IngestLimits> =>
+  rowGroupBytesMax === undefined
+    ? {}
+    : { rowGroupBytesMax, rowGroupMemoryMax: Math.max(defaultLimits.rowGroupMemoryMax, 4 * rowGroupBytesMax) }
 
 /** @throws WinnowError USAGE for anything but `bytes:N` and `tokenizer:FILE` */
 export function parseTokenCounting(text: string | undefined): TokenCounting {

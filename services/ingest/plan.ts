@@ -9,7 +9,7 @@ import { type Input, openFile, openStream } from './input.ts'
 import { changeOf, settledOutcome } from './known.ts'
 import type { Description } from './left-out.ts'
 import { mayBeDescription } from './names.ts'
-import { checkRowGroups } from './parquet/check.ts'
+import { beyondLimits } from './parquet/check.ts'
 import type { ParquetLimits } from './parquet/read.ts'
 import { parseRow } from './row.ts'
 import type { FileSource, SourceFile } from './source-files.ts'
@@ -107,7 +107,8 @@ async function planFile(
   if (format.kind === 'foreign') return { action: 'foreign', format }
   const description = source.found && mayBeDescription(path) && isDescription(input, (line) => isRow(line, textField))
   if (description) return { action: 'foreign', format: descriptionOf(textField) }
-  if (format.kind === 'parquet') await checkRowGroups(path, byteLength, limits)
+  const why = format.kind === 'parquet' ? await beyondLimits(path, byteLength, limits) : null
+  if (why !== null) return { source, known, action: 'pass', outcome: 'refused', why }
   const rows: Rows =
     format.kind === 'parquet'
       ? { kind: 'parquet', path, byteLength }

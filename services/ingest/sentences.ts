@@ -7,7 +7,7 @@ const outcomes: Record<SourceResult['outcome'], (source: SourceResult) => string
   damaged: ({ documents }) => `breaks off, ${documents} documents before`,
   refused: ({ why, rejected, reasons, fields }) =>
     rejected === 0
-      ? 'no documents, every row was refused before'
+      ? `no documents, ${why ?? 'every row was refused before'}`
       : `no documents, ${why ?? `${rejected} rows`}, all refused (${reasonsOf({ reasons, fields })})`,
   'other-content': ({ why }) => `not ingested, ${why}`,
   stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,

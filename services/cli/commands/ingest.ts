@@ -88,10 +88,10 @@ export const ingest = (context: CliContext): Command =>
       }
       await using connection = await context.connectOrStart(options, fail)
       const { config, runtime } = connection
-      const { bytesPerToken, textField, longDocuments } = config.corpus
+      const { bytesPerToken, textField, longDocuments, rowGroupBytesMax } = config.corpus
       const split = options.splitLong === true || longDocuments === 'split'
       const pieceBytes = split ? config.corpus.pieceBytes : undefined
-      const flags = { textField, tokens: `bytes:${bytesPerToken}`, pieceBytes, ...options }
+      const flags = { textField, tokens: `bytes:${bytesPerToken}`, pieceBytes, rowGroupBytesMax, ...options }
       const { stdin, stdout, stderr } = context
       const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
       if (folder !== null) {

@@ -1,22 +1,26 @@
 import { open } from 'node:fs/promises'
-import { WinnowError } from '../../runtime/errors.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
 import { readFooter } from './footer.ts'
-import { beyond, type ParquetLimits } from './read.ts'
+import { beyond, nestedPart, type ParquetLimits } from './read.ts'
 
-/** Refuses a file whose row groups say that they do not fit into memory. One that is damaged says so when it is read. */
-export async function checkRowGroups(path: string, byteLength: number, limits: ParquetLimits) {
+/**
+ * Why a file cannot be read within the limits, by what its footer says, or null. A large row group is read in parts, but for its nested columns.
+ * A file that is damaged says so when it is read.
+ */
+export async function beyondLimits(path: string, byteLength: number, limits: ParquetLimits): Promise<string | null> {
   const file = await open(path)
   try {
-    for (const [index, group] of (await readFooter(file, byteLength)).groups.entries()) {
-      const reason = beyond(group, limits)
-      if (reason === null) continue
-      throw new WinnowError('CONFIGURATION', `row group ${index + 1} of ${path} has ${reason}`, {
-        hint: 'a row group is read whole: write the file with smaller ones, as with row_group_size=10000 of pyarrow.parquet.write_table',
-      })
+    const footer = await readFooter(file, byteLength)
+    for (const [index, group] of footer.groups.entries()) {
+      if (beyond(group, limits) === null) continue
+      const reason = beyond(nestedPart(footer, group), limits)
+      if (reason !== null)
+        return `the lists and structs of row group ${index + 1} have ${reason}: write the file with smaller row groups, as with row_group_size=10000 of pyarrow.parquet.write_table`
     }
+    return null
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error
+    return null
   } finally {
     await file.close()
   }

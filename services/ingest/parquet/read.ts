@@ -7,10 +7,12 @@ import type { RowChunk, RowReader } from '../row-reader.ts'
 import { boundedCompressors } from './decompressors.ts'
 import { bytesAt, type Footer, magic, type RowGroup, readFooter } from './footer.ts'
 import { lineOf, parsers } from './json-line.ts'
+import { pagePlacesOf } from './page-places.ts'
 import { pagesOf } from './pages.ts'
+import { type PagedColumn, valuesIn, windowsOf } from './windows.ts'
 
 export interface ParquetLimits {
-  /** A row group is held in memory whole, so it is what bounds memory. */
+  /** A row group up to here is held in memory whole; of a larger one columns that are nested are, and the others in parts. */
   readonly rowGroupBytesMax: number
   /** Values of all columns of a row group, which take memory however well they are packed. */
   readonly rowGroupValuesMax: number
@@ -51,7 +53,8 @@ export function parquetReader(
       progress.readCompressed(byteLength - packed(wanted))
       reader.rows = footer.groups.reduce((rows, group) => rows + (wanted.includes(group) ? 0 : group.rows), 0)
       for (const group of wanted) {
-        yield* rowsOf(group, await columnsOf(file, footer, group, limits))
+        for await (const part of partsOf(file, footer, group, rowFirst - group.rowFirst, limits))
+          yield* rowsOf(group, part)
         progress.readCompressed(group.packedBytes)
       }
     } finally {
@@ -59,13 +62,13 @@ export function parquetReader(
     }
   }
 
-  async function* rowsOf(group: RowGroup, columns: Columns): AsyncGenerator<RowChunk> {
-    let row = Math.max(rowFirst - group.rowFirst, 0)
-    while (row < group.rows) {
+  async function* rowsOf(group: RowGroup, { rowStart, rowEnd, columns }: Part): AsyncGenerator<RowChunk> {
+    let row = Math.max(rowFirst - group.rowFirst, rowStart)
+    while (row < rowEnd) {
       const lines: Line[] = []
       let bytes = 0
-      for (; row < group.rows && lines.length < rowsAtOnce && bytes < bytesAtOnce; row++) {
-        const values = columns.map(({ name, values }) => [name, values[row]] as const)
+      for (; row < rowEnd && lines.length < rowsAtOnce && bytes < bytesAtOnce; row++) {
+        const values = columns.map(({ name, values }) => [name, values[row - rowStart]] as const)
         const line = lineOf(group.rowFirst + row, values, limits)
         bytes += line.bytes.length
         lines.push(line)
@@ -87,6 +90,93 @@ export function beyond(
   if (bytes > rowGroupBytesMax) return `${bytes} bytes, the limit is ${rowGroupBytesMax}`
   return values > rowGroupValuesMax ? `${values} values, the limit is ${rowGroupValuesMax}` : null
 }
+
+/** Some rows of a row group, unpacked: all of them, or of a large one as many as memory may hold. */
+interface Part {
+  readonly rowStart: number
+  readonly rowEnd: number
+  readonly columns: Columns
+}
+
+/** The rows of a row group from one on, in as few parts as the limits allow. */
+async function* partsOf(
+  file: FileHandle,
+  footer: Footer,
+  group: RowGroup,
+  rowFirst: number,
+  limits: ParquetLimits,
+): AsyncGenerator<Part> {
+  if (beyond(group, limits) === null) {
+    yield { rowStart: 0, rowEnd: group.rows, columns: await columnsOf(file, footer, group, limits) }
+    return
+  }
+  const [flat, nested] = [flatColumns(footer, group), nestedPart(footer, group)]
+  const whole = nested.columns.length === 0 ? [] : await columnsOf(file, footer, nested, limits)
+  const windowLimits = {
+    bytes: Math.min(windowBytes, limits.rowGroupBytesMax),
+    bytesMax: limits.rowGroupBytesMax,
+    valuesMax: limits.rowGroupValuesMax,
+  }
+  try {
+    const paged: PagedColumn[] = []
+    for (const column of flat) paged.push({ column, pages: await pagesOfColumn(file, footer.position, group, column) })
+    for (const { rowStart, rowEnd } of windowsOf(paged, group.rows, windowLimits)) {
+      if (rowEnd <= rowFirst) continue
+      const values = new Map(
+        whole.map(({ name, values }) => [name, Array.prototype.slice.call(values, rowStart, rowEnd) as unknown[]]),
+      )
+      for (const one of paged) {
+        const name = one.column.path_in_schema[0]!
+        const found = await valuesIn(file, footer.metadata, one, { rowStart, rowEnd })
+        if (Array.prototype.includes.call(found, undefined)) throw new Error(`column ${name} lacks values`)
+        values.set(name, found as unknown[])
+      }
+      const names = new Set(group.columns.map((column) => column.path_in_schema[0]!))
+      yield { rowStart, rowEnd, columns: [...names].map((name) => ({ name, values: values.get(name)! })) }
+    }
+  } catch (error) {
+    throw isSystemError(error) || error instanceof DamagedFile ? error : damaged(group, error)
+  }
+}
+
+/** What is unpacked at a time of a row group that is too large to be held whole. */
+const windowBytes = 256 * 1024 * 1024
+
+const isSystemError = (error: unknown) => typeof (error as NodeJS.ErrnoException).syscall === 'string'
+
+/** A value a row, at the top of the schema: where its pages begin and end in rows is known by their headers. */
+function flatColumns({ metadata }: Footer, { columns }: RowGroup): ColumnMetaData[] {
+  const repeated = new Set(
+    metadata.schema.filter((element) => element.repetition_type === 'REPEATED').map(({ name }) => name),
+  )
+  return columns.filter(({ path_in_schema: path }) => path.length === 1 && !repeated.has(path[0]!))
+}
+
+/** The columns of a row group that are read whole. */
+export function nestedPart(footer: Footer, group: RowGroup): RowGroup {
+  const flat = new Set(flatColumns(footer, group))
+  const columns = group.columns.filter((column) => !flat.has(column))
+  const sum = (of: (column: ColumnMetaData) => bigint) =>
+    Number(columns.reduce((total, column) => total + of(column), 0n))
+  return {
+    ...group,
+    columns,
+    packedBytes: sum((column) => column.total_compressed_size),
+    unpackedBytes: sum((column) => column.total_uncompressed_size),
+    values: sum((column) => column.num_values),
+  }
+}
+
+async function pagesOfColumn(file: FileHandle, end: number, group: RowGroup, column: ColumnMetaData) {
+  const { start, length } = rangeOf(column)
+  if (!(start >= magic.length && length >= 0 && start + length <= end)) throw outside(group)
+  const pages = await pagePlacesOf(file, start, length)
+  const rows = pages.data.at(-1)?.rowEnd ?? 0
+  if (rows !== group.rows) throw new Error(`a column has ${rows} values for ${group.rows} rows`)
+  return pages
+}
+
+const outside = (group: RowGroup) => damaged(group, new Error('a column lies outside of the file'))
 
 /** Unpacks a row group. Errors of the file system pass as they are, everything else is a DamagedFile. */
 async function columnsOf(file: FileHandle, footer: Footer, group: RowGroup, limits: ParquetLimits): Promise<Columns> {
@@ -136,7 +226,7 @@ async function checkPages(file: FileHandle, end: number, group: RowGroup, limits
   for (const column of group.columns) {
     const { start, length } = rangeOf(column)
     if (!(start >= magic.length && length >= 0 && start + length <= end)) {
-      throw damaged(group, new Error('a column lies outside of the file'))
+      throw outside(group)
     }
     const bytes = await bytesAt(file, start, length)
     try {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type IngestContext, type IngestFlags, nameOptionsOf, parseTokenCounting } from '../command.ts'
+import { type IngestContext, type IngestFlags, limitsOf, nameOptionsOf, parseTokenCounting } from '../command.ts'
 import { ingest } from '../ingest.ts'
 import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
@@ -49,6 +49,7 @@ export async function watchCommand(
           nameOptions: { folder, ...nameOptionsOf(flags) },
           ...(flags.textField !== undefined && { textField: flags.textField }),
           pieceBytes: flags.pieceBytes,
+          limits: limitsOf(flags),
           progress: {
             ...shown,
             wrote: (documents, rejected) => {

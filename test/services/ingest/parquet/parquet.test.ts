@@ -280,22 +280,41 @@ describe('memory is bounded', () => {
   const limits = { rowGroupBytesMax: 100_000, rowGroupValuesMax: 1000 }
   const long = () => parquetOf([{ name: 'text', data: ['x'.repeat(200_000)], type: 'STRING' }])
 
-  test('a row group that is too large by its own description is refused before anything is written', async () => {
+  test('a large row group is read in parts: pages of each column for so many rows at a time', async () => {
+    const data = Array.from({ length: 3000 }, (_, i) => `row ${i} ${'word '.repeat(i % 40)}`)
+    const some = (value: (i: number) => unknown) => data.map((_, i) => value(i))
+    const columns = (pageSize?: number) =>
+      parquetOf(
+        [
+          { name: 'text', data, type: 'STRING' },
+          { name: 'n', data: some((i) => (i % 3 === 0 ? null : BigInt(i))), type: 'INT64', nullable: true },
+          { name: 'set', data: some((i) => `set ${i % 5}`), type: 'STRING' },
+        ],
+        { rowGroupSize: 3000, ...(pageSize !== undefined && { pageSize }) },
+      )
+    const whole = await linesOf(columns())
+    const shown = (lines: readonly { row: number; bytes: Buffer }[]) => lines.map(({ row, bytes }) => `${row} ${bytes}`)
+    for (const pageSize of [500, 5_000, 20_000]) {
+      const parts = await linesOf(columns(pageSize), 0, { rowGroupBytesMax: 60_000, rowGroupValuesMax: 9_000 })
+      expect(shown(parts)).toEqual(shown(whole))
+      const later = await linesOf(columns(pageSize), 1234, { rowGroupBytesMax: 60_000, rowGroupValuesMax: 9_000 })
+      expect(shown(later)).toEqual(shown(whole.slice(1234)))
+    }
+  })
+
+  test('pages of one row that are beyond the limits make a file a damaged one; the others are ingested', async () => {
     const kafka = new MemoryKafka()
-    const large = folder({ 'a.jsonl': rows(1), 'b.parquet': long() })
-    await expect(run(kafka, [large], { limits })).rejects.toMatchObject({
-      code: 'CONFIGURATION',
-      message: expect.stringMatching(/row group 1 of .*b\.parquet has 200\d+ bytes, the limit is 100000/),
-      hint: expect.stringContaining('row_group_size'),
-    })
-    const many = folder({ 'a.parquet': parquetRows(2000, { rowGroupSize: 2000 }) })
-    await expect(run(kafka, [many], { limits })).rejects.toThrow(/2000 values, the limit is 1000/)
-    expect(kafka.topics.size).toBe(0)
+    const result = await run(kafka, [folder({ 'a.jsonl': rows(1), 'b.parquet': long() })], { limits })
+    expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([
+      ['ingested', 1],
+      ['damaged', 0],
+    ])
+    expect(kafka.deadLetters[0]?.message).toMatch(
+      /its pages at row 1 have 200\d+ bytes and 1 values, the limits are 100000 and 1000/,
+    )
     expect(
       await run(kafka, [folder({ 'c.parquet': parquetRows(2000, { rowGroupSize: 500 }) })], { limits }),
-    ).toMatchObject({
-      documents: 2000,
-    })
+    ).toMatchObject({ documents: 2000 })
   })
 
   const lies = [

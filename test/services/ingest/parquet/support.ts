@@ -5,6 +5,8 @@ import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 
 export interface ParquetOptions {
   readonly rowGroupSize?: number
+  /** Bytes of a page before it is packed. */
+  readonly pageSize?: number
   /** What packs a page; gzip if left out. */
   readonly pack?: (page: Uint8Array) => Uint8Array
 }
@@ -12,8 +14,17 @@ export interface ParquetOptions {
 /** A Parquet file of the given columns, its pages packed with gzip. */
 export const parquetOf = (
   columnData: ColumnSource[],
-  { rowGroupSize = 4, pack = gzipSync }: ParquetOptions = {},
-): Buffer => Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize, codec: 'GZIP', compressors: { GZIP: pack } }))
+  { rowGroupSize = 4, pageSize, pack = gzipSync }: ParquetOptions = {},
+): Buffer =>
+  Buffer.from(
+    parquetWriteBuffer({
+      columnData,
+      rowGroupSize,
+      ...(pageSize !== undefined && { pageSize }),
+      codec: 'GZIP',
+      compressors: { GZIP: pack },
+    }),
+  )
 
 /** A Parquet file of texts `row 0`, `row 1`, ... */
 export const parquetRows = (count: number, options: ParquetOptions = {}): Buffer =>
