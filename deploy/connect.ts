@@ -8,7 +8,7 @@ import { type Addresses, createCorpusTopics, openRuntime } from '../services/con
 import { assertRegistryOfLog } from '../services/connections/registry-of-log.ts'
 import { startCorpus } from '../services/host/corpus.ts'
 import { labelerVersions } from '../services/runs/label-progress.ts'
-import { withoutLogin } from '../services/runtime/clickhouse/client.ts'
+import { withoutLogin } from '../services/runtime/address.ts'
 import { systemClock } from '../services/runtime/clock.ts'
 import { WinnowError } from '../services/runtime/errors.ts'
 import { createLog } from '../services/runtime/log.ts'
@@ -110,7 +110,7 @@ export async function connect(
     })
   }
   const { brokers, registryUrl, clickhouseUrl } = found.addresses
-  const doing = `connecting to Kafka (${brokers.join(', ')}), registry (${registryUrl}) and ClickHouse (${withoutLogin(clickhouseUrl)})`
+  const doing = `connecting to Kafka (${brokers.join(', ')}), registry (${withoutLogin(registryUrl)}) and ClickHouse (${withoutLogin(clickhouseUrl)})`
   const say = (line: string) => context.stderr.write(`${line}\n`)
   await using opening = new AsyncDisposableStack()
   const measured = serving?.metrics === true ? await openMetrics(found.config, say) : undefined

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { boardOptions, startBoard } from '../../services/board/board.ts'
@@ -13,10 +13,11 @@ import { ingest } from '../../services/ingest/ingest.ts'
 import { createProgress } from '../../services/ingest/progress.ts'
 import { waitForLabels } from '../../services/runs/label-progress.ts'
 import { submitRun } from '../../services/runs/registry.ts'
-import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
+import { withoutLogin } from '../../services/runtime/address.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { makeFolder } from '../../services/runtime/make-folder.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { demoFolder, openMetrics, watched } from '../connect.ts'
@@ -71,7 +72,7 @@ export async function startDemo({
   started.defer(() => cluster.stop())
   signal.throwIfAborted()
   say(
-    `broker ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
+    `broker ${cluster.brokers.join(',')}, registry ${withoutLogin(cluster.registryUrl)}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
   )
   if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
   const manifest = corpusOf(folder, say)
@@ -108,7 +109,7 @@ function corpusOf(folder: string, say: (line: string) => void): CorpusManifest {
 /** The demo's configuration, as a file, so that `winnow status` in a second terminal reads the same. */
 function demoConfig(folder: string): Config {
   const file = join(folder, 'winnow.yaml')
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const actors = {
     quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
     domain: { subcategories: [...sourceNames], labeler: { kind: 'metadata' } },

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type ClickHouse, createClickHouse } from '../../services/runtime/clickhouse/client.ts'
@@ -6,6 +6,7 @@ import { ChdbEngine } from '../../services/runtime/clickhouse/engine.ts'
 import { startFront } from '../../services/runtime/clickhouse/front.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { Log } from '../../services/runtime/log.ts'
+import { makeFolder } from '../../services/runtime/make-folder.ts'
 import { endOrphan } from './child.ts'
 import { clickHousePassword } from './clickhouse-password.ts'
 import { allOrStop, type ClusterContext, type Kafka } from './context.ts'
@@ -56,7 +57,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const dataFolder = resolve(options.dataFolder)
   const env = options.env ?? process.env
   const progress = options.progress ?? (() => undefined)
-  mkdirSync(dataFolder, { recursive: true })
+  makeFolder(dataFolder)
   // Last started, first stopped; the lock is released last, whatever fails before.
   await using starting = new AsyncDisposableStack()
   starting.defer(lockDataFolder(dataFolder))
@@ -64,7 +65,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await endOrphans(join(stateFolder, 'processes.json'), options.log)
   removeEndpoints(dataFolder)
   if (options.fresh) rmSync(stateFolder, { recursive: true, force: true })
-  mkdirSync(stateFolder, { recursive: true })
+  makeFolder(stateFolder)
   const context: ClusterContext = {
     stateFolder,
     fresh: options.fresh ?? false,

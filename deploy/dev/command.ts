@@ -7,7 +7,7 @@ import { openRuntime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
 import { startRunHost } from '../../services/host/run-host.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
-import { withoutLogin } from '../../services/runtime/clickhouse/client.ts'
+import { withoutLogin } from '../../services/runtime/address.ts'
 import { printError, runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll } from '../../services/runtime/service.ts'
@@ -61,10 +61,11 @@ export const dev = (context: CliContext): Command =>
         started.defer(() => board.close())
         say(`board: ${board.url}`)
         say(
-          `ready: brokers ${cluster.brokers.join(',')}, registry ${cluster.registryUrl}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
+          `ready: brokers ${cluster.brokers.join(',')}, registry ${withoutLogin(cluster.registryUrl)}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
         )
         if (options.json === true) {
-          const { brokers, registryUrl } = cluster
+          const { brokers } = cluster
+          const registryUrl = withoutLogin(cluster.registryUrl)
           const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
           context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
         }

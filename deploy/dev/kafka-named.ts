@@ -1,3 +1,4 @@
+import { httpAddress } from '../../services/runtime/address.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import type { ClusterContext, Kafka } from './context.ts'
 import { listens } from './ports.ts'
@@ -23,8 +24,9 @@ export async function namedKafka({ env }: ClusterContext): Promise<Kafka | undef
       hint: 'Is WINNOW_BROKERS right?',
     })
   }
-  await fetch(`${registryUrl}/subjects`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new WinnowError('UNREACHABLE', `no schema registry answers at ${registryUrl}`, {
+  const { url, headers } = httpAddress(registryUrl)
+  await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(10_000), headers }).catch((cause: unknown) => {
+    throw new WinnowError('UNREACHABLE', `no schema registry answers at ${url}`, {
       hint: 'Is WINNOW_REGISTRY_URL right?',
       cause,
     })

@@ -1,9 +1,8 @@
 import { allRecords, subjectOf } from '../../schemas/index.ts'
+import { httpAddress, type Login, withoutLogin } from '../../services/runtime/address.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import type { Clock } from '../../services/runtime/clock.ts'
 import { type Finding, ok, problem, unreachable, warning } from './finding.ts'
-
-type Login = { readonly username: string; readonly password: string } | undefined
 
 const wanted = 'BACKWARD_TRANSITIVE'
 const skewSecondsMax = 5
@@ -11,18 +10,15 @@ const skewSecondsMax = 5
 /** Asks the registry for a path below its address. */
 export type AskRegistry = (path: string) => Promise<Response>
 
-export function askRegistry(url: string, login: Login): AskRegistry {
-  const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
-  return (path) =>
-    fetch(`${url}${path}`, {
-      signal: AbortSignal.timeout(5000),
-      ...(authorization !== undefined && { headers: { authorization } }),
-    })
+export function askRegistry(address: string, login?: Login): AskRegistry {
+  const { url, headers } = httpAddress(address, login)
+  return (path) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(5000), headers })
 }
 
-/** The registry answers, and refuses for every subject what readers of earlier versions could not read. */
-export async function checkRegistry(url: string, login: Login, now: Clock): Promise<Finding[]> {
-  const ask = askRegistry(url, login)
+/** The registry answers, and enforces compatibility for every subject. */
+export async function checkRegistry(address: string, login: Login | undefined, now: Clock): Promise<Finding[]> {
+  const url = withoutLogin(address)
+  const ask = askRegistry(address, login)
   let answer: Response
   try {
     answer = await ask('/subjects')

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClickHouse, withoutLogin } from '../runtime/clickhouse/client.ts'
+import { httpAddress, withoutLogin } from '../runtime/address.ts'
+import { createClickHouse } from '../runtime/clickhouse/client.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { createConnection } from '../runtime/kafka/connection.ts'
 import { createLog } from '../runtime/log.ts'
@@ -20,8 +21,8 @@ export async function whatHangs(addresses: Addresses, withinMs = answerWithinMs)
   const { brokers, registryUrl, clickhouseUrl } = addresses
   const asked = [
     { name: `Kafka at ${brokers.join(', ')}`, variable: 'WINNOW_BROKERS', ask: askKafka },
-    { name: `the schema registry at ${shown(registryUrl)}`, variable: 'WINNOW_REGISTRY_URL', ask: askRegistry },
-    { name: `ClickHouse at ${shown(clickhouseUrl)}`, variable: 'WINNOW_CLICKHOUSE_URL', ask: askClickHouse },
+    { name: `the schema registry at ${withoutLogin(registryUrl)}`, variable: 'WINNOW_REGISTRY_URL', ask: askRegistry },
+    { name: `ClickHouse at ${withoutLogin(clickhouseUrl)}`, variable: 'WINNOW_CLICKHOUSE_URL', ask: askClickHouse },
   ]
   const found: WinnowError[] = []
   const asking = asked.map(async ({ name, variable, ask }, at) => {
@@ -69,17 +70,13 @@ async function askKafka({ brokers, credentials = {} }: Addresses): Promise<void>
 }
 
 async function askRegistry({ registryUrl, credentials = {} }: Addresses, withinMs: number): Promise<void> {
-  const { registry: login } = credentials
-  const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`
+  const { url, headers } = httpAddress(registryUrl, credentials.registry)
   try {
-    const answer = await fetch(`${registryUrl.replace(/\/+$/, '')}/subjects`, {
-      signal: AbortSignal.timeout(withinMs + 1000),
-      ...(authorization !== undefined && { headers: { authorization } }),
-    })
+    const answer = await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(withinMs + 1000), headers })
     await answer.body?.cancel()
   } catch (cause) {
     const reason = (cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).message
-    throw new WinnowError('UNREACHABLE', `the schema registry at ${shown(registryUrl)} does not answer (${reason})`, {
+    throw new WinnowError('UNREACHABLE', `the schema registry at ${url} does not answer (${reason})`, {
       hint: 'Is it running? `winnow dev` starts one; WINNOW_REGISTRY_URL names another.',
       cause,
     })
@@ -103,5 +100,3 @@ async function askClickHouse(addresses: Addresses): Promise<void> {
     void clickHouse.close()
   }
 }
-
-const shown = (url: string): string => (URL.canParse(url) ? withoutLogin(url) : url)

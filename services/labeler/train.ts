@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { makeFolder } from '../runtime/make-folder.ts'
 import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
 import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
 import { locate, readCorpus } from './training/corpus.ts'
@@ -108,7 +109,7 @@ export async function train(options: TrainOptions, progress: (step: string) => v
       obtained: obtained(options, fitted.prepared.groups.length > prepared.groups.length),
     },
   }
-  mkdirSync(options.out, { recursive: true })
+  makeFolder(options.out)
   writeFileSync(join(options.out, 'weights.bin'), weights)
   writeFileSync(join(options.out, 'model.json'), `${JSON.stringify(file, null, 1)}\n`)
   writeFileSync(

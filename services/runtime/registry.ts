@@ -5,13 +5,15 @@ import {
   SchemaRegistryClient,
 } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js'
 import { type RecordType, subjectOf } from '../../schemas/index.ts'
+import { httpAddress, type Login } from './address.ts'
 import { WinnowError } from './errors.ts'
 
 export type RegistryClient = Pick<Client, 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
 
 /** `mock://...` gives a registry in memory, for tests; it checks no compatibility. */
-export const registryClient = (url: string, login?: { username: string; password: string }): RegistryClient =>
-  SchemaRegistryClient.newClient({
+export function registryClient(address: string, given?: Login): RegistryClient {
+  const { url, login } = httpAddress(address, given)
+  return SchemaRegistryClient.newClient({
     baseURLs: [url],
     ...(login !== undefined && {
       basicAuthCredentials: { credentialsSource: 'USER_INFO', userInfo: `${login.username}:${login.password}` },
@@ -21,6 +23,7 @@ export const registryClient = (url: string, login?: { username: string; password
     retriesMaxWaitMs: 1000,
     createAxiosDefaults: { timeout: 10_000 },
   })
+}
 
 /**
  * Registers the record under its subject, which from then on refuses what readers of any earlier version could not read.

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
+import { makeFolder } from '../runtime/make-folder.ts'
 
 const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
 
@@ -18,7 +19,7 @@ export class Staging {
   constructor(out: string) {
     this.#out = resolve(out)
     try {
-      this.#topMade = mkdirSync(out, { recursive: true })
+      this.#topMade = makeFolder(out)
       this.path = mkdtempSync(join(out, '.simulate-'))
     } catch (error) {
       throw new WinnowError('CONFIGURATION', `${out}: cannot be made or written: ${(error as Error).message}`, {

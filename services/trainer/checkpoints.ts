@@ -1,6 +1,7 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { makeFolder } from '../runtime/make-folder.ts'
 
 /** What a checkpoint says, beside the weights, about where training was: its metadata, all of it text. */
 export const checkpointMetadata = z.object({
@@ -24,7 +25,7 @@ export async function latestCheckpoint(
   run: string,
 ): Promise<{ path: string; step: number } | undefined> {
   const folder = runFolder(checkpoints, run)
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder)
   const steps = (await readdir(folder)).flatMap((name) => {
     const match = fileOf.exec(name)
     return match === null ? [] : [Number(match[1])]

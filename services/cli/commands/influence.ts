@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { modelResources, openModel } from '../../model/model.ts'
@@ -6,6 +6,7 @@ import { runNamed } from '../../runs/registry.ts'
 import { scatterSvg } from '../../runs/validation/scatter.ts'
 import { type Validation, validate } from '../../runs/validation/validate.ts'
 import { json } from '../../runtime/json.ts'
+import { makeFolder } from '../../runtime/make-folder.ts'
 import { formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
@@ -58,7 +59,7 @@ function atLeast3(text: string): number {
 }
 
 function writeReport(folder: string, { run, step, gradient, probe, spearman, documents }: Validation): string[] {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const name = join(folder, `influence-${run}-step-${step}`)
   const svg = scatterSvg({
     title: `${run}, step ${step}: Spearman ${formatFixed(spearman, 3)} over ${documents.length} documents`,

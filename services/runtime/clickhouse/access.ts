@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 
 /**
  * What statements may do in an embedded engine, in ClickHouse's own words: tables of these engines, and nothing outside of the data
@@ -46,7 +47,7 @@ const users = `<clickhouse>
 
 /** Writes the engine's users down in its folder; gives the arguments that make it read them. */
 export function accessArguments(folder: string): string[] {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const file = join(folder, 'users.xml')
   writeFileSync(file, users, { mode: 0o600 })
   // The engine looks at users_config only where it has a configuration file as well.

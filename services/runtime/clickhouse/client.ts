@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { withoutLogin } from '../address.ts'
 import { WinnowError } from '../errors.ts'
 import { ChdbEngine } from './engine.ts'
 import { startFront } from './front.ts'
@@ -69,12 +70,4 @@ function connect(address: string, database: string | undefined, login = { userna
     clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
   })
   return { url: withoutLogin(address), client, sql: new Sql(client), close: () => client.close() }
-}
-
-/** An address as it may be shown. */
-export function withoutLogin(address: string): string {
-  const url = new URL(address)
-  url.username = ''
-  url.password = ''
-  return url.href.replace(/\/$/, '')
 }

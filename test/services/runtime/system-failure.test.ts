@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { WinnowError } from '../../../services/runtime/errors.ts'
 import { exitCodeOf, printError } from '../../../services/runtime/lifecycle.ts'
+import { makeFolder } from '../../../services/runtime/make-folder.ts'
 import { systemFailure } from '../../../services/runtime/system-failure.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-system-'))
@@ -14,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const inside = join(file, 'inside')
 const failures: [string, () => unknown, RegExp][] = [
-  ['a folder below a file', () => mkdirSync(inside, { recursive: true }), /file\/inside cannot be written: a part of/],
+  ['a folder below a file', () => makeFolder(join(inside, 'deeper')), /file cannot be written: something else is there already/],
   ['a file below a file', () => writeFile(inside, 'x'), /file\/inside cannot be opened: a part of the path is a file/],
   ['a file in no folder', () => writeFile(join(folder, 'no', 'x'), 'x'), /no\/x cannot be opened: there is no such/],
   ['a folder as a file', () => writeFile(folder, 'x'), /cannot be opened: it is a folder, not a file/],
@@ -35,6 +36,25 @@ test.each(failures)(
     expect(exitCodeOf(error)).toBe(3)
   },
 )
+
+test.skipIf(!existsSync('/proc/self'))('a folder where the file system makes none is refused at once', () => {
+  expect(systemFailure(thrownBy(() => makeFolder('/proc/winnow/data')))).toMatchObject({ code: 'CONFIGURATION' })
+})
+
+test('folders are made down to the last one, and what is there already is left', () => {
+  const top = join(folder, 'a')
+  expect(makeFolder(join(top, 'b', 'c'))).toBe(top)
+  expect(makeFolder(join(top, 'b', 'c'))).toBeUndefined()
+})
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work()
+  } catch (error) {
+    return error
+  }
+  throw new Error('nothing was thrown')
+}
 
 const refused = (code: string, syscall: string) => Object.assign(new Error(code), { code, syscall, path: '/data/x' })
 

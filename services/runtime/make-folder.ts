@@ -1,0 +1,23 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+
+/**
+ * Makes a folder and those above it, where they are missing. Node's own `recursive: true` never ends where the file system says of a folder
+ * that is there that it is not (/proc, some network mounts).
+ * @returns the topmost folder that was made; undefined where all were there
+ * @throws the system's error, which names the folder
+ */
+export function makeFolder(path: string): string | undefined {
+  const folder = resolve(path)
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) return undefined
+  const above = dirname(folder)
+  const made = found === undefined && above !== folder ? makeFolder(above) : undefined
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    // Another process was faster.
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw error
+  }
+  return made ?? folder
+}
