@@ -15,7 +15,11 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const inside = join(file, 'inside')
 const failures: [string, () => unknown, RegExp][] = [
-  ['a folder below a file', () => makeFolder(join(inside, 'deeper')), /file cannot be written: something else is there already/],
+  [
+    'a folder below a file',
+    () => makeFolder(join(inside, 'deeper')),
+    /file cannot be written: something else is there already/,
+  ],
   ['a file below a file', () => writeFile(inside, 'x'), /file\/inside cannot be opened: a part of the path is a file/],
   ['a file in no folder', () => writeFile(join(folder, 'no', 'x'), 'x'), /no\/x cannot be opened: there is no such/],
   ['a folder as a file', () => writeFile(folder, 'x'), /cannot be opened: it is a folder, not a file/],
