@@ -5,6 +5,7 @@ import { replayRun } from '../runs/replay/changes.ts'
 import type { RoundComparison } from '../runs/replay/compare.ts'
 import { freeReplayName } from '../runs/replay/name.ts'
 import { replay } from '../runs/replay/replay.ts'
+import { Exclusive } from '../runtime/exclusive.ts'
 
 /** Finished replays whose comparison is kept; their runs stay in the log. */
 const keptMax = 20
@@ -23,7 +24,7 @@ export interface StartedReplay {
 export class Replays {
   readonly #runtime: Runtime
   #started: StartedReplay[] = []
-  #tail: Promise<void> = Promise.resolve()
+  readonly #exclusive = new Exclusive()
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -47,13 +48,13 @@ export class Replays {
       error: null,
     }
     this.#started = [one, ...this.#started].slice(0, keptMax)
-    this.#tail = this.#tail.then(() => this.#run(one, recorded, run))
+    void this.#exclusive.run(() => this.#run(one, recorded, run))
     return one
   }
 
   /** Waits for the replay in hand. */
   async close(): Promise<void> {
-    await this.#tail
+    await this.#exclusive.idle()
   }
 
   async #run(one: StartedReplay, recorded: RunConfig, run: RunConfig): Promise<void> {

@@ -98,7 +98,7 @@ export class World {
   async play(): Promise<void> {
     const { faults, unruly } = this.#options
     const stations = dataflow(this.run)
-    const corpus = stations.filter(({ name }) => name.startsWith('label'))
+    const corpus = stations.filter(({ kind }) => kind === 'labeler' || kind === 'label-sink')
     this.driver.faults = faults
     this.driver.add(corpus)
     if (unruly) {

@@ -118,8 +118,8 @@ export class FaultDriver {
   }
 
   /** One that keeps its own offsets reads every partition; the others share them, as two members of a group. */
-  #seatsOf({ name }: Station): number {
-    return name === 'console' || name.startsWith('actor') ? 1 : 2
+  #seatsOf({ kind }: Station): number {
+    return kind === 'console' || kind === 'actor' ? 1 : 2
   }
 
   append(records: readonly Outgoing[]): void {
@@ -335,7 +335,7 @@ export class FaultDriver {
   #output(place: Place, instance: Instance): Output {
     const deadLetter = (delivered: Delivered, reason: string) =>
       void instance.letters.push({ station: instance.name, delivered, reason })
-    if (place.station.name !== 'console') {
+    if (!place.station.exclusive) {
       const send: Send = (records) =>
         this.#call(
           instance,

@@ -147,7 +147,7 @@ describe('the whole dataflow in memory', () => {
     const lengths = () =>
       [...driver.log].map(([topic, partitions]) => [topic, partitions.map((records) => records.length)])
     const before = lengths()
-    for (const station of stations.filter(({ name }) => name === 'console' || name.startsWith('actor'))) {
+    for (const station of stations.filter(({ kind }) => kind === 'console' || kind === 'actor')) {
       await driver.start(station, (output) => station.build(ports, output))
     }
     await driver.run()

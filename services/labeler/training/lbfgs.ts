@@ -68,7 +68,7 @@ export function minimize(
       point.set(origin)
       break
     }
-    const step = origin
+    const step = new Float64Array(point.length)
     const change = new Float64Array(point.length)
     for (let i = 0; i < point.length; i++) {
       step[i] = point[i]! - origin[i]!

@@ -9,20 +9,14 @@ const topicsOf = (service: string, operation: string, actor?: string) =>
     .filter((one) => one.kind === 'topic' && one.operation === operation)
     .map(({ name, prefixed }) => ({ name, prefixed }))
 
-/** `actor shape` is a station of the service actor, for actor shape. */
-function serviceOf(station: string): { service: string; actor?: string } {
-  if (station === 'label sink') return { service: 'label-sink' }
-  const [service, actor] = station.split(' ') as [string, string | undefined]
-  return { service, ...(actor !== undefined && { actor }) }
-}
-
 const stations = [
   ...dataflow(run),
   ...edgeStations(run).map((station) => ({ ...station, restoreFrom: [] as readonly string[] })),
 ]
 
 test.each(stations)('$name may read and write what the dataflow says, and write nothing else', (station) => {
-  const { service, actor } = serviceOf(station.name)
+  const service = station.kind
+  const actor = 'actor' in station ? station.actor : undefined
   const covers = (granted: { name: string; prefixed: boolean }[], topic: string) =>
     granted.some(({ name, prefixed }) => (prefixed ? topic.startsWith(name) : topic === name))
   for (const topic of [...station.reads, ...station.restoreFrom])
