@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 
-/** What the commands need of the outside. `deploy` knows how to find or start a cluster. */
+/** What the commands need from outside. `deploy` knows how to find or start a cluster. */
 export interface CliContext {
   readonly env: NodeJS.ProcessEnv
   readonly folder: string
@@ -10,25 +10,25 @@ export interface CliContext {
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
   /**
-   * Connects to the cluster named by the configuration, else to the one that runs on this machine, whose process `pid` is.
+   * Connects to the configured cluster, else to the one that runs on this machine, in process `pid`.
    * @throws WinnowError UNREACHABLE
    */
   connect(
     options: GlobalOptions,
-    /** For a service: its metrics are measured, and served as the configuration says. */
+    /** For a service: metrics are collected, and served as configured. */
     serving?: { metrics: boolean },
   ): Promise<Connection>
-  /** As connect(), but where none runs starts an embedded one, with labelers and label sink, for as long as the command takes. */
+  /** Like connect(), but if no cluster runs, starts an embedded one with labelers and label sink for the duration of the command. */
   connectOrStart(options: GlobalOptions, onFailure: (error: unknown) => void): Promise<Connection>
-  /** Set by a command that ends well but not with 0. */
+  /** Set by a command that succeeds with a code other than 0. */
   exitCode(code: number): void
 }
 
-/** A cluster in use; disposing it closes what was opened, or started, for it. */
+/** A cluster in use; disposing it closes whatever was opened or started for it. */
 export interface Connection extends AsyncDisposable {
   readonly config: Config
   readonly runtime: Runtime
-  /** The process that the cluster runs in, where it is on this machine. */
+  /** The cluster's process, if it is on this machine. */
   readonly pid?: number | undefined
 }
 
@@ -42,11 +42,11 @@ export interface GlobalOptions {
 export const clusterCommand = (name: string, description: string): Command =>
   new Command(name)
     .description(description)
-    .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
+    .option('--config <file>', 'configuration file (default: winnow.yaml, if it exists)')
     .option('--data <folder>', 'data folder of a local cluster (default: .winnow)')
 
-/** For a command whose data is JSON in any case: who asks for it is not refused. */
-export const alwaysJson = (command: Command): Command => command.option('--json', 'what it writes in any case')
+/** For commands whose output is always JSON: the option is accepted. */
+export const alwaysJson = (command: Command): Command => command.option('--json', 'the default, and the only format')
 
 export const example = (...lines: string[]): string => `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
 
@@ -56,11 +56,11 @@ export function naturalNumber(text: string): number {
   return value
 }
 
-/** Writes and waits where the reader is slow; a reader that went away (`| head`) ends the command quietly. */
+/** Writes, waiting for slow readers; a reader that has gone away (`| head`) ends the command quietly. */
 export async function print(stdout: NodeJS.WriteStream, text: string | Uint8Array): Promise<void> {
   if (stdout.write(text)) return
   await new Promise((resolve) => stdout.once('drain', resolve))
 }
 
-/** The width that a table has to fit; undefined where it is no terminal, and lines may be of any length. */
+/** The width that tables must fit; undefined without a terminal, where lines may have any length. */
 export const widthOf = (stdout: NodeJS.WriteStream): number | undefined => (stdout.isTTY ? stdout.columns : undefined)

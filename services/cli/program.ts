@@ -9,7 +9,7 @@ const exitCodeHelp = `
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 dependency unreachable, 5 bad data, 6 guarantee violated, 130 interrupted.
 Data goes to standard output, progress and logs to standard error.`
 
-/** Loads the module of a command, and with it whatever the command needs. */
+/** Loads the module of a command and its dependencies. */
 export type CommandLoaders = Partial<Record<CommandName, () => Promise<(context: CliContext) => Command>>>
 
 const ownCommands: CommandLoaders = {
@@ -36,7 +36,7 @@ const ownCommands: CommandLoaders = {
   completion: async () => (await import('./commands/completion.ts')).completion,
 }
 
-/** The commands that `args` need; undefined: all, for those that look at others (help, completion) and for what is no command. */
+/** The commands that `args` need; undefined: all, for help, completion and unknown commands. */
 function needed(args: readonly string[] | undefined, loaders: CommandLoaders): readonly string[] | undefined {
   const [first] = args ?? ['help']
   if (first === undefined || first === '--version' || first === '--help' || first === '-h') return []
@@ -44,8 +44,8 @@ function needed(args: readonly string[] | undefined, loaders: CommandLoaders): r
 }
 
 /**
- * The command line. `more` are the commands that start things on this machine: dev and demo. With `args` only what they need is loaded, so
- * that it starts in no time; the other commands have their names and summaries alone.
+ * The command line. `more` are the commands that start things on this machine: dev and demo. With `args` only what they need is loaded, for
+ * a fast start; the other commands have only their names and summaries.
  */
 export async function buildProgram(
   context: CliContext,
@@ -53,7 +53,7 @@ export async function buildProgram(
   args?: readonly string[],
 ): Promise<Command> {
   const program = new Command('winnow')
-    .description("chooses a language model's corpus while it is pretrained, by the model's own response")
+    .description("chooses a language model's corpus during pretraining, by the model's own response")
     .version(manifest.version, '--version', 'the version of winnow')
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .showSuggestionAfterError()
@@ -77,7 +77,7 @@ export async function buildProgram(
   return program
 }
 
-/** Commander's own errors in the form of all others: one line, with the next step. */
+/** Commander's errors in the form of all others: one line, with the next step. */
 function usageError(text: string, command: Command): string {
   const said = text
     .replace(/^error: /, '')
@@ -98,7 +98,7 @@ export async function runProgram(
     await program.parseAsync(args, { from: 'user' })
     return exitCodes.ok
   } catch (error) {
-    // Commander has printed its own already: help and version end with 0, the rest is usage.
+    // Commander has already printed it: help and version exit with 0, the rest is a usage error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     printError(error, host)
     return exitCodeOf(error)

@@ -20,13 +20,13 @@ interface Screen {
 /** q, Q, Ctrl-C, Ctrl-D. */
 const endKeys = [0x71, 0x51, 3, 4]
 const redrawMs = 1000
-/** The other screen, without a cursor; and back to the one that was there, as it was. */
+/** Switches to the alternate screen, without a cursor; and back. */
 const enter = '\x1b[?1049h\x1b[?25l'
 const leave = '\x1b[?25h\x1b[?1049l'
 
 /**
- * Draws `lines` of what `look` tells once a second, and at once when the terminal's size changes, until q, Ctrl-C, or `signal`.
- * However it ends, the terminal is as it was.
+ * Draws `lines` of what `look` returns once a second, and when the terminal is resized, until q, Ctrl-C, or `signal`. However it ends, the
+ * terminal is restored.
  */
 export async function showLive<T>(
   { stdin, stdout, signal }: { stdin: Keyboard; stdout: Screen; signal: AbortSignal },
@@ -39,7 +39,7 @@ export async function showLive<T>(
   const draw = () => {
     if (seen === undefined || until.aborted) return
     const size = { columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }
-    // Each line takes away what stood behind it, and the last what stood below: nothing flickers, nothing is left.
+    // Each line clears the rest of its line, and the last everything below: nothing flickers or remains.
     stdout.write(`\x1b[H${lines(seen, size).join('\x1b[K\r\n')}\x1b[K\x1b[J`)
   }
   // In raw mode Ctrl-C is a key like any other.
@@ -53,7 +53,7 @@ export async function showLive<T>(
   stdout.on('resize', draw)
   try {
     while (!until.aborted) {
-      // A look at a cluster that is gone may take long; q does not wait for it.
+      // Polling an unreachable cluster may take long; q does not wait for it.
       const next = await Promise.race([look(), aborted(until)])
       if (next === undefined) break
       seen = next

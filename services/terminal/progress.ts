@@ -7,13 +7,13 @@ export interface Terminal {
   readonly columns?: number
 }
 
-/** How far something is: the share that is done (null: no end is foretold), and what else is worth saying. */
+/** Progress: the share that is done (null: the total is unknown), and what else to show. */
 export interface HowFar {
   readonly share: number | null
   readonly parts: readonly string[]
 }
 
-/** What takes less is not worth a line. */
+/** Shorter work shows no line. */
 const showAfterMs = 1000
 const plainEveryMs = 2000
 const barEveryMs = 100
@@ -38,7 +38,7 @@ export class ProgressLine {
     return Math.max((this.#clock() - this.#startedMs) / 1000, 0.001)
   }
 
-  /** Draws if it is time to; `howFar` is asked only then. */
+  /** Draws if it is time; only then is `howFar` called. */
   tick(howFar: () => HowFar): void {
     const nowMs = this.#clock()
     const isTTY = this.#terminal.isTTY === true
@@ -49,13 +49,13 @@ export class ProgressLine {
     if (nowMs >= due) this.#draw(howFar())
   }
 
-  /** Takes the line away, so that something else can be written; the next tick draws it again. */
+  /** Clears the line, so that something else can be written; the next tick redraws it. */
   clear(): void {
     if (this.#standing) this.#terminal.write('\r\x1b[2K')
     this.#standing = false
   }
 
-  /** The last line, which stays. Nothing where it ended before there was a first one, unless it is `always` wanted. */
+  /** The final line, which stays. None if it ended before the first one was drawn, unless `always`. */
   end(howFar: HowFar, always = false): void {
     if (this.#drawnMs === undefined && !always) return
     this.#draw(howFar)
@@ -70,14 +70,14 @@ export class ProgressLine {
     const done =
       share === null ? [] : [`${isTTY ? `${bar(share)} ` : ''}${String(Math.floor(share * 100)).padStart(3)}%`, ...left]
     const line = [...done, ...parts].join('  ')
-    // One column less than there are: a full line would wrap, and the next redraw leave it standing.
+    // One column less than available: a full line would wrap, and the next redraw would leave it behind.
     if (isTTY) this.#terminal.write(`\r\x1b[2K${line.slice(0, (columns ?? 80) - 1)}`)
     else this.#terminal.write(`${line}\n`)
     this.#standing = isTTY === true
   }
 }
 
-/** Counts to a total, or without one; what was done before the first count is no part of the rate. */
+/** Counts to a total, or without one; what was done before the first count does not enter the rate. */
 export class Counter {
   readonly #line: ProgressLine
   readonly #doing: string
@@ -86,7 +86,7 @@ export class Counter {
   #done = 0
   #total: number | null = null
 
-  /** @param doing what is done, as a person would say it, for example `labelling`; @param unit what is counted, plural */
+  /** @param doing the activity, for example `labelling`; @param unit what is counted, plural */
   constructor(terminal: Terminal, clock: Clock, { doing, unit }: { doing: string; unit: string }) {
     this.#line = new ProgressLine(terminal, clock)
     this.#doing = doing
@@ -124,7 +124,7 @@ export class Counter {
   }
 }
 
-/** Says what is waited for when it takes over a second, with the seconds on a terminal, and takes it away again. */
+/** Shows what is being waited for if it takes over a second, with the seconds on a terminal, and clears it again. */
 export async function whileWaiting<T>(terminal: Terminal, clock: Clock, doing: string, work: Promise<T>): Promise<T> {
   const line = new ProgressLine(terminal, clock)
   const timer = setInterval(
@@ -141,7 +141,7 @@ export async function whileWaiting<T>(terminal: Terminal, clock: Clock, doing: s
 
 const bar = (share: number) => '█'.repeat(Math.round(share * barCells)).padEnd(barCells, '░')
 
-/** A count for a person, with its thousands apart. */
+/** A count with thousands separators. */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US')
 
 function duration(seconds: number): string {

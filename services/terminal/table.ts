@@ -1,18 +1,18 @@
 import stringWidth from 'string-width'
 
-/** A column: its title, and whether it holds numbers, which stand to the right. */
+/** A column: its title, and whether it has numbers, which are right-aligned. */
 export interface Column {
   readonly title: string
   readonly number?: boolean
 }
 
 const gap = '  '
-/** No column of text becomes narrower than this; a terminal that has no room for it wraps by itself. */
+/** No text column becomes narrower than this; a terminal without room for it wraps. */
 const textCellsMin = 8
 
 /**
- * A plain table that reads well in a terminal and in a README. One that is wider than `width` gets its widest columns of text narrower,
- * their cells broken over lines; numbers are never broken.
+ * A plain table for terminals and READMEs. If it is wider than `width`, its widest text columns are narrowed and their cells broken into lines;
+ * numbers are never broken.
  */
 export function table(
   columns: readonly Column[],
@@ -45,7 +45,7 @@ export function table(
   ].join('\n')
 }
 
-/** Takes cells from the widest column of text, one after the other, until the table fits or nothing can be taken. */
+/** Narrows the widest text column, one cell at a time, until the table fits or cannot be narrowed. */
 function fitted(natural: readonly number[], columns: readonly Column[], width: number): number[] {
   const widths = [...natural]
   const room = width - gap.length * (widths.length - 1)
@@ -62,7 +62,7 @@ function fitted(natural: readonly number[], columns: readonly Column[], width: n
 
 const characters = new Intl.Segmenter()
 
-/** Breaks a text at spaces, and inside a word only where it is longer than a line. */
+/** Breaks a text at spaces, and inside a word only if it is longer than a line. */
 function wrap(text: string, width: number): string[] {
   if (stringWidth(text) <= width) return [text]
   const lines = ['']
@@ -81,7 +81,7 @@ function wrap(text: string, width: number): string[] {
   return lines
 }
 
-/** A number for a person: so many digits after the point, a minus that is one, and a dash for what is not there. */
+/** A number with a fixed number of decimals, a true minus sign, and a dash if it is missing. */
 export const formatFixed = (value: number | null | undefined, digits: number): string =>
   value === null || value === undefined ? '–' : value.toFixed(digits)
 

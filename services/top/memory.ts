@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** Resident memory of a process and of all it has started, in bytes, by name of the program. */
+/** Resident memory of a process and its descendants, in bytes, by program name. */
 export type Memory = Readonly<Record<string, number>>
 
-/** undefined where there is no such process, or no `ps` to ask. */
+/** undefined if there is no such process, or no `ps`. */
 export async function memoryOf(pid: number): Promise<Memory | undefined> {
   try {
     const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,rss=,comm='])

@@ -3,7 +3,7 @@ import { formatCount } from '../terminal/progress.ts'
 import { type Column, formatFixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
 
-/** The numbers as lines, none wider than `columns`; where there are more than `rows`, the last says so. */
+/** The numbers as lines, none wider than `columns`; if there are more than `rows`, the last one says so. */
 export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number; rows?: number } = {}): string[] {
   const width = columns
   const lines = [
@@ -14,7 +14,7 @@ export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number
     ...table(topicColumns, numbers.topics.map(topicRow), { width }).split('\n'),
   ]
   if (rows === undefined || lines.length <= rows) return lines
-  return [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} lines more than fit here`]
+  return [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more lines do not fit`]
 }
 
 function headOf({ atMs, documents, labelled, deadLetters, memoryBytes }: Numbers): string[] {
@@ -41,7 +41,7 @@ const runColumns: Column[] = [
   { title: 'theta' },
 ]
 
-/** What a narrow terminal goes without, the least needed first, before anything is broken over lines. */
+/** The columns that a narrow terminal omits, least important first, before anything is broken into lines. */
 const leftOut = ['other text', 'tokens/s', 'selected', 'reference', 'rewards', 'loss']
 
 function runLines(runs: readonly RunNumbers[], width = Number.POSITIVE_INFINITY): string[] {
@@ -72,7 +72,7 @@ const runRow = (run: RunNumbers): string[] => [
     .join(' '),
 ]
 
-/** Of what the last closed round asked for; while it is open, how much was asked. */
+/** The answered share of the last closed round's requests; while it is open, the number of requests. */
 function rewards({ rewardsAsked, rewardsMissing, state }: RunNumbers): string {
   if (rewardsAsked === 0) return '–'
   if (state === 'open' || rewardsMissing === null) return `of ${rewardsAsked}`

@@ -13,7 +13,7 @@ import { type Memory, memoryOf } from './memory.ts'
 
 export interface TopicNumbers {
   readonly topic: string
-  /** By offsets, which count the markers of transactions as well. */
+  /** By offsets, which include the markers of transactions. */
   readonly records: number
   /** null: not known yet. */
   readonly perSecond: number | null
@@ -26,13 +26,13 @@ export interface RunNumbers {
   readonly steps: number
   readonly tokens: number
   readonly tokensPerSecond: number | null
-  /** The last round that was opened; null: none. */
+  /** The last opened round; null: none. */
   readonly round: number | null
   readonly state: 'waiting' | 'open' | 'closed' | 'selected'
-  /** Since it was opened, while it is not selected. */
+  /** Since it was opened, until it is selected. */
   readonly roundSeconds: number | null
   readonly rewardsAsked: number
-  /** Of the last round that was closed; null: none. */
+  /** Of the last closed round; null: none. */
   readonly rewardsMissing: number | null
   readonly selected: number | null
   readonly theta: Readonly<Record<string, number>>
@@ -41,13 +41,13 @@ export interface RunNumbers {
   readonly corpusLoss: number | null
 }
 
-/** The main numbers, as they are now. */
+/** The current main numbers. */
 export interface Numbers {
   readonly atMs: number
   readonly documents: number
   readonly labelled: number
   readonly deadLetters: number
-  /** Of the processes of a cluster on this machine, by program; null for one elsewhere. */
+  /** Of the processes of a cluster on this machine, by program; null for a remote one. */
   readonly memoryBytes: Memory | null
   readonly topics: readonly TopicNumbers[]
   readonly runs: readonly RunNumbers[]
@@ -61,7 +61,7 @@ export interface WatchOptions {
   readonly pid?: number
 }
 
-/** What is known of a run so far; its topics are read on from where they were read to. */
+/** What is known of a run so far; its topics are read from where they were last read to. */
 interface Followed {
   readonly config: RunConfig
   readonly from: Map<string, number[]>
@@ -71,7 +71,7 @@ interface Followed {
 /** Only the last round and the last losses are shown. */
 const viewLimits = { rounds: 16, sampledRounds: 1, steps: 64 }
 
-/** Follows a cluster: each `look` reads what has come since the last one. */
+/** Follows a cluster: each `look` reads what is new since the last one. */
 export class Watch {
   readonly #options: WatchOptions
   readonly #rates = new Rates()

@@ -47,7 +47,7 @@ test.skipIf(process.platform !== 'linux')(
     stopped.child.kill('SIGINT')
     const { code, stderr } = await stopped.ended
     expect(code, stderr).toBe(130)
-    expect(stderr).toContain('stopping after the batch in hand')
+    expect(stderr).toContain('stopping after the current batch')
     expect((await status()).corpus.documents).toBeLessThan(rows)
 
     const again = await winnow(['ingest', file, '--data', dataFolder], {}, folder)

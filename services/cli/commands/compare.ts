@@ -17,7 +17,7 @@ export const compare = (context: CliContext): Command =>
   clusterCommand('compare', summaries.compare)
     .argument('<run>', 'a run or a replay')
     .argument('<other>', 'another one')
-    .option('--json', 'a JSON line for each round')
+    .option('--json', 'a JSON line per round')
     .addHelpText('after', example('winnow compare multi-actor-7 random-7'))
     .action(async (a: string, b: string, options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)

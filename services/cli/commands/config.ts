@@ -8,10 +8,7 @@ import { summaries } from '../summaries.ts'
 export function config(context: CliContext): Command {
   const command = new Command('config').description(summaries.config)
   command.addCommand(
-    clusterCommand(
-      'show',
-      'every value with where it comes from: flag, environment, file or default; secrets are masked',
-    )
+    clusterCommand('show', 'every value and its origin: flag, environment, file or default; secrets are masked')
       .option('--json', 'as JSON')
       .addHelpText(
         'after',

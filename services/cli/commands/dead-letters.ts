@@ -30,9 +30,9 @@ interface RedriveOptions extends FilterOptions {
 
 const filterCommand = (name: string, description: string): Command =>
   clusterCommand(name, description)
-    .option('--station <name>', 'refused by this station')
-    .option('--reason <code>', 'refused for this reason')
-    .option('--topic <name>', 'refused out of this topic')
+    .option('--station <name>', 'rejected by this station')
+    .option('--reason <code>', 'rejected for this reason')
+    .option('--topic <name>', 'rejected from this topic')
     .option('--json', 'as JSON lines')
 
 const filterOf = ({ station, reason, topic }: FilterOptions, offsets?: readonly number[]): LetterFilter => ({
@@ -45,7 +45,7 @@ const filterOf = ({ station, reason, topic }: FilterOptions, offsets?: readonly 
 export function deadLetters(context: CliContext): Command {
   const command = new Command('dead-letters').description(summaries['dead-letters'])
   command.addCommand(
-    filterCommand('list', 'refused records and rows, oldest first; --json has their bytes')
+    filterCommand('list', 'rejected records and rows, oldest first; --json includes their bytes')
       .addHelpText('after', example('winnow dead-letters list --reason unknown-domain'))
       .action(async (options: FilterOptions) => {
         await using connection = await context.connect(options)
@@ -64,15 +64,15 @@ export function deadLetters(context: CliContext): Command {
           { title: 'what' },
         ]
         const shown =
-          rows.length === 0 ? 'nothing was refused' : table(columns, rows, { width: widthOf(context.stdout) })
+          rows.length === 0 ? 'nothing was rejected' : table(columns, rows, { width: widthOf(context.stdout) })
         await print(context.stdout, `${shown}\n`)
       }),
   )
   command.addCommand(
-    filterCommand('redrive', 'sends refused records to their topics again; what is still refused is refused again')
+    filterCommand('redrive', 'sends rejected records to their topics again; those still invalid are rejected again')
       .argument('[numbers...]', 'numbers of dead letters, as list shows them', numbers)
-      .option('--all', 'all of them, or all that the other options leave')
-      .option('--value <file>', 'sends the bytes of this file in place of one record')
+      .option('--all', 'all of them, or all that match the other options')
+      .option('--value <file>', 'send the bytes of this file instead of those of the record')
       .addHelpText(
         'after',
         example('winnow dead-letters redrive --reason unknown-domain', 'winnow dead-letters redrive 17'),
@@ -83,7 +83,7 @@ export function deadLetters(context: CliContext): Command {
         await using connection = await context.connect(options)
         const { runtime } = connection
         const done = await redrive(runtime, readDeadLetters(runtime, filter), mended)
-        if (done.length === 0) context.stderr.write('no dead letter is meant by that\n')
+        if (done.length === 0) context.stderr.write('no dead letter matches\n')
         for (const one of done) {
           const what = 'refused' in one ? `not sent: ${one.refused}` : `${one.topic}[${one.partition}]@${one.offsetNew}`
           await print(context.stdout, options.json ? `${json(one)}\n` : `${one.offset}\t${what}\n`)
@@ -94,21 +94,21 @@ export function deadLetters(context: CliContext): Command {
   return command
 }
 
-/** The letters to be sent again. @throws WinnowError USAGE where the options do not say which, or one value stands for several */
+/** The letters to redrive. @throws WinnowError USAGE if the options select none, or --value is given for several */
 function chosen(options: RedriveOptions, offsets: readonly number[]): LetterFilter {
   const filter = filterOf(options, offsets)
   if (Object.keys(filter).length === 0 && options.all !== true) {
-    throw new WinnowError('USAGE', 'which dead letters are meant?', {
+    throw new WinnowError('USAGE', 'no dead letters are selected', {
       hint: 'Give numbers, --station, --reason or --topic, or --all.',
     })
   }
   if (options.value !== undefined && offsets.length !== 1) {
-    throw new WinnowError('USAGE', '--value stands for one record', { hint: 'Give the number of that dead letter.' })
+    throw new WinnowError('USAGE', '--value is for one record', { hint: 'Give the number of that dead letter.' })
   }
   return filter
 }
 
-/** Commander gives no list where no number is given. */
+/** Commander gives no list if no number is given. */
 const numbers = (text: string, before: readonly number[] = []): readonly number[] => [...before, naturalNumber(text)]
 
 const rowOf = ({ offset, letter }: StoredLetter): string[] => [

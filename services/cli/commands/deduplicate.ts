@@ -13,7 +13,7 @@ function share(text: string): number {
   return value
 }
 
-/** Rows that are left out are forgotten where no file is named for them. */
+/** Rows that are left out are discarded if no file is given for them. */
 async function openExclusions(file: string | undefined) {
   if (file === undefined) return { write: async () => {}, close: async () => {} }
   const stream = createWriteStream(file)
@@ -32,13 +32,13 @@ async function openExclusions(file: string | undefined) {
 export const deduplicate = (context: CliContext): Command =>
   alwaysJson(new Command('deduplicate'))
     .description(summaries.deduplicate)
-    .argument('<file...>', 'whatever ingest reads: JSON lines, plain, gzip or Zstandard, Parquet; - for standard input')
+    .argument('<file...>', 'anything ingest reads: JSON lines, plain, gzip or Zstandard; Parquet; - for standard input')
+    .option('--text-field <name>', 'the field with the text; a.b for b within a (text)')
+    .option('--near [similarity]', 'also near duplicates, of at least this Jaccard similarity (0.8)', share)
     .option(
-      '--text-field <name>',
-      'the field with the text, with points between the names of objects in each other (text)',
+      '--exclusions <file>',
+      'receives the rows that are left out, each with the reason and the row it duplicates',
     )
-    .option('--near [similarity]', 'near duplicates too, of this Jaccard similarity or more (0.8)', share)
-    .option('--exclusions <file>', 'takes the rows that are left out, each with the reason and the row it duplicates')
     .addHelpText(
       'after',
       example('winnow deduplicate --near --exclusions out.jsonl corpus/*.jsonl.gz | winnow ingest --name unique -'),

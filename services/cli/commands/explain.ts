@@ -30,7 +30,7 @@ export const explain = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const name = options.run ?? (await listRuns(runtime)).keys().next().value
-      if (name === undefined) throw new WinnowError('CONFIGURATION', 'there is no run yet that could have selected it')
+      if (name === undefined) throw new WinnowError('CONFIGURATION', 'there is no run yet')
       const run = await runNamed(runtime, name)
       const explained = await explainDocument(runtime, run, docId)
       if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)
@@ -52,7 +52,7 @@ export const explain = (context: CliContext): Command =>
         { title: 'verdict' },
         { title: 'score', number: true },
         { title: 'threshold', number: true },
-        { title: 'what would have turned it' },
+        { title: 'what would have changed it' },
       ]
       const head = `document ${id} (${document.tokens} tokens) in run ${name}\n${document.meta.slice(0, textCharactersShown)}\n${labels}\n\n  ${text}\n`
       await print(context.stdout, `${head}\n${table(columns, rows, { width: widthOf(context.stdout) })}\n`)

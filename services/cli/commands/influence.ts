@@ -22,17 +22,12 @@ interface Options extends GlobalOptions {
 export function influence(context: CliContext): Command {
   const command = new Command('influence').description(summaries.influence)
   command.addCommand(
-    clusterCommand('validate', "compares a run's gradient rewards with real small steps, at its last checkpoint")
+    clusterCommand('validate', "compares a run's gradient rewards with real small steps at its last checkpoint")
       .requiredOption('--run <name>', 'the run')
-      .option(
-        '--documents <n>',
-        'documents, drawn from the corpus; each takes a pass over the reference',
-        atLeast3,
-        100,
-      )
-      .option('--workers <n>', 'threads that compute (default: as configured)', naturalNumber)
+      .option('--documents <n>', 'documents drawn from the corpus; each takes a pass over the reference', atLeast3, 100)
+      .option('--workers <n>', 'worker threads (default: as configured)', naturalNumber)
       .option('--out <folder>', 'where the plot (SVG) and the rewards (CSV) are written', '.')
-      .option('--json', 'as JSON, with the rewards of every document')
+      .option('--json', 'as JSON, with the rewards of each document')
       .addHelpText('after', example('winnow influence validate --run multi-actor-7 --documents 60'))
       .action(async (options: Options) => {
         await using connection = await context.connect(options)
@@ -54,7 +49,7 @@ export function influence(context: CliContext): Command {
 
 function atLeast3(text: string): number {
   const value = naturalNumber(text)
-  if (value < 3) throw new InvalidArgumentError('must be at least 3: ranks of fewer say nothing')
+  if (value < 3) throw new InvalidArgumentError('must be at least 3: ranks of fewer mean nothing')
   return value
 }
 

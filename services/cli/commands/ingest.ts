@@ -34,30 +34,33 @@ function seconds(text: string): number {
 export const ingest = (context: CliContext): Command =>
   clusterCommand('ingest', summaries.ingest)
     .argument('<path...>', 'files and folders')
-    .option('--name <prefix>', 'stands before the names of the sources')
+    .option('--name <prefix>', 'prefix of the names of the sources')
     .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')
-    .option(
-      '--text-field <name>',
-      'where rows have their text, a.b for b within a (default: text, or corpus.textField)',
-    )
+    .option('--text-field <name>', 'the field with the text; a.b for b within a (default: text, or corpus.textField)')
     .option(
       '--split-long',
-      'rows with long texts become several documents, split at paragraphs (corpus.longDocuments, corpus.pieceBytes)',
+      'split long texts at paragraphs into several documents (corpus.longDocuments, corpus.pieceBytes)',
     )
     .option(
       '--follow-links <root>',
-      'a folder that links in the given folders may lead into; may be given several times',
+      'a folder that links in the given folders may lead into; may be repeated',
       (root: string, roots: readonly string[] = []) => [...roots, root],
     )
-    .option('--no-wait', 'ends once the documents are written, without waiting for their labels')
-    .option('--json', 'the result as JSON; with --watch a line for each file')
-    .option('--watch', 'of one folder: goes on with files that come or change, until Ctrl-C, which ends it with 0')
+    .option('--no-wait', 'exit once the documents are written, without waiting for their labels')
+    .option('--json', 'the result as JSON; with --watch a line per file')
+    .option(
+      '--watch',
+      'keep ingesting files that are added to or change in one folder, until Ctrl-C, which exits with 0',
+    )
     .option(
       '--settle <seconds>',
-      `with --watch: a file is taken when it has not changed for so long (default: ${settleSecondsDefault})`,
+      `with --watch: ingest a file once it has not changed for this long (default: ${settleSecondsDefault})`,
       seconds,
     )
-    .option('--poll', 'with --watch: looks every second instead of being told, as network file systems need')
+    .option(
+      '--poll',
+      'with --watch: check every second instead of relying on notifications, as network file systems require',
+    )
     .addHelpText(
       'after',
       example(
@@ -70,17 +73,17 @@ export const ingest = (context: CliContext): Command =>
     )
     .action(async (paths: string[], options: Options) => {
       if (options.watch !== true && (options.settle !== undefined || options.poll === true)) {
-        throw new WinnowError('USAGE', '--settle and --poll go with --watch')
+        throw new WinnowError('USAGE', '--settle and --poll require --watch')
       }
       const folder = options.watch === true ? await onlyFolder(paths) : null
-      // What is wrong with a path is told before a cluster is started for it.
+      // A bad path is reported before a cluster is started for it.
       await checkPaths([...paths, ...(options.followLinks ?? [])])
       const stop = new AbortController()
       using _interrupted = interruptible(process, () => {
-        context.stderr.write('\nstopping after the batch in hand; Ctrl-C again ends at once\n')
+        context.stderr.write('\nstopping after the current batch; Ctrl-C again stops at once\n')
         stop.abort()
       })
-      // What runs beside the ingest, in a process that started it all, has failed.
+      // A service that this process started beside the ingest has failed.
       let failure: unknown
       const fail = (error: unknown) => {
         failure ??= error
@@ -105,15 +108,15 @@ export const ingest = (context: CliContext): Command =>
       if (failure !== undefined) throw failure
     })
 
-/** @throws WinnowError UNREACHABLE where labels have stopped coming */
+/** @throws WinnowError UNREACHABLE if labels have stopped arriving */
 async function waitAndTell(runtime: Runtime, config: Config, signal: AbortSignal, terminal: Terminal): Promise<void> {
   const labels = await waitForLabels(runtime, config, { signal, terminal })
   terminal.write(`${inWords(labels)}\n`)
   if (labels.done || signal.aborted) return
-  throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped coming', {
-    hint: "Labelers and label sink run with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
+  throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped arriving', {
+    hint: "Run labelers and label sink with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
   })
 }
 
 const inWords = ({ documents, complete, refused }: LabelProgress): string =>
-  `${complete} of ${documents} documents are labelled by every actor${refused === 0 ? '' : `, ${refused} were refused (winnow tail dead-letters)`}`
+  `${complete} of ${documents} documents are labelled by every actor${refused === 0 ? '' : `, ${refused} were rejected (winnow tail dead-letters)`}`

@@ -25,8 +25,8 @@ export const init = (context: CliContext): Command =>
   new Command('init')
     .description(summaries.init)
     .option('--out <file>', 'where to write it', 'winnow.yaml')
-    .option('--yes', 'asks nothing: defaults for what no option says')
-    .option('--force', 'replaces a file that is there')
+    .option('--yes', 'ask nothing: use defaults where no option is given')
+    .option('--force', 'replace an existing file')
     .option('--brokers <addresses>', questions.brokers.what)
     .option('--registry <url>', questions.registry.what)
     .option('--clickhouse <url>', questions.clickhouse.what)
@@ -42,12 +42,12 @@ export const init = (context: CliContext): Command =>
     .action(async (options: Options) => {
       const file = resolve(context.folder, options.out)
       if (existsSync(file) && options.force !== true) {
-        throw new WinnowError('CONFIGURATION', `${file} is there already`, {
+        throw new WinnowError('CONFIGURATION', `${file} already exists`, {
           hint: 'Replace it with --force, or name another with --out.',
         })
       }
       if (options.yes !== true && !context.stdin.isTTY) {
-        throw new WinnowError('USAGE', 'there is no terminal to ask questions on', {
+        throw new WinnowError('USAGE', 'there is no terminal to ask on', {
           hint: 'Give --yes, and options for what has no default.',
         })
       }
@@ -61,7 +61,7 @@ export const init = (context: CliContext): Command =>
       if (options.json) return await print(context.stdout, `${json({ file })}\n`)
       const next = answers.brokers === '' ? 'npx winnow dev' : 'npx winnow doctor'
       await print(context.stdout, `${file}\n`)
-      context.stderr.write(`written; what is in force: npx winnow config show; next: ${next}\n`)
+      context.stderr.write(`written; to see the effective values: npx winnow config show; next: ${next}\n`)
     })
 
 const names = Object.keys(questions) as (keyof Answers)[]

@@ -57,7 +57,7 @@ const names = (text: string): string[] => text.split(',').map((name) => name.tri
 /** The labeler of a configured actor, or of a model's folder. @throws WinnowError USAGE, CONFIGURATION */
 function choose(context: CliContext, { actor, model, config }: Choice): LabelerChoice {
   if ((actor === undefined) === (model === undefined)) {
-    throw new WinnowError('USAGE', 'one of --actor and --model must be given, not both', {
+    throw new WinnowError('USAGE', 'give either --actor or --model', {
       hint: '--actor names an actor of the configuration (quality, domain and topic by default), --model a folder written by train.',
     })
   }
@@ -79,13 +79,13 @@ const withLabelerOptions = (command: Command): Command =>
   command
     .option('--actor <name>', 'an actor of the configuration')
     .option('--model <folder>', 'instead of an actor: a folder written by train')
-    .option('--config <file>', 'configuration file (default: winnow.yaml, if it is there)')
+    .option('--config <file>', 'configuration file (default: winnow.yaml, if it exists)')
 
 const withAnnotationOptions = (command: Command, task: Option): Command =>
   command
     .addOption(task.choices(['regression', 'classification']))
     .requiredOption('--data <file>', 'annotations: JSON lines with shard, line and the field')
-    .requiredOption('--text <shards...>', 'the annotated files, whatever ingest reads, in the order of their numbers')
+    .requiredOption('--text <shards...>', 'the annotated files, anything ingest reads, in the order of their numbers')
 
 const train = (context: CliContext): Command =>
   withAnnotationOptions(
@@ -93,20 +93,16 @@ const train = (context: CliContext): Command =>
     new Option('--task <task>', 'scores or names').makeOptionMandatory(),
   )
     .option('--field <name>', 'field of the annotations (default: the only one with numbers, or with names)')
-    .option('--classes <names>', 'in their order, separated by commas (default: those of the data)', names)
+    .option('--classes <names>', 'in order, separated by commas (default: those of the data)', names)
     .option(
       '--auxiliary-fields <names>',
       'fields of the rows, or of their meta, whose labels help, separated by commas',
       names,
     )
-    .option('--word-grams <n>', 'words of an n-gram at most: 0, 1 or 2', naturalNumber, defaultFeatures.wordGrams)
-    .option(
-      '--character-grams <lengths>',
-      'lengths of n-grams of characters, separated by commas (default: none)',
-      names,
-    )
-    .option('--seed <n>', 'seed of the folds and of the validation part', naturalNumber, 0)
-    .requiredOption('--out <folder>', 'takes model.json, weights.bin, model.golden.json and cross-validation.json')
+    .option('--word-grams <n>', 'longest word n-gram: 0, 1 or 2', naturalNumber, defaultFeatures.wordGrams)
+    .option('--character-grams <lengths>', 'lengths of character n-grams, separated by commas (default: none)', names)
+    .option('--seed <n>', 'seed of the folds and the validation split', naturalNumber, 0)
+    .requiredOption('--out <folder>', 'receives model.json, weights.bin, model.golden.json and cross-validation.json')
     .addHelpText(
       'after',
       example(
@@ -146,7 +142,7 @@ const train = (context: CliContext): Command =>
 const evaluate = (context: CliContext): Command =>
   withAnnotationOptions(
     withLabelerOptions(new Command('evaluate').description('scores a labeler on annotated documents')),
-    new Option('--task <task>', 'what the annotations hold: scores or names (default: see the data)'),
+    new Option('--task <task>', 'what the annotations are: scores or names (default: by the data)'),
   )
     .option('--field <name>', "field of the annotations (default: the actor's name, or the only one)")
     .addHelpText(
@@ -163,14 +159,14 @@ const evaluate = (context: CliContext): Command =>
       })
       if (evaluation.trainedOnThese)
         context.stderr.write(
-          'The model was trained on these annotations: the figures do not say how it does on others.\n',
+          'The model was trained on these annotations: the figures do not show how it does on others.\n',
         )
       await print(context.stdout, `${json(evaluation)}\n`)
     })
 
 const label = (context: CliContext): Command =>
   withLabelerOptions(
-    new Command('label').description('labels the rows of standard input, or of files, whatever ingest reads'),
+    new Command('label').description('labels the rows of standard input, or of files that ingest reads'),
   )
     .argument('[file...]', 'JSON lines, plain, gzip or Zstandard, or Parquet (default: standard input)')
     .addHelpText(
@@ -195,7 +191,7 @@ const label = (context: CliContext): Command =>
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
     })
 
-/** Lines of the files, counted on from one to the next. */
+/** Lines of the files, counted across files. */
 async function* linesOfFiles(paths: readonly string[], standardInput: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   let before = 0
   for (const path of paths) {
@@ -232,15 +228,12 @@ function tolerance(text: string): number {
 const golden = (context: CliContext): Command =>
   withLabelerOptions(
     new Command('golden').description(
-      'whether a model says on this machine what it said where its golden outputs were made',
+      'checks whether a model gives the same outputs on this machine as where its golden outputs were made',
     ),
   )
-    .option(
-      '--write',
-      'writes the outputs of this machine beside the model, where a labeler looks for them when it starts',
-    )
-    .option('--out <file>', 'writes the outputs of this machine to a file, to compare with those of another')
-    .option('--tolerance <difference>', 'with --write or --out: the largest difference that is rounding', tolerance)
+    .option('--write', 'write the outputs of this machine beside the model, where labelers look for them at startup')
+    .option('--out <file>', 'write the outputs of this machine to a file, to compare with those of another')
+    .option('--tolerance <difference>', 'with --write or --out: the largest difference due to rounding', tolerance)
     .addHelpText(
       'after',
       example(
@@ -268,13 +261,13 @@ interface Compared extends GlobalOptions {
 }
 
 const compare = (context: CliContext): Command =>
-  clusterCommand('compare', 'how far two versions of a labeler agree, or two machines: in the corpus, or of two files')
+  clusterCommand('compare', 'how far two versions of a labeler, or two machines, agree: in the corpus, or in two files')
     .argument(
       '[files...]',
-      'two files of winnow labeler label, of the same documents, or two of winnow labeler golden --out',
+      'two outputs of winnow labeler label on the same documents, or two of winnow labeler golden --out',
     )
-    .option('--actor <name>', "instead of files: the actor whose labels' versions in the corpus are compared")
-    .option('--versions <first,second>', 'two versions (default: the only two there are)', names)
+    .option('--actor <name>', "instead of files: compare versions of this actor's labels in the corpus")
+    .option('--versions <first,second>', 'two versions (default: the only two)', names)
     .addHelpText(
       'after',
       example(
@@ -286,7 +279,7 @@ const compare = (context: CliContext): Command =>
     .action(async (files: string[], options: Compared) => {
       const { actor } = options
       if ((actor === undefined) !== (files.length === 2) || (actor !== undefined && files.length > 0))
-        throw new WinnowError('USAGE', 'two files of labels, or --actor, must be given', {
+        throw new WinnowError('USAGE', 'give two files of labels, or --actor', {
           hint: 'winnow labeler compare FIRST SECOND, or winnow labeler compare --actor NAME.',
         })
       const compared =
@@ -307,8 +300,8 @@ async function compareInCorpus(
   const known = await labelVersions(sql, actor)
   const versions = options.versions ?? known.map(({ version }) => version)
   if (versions.length !== 2)
-    throw new WinnowError('USAGE', `${versions.length} versions of actor ${actor} cannot be compared, but two can`, {
-      hint: `Name two by --versions: ${known.map(({ version, documents }) => `${version} (${documents} documents)`).join(', ') || 'there are none'}.`,
+    throw new WinnowError('USAGE', `compare two versions of actor ${actor}, not ${versions.length}`, {
+      hint: `Name two with --versions: ${known.map(({ version, documents }) => `${version} (${documents} documents)`).join(', ') || 'there are none'}.`,
     })
   return { versions, ...(await compareVersions(sql, actor, versions[0]!, versions[1]!)) }
 }

@@ -25,7 +25,7 @@ export const replay = (context: CliContext): Command =>
     .requiredOption('--run <name>', 'the recorded run')
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
-    .option('--json', 'a JSON line for each round')
+    .option('--json', 'a JSON line per round')
     .addHelpText('after', example('winnow replay --run demo-7', 'winnow replay --run demo-7 --with additive.yaml'))
     .action(async (options: Options) => {
       const changes = options.with === undefined ? {} : readYaml(options.with)

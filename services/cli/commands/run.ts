@@ -12,7 +12,7 @@ import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
 
-/** Runs one service in the foreground until a signal: the first drains, the second ends at once. */
+/** Runs a service in the foreground until a signal: the first drains, the second stops at once. */
 async function serve(
   context: CliContext,
   options: GlobalOptions,
@@ -22,7 +22,7 @@ async function serve(
     const connection = started.use(await context.connect(options, { metrics: true }))
     const services = await start(connection, fail)
     started.defer(() => closeAll(services))
-    context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and ends\n`)
+    context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and stops\n`)
   })
   context.exitCode(code)
 }
@@ -60,7 +60,7 @@ export function run(context: CliContext): Command {
       ),
   )
   command.addCommand(
-    clusterCommand('influence', 'one more influence worker of a run, beside that of its stations')
+    clusterCommand('influence', 'another influence worker of a run')
       .requiredOption('--run <name>', 'the run')
       .addHelpText('after', example('winnow run influence --run pretraining-3'))
       .action((options: GlobalOptions & { run: string }) =>
@@ -97,7 +97,7 @@ export function run(context: CliContext): Command {
   )
   command.addCommand(
     clusterCommand('list', 'the names of all recorded runs')
-      .option('--json', 'with their configurations, a JSON line each')
+      .option('--json', 'with their configurations, one JSON line each')
       .addHelpText('after', example('winnow run list', 'winnow run list --json | jq .config.steps'))
       .action(async (options: GlobalOptions & { json?: boolean }) => {
         await using connection = await context.connect(options)
@@ -111,7 +111,7 @@ export function run(context: CliContext): Command {
   return command
 }
 
-/** Starts what computes rewards, with what the configuration lets them take of this machine. */
+/** Starts the computation of rewards, with the configured resources. */
 async function withModel(
   { runtime, config: { influence } }: Connection,
   name: string,

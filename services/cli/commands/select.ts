@@ -20,7 +20,7 @@ export const select = (context: CliContext): Command =>
   clusterCommand('select', summaries.select)
     .requiredOption('--run <name>', 'the run')
     .option('--round <n>', 'the round (default: the last one)', naturalNumber)
-    .option('--from <index>', 'global index to begin at', naturalNumber, 0)
+    .option('--from <index>', 'global index to start at', naturalNumber, 0)
     .option('--documents <n>', 'how many (default: all)', naturalNumber)
     .option('--json', 'JSON lines of index and id')
     .addHelpText(
@@ -44,7 +44,7 @@ export const select = (context: CliContext): Command =>
       }
     })
 
-/** The manifest of a round, or the last one. @throws WinnowError CONFIGURATION where the run has not selected it */
+/** The manifest of a round, or the last one. @throws WinnowError CONFIGURATION if the run has not selected it */
 function chosen(manifests: readonly Manifest[], run: string, round: number | undefined): Manifest {
   const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
   if (manifest !== undefined) return manifest

@@ -8,12 +8,12 @@ import { summaries } from '../summaries.ts'
 export const simulate = (context: CliContext): Command =>
   new Command('simulate')
     .description(summaries.simulate)
-    .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines or whatever ingest reads')
-    .requiredOption('--rewards <file>', 'rewards in log order, JSON lines or whatever ingest reads')
+    .requiredOption('--labels <file>', 'documents with tokens and labels, JSON lines or anything ingest reads')
+    .requiredOption('--rewards <file>', 'rewards in log order, JSON lines or anything ingest reads')
     .requiredOption('--config <file>', 'seed, actors and hyperparameters, JSON')
-    .requiredOption('--out <folder>', 'takes rounds.jsonl, rejected.jsonl and selection-K.txt')
+    .requiredOption('--out <folder>', 'receives rounds.jsonl, rejected.jsonl and selection-K.txt')
     .option('--positions <file>', 'how far the trainer read each selection, JSON lines')
-    .option('--json', 'what it came to, as JSON')
+    .option('--json', 'the result as JSON')
     .addHelpText('after', example('winnow simulate --labels L.jsonl --rewards R.jsonl --config C.json --out result'))
     .action(async (options: Omit<SimulateOptions, 'signal'> & { json?: boolean }) => {
       using interrupted = interruptible()

@@ -24,9 +24,9 @@ interface Options extends GlobalOptions {
 
 export const tail = (context: CliContext): Command =>
   alwaysJson(clusterCommand('tail', summaries.tail))
-    .argument('<topic>', 'name of the topic; winnow. may be left out')
-    .option('-n, --lines <count>', 'records of each partition to begin with', naturalNumber, 10)
-    .option('--no-follow', 'ends at the end of the topic')
+    .argument('<topic>', 'name of the topic, with or without winnow.')
+    .option('-n, --lines <count>', 'records of each partition to start with', naturalNumber, 10)
+    .option('--no-follow', 'stop at the end of the topic')
     .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
     .action(async (given: string, options: Options) => {
       await using connection = await context.connect(options)
@@ -41,7 +41,7 @@ export const tail = (context: CliContext): Command =>
       const ended = Promise.withResolvers<void>()
       await using following = new AsyncDisposableStack()
       const consumer = await runtime.kafka.consume({
-        // A group of its own: whoever tails takes nothing away from anybody.
+        // Its own group, so that it takes no records from other consumers.
         groupId: `winnow-tail-${process.pid}-${topic}`,
         topics: [topic],
         startOffset: (_topic, partition) => from[partition] ?? 0,

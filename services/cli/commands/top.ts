@@ -10,12 +10,12 @@ import { Watch } from '../../top/watch.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 import { summaries } from '../summaries.ts'
 
-/** Rates are differences: a single picture needs two looks. */
+/** Rates are differences: one screen needs two measurements. */
 const betweenLooksMs = 1000
 
 export const top = (context: CliContext): Command =>
   clusterCommand('top', summaries.top)
-    .option('--once', 'writes them once and ends, as it does where there is no terminal')
+    .option('--once', 'print once and exit, as without a terminal')
     .option('--json', 'once, as JSON')
     .addHelpText('after', example('winnow top', 'winnow top --once', "winnow top --json | jq '.runs[].theta'"))
     .action(async (options: GlobalOptions & { once?: boolean; json?: boolean }) => {
@@ -37,7 +37,7 @@ export const top = (context: CliContext): Command =>
         await sleep(betweenLooksMs)
         return await watch.look()
       }
-      const numbers = await whileWaiting(stderr, systemClock, 'looking twice, for rates', looking())
+      const numbers = await whileWaiting(stderr, systemClock, 'measuring rates', looking())
       if (options.json) return await print(stdout, `${json(numbers)}\n`)
       const columns = widthOf(stdout)
       await print(stdout, `${screenOf(numbers, columns === undefined ? {} : { columns }).join('\n')}\n`)

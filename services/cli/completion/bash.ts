@@ -50,7 +50,7 @@ complete -F _${root.name} ${root.name}
 `
 }
 
-/** Names of files may hold spaces, so they come a line each. */
+/** File names may contain spaces, so there is one per line. */
 function answer(value: Value | undefined): string {
   switch (value?.kind) {
     case 'file':

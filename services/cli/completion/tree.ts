@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** What may stand in a place: a file, a folder, one of some words, or anything. */
+/** What a value may be: a file, a folder, one of some words, or anything. */
 export type Value =
   | { readonly kind: 'file' }
   | { readonly kind: 'folder' }
@@ -15,18 +15,18 @@ export interface CompletedOption {
   readonly value: Value | undefined
 }
 
-/** A command as a shell completes it. `place` is how it is called, for example `winnow run labeler`. */
+/** A command for completion. `place` is how it is called, for example `winnow run labeler`. */
 export interface CompletedCommand {
   readonly place: string
   readonly name: string
   readonly description: string
   readonly children: readonly CompletedCommand[]
   readonly options: readonly CompletedOption[]
-  /** Of its arguments the first; undefined: it takes none. */
+  /** Its first argument; undefined: it takes none. */
   readonly argument: Value | undefined
 }
 
-/** Commands, options and arguments of a program, out of commander's own tree: a new command is completed without a further word. */
+/** Commands, options and arguments of a program, from commander's tree: new commands are completed automatically. */
 export function completedCommand(command: Command, above = ''): CompletedCommand {
   const place = `${above} ${command.name()}`.trim()
   const argument = command.registeredArguments[0]
@@ -48,7 +48,7 @@ export function completedCommand(command: Command, above = ''): CompletedCommand
   }
 }
 
-/** What a value is follows from how it is named: <file>, <folder>, <path...>. */
+/** The kind of a value, by its name: <file>, <folder>, <path...>. */
 function valueNamed(name: string, choices: readonly string[] | undefined): Value {
   if (choices !== undefined) return { kind: 'words', words: choices }
   if (/\b(file|files|path)\b/.test(name)) return { kind: 'file' }

@@ -41,7 +41,7 @@ function body({ children, options, argument }: CompletedCommand): string {
       if [[ "\${words[CURRENT]}" == -* ]]; then _arguments -s : ${given.join(' ')}; else _describe -t commands command commands; fi`
 }
 
-/** Brackets and colons have a meaning of their own in a specification. */
+/** Brackets and colons are special in a specification. */
 function optionSpecs({ flags, description, value }: CompletedOption): string[] {
   const said = description.replaceAll(/[[\]:]/g, '\\$&')
   const others = flags.length > 1 ? `(${flags.join(' ')})` : ''

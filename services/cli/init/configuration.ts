@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
 import { metricsPortDefault } from '../../runtime/metrics/server.ts'
 
-/** What `winnow init` asks; all as text, as a person types it. */
+/** The answers that `winnow init` asks for, as typed. */
 export interface Answers {
   /** Separated by commas; empty: winnow starts its own. */
   readonly brokers: string
@@ -12,7 +12,7 @@ export interface Answers {
 
 interface Question {
   readonly what: string
-  /** Whether it is asked at all, by the answers before it. */
+  /** Whether it is asked at all, given the previous answers. */
   readonly wanted?: (answers: Answers) => boolean
   /** What is wrong with an answer. */
   readonly refuse: (answer: string) => string | undefined
@@ -29,20 +29,20 @@ const withBrokers = ({ brokers }: Answers) => brokers !== ''
 const refuseUrl = (answer: string) => {
   if (!/^https?:\/\/\S+$/.test(answer)) return 'an address begins with http:// or https://'
   return /^https?:\/\/[^/]*@/.test(answer)
-    ? 'without a login: who logs in is a username, and the password is in the environment'
+    ? 'without a login: give the user as username, and the password in the environment'
     : undefined
 }
 
 export const questions: Readonly<Record<keyof Answers, Question>> = {
   brokers: {
-    what: 'Kafka brokers, host:port separated by commas; nothing: winnow dev starts one here',
+    what: 'Kafka brokers, host:port separated by commas; empty: winnow dev starts one here',
     refuse: (answer) =>
       brokersOf(answer).every((one) => /^[^\s:]+:\d+$/.test(one)) ? undefined : 'a broker is host:port',
   },
   registry: { what: 'schema registry', wanted: withBrokers, refuse: refuseUrl },
   clickhouse: { what: 'ClickHouse', wanted: withBrokers, refuse: refuseUrl },
   partitions: {
-    what: 'partitions of the corpus; as many instances of a labeler may run',
+    what: 'partitions of the corpus, the largest number of instances of a labeler',
     refuse: (answer) => (/^[1-9]\d{0,3}$/.test(answer) ? undefined : 'a whole number from 1 to 1024'),
   },
 }
@@ -53,7 +53,7 @@ const brokersOf = (answer: string): string[] =>
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-/** A configuration that loads: what was answered, and as comments what else there is. `schema` is a path or address for editors. */
+/** A configuration that loads: the answers, and all other keys as comments. `schema` is a path or URL for editors. */
 export function configurationText({ brokers, registry, clickhouse, partitions }: Answers, schema: string): string {
   const own = brokersOf(brokers)
   const connections =
@@ -66,7 +66,7 @@ export function configurationText({ brokers, registry, clickhouse, partitions }:
       : `# Where Kafka, the schema registry and ClickHouse are.
 ${stringify({ kafka: { brokers: own }, registry: { url: registry }, clickhouse: { url: clickhouse } })}`
   return `# yaml-language-server: $schema=${schema}
-# The configuration of winnow. All keys: docs/winnow-yaml.md; what is in force and why: winnow config show.
+# The configuration of winnow. All keys: docs/winnow-yaml.md; effective values and their origins: winnow config show.
 
 ${connections}
 # What winnow dev keeps: brokers' logs, tables, checkpoints.

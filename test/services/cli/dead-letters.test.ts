@@ -4,10 +4,10 @@ import { winnowInside } from './winnow.ts'
 const redrive = (...args: string[]) => winnowInside(['dead-letters', 'redrive', ...args], '/')
 
 test('sending dead letters again needs to be told which, and bytes in their place are for one', async () => {
-  expect(await redrive()).toMatchObject({ code: 2, stderr: expect.stringContaining('which dead letters are meant?') })
+  expect(await redrive()).toMatchObject({ code: 2, stderr: expect.stringContaining('no dead letters are selected') })
   expect(await redrive('1', 'two')).toMatchObject({ code: 2, stderr: expect.stringContaining('whole number') })
   const many = await redrive('1', '2', '--value', 'mended.bin')
-  expect(many).toMatchObject({ code: 2, stderr: expect.stringContaining('--value stands for one record') })
+  expect(many).toMatchObject({ code: 2, stderr: expect.stringContaining('--value is for one record') })
   const missing = await redrive('1', '--value', 'is-not-there.bin')
   expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('is-not-there.bin cannot be read') })
 })

@@ -70,7 +70,7 @@ test.each([200, 120, 100, 80, 60])('no line is wider than %i columns', (columns)
 test('a low terminal gets as many lines as it has, and is told of the rest', () => {
   const lines = screenOf(numbers, { columns: 200, rows: 6 })
   expect(lines).toHaveLength(6)
-  expect(lines.at(-1)).toMatch(/^… \d+ lines more than fit here$/)
+  expect(lines.at(-1)).toMatch(/^… \d+ more lines do not fit$/)
 })
 
 test('memory is that of a process and all below it, wherever they are listed', () => {
