@@ -1,0 +1,149 @@
+import { expect, test, vi } from 'vitest'
+import { WinnowError } from '../../../../services/runtime/errors.ts'
+import type { Hole, PartitionLog, Place } from '../../../../services/runtime/kafka/port.ts'
+import { Positions } from '../../../../services/runtime/kafka/positions.ts'
+
+type Options = ConstructorParameters<typeof Positions>[0]
+
+/** A member of a group that reads one topic of two partitions, with what it did to its reading. */
+function member(options: Partial<Options> = {}) {
+  const state = {
+    log: { first: 0, stable: 100, end: 100, topicId: 'id' } as Omit<PartitionLog, 'topic' | 'partition'>,
+    committed: [] as (Place | null)[],
+    ask: async () => {},
+  }
+  const did: string[] = []
+  const failures: unknown[] = []
+  const holes: { hole: Hole; signal: AbortSignal; accept: () => void }[] = []
+  const onHole = (hole: Hole, signal: AbortSignal) =>
+    new Promise<void>((resolve) => holes.push({ hole, signal, accept: resolve }))
+  const positions = new Positions(
+    { topics: ['t'], isKeptWhole: () => true, onHole, ...options },
+    {
+      logsOf: async (topic) => {
+        await state.ask()
+        return [0, 1].map((partition) => ({ topic, partition, ...state.log }))
+      },
+      topicIdOf: async () => state.log.topicId,
+      committedPlaces: async () => state.committed,
+      seek: (_topic, partition, offset) => void did.push(`seek ${partition} ${offset}`),
+      pause: (_topic, partition) => void did.push(`pause ${partition}`),
+      resume: (_topic, partition) => void did.push(`resume ${partition}`),
+      commit: ({ partition, place }) => void did.push(`commit ${partition} ${place?.offset}`),
+      fail: (error) => void failures.push(error),
+    },
+  )
+  const join = async (partitions: readonly number[] = [0]) => {
+    positions.join({ t: partitions })
+    await Promise.race([
+      Promise.all(partitions.map((partition) => positions.of('t', partition)?.settled.promise)),
+      vi.waitFor(() => expect(failures).not.toEqual([])),
+    ])
+  }
+  return { state, did, failures, holes, positions, join, placeOf: (p: number) => positions.of('t', p)?.place }
+}
+
+const place = (offset: number, topicId: string | null = 'id'): Place => ({ offset, topicId })
+
+test('a member goes on from what its group has committed, in the topic as it is now, and from the beginning where it has nothing', async () => {
+  const { join, state, placeOf, did } = member()
+  state.committed = [place(40, null), null]
+  await join([0, 1])
+  expect([placeOf(0), placeOf(1)]).toEqual([place(40), place(0)])
+  expect(did).toEqual(['resume 0', 'resume 1'])
+})
+
+test('behind a hole a partition is paused, the other is read; accepted, it goes on behind the hole and says so to the group', async () => {
+  const { join, state, holes, did, placeOf, positions } = member()
+  state.log = { ...state.log, first: 30 }
+  state.committed = [place(10), place(30)]
+  await join([0, 1])
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ partition: 0, reason: 'deleted', from: 10, to: 30 }])
+  expect(positions.of('t', 0)?.waiting).toBe(true)
+  expect(placeOf(1)).toEqual(place(30))
+  did.length = 0
+  holes[0]!.accept()
+  await vi.waitFor(() => expect(did).toEqual(['seek 0 30', 'resume 0', 'commit 0 30']))
+  expect(positions.of('t', 0)).toMatchObject({ waiting: false, place: place(30) })
+})
+
+test('a hole that is accepted after the partition went to another member moves nothing', async () => {
+  const { join, state, holes, did } = member()
+  state.log = { ...state.log, first: 30 }
+  state.committed = [place(10)]
+  await join()
+  await join([1])
+  expect(holes[0]!.signal.aborted).toBe(true)
+  did.length = 0
+  holes[0]!.accept()
+  await new Promise((resolve) => setTimeout(resolve))
+  expect(did).toEqual([])
+})
+
+test('state that is behind the group decides, but for the markers behind its last record', async () => {
+  const floorOffset = vi.fn(async () => 12)
+  const { join, state, placeOf, did } = member({ floorOffset })
+  state.committed = [{ ...place(14), afterRecord: 12 }]
+  await join()
+  expect(placeOf(0)).toMatchObject(place(14))
+  state.committed = [null, { ...place(20), afterRecord: 19 }]
+  await join([1])
+  expect(placeOf(1)).toEqual(place(12))
+  expect(did).toContain('seek 1 12')
+  // It is asked once for a partition that stays.
+  await join([1])
+  expect(floorOffset).toHaveBeenCalledTimes(2)
+})
+
+test('a fetch that skips records is asked again once, and is a hole when it skips them again', async () => {
+  const { join, state, positions, did, holes } = member()
+  state.committed = [place(10)]
+  await join()
+  const held = positions.of('t', 0)!
+  expect(positions.skips(held, 10)).toBe(false)
+  did.length = 0
+  expect(positions.skips(held, 15)).toBe(true)
+  expect([did, holes]).toEqual([['seek 0 10'], []])
+  expect(positions.skips(held, 15)).toBe(true)
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'deleted', from: 10, to: 15 }])
+})
+
+test('an offset out of range is a hole where the log lost its end, and none where the log has it again', async () => {
+  const { join, state, positions, did, holes } = member()
+  state.committed = [place(90)]
+  await join()
+  await positions.outOfRange('t', 0)
+  expect([did.at(-1), holes]).toEqual(['seek 0 90', []])
+  state.log = { ...state.log, stable: 70, end: 70 }
+  await positions.outOfRange('t', 0)
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'truncated', from: 70, to: 90 }])
+  holes[0]!.accept()
+  await vi.waitFor(() => expect(positions.of('t', 0)?.place).toEqual(place(70)))
+})
+
+test('a topic that is made again while it is read is noticed by its id', async () => {
+  const { join, state, positions, holes } = member()
+  state.committed = [place(90)]
+  await join()
+  await positions.lookAgain()
+  expect(holes).toEqual([])
+  state.log = { ...state.log, topicId: 'other' }
+  await positions.lookAgain()
+  await positions.lookAgain()
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'recreated', topicId: 'other', from: 90, to: 0 }])
+})
+
+test('a broker that is away is waited for, and another error ends the reading', async () => {
+  const { join, state, placeOf, failures } = member()
+  let asked = 0
+  state.ask = async () => {
+    if (++asked < 3) throw new WinnowError('UNREACHABLE', 'away')
+  }
+  await join()
+  expect([placeOf(0), asked]).toEqual([place(0), 3])
+  state.ask = async () => {
+    throw new WinnowError('CONFIGURATION', 'no permission')
+  }
+  await join()
+  expect(failures).toMatchObject([{ code: 'CONFIGURATION' }])
+})
