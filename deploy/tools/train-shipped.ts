@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { choiceOfModel } from '../../services/labeler/commands/choice.ts'
+import { goldenCommand } from '../../services/labeler/commands/golden.ts'
 import { trainCommand } from '../../services/labeler/commands/train.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
@@ -36,6 +38,7 @@ async function main(folder: string, only: string | undefined): Promise<void> {
     const { metrics } = await trainCommand({ ...shared, ...options, classes: [...options.classes], out }, (step) =>
       log.info({ task: options.task }, step),
     )
+    await goldenCommand({ ...choiceOfModel(out, folder), write: true })
     log.info({ task: options.task, metrics }, 'trained')
   }
 }
