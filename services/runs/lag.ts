@@ -1,5 +1,5 @@
 import { dataflow, edgeStations, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
-import type { StationNode } from '../../topologies/node.ts'
+import type { StationKind, StationNode } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { consumerGroupOf, type GroupOwner } from '../runtime/consumer-groups.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
@@ -20,6 +20,7 @@ export interface Watched {
 }
 
 export interface Reader {
+  readonly kind: StationKind['kind']
   readonly run: string | null
   readonly station: string
   readonly reads: readonly string[]
@@ -75,7 +76,13 @@ export function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
     const shared = station.kind === 'ingest' || station.kind === 'labeler' || station.kind === 'label-sink'
     // A sink reads what the actors of any run bring.
     const reads = [...new Set([...(readers.get(group)?.reads ?? []), ...station.reads])]
-    readers.set(group, { run: shared ? null : (owner.run ?? null), station: station.name, reads, group })
+    readers.set(group, {
+      kind: station.kind,
+      run: shared ? null : (owner.run ?? null),
+      station: station.name,
+      reads,
+      group,
+    })
   }
   const actors = [...labelers.keys()]
   const configured = { versions: Object.fromEntries(labelers) }

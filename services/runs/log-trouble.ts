@@ -32,16 +32,16 @@ export async function findLogTrouble(
   const names = (await kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
   const logs = new Map(await Promise.all(names.map(async (name) => [name, await kafka.logsOf(name)] as const)))
   const all = [...logs.values()].flat()
-  const found = readersOf(watched).flatMap(({ station, run, reads, group }) =>
+  const found = readersOf(watched).flatMap(({ kind, station, run, reads, group }) =>
     reads.map(async (topic): Promise<FoundHole[]> => {
       const ofTopic = logs.get(topic)
       // Actors, consoles and trainers keep their places in their own records; what they meet they write down themselves.
-      if (ofTopic === undefined || (run !== null && !group.endsWith('.influence'))) return []
+      if (ofTopic === undefined || (run !== null && kind !== 'influence')) return []
       const places = await kafka.committedPlaces(group, topic)
       return ofTopic.flatMap((log) => {
         const place = places[log.partition] ?? (isKeptWhole(topic) ? { offset: 0, topicId: null } : undefined)
         if (place === undefined) return []
-        const rows = station === 'label sink' ? rowsUpTo(log, covered) : Number.POSITIVE_INFINITY
+        const rows = kind === 'label-sink' ? rowsUpTo(log, covered) : Number.POSITIVE_INFINITY
         const offset = isBehind(rows, place) ? rows : place.offset
         const hole =
           offset > log.end ? holeOutOfRange({ ...place, offset }, log) : holeBefore({ ...place, offset }, log)
