@@ -25,7 +25,9 @@ export const isFenced = (error: unknown): boolean =>
     ({ type, message }) => type === 'INVALID_PRODUCER_EPOCH' || message === 'Unknown error code 90',
   )
 
-const hasType = (error: unknown, wanted: string) => [...chain(error)].some(({ type }) => type === wanted)
+/** Whether an error, or what it was caused by, is of one of kafkajs's types of protocol errors. */
+export const hasType = (error: unknown, ...wanted: readonly string[]): boolean =>
+  [...chain(error)].some(({ type }) => type !== undefined && wanted.includes(type))
 
 /** The topic is not there, or not known yet to the broker that was asked. */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')

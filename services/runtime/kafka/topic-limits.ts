@@ -1,23 +1,26 @@
 import kafkajs from 'kafkajs'
 import type { Connection } from './connection.ts'
+import { hasType } from './failure.ts'
 import { messageBytesDefault } from './record-size.ts'
 
 const setting = 'max.message.bytes'
 
-/** The answers by which a broker does not say: whoever asks may not (DescribeConfigs on the topic), or the topic is not there. */
-const silent = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'UNKNOWN_TOPIC_OR_PARTITION']
+/** Whoever asks may not (DescribeConfigs on the topic). */
+const forbidden = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED']
 
 /** `max.message.bytes` of a topic; the broker's default where it does not say. */
 export async function messageBytesMaxOf(connection: Connection, topic: string): Promise<number> {
   const admin = await connection.admin()
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [setting] }]
   return await connection.attempt(`ask what topic ${topic} takes`, async () => {
+    // Of a topic that is not there kafkajs would go on asking.
+    if (!(await admin.listTopics()).includes(topic)) return messageBytesDefault
     try {
       const answer = await admin.describeConfigs({ includeSynonyms: false, resources })
       const value = answer.resources[0]?.configEntries.find(({ configName }) => configName === setting)?.configValue
       return value === undefined ? messageBytesDefault : Number(value)
     } catch (error) {
-      if (silent.includes((error as { type?: string }).type ?? '')) return messageBytesDefault
+      if (hasType(error, ...forbidden)) return messageBytesDefault
       throw error
     }
   })
