@@ -89,7 +89,7 @@ export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<
   const specs = [...Object.values<TopicSpec>(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
   const existing = new Set(await kafka.topicNames())
   const ofCorpus = specs.filter(({ name, partitions }) => partitions === 'corpus' && existing.has(name))
-  const counts = await Promise.all(ofCorpus.map(async ({ name }) => (await kafka.endOffsets(name)).length))
+  const counts = await Promise.all(ofCorpus.map(async ({ name }) => (await kafka.logsOf(name)).length))
   const partitions = Math.max(config.corpus.partitions, ...counts)
   await kafka.createTopics(specs.map((spec) => definitionOf(spec, { ...config.corpus, partitions })))
 }

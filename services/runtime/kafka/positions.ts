@@ -159,7 +159,9 @@ export class Positions {
       ])
       for (const held of partitions) {
         const log = logs[held.partition]
-        if (held.place !== undefined || held.waiting || log === undefined) continue
+        if (held.place !== undefined || held.waiting) continue
+        // Given by the group's leader, and not known yet to the broker that was asked.
+        if (log === undefined) throw new WinnowError('UNREACHABLE', `${topic} has no partition ${held.partition} yet`)
         const beginning = { offset: this.#options.isKeptWhole?.(topic) ? 0 : log.first, topicId: null }
         const found = held.own ?? committed[held.partition] ?? beginning
         const place = await this.#notDone(held, found)

@@ -114,7 +114,9 @@ export async function createProducer(connection: Connection, transactionalId?: s
     const requests = new Map<number, Map<string, Message[]>>()
     for (const [topic, ofTopic] of Map.groupBy(records, (record) => record.topic)) {
       const partitionMetadata = await connection.onCluster(topic, `write to topic ${topic}`, async (cluster) => {
-        if (leadersMoved) await cluster.refreshMetadata()
+        const named = Math.max(-1, ...ofTopic.map(({ partition }) => partition ?? -1))
+        // A partition may have been added since.
+        if (leadersMoved || named >= cluster.findTopicPartitionMetadata(topic).length) await cluster.refreshMetadata()
         leadersMoved = false
         return cluster.findTopicPartitionMetadata(topic)
       })

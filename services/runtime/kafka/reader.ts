@@ -22,6 +22,8 @@ async function offsetsOn(cluster: Cluster, topic: string, which: 'first' | 'end'
 /** Where the partitions of a topic begin and end. */
 export const logsOf = (connection: Connection, topic: string): Promise<PartitionLog[]> =>
   connection.onCluster(topic, `ask where topic ${topic} begins and ends`, async (cluster) => {
+    // Partitions may have been added, or the topic made again, since it was last asked about.
+    await cluster.refreshMetadata()
     const topicId = await fetchTopicId(cluster, topic)
     const ends = await fetchLogEnds(cluster, topic)
     return ends.map((range, partition) => ({ topic, partition, topicId, ...range }))
