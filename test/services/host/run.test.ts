@@ -112,3 +112,19 @@ test('the same run is recorded once; another configuration under its name is ref
   )
   await expect(submitRun(runtime, parityRun('r'), 'other')).rejects.toThrow('r exists and is a run of its own')
 })
+
+test('a run whose own files are at fault ends by itself and is told once; the runs after it are started', async () => {
+  const runtime = await memoryRuntime()
+  for (const name of ['a', 'b']) await submitRun(runtime, parityRun(name, {}, { model: `/nowhere/${name}` }))
+  const told: [string, unknown][] = []
+  const host = await startRunHost(runtime, {
+    onFailure: (error) => failures.push(error),
+    onRunFailure: (run, error) => told.push([run, (error as WinnowError).code]),
+  })
+  services = [host]
+  await until(async () => told.length === 2)
+  expect(told).toEqual([
+    ['a', 'MODEL_UNUSABLE'],
+    ['b', 'MODEL_UNUSABLE'],
+  ])
+})
