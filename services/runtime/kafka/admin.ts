@@ -36,10 +36,18 @@ export const createAdmin = (connection: Connection): AdminPart => ({
 
 async function answeredPlaces(connection: Connection, groupId: string, topic: string) {
   const admin = await connection.admin()
-  const [answer] = await connection.attempt('ask how far a consumer group has come', () =>
-    admin.fetchOffsets({ groupId, topics: [topic] }),
-  )
-  return answer?.partitions ?? []
+  return await connection.attempt('ask how far a consumer group has come', async () => {
+    for (let waitMs = 20; ; waitMs *= 2) {
+      try {
+        const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        return answer?.partitions ?? []
+      } catch (error) {
+        // A coordinator that has just been chosen does not know it yet; kafkajs asks once.
+        if ((error as { retriable?: boolean }).retriable !== true || waitMs > 1000) throw error
+        await sleep(waitMs)
+      }
+    }
+  })
 }
 
 /** The offset that a consumer group goes on from, by partition, with what was committed with it; null where it has committed none. */
