@@ -85,12 +85,14 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     })
   })
 
-  test('another number of partitions than the configuration says is a problem', async () => {
-    const file = join(folder, 'two.yaml')
+  test('fewer partitions than the configuration says are a problem, more are not', async () => {
+    const file = join(folder, 'partitions.yaml')
     writeFileSync(file, 'corpus: { partitions: 2 }\n')
+    expect((await doctor({}, ['--config', file])).code).toBe(0)
+    writeFileSync(file, 'corpus: { partitions: 6 }\n')
     const { code, findings } = await doctor({}, ['--config', file])
     expect(code).toBe(3)
-    expect(bad(findings).every(({ found }) => /has 4 partitions, not 2/.test(found))).toBe(true)
+    expect(bad(findings).every(({ found }) => /has 4 partitions, not 6/.test(found))).toBe(true)
     expect(bad(findings)).toHaveLength(4)
   })
 

@@ -118,7 +118,10 @@ export async function createProducer(connection: Connection, transactionalId?: s
         // A partition may have been added since.
         if (leadersMoved || named >= cluster.findTopicPartitionMetadata(topic).length) await cluster.refreshMetadata()
         leadersMoved = false
-        return cluster.findTopicPartitionMetadata(topic)
+        const found = cluster.findTopicPartitionMetadata(topic)
+        // Just created, and its leaders are not chosen yet.
+        if (found.length === 0) throw Object.assign(new Error(`${topic} has no partitions yet`), { retriable: true })
+        return found
       })
       const leaders = new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]))
       const forKeys = partitionsForKeys(topic, partitionMetadata as PartitionMetadata[])
