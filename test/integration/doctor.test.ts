@@ -43,13 +43,18 @@ async function whileSet(
   setting: [string, string],
   work: () => Promise<void>,
 ): Promise<void> {
+  // The request replaces all settings of its resource: the topic's own are sent along.
+  const { resources } = await admin!.describeConfigs({ includeSynonyms: false, resources: [{ type, name }] })
+  const own = (resources[0]?.configEntries ?? [])
+    .filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
+    .map(({ configName, configValue }) => ({ name: configName, value: configValue }))
   const set = (entries: { name: string; value: string }[]) =>
     admin!.alterConfigs({ validateOnly: false, resources: [{ type, name, configEntries: entries }] })
-  await set([{ name: setting[0], value: setting[1] }])
+  await set([...own.filter((entry) => entry.name !== setting[0]), { name: setting[0], value: setting[1] }])
   try {
     await work()
   } finally {
-    await set(type === kafkajs.ConfigResourceTypes.TOPIC ? [{ name: 'retention.ms', value: '-1' }] : [])
+    await set(own)
   }
 }
 
