@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import {
@@ -32,6 +33,11 @@ import { fill, openDatabase, openWorld, type World } from './world.ts'
 
 const labelsOfShape = labelsTopic('shape').name
 const tenMegabytes = 10 * 1024 * 1024
+/** No Avro, and nothing that compression makes shorter. */
+const large = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(tenMegabytes))
+large[0] = 'x'.charCodeAt(0)
+
+const type = kafkajs.ConfigResourceTypes.TOPIC
 
 let world: World
 let expected: Expected
@@ -60,10 +66,18 @@ interface Placed extends Poison {
 async function poison(topic: string, record: RecordType, good: object, readers: readonly string[]): Promise<Placed[]> {
   const { codec } = world.runtime
   const all = await poisons(codec, world.addresses.registryUrl, record, codec.encode(record, good as never))
-  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }
-  const configEntries = [{ name: 'max.message.bytes', value: `${2 * tenMegabytes}` }]
-  await world.admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] })
-  all.push({ kind: '10 MB', reason: 'bad-framing', value: Buffer.alloc(tenMegabytes, 'x') })
+  const { resources } = await world.admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type, name: topic }],
+  })
+  const own = (resources[0]?.configEntries ?? [])
+    .filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
+    .map(({ configName, configValue }) => ({ name: configName, value: configValue }))
+  const configure = (configEntries: typeof own) =>
+    world.admin.alterConfigs({ validateOnly: false, resources: [{ type, name: topic, configEntries }] })
+  const others = own.filter(({ name }) => name !== 'max.message.bytes')
+  await configure([...others, { name: 'max.message.bytes', value: `${2 * tenMegabytes}` }])
+  all.push({ kind: '10 MB', reason: 'bad-framing', value: large })
   const producer = world.client.producer({ allowAutoTopicCreation: false })
   await producer.connect()
   const placed: Placed[] = []
@@ -73,6 +87,7 @@ async function poison(topic: string, record: RecordType, good: object, readers: 
     placed.push({ ...one, topic, offset: Number(answer!.baseOffset), readers })
   }
   await producer.disconnect()
+  await configure(own)
   return placed
 }
 

@@ -109,8 +109,9 @@ export class SortedStates {
   async #count(draw: string, state: number, actors: number): Promise<number> {
     const cell = Array.from({ length: actors }, (_, i) => `l${i}`).join(', ')
     await this.#sql.command(
-      `INSERT INTO draw_counts SELECT '${draw}' AS draw, state, CAST([${cell}], 'Array(UInt16)') AS labels, count() AS documents,
+      `INSERT INTO draw_counts SELECT {draw:String} AS draw, state, CAST([${cell}], 'Array(UInt16)') AS labels, count() AS documents,
          sum(tokens) AS tokens FROM draw_${draw} WHERE state = ${state} GROUP BY state, ${cell}`,
+      { draw },
     )
     const [row] = await this.#sql.query<{ documents: string }>(
       `SELECT count() AS documents FROM draw_${draw} WHERE state = ${state}`,
