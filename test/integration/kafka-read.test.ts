@@ -10,6 +10,22 @@ const record = (topic: string, key: string, partition = 0) => ({ topic, key, val
 const visible = (kafka: Kafka, topic: string, end: number) =>
   until(async () => (await kafka.endOffsets(topic))[0] === end)
 
+test('a topic that is first asked about while what is known of another is fetched has its partitions', async () => {
+  const setup = connect()
+  const known = await newTopic(setup)
+  const topics = await Promise.all(Array.from({ length: 16 }, () => newTopic(setup, { partitions: 3 })))
+  // Its shared connection knows none of them.
+  const kafka = connect()
+  await kafka.endOffsets(known)
+  for (const [turns, topic] of topics.entries()) {
+    const other = kafka.logsOf(known)
+    // A little later each time: after some turns the request about the other topic is on its way.
+    for (let turn = 0; turn < turns; turn++) await null
+    expect(await kafka.endOffsets(topic), `after ${turns} turns`).toEqual([0, 0, 0])
+    await other
+  }
+})
+
 test('an empty topic is read to its end at once', async () => {
   const kafka = connect()
   expect(await readAll(kafka, await newTopic(kafka, { partitions: 4 }))).toEqual([])

@@ -98,6 +98,7 @@ export function createConnection(options: KafkaOptions): Connection {
           try {
             const open = await cluster.get()
             await open.addMultipleTargetTopics([topic])
+            await learnPartitions(open, topic)
             return await work(open)
           } catch (error) {
             // A topic that this connection once asked for and that is deleted now spoils every refresh of its metadata: begin anew.
@@ -111,6 +112,16 @@ export function createConnection(options: KafkaOptions): Connection {
       await Promise.all([admin.close(), cluster.close()])
     },
   }
+}
+
+/**
+ * kafkajs shares one refresh of metadata among all that ask while it is under way, also with whoever added a topic after it was sent: that
+ * one would be told that its topic has no partitions, and would read nothing of it without an error.
+ */
+async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
+  const known = () => cluster.findTopicPartitionMetadata(topic).length > 0
+  if (!known()) await cluster.refreshMetadata()
+  if (!known()) throw Object.assign(new Error(`topic ${topic} has no partitions yet`), { retriable: true })
 }
 
 /** How long to go on trying: not at all where it does not help, and not long for a topic, which may have been created this moment. */
