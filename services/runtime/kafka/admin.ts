@@ -13,7 +13,7 @@ export const createAdmin = (connection: Connection): AdminPart => ({
     await connection.attempt('create the topics', async () => {
       await createMissing(admin, definitions)
       // The missing ones are compared too: another process may have created them at the same time.
-      await compare(admin, definitions)
+      await retried(() => compare(admin, definitions), 5000)
     })
   },
   deleteTopics: async (names) => {
@@ -37,17 +37,24 @@ export const createAdmin = (connection: Connection): AdminPart => ({
 async function answeredPlaces(connection: Connection, groupId: string, topic: string) {
   const admin = await connection.admin()
   return await connection.attempt('ask how far a consumer group has come', async () => {
-    for (let waitMs = 20; ; waitMs *= 2) {
-      try {
-        const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] })
-        return answer?.partitions ?? []
-      } catch (error) {
-        // A coordinator that has just been chosen does not know it yet; kafkajs asks once.
-        if ((error as { retriable?: boolean }).retriable !== true || waitMs > 1000) throw error
-        await sleep(waitMs)
-      }
-    }
+    const [answer] = await retried(() => admin.fetchOffsets({ groupId, topics: [topic] }), 1000)
+    return answer?.partitions ?? []
   })
+}
+
+/**
+ * What one broker has decided, another learns some milliseconds later: that it coordinates a group, that a topic was created. kafkajs asks
+ * one of them once.
+ */
+async function retried<T>(ask: () => Promise<T>, waitMsMax: number): Promise<T> {
+  for (let waitMs = 20; ; waitMs *= 2) {
+    try {
+      return await ask()
+    } catch (error) {
+      if ((error as { retriable?: boolean }).retriable !== true || waitMs > waitMsMax) throw error
+      await sleep(waitMs)
+    }
+  }
 }
 
 /** The offset that a consumer group goes on from, by partition, with what was committed with it; null where it has committed none. */
