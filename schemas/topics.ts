@@ -19,8 +19,11 @@ export interface TopicSpec {
   readonly key: string
   /** Usually one; `console-state` carries the console's three kinds of decision. */
   readonly records: readonly RecordType[]
-  /** `corpus`: the corpus's number of partitions, the same for all its topics, so that a document's records share a partition number. */
-  readonly partitions: 'corpus' | number
+  /**
+   * `corpus`: the corpus's number of partitions, the same for all its topics, so that a document's records share a partition number.
+   * `run`: what the run says (`influence.partitions`).
+   */
+  readonly partitions: 'corpus' | 'run' | number
   readonly cleanup: 'delete' | 'compact'
   /** -1: kept forever, because a replay starts at offset 0. */
   readonly retentionMs: number
@@ -70,11 +73,17 @@ export const runTopics = (run: string) =>
       name: `winnow.run.${run}.reward-requests`,
       key: 'document id',
       records: [RewardRequest],
-      partitions: 4,
+      partitions: 'run',
       texts: true,
       ...forever,
     },
-    rewards: { name: `winnow.run.${run}.rewards`, key: 'document id', records: [Reward], partitions: 4, ...forever },
+    rewards: {
+      name: `winnow.run.${run}.rewards`,
+      key: 'document id',
+      records: [Reward],
+      partitions: 'run',
+      ...forever,
+    },
     actorState: {
       name: `winnow.run.${run}.actor-state`,
       key: 'actor/round',

@@ -74,6 +74,12 @@ export const runConfigSchema = z
           .positive()
           .optional()
           .describe('For probe: the learning rate of the step; with normalize: cosine, its length. Default: 0.01'),
+        partitions: z
+          .int()
+          .min(1)
+          .max(1024)
+          .optional()
+          .describe('Partitions of reward requests and rewards: so many influence workers share the work. Default: 4'),
         combine: z
           .enum(['mean', 'max'])
           .optional()

@@ -1,4 +1,5 @@
-import { allRecords, labelsTopic, type RunTopics, type TopicSpec, topics } from '../../schemas/index.ts'
+import { allRecords, labelsTopic, runTopics, type TopicSpec, topics } from '../../schemas/index.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../config/credentials.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
@@ -64,20 +65,20 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
   }
 }
 
-export type CorpusSettings = Pick<Config['corpus'], 'partitions' | 'recordBytesMax'>
+type Settings = Pick<Config['corpus'], 'partitions' | 'recordBytesMax'>
 
 /** What a request or a dead letter has beside the text that it carries. */
 const besideText = 64 * 1024
 
 export const definitionOf = (
   { name, partitions, cleanup, retentionMs, texts }: TopicSpec,
-  corpus: CorpusSettings,
+  settings: Settings,
 ): TopicDefinition => ({
   name,
-  partitions: partitions === 'corpus' ? corpus.partitions : partitions,
+  partitions: typeof partitions === 'string' ? settings.partitions : partitions,
   cleanup,
   retentionMs,
-  ...(texts && { messageBytesMax: corpus.recordBytesMax + (name === topics.documents.name ? 0 : besideText) }),
+  ...(texts && { messageBytesMax: settings.recordBytesMax + (name === topics.documents.name ? 0 : besideText) }),
 })
 
 /**
@@ -94,8 +95,15 @@ export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<
   await kafka.createTopics(specs.map((spec) => definitionOf(spec, { ...config.corpus, partitions })))
 }
 
-/** Creates the topics of a run, where they are missing. Its requests may be as long as the documents are. */
-export async function createRunTopics(kafka: Kafka, of: RunTopics): Promise<void> {
+/**
+ * Creates the topics of a run, where they are missing. Its requests may be as long as the documents are. Those of requests and rewards have as
+ * many partitions as the run says: so many influence workers share them.
+ */
+export async function createRunTopics(
+  kafka: Kafka,
+  { name, influence: { partitions = 4 } }: Pick<RunConfig, 'name' | 'influence'>,
+): Promise<void> {
   const recordBytesMax = await kafka.messageBytesMax(topics.documents.name)
-  await kafka.createTopics(Object.values(of).map((spec) => definitionOf(spec, { partitions: 1, recordBytesMax })))
+  const specs = Object.values<TopicSpec>(runTopics(name))
+  await kafka.createTopics(specs.map((spec) => definitionOf(spec, { partitions, recordBytesMax })))
 }

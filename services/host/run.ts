@@ -1,4 +1,4 @@
-import { type Manifest, type Progress, runTopics } from '../../schemas/index.ts'
+import type { Manifest, Progress } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
@@ -38,7 +38,7 @@ export async function startInfluence(
     throw new WinnowError('CONFIGURATION', `run ${run.name} asks for no rewards`, {
       hint: 'It is a control run: its sampleDocuments is 0.',
     })
-  await createRunTopics(runtime.kafka, runTopics(run.name))
+  await createRunTopics(runtime.kafka, run)
   return await startTogether(async (started) => {
     const influence = await createRunInfluence(run, model, hooks.influenceWorkers)
     started.push(influence, await followCheckpoints(runtime, run, influence))
@@ -53,7 +53,7 @@ export async function startRunStations(
   model: Model,
   hooks: RunHooks,
 ): Promise<Service[]> {
-  await createRunTopics(runtime.kafka, runTopics(run.name))
+  await createRunTopics(runtime.kafka, run)
   return await startTogether((started) => startInto(started, runtime, run, model, hooks))
 }
 
@@ -118,7 +118,7 @@ export async function startTrainer(
   model: Model,
   hooks: RunHooks,
 ): Promise<Service & { done: Promise<void> }> {
-  await createRunTopics(runtime.kafka, runTopics(run.name))
+  await createRunTopics(runtime.kafka, run)
   await using starting = new AsyncDisposableStack()
   const producer = await runtime.kafka.producer()
   starting.defer(() => producer.close())

@@ -32,7 +32,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
   const of = runTopics(run.name)
   // An answer that comes again when its round is closed is late, and goes there.
   await world.runtime.kafka.createTopics([{ ...topics.deadLetters, partitions: 1 }])
-  await createRunTopics(world.runtime.kafka, of)
+  await createRunTopics(world.runtime.kafka, run)
   const failures: unknown[] = []
   const onFailure = (error: unknown) => failures.push(error)
   const ports = { store: world.runtime.store, influence, console: consolePorts(run) }

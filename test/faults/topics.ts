@@ -20,7 +20,10 @@ export async function renewCorpusTopics({ runtime: { kafka } }: World): Promise<
   await kafka.deleteTopics(await there())
   await until(async () => (await there()).length === 0)
   await kafka.createTopics(
-    corpusTopics.map(({ partitions: of, ...topic }) => ({ ...topic, partitions: of === 'corpus' ? partitions : of })),
+    corpusTopics.map(({ partitions: of, ...topic }) => ({
+      ...topic,
+      partitions: typeof of === 'string' ? partitions : of,
+    })),
   )
 }
 

@@ -283,7 +283,7 @@ test('rewards that are no number, or for a round, actor or document nobody asked
     checkpoints: folder,
   })
   const of = runTopics(run.name)
-  await createRunTopics(runtime.kafka, of)
+  await createRunTopics(runtime.kafka, run)
   const columns = [...versions].map(([actor, version]) => ({ actor, version, topic: labelsTopic(actor).name }))
   const console: Ports['console'] = { columns, now: systemClock, selections: { selection: async function* () {} } }
   for (const station of decidingStations(run)) {

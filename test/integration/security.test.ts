@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)(
       await kafka.createTopics(
         specs.map(({ name, partitions, cleanup, retentionMs }) => ({
           name,
-          partitions: partitions === 'corpus' ? 2 : partitions,
+          partitions: typeof partitions === 'string' ? 2 : partitions,
           cleanup,
           retentionMs,
         })),

@@ -114,7 +114,7 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
         model: demoGraphs,
         checkpoints: folder,
       })
-      await createRunTopics(kafka, runTopics(run.name))
+      await createRunTopics(kafka, run)
       const value = codec.encode(Run, { run: run.name, config: runConfigJson(run), replayOf: null, selectionVersion })
       await producer.send([{ topic: topics.runs.name, key: run.name, value }])
       return run

@@ -102,7 +102,7 @@ export async function recordRun(
     throw error
   }
   await submitRun(runtime, run)
-  await createRunTopics(runtime.kafka, runTopics(run.name))
+  await createRunTopics(runtime.kafka, run)
   const station = influenceStation(run)
   const influence = {
     ...{ graphDigest: 'graph', estimator: 'made-up', projectionSeed: '0' },

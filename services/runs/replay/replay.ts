@@ -44,7 +44,7 @@ export async function replay({
   const statesByRound = await refold(runtime, recorded, run, log)
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
-  await createRunTopics(runtime.kafka, topics)
+  await createRunTopics(runtime.kafka, run)
   const transactionalId = groupNamed('replay', run.name)
   await using streams = new AsyncDisposableStack()
   const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())

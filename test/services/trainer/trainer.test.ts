@@ -53,7 +53,7 @@ interface Training {
 async function open(run: RunConfig, runtime?: MemoryRuntime): Promise<Training> {
   const on = runtime ?? (await memoryRuntime())
   if (runtime === undefined) await fillByParity(on.store, 40, textOf)
-  await createRunTopics(on.kafka, runTopics(run.name))
+  await createRunTopics(on.kafka, run)
   const onFailure = (error: unknown) => {
     throw error
   }
