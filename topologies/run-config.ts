@@ -7,140 +7,159 @@ const positive = z.int().min(1)
 export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 export const plainNameRule = 'must start with a letter and contain only letters, digits, - and _, at most 63 characters'
 
+const shape = z.strictObject({
+  name: z.string().regex(plainName, plainNameRule).describe('Part of the names of its topics and checkpoints'),
+  selection: selectionConfig.describe('How it selects'),
+  updateSteps: positive.describe('U of Algorithm 2: optimizer steps between rounds'),
+  steps: positive.describe('T of Algorithm 2: total optimizer steps'),
+  sampleDocuments: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe('n of SELECTION.md, step 1; 0: no rewards are requested (a control run). The paper samples more (A.7)'),
+  rewardDeadlineSeconds: z
+    .number()
+    .min(1)
+    .default(3600)
+    .describe('A round closes after this long, even if answers are missing'),
+  labelers: z
+    .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
+    .describe('For each actor, the version of the labeler whose labels it uses'),
+  influence: z
+    .strictObject({
+      normalize: z
+        .enum(['none', 'cosine'])
+        .default('cosine')
+        .describe('cosine: only the direction of gradients counts'),
+      projectionSeed: z.string().default('winnow').describe('Seed of the gradient projection'),
+      windowsMax: positive
+        .default(1)
+        .describe('Windows of a document that count; the rest of a long document is ignored'),
+      // The following are optional rather than defaulted, so that a run recorded before they existed is still the same record.
+      estimator: z
+        .enum(['gradient', 'probe'])
+        .optional()
+        .describe(
+          'gradient (the default): products of projected gradients; probe: the reference loss before minus that after a small step',
+        ),
+      hessian: z
+        .enum(['identity', 'fisher'])
+        .optional()
+        .describe(
+          "H of Eq. 3: identity (the default) or fisher: damped second moment of the reference samples' gradients",
+        ),
+      preconditioner: z
+        .enum(['none', 'adam'])
+        .optional()
+        .describe(
+          'adam: gradients are scaled as in a step of Adam, by the second moments (v.NAME) in the checkpoint, which must have them. Default: none',
+        ),
+      damping: z
+        .number()
+        .positive()
+        .optional()
+        .describe('lambda of fisher, in units of the mean eigenvalue. Default: 0.1'),
+      context: positive
+        .optional()
+        .describe("Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7)"),
+      overlap: z
+        .int()
+        .min(0)
+        .optional()
+        .describe('Tokens of a window that the next one repeats, as context only. Default: 0; the paper: 256 (A.7)'),
+      probeStep: z
+        .number()
+        .positive()
+        .optional()
+        .describe('For probe: the learning rate of the step; with normalize: cosine, its length. Default: 0.01'),
+      partitions: z
+        .int()
+        .min(1)
+        .max(1024)
+        .optional()
+        .describe('Partitions of reward requests and rewards: so many influence workers share the work. Default: 4'),
+      combine: z
+        .enum(['mean', 'max'])
+        .optional()
+        .describe('How the rewards for several reference tasks are combined. Default: mean'),
+    })
+    .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
+      path: ['hessian'],
+      message: 'a probe takes no Hessian',
+    })
+    .refine(({ hessian, preconditioner }) => preconditioner !== 'adam' || hessian !== 'fisher', {
+      path: ['preconditioner'],
+      message: 'adam replaces the Hessian: choose one of the two',
+    })
+    .prefault({})
+    .describe('How rewards are computed (Eq. 3)'),
+  trainer: z
+    .strictObject({
+      batch: positive.default(8).describe('Sequences per step'),
+      context: z.int().min(4).default(128).describe('Tokens per sequence'),
+      learningRate: z.number().positive().default(5e-3).describe('Peak learning rate'),
+      warmupSteps: z.int().min(0).default(50).describe('Steps over which the learning rate rises'),
+      weightDecay: z.number().min(0).default(0.1).describe('Weight decay of AdamW'),
+      reportSteps: positive.default(50).describe('Steps between loss reports'),
+    })
+    .prefault({})
+    .describe('The reference trainer'),
+  reference: z
+    .strictObject({
+      reward: z
+        .string()
+        .describe(
+          'What rewards are measured against: JSON lines (plain, .gz, .zst) with text, or with context and continuation',
+        ),
+      moreRewards: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe('Further tasks that rewards are measured against, each with its own gradient; see influence.combine'),
+      evaluation: z.string().describe('The held-out part of the reference: likewise, of other samples'),
+      corpus: z.string().describe('Held-out documents of the corpus: likewise'),
+      samplesMax: positive.default(256).describe('Samples used of each file'),
+    })
+    .describe('What rewards and losses are measured on'),
+  model: z
+    .string()
+    .describe(
+      'Folder of the exported graphs and tokenizer (docs/influence.md), or shipped:llama-64x2, a small one to try with',
+    ),
+  checkpoints: z
+    .string()
+    .describe(
+      'Folder shared by trainer and influence workers. Paths are taken from the folder of this file, and recorded absolute',
+    ),
+})
+
+/** A run as it is recorded. */
+export const runConfigSchema = shape.superRefine((run, context) => {
+  if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {
+    const path = ['influence', 'overlap']
+    context.addIssue({ code: 'custom', path, message: 'must be less than the context' })
+  }
+  for (const { name } of run.selection.actors) {
+    if (!plainName.test(name))
+      context.addIssue({ code: 'custom', path: ['selection', 'actors', name], message: plainNameRule })
+    if (run.labelers[name] === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['labelers', name],
+        message: 'names no labeler version for this actor',
+      })
+    }
+  }
+})
+
 /** A run's file; the descriptions here are its reference (docs/run-yaml.md) and what editors show. */
-export const runConfigSchema = z
-  .strictObject({
-    name: z.string().regex(plainName, plainNameRule).describe('Part of the names of its topics and checkpoints'),
-    selection: selectionConfig.describe('How it selects'),
-    updateSteps: positive.describe('U of Algorithm 2: optimizer steps between rounds'),
-    steps: positive.describe('T of Algorithm 2: total optimizer steps'),
-    sampleDocuments: z
-      .int()
-      .min(0)
-      .default(20)
-      .describe('n of SELECTION.md, step 1; 0: no rewards are requested (a control run). The paper samples more (A.7)'),
-    rewardDeadlineSeconds: z
-      .number()
-      .min(1)
-      .default(3600)
-      .describe('A round closes after this long, even if answers are missing'),
-    labelers: z
-      .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
-      .describe('For each actor, the version of the labeler whose labels it uses'),
-    influence: z
-      .strictObject({
-        normalize: z
-          .enum(['none', 'cosine'])
-          .default('cosine')
-          .describe('cosine: only the direction of gradients counts'),
-        projectionSeed: z.string().default('winnow').describe('Seed of the gradient projection'),
-        windowsMax: positive
-          .default(1)
-          .describe('Windows of a document that count; the rest of a long document is ignored'),
-        // The following are optional rather than defaulted, so that a run recorded before they existed is still the same record.
-        estimator: z
-          .enum(['gradient', 'probe'])
-          .optional()
-          .describe(
-            'gradient (the default): products of projected gradients; probe: the reference loss before minus that after a small step',
-          ),
-        hessian: z
-          .enum(['identity', 'fisher'])
-          .optional()
-          .describe(
-            "H of Eq. 3: identity (the default) or fisher: damped second moment of the reference samples' gradients",
-          ),
-        preconditioner: z
-          .enum(['none', 'adam'])
-          .optional()
-          .describe(
-            'adam: gradients are scaled as in a step of Adam, by the second moments (v.NAME) in the checkpoint, which must have them. Default: none',
-          ),
-        damping: z
-          .number()
-          .positive()
-          .optional()
-          .describe('lambda of fisher, in units of the mean eigenvalue. Default: 0.1'),
-        context: positive
-          .optional()
-          .describe("Targets in a window of a document. Default: the trainer's context; the paper: 1,024 (A.7)"),
-        overlap: z
-          .int()
-          .min(0)
-          .optional()
-          .describe('Tokens of a window that the next one repeats, as context only. Default: 0; the paper: 256 (A.7)'),
-        probeStep: z
-          .number()
-          .positive()
-          .optional()
-          .describe('For probe: the learning rate of the step; with normalize: cosine, its length. Default: 0.01'),
-        partitions: z
-          .int()
-          .min(1)
-          .max(1024)
-          .optional()
-          .describe('Partitions of reward requests and rewards: so many influence workers share the work. Default: 4'),
-        combine: z
-          .enum(['mean', 'max'])
-          .optional()
-          .describe('How the rewards for several reference tasks are combined. Default: mean'),
-      })
-      .refine(({ estimator, hessian }) => estimator !== 'probe' || hessian !== 'fisher', {
-        path: ['hessian'],
-        message: 'a probe takes no Hessian',
-      })
-      .refine(({ hessian, preconditioner }) => preconditioner !== 'adam' || hessian !== 'fisher', {
-        path: ['preconditioner'],
-        message: 'adam replaces the Hessian: choose one of the two',
-      })
-      .prefault({})
-      .describe('How rewards are computed (Eq. 3)'),
-    trainer: z
-      .strictObject({
-        batch: positive.default(8).describe('Sequences per step'),
-        context: z.int().min(4).default(128).describe('Tokens per sequence'),
-        learningRate: z.number().positive().default(5e-3).describe('Peak learning rate'),
-        warmupSteps: z.int().min(0).default(50).describe('Steps over which the learning rate rises'),
-        weightDecay: z.number().min(0).default(0.1).describe('Weight decay of AdamW'),
-        reportSteps: positive.default(50).describe('Steps between loss reports'),
-      })
-      .prefault({})
-      .describe('The reference trainer'),
-    reference: z
-      .strictObject({
-        reward: z.string().describe('JSON lines with text: what rewards are measured against'),
-        moreRewards: z
-          .array(z.string())
-          .min(1)
-          .optional()
-          .describe(
-            'Further tasks that rewards are measured against, each with its own gradient; see influence.combine',
-          ),
-        evaluation: z.string().describe('JSON lines with text: the held-out part of the reference'),
-        corpus: z.string().describe('JSON lines with text: held-out documents of the corpus'),
-        samplesMax: positive.default(256).describe('Samples used of each file'),
-      })
-      .describe('What rewards and losses are measured on'),
-    model: z.string().describe('Folder of the exported graphs and tokenizer'),
-    checkpoints: z.string().describe('Folder shared by trainer and influence workers'),
-  })
-  .superRefine((run, context) => {
-    if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {
-      const path = ['influence', 'overlap']
-      context.addIssue({ code: 'custom', path, message: 'must be less than the context' })
-    }
-    for (const { name } of run.selection.actors) {
-      if (!plainName.test(name))
-        context.addIssue({ code: 'custom', path: ['selection', 'actors', name], message: plainNameRule })
-      if (run.labelers[name] === undefined) {
-        context.addIssue({
-          code: 'custom',
-          path: ['labelers', name],
-          message: 'names no labeler version for this actor',
-        })
-      }
-    }
-  })
+export const runFileSchema = shape.extend({
+  labelers: shape.shape.labelers
+    .optional()
+    .describe(
+      'For each actor, the version of the labeler whose labels it uses. Default: the versions of the configuration, which are recorded (winnow labeler versions)',
+    ),
+})
 
 /** Everything that defines a run; with the recorded streams, enough to repeat it. */
 export type RunConfig = z.output<typeof runConfigSchema>

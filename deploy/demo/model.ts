@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { graphsFolder } from '../../services/model/shipped.ts'
 
 /** The demo's model: Llama, 2 layers of 64, vocabulary of 4,096 (services/influence/export without --model). */
-export const demoGraphs = join(import.meta.dirname, 'llama-64x2')
+export const demoGraphs = graphsFolder('shipped:llama-64x2')

@@ -1,7 +1,7 @@
 import { configSchema } from '../../services/config/config.ts'
 import { environment } from '../../services/config/environment.ts'
 import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
-import { runConfigSchema } from '../../topologies/run-config.ts'
+import { runFileSchema } from '../../topologies/run-config.ts'
 
 const variables = new Map(Object.entries(environment).map(([variable, place]) => [place as string, variable]))
 
@@ -19,6 +19,7 @@ For completion in your editor, begin the file with
 const runIntroduction = `# run.yaml
 
 What \`winnow run create FILE\` records: with the streams, all that is needed to repeat the run. It never changes afterwards.
+\`winnow init --run\` writes one to start from, with comments, which works as it is on the corpus that has been ingested.
 
 For completion in your editor, begin the file with
 
@@ -31,7 +32,7 @@ const generated = '<!-- Written by deploy/tools/publish-config-reference.ts from
 /** The reference of the configuration files and their JSON Schemas, by their file names in docs/. */
 export function configReference(): Record<string, string> {
   const winnow = { title: 'winnow.yaml', ...jsonSchemaOf(configSchema) }
-  const run = { title: 'run.yaml', ...jsonSchemaOf(runConfigSchema) }
+  const run = { title: 'run.yaml', ...jsonSchemaOf(runFileSchema) }
   return {
     'winnow-yaml.md': page(winnowIntroduction, fieldsOf(winnow), true),
     'run-yaml.md': page(runIntroduction, fieldsOf(run), false),

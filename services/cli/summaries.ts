@@ -7,7 +7,7 @@ export const summaries = {
   demo: 'the whole loop on this machine, on a real corpus: labels, rewards, weights, selections, two models in training',
   acls: 'the permissions that a service needs on a cluster with an authorizer',
   doctor: 'checks versions, brokers, topics, registry, ClickHouse, permissions, disk and clocks',
-  init: 'asks a few questions and writes a commented configuration',
+  init: 'asks a few questions and writes a commented configuration; with --run a commented run',
   config: 'the effective configuration',
   deduplicate: 'writes the rows of files as JSON lines, without those whose text duplicates an earlier one',
   ingest:
@@ -25,7 +25,7 @@ export const summaries = {
   gaps: 'records that were gone before they were read, and going on without them',
   replay: 'recomputes a run from its recorded streams under a new name and compares the two bit by bit',
   simulate: 'runs rounds of recorded rewards over labelled documents, on files only',
-  labeler: 'trains, evaluates, compares and runs labelers',
+  labeler: 'trains, evaluates, compares and runs labelers, and tells their versions',
   influence: 'checks how far rewards can be trusted',
   topology: 'the dataflow of a run: its stations and the topics between them',
   completion: 'a completion script for your shell',

@@ -56,7 +56,7 @@ export async function startLabeler(
   for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
     if (one.status === 'rejected') throw one.reason
   const running = starting.move()
-  return { name: station.name, labeler, close: () => running.disposeAsync() }
+  return { name: station.name, detail: `version ${labeler.version}`, labeler, close: () => running.disposeAsync() }
 }
 
 /** Writes documents and labels into ClickHouse. */

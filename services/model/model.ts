@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { CheckpointStore } from './checkpoints/store.ts'
 import { type ModelDescription, readDescription } from './description.ts'
+import { graphsFolder } from './shipped.ts'
 import { loadTokenizer, type TextTokenizer } from './tokenizer.ts'
 import { ModelWorker } from './worker/client.ts'
 import type { Device } from './worker/operations.ts'
 
 export interface ModelOptions {
-  /** Folder of the graphs, model.json and tokenizer.json. */
+  /** Folder of the graphs, model.json and tokenizer.json, or `shipped:NAME`. */
   graphs: string
   /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
   threads?: number
@@ -39,7 +40,8 @@ export interface Model extends AsyncDisposable {
 
 /** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
 export async function openModel(options: ModelOptions): Promise<Model> {
-  const { graphs, threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
+  const { threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
+  const graphs = graphsFolder(options.graphs)
   const description = await readDescription(graphs)
   const tokenizer = loadTokenizer(join(graphs, 'tokenizer.json'), description.config.vocab_size, description.endOfText)
   const checkpoints = new CheckpointStore(description, checkpointBytesMax)

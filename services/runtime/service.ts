@@ -1,8 +1,13 @@
 /** A service that runs until it is closed. */
 export interface Service {
   readonly name: string
+  /** What a person may want to know of it where it starts, in brackets behind its name. */
+  readonly detail?: string
   close(): Promise<void>
 }
+
+/** How a start names it. */
+export const named = ({ name, detail }: Service): string => (detail === undefined ? name : `${name} (${detail})`)
 
 /** Gives what `start` has started, in a list that it adds to; where it fails, what was started until then is closed. */
 export async function startTogether(start: (started: Service[]) => Promise<void>): Promise<Service[]> {

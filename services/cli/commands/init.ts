@@ -2,18 +2,20 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { parse } from 'yaml'
 import { parseConfigWith } from '../../../topologies/selection/config.ts'
 import { configSchema } from '../../config/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { type CliContext, example, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, print } from '../context.ts'
 import { type Answers, configurationText, defaultAnswers, questions } from '../init/configuration.ts'
+import { type ExampleOptions, exampleOptions, writeExample } from '../init/run-file.ts'
 import { summaries } from '../summaries.ts'
 
-interface Options extends Partial<Answers> {
-  readonly out: string
+interface Options extends Partial<Answers>, ExampleOptions {
+  readonly run?: boolean
+  readonly out?: string
   readonly yes?: boolean
   readonly force?: boolean
   readonly json?: boolean
@@ -21,10 +23,10 @@ interface Options extends Partial<Answers> {
 
 const schemaFile = fileURLToPath(new URL('../../../docs/winnow.schema.json', import.meta.url))
 
-export const init = (context: CliContext): Command =>
-  new Command('init')
-    .description(summaries.init)
-    .option('--out <file>', 'where to write it', 'winnow.yaml')
+export function init(context: CliContext): Command {
+  const command = clusterCommand('init', summaries.init)
+    .option('--run', 'a run.yaml instead, which works as it is on the corpus that has been ingested')
+    .option('--out <file>', 'where to write it (default: winnow.yaml; with --run run.yaml)')
     .option('--yes', 'ask nothing: use defaults where no option is given')
     .option('--force', 'replace an existing file')
     .option('--brokers <addresses>', questions.brokers.what)
@@ -37,10 +39,18 @@ export const init = (context: CliContext): Command =>
       example(
         'winnow init',
         'winnow init --yes --brokers broker-1:9092 --registry http://registry:8081 --clickhouse http://clickhouse:8123',
+        'winnow init --run && winnow run create run.yaml',
+        'winnow init --run --control --out control.yaml',
       ),
     )
     .action(async (options: Options) => {
-      const file = resolve(context.folder, options.out)
+      if (options.run === true) {
+        const file = await writeExample(context, options)
+        await print(context.stdout, options.json ? `${json({ file })}\n` : `${file}\n`)
+        context.stderr.write(`next: npx winnow run create ${relative(context.folder, file)}\n`)
+        return
+      }
+      const file = resolve(context.folder, options.out ?? 'winnow.yaml')
       if (existsSync(file) && options.force !== true) {
         throw new WinnowError('CONFIGURATION', `${file} already exists`, {
           hint: 'Replace it with --force, or name another with --out.',
@@ -63,6 +73,12 @@ export const init = (context: CliContext): Command =>
       await print(context.stdout, `${file}\n`)
       context.stderr.write(`written; to see the effective values: npx winnow config show; next: ${next}\n`)
     })
+  for (const option of exampleOptions()) {
+    option.description = `with --run: ${option.description}`
+    command.addOption(option)
+  }
+  return command
+}
 
 const names = Object.keys(questions) as (keyof Answers)[]
 

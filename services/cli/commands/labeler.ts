@@ -26,6 +26,7 @@ import {
   print,
 } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { versions } from './labeler-versions.ts'
 
 type Task = 'regression' | 'classification'
 
@@ -309,5 +310,6 @@ async function compareInCorpus(
 export function labeler(context: CliContext): Command {
   const command = new Command('labeler').description(summaries.labeler)
   for (const make of [label, train, evaluate, compare, golden]) command.addCommand(alwaysJson(make(context)))
+  command.addCommand(versions(context))
   return command
 }

@@ -1,16 +1,15 @@
 import { Command } from 'commander'
-import { parseRunConfig, type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
-import { readYaml } from '../../config/load.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { startInfluence, startRunStations, startTrainer } from '../../host/run.ts'
 import { modelResources, openModel } from '../../model/model.ts'
-import { listRuns, runNamed, submitRun } from '../../runs/registry.ts'
+import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
+import { closeAll, named, type Service, startTogether } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { create } from './run-create.ts'
 
 /** Runs a service in the foreground until a signal: the first drains, the second stops at once. */
 async function serve(
@@ -22,7 +21,7 @@ async function serve(
     const connection = started.use(await context.connect(options, { metrics: true }))
     const services = await start(connection, fail)
     started.defer(() => closeAll(services))
-    context.stderr.write(`running: ${services.map(({ name }) => name).join(', ')}; Ctrl-C drains and stops\n`)
+    context.stderr.write(`running: ${services.map(named).join(', ')}; Ctrl-C drains and stops\n`)
   })
   context.exitCode(code)
 }
@@ -82,19 +81,7 @@ export function run(context: CliContext): Command {
         }),
       ),
   )
-  command.addCommand(
-    clusterCommand('create', 'records a run from a file; winnow dev starts it')
-      .argument('<file>', 'run configuration, YAML or JSON (docs/run-yaml.md)')
-      .option('--json', 'what was recorded, as JSON')
-      .addHelpText('after', example('winnow run create run.yaml'))
-      .action(async (file: string, options: GlobalOptions & { json?: boolean }) => {
-        const config = readRunConfig(file)
-        await using connection = await context.connect(options)
-        const { runtime } = connection
-        await submitRun(runtime, config)
-        await print(context.stdout, options.json ? `${runConfigJson(config)}\n` : `${config.name}\n`)
-      }),
-  )
+  command.addCommand(create(context))
   command.addCommand(
     clusterCommand('list', 'the names of all recorded runs')
       .option('--json', 'with their configurations, one JSON line each')
@@ -124,18 +111,4 @@ async function withModel(
     started.push({ name: 'model', close: () => model.close() })
     started.push(...(await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })))
   })
-}
-
-/** @throws WinnowError CONFIGURATION naming the file and the place in it */
-function readRunConfig(file: string): RunConfig {
-  const given = readYaml(file)
-  try {
-    return parseRunConfig(given)
-  } catch (error) {
-    if (!(error instanceof WinnowError)) throw error
-    throw new WinnowError(error.code, `${file}: ${error.message}`, {
-      ...(error.hint !== undefined && { hint: error.hint }),
-      cause: error,
-    })
-  }
 }

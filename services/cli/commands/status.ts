@@ -48,11 +48,11 @@ export const status = (context: CliContext): Command =>
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
       if (options.json) {
-        const found = { corpus: labels, deadLetters, gaps, heldBack, runs }
+        const found = { corpus: labels, labelers: Object.fromEntries(versions), deadLetters, gaps, heldBack, runs }
         return await print(context.stdout, `${json(found)}\n`)
       }
       const told = [...gaps.map(gapInWords), ...heldBack.map(heldBackInWords)].map((line) => `\n${line}`)
-      const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters up to offset ${deadLetters}`
+      const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}`
       const columns = [
         { title: 'run' },
         { title: 'step', number: true },

@@ -2,7 +2,7 @@
 
     python export.py --model MODEL_FOLDER --out GRAPHS_FOLDER            config.json, safetensors, tokenizer.json
     python export.py --config my/config.json --out GRAPHS_FOLDER         before there are weights
-    python export.py --out ../../../deploy/demo/llama-64x2                the demo model
+    python export.py --out ../../model/shipped/llama-64x2                the demo model
 
 See README.md. Exit code 3: the model is not supported, and the message says what to do.
 """

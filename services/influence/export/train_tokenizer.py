@@ -1,6 +1,6 @@
 """Trains the byte-level BPE tokenizer of a model: texts in, tokenizer.json out. It holds a vocabulary, no texts.
 
-    python train_tokenizer.py --out ../../../deploy/demo/llama-64x2/tokenizer.json corpus-0.jsonl.gz corpus-1.jsonl.gz
+    python train_tokenizer.py --out ../../model/shipped/llama-64x2/tokenizer.json corpus-0.jsonl.gz corpus-1.jsonl.gz
 
 Each line is an object with `text`; files may be gzipped. The result is a function of the files, their order and the options.
 """

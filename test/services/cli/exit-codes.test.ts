@@ -111,7 +111,7 @@ test.each([
     run({}, { actors: { topic: { subcategories: ['a'], initialWeights: ['x'] } } }),
     'selection.actors.topic.initialWeights',
   ],
-  ['an actor without a labeler', run({ labelers: {} }), 'labelers.topic'],
+  ['a labeler version that cannot be one', run({ labelers: { topic: 'no such!' } }), 'labelers.topic'],
 ])(
   'a run with %s is refused with 3, naming file and place, before anything is connected',
   async (_what, content, part) => {

@@ -1,0 +1,102 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseJson } from '../../../schemas/index.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { drawDocuments, passageOf } from '../../corpus/passages.ts'
+import { linesOfFile } from '../../ingest/lines-of-file.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { makeFolder } from '../../runtime/make-folder.ts'
+
+const names = ['reward', 'evaluation', 'corpus'] as const
+type Texts = Record<(typeof names)[number], object[]>
+
+export interface ReferenceFiles {
+  /** From the folder of run.yaml, as it names them. */
+  readonly paths: Record<(typeof names)[number], string>
+  readonly note: string
+  /** Those that were made now; others were there. */
+  readonly written: readonly string[]
+}
+
+const seed = 1
+const samplesEach = 64
+/** Some documents are too short for a passage. */
+const drawn = 6 * samplesEach
+
+/**
+ * The three files of a run's reference, in a folder `reference` beside run.yaml; what is there stays.
+ * @param own a file of samples: half of them become the reward's, half the evaluation's; left out: passages of the corpus
+ * @throws WinnowError CONFIGURATION where there is not enough text for them
+ */
+export async function referenceFiles(
+  runtime: Runtime,
+  folder: string,
+  own: string | undefined,
+): Promise<ReferenceFiles> {
+  const written: string[] = []
+  const fileOf = (name: string) => join(folder, 'reference', `${name}.jsonl`)
+  const note =
+    own === undefined
+      ? 'These are passages of the corpus itself, so that it works at once: put texts of your own task in their place.'
+      : `Reward and evaluation are the samples of ${own} in turn; corpus is passages of the corpus.`
+  if (names.some((name) => !existsSync(fileOf(name)))) {
+    const texts = await textsFor(runtime, own === undefined ? undefined : resolve(folder, own))
+    makeFolder(join(folder, 'reference'))
+    for (const name of names) {
+      if (existsSync(fileOf(name))) continue
+      writeFileSync(fileOf(name), texts[name].map((row) => `${JSON.stringify(row)}\n`).join(''))
+      written.push(fileOf(name))
+    }
+  }
+  const path = (name: string) => `./reference/${name}.jsonl`
+  return { paths: { reward: path('reward'), evaluation: path('evaluation'), corpus: path('corpus') }, note, written }
+}
+
+async function textsFor(runtime: Runtime, own: string | undefined): Promise<Texts> {
+  const passages = (await passagesOf(runtime)).map((text) => ({ text }))
+  if (own === undefined) {
+    const inTurn = (which: number) => passages.filter((_, i) => i % names.length === which).slice(0, samplesEach)
+    return enough({ reward: inTurn(0), evaluation: inTurn(1), corpus: inTurn(2) }, 'the corpus')
+  }
+  const rows = await rowsOf(own)
+  const half = (which: number) => rows.filter((_, i) => i % 2 === which)
+  return enough({ reward: half(0), evaluation: half(1), corpus: passages.slice(0, samplesEach) }, own)
+}
+
+function enough(texts: Texts, of: string): Texts {
+  if (names.every((name) => texts[name].length > 0)) return texts
+  throw new WinnowError('CONFIGURATION', `${of} has too little text to make a reference of`, {
+    hint: 'Ingest documents of some sentences, or give a file of samples: winnow init --run --reference FILE.',
+  })
+}
+
+async function passagesOf({ clickHouse, store }: Runtime): Promise<string[]> {
+  const ids = await drawDocuments(clickHouse.sql, seed, drawn)
+  const texts = await store.texts(ids)
+  const whole = new Set(texts.values())
+  const found = ids.flatMap((id) => passageOf(texts.get(id) ?? '') ?? [])
+  return [...new Set(found)].filter((passage) => !whole.has(passage))
+}
+
+/** The samples of a file, each once. */
+async function rowsOf(file: string): Promise<object[]> {
+  const rows = new Map<string, object>()
+  for await (const { bytes, row } of linesOfFile(file)) {
+    const value = rowOf(bytes)
+    if (value === undefined)
+      throw new WinnowError('BAD_DATA', `${file}:${row + 1}: not a reference sample`, {
+        hint: 'A row is a JSON object with "text", or "context" and "continuation", all of them strings.',
+      })
+    rows.set(JSON.stringify(value), value)
+  }
+  return [...rows.values()]
+}
+
+function rowOf(bytes: Buffer): object | undefined {
+  try {
+    const value = parseJson(bytes.toString('utf8'))
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

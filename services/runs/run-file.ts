@@ -1,0 +1,78 @@
+import { dirname, resolve } from 'node:path'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { defaultActors } from '../../topologies/selection/default-actors.ts'
+import { readYaml } from '../config/load.ts'
+import { isShipped } from '../model/shipped.ts'
+import { WinnowError } from '../runtime/errors.ts'
+
+/** Versions of labelers by actor. */
+type Versions = ReadonlyMap<string, string>
+
+/** A run's file, read, with what it leaves out still left out. */
+export interface RunFile {
+  readonly file: string
+  readonly given: unknown
+}
+
+/** Stands for a version while a file is read before anybody is asked which versions are in force. */
+const anyVersion = '0'
+
+/**
+ * Reads a run's file and refuses what is wrong with it in itself.
+ * @throws WinnowError CONFIGURATION naming the file and every place in it
+ */
+export function readRunFile(path: string, folder: string): RunFile {
+  const file = resolve(folder, path)
+  const found = { file, given: readYaml(file) }
+  const actors = (entryOf(found.given, 'selection') as { actors?: unknown } | undefined)?.actors
+  const names = typeof actors === 'object' && actors !== null ? Object.keys(actors) : Object.keys(defaultActors)
+  completeRun(found, new Map(names.map((name) => [name, anyVersion])))
+  return found
+}
+
+/**
+ * The run of a file as it is recorded: labeler versions that the file leaves out are those in force, and paths, which are given from the
+ * file's folder, are absolute, so that stations started anywhere find the same files.
+ * @throws WinnowError CONFIGURATION naming the file and every place in it
+ */
+export function completeRun({ file, given }: RunFile, inForce: Versions): RunConfig {
+  try {
+    return withAbsolutePaths(parseRunConfig(withVersions(given, inForce)), dirname(file))
+  } catch (error) {
+    if (!(error instanceof WinnowError)) throw error
+    throw new WinnowError(error.code, `${file}: ${error.message}`, {
+      ...(error.hint !== undefined && { hint: error.hint }),
+      cause: error,
+    })
+  }
+}
+
+const entryOf = (given: unknown, key: string): unknown =>
+  typeof given === 'object' && given !== null ? (given as Record<string, unknown>)[key] : undefined
+
+function withVersions(given: unknown, inForce: Versions): unknown {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return given
+  const own = entryOf(given, 'labelers') ?? {}
+  // What is no list of versions is refused by the schema.
+  if (typeof own !== 'object' || Array.isArray(own)) return given
+  const actors = (entryOf(given, 'selection') as { actors?: object } | undefined)?.actors ?? defaultActors
+  const wanted = Object.keys(actors).filter((name) => inForce.has(name))
+  return { ...given, labelers: { ...Object.fromEntries(wanted.map((name) => [name, inForce.get(name)])), ...own } }
+}
+
+export function withAbsolutePaths(run: RunConfig, folder: string): RunConfig {
+  const absolute = (path: string) => resolve(folder, path)
+  const { reference, model, checkpoints } = run
+  return {
+    ...run,
+    model: isShipped(model) ? model : absolute(model),
+    checkpoints: absolute(checkpoints),
+    reference: {
+      ...reference,
+      reward: absolute(reference.reward),
+      evaluation: absolute(reference.evaluation),
+      corpus: absolute(reference.corpus),
+      ...(reference.moreRewards && { moreRewards: reference.moreRewards.map(absolute) }),
+    },
+  }
+}
