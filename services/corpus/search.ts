@@ -8,6 +8,8 @@ const charactersShown = 220
 const charactersBefore = 60
 /** A search through a large corpus shows what it has found by then: it must not keep the database busy. */
 const searchSecondsMax = 5
+/** Asked once for a run: it may take longer. */
+const overlapSecondsMax = 60
 
 export interface FoundText {
   readonly docId: DocumentId
@@ -57,4 +59,18 @@ async function find(sql: Sql, snippet: string, where: string, parameters: SqlPar
     parameters,
   )
   return rows.map(({ doc, tokens, ...rest }) => ({ docId: idOfRow(doc), tokens: Number(tokens), ...rest }))
+}
+
+/**
+ * Ids of documents whose text is one of these, in ascending order. A full scan of texts: a search that takes longer than
+ * `overlapSecondsMax` gives what it has found by then.
+ */
+export async function documentsOfTexts(sql: Sql, texts: readonly string[]): Promise<DocumentId[]> {
+  if (texts.length === 0) return []
+  const rows = await sql.query<{ doc: string }>(
+    `SELECT doc FROM documents WHERE text IN {texts:Array(String)} ORDER BY doc LIMIT 1 BY doc
+     SETTINGS max_execution_time = ${overlapSecondsMax}, timeout_overflow_mode = 'break'`,
+    { texts },
+  )
+  return rows.map(({ doc }) => idOfRow(doc))
 }

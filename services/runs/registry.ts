@@ -11,7 +11,7 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
   const config = runConfigJson(run)
   if (known !== undefined && known.config !== config) {
     throw new WinnowError('CONFIGURATION', `run ${run.name} exists with another configuration`, {
-      hint: 'A run is never changed: give the new one another name, or start with --fresh.',
+      hint: `A run is never changed: give the new one another name (${run.name} as it is: winnow run list --json).`,
     })
   }
   if (known !== undefined) checkSelectionVersion(known)

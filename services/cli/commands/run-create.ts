@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
-import { runConfigJson } from '../../../topologies/run-config.ts'
+import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { checkRun } from '../../runs/check/check.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
-import { submitRun } from '../../runs/registry.ts'
+import { listRuns, submitRun } from '../../runs/registry.ts'
 import { completeRun, readRunFile } from '../../runs/run-file.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, print } from '../context.ts'
@@ -9,6 +11,7 @@ import { type ExampleOptions, exampleIn, exampleOptions } from '../init/run-file
 
 interface Options extends ExampleOptions {
   readonly example?: boolean
+  readonly check: boolean
   readonly json?: boolean
 }
 
@@ -16,6 +19,7 @@ export function create(context: CliContext): Command {
   const command = clusterCommand('create', 'records a run from a file')
     .argument('[file]', 'run configuration, YAML or JSON (docs/run-yaml.md)')
     .option('--example', 'prints a file to start from, which works as it is, instead of recording one')
+    .option('--no-check', 'record it without a look at model, references, checkpoints folder, labels and budget')
     .option('--json', 'what was recorded, as JSON')
     .addHelpText('after', example('winnow run create --example > run.yaml', 'winnow run create run.yaml'))
     .action(async (path: string | undefined, options: Options) => {
@@ -29,6 +33,8 @@ export function create(context: CliContext): Command {
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const run = completeRun(file, await labelerVersions(config))
+      const known = (await listRuns(runtime)).get(run.name)
+      if (options.check && known === undefined) await refuseProblems(context, runtime, run)
       await submitRun(runtime, run)
       await print(context.stdout, options.json ? `${runConfigJson(run)}\n` : `${run.name}\n`)
     })
@@ -37,4 +43,15 @@ export function create(context: CliContext): Command {
     command.addOption(option)
   }
   return command
+}
+
+/** What is recorded is for ever, so it is looked at before. @throws WinnowError CONFIGURATION after a line for each problem */
+async function refuseProblems({ stderr }: CliContext, runtime: Runtime, run: RunConfig): Promise<void> {
+  const problems = await checkRun(runtime, run)
+  if (problems.length === 0) return
+  for (const { what, mend } of problems) stderr.write(`- ${what}. ${mend}\n`)
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
+  throw new WinnowError('CONFIGURATION', `run ${run.name} is not recorded: ${count}, told above`, {
+    hint: 'Mend the file and create it again, or record it as it is with --no-check.',
+  })
 }

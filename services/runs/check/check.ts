@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { type Model, openModel } from '../../model/model.ts'
+import { makeFolder } from '../../runtime/make-folder.ts'
+import { latestCheckpoint } from '../../trainer/checkpoints.ts'
+import { checkCorpus } from './corpus.ts'
+import { type Problem, problemOf } from './problem.ts'
+import { checkReferences } from './references.ts'
+
+/** Looks at all that a run needs before it is recorded, which is for ever. */
+export async function checkRun(runtime: Runtime, run: RunConfig): Promise<Problem[]> {
+  await using opened = new AsyncDisposableStack()
+  let model: Model | undefined
+  const ofModel = await problemOf(async () => {
+    model = opened.use(await openModel({ graphs: run.model }))
+  }, 'Name a folder of exported graphs (docs/influence.md), or shipped:llama-64x2.')
+  return [
+    ...ofModel,
+    ...(await checkReferences(run, runtime.clickHouse.sql, model)),
+    ...(await checkCheckpoints(run)),
+    ...(await checkCorpus(runtime, run)),
+  ]
+}
+
+/** The folder can be written to, and has nothing of an earlier run of this name, which training would go on from. */
+export async function checkCheckpoints({ name, checkpoints }: RunConfig): Promise<Problem[]> {
+  const unwritable = await problemOf(async () => {
+    makeFolder(checkpoints)
+    const probe = join(checkpoints, `.winnow-${randomUUID()}`)
+    await writeFile(probe, '')
+    await rm(probe)
+  }, 'Name a folder in checkpoints that trainer and influence workers may write to.')
+  if (unwritable.length > 0) return unwritable.map((one) => ({ ...one, what: `checkpoints: ${one.what}` }))
+  const latest = await latestCheckpoint(checkpoints, name)
+  if (latest === undefined) return []
+  return [
+    {
+      what: `checkpoints: ${join(checkpoints, name)} has a checkpoint of an earlier run of this name, at step ${latest.step}, which training would go on from`,
+      mend: `Remove the folder (rm -r ${join(checkpoints, name)}), or give the run another name.`,
+    },
+  ]
+}

@@ -1,0 +1,94 @@
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, expect, test } from 'vitest'
+import { checkCheckpoints } from '../../../../services/runs/check/check.ts'
+import { checkReferences } from '../../../../services/runs/check/references.ts'
+import type { Sql } from '../../../../services/runtime/clickhouse/sql.ts'
+import { checkpointPath } from '../../../../services/trainer/checkpoints.ts'
+import { testRun } from '../../../support/run.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'winnow-check-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A corpus of these texts, whose ids are their places. */
+const corpusOf = (...documents: string[]) =>
+  ({
+    query: async (_statement: string, { texts }: { texts: string[] }) =>
+      documents.flatMap((text, doc) => (texts.includes(text) ? [{ doc: `${doc}` }] : [])),
+  }) as unknown as Sql
+
+function file(name: string, ...rows: object[]): string {
+  const path = join(folder, name)
+  const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  writeFileSync(path, name.endsWith('.gz') ? gzipSync(text) : text)
+  return path
+}
+const reward = file('reward.jsonl', { text: 'one' }, { text: 'two' })
+const evaluation = file('evaluation.jsonl.gz', { context: 'thr', continuation: 'ee' })
+const corpus = file('corpus.jsonl', { text: 'four' })
+
+const problemsOf = async (more: object, sql = corpusOf()) =>
+  (await checkReferences(testRun('mine', { reference: { reward, evaluation, corpus, ...more } }), sql, undefined)).map(
+    ({ what, mend }) => {
+      expect(mend).toMatch(/\.$/)
+      return what
+    },
+  )
+
+test('references that are there and apart from each other and from the corpus are fine', async () => {
+  expect(await problemsOf({}, corpusOf('five', 'thr'))).toEqual([])
+})
+
+test('a file that serves twice, also by a link, and samples that two files share', async () => {
+  const link = join(folder, 'link.jsonl')
+  symlinkSync(reward, link)
+  expect((await problemsOf({ evaluation: link }))[0]).toBe(
+    `reference.reward and reference.evaluation are the same file, ${link}`,
+  )
+  const shared = file('shared.jsonl', { text: 'two' }, { text: 'six' })
+  expect(await problemsOf({ evaluation: shared })).toEqual([
+    '1 of the 2 samples of reference.evaluation are samples of reference.reward too',
+  ])
+  expect(await problemsOf({ reward: corpus, moreRewards: [shared], corpus: reward, evaluation: shared })).toEqual([
+    `reference.moreRewards.0 and reference.evaluation are the same file, ${shared}`,
+  ])
+})
+
+test('samples that are documents of the corpus, a context with its continuation too', async () => {
+  expect(await problemsOf({}, corpusOf('zero', 'two', 'three'))).toEqual([
+    '1 of the 2 samples of reference.reward are documents of the corpus (1), which the model may be trained on',
+    '1 of the 1 samples of reference.evaluation are documents of the corpus (2), which the model may be trained on',
+  ])
+})
+
+test('files that are not there, empty, or of something else', async () => {
+  const nowhere = join(folder, 'nowhere.jsonl')
+  expect((await problemsOf({ reward: nowhere }))[0]).toContain(`reference.reward: ${nowhere}`)
+  expect(await problemsOf({ corpus: file('empty.jsonl') })).toEqual([expect.stringContaining('has no samples')])
+  expect(await problemsOf({ corpus: file('other.jsonl', { body: 'x' }) })).toEqual([
+    expect.stringContaining('has no samples'),
+  ])
+})
+
+test('a checkpoints folder is writable and has nothing of an earlier run of the name', async () => {
+  const checkpoints = join(folder, 'deep', 'checkpoints')
+  const run = testRun('mine', { checkpoints })
+  expect(await checkCheckpoints(run)).toEqual([])
+  writeFileSync(checkpointPath(checkpoints, 'mine', 20), '')
+  expect(await checkCheckpoints(run)).toEqual([
+    expect.objectContaining({
+      what: expect.stringContaining('a checkpoint of an earlier run of this name, at step 20'),
+    }),
+  ])
+  expect(await checkCheckpoints(testRun('other', { checkpoints }))).toEqual([])
+  const [taken] = await checkCheckpoints(testRun('mine', { checkpoints: reward }))
+  expect(taken?.what).toContain(`checkpoints: ${reward}`)
+})
+
+test.skipIf(process.getuid?.() === 0)('a checkpoints folder that may not be written to', async () => {
+  const checkpoints = mkdtempSync(join(folder, 'readonly-'))
+  chmodSync(checkpoints, 0o555)
+  expect(await checkCheckpoints(testRun('mine', { checkpoints }))).toHaveLength(1)
+})
