@@ -65,7 +65,7 @@ test('samples that are documents of the corpus, a context with its continuation 
 
 test('files that are not there, empty, or of something else', async () => {
   const nowhere = join(folder, 'nowhere.jsonl')
-  expect((await problemsOf({ reward: nowhere }))[0]).toContain(`reference.reward: ${nowhere}`)
+  expect((await problemsOf({ reward: nowhere }))[0]).toContain(`reference.reward: cannot read ${nowhere}`)
   expect(await problemsOf({ corpus: file('empty.jsonl') })).toEqual([expect.stringContaining('has no samples')])
   expect(await problemsOf({ corpus: file('other.jsonl', { body: 'x' }) })).toEqual([
     expect.stringContaining('has no samples'),
