@@ -83,8 +83,11 @@ export const samples: Samples = {
     },
   ],
   Run: [
-    { run: 'a', config: '{}', replayOf: null, selectionVersion: 1 },
-    { run: unicode, config: '{"seed":"18446744073709551615"}', replayOf: '', selectionVersion: 2 },
+    { run: 'a', config: '{}', replayOf: null, selectionVersion: 1, life: 'active', recordedMs: null },
+    {
+      ...{ run: unicode, config: '{"seed":"18446744073709551615"}', replayOf: '', selectionVersion: 2 },
+      ...{ life: 'archived', recordedMs: longMax },
+    },
   ],
   Progress: [
     progress,

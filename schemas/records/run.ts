@@ -25,8 +25,17 @@ export const Run = record('Run', 'A selection run', {
     // Of runs recorded before this field existed.
     default: 1,
   },
+  life: {
+    ...documented(
+      word(['active', 'paused', 'ended', 'archived']),
+      'What a person wants of it: paused, its services rest; ended, they never start again; archived, it is not shown either',
+    ),
+    default: 'active',
+  },
+  recordedMs: documented(nullable(long), 'When it was first recorded, milliseconds since the epoch; null: not known'),
 })
 export type Run = RecordValue<typeof Run>
+export type RunLife = Run['life']
 
 const Checkpoint = record('Checkpoint', 'A model checkpoint', {
   path: documented(string, 'Where influence workers find it (safetensors)'),

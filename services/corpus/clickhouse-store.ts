@@ -93,6 +93,11 @@ export class ClickHouseStore implements CorpusStore {
       )
     }
   }
+
+  /** Removes what was counted for a run: another one under its name starts with nothing read. */
+  async forgetReads(run: string): Promise<void> {
+    await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 1', { run })
+  }
 }
 
 /** Characters of one insert: long documents come compressed, so a batch of them may be many times as long as what Kafka sent. */

@@ -1,15 +1,14 @@
-import { Run, topics } from '../../schemas/index.ts'
+import type { Run, RunLife } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { selectionVersion } from '../../topologies/selection/version.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type Model, modelResources, openModel } from '../model/model.ts'
-import { readable } from '../runtime/codec.ts'
-import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { type ErrorCode, WinnowError } from '../runtime/errors.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
 import { systemFailure } from '../runtime/system-failure.ts'
-import { type RunHooks, startRunStations, startTrainer } from './run.ts'
+import { type RunHooks, startInfluence, startRunStations, startTrainer } from './run.ts'
+import { followRuns } from './run-list.ts'
 
 export interface RunHostHooks {
   /** What computing rewards may take of this machine. */
@@ -21,18 +20,29 @@ export interface RunHostHooks {
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
   /** A run's trainer has made its last step. */
   readonly onDone?: (run: string) => void
+  /** The services of a run are there, at first or after a pause. */
+  readonly onStarted?: (run: RunConfig, services: readonly Service[]) => void
+  /** The services of a run are closed because that is what the log says of it now. */
+  readonly onStopped?: (run: string, life: RunLife | 'deleted') => void
+  /** Which runs; left out: all. */
+  readonly only?: ReadonlySet<string>
+  /** What of a run runs here. `stations` are influence worker, actors and console, `influence` is a further worker. Default: everything. */
+  readonly parts?: readonly ('stations' | 'influence' | 'trainer')[]
 }
 
 /**
- * Runs every recorded run in this process: influence worker, actors, console and reference trainer, also of runs that are recorded
- * while it runs. A run that was interrupted goes on where it was; a replay has nothing to run. A run whose own files are at fault ends by
- * itself.
+ * Runs the recorded runs in this process, also those that are recorded while it runs: influence worker, actors, console and reference
+ * trainer. A run that was interrupted goes on where it was; one that is paused rests until it is resumed; one that has ended or was deleted
+ * is closed; a replay has nothing to run. A run whose own files are at fault ends by itself.
  */
 export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
   await using starting = new AsyncDisposableStack()
+  const { only, parts = ['stations', 'trainer'] } = hooks
   const services = new Map<string, Service[]>()
   const ending: Promise<void>[] = []
-  const started = new Set<string>()
+  /** Configurations by run: until a run is paused or removed it is started once, whether or not it fails. */
+  const started = new Map<string, string>()
+  const refused = new Set<string>()
   const models = new Map<string, Promise<Model>>()
   // A model that could not be opened has failed its run already.
   starting.defer(async () => {
@@ -47,6 +57,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   const modelOf = (folder: string): Promise<Model> => {
     const model = models.get(folder) ?? openModel({ graphs: folder, ...resources })
     models.set(folder, model)
+    model.catch(() => models.delete(folder))
     return model
   }
 
@@ -65,7 +76,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     )
   }
 
-  async function startRun(name: string, config: string): Promise<void> {
+  async function startRun({ run: name, config }: Run): Promise<void> {
     const mine: Service[] = []
     services.set(name, mine)
     const run = parseRunConfig(JSON.parse(config))
@@ -75,8 +86,9 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
       onFailure: (error: unknown) => failed(name, error),
     }
     const model = await modelOf(run.model)
-    mine.push(...(await startRunStations(runtime, run, model, own)))
-    if (services.get(name) === mine) {
+    if (parts.includes('stations')) mine.push(...(await startRunStations(runtime, run, model, own)))
+    if (parts.includes('influence')) mine.push(...(await startInfluence(runtime, run, model, own)))
+    if (parts.includes('trainer') && services.get(name) === mine) {
       const trainer = await startTrainer(runtime, run, model, own)
       mine.push(trainer)
       trainer.done.then(
@@ -86,41 +98,46 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     }
     // It failed while it was started.
     if (services.get(name) !== mine) await closeAll(mine)
+    else hooks.onStarted?.(run, mine)
   }
 
-  const consumer = await runtime.kafka.consume({
-    groupId: ephemeralGroup(groupNamed('run host')),
-    topics: [topics.runs.name],
-    startOffset: () => 0,
-    onBatch: async (records) => {
-      for (const { topic, partition, offset, value } of records) {
-        if (value === null) continue
-        const recorded = await readable(() => runtime.codec.decodeAs(Run, value))
-        if (recorded === undefined) {
-          runtime.log.error({ topic, partition, offset }, 'no run: passed over')
-          continue
-        }
-        const { run, config, replayOf } = recorded
-        if (replayOf !== null || started.has(run)) continue
-        if (recorded.selectionVersion !== selectionVersion) {
-          runtime.log.error(
-            { run, selectionVersion: recorded.selectionVersion },
-            `the run selects by another version of SELECTION.md than ${selectionVersion}: it is not run here`,
-          )
-          continue
-        }
-        started.add(run)
-        try {
-          await startRun(run, config)
-        } catch (error) {
-          if (!ofItsOwn(error)) throw error
-          failed(run, error)
-        }
+  const isWanted = ({ run, replayOf, life, selectionVersion: recorded }: Run): boolean => {
+    if (replayOf !== null || life !== 'active') return false
+    if (recorded === selectionVersion) return true
+    if (!refused.has(run))
+      runtime.log.error(
+        { run, selectionVersion: recorded },
+        `the run selects by another version of SELECTION.md than ${selectionVersion}: it is not run here`,
+      )
+    refused.add(run)
+    return false
+  }
+
+  async function goBy(runs: ReadonlyMap<string, Run>): Promise<void> {
+    const mine = [...runs.values()].filter(({ run }) => only === undefined || only.has(run))
+    const wanted = new Map(mine.filter(isWanted).map((run) => [run.run, run]))
+    for (const [name, config] of [...started]) {
+      if (wanted.get(name)?.config === config) continue
+      started.delete(name)
+      const own = services.get(name) ?? []
+      services.delete(name)
+      await closeAll(own)
+      hooks.onStopped?.(name, runs.get(name)?.life ?? 'deleted')
+    }
+    for (const [name, run] of wanted) {
+      if (started.has(name)) continue
+      started.set(name, run.config)
+      try {
+        await startRun(run)
+      } catch (error) {
+        if (!ofItsOwn(error)) throw error
+        failed(name, error)
       }
-    },
-    onFailure: hooks.onFailure,
-  })
-  starting.defer(() => consumer.close())
+    }
+  }
+
+  const follower = await followRuns(runtime, 'run host', goBy, hooks.onFailure)
+  starting.defer(() => follower.close())
   const running = starting.move()
   return { name: 'run host', close: () => running.disposeAsync() }
 }

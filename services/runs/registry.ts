@@ -1,17 +1,24 @@
-import { Run, topics } from '../../schemas/index.ts'
+import { Run, type RunLife, topics } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { checkSelectionVersion, selectionVersion } from '../../topologies/selection/version.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { readable } from '../runtime/codec.ts'
+import { RunList } from '../host/run-list.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { nearest } from '../terminal/nearest.ts'
 
 /** Records a run. The same run again is the same record; another configuration under its name is refused. */
-export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: string | null = null): Promise<void> {
+export async function submitRun(
+  runtime: Runtime,
+  run: RunConfig,
+  replayOf: string | null = null,
+  clock: Clock = systemClock,
+): Promise<void> {
   const known = (await listRuns(runtime)).get(run.name)
   const config = runConfigJson(run)
   if (known !== undefined && known.config !== config) {
     throw new WinnowError('CONFIGURATION', `run ${run.name} exists with another configuration`, {
-      hint: `A run is never changed: give the new one another name (${run.name} as it is: winnow run list --json).`,
+      hint: `A run is never changed: give the new one another name, or delete the other (winnow run delete ${run.name}). How they differ: winnow run show.`,
     })
   }
   if (known !== undefined) checkSelectionVersion(known)
@@ -20,34 +27,64 @@ export async function submitRun(runtime: Runtime, run: RunConfig, replayOf: stri
     throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
   }
   if (known !== undefined) return
-  await using opened = new AsyncDisposableStack()
-  const producer = opened.adopt(await runtime.kafka.producer(), (one) => one.close())
-  const value = runtime.codec.encode(Run, { run: run.name, config, replayOf, selectionVersion })
-  await producer.send([{ topic: topics.runs.name, key: run.name, value }])
+  const recorded = { run: run.name, config, replayOf, selectionVersion, life: 'active', recordedMs: clock() } as const
+  await write(runtime, run.name, recorded)
 }
 
 /** All recorded runs by name; what is no record is passed over. */
-export async function listRuns(runtime: Runtime): Promise<Map<string, Run>> {
-  const runs = new Map<string, Run>()
-  for await (const records of runtime.kafka.read(topics.runs.name)) {
-    for (const { value } of records) {
-      if (value === null) continue
-      const run = await readable(() => runtime.codec.decodeAs(Run, value))
-      if (run !== undefined) runs.set(run.run, run)
-    }
-  }
-  return runs
+export const listRuns = async (runtime: Pick<Runtime, 'kafka' | 'codec'>): Promise<Map<string, Run>> =>
+  (await RunList.read(runtime)).runs
+
+/** @throws WinnowError CONFIGURATION where there is none of that name */
+export async function recordOf(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<Run> {
+  const runs = await listRuns(runtime)
+  const run = runs.get(name)
+  if (run !== undefined) return run
+  const names = [...runs.keys()]
+  throw new WinnowError('CONFIGURATION', `there is no run ${name}`, {
+    hint: nearest(name, names) ?? `Runs: ${names.join(', ') || 'none'}.`,
+  })
 }
 
 /** @throws WinnowError CONFIGURATION where there is none of that name, or it selects by another version of SELECTION.md */
-export async function runNamed(runtime: Runtime, name: string): Promise<RunConfig> {
-  const runs = await listRuns(runtime)
-  const run = runs.get(name)
-  if (run === undefined) {
-    throw new WinnowError('CONFIGURATION', `there is no run ${name}`, {
-      hint: `Runs: ${[...runs.keys()].join(', ') || 'none'}.`,
-    })
-  }
+export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<RunConfig> {
+  const run = await recordOf(runtime, name)
   checkSelectionVersion(run)
   return parseRunConfig(JSON.parse(run.config))
+}
+
+/** What may follow what: an end is for ever. */
+const follows: Readonly<Record<RunLife, readonly RunLife[]>> = {
+  active: ['paused', 'ended', 'archived'],
+  paused: ['active', 'ended', 'archived'],
+  ended: ['archived'],
+  archived: [],
+}
+
+/**
+ * Records what a person wants of a run; every service of it, wherever it runs, reads that and goes by it. The same again changes nothing.
+ * @throws WinnowError CONFIGURATION where there is no such run, or it has ended
+ */
+export async function setLife(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string, life: RunLife): Promise<void> {
+  const run = await recordOf(runtime, name)
+  if (run.life === life || (life === 'ended' && run.life === 'archived')) return
+  if (run.replayOf !== null && life !== 'archived')
+    throw new WinnowError('CONFIGURATION', `${name} is a replay of ${run.replayOf}: nothing of it runs`, {
+      hint: `Archive or delete it: winnow run delete ${name}.`,
+    })
+  if (!follows[run.life].includes(life))
+    throw new WinnowError('CONFIGURATION', `run ${name} has ended, which is for ever`, {
+      hint: 'Record its configuration under another name.',
+    })
+  await write(runtime, name, { ...run, life })
+}
+
+/** Removes a run from the list: its name is free again. */
+export const forgetRun = (runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<void> =>
+  write(runtime, name, null)
+
+async function write({ kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>, name: string, run: Run | null): Promise<void> {
+  await using opened = new AsyncDisposableStack()
+  const producer = opened.adopt(await kafka.producer(), (one) => one.close())
+  await producer.send([{ topic: topics.runs.name, key: name, value: run === null ? null : codec.encode(Run, run) }])
 }

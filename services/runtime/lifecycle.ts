@@ -68,12 +68,13 @@ export type Fail = (error: unknown) => void
 /**
  * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal ends the process at once with 130.
  * `start` adds what it starts to a stack, which is closed too where it fails. It is given a signal that aborts with the first of them, for
- * a start that takes long, and `fail` for failures after the start: they close everything as well, and are printed.
+ * a start that takes long, `fail` for failures after the start: they close everything as well, and are printed; and `finish` for a service
+ * that has done all it had to do, which ends it likewise.
  * What does not close within `endMs` is left.
- * @returns the exit code: 0 after a signal, else that of the error
+ * @returns the exit code: 0 after a signal or where it has finished, else that of the error
  */
 export async function runUntilSignal(
-  start: (started: AsyncDisposableStack, signal: AbortSignal, fail: Fail) => Promise<void>,
+  start: (started: AsyncDisposableStack, signal: AbortSignal, fail: Fail, finish: () => void) => Promise<void>,
   host: ProcessLike = process,
   endMs = endMsMax,
 ): Promise<number> {
@@ -92,7 +93,7 @@ export async function runUntilSignal(
   const { signal } = interrupted
   const started = new AsyncDisposableStack()
   try {
-    await start(started, signal, fail)
+    await start(started, signal, fail, () => end())
     await ended
   } catch (error) {
     // A start that was told to stop may do so by throwing.

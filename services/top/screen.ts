@@ -10,6 +10,7 @@ export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number
     ...headOf(numbers).map((line) => (width === undefined ? line : cut(line, width))),
     '',
     ...(numbers.runs.length === 0 ? ['no runs yet'] : runLines(numbers.runs, width)),
+    ...waitingLines(numbers.runs).map((line) => (width === undefined ? line : cut(line, width))),
     '',
     ...table(topicColumns, numbers.topics.map(topicRow), { width }).split('\n'),
   ]
@@ -56,6 +57,12 @@ function runLines(runs: readonly RunNumbers[], width = Number.POSITIVE_INFINITY)
   }
 }
 
+/** What each run waits for, but for those that only train on. */
+const waitingLines = (runs: readonly RunNumbers[]): string[] =>
+  runs.flatMap(({ run, state, waitsFor }) =>
+    waitsFor === null || (state === 'training' && !waitsFor.includes(';')) ? [] : `${run} waits for ${waitsFor}`,
+  )
+
 const runRow = (run: RunNumbers): string[] => [
   run.run,
   `${run.step}/${run.steps}`,
@@ -67,15 +74,17 @@ const runRow = (run: RunNumbers): string[] => [
   formatFixed(run.trainLoss, 3),
   formatFixed(run.referenceLoss, 3),
   formatFixed(run.corpusLoss, 3),
-  Object.entries(run.theta)
-    .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
-    .join(' '),
+  run.control
+    ? 'control: drawn at random'
+    : Object.entries(run.theta)
+        .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
+        .join(' '),
 ]
 
 /** The answered share of the last closed round's requests; while it is open, the number of requests. */
 function rewards({ rewardsAsked, rewardsMissing, state }: RunNumbers): string {
   if (rewardsAsked === 0) return '–'
-  if (state === 'open' || rewardsMissing === null) return `of ${rewardsAsked}`
+  if (state === 'waiting for rewards' || rewardsMissing === null) return `of ${rewardsAsked}`
   return `${rewardsAsked - rewardsMissing} of ${rewardsAsked}`
 }
 

@@ -1,13 +1,12 @@
-import { runTopics, topics as winnowTopics } from '../../schemas/index.ts'
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { topics as winnowTopics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { FollowedRun, membersOf } from '../runs/followed-run.ts'
 import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { Rates } from '../runs/rates.ts'
 import { listRuns } from '../runs/registry.ts'
-import { RunView } from '../runs/run-view.ts'
+import { isControl, type RunState, type RunStateName } from '../runs/run-state.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { readable } from '../runtime/codec.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { type Memory, memoryOf } from './memory.ts'
 
@@ -28,7 +27,11 @@ export interface RunNumbers {
   readonly tokensPerSecond: number | null
   /** The last opened round; null: none. */
   readonly round: number | null
-  readonly state: 'waiting' | 'open' | 'closed' | 'selected'
+  readonly state: RunStateName
+  /** What it waits for, in words; null: nothing. */
+  readonly waitsFor: string | null
+  /** It draws at random. */
+  readonly control: boolean
   /** Since it was opened, until it is selected. */
   readonly roundSeconds: number | null
   readonly rewardsAsked: number
@@ -61,13 +64,6 @@ export interface WatchOptions {
   readonly pid?: number
 }
 
-/** What is known of a run so far; its topics are read from where they were last read to. */
-interface Followed {
-  readonly config: RunConfig
-  readonly from: Map<string, number[]>
-  readonly view: RunView
-}
-
 /** Only the last round and the last losses are shown. */
 const viewLimits = { rounds: 16, sampledRounds: 1, steps: 64 }
 
@@ -76,7 +72,7 @@ export class Watch {
   readonly #options: WatchOptions
   readonly #rates = new Rates()
   readonly #lags: StationLags
-  readonly #runs = new Map<string, Followed>()
+  readonly #runs = new Map<string, FollowedRun>()
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -86,8 +82,11 @@ export class Watch {
   async look(): Promise<Numbers> {
     const { runtime, labelers, clock, pid } = this.#options
     await this.#learnRuns()
-    await Promise.all([...this.#runs.values()].map((run) => this.#follow(run)))
-    const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
+    const all = await runtime.kafka.topicNames()
+    const existing = new Set(all)
+    await Promise.all([...this.#runs.values()].map((run) => run.look(runtime, existing)))
+    const members = await membersOf(runtime.kafka, [...this.#runs.keys()])
+    const names = all.filter((name) => name.startsWith('winnow.'))
     const ends = new Map<string, number[]>()
     await Promise.all(names.map(async (name) => ends.set(name, await runtime.kafka.endOffsets(name))))
     const runs = [...this.#runs.values()]
@@ -118,37 +117,25 @@ export class Watch {
           perSecond: perSecond(topic) ?? null,
           lags: lags.filter((lag) => lag.topic === topic).map(lagOf),
         })),
-      runs: runs.map((run) => numbersOf(run, atMs, perSecond(tokensOf(run.config.name)) ?? null)),
+      runs: runs.map((run) =>
+        numbersOf(run, run.state(members.get(run.name)), atMs, perSecond(tokensOf(run.config.name)) ?? null),
+      ),
     }
   }
 
   async #learnRuns(): Promise<void> {
-    for (const { run, config, replayOf } of (await listRuns(this.#options.runtime)).values()) {
-      if (replayOf !== null || this.#runs.has(run)) continue
-      this.#runs.set(run, {
-        config: parseRunConfig(JSON.parse(config)),
-        from: new Map(),
-        view: new RunView(viewLimits),
-      })
+    const runs = await listRuns(this.#options.runtime)
+    for (const [name, record] of runs) {
+      if (record.replayOf !== null || record.life === 'archived') continue
+      const known = this.#runs.get(name)
+      // Its name may have been deleted and recorded again.
+      if (known === undefined || known.record.recordedMs !== record.recordedMs)
+        this.#runs.set(name, new FollowedRun(record, viewLimits))
+      else known.record = record
     }
-  }
-
-  async #follow(run: Followed): Promise<void> {
-    const { progress, consoleState } = runTopics(run.config.name)
-    for (const { name } of [progress, consoleState]) await this.#readOn(run, name)
-  }
-
-  async #readOn(run: Followed, topic: string): Promise<void> {
-    const { kafka, codec } = this.#options.runtime
-    const from = run.from.get(topic) ?? []
-    run.from.set(topic, from)
-    for await (const records of kafka.read(topic, from)) {
-      for (const { partition, offset, value } of records) {
-        from[partition] = offset + 1
-        if (value === null) continue
-        const decoded = await readable(() => codec.decode(value))
-        if (decoded !== undefined) run.view.apply(decoded)
-      }
+    for (const name of this.#runs.keys()) {
+      const record = runs.get(name)
+      if (record === undefined || record.life === 'archived') this.#runs.delete(name)
     }
   }
 }
@@ -159,12 +146,15 @@ const lagOf = ({ run, station, partitions }: StationLag) => ({
   records: sumOf(partitions),
 })
 
-function numbersOf({ config, view }: Followed, atMs: number, tokensPerSecond: number | null): RunNumbers {
+function numbersOf(
+  { config, view }: FollowedRun,
+  { state, waitsFor }: RunState,
+  atMs: number,
+  tokensPerSecond: number | null,
+): RunNumbers {
   const { lastReport: progress, lastOpened: opened, lastClosed: closed, lastManifest: manifest } = view
   const evaluation = view.lastWith('referenceLoss')
   const round = opened?.round ?? null
-  const state =
-    round === null ? 'waiting' : manifest?.round === round ? 'selected' : closed?.round === round ? 'closed' : 'open'
   const openedMs =
     opened === undefined || opened.deadlineMs === null ? null : opened.deadlineMs - config.rewardDeadlineSeconds * 1000
   return {
@@ -175,7 +165,9 @@ function numbersOf({ config, view }: Followed, atMs: number, tokensPerSecond: nu
     tokensPerSecond,
     round,
     state,
-    roundSeconds: openedMs === null || state === 'selected' ? null : Math.max(0, (atMs - openedMs) / 1000),
+    waitsFor,
+    control: isControl(config),
+    roundSeconds: openedMs === null || manifest?.round === round ? null : Math.max(0, (atMs - openedMs) / 1000),
     rewardsAsked: sumOf(opened?.samples.map(({ docIds }) => docIds.length) ?? []),
     rewardsMissing: closed?.missing ?? null,
     selected: manifest?.documents ?? null,

@@ -28,7 +28,14 @@ export async function poisons(codec: Codec, registryUrl: string, record: RecordT
   const other =
     record === Run
       ? codec.encode(Label, { docId: asDocumentId(1n), actor: 'a', subcategory: 0, score: 1, tokens: 1, version: 'v' })
-      : codec.encode(Run, { run: 'r', config: '{}', replayOf: null, selectionVersion: 2 })
+      : codec.encode(Run, {
+          run: 'r',
+          config: '{}',
+          replayOf: null,
+          selectionVersion: 2,
+          life: 'active',
+          recordedMs: null,
+        })
   return [
     { kind: 'no value', reason: 'bad-framing', value: null },
     { kind: 'no bytes', reason: 'bad-framing', value: Buffer.alloc(0) },

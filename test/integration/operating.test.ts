@@ -86,7 +86,7 @@ test('a run is measured, traced from document to selection, and seen in top; and
   expect(runs.find(({ run: name }) => name === run.name)).toMatchObject({
     step: run.steps,
     round: 2,
-    state: 'selected',
+    state: 'done',
     rewardsMissing: 0,
     selected: 10,
   })

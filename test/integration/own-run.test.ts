@@ -61,6 +61,59 @@ test('a run of one’s own: an example that is written works as it is', async ()
   expect((await winnow('run', 'list')).stdout).not.toContain('wrong')
   expect(await winnow('run', 'create', 'wrong.yaml', '--no-check')).toMatchObject({ code: 0, stdout: 'wrong\n' })
 
+  // What was never started disturbs nobody.
+  const states = async () => {
+    const runs = JSON.parse((await winnow('status', '--json')).stdout).runs as { run: string; state: string }[]
+    return Object.fromEntries(runs.map(({ run: name, state }) => [name, state]))
+  }
+  expect(await states()).toEqual({ mine: 'recorded', control: 'recorded', first: 'recorded', wrong: 'recorded' })
+  expect((await winnow('top', '--once')).stdout).toContain('mine waits for a start: winnow run start mine')
+  expect((await winnow('run', 'delete', 'wrong')).code).toBe(0)
+
+  // A run from its start to its last step in one process, and its control.
+  const short = { updateSteps: 2, steps: 6, sampleDocuments: 2, trainer: { batch: 2, context: 24, reportSteps: 1 } }
+  for (const name of ['mine', 'control']) {
+    expect((await winnow('run', 'delete', name)).code).toBe(0)
+    const { trainer: _, ...given } = parse(
+      readFileSync(join(folder, name === 'mine' ? 'run.yaml' : 'control.yaml'), 'utf8'),
+    )
+    const sampleDocuments = name === 'mine' ? 2 : 0
+    writeFileSync(join(folder, 'short.yaml'), JSON.stringify({ ...given, ...short, sampleDocuments }))
+    expect(await winnow('run', 'create', 'short.yaml')).toMatchObject({ code: 0 })
+    const { code, stderr } = await winnow('run', 'start', name)
+    expect(stderr).toContain(`run ${name} is done`)
+    expect(stderr).toMatch(/round 2 selected 22 documents/)
+    expect(stderr).toMatch(/step +6\/6 +training/)
+    expect(code).toBe(0)
+  }
+  const listed = (await winnow('run', 'list')).stdout
+  expect(listed).toMatch(/control +control +done +6\/6 +2/)
+  expect(listed).toMatch(/mine +run +done +6\/6 +2/)
+  expect((await winnow('compare', 'mine', 'control')).code).toBe(0)
+  const shown = JSON.parse((await winnow('run', 'show', 'mine', '--json')).stdout)
+  expect(shown).toMatchObject({ run: 'mine', kind: 'run', state: 'done', config: { labelers: versions, steps: 6 } })
+  const keys = JSON.parse((await winnow('run', 'show', 'mine', '--diff', 'control', '--json')).stdout) as {
+    key: string
+  }[]
+  expect(keys.map(({ key }) => key)).toEqual([
+    ...config.actors.map(({ name }) => `selection.actors.${name}.initialTheta`),
+    'sampleDocuments',
+  ])
+
+  // Its end and its removal; what is deleted is gone, and the name is free.
+  expect(await winnow('run', 'pause', 'first')).toMatchObject({ code: 0, stdout: 'first paused\n' })
+  expect((await states()).first).toBe('paused')
+  expect(await winnow('run', 'delete', 'first')).toMatchObject({ code: 3 })
+  expect((await winnow('run', 'end', 'first')).code).toBe(0)
+  expect(await winnow('run', 'start', 'first')).toMatchObject({ code: 3 })
+  expect((await winnow('run', 'archive', 'control')).code).toBe(0)
+  expect((await winnow('run', 'delete', 'mine')).code).toBe(0)
+  expect((await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.run.mine.'))).toEqual([])
+  expect(await states()).toEqual({ first: 'ended' })
+  expect((await winnow('run', 'list', '--all')).stdout).toMatch(/control +control +archived/)
+  const misspelt = await winnow('run', 'show', 'frist')
+  expect(misspelt).toMatchObject({ code: 3, stderr: expect.stringContaining('Did you mean first?') })
+
   const corpus = JSON.parse((await winnow('labeler', 'versions', '--corpus', '--json')).stdout)
   expect(corpus).toEqual(
     config.actors.map(({ name }) => ({ actor: name, version: versions[name], inForce: true, documents: 90 })),

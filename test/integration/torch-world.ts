@@ -115,7 +115,14 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
         checkpoints: folder,
       })
       await createRunTopics(kafka, run)
-      const value = codec.encode(Run, { run: run.name, config: runConfigJson(run), replayOf: null, selectionVersion })
+      const value = codec.encode(Run, {
+        run: run.name,
+        config: runConfigJson(run),
+        replayOf: null,
+        selectionVersion,
+        life: 'active',
+        recordedMs: null,
+      })
       await producer.send([{ topic: topics.runs.name, key: run.name, value }])
       return run
     },

@@ -103,6 +103,14 @@ export class FakeKafka implements Kafka {
       }))
   }
 
+  async deleteGroups(prefix: string): Promise<void> {
+    for (const place of [...this.committed.keys()]) {
+      const group = place.slice(0, place.lastIndexOf(' '))
+      if (this.#members.some(({ groupId }) => groupId === group)) continue
+      if (group.startsWith(prefix)) this.committed.delete(place)
+    }
+  }
+
   /** Its clock stands still: everything was written at 0. */
   async writtenAt(topic: string, partition: number, offset: number): Promise<number | null> {
     return this.visible(topic, partition, offset, Number.POSITIVE_INFINITY).length > 0 ? 0 : null

@@ -16,7 +16,7 @@ interface Options extends ExampleOptions {
 }
 
 export function create(context: CliContext): Command {
-  const command = clusterCommand('create', 'records a run from a file')
+  const command = clusterCommand('create', 'records a run from a file; winnow run start runs it')
     .argument('[file]', 'run configuration, YAML or JSON (docs/run-yaml.md)')
     .option('--example', 'prints a file to start from, which works as it is, instead of recording one')
     .option('--no-check', 'record it without a look at model, references, checkpoints folder, labels and budget')

@@ -1,15 +1,15 @@
 import { Command } from 'commander'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
-import { startInfluence, startRunStations, startTrainer } from '../../host/run.ts'
-import { modelResources, openModel } from '../../model/model.ts'
-import { listRuns, runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { closeAll, named, type Service, startTogether } from '../../runtime/service.ts'
-import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { closeAll, named, type Service } from '../../runtime/service.ts'
+import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { create } from './run-create.ts'
+import { archive, end, pause, remove, resume } from './run-life.ts'
+import { list } from './run-list.ts'
+import { influence, start, stations, trainer } from './run-services.ts'
+import { show } from './run-show.ts'
 
 /** Runs a service in the foreground until a signal: the first drains, the second stops at once. */
 async function serve(
@@ -50,65 +50,7 @@ export function run(context: CliContext): Command {
         serve(context, options, async ({ runtime, config }, fail) => [await startLabelSink(runtime, config, fail)]),
       ),
   )
-  command.addCommand(
-    clusterCommand('stations', 'the influence worker, actors and console of a run')
-      .requiredOption('--run <name>', 'the run')
-      .addHelpText('after', example('winnow run stations --run pretraining-3'))
-      .action((options: GlobalOptions & { run: string }) =>
-        serve(context, options, (connection, fail) => withModel(connection, options.run, fail, startRunStations)),
-      ),
-  )
-  command.addCommand(
-    clusterCommand('influence', 'another influence worker of a run')
-      .requiredOption('--run <name>', 'the run')
-      .addHelpText('after', example('winnow run influence --run pretraining-3'))
-      .action((options: GlobalOptions & { run: string }) =>
-        serve(context, options, (connection, fail) => withModel(connection, options.run, fail, startInfluence)),
-      ),
-  )
-  command.addCommand(
-    clusterCommand('trainer', 'the reference trainer of a run')
-      .requiredOption('--run <name>', 'the run')
-      .addHelpText('after', example('winnow run trainer --run pretraining-3'))
-      .action((options: GlobalOptions & { run: string }) =>
-        serve(context, options, async ({ runtime }, fail) => {
-          const config = await runNamed(runtime, options.run)
-          return await startTogether(async (started) => {
-            const model = await openModel({ graphs: config.model })
-            started.push({ name: 'model', close: () => model.close() })
-            started.push(await startTrainer(runtime, config, model, { onFailure: fail }))
-          })
-        }),
-      ),
-  )
-  command.addCommand(create(context))
-  command.addCommand(
-    clusterCommand('list', 'the names of all recorded runs')
-      .option('--json', 'with their configurations, one JSON line each')
-      .addHelpText('after', example('winnow run list', 'winnow run list --json | jq .config.steps'))
-      .action(async (options: GlobalOptions & { json?: boolean }) => {
-        await using connection = await context.connect(options)
-        const { runtime } = connection
-        for (const { run, config, replayOf } of (await listRuns(runtime)).values()) {
-          const line = options.json ? json({ run, replayOf, config: JSON.parse(config) }) : run
-          await print(context.stdout, `${line}\n`)
-        }
-      }),
-  )
+  for (const make of [create, list, show, start, stations, influence, trainer, pause, resume, end, archive, remove])
+    command.addCommand(make(context))
   return command
-}
-
-/** Starts the computation of rewards, with the configured resources. */
-async function withModel(
-  { runtime, config: { influence } }: Connection,
-  name: string,
-  fail: (error: unknown) => void,
-  start: typeof startRunStations,
-): Promise<Service[]> {
-  const run = await runNamed(runtime, name)
-  return await startTogether(async (started) => {
-    const model = await openModel({ graphs: run.model, ...modelResources(influence) })
-    started.push({ name: 'model', close: () => model.close() })
-    started.push(...(await start(runtime, run, model, { influenceWorkers: influence.workers, onFailure: fail })))
-  })
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
-import { parseRunConfig, type RunConfig } from '../../../topologies/run-config.ts'
+import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
 import { findLogTrouble } from '../../runs/log-trouble.ts'
-import { readRun } from '../../runs/recorded.ts'
 import { listRuns } from '../../runs/registry.ts'
+import { kindOf } from '../../runs/run-state.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
@@ -24,25 +24,24 @@ export const status = (context: CliContext): Command =>
         (sum, offset) => sum + offset,
         0,
       )
-      const runs = []
-      const configs: RunConfig[] = []
-      for (const { run, config: text, replayOf } of (await listRuns(runtime)).values()) {
-        const parsed = parseRunConfig(JSON.parse(text))
-        const { steps, selection } = parsed
-        configs.push(parsed)
-        const view = await readRun(runtime, run)
+      const looked = await lookAtRuns(runtime, (await listRuns(runtime)).values())
+      const runs = looked.map(({ run: { config: run, view, record }, state }) => {
         const manifest = view.lastManifest
-        runs.push({
-          run,
-          replayOf,
-          steps,
+        return {
+          run: run.name,
+          kind: kindOf(record, run),
+          replayOf: record.replayOf,
+          ...state,
+          steps: run.steps,
           step: view.lastReport?.step ?? null,
           round: manifest?.round ?? null,
           selected: manifest?.documents ?? null,
           trainLoss: view.lastWith('trainLoss')?.trainLoss ?? null,
-          theta: manifest && Object.fromEntries(selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
-        })
-      }
+          referenceLoss: view.lastWith('referenceLoss')?.referenceLoss ?? null,
+          theta: manifest && Object.fromEntries(run.selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
+        }
+      })
+      const configs = looked.map(({ run }) => run.config)
       const covered = await runtime.store.committed()
       const trouble = await findLogTrouble(runtime.kafka, { labelers: versions, runs: configs }, covered)
       const gaps = await openGaps(runtime, trouble)
@@ -53,26 +52,32 @@ export const status = (context: CliContext): Command =>
       }
       const told = [...gaps.map(gapInWords), ...heldBack.map(heldBackInWords)].map((line) => `\n${line}`)
       const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}`
+      const waiting = runs.flatMap(({ run, waitsFor }) => (waitsFor === null ? [] : `\n${run} waits for ${waitsFor}`))
       const columns = [
         { title: 'run' },
+        { title: 'is' },
         { title: 'step', number: true },
         { title: 'round', number: true },
         { title: 'selected', number: true },
-        { title: 'loss', number: true },
+        { title: 'training loss', number: true },
         { title: 'theta' },
       ]
-      const rows = runs.map(({ run, replayOf, step, steps, round, selected, trainLoss, theta }) => [
+      const rows = runs.map(({ run, kind, state, step, steps, round, selected, trainLoss, theta }) => [
         run,
-        replayOf === null ? `${step ?? 0}/${steps}` : `replay of ${replayOf}`,
+        state === 'replay' ? kind : state,
+        state === 'replay' ? '–' : `${step ?? 0}/${steps}`,
         `${round ?? '–'}`,
         `${selected ?? '–'}`,
         formatFixed(trainLoss, 4),
-        Object.entries(theta ?? {})
-          .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
-          .join(' '),
+        kind === 'control'
+          ? 'control: drawn at random'
+          : Object.entries(theta ?? {})
+              .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
+              .join(' '),
       ])
-      await print(
-        context.stdout,
-        `${head}${told.join('')}\n\n${rows.length === 0 ? 'no runs yet' : table(columns, rows, { width: widthOf(context.stdout) })}\n`,
-      )
+      const shown =
+        rows.length === 0
+          ? 'no runs yet'
+          : `${table(columns, rows, { width: widthOf(context.stdout) })}${waiting.join('')}`
+      await print(context.stdout, `${head}${told.join('')}\n\n${shown}\n`)
     })

@@ -54,7 +54,7 @@ export function exampleRun(facts: ExampleFacts): string {
   )
   const head = control
     ? `# A control: the same corpus, model and budget, and every round drawn at random. Compare with it: winnow compare RUN ${name}`
-    : `# A run: what 'winnow run create' records. All keys: docs/run-yaml.md.`
+    : `# A run: what 'winnow run create' records, and 'winnow run start ${name}' runs. All keys: docs/run-yaml.md.`
   return `# yaml-language-server: $schema=${schema}
 ${head}
 name: ${name}

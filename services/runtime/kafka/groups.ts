@@ -29,6 +29,26 @@ export async function consumerGroups(connection: Connection, prefix: string): Pr
   })
 }
 
+const nonEmptyGroup = 68
+const unknownGroup = 69
+
+/** Deletes groups whose name begins with `prefix`, with what they have committed; one with members is left as it is. */
+export async function deleteGroups(connection: Connection, prefix: string): Promise<void> {
+  const admin = await connection.admin()
+  await connection.attempt('delete consumer groups', async () => {
+    const { groups } = await admin.listGroups()
+    const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
+    if (ids.length === 0) return
+    try {
+      await admin.deleteGroups(ids)
+    } catch (error) {
+      const failed = (error as { groups?: readonly { errorCode?: number }[] }).groups ?? []
+      const expected = failed.every(({ errorCode }) => errorCode === nonEmptyGroup || errorCode === unknownGroup)
+      if (failed.length === 0 || !expected) throw error
+    }
+  })
+}
+
 /** A member that has just joined is assigned nothing yet. */
 const assignmentOf = (bytes: Buffer): Readonly<Record<string, readonly number[]>> =>
   bytes.length === 0 ? {} : (AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {})

@@ -1,7 +1,7 @@
 import { createAdmin } from './admin.ts'
 import { createConnection, type KafkaOptions } from './connection.ts'
 import { createConsumer } from './consumer.ts'
-import { consumerGroups, writtenAt } from './groups.ts'
+import { consumerGroups, deleteGroups, writtenAt } from './groups.ts'
 import type { Consumer, Kafka, Producer } from './port.ts'
 import { createProducer } from './producer.ts'
 import { logsOf, offsets, read } from './reader.ts'
@@ -33,6 +33,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     messageBytesMax: (topic) => messageBytesMaxOf(connection, topic),
     logsOf: (topic) => logsOf(connection, topic),
     consumerGroups: (prefix) => consumerGroups(connection, prefix),
+    deleteGroups: (prefix) => deleteGroups(connection, prefix),
     writtenAt: (topic, partition, offset) => writtenAt(connection, topic, partition, offset),
     producer: ({ transactionalId } = {}) => kept(createProducer(connection, transactionalId)),
     consume: (consumeOptions) => kept(createConsumer(connection, consumeOptions)),

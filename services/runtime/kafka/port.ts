@@ -149,6 +149,8 @@ export interface Kafka {
   committedPlaces(groupId: string, topic: string): Promise<(Place | null)[]>
   /** Groups whose name begins with `prefix` and that have members now. */
   consumerGroups(prefix: string): Promise<ConsumerGroup[]>
+  /** Deletes groups whose name begins with `prefix`, with what they have committed; one with members is left as it is. */
+  deleteGroups(prefix: string): Promise<void>
   /** When the first record at or after an offset was written, milliseconds since the epoch; null where none is readable there. */
   writtenAt(topic: string, partition: Partition, offset: Offset): Promise<number | null>
   producer(options?: { transactionalId?: string }): Promise<Producer>

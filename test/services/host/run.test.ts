@@ -13,6 +13,7 @@ import { until } from '../../support/kafka.ts'
 import { fillByParity, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
 
 const noModel = {} as Model
+const active = { life: 'active', recordedMs: null } as const
 const failures: unknown[] = []
 const hooks = { influenceWorkers: 0, onFailure: (error: unknown) => failures.push(error) }
 let services: Service[] = []
@@ -84,7 +85,14 @@ test('the run host starts what is recorded, once, and neither replays nor runs o
   const runtime = await memoryRuntime()
   const producer = await runtime.kafka.producer()
   const recorded = (run: string, more: Partial<Run> = {}) =>
-    runtime.codec.encode(Run, { run, config: runConfigJson(parityRun(run)), replayOf: null, selectionVersion, ...more })
+    runtime.codec.encode(Run, {
+      run,
+      config: runConfigJson(parityRun(run)),
+      replayOf: null,
+      selectionVersion,
+      ...active,
+      ...more,
+    })
   const write = (...values: Uint8Array[]) =>
     producer.send(values.map((value) => ({ topic: topics.runs.name, key: 'k', value })))
   await write(

@@ -30,7 +30,9 @@ const numbers: Numbers = {
       tokens: 71_680,
       tokensPerSecond: 2048,
       round: 2,
-      state: 'open',
+      state: 'waiting for rewards',
+      waitsFor: 'answers to 500 requests of round 2; no influence worker is connected',
+      control: false,
       roundSeconds: 4.2,
       rewardsAsked: 500,
       rewardsMissing: 7,
@@ -49,7 +51,8 @@ test('the main numbers are on one screen, with the station that is behind', () =
     '6,021 documents, 6,000 labelled',
     'dead letters 3',
     'memory 1.50 GiB (winnow 1.00 GiB, java 0.50 GiB)',
-    'open 4 s',
+    'waiting for rewards 4 s',
+    'multi-actor-7 waits for answers to 500 requests of round 2; no influence worker is connected',
     'of 500',
     '6.123',
     'quality 0.310 domain 0.400 topic 0.290',
@@ -59,8 +62,23 @@ test('the main numbers are on one screen, with the station that is behind', () =
 })
 
 test('what was asked and what is missing are told once a round is closed', () => {
-  const closed = { ...numbers, runs: [{ ...numbers.runs[0]!, state: 'selected' as const, roundSeconds: null }] }
+  const closed = {
+    ...numbers,
+    runs: [{ ...numbers.runs[0]!, state: 'training' as const, waitsFor: null, roundSeconds: null }],
+  }
   expect(screenOf(closed).join('\n')).toContain('493 of 500')
+})
+
+test('a control is called one, and who trains on is not told what it waits for', () => {
+  const run = {
+    ...numbers.runs[0]!,
+    control: true,
+    state: 'training' as const,
+    waitsFor: 'the trainer to report step 80',
+  }
+  const text = screenOf({ ...numbers, runs: [run] }).join('\n')
+  expect(text).toContain('control: drawn at random')
+  expect(text).not.toContain('waits for')
 })
 
 test.each([200, 120, 100, 80, 60])('no line is wider than %i columns', (columns) => {

@@ -1,7 +1,7 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
-import type { RunHooks } from '../../services/host/run.ts'
-import { formatFixed } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { formatFixed } from '../terminal/table.ts'
+import type { RunHooks } from './run.ts'
 
 /** Reports what a run does, one line per event. */
 export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHooks, 'onFailure'> {
@@ -31,11 +31,12 @@ const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
     .filter((part) => part !== undefined)
     .join('  ')
 
-/** What each actor currently favours; empty for a control run. */
+/** What each actor currently favours: a negative theta turns its weights round. A control favours nothing. */
 function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
-    const best = weights[a]!.reduce((top, weight, j) => (weight > weights[a]![top]! ? j : top), 0)
+    const sign = theta[a]! < 0 ? -1 : 1
+    const best = weights[a]!.reduce((top, weight, j) => (sign * weight > sign * weights[a]![top]! ? j : top), 0)
     return `${name} ${subcategories[best]} (theta ${formatFixed(theta[a], 2)})`
   })
   return `; favoured: ${favoured.join(', ')}`

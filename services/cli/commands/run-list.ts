@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import { lookAtRuns } from '../../runs/followed-run.ts'
+import { listRuns } from '../../runs/registry.ts'
+import { kindOf } from '../../runs/run-state.ts'
+import { json } from '../../runtime/json.ts'
+import { formatFixed, table } from '../../terminal/table.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+
+export const list = (context: CliContext): Command =>
+  clusterCommand('list', 'the recorded runs: what they are, their states, steps and rounds')
+    .option('--all', 'archived ones too')
+    .option('--json', 'with their configurations, one JSON line each')
+    .addHelpText('after', example('winnow run list', 'winnow run list --json | jq .config.steps'))
+    .action(async (options: GlobalOptions & { all?: boolean; json?: boolean }) => {
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const records = (await listRuns(runtime)).values()
+      const runs = await lookAtRuns(runtime, records, { archived: options.all === true })
+      if (options.json) {
+        for (const { run, state } of runs) {
+          const { run: name, replayOf, life, recordedMs, config } = run.record
+          const line = { run: name, kind: kindOf(run.record, run.config), ...state, replayOf, life, recordedMs }
+          await print(context.stdout, `${json({ ...line, config: JSON.parse(config) })}\n`)
+        }
+        return
+      }
+      if (runs.length === 0) {
+        context.stderr.write('no runs yet: winnow init --run writes one, winnow run create records it\n')
+        return
+      }
+      const columns = [
+        { title: 'run' },
+        { title: 'kind' },
+        { title: 'is' },
+        { title: 'step', number: true },
+        { title: 'round', number: true },
+        { title: 'reference loss', number: true },
+        { title: 'recorded' },
+      ]
+      const rows = runs.map(({ run: { config, record, view }, state }) => [
+        config.name,
+        kindOf(record, config),
+        state.state,
+        `${view.lastReport?.step ?? 0}/${config.steps}`,
+        `${view.lastManifest?.round ?? '–'}`,
+        formatFixed(view.lastWith('referenceLoss')?.referenceLoss, 4),
+        record.recordedMs === null ? '–' : new Date(record.recordedMs).toISOString().slice(0, 16).replace('T', ' '),
+      ])
+      await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+    })

@@ -1,0 +1,114 @@
+import type { Command } from 'commander'
+import type { RunLife } from '../../../schemas/index.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { narrate } from '../../host/narration.ts'
+import { followProgress } from '../../host/progress.ts'
+import { type RunHostHooks, startRunHost } from '../../host/run-host.ts'
+import { recordOf, runNamed, setLife } from '../../runs/registry.ts'
+import { tellWaiting } from '../../runs/tell-waiting.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { runUntilSignal } from '../../runtime/lifecycle.ts'
+import { named, type Service } from '../../runtime/service.ts'
+import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly run?: string
+}
+type Parts = NonNullable<RunHostHooks['parts']>
+
+/** Everything that a run needs, in one process that ends when the run is done. */
+export const start = (context: CliContext): Command =>
+  clusterCommand('start', 'runs a run: influence worker, actors, console and trainer, until it is done')
+    .argument('<run>', 'the run')
+    .addHelpText('after', example('winnow run start first'))
+    .action(async (name: string, options: Options) => {
+      await serveRun(context, options, name, ['stations', 'trainer'])
+    })
+
+export const stations = (context: CliContext): Command =>
+  partOf(context, 'stations', 'the influence worker, actors and console of a run', ['stations'])
+export const influence = (context: CliContext): Command =>
+  partOf(context, 'influence', 'another influence worker of a run', ['influence'])
+export const trainer = (context: CliContext): Command =>
+  partOf(context, 'trainer', 'the reference trainer of a run, until its last step', ['trainer'])
+
+const partOf = (context: CliContext, name: string, description: string, parts: Parts): Command =>
+  clusterCommand(name, description)
+    .requiredOption('--run <name>', 'the run')
+    .addHelpText('after', example(`${['winnow', 'run', name].join(' ')} --run pretraining-3`))
+    .action(async (options: Options) => {
+      await serveRun(context, options, options.run!, parts)
+    })
+
+/**
+ * Serves a run until a signal, its end, or, where the trainer is here, its last step. While the run is paused nothing of it is here; what
+ * it waits for is told.
+ */
+async function serveRun(context: CliContext, options: Options, name: string, parts: Parts): Promise<void> {
+  const say = (line: string) => context.stderr.write(`${line}\n`)
+  const code = await runUntilSignal(async (started, _signal, fail, finish) => {
+    const { runtime, config } = started.use(await connectFor(context, options, name))
+    const run = await runNamed(runtime, name)
+    await allowed(runtime, run, parts)
+    if (parts.includes('trainer') && parts.includes('stations')) await setLife(runtime, name, 'active')
+    const onStopped = (_run: string, life: RunLife | 'deleted') => {
+      say(stopped(name, life))
+      if (life !== 'paused' && life !== 'active') finish()
+    }
+    if ((await recordOf(runtime, name)).life === 'paused') say(stopped(name, 'paused'))
+    const own = narrate(run, say)
+    const host = await startRunHost(runtime, {
+      only: new Set([name]),
+      parts,
+      influence: config.influence,
+      hooksOf: () => own,
+      onFailure: fail,
+      onStarted: (_run, services) => say(running(services)),
+      onStopped,
+      onDone: () => {
+        say(`run ${name} is done`)
+        finish()
+      },
+    })
+    started.defer(() => host.close())
+    if (!parts.includes('trainer')) {
+      const reports = await followProgress(runtime, run, {
+        onProgress: parts.includes('stations') ? own.onProgress : undefined,
+        onDone: () => say(`run ${name} is done: its trainer has made its last step; Ctrl-C stops`),
+      })
+      started.defer(() => reports.close())
+    }
+    const telling = tellWaiting(runtime, name, say)
+    started.defer(() => telling.close())
+  })
+  context.exitCode(code)
+}
+
+/** Connected first, for what a run's name is checked against; its metrics are served only for a run that is there. */
+async function connectFor(context: CliContext, options: Options, name: string): Promise<Connection> {
+  await using looking = await context.connect(options)
+  await runNamed(looking.runtime, name)
+  return await context.connect(options, { metrics: true })
+}
+
+async function allowed(runtime: Connection['runtime'], run: RunConfig, parts: Parts): Promise<void> {
+  const { life, replayOf } = await recordOf(runtime, run.name)
+  if (replayOf !== null)
+    throw new WinnowError('CONFIGURATION', `${run.name} is a replay of ${replayOf}: it has nothing to run`)
+  if (life === 'ended' || life === 'archived')
+    throw new WinnowError('CONFIGURATION', `run ${run.name} has ended, which is for ever`, {
+      hint: 'Record its configuration under another name.',
+    })
+  if (parts.includes('influence') && run.sampleDocuments === 0)
+    throw new WinnowError('CONFIGURATION', `run ${run.name} asks for no rewards`, {
+      hint: 'It is a control run: its sampleDocuments is 0.',
+    })
+}
+
+const running = (services: readonly Service[]): string =>
+  `running: ${services.map(named).join(', ')}; Ctrl-C drains and stops`
+
+const stopped = (name: string, life: RunLife | 'deleted'): string => {
+  if (life === 'paused') return `run ${name} is paused: nothing of it runs here until winnow run resume ${name}`
+  return life === 'deleted' ? `run ${name} was deleted` : `run ${name} has ended`
+}

@@ -1,0 +1,52 @@
+import type { Command } from 'commander'
+import { lookAtRuns } from '../../runs/followed-run.ts'
+import { recordOf } from '../../runs/registry.ts'
+import { differencesOf, flat } from '../../runs/run-settings.ts'
+import { kindOf } from '../../runs/run-state.ts'
+import { json } from '../../runtime/json.ts'
+import { table } from '../../terminal/table.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly diff?: string
+  readonly json?: boolean
+}
+
+export const show = (context: CliContext): Command =>
+  clusterCommand('show', 'the whole configuration of a run and its state, or how it differs from another')
+    .argument('<run>', 'the run')
+    .option('--diff <other>', 'only what differs from this run')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('winnow run show first', 'winnow run show first --diff first-control'))
+    .action(async (name: string, { diff, ...options }: Options) => {
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const record = await recordOf(runtime, name)
+      const width = widthOf(context.stdout)
+      if (diff !== undefined) {
+        const other = await recordOf(runtime, diff)
+        const found = differencesOf(JSON.parse(record.config), JSON.parse(other.config))
+        if (options.json) return await print(context.stdout, `${json(found)}\n`)
+        const columns = [{ title: 'key' }, { title: name }, { title: diff }]
+        const rows = found.map(({ key, here, there }) => [key, inWords(here), inWords(there)])
+        return await print(context.stdout, `${table(columns, rows, { width })}\n`)
+      }
+      const [looked] = await lookAtRuns(runtime, [record], { archived: true })
+      const { run, state } = looked!
+      const kind = kindOf(record, run.config)
+      const { replayOf, life, recordedMs, selectionVersion, config } = record
+      if (options.json) {
+        const facts = { run: name, kind, ...state, replayOf, life, recordedMs, selectionVersion }
+        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config) })}\n`)
+      }
+      const when = recordedMs === null ? '' : `, recorded ${new Date(recordedMs).toISOString()}`
+      const waits = state.waitsFor === null ? '' : `; waits for ${state.waitsFor}`
+      const rows = [...flat(JSON.parse(config))].map(([key, value]) => [key, inWords(value)])
+      const head = `${name}: ${kind}${when}\n${state.state}${waits}\n`
+      await print(context.stdout, `${head}\n${table([{ title: 'key' }, { title: 'value' }], rows, { width })}\n`)
+    })
+
+const inWords = (value: unknown): string => {
+  if (value === undefined) return '–'
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}

@@ -1,0 +1,40 @@
+import { Progress, runTopics } from '../../schemas/index.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { createRunTopics, type Runtime } from '../connections/connections.ts'
+import { readable } from '../runtime/codec.ts'
+import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
+import type { Service } from '../runtime/service.ts'
+
+/**
+ * Tells what a run's trainer reports, wherever it is, from now on, and once when it has made its last step, also where it has made it
+ * before. Nothing depends on it: what goes wrong is only logged.
+ */
+export async function followProgress(
+  { kafka, codec, log }: Pick<Runtime, 'kafka' | 'codec' | 'log'>,
+  run: RunConfig,
+  { onProgress, onDone }: { onProgress?: ((progress: Progress) => void) | undefined; onDone: () => void },
+): Promise<Service> {
+  await createRunTopics(kafka, run)
+  const topic = runTopics(run.name).progress.name
+  const ends = await kafka.endOffsets(topic)
+  let done = false
+  const learn = async (value: Buffer | null, offset: number): Promise<void> => {
+    const report = value === null ? undefined : await readable(() => codec.decodeAs(Progress, value))
+    if (report === undefined) return
+    if (offset >= (ends[0] ?? 0)) onProgress?.(report)
+    if (done || report.step < run.steps) return
+    done = true
+    onDone()
+  }
+  const consumer = await kafka.consume({
+    // One of the console's, as far as permissions go.
+    groupId: ephemeralGroup(groupNamed('console reports', run.name)),
+    topics: [topic],
+    startOffset: () => 0,
+    onBatch: async (records) => {
+      for (const { value, offset } of records) await learn(value, offset)
+    },
+    onFailure: (error) => log.warn({ err: error, topic }, 'reports of the trainer are not told here'),
+  })
+  return { name: `reports of ${run.name}`, close: () => consumer.close() }
+}

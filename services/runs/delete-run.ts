@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { runTopics } from '../../schemas/index.ts'
+import { dataflow, edgeStations } from '../../topologies/dataflow.ts'
+import { parseRunConfig } from '../../topologies/run-config.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { consumerGroupOf, groupNamed } from '../runtime/consumer-groups.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { forgetRun, recordOf, setLife } from './registry.ts'
+
+type Ports = Pick<Runtime, 'kafka' | 'codec' | 'store'>
+
+/** Services close what they have in hand first. */
+const leaveMsMax = 30_000
+const pollMs = 250
+
+/**
+ * Removes a run: its topics, the places of its consumer groups and the reads that were counted for it; its checkpoints, which may be of
+ * use, stay. The record goes last: killed anywhere, it is repeated by the same call. Its services are told to end first.
+ * @throws WinnowError CONFIGURATION where there is no such run; UNREACHABLE where a service of it does not leave
+ */
+export async function deleteRun({ kafka, codec, store }: Ports, name: string, waitMs = leaveMsMax): Promise<void> {
+  const record = await recordOf({ kafka, codec }, name)
+  if (record.replayOf === null) await setLife({ kafka, codec }, name, 'ended')
+  const run = parseRunConfig(JSON.parse(record.config))
+  const groups = [...dataflow(run), ...edgeStations(run)]
+    .filter(({ kind }) => kind !== 'ingest' && kind !== 'labeler' && kind !== 'label-sink')
+    .map((station) => consumerGroupOf(station, { run: name }))
+  await untilLeft(kafka, name, groups, waitMs)
+  await kafka.deleteTopics(Object.values(runTopics(name)).map((topic) => topic.name))
+  await kafka.deleteGroups(groupNamed('', name))
+  await store.forgetReads(name)
+  await forgetRun({ kafka, codec }, name)
+}
+
+async function untilLeft(
+  kafka: Runtime['kafka'],
+  name: string,
+  groups: readonly string[],
+  waitMs: number,
+): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += pollMs) {
+    const there = (await kafka.consumerGroups('winnow.')).filter(({ groupId }) =>
+      groups.some((group) => groupId === group || groupId.startsWith(`${group}.`)),
+    )
+    if (there.length === 0) return
+    if (waitedMs >= waitMs) {
+      const who = there.map(({ groupId, members }) => `${groupId} on ${members.map(({ host }) => host).join(', ')}`)
+      throw new WinnowError(
+        'UNREACHABLE',
+        `run ${name} has ended, but services of it are still there: ${who.join('; ')}`,
+        {
+          hint: 'Stop them, then delete it again: nothing of it has been removed yet.',
+        },
+      )
+    }
+    await sleep(pollMs)
+  }
+}

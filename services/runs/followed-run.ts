@@ -1,0 +1,87 @@
+import { type Run, runTopics } from '../../schemas/index.ts'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { readable } from '../runtime/codec.ts'
+import { groupNamed } from '../runtime/consumer-groups.ts'
+import { type RunMember, type RunState, runState } from './run-state.ts'
+import { RunView, type RunViewLimits } from './run-view.ts'
+
+type Ports = Pick<Runtime, 'kafka' | 'codec'>
+
+/** A run as it stands in the log; each look reads what is new since the last one. A run that was never started has no topics, and that is fine. */
+export class FollowedRun {
+  readonly config: RunConfig
+  readonly view: RunView
+  /** As it was last recorded. */
+  record: Run
+  /** Its topics exist. */
+  started = false
+  readonly #from = new Map<string, number[]>()
+
+  constructor(record: Run, limits?: RunViewLimits) {
+    this.record = record
+    this.config = parseRunConfig(JSON.parse(record.config))
+    this.view = new RunView(limits)
+  }
+
+  get name(): string {
+    return this.config.name
+  }
+
+  /** @param existing the names of all topics */
+  async look(ports: Ports, existing: ReadonlySet<string>): Promise<void> {
+    const { progress, consoleState } = runTopics(this.name)
+    this.started = existing.has(consoleState.name)
+    for (const { name } of [progress, consoleState]) if (existing.has(name)) await this.#readOn(ports, name)
+  }
+
+  /** @param members who is connected; left out: nobody asked */
+  state(members?: ReadonlySet<RunMember>): RunState {
+    return runState({ ...this, view: this.view, started: this.started, ...(members && { members }) })
+  }
+
+  async #readOn({ kafka, codec }: Ports, topic: string): Promise<void> {
+    const from = this.#from.get(topic) ?? []
+    this.#from.set(topic, from)
+    for await (const records of kafka.read(topic, from)) {
+      for (const { partition, offset, value } of records) {
+        from[partition] = offset + 1
+        if (value === null) continue
+        const decoded = await readable(() => codec.decode(value))
+        if (decoded !== undefined) this.view.apply(decoded)
+      }
+    }
+  }
+}
+
+/** Who of the stations of each run is connected now, by run. */
+export async function membersOf(
+  kafka: Pick<Runtime['kafka'], 'consumerGroups'>,
+  runs: readonly string[],
+): Promise<Map<string, ReadonlySet<RunMember>>> {
+  const groups = (await kafka.consumerGroups('winnow.')).map(({ groupId }) => groupId)
+  const isThere = (run: string) => (member: RunMember) => {
+    const group = groupNamed(member, run)
+    return groups.some((id) => id === group || id.startsWith(`${group}.`))
+  }
+  const all: readonly RunMember[] = ['console', 'influence', 'trainer']
+  return new Map(runs.map((run) => [run, new Set(all.filter(isThere(run)))]))
+}
+
+/** All recorded runs as they stand now, with who is connected; archived ones only where they are asked for. */
+export async function lookAtRuns(
+  { kafka, codec }: Ports,
+  records: Iterable<Run>,
+  { archived = false } = {},
+): Promise<{ run: FollowedRun; state: RunState }[]> {
+  const existing = new Set(await kafka.topicNames())
+  const runs = [...records]
+    .filter(({ life }) => archived || life !== 'archived')
+    .map((record) => new FollowedRun(record))
+  for (const run of runs) await run.look({ kafka, codec }, existing)
+  const members = await membersOf(
+    kafka,
+    runs.map(({ name }) => name),
+  )
+  return runs.map((run) => ({ run, state: run.state(members.get(run.name)) }))
+}

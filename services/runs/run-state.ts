@@ -1,0 +1,98 @@
+import type { Run } from '../../schemas/index.ts'
+import { roundDue } from '../../topologies/console/opening.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import type { RunView } from './run-view.ts'
+
+/** What a run is doing, in the order of its life. */
+export type RunStateName =
+  | 'recorded'
+  | 'waiting for labels'
+  | 'sampling'
+  | 'waiting for rewards'
+  | 'selecting'
+  | 'training'
+  | 'done'
+  | 'paused'
+  | 'ended'
+  | 'archived'
+  | 'replay'
+
+export interface RunState {
+  readonly state: RunStateName
+  /** What it waits for, and what mends it where something is missing; null: nothing. */
+  readonly waitsFor: string | null
+}
+
+/** A station of a run whose instances can be seen as members of its consumer groups. */
+export type RunMember = 'console' | 'influence' | 'trainer'
+
+export interface RunFacts {
+  readonly record: Pick<Run, 'life' | 'replayOf'>
+  readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers'>
+  /** What trainer and console have said up to now. */
+  readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'>
+  /** Its topics exist: a station of it has been started once. */
+  readonly started: boolean
+  /** Who is connected now; left out: nobody asked. */
+  readonly members?: ReadonlySet<RunMember>
+}
+
+/** The state of a run: a function of what is in the log, the same for command line, `top` and board. */
+export function runState(facts: RunFacts): RunState {
+  const { record, config, view, started } = facts
+  const { life, replayOf } = record
+  if (life === 'archived') return { state: 'archived', waitsFor: null }
+  if (replayOf !== null) return { state: 'replay', waitsFor: null }
+  const step = view.lastReport?.step ?? 0
+  if (step >= config.steps) return { state: 'done', waitsFor: null }
+  if (life === 'ended') return { state: 'ended', waitsFor: null }
+  if (life === 'paused') return { state: 'paused', waitsFor: `somebody: winnow run resume ${config.name}` }
+  if (!started) return { state: 'recorded', waitsFor: `a start: winnow run start ${config.name}` }
+  return atWork(facts, step)
+}
+
+function atWork({ config, view, members }: RunFacts, step: number): RunState {
+  const { lastReport, lastOpened: opened, lastClosed: closed, lastManifest: manifest } = view
+  const with_ = (state: RunStateName, what: string, by: RunMember): RunState => ({
+    state,
+    waitsFor: `${what}${members === undefined || members.has(by) ? '' : `; ${missing(config.name, by)}`}`,
+  })
+  if (opened === undefined) {
+    const versions = Object.entries(config.labelers).map(([actor, version]) => `${actor} ${version}`)
+    return with_('waiting for labels', `documents with labels of all its actors (${versions.join(', ')})`, 'console')
+  }
+  const { round } = opened
+  if (closed === undefined || closed.round < round) {
+    const asked = opened.samples.reduce((sum, { docIds }) => sum + docIds.length, 0)
+    if (asked === 0) return with_('selecting', `the console to close round ${round}`, 'console')
+    const until = opened.deadlineMs === null ? '' : `, until ${clockOf(opened.deadlineMs)} at the latest`
+    return with_('waiting for rewards', `answers to ${asked} requests of round ${round}${until}`, 'influence')
+  }
+  if (manifest === undefined || manifest.round < round)
+    return with_('selecting', `actors and console to select round ${round}`, 'console')
+  const due = lastReport === undefined ? undefined : roundDue(lastReport, config as RunConfig, round)
+  if (due !== undefined) return with_('sampling', `the console to open round ${due}`, 'console')
+  const next = Math.min(config.steps, (Math.floor(step / config.updateSteps) + 1) * config.updateSteps)
+  return with_('training', `the trainer to report step ${next} of ${config.steps}`, 'trainer')
+}
+
+const missing = (run: string, by: RunMember): string => {
+  if (by === 'influence') return `no influence worker is connected: winnow run influence --run ${run}`
+  if (by === 'trainer') return `the reference trainer is not connected: winnow run trainer --run ${run}, or your own`
+  return `no console is connected: winnow run stations --run ${run}`
+}
+
+const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 19)} UTC`
+
+/** A control draws at random: it asks for no rewards, and no actor weighs anything. */
+export const isControl = ({ sampleDocuments, selection }: Pick<RunConfig, 'sampleDocuments' | 'selection'>): boolean =>
+  sampleDocuments === 0 && selection.actors.every(({ initialTheta }) => initialTheta === 0)
+
+/** What sort of run it is, in a word or two. */
+export function kindOf(
+  record: Pick<Run, 'replayOf'>,
+  config: Pick<RunConfig, 'sampleDocuments' | 'selection'>,
+): string {
+  if (record.replayOf !== null) return `replay of ${record.replayOf}`
+  return isControl(config) ? 'control' : 'run'
+}

@@ -1,0 +1,90 @@
+import { afterEach, expect, test } from 'vitest'
+import { runTopics, topics } from '../../../schemas/index.ts'
+import { startRunHost } from '../../../services/host/run-host.ts'
+import { RunList } from '../../../services/host/run-list.ts'
+import { readManifests } from '../../../services/runs/recorded.ts'
+import { forgetRun, listRuns, setLife, submitRun } from '../../../services/runs/registry.ts'
+import { closeAll, type Service } from '../../../services/runtime/service.ts'
+import { until } from '../../support/kafka.ts'
+import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
+
+let services: Service[] = []
+afterEach(() => closeAll(services))
+
+/** A control: it needs no worker and no trainer to select its first round. */
+const control = (name: string) => parityRun(name, {}, { sampleDocuments: 0, model: 'shipped:llama-64x2' })
+
+async function hostOf(runtime: MemoryRuntime, only?: ReadonlySet<string>) {
+  const events: string[] = []
+  const host = await startRunHost(runtime, {
+    ...(only && { only }),
+    parts: ['stations'],
+    onFailure: (error) => events.push(`failed: ${error}`),
+    onStarted: ({ name }) => events.push(`${name} started`),
+    onStopped: (name, life) => events.push(`${name} ${life}`),
+  })
+  services = [host]
+  const groups = async (run: string) => (await runtime.kafka.consumerGroups(`winnow.${run}.`)).length
+  return { events, groups }
+}
+
+test('a run rests while it is paused, goes on when it is resumed, and never again once it has ended', async () => {
+  const runtime = await memoryRuntime()
+  await submitRun(runtime, control('a'))
+  await submitRun(runtime, control('b'))
+  const { events, groups } = await hostOf(runtime)
+  await until(async () => events.length === 2)
+  expect(await groups('a')).toBeGreaterThan(0)
+
+  await setLife(runtime, 'a', 'paused')
+  await until(async () => events.length === 3)
+  expect([await groups('a'), (await groups('b')) > 0]).toEqual([0, true])
+  // Nothing is decided meanwhile.
+  await fillByParity(runtime.store, 20)
+  await until(async () => (await readManifests(runtime, 'b')).length === 1)
+  expect(await readManifests(runtime, 'a')).toEqual([])
+
+  await setLife(runtime, 'a', 'active')
+  await until(async () => (await readManifests(runtime, 'a')).length === 1)
+  await setLife(runtime, 'a', 'ended')
+  await setLife(runtime, 'a', 'ended')
+  await until(async () => events.length === 5)
+  expect(events).toEqual(['a started', 'b started', 'a paused', 'a started', 'a ended'])
+  expect(await groups('a')).toBe(0)
+  await expect(setLife(runtime, 'a', 'active')).rejects.toThrow('run a has ended, which is for ever')
+  await expect(setLife(runtime, 'c', 'ended')).rejects.toMatchObject({ message: 'there is no run c' })
+})
+
+test('a host that starts later goes by how things stand, not by how they once stood', async () => {
+  const runtime = await memoryRuntime()
+  for (const name of ['a', 'b', 'c', 'd']) await submitRun(runtime, control(name))
+  for (const life of ['paused', 'active', 'paused'] as const) await setLife(runtime, 'a', life)
+  await setLife(runtime, 'b', 'ended')
+  await forgetRun(runtime, 'c')
+  const { events } = await hostOf(runtime)
+  await until(async () => events.length === 1)
+  expect(events).toEqual(['d started'])
+  const { runs } = await RunList.read(runtime)
+  expect([...runs.values()].map(({ run, life }) => [run, life])).toEqual([
+    ['a', 'paused'],
+    ['b', 'ended'],
+    ['d', 'active'],
+  ])
+  // Pausing changes nothing of what was recorded.
+  expect(runs.get('a')?.config).toBe((await listRuns(runtime)).get('a')?.config)
+  expect(runtime.kafka.records(topics.runs.name)).toHaveLength(9)
+})
+
+test('a host of one run leaves the others alone, and a run that is deleted and recorded again starts anew', async () => {
+  const runtime = await memoryRuntime()
+  await submitRun(runtime, control('a'))
+  await submitRun(runtime, control('b'))
+  const { events } = await hostOf(runtime, new Set(['b']))
+  await until(async () => events.length === 1)
+  await forgetRun(runtime, 'b')
+  await until(async () => events.length === 2)
+  await submitRun(runtime, control('b'))
+  await until(async () => events.length === 3)
+  expect(events).toEqual(['b started', 'b deleted', 'b started'])
+  expect(await runtime.kafka.topicNames()).not.toContain(runTopics('a').consoleState.name)
+})
