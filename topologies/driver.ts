@@ -1,4 +1,5 @@
 import type { DocumentId, Manifest } from '../schemas/index.ts'
+import { stretchesFrom } from './console/parts.ts'
 import type { RunningStation, Station } from './dataflow.ts'
 import { fnv1a } from './hash.ts'
 import type { Delivered, Outgoing, Output, RecordMetadata } from './node.ts'
@@ -117,7 +118,8 @@ export class InMemoryDriver {
 
 /** The selection of a manifest, in emission order, from a topic's records in offset order. */
 export function selectionOf(manifest: Manifest, chunks: readonly Delivered[]): DocumentId[] {
-  const count = Math.ceil(manifest.documents / manifest.chunkDocuments)
-  const own = chunks.slice(manifest.chunkOffsetFirst, manifest.chunkOffsetFirst + count)
+  const own = stretchesFrom(manifest, 0).flatMap(({ offsetFirst, chunks: count }) =>
+    chunks.slice(offsetFirst, offsetFirst + count),
+  )
   return own.flatMap(({ value }) => (value as { docIds: DocumentId[] }).docIds)
 }

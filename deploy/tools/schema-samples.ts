@@ -147,7 +147,7 @@ export const samples: Samples = {
     {
       ...{ run: 'a', round: 0, step: 0, actors: [], theta: [], weights: [], actorRewards: [], documents: 0, tokens: 0 },
       ...{ threshold: null, marginal: null, histogramDigest: '', selectionDigest: '', labelOffsets: [] },
-      ...{ chunkDocuments: 0, chunkOffsetFirst: -1, strata: null },
+      ...{ chunkDocuments: 0, chunkOffsetFirst: -1, parts: [], strata: null },
     },
     {
       ...{ run: 'a', round: 1, step: 1500, actors: ['quality', 'domain'], theta: [0.5, 0.5] },
@@ -159,6 +159,10 @@ export const samples: Samples = {
       },
       labelOffsets: [{ topic: 'winnow.labels.quality', partition: 0, offsetNext: 3 }],
       ...{ chunkDocuments: 4096, chunkOffsetFirst: 17 },
+      parts: [
+        { chunkFirst: 0, offsetFirst: 17 },
+        { chunkFirst: 512, offsetFirst: longMax },
+      ],
       strata: [
         {
           ...{ subcategory: null, heldDocuments: 0, heldTokens: longMax, quota: null, documents: 0, tokens: 0 },

@@ -149,6 +149,11 @@ const Marginal = record('Marginal', 'The level of equal score that the budget cu
 })
 export type Marginal = RecordValue<typeof Marginal>
 
+const Part = record('Part', 'Chunks of a selection at offsets that follow one another', {
+  chunkFirst: documented(int, 'Number of its first chunk within the selection'),
+  offsetFirst: documented(offset, 'Where that chunk stands in the selections topic'),
+})
+
 const Stratum = record('Stratum', 'What a stratum of a mixture gave; without a mixture there is one', {
   subcategory: documented(nullable(int), "Of the mixture's actor; null: there is no mixture"),
   heldDocuments: documented(long, 'What the pool holds of it'),
@@ -184,8 +189,16 @@ export const Manifest = record('Manifest', 'What was selected, from what, and by
   chunkDocuments: documented(int, 'Ids in every chunk but the last'),
   chunkOffsetFirst: documented(
     offset,
-    'Offset of the first chunk in the selections topic; chunk i stands at this offset + i',
+    'Offset of the first chunk in the selections topic; without parts chunk i stands at this offset + i',
   ),
+  parts: {
+    ...documented(
+      array(nested(Part)),
+      'Chunks that a transaction made visible together, in order: chunk i of the selection stands at offsetFirst + i - chunkFirst of the last part whose chunkFirst is at most i',
+    ),
+    // Of selections written before this field existed: a single part.
+    default: [],
+  },
   strata: documented(nullable(array(nested(Stratum))), 'Of a run with a strategy; null: it has none'),
 })
 export type Manifest = RecordValue<typeof Manifest>

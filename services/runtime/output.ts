@@ -42,25 +42,28 @@ export class KafkaOutput {
     failpoint(`sending ${typeOf(records)}`)
     const written = await this.sendRaw(this.#encode(records))
     failpoint(`sent ${typeOf(records)}`)
-    this.#count(records)
+    addTo(this.written, records)
     return written
   }
 
   async transaction<T>(work: (send: Send) => Promise<T>): Promise<T> {
-    const sent: Outgoing[] = []
+    // By topic: the records of a transaction may be more than one wants to hold.
+    const sent: Record<string, number> = {}
+    let last = typeOf([])
     const result = await this.#producer.transaction(async (send) => {
       const done = await work(async (records) => {
         if (records.length === 0) return []
         failpoint(`sending ${typeOf(records)}`)
         const written = await send(this.#encode(records))
         failpoint(`sent ${typeOf(records)}`)
-        sent.push(...records)
+        addTo(sent, records)
+        last = typeOf(records)
         return written
       })
-      failpoint(`committing ${typeOf(sent)}`)
+      failpoint(`committing ${last}`)
       return done
     })
-    failpoint(`committed ${typeOf(sent)}`)
+    failpoint(`committed ${last}`)
     this.#count(sent)
     return result
   }
@@ -87,10 +90,14 @@ export class KafkaOutput {
     })
   }
 
-  #count(records: readonly Outgoing[]): void {
-    for (const { topic } of records) this.written[topic] = (this.written[topic] ?? 0) + 1
+  #count(sent: Readonly<Record<string, number>>): void {
+    for (const [topic, count] of Object.entries(sent)) this.written[topic] = (this.written[topic] ?? 0) + count
   }
 }
 
 /** How a failpoint names records: by the type of the last one. */
 const typeOf = (records: readonly Outgoing[]): string => records.at(-1)?.record.name ?? 'nothing'
+
+function addTo(counts: Record<string, number>, records: readonly Outgoing[]): void {
+  for (const { topic } of records) counts[topic] = (counts[topic] ?? 0) + 1
+}

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DocumentId, Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { stretchesFrom } from '../../topologies/console/parts.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -202,20 +203,25 @@ export class SelectionReader {
 
   /** The chunks that can be read now, from the one that holds `index` on. */
   async *#chunksFrom(manifest: Manifest, index: number): AsyncGenerator<SelectionChunk> {
-    const from = manifest.chunkOffsetFirst + Math.floor(index / manifest.chunkDocuments)
     let next = index
-    for await (const records of this.#kafka.read(this.#topics.selections.name, [from])) {
-      for (const { value, offset } of records) {
-        const chunk = await this.#codec.decodeAs(SelectionChunk, value!)
-        const skip = next - chunk.indexFirst
-        if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
-          const message = `offset ${offset} of ${this.#topics.selections.name} does not hold index ${next} of round ${manifest.round}`
-          throw new WinnowError('GUARANTEE_VIOLATED', message)
+    for (const { offsetFirst, chunks } of stretchesFrom(manifest, Math.floor(index / manifest.chunkDocuments))) {
+      let left = chunks
+      for await (const records of this.#kafka.read(this.#topics.selections.name, [offsetFirst])) {
+        for (const { value, offset } of records.slice(0, left)) {
+          const chunk = await this.#codec.decodeAs(SelectionChunk, value!)
+          const skip = next - chunk.indexFirst
+          if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
+            const message = `offset ${offset} of ${this.#topics.selections.name} does not hold index ${next} of round ${manifest.round}`
+            throw new WinnowError('GUARANTEE_VIOLATED', message)
+          }
+          yield chunk
+          next = chunk.indexFirst + chunk.docIds.length
+          left--
         }
-        yield chunk
-        next = chunk.indexFirst + chunk.docIds.length
-        if (next >= manifest.documents) return
+        if (left === 0) break
       }
+      // Not visible yet: what follows is not either.
+      if (left > 0) return
     }
   }
 

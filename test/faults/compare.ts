@@ -9,9 +9,11 @@ import {
   runTopics,
   type SelectionChunk,
 } from '../../schemas/index.ts'
+import { chunkCount, stretchesFrom } from '../../topologies/console/parts.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Expected } from './oracle.ts'
+import { layout } from './stations.ts'
 import type { World } from './world.ts'
 
 /** What the console wrote is the oracle's: each decision once and in order, each request once, every selection to the bit. */
@@ -29,7 +31,7 @@ export async function expectConsole(world: World, run: RunConfig, expected: Expe
   for (const closed of valuesOf<RoundClosed>(RoundClosed.name))
     expect(closed).toMatchObject({ reason: 'answered', missing: 0 })
   const manifests = valuesOf<Manifest>(Manifest.name)
-  const withoutPlace = ({ chunkOffsetFirst: _, ...manifest }: Manifest) => manifest
+  const withoutPlace = ({ chunkOffsetFirst: _, parts: __, chunkDocuments: ___, ...manifest }: Manifest) => manifest
   expect(manifests.map(withoutPlace)).toEqual(named(expected.manifests).map(withoutPlace))
   await expectRequests(world, run, expected)
   await expectSelections(await world.records(of.selections.name), manifests, expected)
@@ -48,24 +50,37 @@ async function expectRequests(world: World, run: RunConfig, expected: Expected):
   }
 }
 
-/** Every chunk that can be read belongs to a manifest, stands where it says, and goes on where the one before it ended. */
+/**
+ * Chunks stand where the manifests say, each where the one before it ended. Others are of a console that was killed between two parts:
+ * no manifest names them, and they hold what the manifest's hold.
+ */
 async function expectSelections(
   chunks: readonly Delivered[],
   manifests: readonly Manifest[],
   expected: Expected,
 ): Promise<void> {
-  expect(chunks).toHaveLength(
-    manifests.reduce((sum, { documents, chunkDocuments }) => sum + Math.ceil(documents / chunkDocuments), 0),
-  )
-  for (const [i, { round, chunkOffsetFirst }] of manifests.entries()) {
-    const own = (chunks as readonly Delivered<SelectionChunk>[]).filter(({ value }) => value.round === round)
-    expect(own.map(({ offset }) => offset)).toEqual(own.map((_, n) => chunkOffsetFirst + n))
+  const unnamed = new Map((chunks as readonly Delivered<SelectionChunk>[]).map(({ offset, value }) => [offset, value]))
+  for (const [i, manifest] of manifests.entries()) {
+    expect(manifest.chunkDocuments).toBe(layout.chunkDocuments)
+    expect(manifest.parts.map(({ chunkFirst }) => chunkFirst)).toEqual(
+      Array.from(
+        { length: Math.ceil(chunkCount(manifest) / layout.partChunks) },
+        (_, part) => part * layout.partChunks,
+      ),
+    )
     const ids: bigint[] = []
-    for (const { value } of own) {
-      expect(value.indexFirst).toBe(ids.length)
-      ids.push(...value.docIds)
+    for (const { offsetFirst, chunks: count } of stretchesFrom(manifest, 0)) {
+      for (let offset = offsetFirst; offset < offsetFirst + count; offset++) {
+        expect(unnamed.get(offset)).toMatchObject({ round: manifest.round, indexFirst: ids.length })
+        ids.push(...unnamed.get(offset)!.docIds)
+        unnamed.delete(offset)
+      }
     }
     expect(ids).toEqual(expected.selected[i])
+  }
+  for (const { round, indexFirst, docIds } of unnamed.values()) {
+    const i = manifests.findIndex((manifest) => manifest.round === round)
+    expect(docIds).toEqual(expected.selected[i]!.slice(indexFirst, indexFirst + docIds.length))
   }
 }
 

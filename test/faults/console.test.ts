@@ -10,12 +10,14 @@ const kills = casesOf(
   'console',
   { landing: 5, soak: 100 },
   {
-    // While it samples, folds, and emits a selection of two chunks.
+    // While it samples, folds, and emits a selection in parts, each a transaction.
     'sent RewardRequest': 6,
     'committing RoundOpened': 7,
     polled: 12,
     'committed RoundClosed': 7,
     'sent SelectionChunk': 12,
+    'committing SelectionChunk': 7,
+    'committed SelectionChunk': 7,
     'committed Manifest': 7,
   },
 )

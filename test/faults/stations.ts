@@ -1,6 +1,7 @@
 import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import type { ConsolePorts } from '../../topologies/console/console.ts'
+import type { EmissionLayout } from '../../topologies/console/emitting.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { ChildOptions } from './service.ts'
@@ -18,6 +19,9 @@ export interface StationChildOptions extends ChildOptions {
 /** The consumer group of a station that a test starts by itself. */
 export const groupOf = (station: string, group: string): string => `${group}.${station.replaceAll(' ', '-')}`
 
+/** So that a selection of these tests is in several parts, each of several chunks. */
+export const layout: EmissionLayout = { chunkDocuments: 1500, partChunks: 3 }
+
 export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'output'> => ({
   columns: columnsOf(run),
   selections: {
@@ -28,4 +32,5 @@ export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'outp
   },
   // No deadline passes.
   now: () => 0,
+  layout,
 })

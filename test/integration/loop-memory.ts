@@ -56,7 +56,7 @@ function decided(consoleState: readonly Delivered[], actorState: readonly Delive
       .map(({ inputOffsets, ...rest }) => ({ ...rest, seen: count(inputOffsets) }))
       .sort((a, b) => a.round - b.round || (a.actor < b.actor ? -1 : 1)),
     manifests: byKey<Manifest>(consoleState, Manifest.name, roundOf).map(
-      ({ labelOffsets: _, chunkOffsetFirst: __, ...rest }) => rest,
+      ({ labelOffsets: _, chunkOffsetFirst: __, parts: ___, ...rest }) => rest,
     ),
     selected,
   }

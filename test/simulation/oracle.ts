@@ -145,8 +145,8 @@ function emittedOnce(world: World): Manifest[] {
   const byRound = new Map<number, Manifest>()
   for (const manifest of world.manifests()) {
     const first = byRound.get(manifest.round) ?? manifest
-    const { chunkOffsetFirst } = first
-    same(`round ${manifest.round}: a selection made twice`, { ...manifest, chunkOffsetFirst }, first)
+    const { chunkOffsetFirst, parts } = first
+    same(`round ${manifest.round}: a selection made twice`, { ...manifest, chunkOffsetFirst, parts }, first)
     same(`round ${manifest.round}: chunks emitted twice`, world.selected(manifest), world.selected(first))
     byRound.set(manifest.round, manifest)
   }

@@ -44,9 +44,9 @@ async function play(given: Omit<WorldOptions, 'selection'>): Promise<{ world: Wo
 
 /** Everything but where records stood. */
 const bits = (world: World, manifests: Manifest[]) =>
-  manifests.map(({ labelOffsets: _, chunkOffsetFirst: __, ...rest }) => ({
+  manifests.map(({ labelOffsets: _, chunkOffsetFirst: __, parts: ___, ...rest }) => ({
     ...rest,
-    selected: world.selected({ ...rest, labelOffsets: _, chunkOffsetFirst: __ }),
+    selected: world.selected({ ...rest, labelOffsets: _, chunkOffsetFirst: __, parts: ___ }),
   }))
 
 /** @throws Error that names the first seed that fails, and how to run it alone */

@@ -82,7 +82,8 @@ export class World {
     const chunks = this.driver.log.records<SelectionChunk>(this.topics.selections.name)
     const ids: DocumentId[] = []
     for (let i = 0; ids.length < manifest.documents; i++) {
-      const chunk = chunks.find(({ offset }) => offset === manifest.chunkOffsetFirst + i)
+      const part = manifest.parts.findLast(({ chunkFirst }) => chunkFirst <= i)!
+      const chunk = chunks.find(({ offset }) => offset === part.offsetFirst + i - part.chunkFirst)
       if (
         chunk === undefined ||
         chunk.value.indexFirst !== i * manifest.chunkDocuments ||
@@ -262,6 +263,8 @@ export class World {
         })),
         selections: { selection: (manifest) => this.#chunks(call, manifest) },
         now: () => this.driver.nowMs,
+        // Small selections in several parts.
+        layout: { chunkDocuments: 3, partChunks: 2 },
       },
     }
   }

@@ -35,6 +35,7 @@ const manifest = (more: Partial<Manifest> = {}): Manifest => ({
   labelOffsets: [],
   chunkDocuments: 8192,
   chunkOffsetFirst: 0,
+  parts: [],
   strata: null,
   ...more,
 })

@@ -19,9 +19,10 @@ import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
 import type { RunConfig } from '../run-config.ts'
+import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { openRound, roundDue } from './opening.ts'
 import type { ReadsSource } from './reads.ts'
-import { decideSelection, emitSelection, viewOf } from './selecting.ts'
+import { decideSelection, viewOf } from './selecting.ts'
 
 export interface ConsolePorts {
   readonly store: CorpusStore
@@ -29,6 +30,8 @@ export interface ConsolePorts {
   readonly columns: readonly LabelColumn[]
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
+  /** Left out: `emissionLayout`. */
+  readonly layout?: EmissionLayout | undefined
   readonly now: () => number
   /** Called with each decision, for logs and the terminal. */
   readonly onEvent?: (event: ConsoleEvent) => void
@@ -265,7 +268,7 @@ export class Console implements Processor {
       actorStates: actorStates as ActorState[],
       previous,
     })
-    const manifest = await this.#ports.output.transaction((send) => emitSelection(send, decided))
+    const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#remember(Manifest.name, manifest)
     for (const { name } of this.#run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
     this.#ports.onEvent?.({ kind: 'selected', manifest })

@@ -1,22 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
-import {
-  type ActorState,
-  asDocumentId,
-  type DocumentId,
-  Manifest,
-  type RoundOpened,
-  runTopics,
-  SelectionChunk,
-  type Stratum,
-  type TopicOffset,
-} from '../../schemas/index.ts'
+import type { ActorState, Manifest, RoundOpened, Stratum, TopicOffset } from '../../schemas/index.ts'
 import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
-import type { Send } from '../node.ts'
 import type { RunConfig } from '../run-config.ts'
 import { updateTheta } from '../selection/console.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
+import { type DecidedSelection, type EmissionLayout, emissionLayout } from './emitting.ts'
 import { type ReadsSource, recordReads } from './reads.ts'
 
 /** The inputs of a round's selection, all of them from the log. */
@@ -31,16 +20,9 @@ export interface SelectionInputs {
   readonly columns: readonly LabelColumn[]
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
+  /** Left out: `emissionLayout`. Tests take less, so that small selections have many chunks. */
+  readonly layout?: EmissionLayout | undefined
 }
-
-/** A selection that is decided but not yet written. Its ids can be read once. */
-export interface DecidedSelection {
-  readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'selectionDigest'>
-  readonly ids: AsyncIterable<BigUint64Array>
-}
-
-/** Ids in a chunk of the selected-index stream: 64 KiB of ids, far below the broker's message limit. */
-export const chunkDocuments = 8192
 
 /** The corpus as a round of this run sees it: labels before these offsets and, if they matter, the run's reads. */
 export function viewOf(
@@ -86,27 +68,9 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
       strata: config.strategy === undefined ? null : selection.strata.map(recordedStratum),
       histogramDigest: selection.histogramDigest,
       labelOffsets: opened.labelOffsets,
-      chunkDocuments,
+      chunkDocuments: (inputs.layout ?? emissionLayout).chunkDocuments,
     },
   }
-}
-
-/**
- * Writes a selection: its chunks in sequence, so that they are contiguous, then the manifest that says where they are.
- * @param send of a transaction in which nothing else writes chunks
- */
-export async function emitSelection(send: Send, { manifest, ids }: DecidedSelection): Promise<Manifest> {
-  const { run, round } = manifest
-  const topics = runTopics(run)
-  const hash = createHash('sha256')
-  let chunkOffsetFirst = -1
-  for await (const value of chunksOf(run, round, ids, hash)) {
-    const [landed] = await send([{ topic: topics.selections.name, record: SelectionChunk, key: `${round}`, value }])
-    if (chunkOffsetFirst === -1) chunkOffsetFirst = landed!.offsetFirst
-  }
-  const value: Manifest = { ...manifest, selectionDigest: hash.digest('hex'), chunkOffsetFirst }
-  await send([{ topic: topics.consoleState.name, record: Manifest, key: `selected/${round}`, value }])
-  return value
 }
 
 /** Threshold and cut of a selection without a mixture; with a mixture each stratum has its own. */
@@ -125,27 +89,4 @@ function recordedStratum({ held, marginal, ...stratum }: StratumSelection): Stra
     ...{ heldDocuments: held.documents, heldTokens: held.tokens },
     keyLast: marginal?.keyLast ?? null,
   }
-}
-
-/** Cuts emitted ids, which come in pieces of any size, into chunks of `chunkDocuments`, and hashes them. */
-async function* chunksOf(
-  run: string,
-  round: number,
-  ids: AsyncIterable<BigUint64Array>,
-  hash: Hash,
-): AsyncGenerator<SelectionChunk> {
-  let chunk: DocumentId[] = []
-  let indexFirst = 0
-  for await (const piece of ids) {
-    hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
-    for (const id of piece) {
-      chunk.push(asDocumentId(id))
-      if (chunk.length === chunkDocuments) {
-        yield { run, round, indexFirst, docIds: chunk }
-        indexFirst += chunk.length
-        chunk = []
-      }
-    }
-  }
-  if (chunk.length > 0) yield { run, round, indexFirst, docIds: chunk }
 }

@@ -1,7 +1,8 @@
 import { from, lastValueFrom, toArray } from 'rxjs'
 import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
 import { foldRounds } from '../../../topologies/actor.ts'
-import { decideSelection, emitSelection } from '../../../topologies/console/selecting.ts'
+import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
+import { decideSelection } from '../../../topologies/console/selecting.ts'
 import { columnsOf } from '../../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
@@ -64,20 +65,17 @@ export async function replay({
     const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
     const actorStates = statesByRound.get(original.round)!
     const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
-    const manifest = await output.transaction(async (send) => {
-      const state = topics.consoleState.name
-      await send([
-        { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
-        { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
-        ...actorStates.map((value) => ({
-          topic: topics.actorState.name,
-          record: ActorState,
-          key: `${value.actor}/${value.round}`,
-          value,
-        })),
-      ])
-      return await emitSelection(send, decided)
-    })
+    const state = topics.consoleState.name
+    const manifest = await emitSelection(output, decided, emissionLayout, [
+      { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
+      { topic: state, record: RoundClosed, key: `closed/${closed.round}`, value: closed },
+      ...actorStates.map((value) => ({
+        topic: topics.actorState.name,
+        record: ActorState,
+        key: `${value.actor}/${value.round}`,
+        value,
+      })),
+    ])
     manifests.push(manifest)
     const comparison = await compareRounds(original, manifest, before, after)
     comparisons.push(comparison)

@@ -1,0 +1,120 @@
+import { createHash, type Hash } from 'node:crypto'
+import { asDocumentId, type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { WinnowError } from '../errors.ts'
+import type { Outgoing, Output, Send } from '../node.ts'
+import { chunkCount, type Part } from './parts.ts'
+
+/** A selection that is decided but not yet written. Its ids can be read once. */
+export interface DecidedSelection {
+  readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'parts' | 'selectionDigest'>
+  readonly ids: AsyncIterable<BigUint64Array>
+}
+
+/** How a selection is cut for its topic. */
+export interface EmissionLayout {
+  /** Ids in a chunk, which is a record. */
+  readonly chunkDocuments: number
+  /** Chunks in a part, which is a transaction. */
+  readonly partChunks: number
+}
+
+/**
+ * A chunk is 64 KiB of ids, far below the broker's message limit; a part is 4,194,304 ids, some seconds of writing, far below the time that
+ * brokers and clients give a transaction (a minute by default).
+ */
+export const emissionLayout: EmissionLayout = { chunkDocuments: 8192, partChunks: 512 }
+
+/** Chunks that go in one request: about half of what a broker takes. */
+const chunksPerSend = 8
+
+/**
+ * Writes a selection in parts, each a transaction of its own, and with the last part the manifest, which says where every part stands: a
+ * reader that has the manifest can read all of it. Parts without a manifest are what a console left that was killed on the way; nobody
+ * reads them, and its successor writes all parts anew.
+ * @param output of a producer that alone writes chunks: a transactional id fences the others
+ * @param alongside written with the manifest, before it
+ * @throws WinnowError FENCED where another producer has taken over
+ */
+export async function emitSelection(
+  output: Pick<Output, 'transaction'>,
+  { manifest, ids }: DecidedSelection,
+  { partChunks }: Pick<EmissionLayout, 'partChunks'> = emissionLayout,
+  alongside: readonly Outgoing[] = [],
+): Promise<Manifest> {
+  const { selections, consoleState } = runTopics(manifest.run)
+  const hash = createHash('sha256')
+  const chunks = chunksOf(manifest, ids, hash)
+  const count = chunkCount(manifest)
+  const parts: Part[] = []
+  for (let chunkFirst = 0; ; chunkFirst += partChunks) {
+    const written = await output.transaction(async (send) => {
+      const chunksHere = Math.min(partChunks, count - chunkFirst)
+      if (chunksHere > 0)
+        parts.push({ chunkFirst, offsetFirst: await sendPart(send, selections.name, chunks, chunksHere, manifest) })
+      if (chunkFirst + partChunks < count) return undefined
+      if (!(await chunks.next()).done) throw miscounted(manifest, 'more')
+      const value: Manifest = {
+        ...manifest,
+        selectionDigest: hash.digest('hex'),
+        chunkOffsetFirst: parts[0]?.offsetFirst ?? -1,
+        parts,
+      }
+      await send(alongside)
+      await send([{ topic: consoleState.name, record: Manifest, key: `selected/${manifest.round}`, value }])
+      return value
+    })
+    if (written !== undefined) return written
+  }
+}
+
+/** Chunks in sequence, so that their offsets follow one another. @returns the first offset */
+async function sendPart(
+  send: Send,
+  topic: string,
+  chunks: AsyncGenerator<SelectionChunk>,
+  count: number,
+  manifest: DecidedSelection['manifest'],
+): Promise<number> {
+  let offsetFirst: number | undefined
+  for (let done = 0; done < count; ) {
+    const records: Outgoing[] = []
+    while (records.length < chunksPerSend && done + records.length < count) {
+      const { value, done: ended } = await chunks.next()
+      if (ended) throw miscounted(manifest, 'fewer')
+      records.push({ topic, record: SelectionChunk, key: `${manifest.round}`, value })
+    }
+    const [landed] = await send(records)
+    offsetFirst ??= landed!.offsetFirst
+    if (landed!.offsetFirst !== offsetFirst + done) {
+      const message = `chunks of round ${manifest.round} stand at ${landed!.offsetFirst} of ${topic}, not at ${offsetFirst + done}`
+      throw new WinnowError('GUARANTEE_VIOLATED', message)
+    }
+    done += records.length
+  }
+  return offsetFirst!
+}
+
+const miscounted = ({ round, documents }: DecidedSelection['manifest'], than: string) =>
+  new WinnowError('GUARANTEE_VIOLATED', `round ${round} has ${than} ids than the ${documents} that were decided`)
+
+/** Cuts emitted ids, which come in pieces of any size, into chunks, and hashes them. */
+async function* chunksOf(
+  { run, round, chunkDocuments }: DecidedSelection['manifest'],
+  ids: AsyncIterable<BigUint64Array>,
+  hash: Hash,
+): AsyncGenerator<SelectionChunk> {
+  let chunk: DocumentId[] = []
+  let indexFirst = 0
+  for await (const piece of ids) {
+    hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+    for (const id of piece) {
+      chunk.push(asDocumentId(id))
+      if (chunk.length === chunkDocuments) {
+        yield { run, round, indexFirst, docIds: chunk }
+        indexFirst += chunk.length
+        chunk = []
+      }
+    }
+  }
+  if (chunk.length > 0) yield { run, round, indexFirst, docIds: chunk }
+}
