@@ -1,16 +1,14 @@
 import type { Command } from 'commander'
-import { boardOptions, startBoard } from '../../services/board/board.ts'
+import { boardOptions } from '../../services/board/board.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
+import { startEverything } from '../../services/cli/everything.ts'
 import { summaries } from '../../services/cli/summaries.ts'
 import { whatHangs } from '../../services/connections/answering.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
-import { startCorpus } from '../../services/host/corpus.ts'
-import { startRunHost } from '../../services/host/run-host.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { withoutLogin } from '../../services/runtime/address.ts'
-import { printError, runUntilSignal } from '../../services/runtime/lifecycle.ts'
+import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { closeAll } from '../../services/runtime/service.ts'
 import { configOf, openMetrics, watched } from '../connect.ts'
 import { startCluster } from './cluster.ts'
 
@@ -44,22 +42,10 @@ export const dev = (context: CliContext): Command =>
         measured?.metrics.dependsOn(() => whatHangs(cluster))
         started.defer(() => runtime.close())
         signal.throwIfAborted()
-        const { services } = await startCorpus(runtime, config, fail)
-        started.defer(() => closeAll(services))
-        signal.throwIfAborted()
-        const host = await startRunHost(runtime, {
-          influence: config.influence,
-          onFailure: fail,
-          onRunFailure: (run, error) => {
-            say(`run ${run} has failed, the others continue:`)
-            printError(error, context)
-          },
-          onDone: (run) => say(`run ${run} has made its last step`),
+        const { boardUrl } = await startEverything({
+          ...{ runtime, config, started, signal, fail, host: context },
+          board: boardOptions(context.env),
         })
-        started.defer(() => host.close())
-        const board = await startBoard(runtime, boardOptions(context.env))
-        started.defer(() => board.close())
-        say(`board: ${board.url}`)
         say(
           `ready: brokers ${cluster.brokers.join(',')}, registry ${withoutLogin(cluster.registryUrl)}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
         )
@@ -67,7 +53,7 @@ export const dev = (context: CliContext): Command =>
           const { brokers } = cluster
           const registryUrl = withoutLogin(cluster.registryUrl)
           const clickhouseUrl = withoutLogin(cluster.clickhouseUrl)
-          context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl: board.url })}\n`)
+          context.stdout.write(`${JSON.stringify({ brokers, registryUrl, clickhouseUrl, boardUrl })}\n`)
         }
         say('ingest with: npx winnow ingest FILES; Ctrl-C drains and stops')
       })

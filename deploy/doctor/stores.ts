@@ -1,6 +1,7 @@
 import { allRecords, subjectOf } from '../../schemas/index.ts'
 import { httpAddress, type Login, withoutLogin } from '../../services/runtime/address.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
+import { createDatabaseStatement, isUnknownDatabase } from '../../services/runtime/clickhouse/database.ts'
 import type { Clock } from '../../services/runtime/clock.ts'
 import { type Finding, ok, problem, unreachable, warning } from './finding.ts'
 
@@ -84,6 +85,10 @@ export async function checkClickHouse(
     return [ok('clickhouse', row!.version), ...skew('clickhouse', Number(row!.ms), now())]
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
+    if (isUnknownDatabase(error) && options.database !== undefined) {
+      const what = `it has no database ${options.database}; the first service that may will make it`
+      return [warning('clickhouse', what, createDatabaseStatement(options.database))]
+    }
     return code === 'UNREACHABLE'
       ? [unreachable('clickhouse', message, 'Start it, or correct WINNOW_CLICKHOUSE_URL.')]
       : [

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { Credentials } from '../config/credentials.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
+import { ensureDatabase } from '../runtime/clickhouse/database.ts'
 import { migrate } from '../runtime/clickhouse/migrate.ts'
 import { type Codec, createCodec } from '../runtime/codec.ts'
 import { createKafka } from '../runtime/kafka/kafkajs.ts'
@@ -46,11 +47,9 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
   opening.defer(() => kafka.close())
   const registry = registryClient(addresses.registryUrl, credentials.registry)
   const codec = await createCodec({ registry, records: allRecords })
-  const clickHouse = await createClickHouse({
-    url: addresses.clickhouseUrl,
-    ...(database !== undefined && { database }),
-    ...credentials.clickHouse,
-  })
+  const server = { url: addresses.clickhouseUrl, ...credentials.clickHouse }
+  if (database !== undefined) await ensureDatabase({ ...server, database })
+  const clickHouse = await createClickHouse({ ...server, ...(database !== undefined && { database }) })
   opening.defer(() => clickHouse.close())
   await migrate(clickHouse.sql)
   const open = opening.move()

@@ -10,6 +10,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { DecodeError } from '../runtime/codec.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import { Counter, type Terminal } from '../terminal/progress.ts'
+import { missingOfCorpus } from './corpus-members.ts'
 
 export interface LabelProgress {
   /** Documents in ClickHouse. */
@@ -29,12 +30,15 @@ interface WaitOptions {
   readonly signal?: AbortSignal
   readonly terminal?: Terminal
   readonly onProgress?: (progress: LabelProgress) => void
+  /** Told once, where nothing moves for some seconds, which labelers or sinks are not connected. */
+  readonly onMissing?: (sentence: string) => void
   /** A labeler or a sink that makes no progress for so long is down or gone: waiting longer helps nobody. */
   readonly patienceMs?: number
 }
 
 const pollMs = 250
 const patienceMsDefault = 60_000
+const missingAfterMs = 5000
 
 /**
  * Waits until every document that is in the topic now is labelled by every actor and in ClickHouse, or refused; gives up when stopped, or
@@ -45,13 +49,14 @@ export async function waitForLabels(
   config: Config,
   options: WaitOptions = {},
 ): Promise<WaitedLabels> {
-  const { signal, terminal, onProgress, patienceMs = patienceMsDefault } = options
+  const { signal, terminal, onProgress, onMissing, patienceMs = patienceMsDefault } = options
   const versions = await labelerVersions(config)
   const refusals = new Refusals(runtime)
   const last = await lastOffsets(runtime.kafka, topics.documents.name)
   const shown = terminal && new Counter(terminal, systemClock, { doing: 'labelling', unit: 'documents' })
   let before = ''
   let unchangedMs = 0
+  let asked = false
   let progress: LabelProgress = { documents: 0, complete: 0, refused: 0 }
   try {
     while (signal?.aborted !== true && unchangedMs < patienceMs) {
@@ -66,6 +71,12 @@ export async function waitForLabels(
       shown?.at(progress.complete, progress.documents)
       if (counts.complete + refused >= counts.documents && (await isSunk(runtime, last)))
         return { ...progress, done: true }
+      if (onMissing !== undefined && !asked && unchangedMs >= missingAfterMs) {
+        asked = true
+        const missing = await missingOfCorpus(runtime.kafka, versions)
+        shown?.clear()
+        if (missing !== undefined) onMissing(missing)
+      }
       await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => {})
     }
     return { ...progress, done: false }

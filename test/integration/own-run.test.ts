@@ -1,9 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { parse } from 'yaml'
+import { openRuntime } from '../../services/connections/connections.ts'
 import { drawDocuments } from '../../services/corpus/passages.ts'
+import { labelProgress } from '../../services/runs/label-progress.ts'
+import { submitRun } from '../../services/runs/registry.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { startWinnow } from '../services/cli/winnow.ts'
 import { cliOn } from '../support/cli.ts'
+import { until } from '../support/kafka.ts'
 import { openWorld } from './loop-world.ts'
 
 test('a run of one’s own: an example that is written works as it is', async () => {
@@ -118,4 +125,50 @@ test('a run of one’s own: an example that is written works as it is', async ()
   expect(corpus).toEqual(
     config.actors.map(({ name }) => ({ actor: name, version: versions[name], inForce: true, documents: 90 })),
   )
+})
+
+const env = () => ({
+  WINNOW_BROKERS: inject('brokers').join(','),
+  WINNOW_REGISTRY_URL: inject('registryUrl'),
+  WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
+})
+
+test('one command serves a cluster of one’s own: labelers, sink, board and a run, until SIGTERM', async () => {
+  const world = await openWorld(30)
+  const { runtime, config, folder, database, versions } = world
+  const run = world.run('served', { budget: { documents: 10 } })
+  await submitRun(runtime, run)
+  await world.stopCorpus()
+  const file = join(folder, 'own.yaml')
+  const { actors } = parse(readFileSync(config.file!, 'utf8'))
+  writeFileSync(file, JSON.stringify({ corpus: { partitions: 3 }, actors, clickhouse: { database } }))
+  const { child, said, ended } = startWinnow(['up', '--config', file, '--run', run.name, '--json'], env(), folder)
+  await said('everything runs')
+  await said(`run ${run.name} is done`)
+  // It labels as well.
+  await world.ingest(600, 30)
+  const labels = new Map(Object.entries(versions))
+  await until(async () => (await labelProgress(runtime, labels)).complete === 60)
+  child.kill('SIGTERM')
+  const { code, stdout, stderr } = await ended
+  expect(code).toBe(0)
+  const { boardUrl } = JSON.parse(stdout)
+  expect(stderr).toContain(`board: ${boardUrl}`)
+  for (const [actor, version] of labels) expect(stderr).toContain(`labeler ${actor} (version ${version})`)
+  expect((await cliOn(runtime, config, folder)('up')).code).toBe(3)
+})
+
+test('a database that is configured and not there is made', async () => {
+  const addresses = {
+    brokers: inject('brokers'),
+    registryUrl: inject('registryUrl'),
+    clickhouseUrl: inject('clickhouseUrl'),
+  }
+  const database = `fresh_${randomUUID().slice(0, 8)}`
+  for (let time = 0; time < 2; time++) {
+    const runtime = await openRuntime({ ...addresses, database }, createLog('test', 'silent'))
+    const [row] = await runtime.clickHouse.sql.query<{ name: string }>('SELECT currentDatabase() AS name')
+    expect(row).toEqual({ name: database })
+    await runtime.close()
+  }
 })

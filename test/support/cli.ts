@@ -13,10 +13,15 @@ export function cliOn(runtime: Runtime, config: Config, folder: string) {
         return true
       },
     })
+    let own = 0
+    const exitCode = (code: number) => {
+      own = code
+    }
     const context = {
-      ...{ env: {}, folder, stdout: into('stdout'), stderr: into('stderr'), exitCode: () => {} },
+      ...{ env: {}, folder, stdout: into('stdout'), stderr: into('stderr'), exitCode },
       connect: async () => ({ config, runtime, [Symbol.asyncDispose]: async () => {} }),
     } as unknown as CliContext
-    return { code: await runProgram(await buildProgram(context, {}, args), args), ...written }
+    const code = await runProgram(await buildProgram(context, {}, args), args, context)
+    return { code: code === 0 ? own : code, ...written }
   }
 }

@@ -110,11 +110,14 @@ export const ingest = (context: CliContext): Command =>
 
 /** @throws WinnowError UNREACHABLE if labels have stopped arriving */
 async function waitAndTell(runtime: Runtime, config: Config, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const labels = await waitForLabels(runtime, config, { signal, terminal })
+  const labels = await waitForLabels(runtime, config, {
+    ...{ signal, terminal },
+    onMissing: (sentence) => terminal.write(`waiting for labels: ${sentence}; or ingest with --no-wait\n`),
+  })
   terminal.write(`${inWords(labels)}\n`)
   if (labels.done || signal.aborted) return
   throw new WinnowError('UNREACHABLE', 'the documents are written, but their labels have stopped arriving', {
-    hint: "Run labelers and label sink with 'winnow dev', or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
+    hint: "Run labelers and label sink with 'winnow up' ('winnow dev' on this machine), or 'winnow run labeler --actor NAME' and 'winnow run label-sink'.",
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
+import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
@@ -46,11 +47,25 @@ export const status = (context: CliContext): Command =>
       const trouble = await findLogTrouble(runtime.kafka, { labelers: versions, runs: configs }, covered)
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
+      const missing =
+        labels.complete + labels.refused < labels.documents ? await missingOfCorpus(runtime.kafka, versions) : undefined
       if (options.json) {
-        const found = { corpus: labels, labelers: Object.fromEntries(versions), deadLetters, gaps, heldBack, runs }
+        const found = {
+          corpus: labels,
+          labelers: Object.fromEntries(versions),
+          missing: missing ?? null,
+          deadLetters,
+          gaps,
+          heldBack,
+          runs,
+        }
         return await print(context.stdout, `${json(found)}\n`)
       }
-      const told = [...gaps.map(gapInWords), ...heldBack.map(heldBackInWords)].map((line) => `\n${line}`)
+      const told = [
+        ...(missing === undefined ? [] : [missing]),
+        ...gaps.map(gapInWords),
+        ...heldBack.map(heldBackInWords),
+      ].map((line) => `\n${line}`)
       const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}`
       const waiting = runs.flatMap(({ run, waitsFor }) => (waitsFor === null ? [] : `\n${run} waits for ${waitsFor}`))
       const columns = [

@@ -150,6 +150,8 @@ const connectionErrors = new Set([
   'EAI_AGAIN',
 ])
 
+const typeOf = (error: unknown): string => (error instanceof ClickHouseError ? (error.type ?? '') : '')
+
 function translate(sql: string, error: unknown): Error {
   if (error instanceof WinnowError) return error
   const message = error instanceof Error ? error.message : String(error)
@@ -165,6 +167,12 @@ function translate(sql: string, error: unknown): Error {
   if (/NOT_ENOUGH_SPACE|No space left on device|not enough space/i.test(message)) {
     return new WinnowError('STORAGE_FULL', `ClickHouse has no room left: ${message.trim()}`, {
       hint: 'Make room on its disk and start again: what was not written comes again.',
+      cause: error,
+    })
+  }
+  if (/AUTHENTICATION_FAILED|REQUIRED_PASSWORD|WRONG_PASSWORD|UNKNOWN_USER/.test(typeOf(error))) {
+    return new WinnowError('CONFIGURATION', `ClickHouse refuses the login: ${message.trim()}`, {
+      hint: 'Check clickhouse.username, and WINNOW_CLICKHOUSE_PASSWORD or the file of WINNOW_CLICKHOUSE_PASSWORD_FILE.',
       cause: error,
     })
   }

@@ -11,6 +11,7 @@ test.each([
   ['document', undefined],
   ['documents', 'Did you mean winnow.documents?'],
   ['nope', undefined],
+  ['radnom-7', 'Did you mean random-7?'],
   ['', undefined],
 ])('%j: %s', (given, said) => {
   expect(nearest(given, names)).toBe(said)
