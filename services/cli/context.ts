@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 
@@ -49,6 +49,22 @@ export const clusterCommand = (name: string, description: string): Command =>
 export const alwaysJson = (command: Command): Command => command.option('--json', 'the default, and the only format')
 
 export const example = (...lines: string[]): string => `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+
+/**
+ * How many: `-n, --limit` everywhere, beside what a command called it before.
+ * @returns the command with both options; what was given is `limit` or, by the old name, that
+ */
+export function withLimit(
+  command: Command,
+  before: string,
+  description: string,
+  parse: (text: string) => number,
+  fallback?: number,
+): Command {
+  const limit = new Option('-n, --limit <count>', description).argParser(parse)
+  if (fallback !== undefined) limit.default(fallback)
+  return command.addOption(limit).addOption(new Option(`--${before} <count>`, description).argParser(parse).hideHelp())
+}
 
 export function naturalNumber(text: string): number {
   const value = Number(text)

@@ -1,9 +1,10 @@
 import stringWidth from 'string-width'
 
-/** A column: its title, and whether it has numbers, which are right-aligned. */
+/** A column: its title, and whether it has numbers, which are right-aligned and never broken; or is never broken otherwise. */
 export interface Column {
   readonly title: string
   readonly number?: boolean
+  readonly whole?: boolean
 }
 
 const gap = '  '
@@ -51,7 +52,7 @@ function fitted(natural: readonly number[], columns: readonly Column[], width: n
   const room = width - gap.length * (widths.length - 1)
   let excess = widths.reduce((sum, cells) => sum + cells, 0) - room
   while (excess > 0) {
-    const shrinkable = widths.map((cells, i) => (columns[i]!.number === true || cells <= textCellsMin ? 0 : cells))
+    const shrinkable = widths.map((cells, i) => (isWhole(columns[i]!) || cells <= textCellsMin ? 0 : cells))
     const widest = shrinkable.indexOf(Math.max(...shrinkable))
     if (shrinkable[widest] === 0 || widest === -1) break
     widths[widest]!--
@@ -59,6 +60,8 @@ function fitted(natural: readonly number[], columns: readonly Column[], width: n
   }
   return widths
 }
+
+const isWhole = ({ number, whole }: Column): boolean => number === true || whole === true
 
 const characters = new Intl.Segmenter()
 

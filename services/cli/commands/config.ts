@@ -22,13 +22,17 @@ export function config(context: CliContext): Command {
           ...(data !== undefined && { dataFolder: data }),
         })
         if (asJson) return await print(context.stdout, `${json(values)}\n`)
-        const columns = [{ title: 'key' }, { title: 'value' }, { title: 'from' }]
+        // Keys are never broken: on a narrow terminal the columns beside them give way.
+        const columns = [{ title: 'key', whole: true }, { title: 'value' }, { title: 'from' }]
         const rows = values.map((one) => [one.path, inWords(one.value), from(one)])
-        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+        await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) ?? widthInFiles })}\n`)
       }),
   )
   return command
 }
+
+/** A list may be longer than anybody reads in one line. */
+const widthInFiles = 120
 
 const from = ({ origin, by }: ConfigValue): string => (by === undefined ? origin : `${origin} ${by}`)
 

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
 import { explainDocument } from '../../runs/explain.ts'
-import { listRuns, runNamed } from '../../runs/registry.ts'
+import { runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { runMeant } from '../run-meant.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -18,7 +19,7 @@ const textCharactersShown = 300
 export const explain = (context: CliContext): Command =>
   clusterCommand('explain', summaries.explain)
     .argument('<id>', 'document id, decimal')
-    .option('--run <name>', 'the run (default: the first one)')
+    .option('--run <name>', 'the run (default: the newest that has selected)')
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow explain 1099511627776 --run demo-7'))
     .action(async (id: string, options: Options) => {
@@ -29,8 +30,7 @@ export const explain = (context: CliContext): Command =>
         })
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const name = options.run ?? (await listRuns(runtime)).keys().next().value
-      if (name === undefined) throw new WinnowError('CONFIGURATION', 'there is no run yet')
+      const name = await runMeant(context, runtime, options.run)
       const run = await runNamed(runtime, name)
       const explained = await explainDocument(runtime, run, docId)
       if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)

@@ -8,12 +8,22 @@ import { type Validation, validate } from '../../runs/validation/validate.ts'
 import { json } from '../../runtime/json.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
 import { formatFixed } from '../../terminal/table.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+  print,
+  withLimit,
+} from '../context.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
-  readonly documents: number
+  readonly limit: number
+  /** As it was called before. */
+  readonly documents?: number
   readonly workers?: number
   readonly out: string
   readonly json?: boolean
@@ -22,22 +32,30 @@ interface Options extends GlobalOptions {
 export function influence(context: CliContext): Command {
   const command = new Command('influence').description(summaries.influence)
   command.addCommand(
-    clusterCommand('validate', "compares a run's gradient rewards with real small steps at its last checkpoint")
+    withLimit(
+      clusterCommand('validate', "compares a run's gradient rewards with real small steps at its last checkpoint"),
+      ...([
+        'documents',
+        'documents drawn from the corpus; each takes a pass over the reference',
+        atLeast3,
+        100,
+      ] as const),
+    )
       .requiredOption('--run <name>', 'the run')
-      .option('--documents <n>', 'documents drawn from the corpus; each takes a pass over the reference', atLeast3, 100)
       .option('--workers <n>', 'worker threads (default: as configured)', naturalNumber)
       .option('--out <folder>', 'where the plot (SVG) and the rewards (CSV) are written', '.')
       .option('--json', 'as JSON, with the rewards of each document')
-      .addHelpText('after', example('winnow influence validate --run multi-actor-7 --documents 60'))
+      .addHelpText('after', example('winnow influence validate --run multi-actor-7 --limit 60'))
       .action(async (options: Options) => {
         await using connection = await context.connect(options)
         const { config, runtime } = connection
+        const documents = options.documents ?? options.limit
         const run = await runNamed(runtime, options.run)
         await using model = await openModel({ graphs: run.model, ...modelResources(config.influence) })
         const validation = await validate(runtime, run, model, {
-          documents: options.documents,
+          documents,
           workers: Math.max(1, options.workers ?? config.influence.workers),
-          onProgress: (done) => context.stderr.write(`${done} of ${options.documents} documents probed\n`),
+          onProgress: (done) => context.stderr.write(`${done} of ${documents} documents probed\n`),
         })
         const files = writeReport(resolve(context.folder, options.out), validation)
         const text = options.json ? json({ ...validation, files }) : inWords(validation, files)

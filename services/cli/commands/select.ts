@@ -5,35 +5,44 @@ import { runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+  print,
+  withLimit,
+} from '../context.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
   readonly round?: number
   readonly from: number
+  readonly limit?: number
+  /** As it was called before. */
   readonly documents?: number
   readonly json?: boolean
 }
 
 export const select = (context: CliContext): Command =>
-  clusterCommand('select', summaries.select)
+  withLimit(clusterCommand('select', summaries.select), 'documents', 'how many ids (default: all)', naturalNumber)
     .requiredOption('--run <name>', 'the run')
     .option('--round <n>', 'the round (default: the last one)', naturalNumber)
     .option('--from <index>', 'global index to start at', naturalNumber, 0)
-    .option('--documents <n>', 'how many (default: all)', naturalNumber)
     .option('--json', 'JSON lines of index and id')
     .addHelpText(
       'after',
-      example('winnow select --run demo-7 --round 3 --documents 10', 'winnow select --run demo-7 > ids.txt'),
+      example('winnow select --run demo-7 --round 3 --limit 10', 'winnow select --run demo-7 > ids.txt'),
     )
-    .action(async ({ run, round, from, documents, ...options }: Options) => {
+    .action(async ({ run, round, from, limit, documents, ...options }: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
       await runNamed(runtime, run)
       const manifest = chosen(await readManifests(runtime, run), run, round)
       await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
-      const end = documents === undefined ? Number.POSITIVE_INFINITY : from + documents
+      const end = from + (limit ?? documents ?? Number.POSITIVE_INFINITY)
       let index = from
       for await (const ids of reader.chunks(manifest, from)) {
         const wanted = ids.slice(0, end - index)

@@ -6,6 +6,7 @@ import { json } from '../../runtime/json.ts'
 import { offsetsOfLast } from '../../runtime/kafka/last-records.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
+import { nearest } from '../../terminal/nearest.ts'
 import {
   alwaysJson,
   type CliContext,
@@ -14,18 +15,23 @@ import {
   type GlobalOptions,
   naturalNumber,
   print,
+  withLimit,
 } from '../context.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
-  readonly lines: number
+  readonly limit: number
+  /** As it was called before. */
+  readonly lines?: number
   readonly follow: boolean
 }
 
 export const tail = (context: CliContext): Command =>
-  alwaysJson(clusterCommand('tail', summaries.tail))
+  withLimit(
+    alwaysJson(clusterCommand('tail', summaries.tail)),
+    ...(['lines', 'records of each partition to start with', naturalNumber, 10] as const),
+  )
     .argument('<topic>', 'name of the topic, with or without winnow.')
-    .option('-n, --lines <count>', 'records of each partition to start with', naturalNumber, 10)
     .option('--no-follow', 'stop at the end of the topic')
     .addHelpText('after', example('winnow tail run.demo-7.console-state', 'winnow tail dead-letters --no-follow'))
     .action(async (given: string, options: Options) => {
@@ -33,7 +39,7 @@ export const tail = (context: CliContext): Command =>
       const { runtime } = connection
       const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
-      const from = await offsetsOfLast(runtime.kafka, topic, options.lines)
+      const from = await offsetsOfLast(runtime.kafka, topic, options.lines ?? options.limit)
       if (!options.follow) {
         for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
         return
@@ -72,6 +78,11 @@ async function existingTopic(names: readonly string[], given: string): Promise<s
   if (found !== undefined) return found
   const known = names.filter((name) => name.startsWith('winnow.')).sort()
   throw new WinnowError('USAGE', `there is no topic ${given}`, {
-    hint: `Topics: ${known.join(', ') || `none yet; for example ${topics.documents.name} or ${runTopics('NAME').progress.name}`}.`,
+    hint:
+      nearest(
+        given.replace(/^winnow\./, ''),
+        known.map((name) => name.replace(/^winnow\./, '')),
+      ) ??
+      `Topics: ${known.join(', ') || `none yet; for example ${topics.documents.name} or ${runTopics('NAME').progress.name}`}.`,
   })
 }

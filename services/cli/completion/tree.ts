@@ -37,11 +37,13 @@ export function completedCommand(command: Command, above = ''): CompletedCommand
     description: command.description(),
     children: command.commands.map((child) => completedCommand(child, place)),
     options: [
-      ...command.options.map(({ short, long, description, argChoices, required, optional, flags }) => ({
-        flags: [short, long].filter((flag) => flag !== undefined),
-        description,
-        value: required || optional ? valueNamed(flags, argChoices) : undefined,
-      })),
+      ...command.options
+        .filter(({ hidden }) => !hidden)
+        .map(({ short, long, description, argChoices, required, optional, flags }) => ({
+          flags: [short, long].filter((flag) => flag !== undefined),
+          description,
+          value: required || optional ? valueNamed(flags, argChoices) : undefined,
+        })),
       help,
     ],
     argument: argument && valueNamed(argument.name(), argument.argChoices),

@@ -41,3 +41,11 @@ test('a table has its numbers to the right and no spaces at the ends of its line
     ]),
   ).toBe(['run       step  note', '────────  ────  ────', 'a            5', 'long one  1050  x'].join('\n'))
 })
+
+test('a column that is whole is never broken: those beside it give way', () => {
+  const columns = [{ title: 'key', whole: true }, { title: 'value' }]
+  const key = 'actors.quality.labeler.subcategories'
+  const lines = table(columns, [[key, 'one, two, three, four, five, six']], { width: 50 }).split('\n')
+  expect(lines[2]).toBe(`${key}  one, two,`)
+  expect(lines.slice(3).every((line) => line.startsWith(' '))).toBe(true)
+})

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { deployCommands } from '../../../deploy/commands.ts'
+import type { CliContext } from '../../../services/cli/context.ts'
+import { buildProgram } from '../../../services/cli/program.ts'
+
+const context = { env: {}, stderr: { write: () => true } } as unknown as CliContext
+
+/** What a command's action would be given. */
+async function optionsOf(path: string, ...args: string[]): Promise<Record<string, unknown>> {
+  let command = await buildProgram(context, deployCommands)
+  for (const name of path.split(' ')) command = command.commands.find((one) => one.name() === name)!
+  let given: Record<string, unknown> = {}
+  command.action(() => {
+    given = command.opts()
+  })
+  await command.parseAsync(args, { from: 'user' })
+  return given
+}
+
+test.each([
+  ['tail', 'lines', ['documents']],
+  ['select', 'documents', ['--run', 'r']],
+  ['influence validate', 'documents', ['--run', 'r']],
+])("'%s' is told how many by -n and --limit, and as before by --%s", async (path, before, args) => {
+  expect(await optionsOf(path, ...args, '-n', '7')).toMatchObject({ limit: 7 })
+  expect(await optionsOf(path, ...args, '--limit', '8')).toMatchObject({ limit: 8 })
+  expect(await optionsOf(path, ...args, `--${before}`, '9')).toMatchObject({ [before]: 9 })
+})
