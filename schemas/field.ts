@@ -12,38 +12,45 @@ export interface Field<T> {
   /** The value that readers assume if the writer's schema lacks the field; makes adding it a compatible change. */
   readonly default?: unknown
   readonly doc?: string
+  /** Whatever Avro reads as this type passes the check as well: what was decoded needs no second one. */
+  readonly settled?: boolean
 }
 
 export type FieldValue<F> = F extends Field<infer T> ? T : never
 
 const field = <T>(check: z.ZodType<T>, avro: unknown): Field<T> => ({ check, avro })
+const settled = <T>(check: z.ZodType<T>, avro: unknown): Field<T> => ({ check, avro, settled: true })
 
 const u64Max = 2n ** 64n - 1n
 
-export const string = field(z.string(), 'string')
-export const boolean = field(z.boolean(), 'boolean')
+export const string = settled(z.string(), 'string')
+export const boolean = settled(z.boolean(), 'boolean')
 export const int = field(z.int32(), 'int')
 /** An integer that JavaScript holds exactly (offsets, counts, milliseconds); never a document id. */
-export const long = field(z.int(), 'long')
+export const long = settled(z.int(), 'long')
 /** Where a record stands in its partition. */
 export const offset: Field<Offset> = { ...long, check: long.check as unknown as z.ZodType<Offset> }
 /** The number of a partition. */
 export const partition: Field<Partition> = { ...int, check: int.check as unknown as z.ZodType<Partition> }
 /** An unsigned 64-bit id, a bigint in TypeScript. */
-export const u64 = field(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
+export const u64 = settled(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
 /** A `u64` that is the id of a document. */
 export const documentId: Field<DocumentId> = { ...u64, check: u64.check as unknown as z.ZodType<DocumentId> }
 /** Any float64, including NaN and infinities: the station decides what is acceptable, and sends the rest to dead letters. */
-export const double = field(
+export const double = settled(
   z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]) as z.ZodType<number>,
   'double',
 )
-export const bytes = field(z.instanceof(Uint8Array) as z.ZodType<Uint8Array>, 'bytes')
+export const bytes = settled(z.instanceof(Uint8Array) as z.ZodType<Uint8Array>, 'bytes')
 
-export const array = <T>(of: Field<T>): Field<T[]> => field(z.array(of.check), { type: 'array', items: of.avro })
+export const array = <T>(of: Field<T>): Field<T[]> => ({
+  ...field(z.array(of.check), { type: 'array', items: of.avro }),
+  ...(of.settled && { settled: true }),
+})
 
 export const nullable = <T>(of: Field<T>): Field<T | null> => ({
   ...field(z.nullable(of.check), ['null', of.avro]),
+  ...(of.settled && { settled: true }),
   default: null,
 })
 

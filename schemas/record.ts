@@ -8,6 +8,8 @@ export interface RecordType<F extends Fields = Fields, N extends string = string
   readonly name: N
   readonly doc: string
   readonly check: z.ZodType<{ [K in keyof F]: FieldValue<F[K]> }>
+  /** The fields of a decoded record that are still to be checked, by name. */
+  readonly unsettled: readonly (readonly [string, z.ZodType])[]
   readonly avro: { type: 'record'; name: string; namespace: string; doc: string; fields: unknown[] }
 }
 
@@ -20,6 +22,7 @@ export function record<F extends Fields, const N extends string>(name: N, doc: s
     name,
     doc,
     check: z.strictObject(shape) as unknown as RecordType<F>['check'],
+    unsettled: Object.entries(fields).flatMap(([key, { check, settled }]) => (settled ? [] : [[key, check] as const])),
     avro: {
       type: 'record',
       name,

@@ -59,6 +59,9 @@ export async function startLabeler(
   return { name: station.name, detail: `version ${labeler.version}`, labeler, close: () => running.disposeAsync() }
 }
 
+/** Labels are small and an insert costs some milliseconds however few rows it has: many at a time. */
+const sinkBatchBytesMax = 8 * 1024 * 1024
+
 /** Writes documents and labels into ClickHouse. */
 export async function startLabelSink(
   runtime: Runtime,
@@ -72,6 +75,7 @@ export async function startLabelSink(
     station,
     build: (output) => station.build(runtime, output),
     groupId: consumerGroupOf(station, {}),
+    batchBytesMax: sinkBatchBytesMax,
     onFailure,
   })
   return { name: station.name, close: () => handle.close() }

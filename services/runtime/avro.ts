@@ -1,5 +1,6 @@
 import avsc, { type Type } from 'avsc'
 import type { RecordType } from '../../schemas/index.ts'
+import './avro-blocks.ts'
 
 const isU64 = (value: unknown): value is bigint =>
   typeof value === 'bigint' && value >= 0n && value <= 0xffff_ffff_ffff_ffffn

@@ -191,6 +191,8 @@ function readBody({ own, resolver }: Exclude<Reading, DecodeError>, body: Buffer
       cause: error,
     })
   }
+  const fields = value as Record<string, unknown>
+  if (own.record.unsettled.every(([name, check]) => check.safeParse(fields[name]).success)) return value as never
   const checked = own.record.check.safeParse(value)
   if (!checked.success) {
     throw new DecodeError('invalid-record', `Not a valid ${own.record.name}: ${issues(checked.error)}`, {

@@ -1,8 +1,8 @@
 import { SchemaRegistryClient } from '@confluentinc/schemaregistry'
 import { expect, test } from 'vitest'
-import { string, u64 } from '../../../schemas/field.ts'
-import { asDocumentId, DeadLetter, Label, Source } from '../../../schemas/index.ts'
-import { type RecordType, record } from '../../../schemas/record.ts'
+import { int, string, u64, word } from '../../../schemas/field.ts'
+import { asDocumentId, DeadLetter, Label, SelectionChunk, Source } from '../../../schemas/index.ts'
+import { record } from '../../../schemas/record.ts'
 import { createCodec, DecodeError } from '../../../services/runtime/codec.ts'
 import type { RegistryClient } from '../../../services/runtime/registry.ts'
 
@@ -103,14 +103,42 @@ test('a body that is cut, has more bytes than it should, or breaks a field is to
   expect(await reasonOf(() => codec.decode(Buffer.concat([bytes, Buffer.from([0])])))).toBe('bad-body')
 })
 
-test('a value that Avro reads and the field does not allow is an invalid record', async () => {
-  const wide: RecordType = {
-    ...Label,
-    check: record('Label', '', { docId: u64 }).check as unknown as RecordType['check'],
+test('an array or a map that says it is longer than its bytes is a bad body, also where it is passed over', async () => {
+  const client = mock()
+  const codec = await createCodec({ registry: client, records: [Label, SelectionChunk] })
+  /** 2^40 as a zigzag varint, and its negative, before which a block says its bytes. */
+  const [many, manyInBytes] = ['808080808040', 'ffffffffff3f808080808040'].map((hex) => Buffer.from(hex, 'hex'))
+  const chunk = codec.encode(SelectionChunk, { run: 'r', round: 0, indexFirst: 0, docIds: [] })
+  for (const count of [many!, manyInBytes!]) {
+    const body = Buffer.concat([chunk.subarray(0, -1), count, Buffer.from([2, 4, 6, 0])])
+    expect(await reasonOf(() => codec.decode(body))).toBe('bad-body')
   }
-  const codec = await createCodec({ registry: mock(), records: [Label] })
-  const strict = await createCodec({ registry: mock(), records: [wide] })
-  expect(await reasonOf(() => strict.decode(codec.encode(Label, label)))).toBe('invalid-record')
+  for (const type of [
+    { type: 'array', items: 'long' },
+    { type: 'map', values: 'long' },
+  ]) {
+    const fields = [...(Label.avro.fields as object[]), { name: 'more', type }]
+    const schema = JSON.stringify({ ...Label.avro, fields })
+    const id = await client.register('winnow.Label', { schemaType: 'AVRO', schema }, false)
+    const header = Buffer.alloc(5)
+    header.writeUInt32BE(id, 1)
+    const body = Buffer.concat([header, codec.encode(Label, label).subarray(5)])
+    expect(await codec.decodeAs(Label, Buffer.concat([body, Buffer.from([0])]))).toEqual(label)
+    for (const count of [many!, manyInBytes!])
+      expect(await reasonOf(() => codec.decode(Buffer.concat([body, count, Buffer.from([2, 4, 6, 0])])))).toBe(
+        'bad-body',
+      )
+  }
+})
+
+test('a value that Avro reads and the field does not allow is an invalid record', async () => {
+  const wider = record('Reply', '', { why: word(['late', 'early']), count: int })
+  const own = record('Reply', '', { why: word(['late']), count: int })
+  const client = mock()
+  const [theirs, ours] = await Promise.all([wider, own].map((one) => createCodec({ registry: client, records: [one] })))
+  const late = { why: 'late', count: 3 } as const
+  expect(await ours!.decodeAs(own, theirs!.encode(wider, late))).toEqual(late)
+  expect(await reasonOf(() => ours!.decode(theirs!.encode(wider, { why: 'early', count: 3 })))).toBe('invalid-record')
 })
 
 test('another record than the expected one, or than any of ours, is a wrong record', async () => {
