@@ -5,15 +5,31 @@ import { readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import type { Service } from '../runtime/service.ts'
 
+type Ports = Pick<Runtime, 'kafka' | 'codec' | 'log'>
+
+interface Told {
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  readonly onDone: () => void
+}
+
 /**
  * Tells what a run's trainer reports, wherever it is, from now on, and once when it has made its last step, also where it has made it
- * before. Nothing depends on it: what goes wrong is only logged.
+ * before. Nothing depends on it: what goes wrong is only logged, and a service without permission to read reports goes without.
  */
 export async function followProgress(
-  { kafka, codec, log }: Pick<Runtime, 'kafka' | 'codec' | 'log'>,
+  { kafka, codec, log }: Ports,
   run: RunConfig,
-  { onProgress, onDone }: { onProgress?: ((progress: Progress) => void) | undefined; onDone: () => void },
-): Promise<Service> {
+  { onProgress, onDone }: Told,
+): Promise<Service | undefined> {
+  try {
+    return await following({ kafka, codec, log }, run, { onProgress, onDone })
+  } catch (error) {
+    log.warn({ err: error, run: run.name }, 'reports of the trainer are not told here')
+    return undefined
+  }
+}
+
+async function following({ kafka, codec, log }: Ports, run: RunConfig, { onProgress, onDone }: Told): Promise<Service> {
   await createRunTopics(kafka, run)
   const topic = runTopics(run.name).progress.name
   const ends = await kafka.endOffsets(topic)

@@ -146,11 +146,13 @@ const codesOfOneRun = new Set<ErrorCode>([
   'BAD_DATA',
   'CHECKPOINT_INCOMPLETE',
   'CONFIGURATION',
+  // Another process has taken this run over.
+  'FENCED',
   'MODEL_UNUSABLE',
   'NORMALIZATION',
   'POSITION_REFUSED',
 ])
-/** Whether an error says something of a run's own files and configuration, and nothing of what all runs stand on. */
+/** Whether an error says something of a run's own files, configuration and processes, and nothing of what all runs stand on. */
 const ofItsOwn = (error: unknown): boolean => {
   const known = error instanceof WinnowError ? error : systemFailure(error)
   return known !== undefined && codesOfOneRun.has(known.code)

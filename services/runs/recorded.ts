@@ -21,6 +21,10 @@ export async function readTopic(runtime: Pick<Runtime, 'kafka' | 'codec'>, topic
   return all
 }
 
+/** The same of a topic of a run, which is not there before a station of the run was started once: then it has none. */
+const readRunTopic = async (runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> =>
+  (await runtime.kafka.topicNames()).includes(topic) ? await readTopic(runtime, topic) : []
+
 /** What the console of a run decided; the last of several records of a key. Rounds ascending. */
 export interface RecordedRun {
   readonly opened: readonly RoundOpened[]
@@ -32,7 +36,7 @@ export interface RecordedRun {
 
 /** @throws WinnowError CONFIGURATION where the run has decided nothing yet */
 export async function readRecordedRun(runtime: Runtime, run: string): Promise<RecordedRun> {
-  const decisions = await readTopic(runtime, runTopics(run).consoleState.name)
+  const decisions = await readRunTopic(runtime, runTopics(run).consoleState.name)
   const { opened, closed, manifests } = viewOf(decisions)
   if (manifests.size === 0) throw new WinnowError('CONFIGURATION', `run ${run} has selected nothing yet`)
   return { opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests), decisions }
@@ -41,17 +45,19 @@ export async function readRecordedRun(runtime: Runtime, run: string): Promise<Re
 /** What trainer and console of a run have said up to now. */
 export async function readRun(runtime: Runtime, run: string): Promise<RunView> {
   const { consoleState, progress } = runTopics(run)
-  const [decisions, reports] = await Promise.all([consoleState, progress].map(({ name }) => readTopic(runtime, name)))
+  const [decisions, reports] = await Promise.all(
+    [consoleState, progress].map(({ name }) => readRunTopic(runtime, name)),
+  )
   return viewOf([...decisions!, ...reports!])
 }
 
 /** The manifests of a run, by round; none where nothing is selected yet. */
 export const readManifests = async (runtime: Runtime, run: string): Promise<Manifest[]> =>
-  ascending(viewOf(await readTopic(runtime, runTopics(run).consoleState.name)).manifests)
+  ascending(viewOf(await readRunTopic(runtime, runTopics(run).consoleState.name)).manifests)
 
 /** All progress reports of a run, by step, each step once. */
 export const readProgress = async (runtime: Runtime, run: string): Promise<Progress[]> =>
-  ascending(viewOf(await readTopic(runtime, runTopics(run).progress.name)).progress)
+  ascending(viewOf(await readRunTopic(runtime, runTopics(run).progress.name)).progress)
 
 function viewOf(records: readonly Delivered[]): RunView {
   const view = new RunView()

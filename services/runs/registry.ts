@@ -53,6 +53,27 @@ export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: 
   return parseRunConfig(JSON.parse(run.config))
 }
 
+/**
+ * A run whose services may be started: it may be paused, and then they wait.
+ * @throws WinnowError CONFIGURATION for what is no run, a replay, or has ended
+ */
+export async function runnable(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  name: string,
+): Promise<{ run: RunConfig; life: RunLife }> {
+  const run = await runNamed(runtime, name)
+  const { life, replayOf } = await recordOf(runtime, name)
+  if (replayOf !== null)
+    throw new WinnowError('CONFIGURATION', `${name} is a replay of ${replayOf}: it has nothing to run`)
+  if (life === 'ended' || life === 'archived') throw hasEnded(name)
+  return { run, life }
+}
+
+const hasEnded = (name: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `run ${name} has ended, which is for ever`, {
+    hint: 'Record its configuration under another name.',
+  })
+
 /** What may follow what: an end is for ever. */
 const follows: Readonly<Record<RunLife, readonly RunLife[]>> = {
   active: ['paused', 'ended', 'archived'],
@@ -72,10 +93,7 @@ export async function setLife(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: s
     throw new WinnowError('CONFIGURATION', `${name} is a replay of ${run.replayOf}: nothing of it runs`, {
       hint: `Archive or delete it: winnow run delete ${name}.`,
     })
-  if (!follows[run.life].includes(life))
-    throw new WinnowError('CONFIGURATION', `run ${name} has ended, which is for ever`, {
-      hint: 'Record its configuration under another name.',
-    })
+  if (!follows[run.life].includes(life)) throw hasEnded(name)
   await write(runtime, name, { ...run, life })
 }
 

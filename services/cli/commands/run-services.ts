@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { RunLife } from '../../../schemas/index.ts'
-import type { RunConfig } from '../../../topologies/run-config.ts'
 import { narrate } from '../../host/narration.ts'
 import { followProgress } from '../../host/progress.ts'
 import { type RunHostHooks, startRunHost } from '../../host/run-host.ts'
-import { recordOf, runNamed, setLife } from '../../runs/registry.ts'
+import { membersOf } from '../../runs/followed-run.ts'
+import { runNamed, runnable, setLife } from '../../runs/registry.ts'
 import { tellWaiting } from '../../runs/tell-waiting.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
@@ -48,14 +48,17 @@ async function serveRun(context: CliContext, options: Options, name: string, par
   const say = (line: string) => context.stderr.write(`${line}\n`)
   const code = await runUntilSignal(async (started, _signal, fail, finish) => {
     const { runtime, config } = started.use(await connectFor(context, options, name))
-    const run = await runNamed(runtime, name)
-    await allowed(runtime, run, parts)
-    if (parts.includes('trainer') && parts.includes('stations')) await setLife(runtime, name, 'active')
+    const { run, life } = await runnable(runtime, name)
+    if (parts.includes('influence') && run.sampleDocuments === 0) throw asksForNone(name)
+    const whole = parts.includes('trainer') && parts.includes('stations')
+    if (whole) await setLife(runtime, name, 'active')
+    else if (life === 'paused') say(paused(name))
+    if (parts.includes('stations') && (await isServed(runtime, name)))
+      say(`a console of run ${name} is connected, or was some seconds ago: this one takes over`)
     const onStopped = (_run: string, life: RunLife | 'deleted') => {
       say(stopped(name, life))
       if (life !== 'paused' && life !== 'active') finish()
     }
-    if ((await recordOf(runtime, name)).life === 'paused') say(stopped(name, 'paused'))
     const own = narrate(run, say)
     const host = await startRunHost(runtime, {
       only: new Set([name]),
@@ -76,7 +79,7 @@ async function serveRun(context: CliContext, options: Options, name: string, par
         onProgress: parts.includes('stations') ? own.onProgress : undefined,
         onDone: () => say(`run ${name} is done: its trainer has made its last step; Ctrl-C stops`),
       })
-      started.defer(() => reports.close())
+      started.defer(() => reports?.close())
     }
     const telling = tellWaiting(runtime, name, say)
     started.defer(() => telling.close())
@@ -91,24 +94,22 @@ async function connectFor(context: CliContext, options: Options, name: string): 
   return await context.connect(options, { metrics: true })
 }
 
-async function allowed(runtime: Connection['runtime'], run: RunConfig, parts: Parts): Promise<void> {
-  const { life, replayOf } = await recordOf(runtime, run.name)
-  if (replayOf !== null)
-    throw new WinnowError('CONFIGURATION', `${run.name} is a replay of ${replayOf}: it has nothing to run`)
-  if (life === 'ended' || life === 'archived')
-    throw new WinnowError('CONFIGURATION', `run ${run.name} has ended, which is for ever`, {
-      hint: 'Record its configuration under another name.',
-    })
-  if (parts.includes('influence') && run.sampleDocuments === 0)
-    throw new WinnowError('CONFIGURATION', `run ${run.name} asks for no rewards`, {
-      hint: 'It is a control run: its sampleDocuments is 0.',
-    })
-}
-
 const running = (services: readonly Service[]): string =>
   `running: ${services.map(named).join(', ')}; Ctrl-C drains and stops`
 
+/** Whether a console is there; false where nobody may see it. */
+const isServed = async ({ kafka }: Connection['runtime'], name: string): Promise<boolean> =>
+  (await membersOf(kafka, [name]).catch(() => undefined))?.get(name)?.has('console') === true
+
+const asksForNone = (name: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `run ${name} asks for no rewards`, {
+    hint: 'It is a control run: its sampleDocuments is 0.',
+  })
+
+export const paused = (name: string): string =>
+  `run ${name} is paused: nothing of it runs here until winnow run resume ${name}`
+
 const stopped = (name: string, life: RunLife | 'deleted'): string => {
-  if (life === 'paused') return `run ${name} is paused: nothing of it runs here until winnow run resume ${name}`
+  if (life === 'paused') return paused(name)
   return life === 'deleted' ? `run ${name} was deleted` : `run ${name} has ended`
 }

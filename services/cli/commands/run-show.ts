@@ -27,7 +27,7 @@ export const show = (context: CliContext): Command =>
         const other = await recordOf(runtime, diff)
         const found = differencesOf(JSON.parse(record.config), JSON.parse(other.config))
         if (options.json) return await print(context.stdout, `${json(found)}\n`)
-        const columns = [{ title: 'key' }, { title: name }, { title: diff }]
+        const columns = [{ title: 'key', whole: true }, { title: name }, { title: diff }]
         const rows = found.map(({ key, here, there }) => [key, inWords(here), inWords(there)])
         return await print(context.stdout, `${table(columns, rows, { width })}\n`)
       }
@@ -43,7 +43,10 @@ export const show = (context: CliContext): Command =>
       const waits = state.waitsFor === null ? '' : `; waits for ${state.waitsFor}`
       const rows = [...flat(JSON.parse(config))].map(([key, value]) => [key, inWords(value)])
       const head = `${name}: ${kind}${when}\n${state.state}${waits}\n`
-      await print(context.stdout, `${head}\n${table([{ title: 'key' }, { title: 'value' }], rows, { width })}\n`)
+      await print(
+        context.stdout,
+        `${head}\n${table([{ title: 'key', whole: true }, { title: 'value' }], rows, { width })}\n`,
+      )
     })
 
 const inWords = (value: unknown): string => {

@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import { boardOptions } from '../../board/board.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
-import { runNamed } from '../../runs/registry.ts'
+import { runnable } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { startEverything } from '../everything.ts'
 import { summaries } from '../summaries.ts'
+import { paused } from './run-services.ts'
 
 interface Options extends GlobalOptions {
   readonly run?: readonly string[]
@@ -46,7 +47,10 @@ export const up = (context: CliContext): Command =>
           )
         // A missing model or run is reported before anything is started.
         await labelerVersions(config)
-        for (const run of options.run ?? []) await runNamed(runtime, run)
+        for (const name of options.run ?? []) {
+          const { life } = await runnable(runtime, name)
+          if (life === 'paused') context.stderr.write(`${paused(name)}\n`)
+        }
         const { boardUrl } = await startEverything({
           ...{ runtime, config, started, signal, fail, host: context },
           ...(options.allRuns !== true && { runs: new Set(options.run) }),
