@@ -7,6 +7,9 @@ const reports = process.env.WINNOW_TEST_REPORTS
 /** Timeouts are multiplied by this, for instance under an emulator of another processor (CONTRIBUTING.md). */
 const patience = Number(process.env.WINNOW_TEST_PATIENCE ?? 1)
 
+// Of tests that load onnxruntime without winnow's own code around it (services/runtime/telemetry-off.ts).
+process.env.ORT_DISABLE_TELEMETRY = '1'
+
 export default defineConfig({
   test: {
     ...(reports !== undefined && {

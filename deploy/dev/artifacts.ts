@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -23,10 +23,15 @@ export interface Artifacts {
   registry: string
 }
 
-/** Where programs are cached for all data folders: WINNOW_CACHE, else ~/.cache/winnow, each set of pins in its own folder. */
+/**
+ * Where programs are cached for all data folders, each set of pins in its own folder: WINNOW_CACHE, else winnow/ in XDG_CACHE_HOME, else
+ * ~/.cache/winnow. A relative XDG_CACHE_HOME is ignored, as the XDG Base Directory Specification says.
+ */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
   const pins = createHash('sha256').update(readFileSync(pomFile)).update(readFileSync(checksumFile)).digest('hex')
-  return join(env.WINNOW_CACHE || join(homedir(), '.cache', 'winnow'), pins.slice(0, 16))
+  const { WINNOW_CACHE: own, XDG_CACHE_HOME: xdg } = env
+  const caches = xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache')
+  return join(own || join(caches, 'winnow'), pins.slice(0, 16))
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { WinnowError } from './errors.ts'
+import { switchOffTelemetry } from './telemetry-off.ts'
 import { errorOf, type FailureParts, type FromThread, type ToThread } from './thread-protocol.ts'
 
 export interface ThreadOptions {
@@ -31,6 +32,7 @@ export class Thread<Request, Answer> {
 
   constructor(script: URL, { workerData, name }: ThreadOptions) {
     this.#name = name
+    switchOffTelemetry()
     this.#worker = new Worker(script, { workerData })
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.ready = promise

@@ -11,6 +11,9 @@ import argparse
 import os
 import tempfile
 
+# Before onnxruntime is imported: it would report to Microsoft.
+os.environ['ORT_DISABLE_TELEMETRY'] = '1'
+
 import numpy as np
 import onnx
 from onnx import numpy_helper

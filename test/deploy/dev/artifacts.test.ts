@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { cacheFolder, verify } from '../../../deploy/dev/artifacts.ts'
 
@@ -31,7 +31,17 @@ test.each([
   })
 })
 
-test('the cache lies where WINNOW_CACHE says, in a folder named after the pins', () => {
-  expect(cacheFolder({ WINNOW_CACHE: '/cache' })).toMatch(/^\/cache\/[0-9a-f]{16}$/)
-  expect(cacheFolder({})).toMatch(/\/\.cache\/winnow\/[0-9a-f]{16}$/)
+test('the cache lies where WINNOW_CACHE says, else in XDG_CACHE_HOME, else in the home folder, in a folder named after the pins', () => {
+  const home = join(homedir(), '.cache/winnow')
+  for (const [env, folderOf] of [
+    [{ WINNOW_CACHE: '/cache', XDG_CACHE_HOME: '/xdg' }, '/cache'],
+    [{ XDG_CACHE_HOME: '/xdg' }, '/xdg/winnow'],
+    [{ XDG_CACHE_HOME: 'relative' }, home],
+    [{ XDG_CACHE_HOME: '' }, home],
+    [{}, home],
+  ] as const) {
+    const found = cacheFolder(env)
+    expect(dirname(found)).toBe(folderOf)
+    expect(basename(found)).toMatch(/^[0-9a-f]{16}$/)
+  }
 })
