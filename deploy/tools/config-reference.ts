@@ -2,6 +2,8 @@ import { configSchema } from '../../services/config/config.ts'
 import { environment } from '../../services/config/environment.ts'
 import { type ConfigField, fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
 import { runFileSchema } from '../../topologies/run-config.ts'
+import { presets } from '../../topologies/selection/presets.ts'
+import { resolveStrategy } from '../../topologies/selection/strategy-config.ts'
 
 const variables = new Map(Object.entries(environment).map(([variable, place]) => [place as string, variable]))
 
@@ -36,9 +38,44 @@ export function configReference(): Record<string, string> {
   return {
     'winnow-yaml.md': page(winnowIntroduction, fieldsOf(winnow), true),
     'run-yaml.md': page(runIntroduction, fieldsOf(run), false),
+    'strategies.md': strategiesPage(),
     'winnow.schema.json': `${JSON.stringify(winnow, null, 2)}\n`,
     'run.schema.json': `${JSON.stringify(run, null, 2)}\n`,
   }
+}
+
+const strategiesIntroduction = `# Strategies
+
+What a round selects by has four parts ([SELECTION.md](SELECTION.md), "Strategies"): a pool, a score, a mixture and a sampler. \`selection.strategy\` in
+[run.yaml](run-yaml.md) gives them, or names one of the methods below, or names one and changes a part:
+
+\`\`\`yaml
+selection:
+  strategy: { preset: qurating-edu, sampler: { kind: gumbel, temperature: 1 } }
+sampleDocuments: 0 # no rewards are asked for
+\`\`\`
+
+A run records the parts, not the name. All run on the same corpus, labels and streams, are replayed to the bit, and are compared by \`winnow compare\`.
+\`winnow strategies\` lists them, \`winnow strategies show NAME\` prints one. G is the noise of the Gumbel sampler, N a model's parameters, T the corpus's tokens.
+MATES is not among them: it needs labels of a new model at each stage.`
+
+function strategiesPage(): string {
+  const sections = presets.map(({ name, summary, needs, source, formula, divergence, cost }) => {
+    const { pool, score, mixture, sampler } = resolveStrategy(name)
+    const lines = [
+      ['Pool', pool.length === 0 ? 'everything' : code(JSON.stringify(pool))],
+      ['Score', code(JSON.stringify(score))],
+      ['Mixture', mixture === undefined ? 'none' : code(JSON.stringify(mixture))],
+      ['Sampler', code(JSON.stringify(sampler))],
+      ...Object.entries(needs).map(([actor, what]) => ['Needs', `actor ${code(actor)}; ${what}`]),
+      ['Source', source],
+      ['Formula', formula],
+      ...(divergence === undefined ? [] : [['Differs', divergence]]),
+      ['Cost', cost],
+    ]
+    return `## ${name}\n\n${summary[0]!.toUpperCase()}${summary.slice(1)}.\n\n${lines.map(([title, text]) => `- ${title}: ${text}`).join('\n')}`
+  })
+  return `${strategiesIntroduction}\n\n${generated.replace('the schemas', 'topologies/selection/presets.ts')}\n\n${sections.join('\n\n')}\n`
 }
 
 function page(introduction: string, fields: readonly ConfigField[], withVariables: boolean): string {

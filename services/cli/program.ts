@@ -31,6 +31,7 @@ const ownCommands: CommandLoaders = {
   gaps: async () => (await import('./commands/gaps.ts')).gaps,
   replay: async () => (await import('./commands/replay.ts')).replay,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
+  strategies: async () => (await import('./commands/strategies.ts')).strategies,
   labeler: async () => (await import('./commands/labeler.ts')).labeler,
   influence: async () => (await import('./commands/influence.ts')).influence,
   topology: async () => (await import('./commands/topology.ts')).topology,

@@ -70,7 +70,13 @@ function fieldAndBelow(path: string, field: JsonSchema, required: boolean): Conf
   const further = kinds.flatMap((kind) =>
     fieldsOf({ ...kind, properties: withoutKind(kind) }, `${path}[${String(kind.properties?.kind?.const)}]`),
   )
-  return [described, ...further, ...fieldsOf(field, path)]
+  return [described, ...further, ...fieldsOf(field, path), ...fieldsOf(writtenOut(field) ?? {}, path)]
+}
+
+/** What a value that may also be a name, or another plain value, is when it is written out. */
+function writtenOut({ anyOf = [] }: JsonSchema): JsonSchema | undefined {
+  const sections = anyOf.filter(isSection)
+  return sections.length === 1 && sections.length < anyOf.length ? sections[0] : undefined
 }
 
 const kindsOf = ({ oneOf = [] }: JsonSchema): readonly JsonSchema[] =>
@@ -84,11 +90,12 @@ const isSection = ({ properties, additionalProperties }: JsonSchema): boolean =>
 
 /** A type in a person's words: `one of first, mean, max`, `whole number, at least 1`, `list of text`. */
 function typeOf(schema: JsonSchema): string {
-  if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`
+  if (schema.enum !== undefined) return schema.enum.length > 10 ? 'a name' : `one of ${schema.enum.join(', ')}`
   const kinds = kindsOf(schema)
   if (kinds.length > 0) return `kind: ${kinds.map(({ properties }) => properties?.kind?.const).join(', ')}`
   const branches = schema.anyOf ?? schema.oneOf
-  if (branches !== undefined) return branches.map(typeOf).join(' or ')
+  const section = writtenOut(schema)
+  if (branches !== undefined) return branches.map((one) => (one === section ? 'a section' : typeOf(one))).join(' or ')
   switch (schema.type) {
     case 'array':
       return `list of ${typeOf(schema.items ?? {})}`

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
-import { type Strategy, strategyProblems, strategySchema } from './strategy.ts'
+import { type Strategy, strategyProblems } from './strategy.ts'
+import { strategySchema } from './strategy-config.ts'
 
 /** An actor as configured, with every default filled in. Arrays are indexed by subcategory. */
 export interface ActorConfig {
@@ -181,7 +182,9 @@ function checkCollaboration(
   config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy'>,
   context: z.core.$RefinementCtx,
 ): void {
-  for (const { path, message } of config.strategy ? strategyProblems(config.strategy, config.actors) : []) {
+  // One that is not well formed has been named already.
+  const strategy = context.issues.some(({ path }) => path?.[0] === 'strategy') ? undefined : config.strategy
+  for (const { path, message } of strategy ? strategyProblems(strategy, config.actors) : []) {
     context.addIssue({ code: 'custom', path: ['strategy', ...path], message })
   }
   if (!config.collaboration.startsWith('single:')) return
@@ -228,7 +231,9 @@ function pathOfPrototypeKey(json: unknown): string[] | null {
 function sentences(issue: z.core.$ZodIssue, prefix: PropertyKey[] = []): string[] {
   const path = [...prefix, ...issue.path]
   if (issue.code === 'invalid_union') {
-    const deeper = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => inner.code === 'custom'))
+    const deeper =
+      issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => inner.code === 'custom')) ??
+      issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => inner.path.length > 0))
     if (deeper !== undefined) return deeper.flatMap((inner) => sentences(inner, path))
   }
   if (issue.code === 'invalid_key') return issue.issues.flatMap((inner) => sentences(inner, path))

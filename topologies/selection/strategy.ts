@@ -81,22 +81,24 @@ const sampler = z.discriminatedUnion(
   'must be of kind top or gumbel',
 )
 
-/** `strategy` of a configuration; what is left out has the default in SELECTION.md, "Precisions". */
-export const strategySchema = z.strictObject({
+/** The parts as they are written: what is left out has a default. */
+const partsShape = {
   pool: z
     .array(poolCondition)
-    .default(() => [])
-    .describe('Which documents may be selected; all conditions must hold'),
+    .optional()
+    .describe('Which documents may be selected; all conditions must hold. Default: []'),
   score: score
-    .default(() => ({ kind: 'actors' as const }))
-    .describe("actors: Eq. 6; zero: none; label: sign * the document's score for an actor"),
+    .optional()
+    .describe("actors (the default): Eq. 6; zero: none; label: sign * the document's score for an actor"),
   mixture: mixture.optional().describe('Shares of the budget by the subcategories of an actor. Default: none'),
   sampler: sampler
-    .default(() => ({ kind: 'top' as const }))
+    .optional()
     .describe(
-      'top: the highest scores; gumbel: at random, with probabilities proportional to exp(score / temperature)',
+      'top (the default): the highest scores; gumbel: at random, with probabilities proportional to exp(score / temperature)',
     ),
-})
+}
+export const partsSchema = z.strictObject(partsShape)
+export type StrategyParts = z.input<typeof partsSchema>
 
 /** The paper's method. */
 export const defaultStrategy: Strategy = { pool: [], score: { kind: 'actors' }, sampler: { kind: 'top' } }
