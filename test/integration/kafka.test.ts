@@ -288,6 +288,20 @@ test('a topic that was deleted is created anew at once, and empty', async () => 
   }
 })
 
+test('a topic that somebody else deletes does not spoil what is asked about others, nor making new ones', async () => {
+  const [kafka, other] = [connect(), connect()]
+  const [gone, stays] = [await newTopic(kafka), await newTopic(kafka)]
+  const fresh = `kafka-${randomUUID()}`
+  for (const topic of [gone, stays]) await kafka.committedOffsets('nobody', topic)
+  await other.deleteTopics([gone])
+  await until(async () => !(await other.topicNames()).includes(gone))
+  expect(await kafka.consumerGroups('winnow-no-such.')).toEqual([])
+  expect(await kafka.committedOffsets('nobody', stays)).toContain(null)
+  await kafka.createTopics([{ name: fresh, partitions: 1, cleanup: 'delete', retentionMs: -1 }])
+  expect(await kafka.topicNames()).toContain(fresh)
+  await other.deleteTopics([fresh])
+})
+
 test('of several addresses one that takes connections and ends them does not keep from the others', async () => {
   let ended = 0
   const ending = createServer((socket) => {

@@ -9,24 +9,25 @@ type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'c
 
 export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
-    const admin = await connection.admin()
-    await connection.attempt('create the topics', async () => {
-      await createMissing(admin, definitions)
+    let first = true
+    await connection.onAdmin('create the topics', async (admin) => {
+      // On a connection that knows a topic which is deleted now every question about topics fails: another one is soon asked instead.
+      const patienceMs = first ? 500 : 5000
+      first = false
+      await createMissing(admin, definitions, patienceMs)
       // The missing ones are compared too: another process may have created them at the same time.
       await retried(() => compare(admin, definitions), 5000)
     })
   },
   deleteTopics: async (names) => {
-    const admin = await connection.admin()
-    await connection.attempt('delete topics', async () => {
+    await connection.onAdmin('delete topics', async (admin) => {
       const existing = new Set(await admin.listTopics())
       const topics = names.filter((name) => existing.has(name))
       if (topics.length > 0) await admin.deleteTopics({ topics })
     })
   },
   topicNames: async () => {
-    const admin = await connection.admin()
-    const names = await connection.attempt('list the topics', () => admin.listTopics())
+    const names = await connection.onAdmin('list the topics', (admin) => admin.listTopics())
     return names.filter((name) => !name.startsWith('__')).sort()
   },
   committedOffsets: async (groupId, topic) =>
@@ -35,8 +36,7 @@ export const createAdmin = (connection: Connection): AdminPart => ({
 })
 
 async function answeredPlaces(connection: Connection, groupId: string, topic: string) {
-  const admin = await connection.admin()
-  return await connection.attempt('ask how far a consumer group has come', async () => {
+  return await connection.onAdmin('ask how far a consumer group has come', async (admin) => {
     const [answer] = await retried(() => admin.fetchOffsets({ groupId, topics: [topic] }), 1000)
     return answer?.partitions ?? []
   })
@@ -102,7 +102,11 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
  * A topic is created some milliseconds before it can be written to, and one that is being deleted counts as there for as long: both are
  * asked about until the broker knows a leader of each.
  */
-async function createMissing(admin: Admin, definitions: readonly TopicDefinition[]): Promise<void> {
+async function createMissing(
+  admin: Admin,
+  definitions: readonly TopicDefinition[],
+  patienceMs: number,
+): Promise<void> {
   for (let waitMs = 20; definitions.length > 0; waitMs *= 2) {
     const existing = new Set(await admin.listTopics())
     await create(
@@ -113,7 +117,7 @@ async function createMissing(admin: Admin, definitions: readonly TopicDefinition
       const { topics } = await admin.fetchTopicMetadata({ topics: definitions.map(({ name }) => name) })
       if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return
     } catch (error) {
-      if (waitMs > 5000) throw error
+      if (waitMs > patienceMs) throw error
     }
     await sleep(waitMs)
   }

@@ -4,7 +4,7 @@ import { type Admin, Kafka as KafkajsClient, type RetryOptions, type SASLOptions
 import type { Log } from '../log.ts'
 import './checked-fetch.ts'
 import './compression.ts'
-import { toWinnowError } from './failure.ts'
+import { isUnknownTopic, toWinnowError } from './failure.ts'
 import { type Cluster, createCluster } from './internals.ts'
 import { kafkajsLevel, logInto } from './log-bridge.ts'
 import './next-seed.ts'
@@ -49,6 +49,8 @@ export interface Connection {
   /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
   admin(): Promise<Admin>
+  /** Runs `work` on the shared admin connection, and once more on a new one where a topic that the old one knew has been deleted. */
+  onAdmin<T>(doing: string, work: (admin: Admin) => Promise<T>): Promise<T>
   /** Runs `work` on the shared cluster connection, with its metadata for `topic` loaded; retries what may pass. */
   onCluster<T>(topic: string, doing: string, work: (cluster: Cluster) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -92,6 +94,16 @@ export function createConnection(options: KafkaOptions): Connection {
     patientClient: clientWith(produceRetry),
     attempt,
     admin: () => attempt('connect', admin.get),
+    onAdmin: (doing, work) =>
+      attempt(doing, async () => {
+        try {
+          return await work(await admin.get())
+        } catch (error) {
+          if (!isUnknownTopic(error)) throw error
+          admin.renew()
+          return await work(await admin.get())
+        }
+      }),
     onCluster: (topic, doing, work) =>
       attempt(doing, async () => {
         for (let waitMs = 20; ; waitMs *= 2) {
@@ -132,9 +144,16 @@ function waitMsMax(error: unknown): number {
   return retriable === true || name === 'KafkaJSConnectionClosedError' ? 1000 : 0
 }
 
+const retiredMs = 10_000
+
 /** A connection that is opened once, by whoever comes first, and opened again after it was closed or could not be opened. */
 function shared<T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) {
   let current: Promise<T> | undefined
+  const retired = new Set<Promise<T>>()
+  const end = async (one: Promise<T> | undefined): Promise<void> => {
+    if (one !== undefined) retired.delete(one)
+    await one?.then((opened) => opened.disconnect()).catch(() => {})
+  }
   return {
     get: (): Promise<T> => {
       if (current === undefined) {
@@ -146,10 +165,18 @@ function shared<T extends { disconnect(): Promise<void> }>(open: () => Promise<T
       }
       return current
     },
+    /** The next one who asks is given a new one; the old one is closed when those who use it have had their time. */
+    renew: (): void => {
+      const old = current
+      current = undefined
+      if (old === undefined) return
+      retired.add(old)
+      setTimeout(() => void end(old), retiredMs).unref()
+    },
     close: async (): Promise<void> => {
       const closing = current
       current = undefined
-      await closing?.then((opened) => opened.disconnect()).catch(() => {})
+      await Promise.all([closing, ...retired].map(end))
     },
   }
 }

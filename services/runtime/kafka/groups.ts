@@ -8,8 +8,7 @@ const { AssignerProtocol } = kafkajs
 
 /** Consumer groups whose name begins with `prefix` and that have members now. */
 export async function consumerGroups(connection: Connection, prefix: string): Promise<ConsumerGroup[]> {
-  const admin = await connection.admin()
-  return await connection.attempt('list the consumer groups', async () => {
+  return await connection.onAdmin('list the consumer groups', async (admin) => {
     const { groups } = await admin.listGroups()
     const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
     if (ids.length === 0) return []
@@ -34,8 +33,7 @@ const unknownGroup = 69
 
 /** Deletes groups whose name begins with `prefix`, with what they have committed; one with members is left as it is. */
 export async function deleteGroups(connection: Connection, prefix: string): Promise<void> {
-  const admin = await connection.admin()
-  await connection.attempt('delete consumer groups', async () => {
+  await connection.onAdmin('delete consumer groups', async (admin) => {
     const { groups } = await admin.listGroups()
     const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
     if (ids.length === 0) return

@@ -10,9 +10,8 @@ const forbidden = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED']
 
 /** `max.message.bytes` of a topic; the broker's default where it does not say. */
 export async function messageBytesMaxOf(connection: Connection, topic: string): Promise<number> {
-  const admin = await connection.admin()
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [setting] }]
-  return await connection.attempt(`ask what topic ${topic} takes`, async () => {
+  return await connection.onAdmin(`ask what topic ${topic} takes`, async (admin) => {
     // Of a topic that is not there kafkajs would go on asking.
     if (!(await admin.listTopics()).includes(topic)) return messageBytesDefault
     try {
