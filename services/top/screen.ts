@@ -90,7 +90,8 @@ function rewards({ rewardsAsked, rewardsMissing, state }: RunNumbers): string {
 
 const topicColumns: Column[] = [
   { title: 'topic' },
-  { title: 'records', number },
+  // Markers of transactions count, which are no records.
+  { title: 'next offset', number },
   { title: 'records/s', number },
   { title: 'lag', number },
   { title: 'of' },

@@ -9,11 +9,17 @@ import { configSchema } from '../../config/config.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, print } from '../context.ts'
-import { type Answers, configurationText, defaultAnswers, questions } from '../init/configuration.ts'
+import {
+  type Answers,
+  type ClickHouseLogin,
+  configurationText,
+  defaultAnswers,
+  questions,
+} from '../init/configuration.ts'
 import { type ExampleOptions, exampleOptions, writeExample } from '../init/run-file.ts'
 import { summaries } from '../summaries.ts'
 
-interface Options extends Partial<Answers>, ExampleOptions {
+interface Options extends Partial<Answers>, ClickHouseLogin, ExampleOptions {
   readonly run?: boolean
   readonly out?: string
   readonly yes?: boolean
@@ -32,6 +38,8 @@ export function init(context: CliContext): Command {
     .option('--brokers <addresses>', questions.brokers.what)
     .option('--registry <url>', questions.registry.what)
     .option('--clickhouse <url>', questions.clickhouse.what)
+    .option('--username <user>', 'who logs in to ClickHouse; its password is in WINNOW_CLICKHOUSE_PASSWORD')
+    .option('--database <name>', "ClickHouse's database, which is made where it is missing (default: the user's own)")
     .option('--partitions <n>', questions.partitions.what)
     .option('--json', 'the name of the file, as JSON')
     .addHelpText(
@@ -64,7 +72,9 @@ export function init(context: CliContext): Command {
       refuseOptions(options)
       const answers = options.yes === true ? { ...defaultAnswers, ...options } : await ask(context, options)
       const schema = relative(context.folder, schemaFile)
-      const text = configurationText(answers, schema.startsWith('..') ? schemaFile : schema)
+      const { username, database } = options
+      const login = { ...(username !== undefined && { username }), ...(database !== undefined && { database }) }
+      const text = configurationText({ ...answers, ...login }, schema.startsWith('..') ? schemaFile : schema)
       // Checked as any configuration is, before it is written.
       parseConfigWith(configSchema, parse(text))
       writeFileSync(file, text)

@@ -34,7 +34,7 @@ export const topics = (context: CliContext): Command =>
         { title: 'holds' },
         { title: 'key' },
         { title: 'partitions', number: true },
-        { title: 'offsets', number: true },
+        { title: 'next offset', number: true },
         { title: 'kept' },
       ]
       const rows = found.map(({ topic, holds, key, cleanup, partitions, offsets }) => [

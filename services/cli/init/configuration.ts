@@ -10,6 +10,12 @@ export interface Answers {
   readonly partitions: string
 }
 
+/** What is not asked for, since few need it. */
+export interface ClickHouseLogin {
+  readonly username?: string
+  readonly database?: string
+}
+
 interface Question {
   readonly what: string
   /** Whether it is asked at all, given the previous answers. */
@@ -54,7 +60,11 @@ const brokersOf = (answer: string): string[] =>
     .filter((one) => one !== '')
 
 /** A configuration that loads: the answers, and all other keys as comments. `schema` is a path or URL for editors. */
-export function configurationText({ brokers, registry, clickhouse, partitions }: Answers, schema: string): string {
+export function configurationText(
+  { brokers, registry, clickhouse, partitions, username, database }: Answers & ClickHouseLogin,
+  schema: string,
+): string {
+  const login = { ...(username !== undefined && { username }), ...(database !== undefined && { database }) }
   const own = brokersOf(brokers)
   const connections =
     own.length === 0
@@ -63,8 +73,8 @@ export function configurationText({ brokers, registry, clickhouse, partitions }:
 # registry: { url: http://registry:8081 }
 # clickhouse: { url: http://clickhouse:8123, username: winnow, database: winnow }
 `
-      : `# Where Kafka, the schema registry and ClickHouse are.
-${stringify({ kafka: { brokers: own }, registry: { url: registry }, clickhouse: { url: clickhouse } })}`
+      : `# Where Kafka, the schema registry and ClickHouse are; passwords are in the environment (docs/winnow-yaml.md).
+${stringify({ kafka: { brokers: own }, registry: { url: registry }, clickhouse: { url: clickhouse, ...login } })}`
   return `# yaml-language-server: $schema=${schema}
 # The configuration of winnow. All keys: docs/winnow-yaml.md; effective values and their origins: winnow config show.
 

@@ -102,11 +102,7 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
  * A topic is created some milliseconds before it can be written to, and one that is being deleted counts as there for as long: both are
  * asked about until the broker knows a leader of each.
  */
-async function createMissing(
-  admin: Admin,
-  definitions: readonly TopicDefinition[],
-  patienceMs: number,
-): Promise<void> {
+async function createMissing(admin: Admin, definitions: readonly TopicDefinition[], patienceMs: number): Promise<void> {
   for (let waitMs = 20; definitions.length > 0; waitMs *= 2) {
     const existing = new Set(await admin.listTopics())
     await create(

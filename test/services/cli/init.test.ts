@@ -44,6 +44,14 @@ async function init(args: readonly string[], typed: string | null = null) {
   return { code, stdout, stderr }
 }
 
+test('a login and a database of ClickHouse are options, and nothing of them is written where they are not given', async () => {
+  const file = join(folder, 'login.yaml')
+  const given = ['--brokers', 'b:9092', '--username', 'winnow', '--database', 'corpus']
+  expect((await init(['--yes', '--out', 'login.yaml', ...given])).code).toBe(0)
+  const { clickhouse } = loadConfig({ file, env: {}, folder })
+  expect(clickhouse).toEqual({ url: 'http://localhost:8123', username: 'winnow', database: 'corpus' })
+})
+
 test('what --yes writes loads, and begins with the schema for editors', async () => {
   const { code, stdout } = await init(['--yes'])
   const file = join(folder, 'winnow.yaml')
