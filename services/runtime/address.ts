@@ -3,7 +3,7 @@ export interface Login {
   readonly password: string
 }
 
-/** An address as it may be shown: without user and password, and without a slash at its end. */
+/** An address fit for display: without user and password, and without a trailing slash. */
 export function withoutLogin(address: string): string {
   if (!URL.canParse(address)) return address
   const url = new URL(address)
@@ -13,8 +13,8 @@ export function withoutLogin(address: string): string {
 }
 
 /**
- * An HTTP address for requests: paths are put behind `url`, which may have one of its own (a registry below a sub-path), and the login goes
- * into a header, since fetch refuses addresses that hold one. A `login` that is given counts more than the one in the address.
+ * An HTTP address for requests. Paths are appended to `url`, which may have a path of its own (a registry under a sub-path). Credentials go
+ * into a header, since fetch rejects URLs that contain them; `login` takes precedence over those in the address.
  */
 export function httpAddress(
   address: string,

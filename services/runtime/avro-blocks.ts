@@ -1,6 +1,6 @@
 import avsc from 'avsc'
 
-/** What avsc reads a body with: the bytes, and its place in them. */
+/** What avsc reads a body with: the bytes, and its position in them. */
 interface Tap {
   readonly buf: { readonly length: number }
   pos: number
@@ -14,9 +14,9 @@ interface Part {
 }
 
 /**
- * Arrays and maps come in blocks that begin with the number of their items. avsc believes that number: of a damaged or hostile body it makes
- * items from bytes that are not there, until the process has no memory left. Here a block has at most as many items as bytes follow.
- * (An item without a byte, null or an empty record, is in no schema of ours.)
+ * Arrays and maps come in blocks that begin with an item count. avsc trusts that count: given a damaged or hostile body it creates items from
+ * bytes that are not there until memory runs out. Here a block may have at most as many items as there are bytes left. (None of our schemas
+ * has items of zero bytes, such as null or an empty record.)
  */
 function itemsOfBlock(tap: Tap): { count: number; bytes: number | undefined } {
   const count = tap.readLong()
@@ -39,7 +39,7 @@ function skipBlocks(tap: Tap, skipItem: () => void): void {
 
 const { ArrayType, MapType } = avsc.types as unknown as Record<'ArrayType' | 'MapType', { prototype: Part }>
 
-// Resolvers take these functions from the prototype as well.
+// Resolvers copy these functions from the prototype too.
 ArrayType.prototype._read = function (this: { itemsType: Part }, tap: Tap) {
   const { itemsType } = this
   const items: unknown[] = []

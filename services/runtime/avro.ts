@@ -5,7 +5,7 @@ import './avro-blocks.ts'
 const isU64 = (value: unknown): value is bigint =>
   typeof value === 'bigint' && value >= 0n && value <= 0xffff_ffff_ffff_ffffn
 
-/** avsc hands over and takes the 8 bytes of a `long` before its zigzag coding, little-endian; as unsigned they are our id. */
+/** avsc passes the 8 little-endian bytes of a `long` before zigzag coding; read as unsigned, they are our id. */
 const u64 = avsc.types.LongType.__with({
   fromBuffer: (buffer: Buffer) => buffer.readBigUInt64LE(),
   toBuffer: (value: bigint) => {
@@ -13,7 +13,7 @@ const u64 = avsc.types.LongType.__with({
     buffer.writeBigUInt64LE(value)
     return buffer
   },
-  // Texts, because JSON has no integers of 64 bits.
+  // Strings, because JSON has no 64-bit integers.
   fromJSON: (value: string | number) => BigInt.asUintN(64, BigInt(value)),
   toJSON: (value: bigint) => String(value),
   isValid: isU64,
@@ -23,7 +23,7 @@ const u64 = avsc.types.LongType.__with({
 /** An Avro type in which a `long` with logicalType `uint64` is a bigint. @throws when `schema` is not an Avro schema */
 export const avroType = (schema: unknown): Type =>
   avsc.Type.forSchema(schema as avsc.Schema, {
-    // A fresh registry, and unions as plain values: null or the value.
+    // A fresh registry, and unions unwrapped: null or the value.
     registry: {},
     wrapUnions: false,
     omitRecordMethods: true,
@@ -33,7 +33,7 @@ export const avroType = (schema: unknown): Type =>
     },
   })
 
-/** avsc takes Buffers only; fields of type bytes are Uint8Arrays. Only fields of the record itself: no record nests bytes. */
+/** avsc accepts Buffers only; fields of type bytes are Uint8Arrays. Top-level fields only: no record nests bytes. */
 export function withBuffers(value: object): object {
   const copy: Record<string, unknown> = { ...value }
   for (const [name, field] of Object.entries(copy)) {
@@ -44,5 +44,5 @@ export function withBuffers(value: object): object {
   return copy
 }
 
-/** Whether the record has bytes, so that `withBuffers` is needed. */
+/** Whether the record has bytes fields, so that `withBuffers` is needed. */
 export const hasBytes = (record: RecordType): boolean => JSON.stringify(record.avro.fields).includes('"bytes"')

@@ -6,13 +6,13 @@ import { WinnowError } from './errors.ts'
 import { type RegistryClient, register, registryClient, schemaById } from './registry.ts'
 
 /**
- * Why bytes are not a record, a stable word that dead letters carry:
- * bad-framing: not Confluent's framing; unknown-schema: its id is not in the registry, or is nothing we can read; wrong-record: a record, but
- * none that is expected here; bad-body: the bytes do not fit their schema; invalid-record: a value is outside of what its field allows.
+ * Why bytes are not a record: a stable word that dead letters carry. bad-framing: not Confluent's framing; unknown-schema: the schema id is
+ * not in the registry, or its schema cannot be read; wrong-record: a record, but not one expected here; bad-body: the bytes do not match their
+ * schema; invalid-record: a value is outside its field's range.
  */
 export type DecodeReason = 'bad-framing' | 'unknown-schema' | 'wrong-record' | 'bad-body' | 'invalid-record'
 
-/** The bytes are at fault, and will be every time. A registry that is away is a WinnowError UNREACHABLE instead. */
+/** The bytes are at fault, so trying again does not help. If the registry is away, it is a WinnowError UNREACHABLE instead. */
 export class DecodeError extends Error {
   readonly reason: DecodeReason
 
@@ -23,7 +23,7 @@ export class DecodeError extends Error {
   }
 }
 
-/** For who passes over what is no record: undefined where the bytes are at fault. @throws WinnowError UNREACHABLE */
+/** Decodes, or returns undefined if the bytes are not a valid record. @throws WinnowError UNREACHABLE */
 export async function readable<T>(decode: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await decode()
@@ -33,23 +33,23 @@ export async function readable<T>(decode: () => T | Promise<T>): Promise<T | und
   }
 }
 
-/** A record with its type, told apart by `record`, the type's name. */
+/** A record with its type; `record`, the type's name, tells the types apart. */
 export type Decoded<R extends RecordType = RecordType> = R extends RecordType
   ? { readonly record: R['name']; readonly value: RecordValue<R> }
   : never
 
 /**
  * Records to bytes and back, in Confluent's framing: a zero byte, the schema's id as 4 bytes big-endian, the Avro body.
- * Schemas are looked up once; with a known one nothing is awaited, and the registry may be away.
+ * Schemas are looked up once; with a known schema nothing is awaited, and the registry may be away.
  */
 export interface Codec {
   /** @throws WinnowError BAD_DATA for a value that its record type does not allow */
   encode<R extends RecordType>(record: R, value: RecordValue<R>): Buffer
-  /** At once where the schema is known. @throws DecodeError (also as a rejection), WinnowError UNREACHABLE */
+  /** Synchronous if the schema is known. @throws DecodeError (also as a rejection), WinnowError UNREACHABLE */
   decode(buffer: Uint8Array): Decoded | Promise<Decoded>
-  /** As `decode`, where only this type of record is expected. */
+  /** As `decode`, where only this record type is expected. */
   decodeAs<R extends RecordType>(record: R, buffer: Uint8Array): RecordValue<R> | Promise<RecordValue<R>>
-  /** Whether the bytes behind the schema's id are such a record to the last of them, whatever the registry says of the id. */
+  /** Whether the bytes after the schema id are exactly such a record, whatever the registry says about the id. */
   isBodyOf(record: RecordType, buffer: Uint8Array): boolean
 }
 
@@ -58,7 +58,7 @@ export interface CodecOptions {
   readonly records: readonly RecordType[]
 }
 
-/** How one of our record types is written. */
+/** How one of our record types is encoded. */
 interface Own {
   readonly record: RecordType
   readonly type: Type
@@ -66,7 +66,7 @@ interface Own {
   readonly hasBytes: boolean
 }
 
-/** A schema as some writer had it: how to read it as `own`, or why it is not read. */
+/** A writer's schema: how to read it as `own`, or why it cannot be read. */
 type Reading = { readonly own: Own; readonly resolver: Resolver | undefined } | DecodeError
 
 const headerBytes = 5
@@ -91,7 +91,7 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
     const schema = await schemaById(client, id)
     const reading =
       schema === undefined ? unknown(id, 'the registry has no schema of that id') : readingOf(schema, id, owns)
-    // An id that is missing may be on its way from another registry; anything else never changes.
+    // A missing id may still be replicated from another registry; anything else never changes.
     if (schema !== undefined) readings.set(id, reading)
     return reading
   }

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { StationKind } from '../../topologies/node.ts'
 import { WinnowError } from './errors.ts'
 
-/** The name of a consumer group, and of a transactional id: it begins with `winnow.`, and with the run's name where it is of one run. */
+/** The name of a consumer group or transactional id: `winnow.`, then the run's name if it belongs to a run. */
 export const groupNamed = (reader: string, run?: string): string =>
   ['winnow', run, reader.replaceAll(' ', '-')].filter((part) => part !== undefined).join('.')
 
-/** A consumer group of one member, for readers that need every partition. It vanishes with its member's offsets. */
+/** A consumer group of one member, for readers that need every partition. Its offsets vanish with its member. */
 export const ephemeralGroup = (groupId: string): string => `${groupId}.${randomUUID()}`
 
 export interface GroupOwner {
@@ -17,8 +17,8 @@ export interface GroupOwner {
 }
 
 /**
- * The consumer group of a station; instances of one that needs every partition are in ephemeral groups whose names begin with it.
- * Deployed systems keep their offsets under these names: they never change.
+ * The consumer group of a station; if each instance needs every partition, they are in ephemeral groups whose names begin with it. Deployed
+ * systems keep their offsets under these names: they must never change.
  */
 export function consumerGroupOf(station: StationKind, { run, versions = {} }: GroupOwner): string {
   switch (station.kind) {
@@ -26,7 +26,7 @@ export function consumerGroupOf(station: StationKind, { run, versions = {} }: Gr
     case 'label-sink':
       return groupNamed(station.kind)
     case 'labeler':
-      // Labels of another version are other labels: every document is labelled again, beside the old ones.
+      // Another version gives other labels: every document is labelled again, and the old labels are kept.
       return groupNamed(`labeler ${station.actor} ${known(versions[station.actor], `version of ${station.actor}`)}`)
     case 'actor':
       return groupNamed(`actor ${station.actor}`, known(run, 'run'))

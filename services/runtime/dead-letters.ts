@@ -4,18 +4,18 @@ import type { IncomingRecord, OutgoingRecord } from './kafka/port.ts'
 import { maxRecordBytes } from './kafka/record-size.ts'
 import type { KafkaOutput } from './output.ts'
 
-/** Leaves room for the other fields in a record that the broker takes. What is cut is still at the record's origin. */
+/** Leaves room for the other fields in a record that the broker accepts. What is cut is still at the record's origin. */
 export const valueBytesKept = maxRecordBytes - 64 * 1024
 export const keyBytesKept = 16 * 1024
 const messageCharactersKept = 2000
 
-/** Where a refused record stood; key and value as they were. */
+/** Where a rejected record was read; key and value unchanged. */
 export type Origin = Pick<IncomingRecord, 'topic' | 'partition' | 'offset'> & {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
 }
 
-/** The refused records of the batch in hand. They are written before the batch's offsets are committed, or the station stops. */
+/** The rejected records of the current batch. They are written before the batch's offsets are committed, or the station stops. */
 export class DeadLetters {
   /** Written so far. */
   sent = 0
@@ -50,12 +50,12 @@ export class DeadLetters {
     this.#waiting.push({ topic: topics.deadLetters.name, key: place, value: this.#codec.encode(DeadLetter, value) })
   }
 
-  /** Forgets what was added since the last send. */
+  /** Drops what was added since the last send. */
   clear(): void {
     this.#waiting = []
   }
 
-  /** Resolves when all replicas have them. */
+  /** Resolves when all replicas have acknowledged them. */
   async send(): Promise<void> {
     if (this.#waiting.length === 0) return
     const letters = this.#waiting

@@ -1,4 +1,4 @@
-/** A mutex: runs pieces of work one after the other, in the order in which they are given. A failure is its giver's and stops nobody. */
+/** A mutex: runs tasks one at a time, in the order given. A failure rejects its own task and does not stop the others. */
 export class Exclusive {
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -8,7 +8,7 @@ export class Exclusive {
     return result
   }
 
-  /** Resolves when all that has been given so far is done. */
+  /** Resolves when all tasks given so far are done. */
   async idle(): Promise<void> {
     await this.#tail
   }

@@ -1,21 +1,21 @@
 /**
- * Places between two effects of a station, at which a fault test may end the process: "sent ActorState" comes after the broker has the
- * record and before anything else. Outside of such a test nobody listens and a call does nothing.
+ * Points between two effects of a station at which a fault test may end the process: "sent ActorState" comes after the broker has acknowledged
+ * the record and before anything else. Outside such a test a call does nothing.
  */
 export type Failpoint =
-  /** A batch: given by the consumer; decoded; done with, its offsets not yet committed. */
+  /** A batch: received from the consumer; decoded; processed, with offsets not yet committed. */
   | 'polled'
   | 'decoded'
   | 'processed'
   /** The group's offsets are committed. */
   | 'committed offsets'
-  /** Records of a type: before and after the send, and, of those in a transaction, before and after its commit (the last record's type). */
+  /** Records of a type: before and after the send; in a transaction also before and after its commit (type of the last record). */
   | `${'sending' | 'sent' | 'committing' | 'committed'} ${string}`
-  /** The trainer: before a step, with a checkpoint that is not yet reported, after the report. */
+  /** The trainer: before a step; with a checkpoint not yet reported; after the report. */
   | 'stepping'
   | 'checkpointed'
   | 'reported'
-  /** A port that a test has wrapped: before and after each of its calls. */
+  /** A port wrapped by a test: before and after each call. */
   | `${'store' | 'producer'} ${'before' | 'after'} ${string}`
 
 let listener: (point: Failpoint) => void = () => {}

@@ -9,7 +9,7 @@ import type { Log } from './log.ts'
 const { name, partitions, cleanup, retentionMs } = topics.gaps
 const pollMs = 1000
 
-/** The gaps that stations have found in the logs, and which of them a person has accepted. */
+/** The gaps that stations have found in the logs, and which of them somebody has accepted. */
 export class Gaps {
   readonly #kafka: Pick<Kafka, 'createTopics' | 'read' | 'producer'>
   readonly #codec: Codec
@@ -21,7 +21,7 @@ export class Gaps {
     this.#codec = codec
   }
 
-  /** All that are recorded, in the order in which they were found; each question reads only what has come since the last one. */
+  /** All recorded gaps, in the order in which they were found; each call reads only what is new since the last one. */
   async list(): Promise<Gap[]> {
     for await (const records of this.#kafka.read(name, this.#from)) {
       for (const { partition, offset, value } of records) {
@@ -44,8 +44,8 @@ export class Gaps {
   }
 
   /**
-   * Records the hole, should nobody have done so, and resolves when a person has accepted it (`winnow gaps accept`), or one that it lies
-   * in; also when the signal aborts. While Kafka is away it goes on waiting.
+   * Records the hole if nobody has yet, and resolves when somebody has accepted it (`winnow gaps accept`) or one that contains it; also when
+   * the signal aborts. While Kafka is away it keeps waiting.
    */
   async untilAccepted(hole: Hole, station: string, log: Log, signal: AbortSignal): Promise<void> {
     for (let told = false; !signal.aborted; ) {
@@ -70,7 +70,7 @@ export class Gaps {
 
 const keyOf = (gap: Hole): string => `${holeName(gap)} ${gap.topicId ?? ''}`
 
-/** Whether whoever knows of `gap` knows of `hole`: stations come to the same gap from different offsets. */
+/** Whether `gap` makes `hole` known: stations reach the same gap from different offsets. */
 export const covers = (gap: Hole, hole: Hole): boolean =>
   gap.topic === hole.topic &&
   gap.partition === hole.partition &&

@@ -5,12 +5,12 @@ import type { DeadLetters, Origin } from './dead-letters.ts'
 import { WinnowError } from './errors.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
 
-/** Decodes what a station reads, and remembers the bytes of what it was given, should it refuse a record. */
+/** Decodes what a station reads, and keeps the bytes of each record in case the station rejects it. */
 export class StationInput {
   readonly #codec: Codec
   readonly #deadLetters: DeadLetters
   readonly #origins = new WeakMap<Delivered, IncomingRecord>()
-  /** Names of the record types that a topic may hold; undefined: it is none of winnow's, and may hold any. */
+  /** Names of the record types that a topic may hold; undefined: not one of winnow's topics, so any. */
   readonly #expected = new Map<string, readonly string[] | undefined>()
 
   constructor(codec: Codec, deadLetters: DeadLetters) {
@@ -18,13 +18,13 @@ export class StationInput {
     this.#deadLetters = deadLetters
   }
 
-  /** What cannot be decoded goes to dead letters, the rest is returned. @throws WinnowError UNREACHABLE when the registry is needed and away */
+  /** Sends what cannot be decoded to dead letters and returns the rest. @throws WinnowError UNREACHABLE when the registry is needed and away */
   async decode(records: readonly IncomingRecord[]): Promise<Delivered[]> {
     const batch: Delivered[] = []
     for (const incoming of records) {
       try {
         const decoded = decode(this.#codec, incoming)
-        // Nothing is awaited where the schema is known: an await for every record would cost more than the decoding.
+        // Does not await when the schema is known: an await per record would cost more than decoding it.
         const { record, value } = decoded instanceof Promise ? await decoded : decoded
         this.#check(incoming.topic, record)
         const { topic, partition, offset } = incoming
@@ -39,15 +39,15 @@ export class StationInput {
     return batch
   }
 
-  /** The bytes are those that were read; none for a record that this input did not give out. */
+  /** The bytes as they were read; none for a record that did not come from this input. */
   originOf(delivered: Delivered): Origin {
     const { topic, partition, offset } = delivered
     return this.#origins.get(delivered) ?? { topic, partition, offset, key: null, value: null }
   }
 
   /**
-   * A topic that holds a station's memory, up to its end. Deleted keys are left out.
-   * @throws WinnowError BAD_DATA where a record cannot be decoded: a station must not start on part of its memory
+   * Reads a topic that holds a station's state, up to its end. Deleted keys are left out. @throws WinnowError BAD_DATA if a record cannot be
+   * decoded: a station must not start from part of its state
    */
   async readAll(kafka: Kafka, topic: string): Promise<Delivered[]> {
     const all: Delivered[] = []
@@ -62,7 +62,7 @@ export class StationInput {
         } catch (error) {
           if (!(error instanceof DecodeError)) throw error
           throw new WinnowError('BAD_DATA', `${topic}[${partition}]@${offset} cannot be read: ${error.message}`, {
-            hint: 'It is part of the memory of a station. Who wrote it? Delete its key from the topic to go on without it.',
+            hint: "It is part of a station's state. Find out who wrote it; to go on without it, delete its key from the topic.",
             cause: error,
           })
         }

@@ -3,7 +3,7 @@ export const json = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part === 'bigint') return part.toString()
     if (part instanceof Uint8Array) return Buffer.from(part).toString('base64')
-    // Buffer.toJSON came first.
+    // Buffer.toJSON has already run.
     if (isBufferJson(part)) return Buffer.from(part.data).toString('base64')
     return part
   })

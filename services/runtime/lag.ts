@@ -3,13 +3,13 @@ import type { Kafka } from './kafka/port.ts'
 
 /** What a consumer group has not read of a topic. */
 export interface Lag {
-  /** Records by partition, counted by offsets, markers of transactions among them included; 0 where only markers are left. */
+  /** Records by partition, counted by offsets, so including markers of transactions; 0 where only markers are left. */
   readonly partitions: readonly number[]
-  /** When the oldest of them was written, milliseconds since the epoch; null: none waits. */
+  /** When the oldest of them was written, milliseconds since the epoch; null: nothing is waiting. */
   readonly oldestMs: number | null
 }
 
-/** A consumer group, whichever instances it has, and a topic that it reads. */
+/** A consumer group, whatever its instances, and a topic that it reads. */
 export interface LagQuestion {
   readonly groupId: string
   readonly topic: string
@@ -25,14 +25,14 @@ type Written = Map<string, { offset: Offset; atMs: number | null }>
 /** Measures lag: the one that metrics, `winnow top` and the board show. */
 export class LagMeter {
   readonly #kafka: LagKafka
-  /** When the record at a committed offset was written, while the offset stays: by group and partition; what is no longer asked is dropped. */
+  /** When the record at a committed offset was written, cached by group and partition while the offset stays; unused entries are dropped. */
   #written: Written = new Map()
 
   constructor(kafka: LagKafka) {
     this.#kafka = kafka
   }
 
-  /** @returns in the order of the questions; undefined where a group has committed nothing and the question says of no start */
+  /** @returns in the order of the questions; undefined where a group has committed nothing and the question gives no start */
   async measure(questions: readonly LagQuestion[]): Promise<(Lag | undefined)[]> {
     const written: Written = new Map()
     const lags = await Promise.all(questions.map((question) => this.#lagOf(question, written)))
@@ -49,7 +49,7 @@ export class LagMeter {
         const offset = committed[partition] ?? startOf?.(topic, partition) ?? 0
         if (offset >= end) return 0
         const atMs = await this.#writtenAt(groupId, topic, partition, offset, written)
-        // Only the markers of transactions lie ahead, which no reader is given.
+        // Only markers of transactions lie ahead, which readers never get.
         if (atMs === null) return 0
         times.push(atMs)
         return end - offset
@@ -61,7 +61,7 @@ export class LagMeter {
   async #writtenAt(groupId: string, topic: string, partition: Partition, offset: Offset, written: Written) {
     const place = `${groupId} ${topic}[${partition}]`
     const before = this.#written.get(place)
-    // Nothing readable there yet may be something later.
+    // Nothing is readable there yet, but may be later.
     const atMs =
       before?.offset === offset && before.atMs !== null
         ? before.atMs

@@ -3,7 +3,7 @@ import { firstFailure } from './service.ts'
 import { systemFailure } from './system-failure.ts'
 import { within } from './within.ts'
 
-/** What `runUntilSignal` needs of the process, so that tests can stand in for it. */
+/** What `runUntilSignal` needs of the process, so that tests can replace it. */
 export interface ProcessLike {
   on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown
@@ -13,21 +13,21 @@ export interface ProcessLike {
 }
 
 /**
- * One Ctrl-C may arrive twice: the terminal signals the whole process group, and a launcher between (npm, an older Node) hands its own copy
- * on. What comes so soon after the first is the same.
+ * One Ctrl-C may arrive twice: the terminal signals the whole process group, and a launcher in between (npm, an older Node) forwards its own
+ * copy. A second signal this soon counts as the same one.
  */
 const sameInterruptMs = 300
 
 /**
- * How long an end may take before what hangs is left as it is: service managers kill after 30 s, some after 20. Nothing is lost by it,
- * since whatever was in hand is done again, as after a kill; programs that were started here end with this process.
+ * How long shutdown may take before what hangs is abandoned: service managers kill after 30 s, some after 20. Nothing is lost, since work in
+ * progress is redone as after a kill; child processes end with this process.
  */
 const endMsMax = 14_000
-const leftHanging = `winnow: something does not answer, so this ends without it. What was in hand is done again at the next start; 'winnow doctor' names what hangs.\n`
+const leftHanging = `winnow: something does not answer, so this ends without it. Unfinished work is done again at the next start; 'winnow doctor' names what hangs.\n`
 
 /**
- * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`; a second one ends the process at once with 130, and so does an end
- * that takes longer than `endMs`. Disposing it gives the signals back.
+ * Aborts `signal` with the first SIGINT or SIGTERM, after `onFirst`. A second one exits at once with 130, and so does a shutdown that takes
+ * longer than `endMs`. Disposing it removes the signal handlers.
  */
 export function interruptible(
   host: ProcessLike = process,
@@ -62,16 +62,15 @@ export function interruptible(
   }
 }
 
-/** How a service ends itself when it fails after its start. */
+/** How a service ends itself when it fails after it has started. */
 export type Fail = (error: unknown) => void
 
 /**
- * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal ends the process at once with 130.
- * `start` adds what it starts to a stack, which is closed too where it fails. It is given a signal that aborts with the first of them, for
- * a start that takes long, `fail` for failures after the start: they close everything as well, and are printed; and `finish` for a service
- * that has done all it had to do, which ends it likewise.
- * What does not close within `endMs` is left.
- * @returns the exit code: 0 after a signal or where it has finished, else that of the error
+ * Runs a service until SIGINT or SIGTERM, then closes what was started, last first; a second signal exits at once with 130. `start` adds what
+ * it starts to a stack, which is closed too if it fails. It gets a signal that aborts with the first SIGINT or SIGTERM, for a start that takes
+ * long; `fail` for failures after the start, which are printed and close everything as well; and `finish` for a service that is done, which
+ * ends it likewise. What does not close within `endMs` is abandoned.
+ * @returns the exit code: 0 after a signal or `finish`, else that of the error
  */
 export async function runUntilSignal(
   start: (started: AsyncDisposableStack, signal: AbortSignal, fail: Fail, finish: () => void) => Promise<void>,
@@ -84,11 +83,11 @@ export async function runUntilSignal(
     end = resolve
   })
   const fail: Fail = (error) => {
-    // The first failure is the cause, what follows from it is not worth a line.
+    // Only the first failure is printed; later ones follow from it.
     failure ??= { error }
     end()
   }
-  // The end is bounded below, and by this where the start does not heed the signal.
+  // Shutdown is bounded below, and by this if the start ignores the signal.
   using interrupted = interruptible(host, () => end(), endMs + 2000)
   const { signal } = interrupted
   const started = new AsyncDisposableStack()
@@ -108,7 +107,7 @@ export async function runUntilSignal(
   const code = failure === undefined ? 0 : exitCodeOf(failure.error)
   if (hangs) {
     host.stderr.write(leftHanging)
-    // Whatever hangs would keep the process.
+    // Whatever hangs would keep the process alive.
     host.exit(code)
   }
   return code
@@ -118,13 +117,13 @@ const known = (error: unknown): WinnowError | undefined => (error instanceof Win
 
 export const exitCodeOf = (failure: unknown): number => known(firstFailure(failure))?.exitCode ?? exitCodes.unexpected
 
-/** Red where a person looks at it and NO_COLOR is not set. */
+/** Red on a terminal, unless NO_COLOR is set. */
 export const colored = (line: string, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'>): string =>
   stderr.isTTY === true && (env.NO_COLOR ?? '') === '' ? `\u001b[31m${line}\u001b[39m` : line
 
 /**
- * One line on stderr that says what happened and what to do about it.
- * An error that is none of ours is a bug: then its stack follows.
+ * One line on stderr that says what happened and what to do about it. Any error other than a WinnowError or a system error is a bug, so its
+ * stack follows.
  */
 export function printError(failure: unknown, { stderr, env }: Pick<ProcessLike, 'stderr' | 'env'> = process): void {
   const error = firstFailure(failure)

@@ -2,9 +2,9 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
- * Makes a folder and those above it, where they are missing. Node's own `recursive: true` never ends where the file system says of a folder
- * that is there that it is not (/proc, some network mounts).
- * @returns the topmost folder that was made; undefined where all were there
+ * Creates a folder and its missing parents. Node's own `recursive: true` never ends where the file system claims that an existing folder does
+ * not exist (/proc, some network mounts).
+ * @returns the topmost folder created; undefined if all existed
  * @throws the system's error, which names the folder
  */
 export function makeFolder(path: string): string | undefined {

@@ -4,10 +4,10 @@ import type { Codec } from './codec.ts'
 import { failpoint } from './failpoints.ts'
 import type { Kafka, OutgoingRecord, Producer, TraceHeaders } from './kafka/port.ts'
 
-/** The trace context of a record that is written. */
+/** The trace context of a record to be written. */
 export type TraceOf = (outgoing: Outgoing) => TraceHeaders | undefined
 
-/** What a station writes with: encodes records and sends them. */
+/** A station's output: encodes records and sends them. */
 export class KafkaOutput {
   /** Records written, by topic. Those of a transaction count when it is committed. */
   readonly written: Record<string, number> = {}
@@ -35,7 +35,7 @@ export class KafkaOutput {
     return new KafkaOutput(codec, producer, transactionalId !== undefined, traceOf)
   }
 
-  /** With a transactional id a transaction of its own: outside of one a broker does not fence a producer that was replaced. */
+  /** With a transactional id, in a transaction of its own: outside one a broker does not fence a replaced producer. */
   async send(records: readonly Outgoing[]): Promise<readonly RecordMetadata[]> {
     if (records.length === 0) return []
     if (this.#transactional) return await this.transaction((send) => send(records))
@@ -47,7 +47,7 @@ export class KafkaOutput {
   }
 
   async transaction<T>(work: (send: Send) => Promise<T>): Promise<T> {
-    // By topic: the records of a transaction may be more than one wants to hold.
+    // By topic: a transaction may have too many records to hold.
     const sent: Record<string, number> = {}
     let last = typeOf([])
     const result = await this.#producer.transaction(async (send) => {
@@ -68,7 +68,7 @@ export class KafkaOutput {
     return result
   }
 
-  /** For what is not counted as the station's own writing: dead letters. */
+  /** For writes that do not count as the station's own: dead letters. */
   sendRaw(records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]> {
     return this.#producer.send(records)
   }

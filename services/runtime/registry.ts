@@ -1,4 +1,4 @@
-// The client alone: the package's index loads the key managers of four clouds, half a second at every start.
+// Only the client: the package's index loads key managers for four clouds, half a second on every start.
 import {
   type Client,
   Compatibility,
@@ -10,7 +10,7 @@ import { WinnowError } from './errors.ts'
 
 export type RegistryClient = Pick<Client, 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
 
-/** `mock://...` gives a registry in memory, for tests; it checks no compatibility. */
+/** `mock://...` gives an in-memory registry for tests; it does not check compatibility. */
 export function registryClient(address: string, given?: Login): RegistryClient {
   const { url, login } = httpAddress(address, given)
   return SchemaRegistryClient.newClient({
@@ -26,8 +26,8 @@ export function registryClient(address: string, given?: Login): RegistryClient {
 }
 
 /**
- * Registers the record under its subject, which from then on refuses what readers of any earlier version could not read.
- * @returns the schema's id, the same for the same schema every time
+ * Registers the record under its subject, which from then on rejects schemas that cannot be read alongside any earlier version. @returns the
+ * schema's id, always the same for the same schema
  * @throws WinnowError SCHEMA_INCOMPATIBLE, UNREACHABLE, CONFIGURATION
  */
 export async function register(client: RegistryClient, record: RecordType): Promise<number> {
@@ -51,7 +51,7 @@ export async function register(client: RegistryClient, record: RecordType): Prom
   }
 }
 
-/** @returns the schema's text, or undefined where the registry has no such id. @throws WinnowError UNREACHABLE, CONFIGURATION */
+/** @returns the schema's text, or undefined if the registry does not have the id. @throws WinnowError UNREACHABLE, CONFIGURATION */
 export async function schemaById(client: RegistryClient, id: number): Promise<string | undefined> {
   try {
     return (await client.getBySubjectAndId('', id)).schema

@@ -4,15 +4,14 @@ export interface RetryPolicy {
   readonly attemptsMax: number
   /** Wait before the second attempt. */
   readonly delayMsFirst: number
-  /** It doubles up to this. */
+  /** The wait doubles up to this. */
   readonly delayMsMax: number
   /** Ends early when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
 
 /**
- * Tries `work` again while it fails with a WinnowError that says a retry may help, up to `attemptsMax` times in all, and until `signal`
- * aborts.
+ * Retries `work` while it fails with a retriable WinnowError, up to `attemptsMax` times in all, until `signal` aborts.
  */
 export async function withRetries<T>(
   { attemptsMax, delayMsFirst, delayMsMax, sleep }: RetryPolicy,

@@ -1,15 +1,15 @@
 /** A service that runs until it is closed. */
 export interface Service {
   readonly name: string
-  /** What a person may want to know of it where it starts, in brackets behind its name. */
+  /** Details worth printing when it starts, in brackets after its name. */
   readonly detail?: string
   close(): Promise<void>
 }
 
-/** How a start names it. */
+/** Its name in the output of a start. */
 export const named = ({ name, detail }: Service): string => (detail === undefined ? name : `${name} (${detail})`)
 
-/** Gives what `start` has started, in a list that it adds to; where it fails, what was started until then is closed. */
+/** Returns what `start` has started, in a list that it adds to; if it fails, what was started so far is closed. */
 export async function startTogether(start: (started: Service[]) => Promise<void>): Promise<Service[]> {
   const started: Service[] = []
   await using starting = new AsyncDisposableStack()
@@ -19,13 +19,13 @@ export async function startTogether(start: (started: Service[]) => Promise<void>
   return started
 }
 
-/** Closes services, the last started first; all of them, also where one fails. */
+/** Closes services, last started first; all of them, even if one fails. */
 export async function closeAll(services: Service[]): Promise<void> {
   await using all = new AsyncDisposableStack()
   for (const service of services.splice(0)) all.defer(() => service.close())
 }
 
-/** The failure that came first: what fails when a block ends after a failure comes as a SuppressedError around it. */
+/** The first failure: what fails while a block unwinds wraps it in a SuppressedError. */
 export function firstFailure(error: unknown): unknown {
   return error instanceof SuppressedError ? firstFailure(error.suppressed) : error
 }

@@ -29,38 +29,38 @@ export interface StationOptions {
    * An exclusive station also has it as its transactional id.
    */
   readonly groupId: string
-  /** Of a partition at a time; left out: the consumer's. */
+  /** Per partition; default: the consumer's. */
   readonly batchBytesMax?: number
   readonly retries?: RetryPolicy
   readonly metrics?: Metrics | undefined
-  /** The share of documents whose trace contexts are carried on; left out: none. */
+  /** The share of documents whose trace contexts are propagated; default: none. */
   readonly traceRatio?: number | undefined
-  /** Of which run it is a station; the label of its metrics. */
+  /** The run it belongs to; the label of its metrics. */
   readonly run?: string
-  /** The station has stopped and will not go on by itself; `close` is still to be called. */
+  /** The station has stopped for good; `close` is still to be called. */
   readonly onFailure: (error: unknown) => void
 }
 
 export interface StationStats {
-  /** Records read, by topic; with those that went to dead letters. */
+  /** Records read, by topic; including those that went to dead letters. */
   readonly read: Readonly<Record<string, number>>
   /** Records written, by topic; without dead letters. */
   readonly written: Readonly<Record<string, number>>
   readonly deadLetters: number
   readonly retries: number
-  /** The offset after the last record done with, by `topic[partition]`. */
+  /** The offset after the last processed record, by `topic[partition]`. */
   readonly positions: Readonly<Record<string, number>>
 }
 
 export interface StationHandle {
-  /** Finishes the batch in hand, unless it fails and would be tried again; commits its offsets, leaves the group. */
+  /** Finishes the current batch, unless it fails and would be retried; commits its offsets, leaves the group. */
   close(): Promise<void>
   stats(): StationStats
 }
 
 /**
- * Sleeps 0.1, 0.2, ... 5 s, two minutes in all, on top of what the clients below have tried: a database that restarts is waited for.
- * The batch in hand is all that is held meanwhile.
+ * Sleeps 0.1, 0.2, ... 5 s, two minutes in all, on top of the clients' own retries: long enough for a database to restart. Only the current
+ * batch is held meanwhile.
  */
 const retriesDefault: RetryPolicy = {
   attemptsMax: 30,
@@ -70,12 +70,12 @@ const retriesDefault: RetryPolicy = {
 }
 
 /**
- * Runs a station of the dataflow on Kafka: the one way in which winnow's services consume topics.
+ * Runs a station of the dataflow on Kafka: the only way in which winnow's services consume topics.
  *
- * Per batch, in this order: decode; `process`, whose sends are acknowledged by all replicas before it goes on; dead letters, acknowledged as
- * well; then the group's offsets. So nothing is skipped: what fails in between comes again. A record that cannot be decoded, or that the
- * station rejects, goes to dead letters with its bytes, and the rest goes on. What may pass (WinnowError.retriable: a registry, broker
- * or database that is away) is tried again, with growing waits; anything else, or a wait too long, stops the station.
+ * For each batch, in this order: decode; `process`, whose sends are acknowledged by all replicas before it goes on; dead letters, acknowledged
+ * as well; then commit the group's offsets. So nothing is skipped: after a failure in between, the batch is read again. A record that cannot
+ * be decoded, or that the station rejects, goes to dead letters with its bytes, and the rest goes on. Transient errors (WinnowError.retriable:
+ * a registry, broker or database that is away) are retried with growing waits; any other error, or too long a wait, stops the station.
  */
 export async function runStation(options: StationOptions): Promise<StationHandle> {
   const { station, kafka, codec, log } = options
@@ -91,8 +91,8 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   })
   const deadLetters = new DeadLetters(station.name, codec, output)
   const input = new StationInput(codec, deadLetters)
-  // A decision that is written moves the offsets in it past the records that led to it. Their dead letters come first: after a kill in
-  // between those records are not read again.
+  // A decision contains offsets past the records that led to it. Their dead letters are written first: after a kill in between, those records
+  // would not be read again.
   const afterLetters = async <T>(write: () => Promise<T>): Promise<T> => {
     await deadLetters.send()
     return await write()
@@ -104,7 +104,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     deadLetter: (delivered, reason, message) => deadLetters.add(input.originOf(delivered), reason, message),
   })
 
-  /** One thing at a time, as a station expects: batches and ticks never overlap. */
+  /** One thing at a time, as stations require: batches and ticks never overlap. */
   const exclusive = new Exclusive()
   const stopping = new AbortController()
   const persistently = <T>(doing: string, work: () => Promise<T>): Promise<T> =>
@@ -119,7 +119,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     )
 
   const gaps = new Gaps({ kafka, codec })
-  /** Where the station waits for a person. */
+  /** Holes that wait for somebody to decide. */
   const waiting = new Set<Hole>()
   const onHole = async (hole: Hole, signal: AbortSignal) => {
     waiting.add(hole)
@@ -159,7 +159,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     failpoint('polled')
     traces?.begin(records)
     await persistently('a batch', async () => {
-      // What an earlier attempt rejected comes again.
+      // What an earlier attempt rejected will be rejected again.
       deadLetters.clear()
       const batch = await input.decode(records)
       failpoint('decoded')
@@ -180,7 +180,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (failed) return
     failed = true
     clearInterval(ticking)
-    // What would have been tried again is left to the next start.
+    // A retriable failure while stopping is left to the next start.
     if (stopping.signal.aborted && error instanceof WinnowError && error.retriable)
       log.warn({ station: station.name, err: error }, 'stopped while it was trying again')
     else options.onFailure(error)
@@ -211,7 +211,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (running.tick !== undefined) {
       let waiting = false
       ticking = setInterval(() => {
-        // A long batch must not pile up ticks.
+        // Ticks must not pile up behind a long batch.
         if (waiting || failed) return
         waiting = true
         exclusive

@@ -1,4 +1,4 @@
-/** Ranks from 1, equal values share their mean rank. */
+/** Ranks from 1; equal values share their mean rank. */
 function ranks(values: number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!)
   const result = new Array<number>(values.length).fill(0)
@@ -23,7 +23,7 @@ function pearson(a: number[], b: number[]): number {
   return product / Math.sqrt(squaresA * squaresB)
 }
 
-/** Spearman's rank correlation: Pearson's of the mean ranks, so ties count as ties. */
+/** Spearman's rank correlation: Pearson's on mean ranks, which handles ties. */
 export function spearman(a: number[], b: number[]): number {
   return pearson(ranks(a), ranks(b))
 }

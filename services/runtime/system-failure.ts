@@ -1,6 +1,6 @@
 import { WinnowError } from './errors.ts'
 
-/** What the system said about a path, in words; these are mistakes of whoever named it, or of its rights. */
+/** What the system said about a path, in words; each is a wrong path or missing rights. */
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied',
   EPERM: 'it is not permitted',
@@ -8,14 +8,14 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
   ENOTDIR: 'a part of the path is a file, not a folder',
   EISDIR: 'it is a folder, not a file',
-  EEXIST: 'something else is there already',
+  EEXIST: 'something else is already there',
   ENOTEMPTY: 'the folder is not empty',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its links form a loop',
   ENAMETOOLONG: 'the name is too long',
   EBUSY: 'it is in use',
   ETXTBSY: 'it is in use',
   EXDEV: 'it is on another file system',
-  EINVAL: 'the file system does not take it',
+  EINVAL: 'the file system does not accept it',
   ENXIO: 'nothing can be written there',
   ENODEV: 'nothing can be written there',
 }
@@ -30,8 +30,8 @@ interface SystemError extends Error {
 }
 
 /**
- * An error of the system about a file, said so that a person can act on it: STORAGE_FULL, or CONFIGURATION with the path. Undefined for
- * any other error. Looks through `cause`, too.
+ * A system error about a file, worded so that a person can act on it: STORAGE_FULL, or CONFIGURATION with the path. Undefined for any other
+ * error. Follows `cause`, too.
  */
 export function systemFailure(error: unknown): WinnowError | undefined {
   let link = error
@@ -39,7 +39,7 @@ export function systemFailure(error: unknown): WinnowError | undefined {
     const { code = '', syscall = '', path, dest } = link as SystemError
     if (full.has(code))
       return new WinnowError('STORAGE_FULL', `${path ?? 'a file'} cannot be written: the disk is full`, {
-        hint: 'Make room and start again: what was not written comes again.',
+        hint: 'Free some space and start again: what was not written is processed again.',
         cause: error,
       })
     const reason = reasons[code]
@@ -49,7 +49,7 @@ export function systemFailure(error: unknown): WinnowError | undefined {
       'CONFIGURATION',
       `${where} cannot be ${writing.test(syscall) ? 'written' : 'opened'}: ${reason}`,
       {
-        hint: 'Name another path, or give the user who runs this the right to it.',
+        hint: 'Name another path, or give the user who runs this access to it.',
         cause: error,
       },
     )

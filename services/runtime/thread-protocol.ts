@@ -1,16 +1,16 @@
 import { type ErrorCode, WinnowError } from './errors.ts'
 
-/** What goes to a worker thread. Nothing follows `close`. */
+/** Messages to a worker thread. Nothing follows `close`. */
 export type ToThread<Request> = { id: number; request: Request } | { close: true }
 
-/** What comes back: first that it is ready, or why it never will be; then one message for each request. */
+/** Messages back: first that it is ready, or why it never will be; then one for each request. */
 export type FromThread<Answer> =
   | { ready: true }
   | { unusable: FailureParts }
   | { id: number; answer: Answer }
   | { id: number; failure: FailureParts }
 
-/** An error crosses threads as its parts, because structured cloning would lose its class. */
+/** Errors are sent between threads in parts, because structured cloning would lose their class. */
 export interface FailureParts {
   readonly code: ErrorCode
   readonly message: string

@@ -2,15 +2,15 @@ import { parentPort } from 'node:worker_threads'
 import { type FromThread, partsOf, type ToThread } from './thread-protocol.ts'
 
 export interface Answering<Request, Answer> {
-  /** Called in the order of the requests; answers may come in another. */
+  /** Called in the order of the requests; replies may come in another. */
   answer(request: Request): Answer | Promise<Answer>
-  /** When all is answered and nothing more will come; the thread ends after it. */
+  /** Called when all is answered and nothing more will come; the thread ends after it. */
   close?(): Promise<void>
 }
 
 /**
- * A worker thread's end of `Thread`: answers what is asked. Called once, in the script's first turn.
- * @param start makes ready; where it fails, nothing is ever answered
+ * A worker thread's end of `Thread`: answers requests. Call it once, in the script's first turn. @param start prepares the thread; if it
+ * fails, nothing is ever answered
  */
 export async function answerRequests<Request, Answer>(
   start: () => Answering<Request, Answer> | Promise<Answering<Request, Answer>>,

@@ -5,7 +5,7 @@ import { errorOf, type FailureParts, type FromThread, type ToThread } from './th
 
 export interface ThreadOptions {
   readonly workerData: unknown
-  /** What errors call it: `labeling thread`. */
+  /** Its name in errors: `labeling thread`. */
   readonly name: string
 }
 
@@ -15,11 +15,11 @@ interface Pending<Answer> {
 }
 
 /**
- * The main thread's end of a worker thread that answers requests (`answerRequests`). A thread that ends unasked fails its requests and all
- * later ones: state is not rebuilt behind anyone's back.
+ * The main thread's end of a worker thread that answers requests (`answerRequests`). A thread that ends unexpectedly fails its current and all
+ * later requests: its state is never silently rebuilt.
  */
 export class Thread<Request, Answer> {
-  /** Resolves when it can answer; rejects where it cannot start. */
+  /** Resolves when it can answer; rejects if it cannot start. */
   readonly ready: Promise<void>
   /** Resolves when it has ended, for whatever reason. */
   readonly ended: Promise<void>
@@ -58,12 +58,12 @@ export class Thread<Request, Answer> {
     })
   }
 
-  /** Whether it answers nothing any more. */
+  /** Whether it no longer answers. */
   get failed(): boolean {
     return this.#failure !== undefined
   }
 
-  /** How many requests it has not answered. */
+  /** How many requests are unanswered. */
   get unanswered(): number {
     return this.#pending.size
   }
@@ -78,14 +78,14 @@ export class Thread<Request, Answer> {
     return promise
   }
 
-  /** Refuses further requests, lets those that were made finish, and ends the thread. */
+  /** Refuses further requests, finishes the pending ones, and ends the thread. */
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
   }
 
   async #close(): Promise<void> {
-    // It answers nothing any more, this included.
+    // It no longer answers, this included.
     if (this.#failure !== undefined) return void (await this.#worker.terminate())
     this.#failure = new WinnowError('INTERRUPTED', `The ${this.#name} was closed`)
     this.#worker.postMessage({ close: true } satisfies ToThread<Request>)

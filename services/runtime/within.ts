@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What `work` gives, or the error of `late` where that takes longer. The work itself goes on: whoever started it ends it. */
+/** The result of `work`, or the error of `late` if that takes longer. The work itself goes on: its starter must end it. */
 export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   const done = new AbortController()
   const limit = sleep(ms, undefined, { signal: done.signal }).then(
@@ -11,7 +11,7 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error)
     return await Promise.race([work, limit])
   } finally {
     done.abort()
-    // A failure that comes after the limit has been reported as the limit already.
+    // A failure after the limit has already been reported as the limit.
     work.catch(() => {})
   }
 }

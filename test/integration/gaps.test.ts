@@ -108,7 +108,7 @@ test('a topic of documents that was made again while nobody ran is told; once ac
   await world.startCorpus()
   await until(async () => (await waiting()).length === 3 || (await count()).documents === 150)
   if ((await waiting()).length > 0) {
-    expect((await cli('status')).stdout).toContain('was deleted and made again')
+    expect((await cli('status')).stdout).toContain('was deleted and recreated')
     expect((await count()).documents).toBe(30)
     await cli('gaps', 'accept', '--all')
   }

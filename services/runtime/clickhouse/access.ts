@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { makeFolder } from '../make-folder.ts'
 
 /**
- * What statements may do in an embedded engine, in ClickHouse's own words: tables of these engines, and nothing outside of the data
- * folder. A grant that is missing is a refusal by the engine itself: of files, addresses, other servers, object stores, databases of
- * other kinds, dictionaries, backups, functions, named collections and SYSTEM, as table function, as engine and as a table named by
- * its path.
+ * What statements may do in an embedded engine, as ClickHouse grants: use tables of these engines, and nothing outside the data folder.
+ * Whatever is not granted, the engine itself refuses: files, URLs, other servers, object stores, other kinds of databases, dictionaries,
+ * backups, functions, named collections and SYSTEM, whether as table function, as engine or as a table named by its path.
  */
 const grants = [
   'GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP, TRUNCATE, OPTIMIZE ON *.*',
@@ -18,7 +17,7 @@ const grants = [
   'GRANT TABLE ENGINE ON Atomic',
 ]
 
-// Settings that name a file or an address, or another language, which the check of statements (guard.ts) does not read.
+// Settings that name a file or a URL, or switch to another SQL dialect, which the check of statements (guard.ts) cannot parse.
 const constantSettings = [
   'allow_experimental_eval_table_function',
   'allow_python_table_function',
@@ -45,11 +44,11 @@ const users = `<clickhouse>
 </clickhouse>
 `
 
-/** Writes the engine's users down in its folder; gives the arguments that make it read them. */
+/** Writes the engine's users file into its folder; returns the arguments that make the engine read it. */
 export function accessArguments(folder: string): string[] {
   makeFolder(folder)
   const file = join(folder, 'users.xml')
   writeFileSync(file, users, { mode: 0o600 })
-  // The engine looks at users_config only where it has a configuration file as well.
+  // The engine reads users_config only if there is a configuration file too.
   return [`--config-file=${file}`, `--users_config=${file}`]
 }

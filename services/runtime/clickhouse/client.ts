@@ -14,19 +14,18 @@ export interface ClickHouse {
   close(): Promise<void>
 }
 
-// A sink's batch of 100,000 rows takes a second; minutes mean that nobody answers.
+// A sink's batch of 100,000 rows takes a second; minutes mean that nobody will answer.
 const requestTimeoutMs = 300_000
 
 /**
  * ClickHouse by its address: `http(s)://user:password@host:port` or, embedded in this process, `chdb:/folder`.
- * The embedded one is reached through its own HTTP front, so that both ways run the very same calls, streams and errors
- * (chDB's own connection for the client leaks settings between calls and gives 64-bit integers as JavaScript numbers).
- * Does not connect; `client.ping()` does.
+ * The embedded one is reached through its own HTTP front, so that both use the same calls, streams and errors (chDB's own connection for the
+ * client leaks settings between calls and returns 64-bit integers as JavaScript numbers). Does not connect; `client.ping()` does.
  */
 export async function createClickHouse(options: {
   url: string
   database?: string
-  /** Instead of those in the address. */
+  /** Used instead of those in the address. */
   username?: string
   password?: string
 }): Promise<ClickHouse> {
@@ -63,9 +62,9 @@ function connect(address: string, database: string | undefined, login = { userna
     ...(username !== '' && { username, password }),
     ...(database !== undefined && { database }),
     request_timeout: requestTimeoutMs,
-    // Long lists of ids do not fit into an address.
+    // Long lists of ids do not fit into a URL.
     use_multipart_params_auto: true,
-    // Its errors reach the caller, who logs them; by itself it would write to stdout.
+    // Errors reach the caller, who logs them; the client would log to stdout.
     log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
   })

@@ -1,14 +1,14 @@
 import { WinnowError } from '../errors.ts'
 import { createClickHouse } from './client.ts'
 
-/** Names that need no quoting but what this gives them. */
+/** Names that can be quoted by backticks alone. */
 const quoted = (name: string): string => `\`${name.replaceAll(/[\\`]/g, (mark) => `\\${mark}`)}\``
 
 export const createDatabaseStatement = (name: string): string => `CREATE DATABASE IF NOT EXISTS ${quoted(name)}`
 
 /**
- * Makes the database that is configured, where it is missing and the user may.
- * @throws WinnowError CONFIGURATION with the statement for somebody who may
+ * Creates the configured database if it is missing and the user is allowed to. @throws WinnowError CONFIGURATION with the statement to be run
+ * by somebody who is
  */
 export async function ensureDatabase(options: {
   url: string
@@ -17,7 +17,7 @@ export async function ensureDatabase(options: {
   password?: string
 }): Promise<void> {
   const { database, ...server } = options
-  // The embedded one has databases of its own.
+  // The embedded engine manages its own databases.
   if (server.url.startsWith('chdb:')) return
   await using opened = new AsyncDisposableStack()
   const own = opened.adopt(await createClickHouse(options), (one) => one.close())
@@ -27,12 +27,12 @@ export async function ensureDatabase(options: {
   } catch (error) {
     if (!isUnknownDatabase(error)) throw error
   }
-  // Without a database: in the user's own.
+  // Connects without a database, so to the user's default.
   const users = opened.adopt(await createClickHouse(server), (one) => one.close())
   const statement = createDatabaseStatement(database)
   await users.sql.command(statement).catch((cause: unknown) => {
-    throw new WinnowError('CONFIGURATION', `ClickHouse has no database ${database}, and it could not be made`, {
-      hint: `Let somebody who may run: ${statement}`,
+    throw new WinnowError('CONFIGURATION', `ClickHouse has no database ${database}, and it could not be created`, {
+      hint: `Ask somebody with the rights to run: ${statement}`,
       cause,
     })
   })

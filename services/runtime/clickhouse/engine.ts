@@ -7,31 +7,31 @@ export interface Statement {
   sql: string
   /** Output format when the statement names none, for example `JSONEachRow`; ClickHouse's own default otherwise. */
   format?: string
-  /** Settings of this statement alone: they are taken back before the next one. */
+  /** Settings of this statement alone: reset before the next one. */
   settings?: ReadonlyMap<string, string>
   /** Values of `{name:Type}` placeholders in the text form of ClickHouse's HTTP interface. */
   parameters?: ReadonlyMap<string, string>
   /** Database that unqualified names refer to; `default` otherwise. */
   database?: string
-  /** Whether the engine refuses it where it changes anything. */
+  /** Whether the engine must refuse statements that change anything. */
   readonly?: boolean
 }
 
-/** A session as the engine left it: chDB keeps settings and the database from one statement to the next. */
+/** The state the engine left a session in: chDB keeps settings and the database between statements. */
 interface Slot {
   session: Session
   settings: Map<string, string>
   database: string
 }
 
-// chDB runs each statement on one of libuv's four threads, which Node also needs for files and name resolution:
-// three statements at a time leave it one. Measured: a 5 ms query beside a 180 ms one on another session, 127 ms on the same.
+// chDB runs each statement on one of libuv's four threads, which Node also needs for files and name resolution: three statements at a time
+// leave it one. Measured: a 5 ms query next to a 180 ms one takes 5 ms on another session, 127 ms on the same.
 const sessionsMax = 3
 
 const baseSettings: ReadonlyMap<string, string> = new Map([
-  // Whatever a caller forgets: 64-bit integers keep their digits in JSON.
+  // Whatever a caller forgets to set: 64-bit integers keep their digits in JSON.
   ['output_format_json_quote_64bit_integers', '1'],
-  // Parameters travel as SET statements here, and a list of a million ids is longer than the 256 KiB of the default.
+  // Parameters are sent as SET statements here, and a list of a million ids exceeds the default of 256 KiB.
   ['max_query_size', String(512 * 1024 * 1024)],
 ])
 
@@ -39,8 +39,8 @@ const quote = (text: string): string => `'${text.replace(/\\/g, '\\\\').replace(
 const identifier = (name: string): string => `\`${name.replace(/\\/g, '\\\\').replace(/`/g, '\\`')}\``
 
 /**
- * An embedded ClickHouse on one folder, owned by this process. Statements run off the main thread, at most three at a time,
- * each alone on its session; the rest wait in the order of arrival.
+ * An embedded ClickHouse on one folder, owned by this process. Statements run off the main thread, at most three at a time, each alone on its
+ * session; the rest queue.
  */
 export class ChdbEngine {
   readonly path: string
@@ -59,12 +59,12 @@ export class ChdbEngine {
         { length: sessionsMax },
         (): Slot => ({ session: open(more), settings: new Map(), database: 'default' }),
       )
-    // 2: reads with settings of their own, which cannot take this one back.
+    // 2: reads that set settings of their own, but cannot reset this one.
     this.#idle = { changing: slots([]), reading: slots(['--readonly=2']) }
     this.#drainPending = drainPending
   }
 
-  /** Opens or creates the folder; DATA_FOLDER_LOCKED if another process owns it. chdb is loaded here and nowhere else. */
+  /** Opens or creates the folder; DATA_FOLDER_LOCKED if another process owns it. chdb is loaded only here. */
   static async open(path: string): Promise<ChdbEngine> {
     const chdb = await import('chdb').catch((cause: unknown) => {
       throw new WinnowError('CONFIGURATION', 'the embedded ClickHouse (npm package chdb) cannot be loaded', {
@@ -86,7 +86,7 @@ export class ChdbEngine {
     }
   }
 
-  /** Runs one statement and gives its output as bytes. Errors are chDB's, with ClickHouse's code in the message. */
+  /** Runs one statement and returns its output as bytes. Errors are chDB's, with ClickHouse's code in the message. */
   async run(statement: Statement): Promise<Uint8Array> {
     await this.#acquire()
     const idle = statement.readonly === true ? this.#idle.reading : this.#idle.changing
@@ -101,7 +101,7 @@ export class ChdbEngine {
     }
   }
 
-  /** Takes no more statements, waits for those it has, gives the folder free. */
+  /** Accepts no more statements, waits for the running ones, releases the folder. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -110,7 +110,7 @@ export class ChdbEngine {
     await this.#drainPending()
   }
 
-  /** There is an idle session of either kind for each of those that were let in. */
+  /** Every statement let in finds an idle session of its kind. */
   async #acquire(): Promise<void> {
     if (this.#closed) throw new WinnowError('UNREACHABLE', `the embedded ClickHouse on ${this.path} is closed`)
     this.#running++
@@ -128,8 +128,8 @@ export class ChdbEngine {
 }
 
 /**
- * Brings a session into the state that the statement asks for. Settings that an earlier statement left (a leaked
- * insert_deduplication_token silently drops later inserts) go back to their defaults.
+ * Brings a session into the state that the statement asks for. Settings left by an earlier statement are reset to their defaults (a leaked
+ * insert_deduplication_token silently drops later inserts).
  */
 async function prepare(slot: Slot, statement: Statement): Promise<void> {
   const wanted = new Map([...baseSettings, ...(statement.settings ?? [])])
@@ -157,7 +157,7 @@ async function prepare(slot: Slot, statement: Statement): Promise<void> {
   }
 }
 
-/** After a setting was refused: some of its neighbours may have been taken, so each is put back by itself. */
+/** After a setting was refused: others may have been applied, so each is reset on its own. */
 async function reset(slot: Slot, names: readonly string[]): Promise<void> {
   for (const name of names) {
     slot.settings.delete(name)

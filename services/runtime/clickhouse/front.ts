@@ -15,10 +15,10 @@ export interface Front {
   close(): Promise<void>
 }
 
-/** Who logs in, with the password of the data folder. */
+/** The user name that goes with the data folder's password. */
 export const frontUser = 'winnow'
 
-// Parameters of the HTTP layer that are not settings of the engine; the engine would refuse them as unknown.
+// Parameters of the HTTP layer that are not settings; the engine would reject them as unknown.
 // biome-ignore format: a list of names
 const transportOnly = new Set([
   'query', 'database', 'default_format', 'readonly', 'query_id', 'session_id', 'session_timeout', 'role', 'user', 'password', 'quota_key',
@@ -27,7 +27,7 @@ const transportOnly = new Set([
   'cancel_http_readonly_queries_on_client_close',
 ])
 
-// ClickHouse's status for an error code, where it is not 500 (its HTTPHandler's mapping, the part that clients act on).
+// ClickHouse's HTTP status by error code where it is not 500 (from its HTTPHandler; the part that clients act on).
 // biome-ignore format: pairs
 const statusByCode = new Map([
   [36, 400], [497, 403], [516, 401], [62, 400], [27, 400], [26, 400], [41, 400], [43, 400], [53, 400], [115, 404], [47, 404], [60, 404], [81, 404], [158, 413],
@@ -39,15 +39,15 @@ const binaryInsert =
 // A batch of records is at most a few hundred megabytes; a longer body is a mistake and would not fit a JavaScript string.
 const bodyBytesMax = 400 * 1024 * 1024
 
-// Statements and parameters may come in the address; ClickHouse's own limit is 1 MiB too.
+// Statements and parameters may come in the URL; ClickHouse's own limit is 1 MiB too.
 const addressBytesMax = 1024 * 1024
 
 /**
- * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body,
- * `param_*` (also as a form), settings, `database`, `default_format`, /ping. Answers are not streamed: the engine gives them whole.
- * All but /ping needs `password`. A GET reads only, as in ClickHouse, and so does what asks for it by `readonly`; nothing reaches
- * beyond the engine's own tables (access.ts, guard.ts). Requests of web pages are refused, whatever they know: a page has no business
- * here, and a name can be made to lead to the loopback (DNS rebinding).
+ * Serves `engine` on the loopback (`port` 0: any free one): the query in the body or in `?query=` with the rows in the body, `param_*` (also
+ * as a form), settings, `database`, `default_format`, /ping. Responses are not streamed: the engine returns them in one piece. Everything
+ * except /ping needs `password`. A GET only reads, as in ClickHouse, and so does a request with `readonly`; nothing reaches beyond the
+ * engine's own tables (access.ts, guard.ts). Requests from web pages are refused whatever they know: a page has no business here, and a name
+ * can be made to resolve to the loopback (DNS rebinding).
  */
 export async function startFront(engine: ChdbEngine, password: string, port = 0): Promise<Front> {
   const server = createServer({ maxHeaderSize: addressBytesMax }, (request, response) => {
@@ -66,7 +66,7 @@ export async function startFront(engine: ChdbEngine, password: string, port = 0)
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
-      // Requests still running get a moment; a connection that stays open would keep the process alive.
+      // Running requests get a moment; a connection that stays open would keep the process alive.
       const late = setTimeout(() => server.closeAllConnections(), 2_000)
       await closed
       clearTimeout(late)
@@ -79,15 +79,15 @@ interface Served {
   password: string
 }
 
-/** By what a browser says of itself: the page's origin, what the page is to this server (an image's GET has this alone), our name. */
+/** Judged by what a browser sends: the page's origin, its relation to this server (an image's GET has only this), the host name. */
 function ofWebPage({ headers }: IncomingMessage): boolean {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
-  // none: a person typed the address.
+  // none: typed into the address bar.
   const site = headers['sec-fetch-site'] ?? 'none'
   return headers.origin !== undefined || site !== 'none' || !['127.0.0.1', 'localhost'].includes(host)
 }
 
-/** @throws Error as the engine's, unless the request knows the password (in either of the headers that ClickHouse reads) */
+/** @throws Error as the engine's, unless the request has the password (in either of the headers that ClickHouse reads) */
 function logIn({ headers }: IncomingMessage, password: string): void {
   const basic = /^Basic (.+)$/i.exec(headers.authorization ?? '')?.[1]
   const given = basic === undefined ? `${headers['x-clickhouse-user']}:${headers['x-clickhouse-key']}` : decoded(basic)
@@ -122,14 +122,14 @@ async function answer(served: Served, request: IncomingMessage, response: Server
   let bytes: Uint8Array
   let statement: Statement
   if (type.startsWith('multipart/form-data')) {
-    // Long parameters, and then the query too, come as the fields of a form.
+    // Long parameters, and then the query too, come as form fields.
     const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
     for (const [name, value] of form) search.append(name, String(value))
     statement = statementOf(search, request, '')
     checkStatement(statement.sql)
     bytes = await engine.run(statement)
   } else if (binary) {
-    // The engine takes a statement as text, which these bytes are not: it reads them from a file instead.
+    // The engine takes statements as text, which these bytes are not, so it reads them from a file.
     checkStatement(binary[0])
     const file = join(tmpdir(), `winnow-insert-${crypto.randomUUID()}`)
     await writeFile(file, body, { mode: 0o600 })
@@ -159,7 +159,7 @@ async function answer(served: Served, request: IncomingMessage, response: Server
   response.end(bytes)
 }
 
-/** The query and the body make one text, as ClickHouse itself reads them: `INSERT ... FORMAT X` and then the rows. */
+/** Query and body are concatenated, as ClickHouse does: `INSERT ... FORMAT X` followed by the rows. */
 function statementOf(search: URLSearchParams, request: IncomingMessage, body: string): Statement {
   const query = search.get('query')
   const settings = new Map<string, string>()

@@ -1,5 +1,5 @@
-// A literal, a comment or a quoted identifier; or a mark that begins something this reader would read otherwise than the engine:
-// other comments (#), quotes of print, heredocs ($tag$), backslashes, bytes that end a text.
+// A literal, a comment or a quoted identifier; or a mark that starts something this parser would read differently from the engine: other
+// comments (#), typographic quotes, heredocs ($tag$), backslashes, bytes that end a text.
 // biome-ignore format: one alternative a line
 const lexeme = new RegExp([
   `(?<blank>'[^'\\\\]*(?:(?:\\\\[^]|'')[^'\\\\]*)*'|--[^\\n]*|/\\*[^]*?\\*/)`,
@@ -7,26 +7,26 @@ const lexeme = new RegExp([
   `(?<strange>['"\`#\\\\\\u2018\\u2019\\u201c\\u201d\\0]|/\\*|\\$\\w*\\$)`,
 ].join('|'), 'g')
 
-// The engine gives these to everybody, whatever is granted: they read and write files with the rights of this process.
+// The engine gives these to everybody regardless of grants: they read and write files with the rights of this process.
 const words = /(?<![\w$])(file|infile|outfile|executable|eval|python|catboostEvaluate)(?![\w$])/i
 
 const identifier = '(?:\\w+|`[^`\\\\]+`|"[^"\\\\]+")'
-/** An insert of rows that follow. Strict, so that nothing which the engine reads as a statement is taken for rows. */
+/** An insert followed by its rows. Strict, so that nothing the engine reads as a statement is taken for rows. */
 const insertOfRows = new RegExp(
   `^\\s*INSERT\\s+INTO\\s+(?:TABLE\\s+)?${identifier}(?:\\.${identifier})?\\s*(?:\\(\\s*${identifier}(?:\\s*,\\s*${identifier})*\\s*\\)\\s*)?FORMAT\\s+(?!Values)\\w+(?:\\s|$)`,
   'i',
 )
 
 /**
- * Refuses the statement of a request that would read or write a file beside the data folder, or that is more than one. Grants
- * (access.ts) refuse the rest; what they cannot refuse is the function `file`, INTO OUTFILE, FROM INFILE and the like, under
- * whatever quotes, as a call or as the name of a function handed to another.
+ * Refuses a request with more than one statement, or with one that would read or write a file beside the data folder. Grants (access.ts) cover
+ * the rest; what they cannot refuse is the function `file`, INTO OUTFILE, FROM INFILE and the like, however quoted, called, or passed by name
+ * to another function.
  * @throws Error as the engine's, with ClickHouse's code
  */
 export function checkStatement(sql: string): void {
   const insert = insertOfRows.exec(sql)
   if (insert !== null) {
-    // The engine takes what follows a blank line for the next statement.
+    // The engine takes what follows a blank line as the next statement.
     if (/\n[ \t\r]*\n\s*\S/.test(sql.slice(insert[0].length - 1).trimEnd()))
       throw refusal(62, 'rows after a blank line are not read here', 'SYNTAX_ERROR')
     return

@@ -14,9 +14,9 @@ interface Migration {
 }
 
 /**
- * Applies the files NNN_name.sql of `folder`, in the order of their numbers, each once; gives the names of those applied now. A file is
- * recorded after its last statement, so one that was cut off runs again: its statements must allow that (IF NOT EXISTS).
- * CONFIGURATION if an applied file has changed since, is gone, or a new one comes before an applied one.
+ * Applies the files NNN_name.sql of `folder` in the order of their numbers, each once; returns the names of those applied now. A file is
+ * recorded after its last statement, so an interrupted one runs again: its statements must be idempotent (IF NOT EXISTS). CONFIGURATION if an
+ * applied file has changed or is gone, or a new one comes before an applied one.
  */
 export async function migrate(sql: Sql, folder: string = ownMigrations): Promise<string[]> {
   const migrations = await read(folder)
@@ -30,7 +30,7 @@ export async function migrate(sql: Sql, folder: string = ownMigrations): Promise
     if (!migration) {
       throw refused(
         folder,
-        `${name} was applied to this database but is not there`,
+        `${name} was applied to this database but its file is missing`,
         'The database belongs to a later version of winnow: use that one.',
       )
     }
@@ -46,7 +46,7 @@ export async function migrate(sql: Sql, folder: string = ownMigrations): Promise
   const pending = migrations.filter(({ name }) => !records.some((record) => record.name === name))
   for (const { name } of pending) {
     if (name < last)
-      throw refused(folder, `${name} comes before ${last}, which is applied already`, 'Give it the next number.')
+      throw refused(folder, `${name} comes before ${last}, which is already applied`, 'Give it the next number.')
   }
   for (const { name, text, sha256 } of pending) {
     for (const statement of statementsOf(text)) {
@@ -78,7 +78,7 @@ async function read(folder: string): Promise<Migration[]> {
   )
 }
 
-/** Statements end with a semicolon at the end of a line; lines that begin with -- are left out. */
+/** Statements end with a semicolon at the end of a line; lines that begin with -- are skipped. */
 export function statementsOf(text: string): string[] {
   return text
     .split('\n')

@@ -9,18 +9,18 @@ export type SqlParameters = Record<
 >
 
 export interface InsertOptions {
-  /** Columns given by the rows; all of the table's otherwise. */
+  /** The columns that the rows give; default: all of the table's. */
   columns?: readonly [string, ...string[]]
   /**
-   * A repeat with the same token inserts nothing, as long as the table has a deduplication window that still holds it.
-   * The same token must always come with the same rows: others would be dropped silently.
+   * A repeat with the same token inserts nothing while the table's deduplication window still holds it. The same token must always come with
+   * the same rows: others would be silently dropped.
    */
   deduplicationToken?: string
 }
 
 /**
- * What winnow asks of ClickHouse. 64-bit integers come as decimal strings (`BigInt(row.id)`), and go as bigint or string.
- * Errors are WinnowErrors: UNREACHABLE (retriable) when nobody answers, else UNEXPECTED with ClickHouse's own message.
+ * What winnow needs of ClickHouse. 64-bit integers are returned as decimal strings (`BigInt(row.id)`), and passed as bigint or string. Errors
+ * are WinnowErrors: UNREACHABLE (retriable) when nobody answers, else UNEXPECTED with ClickHouse's own message.
  */
 export class Sql {
   readonly client: ClickHouseClient
@@ -37,7 +37,7 @@ export class Sql {
     })
   }
 
-  /** The output as text, in the format that the statement names with FORMAT (tab-separated otherwise). */
+  /** The output as text, in the statement's FORMAT (default: tab-separated). */
   async queryText(sql: string, parameters: SqlParameters = {}): Promise<string> {
     return await attempt(sql, async () => {
       const { stream } = await this.client.exec(reading(sql, parameters))
@@ -47,7 +47,7 @@ export class Sql {
     })
   }
 
-  /** Rows in arrays as they arrive, for results that should not be held at once. */
+  /** Yields rows in arrays as they arrive, for results too large to hold. */
   async *stream<Row>(sql: string, parameters: SqlParameters = {}): AsyncGenerator<Row[]> {
     const result = await attempt(sql, () => this.client.query({ ...reading(sql, parameters), format: 'JSONEachRow' }))
     try {
@@ -59,7 +59,7 @@ export class Sql {
     }
   }
 
-  /** The one UInt64 column of a SELECT, in columns as it arrives: no text on the way, and nothing is held. */
+  /** The single UInt64 column of a SELECT, in chunks as it arrives: not parsed from text, and not held. */
   async *ids(sql: string, parameters: SqlParameters = {}): AsyncGenerator<BigUint64Array> {
     const { stream } = await attempt(sql, () => this.client.exec(reading(`${sql} FORMAT RowBinary`, parameters)))
     let rest = Buffer.alloc(0)
@@ -67,42 +67,43 @@ export class Sql {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
         const whole = bytes.length - (bytes.length % 8)
-        // A copy, since a column must begin at a multiple of its size.
+        // A copy, since a typed array must be aligned to its element size.
         if (whole > 0) yield new BigUint64Array(new Uint8Array(bytes.subarray(0, whole)).buffer)
         rest = Buffer.from(bytes.subarray(whole))
       }
     } catch (error) {
       throw translate(sql, error)
     }
-    if (rest.length > 0) throw new WinnowError('UNEXPECTED', `ClickHouse broke off within an id (${sql.slice(0, 200)})`)
+    if (rest.length > 0)
+      throw new WinnowError('UNEXPECTED', `ClickHouse ended its answer in the middle of an id (${sql.slice(0, 200)})`)
   }
 
-  /** Inserts rows as JSONEachRow; no rows is no request. */
+  /** Inserts rows as JSONEachRow; sends nothing if there are no rows. */
   async insert<Row extends object>(table: string, rows: readonly Row[], options: InsertOptions = {}): Promise<void> {
     if (rows.length === 0) return
     await attempt(`INSERT INTO ${table}`, async () => {
-      // A string of lines of our own, since the client's JSON.stringify refuses bigint.
+      // Lines of our own, since the client's JSON.stringify rejects bigint.
       const lines = rows.map((row) => JSON.stringify(row, bigintAsString)).join('\n')
       const columns = options.columns ? ` (${options.columns.join(', ')})` : ''
       await this.client.command({
         query: `INSERT INTO ${table}${columns} FORMAT JSONEachRow\n${lines}`,
-        // Named on every insert: where a session outlives a request, a token left from another one would drop these rows.
+        // Set on every insert: where a session outlives a request, a token left from another insert would drop these rows.
         clickhouse_settings: { insert_deduplication_token: options.deduplicationToken ?? '' },
       })
     })
   }
 
-  /** Inserts rows that are in ClickHouse's RowBinary already. */
+  /** Inserts rows that are already encoded as RowBinary. */
   async insertBinary(table: string, columns: readonly string[], rows: Uint8Array): Promise<void> {
     if (rows.length === 0) return
     await attempt(`INSERT INTO ${table}`, async () => {
       const { stream } = await this.client.exec({
         query: `INSERT INTO ${table} (${columns.join(', ')}) FORMAT RowBinary`,
         values: Readable.from([rows], { objectMode: false }),
-        // As for `insert`.
+        // See `insert`.
         clickhouse_settings: { insert_deduplication_token: '' },
       })
-      // The connection is free for the next statement once the empty answer is read.
+      // The connection is free for the next statement once the empty response is read.
       await stream.resume().toArray()
     })
   }
@@ -123,7 +124,7 @@ export class Sql {
   }
 }
 
-/** What reads cannot change anything, whatever got into its text. 2: with settings of its own. */
+/** For reads that cannot change anything, whatever their text contains. 2: may set settings of their own. */
 const reading = (sql: string, parameters: SqlParameters) => ({
   query: sql,
   query_params: { ...parameters },
@@ -166,7 +167,7 @@ function translate(sql: string, error: unknown): Error {
   }
   if (/NOT_ENOUGH_SPACE|No space left on device|not enough space/i.test(message)) {
     return new WinnowError('STORAGE_FULL', `ClickHouse has no room left: ${message.trim()}`, {
-      hint: 'Make room on its disk and start again: what was not written comes again.',
+      hint: 'Free space on its disk and start again: what was not written is processed again.',
       cause: error,
     })
   }

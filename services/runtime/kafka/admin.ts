@@ -11,11 +11,11 @@ export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
     let first = true
     await connection.onAdmin('create the topics', async (admin) => {
-      // On a connection that knows a topic which is deleted now every question about topics fails: another one is soon asked instead.
+      // A connection that knows a topic deleted since fails every request about topics: soon try another one.
       const patienceMs = first ? 500 : 5000
       first = false
       await createMissing(admin, definitions, patienceMs)
-      // The missing ones are compared too: another process may have created them at the same time.
+      // The missing ones are compared too: another process may have created them meanwhile.
       await retried(() => compare(admin, definitions), 5000)
     })
   },
@@ -36,15 +36,15 @@ export const createAdmin = (connection: Connection): AdminPart => ({
 })
 
 async function answeredPlaces(connection: Connection, groupId: string, topic: string) {
-  return await connection.onAdmin('ask how far a consumer group has come', async (admin) => {
+  return await connection.onAdmin('fetch the offsets of a consumer group', async (admin) => {
     const [answer] = await retried(() => admin.fetchOffsets({ groupId, topics: [topic] }), 1000)
     return answer?.partitions ?? []
   })
 }
 
 /**
- * What one broker has decided, another learns some milliseconds later: that it coordinates a group, that a topic was created. kafkajs asks
- * one of them once.
+ * Brokers learn of each other's decisions some milliseconds later: that one coordinates a group, that a topic was created. kafkajs asks only
+ * one of them, once.
  */
 async function retried<T>(ask: () => Promise<T>, waitMsMax: number): Promise<T> {
   for (let waitMs = 20; ; waitMs *= 2) {
@@ -57,7 +57,7 @@ async function retried<T>(ask: () => Promise<T>, waitMsMax: number): Promise<T> 
   }
 }
 
-/** The offset that a consumer group goes on from, by partition, with what was committed with it; null where it has committed none. */
+/** A consumer group's committed offset by partition, with the metadata committed along; null where nothing is committed. */
 export async function committedPlaces(
   connection: Connection,
   groupId: string,
@@ -69,12 +69,12 @@ export async function committedPlaces(
   return committed
 }
 
-/** `id/after`: the id of the topic and the offset after the last record, in what Kafka calls the metadata of a committed offset. */
+/** `id/after`: the topic's id and the offset after the last record; stored as a committed offset's metadata. */
 const metadataPattern = /^([\w-]{22})?\/(\d{1,16})?$/
 
 export const metadataOf = ({ topicId, afterRecord }: Place): string => `${topicId ?? ''}/${afterRecord ?? ''}`
 
-/** What somebody else has committed may have anything there. */
+/** Offsets committed by others may have any metadata. */
 function placeOf(offset: number, metadata: string): Place {
   const [, topicId, afterRecord] = metadataPattern.exec(metadata) ?? []
   return { offset, topicId: topicId ?? null, ...(afterRecord !== undefined && { afterRecord: Number(afterRecord) }) }
@@ -87,7 +87,7 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
     topics: missing.map(({ name, partitions, cleanup, retentionMs, messageBytesMax }) => ({
       topic: name,
       numPartitions: partitions,
-      // -1: the broker's default.replication.factor, which who runs the cluster has chosen.
+      // -1: the broker's default.replication.factor, set by whoever runs the cluster.
       replicationFactor: -1,
       configEntries: [
         { name: 'cleanup.policy', value: cleanup },
@@ -99,8 +99,8 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
 }
 
 /**
- * A topic is created some milliseconds before it can be written to, and one that is being deleted counts as there for as long: both are
- * asked about until the broker knows a leader of each.
+ * A topic is created some milliseconds before it can be written to, and one being deleted is listed for as long: both are polled until the
+ * broker knows a leader for each partition.
  */
 async function createMissing(admin: Admin, definitions: readonly TopicDefinition[], patienceMs: number): Promise<void> {
   for (let waitMs = 20; definitions.length > 0; waitMs *= 2) {
@@ -144,7 +144,7 @@ async function compare(admin: Admin, definitions: readonly TopicDefinition[]): P
   }
 }
 
-/** More partitions than asked for are taken as they are; fewer, and other settings, are not. */
+/** More partitions than asked for are accepted; fewer, or other settings, are not. */
 function differencesOf(
   { name, partitions, cleanup, retentionMs }: TopicDefinition,
   partitionsNow: number,

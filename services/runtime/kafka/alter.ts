@@ -1,7 +1,7 @@
-// Kafka's own tools, for hints: a topic's settings are for people to change.
+// Commands of Kafka's own tools, for hints: a topic's settings are for people to change.
 const tool = (name: string) => `${name}.sh --bootstrap-server "$BROKERS" --alter`
 
-/** The command that gives a topic more partitions. None can be taken away. */
+/** The command that adds partitions to a topic. They cannot be removed. */
 export const addPartitions = (topic: string, partitions: number): string =>
   `${tool('kafka-topics')} --topic ${topic} --partitions ${partitions}`
 

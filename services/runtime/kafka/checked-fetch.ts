@@ -24,8 +24,8 @@ const { prototype }: { prototype: Broker } = createRequire(import.meta.url)('kaf
 const fetch = prototype.fetch
 
 /**
- * Every read of kafkajs comes by here. The records before a damaged batch are given out; the fetch that begins at it fails, in whichever
- * partition it is, and does so every time.
+ * Every read of kafkajs passes through here. Records before a damaged batch are delivered; the fetch that begins at the batch fails, in
+ * whichever partition it is, every time.
  */
 prototype.fetch = async function (this: Broker, request: FetchRequest) {
   const answer = await fetch.call(this, request)
@@ -40,7 +40,7 @@ prototype.fetch = async function (this: Broker, request: FetchRequest) {
         'BAD_DATA',
         `${topic}[${partition}]@${damage.offset}: the batch of records that begins here is damaged: ${damage.why}.`,
         {
-          hint: 'The bytes in the broker\'s log are not those that were written. Does another replica have them whole (kafka-leader-election, kafka-reassign-partitions)? docs/operating.md, "Damaged records".',
+          hint: 'The bytes in the broker\'s log are not those that were written. Another replica may have them intact (kafka-leader-election, kafka-reassign-partitions): docs/operating.md, "Damaged records".',
         },
       )
     }

@@ -4,8 +4,8 @@ import kafkajs from 'kafkajs'
 import { decompressFrameSync } from 'lz4-napi'
 
 /**
- * A batch has 1 MB packed, by the broker's default; more than this unpacked is an attempt on the memory of whoever reads it. LZ4 needs no
- * bound of its own: it packs by 255 at most.
+ * A batch has at most 1 MB compressed by the broker's default; more than this uncompressed is an attack on the reader's memory. LZ4 needs no
+ * bound of its own: its ratio is at most 255.
  */
 export const unpackedBytesMax = 256 * 1024 * 1024
 
@@ -13,13 +13,13 @@ export const unpackedBytesMax = 256 * 1024 * 1024
 const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const xerialHeaderBytes = xerialMagic.length + 8
 
-/** Snappy as Java's clients write it, in xerial's framing, or bare, as librdkafka does. @throws Error where the bytes are neither */
+/** Snappy as Java's clients write it, in xerial's framing, or raw, as librdkafka does. @throws Error if the bytes are neither */
 export function unpackSnappy(packed: Buffer): Buffer {
   if (!isXerial(packed, 0)) return Buffer.from(unpackBlock(packed, unpackedBytesMax))
   const blocks: Uint8Array[] = []
   let bytes = 0
   for (let at = 0; at < packed.length; ) {
-    // Streams may be joined: each begins with its header.
+    // Streams may be concatenated: each begins with its header.
     if (isXerial(packed, at)) {
       at += xerialHeaderBytes
       continue
@@ -38,7 +38,7 @@ export function unpackSnappy(packed: Buffer): Buffer {
 const isXerial = (bytes: Buffer, at: number): boolean =>
   xerialMagic.equals(bytes.subarray(at, at + xerialMagic.length)) && at + xerialHeaderBytes <= bytes.length
 
-/** A raw block begins with its length unpacked, a varint. */
+/** A raw block begins with its uncompressed length, a varint. */
 function unpackBlock(block: Buffer, bytesMax: number): Uint8Array {
   let length = 0
   for (let i = 0; ; i++) {
@@ -60,7 +60,7 @@ const unpackers: Record<number, (packed: Buffer) => Buffer> = {
   [CompressionTypes.ZSTD]: (packed) => zstdDecompressSync(packed, bounded),
 }
 
-/** kafkajs 2.2.4 brings gzip alone and has a place for the others. winnow reads them; it writes none of them. */
+/** kafkajs 2.2.4 ships gzip only and has hooks for other codecs. winnow reads them; it writes none of them. */
 for (const [type, unpack] of Object.entries(unpackers)) {
   CompressionCodecs[Number(type) as keyof typeof CompressionCodecs] = () => ({
     compress: () => {

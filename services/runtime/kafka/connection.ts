@@ -18,19 +18,19 @@ export interface KafkaOptions {
   readonly log: Log
   readonly ssl?: boolean | ConnectionOptions
   readonly sasl?: SASLOptions
-  /** gzip costs the client more time than it saves a local network: none is the default. */
+  /** gzip costs the client more time than it saves on a local network, so the default is none. */
   readonly compression?: 'none' | 'gzip'
 }
 
 /**
- * Retries of connecting and of looking up coordinators: 1.5 s, because a person who named a wrong broker should be told at once.
- * All five numbers are given: kafkajs has other defaults where NODE_ENV is `test`.
+ * Retries of connecting and of finding coordinators: 1.5 s, so that somebody who named a wrong broker is told at once. All five numbers are
+ * set because kafkajs has other defaults where NODE_ENV is `test`.
  */
 const connectRetry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 5 }
 
 /**
- * Retries of a producer, once it was connected: half a minute, more than a killed broker needs to come back (12.5 s). The first ones are
- * short because a transaction that follows another at once is told CONCURRENT_TRANSACTIONS for some milliseconds.
+ * Retries of a producer once it was connected: half a minute, more than a killed broker needs to come back (12.5 s). The first are short
+ * because a transaction right after another gets CONCURRENT_TRANSACTIONS for some milliseconds.
  */
 export const produceRetry: RetryOptions = {
   initialRetryTime: 5,
@@ -40,11 +40,11 @@ export const produceRetry: RetryOptions = {
   retries: 20,
 }
 
-/** One process's way to a Kafka cluster: the client, and the connections that admin work and reads share, opened when first needed. */
+/** One process's connection to a Kafka cluster: the client, and the connections that admin work and reads share, opened on first use. */
 export interface Connection {
   readonly options: KafkaOptions
   readonly client: KafkajsClient
-  /** The same, for who would rather wait than fail: retries as `produceRetry` says. */
+  /** The same, for callers that would rather wait than fail: retries as in `produceRetry`. */
   readonly patientClient: KafkajsClient
   /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
@@ -113,7 +113,7 @@ export function createConnection(options: KafkaOptions): Connection {
             await learnPartitions(open, topic)
             return await work(open)
           } catch (error) {
-            // A topic that this connection once asked for and that is deleted now spoils every refresh of its metadata: begin anew.
+            // A topic that this connection once asked for and that is now deleted breaks every metadata refresh: start afresh.
             await cluster.close()
             if (waitMs > waitMsMax(error)) throw error
             await sleep(waitMs)
@@ -127,8 +127,8 @@ export function createConnection(options: KafkaOptions): Connection {
 }
 
 /**
- * kafkajs shares one refresh of metadata among all that ask while it is under way, also with whoever added a topic after it was sent: that
- * one would be told that its topic has no partitions, and would read nothing of it without an error.
+ * kafkajs shares one metadata refresh among all callers while it is under way, including those that added a topic after it was sent. They
+ * would be told that their topic has no partitions, and would silently read nothing of it.
  */
 async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
   const known = () => cluster.findTopicPartitionMetadata(topic).length > 0
@@ -136,11 +136,11 @@ async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
   if (!known()) throw Object.assign(new Error(`topic ${topic} has no partitions yet`), { retriable: true })
 }
 
-/** How long to go on trying: not at all where it does not help, and not long for a topic, which may have been created this moment. */
+/** How long to retry: not at all where it does not help, and briefly for a topic, which may have just been created. */
 function waitMsMax(error: unknown): number {
   const { retriable, name, type } = error as { retriable?: boolean; name?: string; type?: string }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return 100
-  // kafkajs gave up by itself where it counted retries, and says then that the error is not retriable.
+  // kafkajs gave up on its own after its retries, and then calls the error not retriable.
   return retriable === true || name === 'KafkaJSConnectionClosedError' ? 1000 : 0
 }
 

@@ -9,23 +9,23 @@ import type { ConsumeOptions, Consumer } from './port.ts'
 import { type Held, Positions } from './positions.ts'
 import { logsOf, topicIdOf } from './reader.ts'
 
-/** A member that was killed is missed after this long, and its partitions go to others. */
+/** A killed member is noticed after this long, and its partitions are reassigned. */
 export const sessionTimeoutMs = 10_000
 const heartbeatMs = 2_000
-/** How long a member may take to finish its batch before a rebalance goes on without it. */
+/** How long a member may take to finish its batch before a rebalance completes without it. */
 export const rebalanceTimeoutMs = 60_000
 /** How long a fetch waits for records; `close` waits for the fetch. */
 const fetchWaitMs = 200
 const partitionBytesMax = 1024 * 1024
-/** How often it is asked whether a topic was made again: a broker does not say so by itself. */
+/** How often to check whether a topic was recreated: a broker does not report it. */
 const lookAgainMs = 10_000
 
 const retry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 2000, retries: 10 }
 
 /**
- * A member of a consumer group. One batch at a time over all its partitions; the offset after a batch is committed when `onBatch` has
- * resolved, so a batch may come twice (after a kill, or a rebalance in the middle of it) and never not at all.
- * While the broker is away kafkajs tries again for as long as it takes.
+ * A member of a consumer group. Processes one batch at a time over all its partitions and commits the offset after it once `onBatch` has
+ * resolved: delivery is at least once (repeated after a kill, or a rebalance in the middle of a batch). While the broker is away kafkajs
+ * retries for as long as it takes.
  */
 export async function createConsumer(connection: Connection, options: ConsumeOptions): Promise<Consumer> {
   const { client } = connection
@@ -61,7 +61,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
     pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
     resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
-    // Should it fail, the next batch commits.
+    // If it fails, the next batch commits.
     commit: (held) => void consumer.commitOffsets([{ topic: held.topic, ...committed(held) }]).catch(() => {}),
     fail,
   })
@@ -70,7 +70,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     const { batch, heartbeat } = payload
     const { topic, partition } = batch
     const held = positions.of(topic, partition)
-    // To settle, and a batch, may take longer than the session; that the group has rebalanced meanwhile is found out by the commit.
+    // Settling, and a batch, may take longer than the session; the commit then fails if the group has rebalanced.
     const beat = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
     try {
       await held?.settled.promise
@@ -99,10 +99,10 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
       if (records.length > 0) await options.onBatch(records)
     } catch (error) {
       batchFailure = { error }
-      // Anything else kafkajs would try again by itself. Without a cause: a retriable one would make it restart.
+      // kafkajs retries anything else. No cause: a retriable one would make it restart.
       throw new kafkajs.KafkaJSNonRetriableError('onBatch failed')
     }
-    // Given to another member meanwhile, which begins where the group's offset is.
+    // Reassigned meanwhile to another member, which starts at the group's offset.
     if (positions.of(topic, partition) === undefined) return
     resolveOffset(String(last))
     const lastRecord = records.at(-1)
@@ -117,7 +117,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     onOffsetOutOfRange(memberId, (topic, partition) => positions.outOfRange(topic, partition))
     positions.join(payload.memberAssignment)
   })
-  // A batch of markers alone is passed by kafkajs and told here.
+  // kafkajs skips a batch of markers alone; it is handled here.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
     const held = positions.of(topic, partition)
     if (batchSize > 0 || held?.place === undefined || held.waiting || closing) return
@@ -137,7 +137,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
       await consumer.run({
         eachBatch,
         eachBatchAutoResolve: false,
-        // Ours carry the topic's id, and none is written for a place that was only sought.
+        // Our commits carry the topic's id, and none is made for a position that was only sought.
         autoCommit: false,
         partitionsConsumedConcurrently: 1,
       })
@@ -161,17 +161,17 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   }
 }
 
-/** A partition's place as a group's offset. */
+/** A partition's position as the group's offset. */
 const committed = ({ partition, place }: Held) => ({
   partition,
   offset: String(place?.offset),
   metadata: place === undefined ? null : metadataOf(place),
 })
 
-/** A batch as kafkajs has it, with the markers and aborted records that it gives to nobody. */
+/** A batch as kafkajs has it, with the markers and aborted records that it does not deliver. */
 type FetchedBatch = EachBatchPayload['batch'] & { readonly rawMessages: readonly { offset: string }[] }
 
-/** What stands before the first missing offset, of a topic that keeps every record; of any other all of it. */
+/** For a topic that keeps every record, what precedes the first missing offset; for any other, all of it. */
 function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: KafkaMessage[]; last: number } {
   const { messages, rawMessages } = batch
   const gap = keptWhole

@@ -19,20 +19,20 @@ function* chain(error: unknown): Generator<KafkajsError> {
   }
 }
 
-/** Another producer took over the transactional id. Code 90 (PRODUCER_FENCED) is newer than kafkajs, which knows it by number only. */
+/** Another producer took over the transactional id. kafkajs does not know code 90 (PRODUCER_FENCED), which is newer. */
 export const isFenced = (error: unknown): boolean =>
   [...chain(error)].some(
     ({ type, message }) => type === 'INVALID_PRODUCER_EPOCH' || message === 'Unknown error code 90',
   )
 
-/** Whether an error, or what it was caused by, is of one of kafkajs's types of protocol errors. */
+/** Whether an error or one of its causes is one of these kafkajs protocol error types. */
 export const hasType = (error: unknown, ...wanted: readonly string[]): boolean =>
   [...chain(error)].some(({ type }) => type !== undefined && wanted.includes(type))
 
-/** The topic is not there, or not known yet to the broker that was asked. */
+/** The topic does not exist, or is not yet known to the broker that was asked. */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')
 
-/** The broker said no, for good: whether the request took effect is known. Anything else (timeouts, closed connections) is not. */
+/** The broker refused for good, so the request had no effect. After anything else (timeouts, closed connections) that is unknown. */
 const isDefinite = (error: unknown): boolean =>
   [...chain(error)].some(
     ({ name, retriable }) =>
@@ -40,8 +40,8 @@ const isDefinite = (error: unknown): boolean =>
   )
 
 /**
- * What a person can act on, from what kafkajs throws: UNREACHABLE (retriable) when nothing answers, else a sentence about the refusal.
- * @param doing continues the sentence "Could not ...", for example `write to topic x`
+ * Turns what kafkajs throws into what a person can act on: UNREACHABLE (retriable) when nothing answers, else the broker's refusal.
+ * @param doing completes the sentence "Could not ...", for example `write to topic x`
  */
 export function toWinnowError(error: unknown, doing: string, brokers: readonly string[]): WinnowError {
   const own = [...chain(error)].find((link) => link instanceof WinnowError)
@@ -55,8 +55,8 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
     })
   }
   if (hasType(error, 'MESSAGE_TOO_LARGE')) {
-    return new WinnowError('CONFIGURATION', `Could not ${doing}: the broker takes only smaller messages.`, {
-      hint: `Give the topic 1048588 (Kafka's default) or more: ${alterTopic('TOPIC', 'max.message.bytes=1048588')}; a topic without a setting of its own has message.max.bytes of the brokers. Which it is tells: winnow doctor`,
+    return new WinnowError('CONFIGURATION', `Could not ${doing}: the broker accepts only smaller messages.`, {
+      hint: `Give the topic 1048588 (Kafka's default) or more: ${alterTopic('TOPIC', 'max.message.bytes=1048588')}; a topic without a setting of its own has message.max.bytes of the brokers. winnow doctor tells which`,
       cause: error,
     })
   }
@@ -82,7 +82,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
   )
 }
 
-/** A fenced producer must stop: another instance does its work now. */
+/** A fenced producer must stop: another instance has taken over. */
 export const fencedError = (transactionalId: string, cause: unknown): WinnowError =>
   new WinnowError('FENCED', `Another instance took over as "${transactionalId}"; this one stops.`, {
     hint: 'Run one instance of each name. If the other one replaces this one, there is nothing to do.',

@@ -20,7 +20,7 @@ export async function consumerGroups(connection: Connection, prefix: string): Pr
         state,
         members: members.map(({ clientId, clientHost, memberAssignment }) => ({
           client: clientId,
-          // As the broker writes it: /127.0.0.1.
+          // The broker writes it as /127.0.0.1.
           host: clientHost.replace(/^\//, ''),
           assigned: assignmentOf(memberAssignment),
         })),
@@ -31,7 +31,7 @@ export async function consumerGroups(connection: Connection, prefix: string): Pr
 const nonEmptyGroup = 68
 const unknownGroup = 69
 
-/** Deletes groups whose name begins with `prefix`, with what they have committed; one with members is left as it is. */
+/** Deletes groups whose name begins with `prefix`, with their committed offsets; a group with members is kept. */
 export async function deleteGroups(connection: Connection, prefix: string): Promise<void> {
   await connection.onAdmin('delete consumer groups', async (admin) => {
     const { groups } = await admin.listGroups()
@@ -47,14 +47,14 @@ export async function deleteGroups(connection: Connection, prefix: string): Prom
   })
 }
 
-/** A member that has just joined is assigned nothing yet. */
+/** A member that has just joined has no assignment yet. */
 const assignmentOf = (bytes: Buffer): Readonly<Record<string, readonly number[]>> =>
   bytes.length === 0 ? {} : (AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {})
 
-/** A fetch gives one batch at least, however little is asked for (KIP-74): enough for its first record's time. */
+/** A fetch returns at least one batch, however little is asked for (KIP-74): enough for its first record's timestamp. */
 const fetchBytesMax = 1
 
-/** When the first record at or after `offset` was written, milliseconds since the epoch; null where none is readable there. */
+/** When the first record at or after `offset` was written, milliseconds since the epoch; null if none is readable there. */
 export const writtenAt = (
   connection: Connection,
   topic: string,

@@ -12,6 +12,6 @@ export function traceIn(headers: IHeaders | undefined): { trace?: TraceHeaders }
   }
 }
 
-/** The headers of a record to be sent; none where it would not fit with them: what it says goes before how it is traced. */
+/** The headers of a record to be sent; none if it would not fit with them: content takes precedence over tracing. */
 export const headersOf = (record: OutgoingRecord): { headers?: IHeaders } =>
   record.trace !== undefined && fitsWithTrace(record) ? { headers: { ...record.trace } } : {}

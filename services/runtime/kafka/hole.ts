@@ -1,9 +1,9 @@
 import type { Hole, PartitionLog, Place } from './port.ts'
 
 /**
- * What stands between a place and the log as it is now: records that were deleted before they were read, or a topic that was made again
- * under its name. Undefined where reading may go on at the place.
- * A place past the end is left to the fetch: a leader that is new may not know yet how far the last one had come.
+ * What lies between a position and the log as it is now: records deleted before they were read, or a topic recreated under the same name.
+ * Undefined if reading may continue at the position. A position past the end is left to the fetch: a new leader may not know yet how far the
+ * last one had got.
  */
 export function holeBefore(place: Place, log: PartitionLog): Hole | undefined {
   const { topic, partition, topicId, first } = log
@@ -14,23 +14,23 @@ export function holeBefore(place: Place, log: PartitionLog): Hole | undefined {
   return undefined
 }
 
-/** The same where a broker has said that the place is out of its log's range. */
+/** The same after a broker has said that the position is out of range. */
 export function holeOutOfRange(place: Place, log: PartitionLog): Hole {
   const { topic, partition, topicId, end } = log
   return holeBefore(place, log) ?? { topic, partition, topicId, reason: 'truncated', from: end, to: place.offset }
 }
 
 /**
- * Whether what is done up to `offset` leaves out something that a group was given before its place. State counts records, a group's place
- * the markers behind them as well.
+ * Whether processing up to `offset` leaves out something delivered to the group before its committed position. State counts records; a group's
+ * position also counts the markers after them.
  */
 export const isBehind = (offset: number, { offset: place, afterRecord = place }: Place): boolean =>
   offset < Math.min(place, afterRecord)
 
-/** Where reading goes on once the hole is accepted. */
+/** Where reading continues once the hole is accepted. */
 export const afterHole = ({ reason, from, to }: Hole): number => (reason === 'truncated' ? from : to)
 
-/** `topic[partition]@from-to`: how a hole is named wherever a person reads of it. */
+/** `topic[partition]@from-to`: the name of a hole wherever a person sees it. */
 export const holeName = ({ topic, partition, from, to }: Hole): string => `${topic}[${partition}]@${from}-${to}`
 
 /** What happened, as a sentence. */
@@ -40,5 +40,5 @@ export function holeInWords(hole: Hole): string {
     return `${topic}[${partition}]: the records from ${from} to before ${to} were deleted before they were read`
   if (reason === 'truncated')
     return `${topic}[${partition}]: the log ends at ${from}, although it was read up to ${to}: its last records are lost`
-  return `${topic} was deleted and made again: what ${topic}[${partition}] had after ${from} is not known, the new one begins at ${to}`
+  return `${topic} was deleted and recreated: what ${topic}[${partition}] had after ${from} is not known, the new one begins at ${to}`
 }

@@ -7,8 +7,8 @@ const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => 
 )
 
 /**
- * The one place that reaches below kafkajs's public interface, which can read topics only as a consumer group: no reading at an offset
- * without joining, no end of a topic as a read_committed reader sees it. Its cluster and batch classes do both. kafkajs is pinned to an
+ * The only place that uses kafkajs's internals. Its public interface reads topics only as a consumer group: it cannot read at an offset
+ * without joining, nor find a topic's end as a read_committed reader sees it. Its cluster and batch classes do both. kafkajs is pinned to an
  * exact version; test/integration/kafka-read.test.ts fails if these parts are not as described here.
  */
 export interface Cluster {
@@ -44,7 +44,7 @@ interface PartitionData {
 
 /** One fetch of one partition. */
 export interface Batch {
-  /** Records of committed transactions or of none, at the asked offset or after it. */
+  /** Records of committed transactions or of none, at or after the requested offset. */
   readonly messages: readonly {
     offset: string
     timestamp: string
@@ -52,7 +52,7 @@ export interface Batch {
     value: Buffer | null
     headers?: IHeaders
   }[]
-  /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the asked offset. */
+  /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the requested offset. */
   readonly rawMessages: readonly { offset: string }[]
   readonly highWatermark: string
 }
@@ -60,7 +60,7 @@ export interface Batch {
 const readCommitted = 1
 const readUncommitted = 0
 
-/** What the request for offsets calls the log's ends. */
+/** The log's ends, as the ListOffsets request names them. */
 const firstTimestamp = -2
 const endTimestamp = -1
 
@@ -79,7 +79,7 @@ export async function fetchLogEnds(
   const byLeader = Map.groupBy(cluster.findTopicPartitionMetadata(topic), ({ leader }) => leader)
   for (const [leader, partitions] of byLeader) {
     const ids = partitions.map(({ partitionId }) => partitionId)
-    // In this order, so that a log that moves meanwhile is not taken for one with its ends crossed.
+    // In this order, so that a log that moves meanwhile does not appear to end before it begins.
     const first = await ask(leader, ids, readCommitted, firstTimestamp)
     const stable = await ask(leader, ids, readCommitted, endTimestamp)
     const end = await ask(leader, ids, readUncommitted, endTimestamp)
@@ -88,13 +88,13 @@ export async function fetchLogEnds(
   return found
 }
 
-/** See `askTopicIds`; asked of any broker. */
+/** See `askTopicIds`; any broker can answer. */
 export async function fetchTopicId(cluster: Cluster, topic: string): Promise<string | null> {
   const leader = cluster.findTopicPartitionMetadata(topic)[0]?.leader ?? -1
   return (await askTopicIds(await cluster.findBroker({ nodeId: leader }), [topic])).get(topic) ?? null
 }
 
-/** @returns an unconnected cluster with the client's brokers, security and logs */
+/** @returns an unconnected cluster with the client's brokers, security and logger */
 export function createCluster(client: KafkajsClient): Cluster {
   const symbol = Object.getOwnPropertySymbols(client).find((own) => own.description === 'private:Kafka:createCluster')
   const create = symbol && (client as unknown as Record<symbol, (options: object) => Cluster>)[symbol]
@@ -102,7 +102,7 @@ export function createCluster(client: KafkajsClient): Cluster {
   return create({ allowAutoTopicCreation: false, isolationLevel: readCommitted, metadataMaxAge: 300_000 })
 }
 
-/** Fetches up to `bytesMax` of a partition from `offset` on; empty where there is nothing (yet). */
+/** Fetches up to `bytesMax` of a partition from `offset`; empty if there is nothing (yet). */
 export async function fetchBatch(
   cluster: Cluster,
   { topic, partition, offset, bytesMax }: { topic: string; partition: number; offset: number; bytesMax: number },

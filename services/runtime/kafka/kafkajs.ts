@@ -10,7 +10,7 @@ import { messageBytesMaxOf } from './topic-limits.ts'
 export type { KafkaOptions } from './connection.ts'
 export { maxRecordBytes } from './record-size.ts'
 
-/** The Kafka port on kafkajs. Connects when first used; UNREACHABLE after two seconds when nothing answers. */
+/** The Kafka port on kafkajs. Connects on first use; UNREACHABLE after two seconds when nothing answers. */
 export function createKafka(options: KafkaOptions): Kafka {
   const connection = createConnection(options)
   const open = new Set<Consumer | Producer>()

@@ -1,8 +1,8 @@
 import type { Kafka } from './port.ts'
 
 /**
- * For each partition the offset from which on it has `count` records, or all that it has if they are fewer: markers of transactions, and what
- * compaction has left out, have offsets too.
+ * For each partition the offset from which it has `count` records, or all of them if there are fewer. Markers of transactions and records
+ * removed by compaction use up offsets too.
  */
 export async function offsetsOfLast(
   kafka: Pick<Kafka, 'logsOf' | 'read'>,

@@ -1,10 +1,10 @@
 import { type logCreator, logLevel } from 'kafkajs'
 import type { Log } from '../log.ts'
 
-/** kafkajs builds its debug lines whether or not anyone reads them, so they are asked for only where they are. */
+/** kafkajs formats its debug lines whether or not they are used, so they are requested only at debug level. */
 export const kafkajsLevel = (log: Log): logLevel => (log.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.INFO)
 
-/** What belongs to normal work although kafkajs calls it an error or a warning: rebalances, first retries, reconnects. */
+/** Normal events that kafkajs logs as errors or warnings: rebalances, first retries, reconnects. */
 const normal = [
   'rebalancing',
   'not aware of this member',
@@ -12,18 +12,18 @@ const normal = [
   // Reported by our own onFailure, with the error itself.
   'Error when calling eachBatch',
   'Crash: KafkaJSNonRetriableError',
-  // A coordinator that is still loading or that moved, a connection that broke: the consumer begins again, and what lasts (a broker that
-  // stays away) is told by the retries that it then runs out of.
+  // A coordinator that is loading or has moved, a broken connection: the consumer restarts. What lasts (a broker that stays away) is reported
+  // when its retries run out.
   'Crash: KafkaJSProtocolError',
   'Crash: KafkaJSConnection',
   'Crash: KafkaJSGroupCoordinatorNotFound',
   'Restarting the consumer',
 ]
 const normalNamespaces = ['Connection', 'BrokerPool']
-/** By this retry some seconds have passed without an answer (see produceRetry): time to tell. */
+/** By this retry some seconds have passed without an answer (see produceRetry): time to report it. */
 const retriesBeforeWarning = 9
 
-/** Sends kafkajs's log into ours. A failure that ends something is reported by who called, so nothing here is above a warning. */
+/** Forwards kafkajs's log to ours. A failure that ends something is reported by the caller, so nothing here is above a warning. */
 export const logInto =
   (log: Log): logCreator =>
   () =>

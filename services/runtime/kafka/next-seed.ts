@@ -10,8 +10,8 @@ const { prototype }: { prototype: BrokerPool } = createRequire(import.meta.url)(
 const create = prototype.createSeedBroker
 
 /**
- * Mends kafkajs 2.2.4, which goes on to the next of the brokers it was given where one refuses the connection, but stays with one that
- * takes it and ends it, as a load balancer does for a broker that is gone.
+ * Fixes kafkajs 2.2.4, which tries the next bootstrap broker when one refuses the connection, but stays with one that accepts and then closes
+ * it, as a load balancer does for a broker that is down.
  */
 prototype.createSeedBroker = async function (this: BrokerPool) {
   await create.call(this)

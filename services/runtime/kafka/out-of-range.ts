@@ -11,12 +11,12 @@ const { prototype }: { prototype: ConsumerGroup } = createRequire(import.meta.ur
   'kafkajs/src/consumer/consumerGroup.js',
 )
 
-/** By the member's id, which the coordinator gives to one member alone. */
+/** By member id, which the coordinator gives to one member only. */
 const handlers = new Map<string, Handler>()
 
 /**
- * What a member does where a broker says that its offset lies outside of the log. kafkajs 2.2.4 would go on at the first record that is
- * left, with a line in its log.
+ * What a member does when a broker says that its offset is out of range. kafkajs 2.2.4 would continue at the first remaining record, with only
+ * a line in its log.
  */
 export const onOffsetOutOfRange = (memberId: string, handler: Handler): void => void handlers.set(memberId, handler)
 

@@ -2,8 +2,8 @@ import type { Offset, Partition } from '../../../schemas/index.ts'
 import type { RecordMetadata } from '../../../topologies/node.ts'
 
 /**
- * What winnow needs of a Kafka client, and no more, so that the client can be exchanged (docs/adr/0001).
- * Offsets are JavaScript numbers: a partition would need 285 years at a million records a second to leave their exact range.
+ * What winnow needs of a Kafka client, and no more, so that the client can be replaced (docs/adr/0001).
+ * Offsets are JavaScript numbers: at a million records a second a partition would take 285 years to leave their exact range.
  */
 export interface IncomingRecord {
   readonly topic: string
@@ -11,12 +11,12 @@ export interface IncomingRecord {
   readonly offset: Offset
   readonly key: Buffer | null
   readonly value: Buffer | null
-  /** When it was written, milliseconds since the epoch; `read` alone tells. */
+  /** When it was written, milliseconds since the epoch; set only by `read`. */
   readonly writtenMs?: number
   readonly trace?: TraceHeaders | undefined
 }
 
-/** W3C trace context, as it stands in the headers of a record: the only headers that winnow has. */
+/** W3C trace context, as in the headers of a record: the only headers that winnow uses. */
 export interface TraceHeaders {
   readonly traceparent: string
   readonly tracestate?: string
@@ -29,7 +29,7 @@ export interface OutgoingRecord {
   readonly value: Uint8Array | null
   /** Left out: chosen by the key's murmur2 hash, as every Kafka client does. */
   readonly partition?: number
-  /** Left out where the record would be too large with it. */
+  /** Omitted if the record would be too large with it. */
   readonly trace?: TraceHeaders | undefined
 }
 
@@ -38,16 +38,16 @@ export interface TopicDefinition {
   readonly partitions: number
   readonly cleanup: 'delete' | 'compact'
   readonly retentionMs: number
-  /** `max.message.bytes` of a topic that is created; left out: the broker's. One that exists with less takes only shorter records. */
+  /** `max.message.bytes` of a topic that is created; default: the broker's. An existing topic with less accepts only shorter records. */
   readonly messageBytesMax?: number
 }
 
 export interface Producer {
-  /** Splits below the broker's request limit. Resolves when all replicas have the records. */
+  /** Splits below the broker's request limit. Resolves when all replicas have acknowledged. */
   send(records: readonly OutgoingRecord[]): Promise<readonly RecordMetadata[]>
   /**
-   * All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced.
-   * Readers see them some milliseconds after this resolves, when the markers are written; a newer producer with this id waits for them.
+   * All sends inside become visible together or not at all. Needs a transactional id; an older instance with the same id is fenced. Readers
+   * see them some milliseconds after this resolves, once the markers are written; a newer producer with this id waits for that.
    */
   transaction<T>(work: (send: Producer['send']) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -57,9 +57,9 @@ export interface Producer {
 export interface PartitionLog {
   readonly topic: string
   readonly partition: number
-  /** Given to the topic when it was made; null where the broker is too old to tell (before 2.8). */
+  /** Assigned to the topic when it was created; null if the broker is too old (before 2.8). */
   readonly topicId: string | null
-  /** The first record that is still there. */
+  /** The first record still there. */
   readonly first: number
   /** The last stable offset: where a read_committed reader stops, at the first record of an open transaction. */
   readonly stable: number
@@ -67,23 +67,23 @@ export interface PartitionLog {
   readonly end: number
 }
 
-/** The offset from which somebody goes on, and of which topic it was taken; null: not known. */
+/** The offset to continue from, and the id of the topic it belongs to; null: not known. */
 export interface Place {
   readonly offset: number
   readonly topicId: string | null
-  /** The offset after the last record before it: from there on there were only markers of transactions. Left out: not known. */
+  /** The offset after the last record before it: from there on there were only markers of transactions. Omitted: not known. */
   readonly afterRecord?: number
 }
 
-/** Records that cannot be read any more although nobody has read them. */
+/** Records that can no longer be read and that nobody has read. */
 export interface Hole {
   readonly topic: string
   readonly partition: number
-  /** Of the topic as it is now. */
+  /** Id of the current topic. */
   readonly topicId: string | null
   /**
-   * deleted: the records from `from` to before `to` are gone; truncated: so are those that were read last, and the log ends at `from`;
-   * recreated: the topic was made again, so that what it had after `from` is not known, and the new one begins at `to`.
+   * deleted: the records from `from` to before `to` are gone; truncated: so are the last ones read, and the log ends at `from`; recreated: the
+   * topic was recreated, so what it had after `from` is not known, and the new one begins at `to`.
    */
   readonly reason: 'deleted' | 'truncated' | 'recreated'
   readonly from: number
@@ -93,36 +93,36 @@ export interface Hole {
 export interface ConsumeOptions {
   readonly groupId: string
   readonly topics: readonly string[]
-  /** Where to start in a partition the group has no offset for, and, where it answers a number, in spite of the group's offset. */
+  /** Where to start in a partition for which the group has no offset; a number overrides the group's offset. */
   readonly startOffset?: (topic: string, partition: Partition) => Offset | undefined
   /**
-   * Asked when this member is given a partition, before its first batch: up to where everything is known to be done. Where the group's
-   * offset, which anybody may move, lies behind that place, reading begins there.
+   * Called when this member is assigned a partition, before its first batch: the offset up to which everything is known to be done. If the
+   * group's offset, which anybody may move, is past it, reading starts there.
    */
   readonly floorOffset?: (topic: string, partition: Partition) => Promise<Offset>
-  /** Awaited before the next batch of that partition is given: this is the backpressure. Offsets are committed after it. */
+  /** Awaited before the next batch of that partition is delivered: this is the backpressure. Offsets are committed after it. */
   readonly onBatch: (records: readonly IncomingRecord[]) => Promise<void>
-  /** A failure of `onBatch` or of the client that it will not mend by itself; the consumer has stopped. */
+  /** `onBatch` failed, or the client in a way it does not recover from; the consumer has stopped. */
   readonly onFailure: (error: unknown) => void
   readonly batchBytesMax?: number
-  /** Whether a topic keeps every record: then reading begins at offset 0, and an offset that is missing in between is a hole. */
+  /** Whether a topic keeps every record: then reading begins at offset 0, and a missing offset is a hole. */
   readonly isKeptWhole?: (topic: string) => boolean
   /**
-   * A hole lies before the next record of a partition, which is not read until this resolves: then reading goes on behind the hole.
-   * The signal aborts when the partition is given to another member, or the consumer is closed. Left out: the consumer stops with BAD_DATA.
+   * There is a hole before the next record of a partition, which is not read until this resolves; reading then continues after the hole. The
+   * signal aborts when the partition is reassigned or the consumer closed. Omitted: the consumer stops with BAD_DATA.
    */
   readonly onHole?: (hole: Hole, signal: AbortSignal) => Promise<void>
 }
 
 export interface Consumer {
-  /** Waits for the batch in hand, commits, leaves the group. */
+  /** Waits for the current batch, commits, leaves the group. */
   close(): Promise<void>
 }
 
 /** A consumer group with members, as the broker sees it. */
 export interface ConsumerGroup {
   readonly groupId: string
-  /** Kafka's word: Stable, PreparingRebalance, ... */
+  /** Kafka's state: Stable, PreparingRebalance, ... */
   readonly state: string
   readonly members: readonly {
     readonly client: string
@@ -137,27 +137,27 @@ export interface Kafka {
   createTopics(definitions: readonly TopicDefinition[]): Promise<void>
   deleteTopics(names: readonly string[]): Promise<void>
   topicNames(): Promise<string[]>
-  /** How long a record batch of the topic may be, compressed if it is; the broker's default where it does not say. */
+  /** How long a record batch of the topic may be, after compression; the broker's default if it does not say. */
   messageBytesMax(topic: string): Promise<number>
   /** The next offset of each partition, as a read_committed reader sees it; index = partition. */
   endOffsets(topic: string): Promise<number[]>
   /** Where the partitions of a topic begin and end; index = partition. */
   logsOf(topic: string): Promise<PartitionLog[]>
-  /** The offset that a consumer group goes on from, by partition; null where it has committed none. */
+  /** A consumer group's committed offset by partition; null where it has committed none. */
   committedOffsets(groupId: string, topic: string): Promise<(number | null)[]>
-  /** The same with the topic's id that was committed with it. */
+  /** The same, with the topic's id that was committed along. */
   committedPlaces(groupId: string, topic: string): Promise<(Place | null)[]>
   /** Groups whose name begins with `prefix` and that have members now. */
   consumerGroups(prefix: string): Promise<ConsumerGroup[]>
-  /** Deletes groups whose name begins with `prefix`, with what they have committed; one with members is left as it is. */
+  /** Deletes groups whose name begins with `prefix`, with their committed offsets; a group with members is kept. */
   deleteGroups(prefix: string): Promise<void>
-  /** When the first record at or after an offset was written, milliseconds since the epoch; null where none is readable there. */
+  /** When the first record at or after an offset was written, milliseconds since the epoch; null if none is readable there. */
   writtenAt(topic: string, partition: Partition, offset: Offset): Promise<number | null>
   producer(options?: { transactionalId?: string }): Promise<Producer>
   consume(options: ConsumeOptions): Promise<Consumer>
   /**
-   * All committed records from `from` (default: the beginning) up to the end as it is now, partition by partition in batches.
-   * A partition whose `from` is at or past its end is skipped. The caller may stop at any time.
+   * All committed records from `from` (default: the beginning) up to the current end, partition by partition in batches. A partition whose
+   * `from` is at or past its end is skipped. The caller may stop at any time.
    */
   read(topic: string, from?: readonly number[]): AsyncIterable<readonly IncomingRecord[]>
   close(): Promise<void>

@@ -4,7 +4,7 @@ import { isUnknownTopic } from './failure.ts'
 import { afterHole, holeBefore, holeInWords, holeOutOfRange, isBehind } from './hole.ts'
 import type { ConsumeOptions, Hole, PartitionLog, Place } from './port.ts'
 
-/** What a member asks of Kafka, and what it does to its own reading. */
+/** What a member asks of Kafka, and how it controls its own reading. */
 export interface PositionsPorts {
   logsOf(topic: string): Promise<PartitionLog[]>
   topicIdOf(topic: string): Promise<string | null>
@@ -12,24 +12,24 @@ export interface PositionsPorts {
   seek(topic: string, partition: number, offset: number): void
   pause(topic: string, partition: number): void
   resume(topic: string, partition: number): void
-  /** Writes down that the group goes on from the partition's place. */
+  /** Commits the partition's position for the group. */
   commit(held: Held): void
-  /** The consumer stops with this. */
+  /** Stops the consumer with this error. */
   fail(error: unknown): void
 }
 
-/** A partition that this member was given. */
+/** A partition assigned to this member. */
 export interface Held {
   readonly topic: string
   readonly partition: number
-  /** Its own answer, not the group's offset, says where it begins. */
+  /** The member's own answer, not the group's offset, says where it begins. */
   readonly own: Place | undefined
-  /** Where the next record is expected; undefined until that is settled. */
+  /** The next offset expected; undefined until settled. */
   place: Place | undefined
-  /** Behind a hole: nothing is read until somebody has decided. */
+  /** In front of a hole: nothing is read until somebody has decided. */
   waiting: boolean
   readonly settled: PromiseWithResolvers<void>
-  /** The offset that a fetch skipped to, when it did so once. */
+  /** The offset that a fetch has skipped to once. */
   skippedTo?: number
 }
 
@@ -41,14 +41,14 @@ const retryMsMax = 5000
 const unknownTopicAttemptsMax = 11
 
 /**
- * Where a member of a group reads in each of its partitions, and of which topic: looked up at every join, compared with the log as it is
- * then, and followed from batch to batch. A hole in the log (see `Hole`) stops the partition; the others are read on.
+ * A group member's position in each of its partitions, and the id of its topic: looked up on every join, compared with the log as it is then,
+ * and advanced batch by batch. A hole in the log (see `Hole`) stops its partition; the others are read on.
  */
 export class Positions {
   readonly #ports: PositionsPorts
   readonly #options: Watched
   #held = new Map<string, Held>()
-  /** What is known to be done was asked for these, while they are held. */
+  /** Partitions whose floor offset was already looked up; kept while they are assigned. */
   #asked = new Set<string>()
   #joined = new AbortController()
 
@@ -57,7 +57,7 @@ export class Positions {
     this.#ports = ports
   }
 
-  /** The group was dealt anew. Returns at once; each partition's `settled` resolves when it is known where it is read. */
+  /** After a rebalance. Returns at once; each partition's `settled` resolves when its position is known. */
   join(assigned: Readonly<Record<string, readonly number[]>>): void {
     const before = this.#held
     this.close()
@@ -92,15 +92,15 @@ export class Positions {
     return this.#held.get(nameOf(topic, partition))
   }
 
-  /** Everything before `offset` is done. @param afterRecord the offset after the last record of it; left out: there was none */
+  /** Everything before `offset` is done. @param afterRecord the offset after the last record of it; omitted: there was none */
   advance(held: Held, offset: number, afterRecord = held.place?.afterRecord): void {
     if (held.place === undefined) return
     held.place = { offset, topicId: held.place.topicId, ...(afterRecord !== undefined && { afterRecord }) }
   }
 
   /**
-   * Whether a fetch that begins at `first` leaves records out of a topic that keeps all of them. It is asked for again, once; where it
-   * says the same, there is a hole in the middle of the log.
+   * Whether a fetch that begins at `first` misses records of a topic that keeps all of them. The fetch is repeated once; if the result is the
+   * same, there is a hole in the middle of the log.
    */
   skips(held: Held, first: number): boolean {
     const { topic, partition, place, skippedTo } = held
@@ -115,7 +115,7 @@ export class Positions {
     return true
   }
 
-  /** A broker says that the log does not have the offset that was asked for. */
+  /** A broker says that the requested offset is not in the log. */
   async outOfRange(topic: string, partition: number): Promise<void> {
     const held = this.of(topic, partition)
     if (held === undefined) return
@@ -130,7 +130,7 @@ export class Positions {
     this.#meet(held, holeOutOfRange(place, log))
   }
 
-  /** Looks whether the topics are still those that are being read: one that is made again may have an offset of the same number. */
+  /** Checks whether the topics are still the same ones: a recreated topic may well have the offset. */
   async lookAgain(): Promise<void> {
     const { signal } = this.#joined
     for (const topic of this.#options.topics) {
@@ -160,7 +160,7 @@ export class Positions {
       for (const held of partitions) {
         const log = logs[held.partition]
         if (held.place !== undefined || held.waiting) continue
-        // Given by the group's leader, and not known yet to the broker that was asked.
+        // Assigned by the group's leader, and not yet known to the broker that was asked.
         if (log === undefined) throw new WinnowError('UNREACHABLE', `${topic} has no partition ${held.partition} yet`)
         const beginning = { offset: this.#options.isKeptWhole?.(topic) ? 0 : log.first, topicId: null }
         const found = held.own ?? committed[held.partition] ?? beginning
@@ -170,14 +170,14 @@ export class Positions {
         if (hole !== undefined) this.#meet(held, hole)
         else held.place = { ...place, topicId: log.topicId }
         if (hole === undefined && place !== found) this.#ports.seek(topic, held.partition, place.offset)
-        // Who looks on from outside knows a member in a group of its own by what it has committed.
+        // Observers know a member of an ephemeral group only by what it has committed.
         if (hole === undefined && held.own !== undefined) this.#ports.commit(held)
         held.settled.resolve()
       }
     }
   }
 
-  /** The place itself, or an earlier one from which on not everything is done. */
+  /** The position itself, or an earlier one from which on not everything is done. */
   async #notDone(held: Held, place: Place): Promise<Place> {
     const { topic, partition } = held
     const { floorOffset } = this.#options
@@ -209,8 +209,8 @@ export class Positions {
   }
 
   /**
-   * While the broker is away a member waits for as long as it takes, as it does with its fetches; for a topic that is deleted a while, in
-   * which it may be made again.
+   * While the broker is away a member waits for as long as it takes, as with its fetches; for a deleted topic, a while, in which it may be
+   * recreated.
    */
   async #persistently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let attempts = 0

@@ -11,8 +11,8 @@ const { prototype }: { prototype: RequestQueue } = createRequire(import.meta.url
 const schedule = prototype.scheduleCheckPendingRequests
 
 /**
- * Mends kafkajs 2.2.4, which looks after its waiting requests every millisecond even when none waits: ten idle connections took 3 % of a
- * processor, and Node warns of the timer's negative time. A request that comes to wait schedules the look by itself.
+ * Fixes kafkajs 2.2.4, which checks its request queue every millisecond even when it is empty: ten idle connections took 3 % of a processor,
+ * and Node warns about the timer's negative delay. A queued request schedules the check itself.
  */
 prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0) schedule.call(this)

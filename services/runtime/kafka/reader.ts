@@ -22,21 +22,21 @@ async function offsetsOn(cluster: Cluster, topic: string, which: 'first' | 'end'
 /** Where the partitions of a topic begin and end. */
 export const logsOf = (connection: Connection, topic: string): Promise<PartitionLog[]> =>
   connection.onCluster(topic, `ask where topic ${topic} begins and ends`, async (cluster) => {
-    // Partitions may have been added, or the topic made again, since it was last asked about.
+    // Partitions may have been added, or the topic recreated, since the last look.
     await cluster.refreshMetadata()
     const topicId = await fetchTopicId(cluster, topic)
     const ends = await fetchLogEnds(cluster, topic)
     return ends.map((range, partition) => ({ topic, partition, topicId, ...range }))
   })
 
-/** The id of a topic as it is now; null where the broker cannot tell. */
+/** The id of the current topic; null if the broker cannot tell. */
 export const topicIdOf = (connection: Connection, topic: string): Promise<string | null> =>
   connection.onCluster(topic, `ask for the id of topic ${topic}`, (cluster) => fetchTopicId(cluster, topic))
 
 /**
- * All committed records of a topic from `from` on up to the end as it is when reading begins, partition by partition.
- * Joins no group and leaves nothing behind; the caller may stop at any time. A partition whose `from` is at or after its end is skipped.
- * @throws WinnowError BAD_DATA where `from` lies before the first record that the topic still has
+ * All committed records of a topic from `from` up to the end as it is when reading begins, partition by partition. Joins no group and leaves
+ * nothing behind; the caller may stop at any time. A partition whose `from` is at or after its end is skipped.
+ * @throws WinnowError BAD_DATA if `from` is before the first record that the topic still has
  */
 export async function* read(
   connection: Connection,
@@ -61,7 +61,7 @@ async function* readPartition(connection: Connection, topic: string, partition: 
   while (offset < end) {
     const batch = await connection.onCluster(topic, `read ${topic}[${partition}]@${offset}`, async (cluster) => {
       const fetched = await fetchBatch(cluster, { topic, partition, offset, bytesMax: fetchBytesMax })
-      // A new leader may not know yet how far the old one had come.
+      // A new leader may not know yet how far the old one had got.
       if (fetched.rawMessages.length === 0 && Number(fetched.highWatermark) < end) throw new NotYet()
       return fetched
     })
@@ -86,8 +86,8 @@ function recordsOf(batch: Batch, topic: string, partition: Partition, end: numbe
 }
 
 /**
- * Where to go on. Compaction may leave a batch without the records at its end, or without any, and kafkajs does not tell where a batch
- * ends: then one offset further, which the broker answers from the next record that it still has.
+ * Where to continue. Compaction may leave a batch without its last records, or without any, and kafkajs does not expose where a batch ends:
+ * then one offset further, which the broker answers from the next record it still has.
  */
 function offsetAfter(batch: Batch, offset: Offset): number {
   const last = batch.rawMessages.at(-1)

@@ -1,14 +1,14 @@
 import { createRequire } from 'node:module'
 import { crc32c } from '@node-rs/crc32'
 
-/** A record as kafkajs decodes it; what is read of it here. */
+/** A record as kafkajs decodes it; the parts used here. */
 export interface RawRecord {
   readonly offset: string
 }
 
 /** The first batch of a fetch that cannot be read, and why. */
 export interface Damage {
-  /** Of the batch's first record, as its header says. */
+  /** Of the batch's first record, according to its header. */
   readonly offset: string
   readonly why: string
 }
@@ -16,7 +16,7 @@ export interface Damage {
 /** The records before the first damaged batch of a fetch, and that batch. */
 export type FetchedRecords = RawRecord[] & { damage?: Damage }
 
-/** kafkajs's decoder, which reads on from where it is. */
+/** kafkajs's decoder, which reads on from its position. */
 interface Decoder {
   readInt32(): number
   canReadBytes(bytes: number): boolean
@@ -29,15 +29,15 @@ const decodeBatch: (
   decoder: Decoder,
 ) => Promise<{ records: RawRecord[] }> = require('kafkajs/src/protocol/recordBatch/v0/decoder.js')
 
-/** Where the header of a batch in Kafka's format 2 has its parts. The checksum is over everything from the attributes on. */
+/** Layout of a batch header in Kafka's format 2. The checksum covers everything from the attributes on. */
 const header = { length: 8, magic: 16, checksum: 17, attributes: 21, bytes: 61 } as const
-/** Offset and length, which the length does not count. */
+/** Base offset and length, which the length field does not count. */
 const prefixBytes = 12
 const magicKnown = 2
 
 /**
- * The records of one partition in a fetch's answer, each batch after its CRC-32C was found right.
- * A broker sends whole batches, of which the last alone may be cut off (KIP-74).
+ * The records of one partition in a fetch response, each batch after its CRC-32C was verified. A broker sends whole batches; only the last may
+ * be cut off (KIP-74).
  */
 export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
   const records: FetchedRecords = []
@@ -45,7 +45,7 @@ export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
     const batch = bytes.subarray(at, at + prefixBytes + bytes.readInt32BE(at + header.length))
     const cutOff = at + prefixBytes + bytes.readInt32BE(at + header.length) > bytes.length
     if (cutOff && at > 0) break
-    const why = cutOff ? 'it ends before its end' : await decodeInto(records, batch)
+    const why = cutOff ? 'it is cut off' : await decodeInto(records, batch)
     if (why !== undefined) {
       records.damage = { offset: String(bytes.readBigInt64BE(at)), why }
       break
@@ -55,7 +55,7 @@ export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
   return records
 }
 
-/** @returns what is wrong with the batch, of which nothing was decoded then */
+/** @returns what is wrong with the batch, none of which is decoded then */
 async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string | undefined> {
   if (batch.length < header.bytes) return 'its length is less than that of a header'
   const magic = batch.readInt8(header.magic)
@@ -74,14 +74,14 @@ async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string |
 
 const hex = (checksum: number): string => `0x${checksum.toString(16).padStart(8, '0')}`
 
-/** Stands in for kafkajs 2.2.4's decoding of all answers since format 2, which looks at no checksum. */
+/** Replaces kafkajs 2.2.4's decoder for format 2, which does not verify checksums. */
 async function decodeMessages(decoder: Decoder): Promise<FetchedRecords> {
   const length = decoder.readInt32()
   return length <= 0 || !decoder.canReadBytes(length) ? [] : await decodeBatches(decoder.readBytes(length))
 }
 
 const path = require.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js')
-// Loaded by kafkajs when the first answer comes, so that what stands here is what it takes.
+// kafkajs loads it on the first response, so it picks up what stands here.
 if (require.cache[path] !== undefined)
   throw new TypeError('kafkajs has read records before their checksums were looked at')
 require(path)

@@ -12,20 +12,20 @@ import {
   traceBytes,
 } from './record-size.ts'
 
-/** kafkajs copies a partition's list once a record, so its time grows with the square of this. */
+/** kafkajs copies a partition's list once per record, so its time grows with the square of this. */
 const batchRecordsMax = 2000
 
-/** Records of one request: as many as fit into a batch, or one that is longer. */
+/** Records of one request: as many as fit into a batch, or a single longer one. */
 export interface Piece {
   readonly records: OutgoingRecord[]
-  /** Compressed by gzip, which every client can read: it is too long as it is. */
+  /** Compressed by gzip, which every client can read: uncompressed it is too long. */
   readonly compressed: boolean
 }
 
 /**
- * Cuts records, in order, into pieces that a broker takes in one request: kafkajs sends as it is told, and is refused over the limit.
- * @param messageBytesMax `max.message.bytes` of the topics that have another than the broker's default
- * @throws WinnowError BAD_DATA for a record that is too large by itself, also compressed; nothing was sent then.
+ * Cuts records, in order, into pieces that a broker accepts in one request: kafkajs sends them unsplit, and the broker rejects what exceeds
+ * its limit. @param messageBytesMax `max.message.bytes` of the topics that differ from the broker's default. @throws WinnowError BAD_DATA for
+ * a record that is too large on its own, even compressed, before anything is sent.
  */
 export function split(
   records: readonly OutgoingRecord[],
@@ -70,9 +70,9 @@ function tooLarge(record: OutgoingRecord, bytes: number, limit: number): WinnowE
 }
 
 /**
- * Where the records of one request landed, appended to `ranges`; a range that goes on where the last one of its partition ended is joined
- * to it. `sent` are the messages with the partition that was chosen, `answers` is what the broker said: one base offset a partition.
- * @throws Error where a partition has no answer, or two: then it is not known what the broker has
+ * Where the records of one request were written, appended to `ranges`; a range that continues the last one of its partition is merged into it.
+ * `sent` are the messages with their partitions, `answers` the broker's: one base offset per partition. @throws Error if a partition has no
+ * answer, or two: then it is unknown what the broker has
  */
 export function sentRanges(
   sent: readonly { topic: string; messages: readonly { partition?: number }[] }[],

@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module'
 
-/** What is called of kafkajs's encoder: each method appends and gives the encoder back. */
+/** The part of kafkajs's encoder in use: each method appends and returns the encoder. */
 interface Encoder {
   writeBoolean(value: boolean): Encoder
   writeBuffer(value: Buffer): Encoder
   writeUVarIntString(value: string): Encoder
   writeUVarIntArray(values: readonly Encoder[]): Encoder
-  /** Without bytes: a single zero, which is what no tagged fields look like. */
+  /** A single zero byte, which is how empty tagged fields are encoded. */
   writeUVarIntBytes(): Encoder
 }
 
@@ -20,7 +20,7 @@ interface Decoder {
   readTaggedFields(): void
 }
 
-/** A broker of kafkajs, as far as a request of our own needs it. */
+/** A kafkajs broker, as far as a request of our own needs it. */
 export interface RequestBroker {
   readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>> | null
   readonly connectionPool: { send<T>(request: { request: object; response: object }): Promise<T> }
@@ -30,7 +30,7 @@ const require = createRequire(import.meta.url)
 const KafkajsEncoder: new () => Encoder = require('kafkajs/src/protocol/encoder.js')
 const KafkajsDecoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder.js')
 
-/** Metadata, in the first version that tells the ids of topics (KIP-516, Kafka 2.8); kafkajs 2.2.4 speaks 6 at most. */
+/** Metadata, in the first version that returns topic ids (KIP-516, Kafka 2.8); kafkajs 2.2.4 speaks 6 at most. */
 const apiKey = 3
 const apiVersion = 10
 const noId = Buffer.alloc(16)
@@ -41,12 +41,12 @@ const request = (topics: readonly string[]) => ({
   apiName: 'Metadata',
   encode: async () =>
     new KafkajsEncoder()
-      // The tagged fields of the request's header, which kafkajs leaves to the request.
+      // The tagged fields of the request header, which kafkajs leaves to the request.
       .writeUVarIntBytes()
       .writeUVarIntArray(
         topics.map((name) => new KafkajsEncoder().writeBuffer(noId).writeUVarIntString(name).writeUVarIntBytes()),
       )
-      // Creates no topic; asks for no permissions of the cluster and of topics.
+      // Creates no topic; does not ask for authorized operations.
       .writeBoolean(false)
       .writeBoolean(false)
       .writeBoolean(false)
@@ -93,8 +93,8 @@ const response = {
 }
 
 /**
- * The ids that the cluster gave topics when they were made, as Kafka's tools print them: a topic deleted and made again has another.
- * Left out is a topic that is not there, and every topic where the broker is too old to tell.
+ * The ids that the cluster assigned to topics on creation, as Kafka's tools print them: a recreated topic has another. Omits topics that do
+ * not exist, and every topic if the broker is too old.
  */
 export async function askTopicIds(broker: RequestBroker, topics: readonly string[]): Promise<Map<string, string>> {
   const supported = broker.versions?.[apiKey]

@@ -5,10 +5,10 @@ import { messageBytesDefault } from './record-size.ts'
 
 const setting = 'max.message.bytes'
 
-/** Whoever asks may not (DescribeConfigs on the topic). */
+/** The caller lacks the permission (DescribeConfigs on the topic). */
 const forbidden = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED']
 
-/** `max.message.bytes` of a topic; the broker's default where it does not say. */
+/** `max.message.bytes` of a topic; the broker's default if it does not say. */
 export async function messageBytesMaxOf(connection: Connection, topic: string): Promise<number> {
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [setting] }]
   return await connection.onAdmin(`ask what topic ${topic} takes`, async (admin) => {

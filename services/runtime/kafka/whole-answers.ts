@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 
 interface Connection {
-  /** What came of an answer that is not whole yet. */
+  /** The part received of an incomplete response. */
   chunks: Buffer[]
   bytesBuffered: number
   bytesNeeded: number
@@ -17,9 +17,9 @@ const sizeBytes = 4
 const connecting = new WeakMap<Connection, Promise<boolean>>()
 
 /**
- * Mends kafkajs 2.2.4, whose connection, opened again, goes on with what it was left of the socket before: half an answer in front of
- * the next one, so that no answer is understood any more, or an ERR_BUFFER_OUT_OF_BOUNDS that ends the process (kafkajs issue 715). An
- * opened connection begins with nothing, the socket before it can bring no more, and everybody who asks for it waits for the same one.
+ * Fixes kafkajs 2.2.4, whose reopened connection keeps the leftovers of its previous socket: half a response in front of the next one, so that
+ * no response can be parsed any more, or an ERR_BUFFER_OUT_OF_BOUNDS that ends the process (kafkajs issue 715). Here a new connection starts
+ * empty, the old socket can deliver nothing more, and all who ask for the connection wait for the same one.
  */
 prototype.connect = function (this: Connection) {
   if (this.isConnected()) return Promise.resolve(true)

@@ -7,7 +7,7 @@ const batchSecondsBuckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 6
 /** From a selection of a small corpus to rewards on a slow machine: 10 ms to an hour. */
 const roundSecondsBuckets = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600]
 
-/** What a station has not read, by topic, as Kafka counts it now, and what it is not given yet because a transaction is open. */
+/** A station's lag by topic, as Kafka counts it now, and the records held back by an open transaction. */
 export type LagOf = () => Promise<readonly TopicLag[]>
 
 interface TopicLag {
@@ -16,10 +16,10 @@ interface TopicLag {
   readonly heldBack: number
 }
 
-/** A lag that cannot be asked in this time is left out of a scrape, which must not wait for a broker that is away. */
+/** A lag that takes longer to get is left out of the scrape, which must not wait for a broker that is away. */
 const lagMsMax = 2000
 
-/** A station at work, as a scrape asks for it; what is counted for single records costs a scrape, not the station. */
+/** A running station, as a scrape sees it; per-record counts cost the scrape, not the station. */
 export interface MeteredStation {
   readonly station: string
   readonly run?: string | undefined
@@ -34,10 +34,10 @@ export interface MeteredStation {
   readonly waitingFor?: () => readonly string[]
 }
 
-/** A health check that comes sooner is told what the last one found: it costs the parts that are asked a connection each. */
+/** A health check sooner than this gets the last result: each check opens connections. */
 const healthMs = 2000
 
-/** The metrics of one process, in a registry of its own. Names and labels are a contract: dashboard and alerts are written against them. */
+/** The metrics of one process, in a registry of its own. Names and labels are a contract: the dashboard and alerts rely on them. */
 export class Metrics {
   readonly registry = new Registry()
   readonly clock: Clock
@@ -56,7 +56,7 @@ export class Metrics {
   readonly run = {
     roundOpenedAt: this.#gauge(
       'winnow_round_opened_timestamp_seconds',
-      'When the round that is not selected yet was opened; 0: none',
+      'When the current round, not selected yet, was opened; 0: none',
       ['run'],
     ),
     round: this.#gauge('winnow_round', 'The last round that was selected', ['run']),
@@ -88,19 +88,22 @@ export class Metrics {
     loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),
   } as const
 
-  /** A series with the value 1: which machine makes the labels of a version. */
-  readonly #labelers = this.#gauge(
-    'winnow_labeler_info',
-    'Labelers of this process: 1 for each, with what computes its labels',
-    ['actor', 'version', 'provider', 'runtime', 'instructions', 'golden'],
-  )
+  /** A series with the value 1: which machine produces the labels of a version. */
+  readonly #labelers = this.#gauge('winnow_labeler_info', 'Labelers of this process: 1 for each, and what it runs on', [
+    'actor',
+    'version',
+    'provider',
+    'runtime',
+    'instructions',
+    'golden',
+  ])
 
-  /** Tells what this process stands on: `ask` gives an error for each part that does not answer. */
+  /** Health of what this process depends on: `ask` returns an error for each part that does not answer. */
   dependsOn(ask: () => Promise<readonly Error[]>): void {
     this.#ask = ask
   }
 
-  /** What keeps this process from its work, a sentence each. */
+  /** What blocks this process, a sentence each. */
   problems(): Promise<string[]> {
     const nowMs = this.clock()
     if (this.#asked === undefined || nowMs - this.#asked.atMs >= healthMs) {
@@ -121,25 +124,20 @@ export class Metrics {
       perTopic,
       ({ written }) => written,
     )
-    // These are there from the start: a series that appears with its first error has no rate to be alerted on.
+    // Present from the start: a series that appears with its first error has no rate to alert on.
     const perStation = ['station', 'run']
     this.#countedBy(
       'winnow_dead_letters_total',
-      'Records and rows that were refused',
+      'Records and rows that were rejected',
       perStation,
       (stats) => stats.deadLetters,
     )
-    this.#countedBy(
-      'winnow_retries_total',
-      'Batches and ticks that were tried again',
-      perStation,
-      (stats) => stats.retries,
-    )
+    this.#countedBy('winnow_retries_total', 'Batches and ticks that were retried', perStation, (stats) => stats.retries)
     this.#collectWaiting()
     this.#lagGauge('winnow_lag_records', 'Records of a topic that a station has not read', ({ records }) => records)
     this.#lagGauge(
       'winnow_held_back_records',
-      'Records and markers of a topic behind the first open transaction, which no reader is given yet',
+      'Records and markers of a topic behind the first open transaction, not readable yet',
       ({ heldBack }) => heldBack,
     )
   }
@@ -152,7 +150,7 @@ export class Metrics {
       labelNames: ['station', 'run', 'topic'],
       registers: [this.registry],
       async collect() {
-        // Both gauges of a scrape ask at once, and Kafka is asked once.
+        // Both gauges of a scrape ask at once; Kafka is asked once.
         metrics.#asking ??= metrics.#lags().finally(() => {
           metrics.#asking = undefined
         })
@@ -163,12 +161,12 @@ export class Metrics {
     })
   }
 
-  /** Partitions of a topic that wait for a person; a station that waits for nobody has none of its topics here. */
+  /** Partitions of a topic that wait for somebody to decide; stations that wait for nothing have no entry. */
   #collectWaiting(): void {
     const running = this.#running
     new Gauge({
       name: 'winnow_waiting_partitions',
-      help: 'Partitions that a station does not read because of a gap, until a person has decided',
+      help: 'Partitions that a station does not read because of a gap, until somebody decides',
       labelNames: ['station', 'run', 'topic'],
       registers: [this.registry],
       collect() {
@@ -179,7 +177,7 @@ export class Metrics {
     })
   }
 
-  /** @returns told of each batch; `close` when the station ends, whose counts stay */
+  /** @returns `batch`, to be called for each batch, and `close`, for when the station ends; its counts stay */
   station(station: MeteredStation): { batch(seconds: number): void; close(): void } {
     this.#stations.add(station)
     this.#running.add(station)
@@ -201,7 +199,7 @@ export class Metrics {
     this.#labelers.set({ ...labeler }, 1)
   }
 
-  /** A counter that is what the stations have counted, taken when somebody asks. */
+  /** A counter whose value is read from the stations on each scrape. */
   #countedBy(
     name: string,
     help: string,

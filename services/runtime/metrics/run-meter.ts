@@ -2,7 +2,7 @@ import type { Progress } from '../../../schemas/index.ts'
 import type { ConsoleEvent } from '../../../topologies/console/console.ts'
 import type { Metrics } from './metrics.ts'
 
-/** Turns what a run's console and trainer tell into metrics. */
+/** Turns what a run's console and trainer report into metrics. */
 export class RunMeter {
   readonly #metrics: Metrics
   readonly #run: string

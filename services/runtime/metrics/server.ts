@@ -9,7 +9,7 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
-/** The port that Prometheus's list of default ports has for OpenTelemetry's exporters, which nobody else here is on. */
+/** Prometheus's list of default ports assigns this one to OpenTelemetry's exporters; nothing else of ours uses it. */
 export const metricsPortDefault = 9464
 
 /** Where metrics are served, and to whom. */
@@ -17,27 +17,28 @@ export interface MetricsAddress {
   /** 0: any free one. */
   readonly port?: number | undefined
   readonly host: string
-  /** What others must send; left out: they are refused, unless `openly` is set. */
+  /** What remote clients must send; without it they are refused, unless `openly` is set. */
   readonly token?: string | undefined
   readonly openly: boolean
 }
 
-/** `localhost` too: it is this machine. */
+/** `localhost` included: it is this machine. */
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 
 /**
- * Serves /metrics, and /healthz: 200, or 503 with a line for each part that this service stands on and that does not answer. On loopback to this machine alone; on another address to who brings the token, or, where `openly` is set, to
- * all. Without a port it takes the usual one, or a free one where that is taken: several services on one machine.
- * @throws WinnowError CONFIGURATION for an address that others reach without a token, or a configured port that is taken
+ * Serves /metrics, and /healthz: 200, or 503 with a line for each dependency that does not answer. On loopback only this machine has access;
+ * on another address, clients with the token or, if `openly` is set, all. Without a port it takes the usual one, or a free one if that is
+ * taken: several services may share a machine.
+ * @throws WinnowError CONFIGURATION for an address that others can reach without a token, or a configured port that is taken
  */
 export async function serveMetrics(metrics: Metrics, address: MetricsAddress): Promise<MetricsServer> {
   const { host, token, openly } = address
   if (!loopback.test(host) && token === undefined && !openly) {
     throw new WinnowError(
       'CONFIGURATION',
-      `metrics.host ${host} can be reached by others, and there is no metrics.token`,
+      `metrics.host ${host} can be reached by others, but metrics.token is not set`,
       {
-        hint: 'Set metrics.token (WINNOW_METRICS_TOKEN), or metrics.openly: true in a network that is closed itself.',
+        hint: 'Set metrics.token (WINNOW_METRICS_TOKEN), or metrics.openly: true if the network itself is closed.',
       },
     )
   }
@@ -66,7 +67,7 @@ const text = 'text/plain; charset=utf-8'
 
 function answerWith(metrics: Metrics, { host, token }: MetricsAddress): (request: IncomingMessage) => Promise<Answer> {
   return async ({ url = '', method, headers }) => {
-    // A page in somebody's browser could reach a port on this machine by a name of its own.
+    // A page in somebody's browser could reach a local port under a name of its own.
     const named = (headers.host ?? '').replace(/:\d+$/, '')
     if (loopback.test(host) && !loopback.test(named))
       return { status: 403, type: text, body: 'this address answers to 127.0.0.1 and localhost only\n' }
@@ -75,9 +76,9 @@ function answerWith(metrics: Metrics, { host, token }: MetricsAddress): (request
     if (path === '/healthz') {
       const found = await metrics.problems()
       if (found.length === 0) return { status: 200, type: text, body: 'ok\n' }
-      // Who does not know the token is not told where things are.
+      // Clients without the token are not told what is where.
       const told = token === undefined || isToken(headers.authorization, token)
-      const sentences = told ? found : ['what this service stands on does not answer']
+      const sentences = told ? found : ['something that this service depends on does not answer']
       return { status: 503, type: text, body: sentences.map((sentence) => `${sentence}\n`).join('') }
     }
     if (path !== '/metrics') return { status: 404, type: text, body: 'metrics are at /metrics\n' }

@@ -4,17 +4,17 @@ import type { Outgoing } from '../../../topologies/node.ts'
 import type { IncomingRecord, TraceHeaders } from '../kafka/port.ts'
 import { traceOfDocument, traceOfRound } from './trace-ids.ts'
 
-/** Of the documents of a selection chunk: a link each, as many as backends take. */
+/** Links per selection chunk, one per document: as many as backends accept. */
 const linksMax = 128
-/** Spans of a batch at most; the rest of it keeps its headers. */
+/** At most this many spans per batch; the other records only keep their headers. */
 const spansMax = 1000
 
 /**
- * The trace contexts of a station. What it writes about a document has the trace that the document came with, else the one that follows
- * from its id; what it writes about a round has the round's. Headers are no part of any fold: no station sees them.
+ * The trace contexts of a station. What it writes about a document belongs to the trace that the document came with, else to the one derived
+ * from its id; what it writes about a round, to the round's. Folds never depend on headers: no station sees them.
  *
- * Where an OpenTelemetry SDK is registered (docs/operating.md), each traced record of a batch gets a span, and what is written its context;
- * without one, contexts are handed on as they came, which costs one look into a map.
+ * If an OpenTelemetry SDK is registered (docs/operating.md), each traced record of a batch gets a span, whose context goes into what is
+ * written; without one, contexts are passed on unchanged, at the cost of a map lookup.
  */
 export class StationTraces {
   readonly #ratio: number
@@ -44,7 +44,7 @@ export class StationTraces {
     this.#spans = []
   }
 
-  /** The headers of a record that is written now. */
+  /** The headers of a record about to be written. */
   of({ key, value }: Outgoing): TraceHeaders | undefined {
     const came = this.#incoming.get(key)
     if (came !== undefined) return came
@@ -70,7 +70,7 @@ export class StationTraces {
     return injected(span, headers)
   }
 
-  /** A selection is made of documents with traces of their own: its span links to them. */
+  /** The documents of a selection have traces of their own: its span links to them. */
   #selection(headers: TraceHeaders, docIds: readonly DocumentId[]): TraceHeaders {
     const links = docIds.slice(0, linksMax).flatMap((docId): Link[] => {
       const document = traceOfDocument(docId, this.#ratio)

@@ -18,12 +18,12 @@ const failures: [string, () => unknown, RegExp][] = [
   [
     'a folder below a file',
     () => makeFolder(join(inside, 'deeper')),
-    /file cannot be written: something else is there already/,
+    /file cannot be written: something else is already there/,
   ],
   ['a file below a file', () => writeFile(inside, 'x'), /file\/inside cannot be opened: a part of the path is a file/],
   ['a file in no folder', () => writeFile(join(folder, 'no', 'x'), 'x'), /no\/x cannot be opened: there is no such/],
   ['a folder as a file', () => writeFile(folder, 'x'), /cannot be opened: it is a folder, not a file/],
-  ['a folder where a file is', () => mkdir(file), /file cannot be written: something else is there already/],
+  ['a folder where a file is', () => mkdir(file), /file cannot be written: something else is already there/],
   ['a name that is too long', () => open(join(folder, 'x'.repeat(300)), 'w'), /cannot be opened: the name is too long/],
 ]
 test.each(failures)(
@@ -66,7 +66,7 @@ test.each(['EACCES', 'EPERM', 'EROFS'])('%s says whose right is missing', (code)
   expect(systemFailure(refused(code, 'open'))).toMatchObject({
     code: 'CONFIGURATION',
     message: expect.stringMatching(/^\/data\/x cannot be opened: /),
-    hint: expect.stringContaining('the right'),
+    hint: expect.stringContaining('access'),
   })
 })
 

@@ -31,7 +31,7 @@ describe('before a place there is', () => {
       const hole = holeBefore(place(offset, 'old'), log)!
       expect(hole).toMatchObject({ reason: 'recreated', from: offset, to: 10 })
       expect(afterHole(hole)).toBe(10)
-      expect(holeInWords(hole)).toContain('was deleted and made again')
+      expect(holeInWords(hole)).toContain('was deleted and recreated')
     }
   })
 

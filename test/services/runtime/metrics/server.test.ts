@@ -66,7 +66,7 @@ describe('a metrics server', () => {
     expect([await health(), asked]).toEqual([[200, 'ok\n'], 1])
     nowMs = 2000
     // Who does not know the token is not told where things are.
-    expect(await health()).toEqual([503, 'what this service stands on does not answer\n'])
+    expect(await health()).toEqual([503, 'something that this service depends on does not answer\n'])
     expect(await health({ authorization: `Bearer ${token}` })).toEqual([503, `${errors[0]!.message}\n`])
   })
 
