@@ -56,7 +56,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
   }
   if (hasType(error, 'MESSAGE_TOO_LARGE')) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: the broker accepts only smaller messages.`, {
-      hint: `Give the topic 1048588 (Kafka's default) or more: ${alterTopic('TOPIC', 'max.message.bytes=1048588')}; a topic without a setting of its own has message.max.bytes of the brokers. winnow doctor tells which`,
+      hint: `Give the topic 1048588 (Kafka's default) or more: ${alterTopic('TOPIC', 'max.message.bytes=1048588')}; a topic without a setting of its own has message.max.bytes of the brokers. 'winnow doctor' tells which`,
       cause: error,
     })
   }

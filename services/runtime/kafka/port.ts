@@ -16,7 +16,7 @@ export interface IncomingRecord {
   readonly trace?: TraceHeaders | undefined
 }
 
-/** W3C trace context, as in the headers of a record: the only headers that winnow uses. */
+/** W3C trace context, as in the headers of a record: the only headers in use. */
 export interface TraceHeaders {
   readonly traceparent: string
   readonly tracestate?: string
