@@ -46,6 +46,26 @@ export function table(
   ].join('\n')
 }
 
+/**
+ * The table without the columns of `leftOut`, the first ones first, that it has no room for; only then are cells broken into lines. A
+ * terminal gets whole lines of what matters, and a pipe gets everything.
+ */
+export function fittingTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  leftOut: readonly string[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  for (let without = 0; ; without++) {
+    const kept = [...columns.keys()].filter((i) => !leftOut.slice(0, without).includes(columns[i]!.title))
+    const shown = kept.map((i) => columns[i]!)
+    const cells = rows.map((row) => kept.map((i) => row[i] ?? ''))
+    const text = table(shown, cells)
+    if (Math.max(...text.split('\n').map((line) => stringWidth(line))) <= width) return text
+    if (without === leftOut.length) return table(shown, cells, { width })
+  }
+}
+
 /** Narrows the widest text column, one cell at a time, until the table fits or cannot be narrowed. */
 function fitted(natural: readonly number[], columns: readonly Column[], width: number): number[] {
   const widths = [...natural]

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import { formatCount } from '../terminal/progress.ts'
-import { type Column, formatFixed, table } from '../terminal/table.ts'
+import { type Column, fittingTable, formatFixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
 
 /** The numbers as lines, none wider than `columns`; if there are more than `rows`, the last one says so. */
@@ -45,17 +45,8 @@ const runColumns: Column[] = [
 /** The columns that a narrow terminal omits, least important first, before anything is broken into lines. */
 const leftOut = ['other text', 'tokens/s', 'selected', 'reference', 'rewards', 'loss']
 
-function runLines(runs: readonly RunNumbers[], width = Number.POSITIVE_INFINITY): string[] {
-  const rows = runs.map(runRow)
-  for (let without = 0; ; without++) {
-    const kept = [...runColumns.keys()].filter((i) => !leftOut.slice(0, without).includes(runColumns[i]!.title))
-    const columns = kept.map((i) => runColumns[i]!)
-    const cells = rows.map((row) => kept.map((i) => row[i]!))
-    const lines = table(columns, cells).split('\n')
-    if (Math.max(...lines.map((line) => stringWidth(line))) <= width) return lines
-    if (without === leftOut.length) return table(columns, cells, { width }).split('\n')
-  }
-}
+const runLines = (runs: readonly RunNumbers[], width?: number): string[] =>
+  fittingTable(runColumns, runs.map(runRow), leftOut, width).split('\n')
 
 /** What each run waits for, but for those that only train on. */
 const waitingLines = (runs: readonly RunNumbers[]): string[] =>

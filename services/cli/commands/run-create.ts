@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
-import type { Runtime } from '../../connections/connections.ts'
 import { checkRun } from '../../runs/check/check.ts'
+import type { Problem } from '../../runs/check/problem.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { listRuns, submitRun } from '../../runs/registry.ts'
 import { completeRun, readRunFile } from '../../runs/run-file.ts'
@@ -32,9 +32,13 @@ export function create(context: CliContext): Command {
       const file = readRunFile(path, context.folder)
       await using connection = await context.connect(options)
       const { config, runtime } = connection
-      const run = completeRun(file, await labelerVersions(config))
+      const versions = await labelerVersions(config)
+      const run = completeRun(file, versions)
       const known = (await listRuns(runtime)).get(run.name)
-      if (options.check && known === undefined) await refuseProblems(context, runtime, run)
+      if (options.check && known === undefined) {
+        const configured = config.actors.map((actor) => ({ ...actor, version: versions.get(actor.name) }))
+        refuse(context, run, await checkRun(runtime, run, configured))
+      }
       await submitRun(runtime, run)
       await print(context.stdout, options.json ? `${runConfigJson(run)}\n` : `${run.name}\n`)
     })
@@ -46,8 +50,7 @@ export function create(context: CliContext): Command {
 }
 
 /** What is recorded is for ever, so it is looked at before. @throws WinnowError CONFIGURATION after a line for each problem */
-async function refuseProblems({ stderr }: CliContext, runtime: Runtime, run: RunConfig): Promise<void> {
-  const problems = await checkRun(runtime, run)
+function refuse({ stderr }: CliContext, run: RunConfig, problems: readonly Problem[]): void {
   if (problems.length === 0) return
   for (const { what, mend } of problems) stderr.write(`- ${what}. ${mend}\n`)
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`

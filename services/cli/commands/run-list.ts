@@ -3,8 +3,11 @@ import { lookAtRuns } from '../../runs/followed-run.ts'
 import { listRuns } from '../../runs/registry.ts'
 import { kindOf } from '../../runs/run-state.ts'
 import { json } from '../../runtime/json.ts'
-import { formatFixed, table } from '../../terminal/table.ts'
+import { fittingTable, formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+
+/** On a narrow terminal. */
+const leftOut = ['recorded', 'reference loss', 'kind']
 
 export const list = (context: CliContext): Command =>
   clusterCommand('list', 'the recorded runs: what they are, their states, steps and rounds')
@@ -46,5 +49,5 @@ export const list = (context: CliContext): Command =>
         formatFixed(view.lastWith('referenceLoss')?.referenceLoss, 4),
         record.recordedMs === null ? '–' : new Date(record.recordedMs).toISOString().slice(0, 16).replace('T', ' '),
       ])
-      await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+      await print(context.stdout, `${fittingTable(columns, rows, leftOut, widthOf(context.stdout))}\n`)
     })

@@ -8,9 +8,12 @@ import { findLogTrouble } from '../../runs/log-trouble.ts'
 import { listRuns } from '../../runs/registry.ts'
 import { kindOf } from '../../runs/run-state.ts'
 import { json } from '../../runtime/json.ts'
-import { formatFixed, table } from '../../terminal/table.ts'
+import { fittingTable, formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 import { summaries } from '../summaries.ts'
+
+/** On a narrow terminal. */
+const leftOut = ['selected', 'reference loss', 'training loss']
 
 export const status = (context: CliContext): Command =>
   clusterCommand('status', summaries.status)
@@ -75,15 +78,17 @@ export const status = (context: CliContext): Command =>
         { title: 'round', number: true },
         { title: 'selected', number: true },
         { title: 'training loss', number: true },
+        { title: 'reference loss', number: true },
         { title: 'theta' },
       ]
-      const rows = runs.map(({ run, kind, state, step, steps, round, selected, trainLoss, theta }) => [
+      const rows = runs.map(({ run, kind, state, step, steps, round, selected, trainLoss, referenceLoss, theta }) => [
         run,
         state === 'replay' ? kind : state,
         state === 'replay' ? '–' : `${step ?? 0}/${steps}`,
         `${round ?? '–'}`,
         `${selected ?? '–'}`,
         formatFixed(trainLoss, 4),
+        formatFixed(referenceLoss, 4),
         kind === 'control'
           ? 'control: drawn at random'
           : Object.entries(theta ?? {})
@@ -93,6 +98,6 @@ export const status = (context: CliContext): Command =>
       const shown =
         rows.length === 0
           ? 'no runs yet'
-          : `${table(columns, rows, { width: widthOf(context.stdout) })}${waiting.join('')}`
+          : `${fittingTable(columns, rows, leftOut, widthOf(context.stdout))}${waiting.join('')}`
       await print(context.stdout, `${head}${told.join('')}\n\n${shown}\n`)
     })

@@ -2,9 +2,12 @@ import type { Command } from 'commander'
 import { topicNamed } from '../../../schemas/index.ts'
 import { json } from '../../runtime/json.ts'
 import { formatCount } from '../../terminal/progress.ts'
-import { table } from '../../terminal/table.ts'
+import { fittingTable } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 import { summaries } from '../summaries.ts'
+
+/** On a narrow terminal. */
+const leftOut = ['key', 'kept', 'holds']
 
 export const topics = (context: CliContext): Command =>
   clusterCommand('topics', summaries.topics)
@@ -45,5 +48,5 @@ export const topics = (context: CliContext): Command =>
         formatCount(offsets),
         cleanup === 'compact' ? 'the last of each key' : 'everything',
       ])
-      await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
+      await print(context.stdout, `${fittingTable(columns, rows, leftOut, widthOf(context.stdout))}\n`)
     })

@@ -10,8 +10,31 @@ import { checkCorpus } from './corpus.ts'
 import { type Problem, problemOf } from './problem.ts'
 import { checkReferences } from './references.ts'
 
+/** An actor of the configuration, with the version of its labels. */
+export interface Configured {
+  readonly name: string
+  readonly subcategories: readonly string[]
+  readonly version: string | undefined
+}
+
+/** Labels are numbers: what they mean is said by whoever made them, and the run must say the same. */
+export function checkSubcategories(run: RunConfig, configured: readonly Configured[]): Problem[] {
+  return run.selection.actors.flatMap(({ name, subcategories }) => {
+    const labelled = configured.find((one) => one.name === name && one.version === run.labelers[name])
+    if (labelled === undefined || labelled.subcategories.join('\n') === subcategories.join('\n')) return []
+    return {
+      what: `selection.actors.${name} has the subcategories ${subcategories.join(', ')}, but labels of version ${labelled.version} are of ${labelled.subcategories.join(', ')}`,
+      mend: `Write selection.actors.${name}.subcategories as the configuration has them.`,
+    }
+  })
+}
+
 /** Looks at all that a run needs before it is recorded, which is for ever. */
-export async function checkRun(runtime: Runtime, run: RunConfig): Promise<Problem[]> {
+export async function checkRun(
+  runtime: Runtime,
+  run: RunConfig,
+  configured: readonly Configured[],
+): Promise<Problem[]> {
   await using opened = new AsyncDisposableStack()
   let model: Model | undefined
   const ofModel = await problemOf(async () => {
@@ -21,6 +44,7 @@ export async function checkRun(runtime: Runtime, run: RunConfig): Promise<Proble
     ...ofModel,
     ...(await checkReferences(run, runtime.clickHouse.sql, model)),
     ...(await checkCheckpoints(run)),
+    ...checkSubcategories(run, configured),
     ...(await checkCorpus(runtime, run)),
   ]
 }

@@ -4,6 +4,7 @@ import { startRunHost } from '../../../services/host/run-host.ts'
 import { RunList } from '../../../services/host/run-list.ts'
 import { readManifests } from '../../../services/runs/recorded.ts'
 import { forgetRun, listRuns, setLife, submitRun } from '../../../services/runs/registry.ts'
+import type { WinnowError } from '../../../services/runtime/errors.ts'
 import { closeAll, type Service } from '../../../services/runtime/service.ts'
 import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
@@ -87,4 +88,30 @@ test('a host of one run leaves the others alone, and a run that is deleted and r
   await until(async () => events.length === 3)
   expect(events).toEqual(['b started', 'b deleted', 'b started'])
   expect(await runtime.kafka.topicNames()).not.toContain(runTopics('a').consoleState.name)
+})
+
+test('a run that another process takes over ends alone in the first: the others go on', async () => {
+  const runtime = await memoryRuntime()
+  for (const name of ['a', 'b']) await submitRun(runtime, control(name))
+  const failed: string[] = []
+  const started: string[] = []
+  const first = await startRunHost(runtime, {
+    parts: ['stations'],
+    onFailure: (error) => failed.push(`all: ${error}`),
+    onRunFailure: (run, error) => failed.push(`${run}: ${(error as WinnowError).code}`),
+    onStarted: ({ name }) => started.push(name),
+  })
+  services = [first]
+  await until(async () => started.length === 2)
+  const second = await startRunHost(runtime, {
+    ...{ only: new Set(['a']), parts: ['stations'] },
+    onFailure: (error) => failed.push(`second: ${error}`),
+    onStarted: ({ name }) => started.push(name),
+  })
+  services.push(second)
+  await until(async () => started.length === 3)
+  await fillByParity(runtime.store, 20)
+  await until(async () => failed.length === 1)
+  expect(failed).toEqual(['a: FENCED'])
+  for (const name of ['a', 'b']) await until(async () => (await readManifests(runtime, name)).length === 1)
 })

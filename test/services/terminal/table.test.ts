@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import { expect, test } from 'vitest'
-import { table } from '../../../services/terminal/table.ts'
+import { fittingTable, table } from '../../../services/terminal/table.ts'
 
 const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'what would have turned it' }]
 const rows = [
@@ -48,4 +48,13 @@ test('a column that is whole is never broken: those beside it give way', () => {
   const lines = table(columns, [[key, 'one, two, three, four, five, six']], { width: 50 }).split('\n')
   expect(lines[2]).toBe(`${key}  one, two,`)
   expect(lines.slice(3).every((line) => line.startsWith(' '))).toBe(true)
+})
+
+test('columns that matter least go first where there is no room, before any cell is broken', () => {
+  const columns = [{ title: 'run' }, { title: 'recorded' }, { title: 'loss', number: true }]
+  const rows = [['multi-actor-7', '2026-01-01 12:00', '5.1234']]
+  const head = (width?: number) => fittingTable(columns, rows, ['recorded', 'loss'], width).split('\n')[0]!.split(/ +/)
+  expect(head()).toEqual(['run', 'recorded', 'loss'])
+  expect(head(30)).toEqual(['run', 'loss'])
+  expect(head(14)).toEqual(['run'])
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, expect, test } from 'vitest'
-import { checkCheckpoints } from '../../../../services/runs/check/check.ts'
+import { checkCheckpoints, checkSubcategories } from '../../../../services/runs/check/check.ts'
 import { checkReferences } from '../../../../services/runs/check/references.ts'
 import type { Sql } from '../../../../services/runtime/clickhouse/sql.ts'
 import { checkpointPath } from '../../../../services/trainer/checkpoints.ts'
@@ -91,4 +91,16 @@ test.skipIf(process.getuid?.() === 0)('a checkpoints folder that may not be writ
   const checkpoints = mkdtempSync(join(folder, 'readonly-'))
   chmodSync(checkpoints, 0o555)
   expect(await checkCheckpoints(testRun('mine', { checkpoints }))).toHaveLength(1)
+})
+
+test('subcategories are those that the labels of the version are of', () => {
+  const run = testRun('mine', { actors: { tone: ['low', 'high'] } })
+  const of = (version: string, ...subcategories: string[]) => [{ name: 'tone', version, subcategories }]
+  expect(checkSubcategories(run, of('v1', 'low', 'high'))).toEqual([])
+  // What labels of another version are of is not known here.
+  expect(checkSubcategories(run, of('v2', 'a', 'b'))).toEqual([])
+  const [problem] = checkSubcategories(run, of('v1', 'high', 'low'))
+  expect(problem?.what).toBe(
+    'selection.actors.tone has the subcategories low, high, but labels of version v1 are of high, low',
+  )
 })
