@@ -16,7 +16,7 @@ const spoken = new Set(
   `a an and are as asks at because brings by cannot checks chooses computes consumes does for from has if is it its itself keeps knows
   names program
   may means must needs never none on or promises reads refuses root round runs says selects serves shows starts stands still that then
-  they to used was when where which who will with without wrote writes looks takes prints finds them it's in can sets`.split(
+  they to used was when where which who will with without wrote writes looks takes prints finds them it's in can sets makes made`.split(
     /\s+/,
   ),
 )
