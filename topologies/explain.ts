@@ -1,5 +1,4 @@
 import type { DocumentId, Manifest } from '../schemas/index.ts'
-import { WinnowError } from './errors.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { key } from './selection/draw.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
@@ -14,11 +13,20 @@ export interface ExplainedDocument {
   readonly reads: number
   /** Whether its record and all labels were before the round's offsets. */
   readonly tookPart: boolean
+  readonly tokens: number
+  /** Its label's score for each actor, in configuration order. */
+  readonly scores: readonly number[]
 }
 
 export interface Explanation {
   readonly round: number
-  readonly verdict: 'selected' | 'below the threshold' | 'lost the draw among equals' | 'not there yet' | 'already read'
+  readonly verdict:
+    | 'selected'
+    | 'below the threshold'
+    | 'lost the draw among equals'
+    | 'not there yet'
+    | 'already read'
+    | 'not in the pool'
   /** S(x) of Eq. 6. */
   readonly score: number
   readonly threshold: number | null
@@ -28,16 +36,8 @@ export interface Explanation {
   readonly flip: string
 }
 
-/**
- * Why a document was or was not selected in a round, from its manifest alone.
- * @throws WinnowError CONFIGURATION if the run selects by a strategy: this explains actors' scores only
- */
+/** Why a document was or was not selected in a round of a run without a strategy, from its manifest alone. */
 export function explain(config: SelectionConfig, manifest: Manifest, document: ExplainedDocument): Explanation {
-  if (config.strategy !== undefined) {
-    throw new WinnowError('CONFIGURATION', `run ${manifest.run} selects by a strategy, which cannot be explained yet`, {
-      hint: 'Its manifests say what was taken from each stratum and where it was cut: winnow tail run.NAME.console-state.',
-    })
-  }
   const { round, theta, weights, threshold, marginal } = manifest
   const scoreAt = scoreOf(config, round, weights, theta)
   const score = scoreAt(document.labels, document.reads)
@@ -86,7 +86,7 @@ function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, 
   return scoreOf(config, round, alone, theta)(labels, 0)
 }
 
-const formatNumber = (value: number): string => value.toPrecision(4)
+export const formatNumber = (value: number): string => value.toPrecision(4)
 
 /**
  * The smallest change of one actor's weight that lifts the score to the threshold.

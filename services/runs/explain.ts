@@ -1,6 +1,7 @@
 import { type DocumentId, type Manifest, type Offset, type Partition, topics } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
-import { type Explanation, explain } from '../../topologies/explain.ts'
+import { type ExplainedDocument, type Explanation, explain } from '../../topologies/explain.ts'
+import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -29,8 +30,20 @@ export async function explainDocument(
     const tookPart =
       before(topics.documents.name, document.documentOffset) &&
       labels.every(({ offset }, i) => before(columns[i]!.topic, offset))
-    const subcategories = labels.map(({ subcategory }) => subcategory)
-    explanations.push(explain(run.selection, manifest, { docId, labels: subcategories, reads, tookPart }))
+    const explained: ExplainedDocument = {
+      ...{ docId, reads, tookPart, tokens: document.tokens },
+      labels: labels.map(({ subcategory }) => subcategory),
+      scores: labels.map(({ score }) => score),
+    }
+    const { strategy } = run.selection
+    if (strategy === undefined) explanations.push(explain(run.selection, manifest, explained))
+    else {
+      const readsOf = readsMatter(run.selection) ? run.name : null
+      const { labelOffsets } = manifest
+      const corpus = await runtime.store.view({ columns, labelOffsets, readsOf, draws: false })
+      const round = await roundOfStrategy(run.selection, strategy, corpus)
+      explanations.push(explainStrategy(run.selection, strategy, manifest, explained, round))
+    }
   }
   return { document, explanations }
 }

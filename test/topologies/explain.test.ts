@@ -45,6 +45,8 @@ const document = (labels: number[], more: Partial<ExplainedDocument> = {}): Expl
   labels,
   reads: 0,
   tookPart: true,
+  tokens: 10,
+  scores: labels.map(() => 0),
   ...more,
 })
 

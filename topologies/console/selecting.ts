@@ -83,10 +83,6 @@ function cutOf({ strata }: Selection): Pick<Manifest, 'threshold' | 'marginal'> 
   return { threshold, marginal: recorded }
 }
 
-function recordedStratum({ held, marginal, ...stratum }: StratumSelection): Stratum {
-  return {
-    ...stratum,
-    ...{ heldDocuments: held.documents, heldTokens: held.tokens },
-    keyLast: marginal?.keyLast ?? null,
-  }
+function recordedStratum({ held, marginal: _, ...stratum }: StratumSelection): Stratum {
+  return { ...stratum, heldDocuments: held.documents, heldTokens: held.tokens }
 }

@@ -43,13 +43,16 @@ export async function candidatesOf(
   return result
 }
 
-/** S(x) of `score: label`; null for scores that are constant on a cell. */
-async function labelScore(corpus: Corpus, { actors, repetitionDecay }: SelectionConfig, { score }: Strategy) {
+/** S(x) of `score: label`, from a document's label scores and reads; null for scores that are constant on a cell. */
+export async function labelScore(
+  corpus: Pick<Corpus, 'scoreSums'>,
+  { actors, repetitionDecay }: Pick<SelectionConfig, 'actors' | 'repetitionDecay'>,
+  { score }: Strategy,
+): Promise<((scoreOf: (actor: number) => number, reads: number) => number) | null> {
   if (score.kind !== 'label') return null
   const a = actors.findIndex(({ name }) => name === score.actor)
   const f = score.standardize === 'corpus' ? standardization(await corpus.scoreSums(a)) : (x: number) => x
-  return (scoreOf: (actor: number) => number, reads: number) =>
-    decayed(score.sign * f(scoreOf(a)), repetitionDecay, reads)
+  return (scoreOf, reads) => decayed(score.sign * f(scoreOf(a)), repetitionDecay, reads)
 }
 
 const rowsFirst = 1024

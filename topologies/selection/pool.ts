@@ -22,30 +22,52 @@ export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly Ac
 export const looksAtDocuments = (pool: readonly PoolCondition[]): boolean =>
   pool.some((condition) => !('subcategories' in condition))
 
+/** A condition that a document's cell does not decide, in words for a person. */
+export interface DocumentCondition {
+  readonly says: string
+  readonly holds: DocumentTest
+}
+
 /**
  * A pool's conditions on tokens and scores (SELECTION.md, "Strategies"). Quantiles are over all documents that take part.
  * @param documents the number of those
  */
-export async function documentTest(
+export async function documentConditions(
   pool: readonly PoolCondition[],
   actors: readonly ActorConfig[],
-  corpus: Corpus,
+  corpus: Pick<Corpus, 'scoresAt'>,
   documents: number,
-): Promise<DocumentTest> {
-  const tests: DocumentTest[] = []
+): Promise<DocumentCondition[]> {
+  const conditions: DocumentCondition[] = []
   for (const condition of pool) {
-    if ('tokensMin' in condition) tests.push((tokens) => tokens >= condition.tokensMin)
+    if ('tokensMin' in condition) {
+      const { tokensMin } = condition
+      conditions.push({ says: `at least ${tokensMin} tokens`, holds: (tokens) => tokens >= tokensMin })
+    }
     if ('scoreAbove' in condition) {
-      const a = actorIndex(actors, condition.actor)
-      tests.push((_, scoreOf) => scoreOf(a) > condition.scoreAbove)
+      const { actor, scoreAbove } = condition
+      const a = actorIndex(actors, actor)
+      conditions.push({
+        says: `a score of ${actor} above ${scoreAbove}`,
+        holds: (_, scoreOf) => scoreOf(a) > scoreAbove,
+      })
     }
     if ('quantiles' in condition && documents > 0) {
       const a = actorIndex(actors, condition.actor)
       const [p, q] = condition.quantiles
       const ranks = [p, q].map((quantile) => Math.max(1, Math.ceil(quantile * documents)))
       const [low, high] = await corpus.scoresAt(a, ranks)
-      tests.push((_, scoreOf) => (p === 0 || scoreOf(a) > low!) && scoreOf(a) <= high!)
+      conditions.push({
+        says: `a score of ${condition.actor} ${p === 0 ? '' : `above ${low} and `}up to ${high}`,
+        holds: (_, scoreOf) => (p === 0 || scoreOf(a) > low!) && scoreOf(a) <= high!,
+      })
     }
   }
-  return (tokens, scoreOf) => tests.every((test) => test(tokens, scoreOf))
+  return conditions
+}
+
+/** All of a pool's conditions on tokens and scores. */
+export async function documentTest(...pool: Parameters<typeof documentConditions>): Promise<DocumentTest> {
+  const conditions = await documentConditions(...pool)
+  return (tokens, scoreOf) => conditions.every(({ holds }) => holds(tokens, scoreOf))
 }

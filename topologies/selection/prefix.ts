@@ -20,6 +20,8 @@ export interface Prefix {
   tokens: number
   /** g of the last document taken; null if there is none. */
   threshold: number | null
+  /** The key of that document: of those with the same g, the ones whose key is at most this are taken. */
+  keyLast: bigint | null
   /** Documents whose rank an approximation left open and which were computed exactly. */
   refined: number
 }
@@ -39,7 +41,7 @@ export function takePrefix(candidates: Candidates, sampler: Sampler, seed: Seed,
   const { ids, tokens, scores } = candidates
   const weights = 'tokens' in quota ? tokens : null
   const wanted = 'tokens' in quota ? quota.tokens : quota.documents
-  if (wanted <= 0 || ids.length === 0) return taken(candidates, [], null, 0)
+  if (wanted <= 0 || ids.length === 0) return taken(candidates, [], null, null, 0)
   const keys = ids.slice()
   drawInPlace(keys, seed)
   const ranks = approximateRanks(scores, keys, sampler)
@@ -48,15 +50,16 @@ export function takePrefix(candidates: Candidates, sampler: Sampler, seed: Seed,
   const { sure, open, missing } = sampler.kind === 'top' ? divideEquals(first, keys, weights) : first
   const exact = open.map((i) => ({ i, g: rank(scores[i]!, keys[i]!, sampler), key: keys[i]! }))
   exact.sort((a, b) => (a.g === b.g ? compareIds(a.key, b.key) : a.g > b.g ? -1 : 1))
-  let threshold: number | null = null
+  let [threshold, keyLast]: [number | null, bigint | null] = [null, null]
   let rest = missing
-  for (const { i, g } of exact) {
+  for (const { i, g, key } of exact) {
     if (rest <= 0) break
     sure.push(i)
     threshold = g
+    keyLast = key
     rest -= weights === null ? 1 : weights[i]!
   }
-  return taken(candidates, sure, threshold, sampler.kind === 'top' ? 0 : open.length)
+  return taken(candidates, sure, threshold, keyLast, sampler.kind === 'top' ? 0 : open.length)
 }
 
 interface Division {
@@ -92,7 +95,7 @@ function divideEquals({ sure, open, missing }: Division, keys: BigUint64Array, w
 }
 
 /** g = S, or S / t + G(key). */
-function rank(score: number, key: bigint, sampler: Sampler): number {
+export function rank(score: number, key: bigint, sampler: Sampler): number {
   return sampler.kind === 'top' ? score : score / sampler.temperature + gumbel(key)
 }
 
@@ -154,7 +157,13 @@ function split(values: Float64Array, weights: Float64Array | null, belongs: (val
   }
 }
 
-function taken({ ids, tokens }: Candidates, indexes: number[], threshold: number | null, refined: number): Prefix {
+function taken(
+  { ids, tokens }: Candidates,
+  indexes: number[],
+  threshold: number | null,
+  keyLast: bigint | null,
+  refined: number,
+): Prefix {
   const chosen = new BigUint64Array(indexes.length)
   const from = wordsOf(ids)
   const to = wordsOf(chosen)
@@ -164,5 +173,5 @@ function taken({ ids, tokens }: Candidates, indexes: number[], threshold: number
     to[at * 2 + 1] = from[i * 2 + 1]!
     sum += tokens[i]!
   }
-  return { ids: chosen, documents: indexes.length, tokens: sum, threshold, refined }
+  return { ids: chosen, documents: indexes.length, tokens: sum, threshold, keyLast, refined }
 }

@@ -25,6 +25,8 @@ export interface StratumSelection {
   threshold: number | null
   /** The level that the budget cuts, see `Selection.marginal`; null without a cut, or if documents are ranked one by one. */
   marginal: Marginal | null
+  /** Of the documents with the lowest rank value taken, those whose key is at most this were; null: all of them. */
+  keyLast: bigint | null
   /** Documents whose rank had to be computed exactly; 0 if cells decide. */
   refined: number
 }
@@ -142,6 +144,7 @@ async function selectByCells(
       tokens: plan.wholeTokens + (cut?.tokens ?? 0),
       threshold: plan.threshold,
       marginal: marginalOf(plan, cut),
+      keyLast: cut?.keyLast ?? null,
       refined: 0,
     })
   }
@@ -183,9 +186,9 @@ async function selectByDocuments(
     takePrefix(ofStratum, strategy.sampler, seeds.select, quotaOf(budget, shares[i]!)),
   )
   return {
-    strata: prefixes.map(({ documents, tokens, threshold, refined }, i) => ({
+    strata: prefixes.map(({ documents, tokens, threshold, keyLast, refined }, i) => ({
       ...{ subcategory: strata[i]!.subcategory, held: held[i]!, quota: recordedQuota(shares[i]!) },
-      ...{ documents, tokens, threshold, marginal: null, refined },
+      ...{ documents, tokens, threshold, marginal: null, keyLast, refined },
     })),
     ids: inOrder(prefixes, seeds.order),
   }

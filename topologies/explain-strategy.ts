@@ -1,0 +1,127 @@
+import type { Manifest, Stratum } from '../schemas/index.ts'
+import { type ExplainedDocument, type Explanation, formatNumber } from './explain.ts'
+import { labelScore } from './selection/candidates.ts'
+import type { SelectionConfig } from './selection/config.ts'
+import type { Corpus } from './selection/corpus.ts'
+import { key } from './selection/draw.ts'
+import { type DocumentCondition, documentConditions } from './selection/pool.ts'
+import { rank } from './selection/prefix.ts'
+import { scoreOf } from './selection/score.ts'
+import type { Strategy } from './selection/strategy.ts'
+import { seedOf } from './selection/u64.ts'
+
+/** What a strategy of a round says of any document, once the corpus as of that round was asked for what it depends on. */
+export interface RoundOfStrategy {
+  readonly conditions: readonly DocumentCondition[]
+  readonly labelScore: Awaited<ReturnType<typeof labelScore>>
+}
+
+/** @param corpus as of the round; it is asked for quantiles and moments of scores where the strategy has such */
+export async function roundOfStrategy(
+  config: SelectionConfig,
+  strategy: Strategy,
+  corpus: Pick<Corpus, 'groups' | 'scoresAt' | 'scoreSums'>,
+): Promise<RoundOfStrategy> {
+  const counts = strategy.pool.some((condition) => 'quantiles' in condition)
+  const documents = counts ? (await corpus.groups()).reduce((sum, group) => sum + group.documents, 0) : 0
+  return {
+    conditions: await documentConditions(strategy.pool, config.actors, corpus, documents),
+    labelScore: await labelScore(corpus, config, strategy),
+  }
+}
+
+/** As `explain`, for a run with a strategy. `score` and `threshold` are rank values: S, or S / temperature + G of the key. */
+export function explainStrategy(
+  config: SelectionConfig,
+  strategy: Strategy,
+  manifest: Manifest,
+  document: ExplainedDocument,
+  round: RoundOfStrategy,
+): Explanation {
+  const { labels, reads, tokens, scores } = document
+  const { theta, weights } = manifest
+  const labelScoreOf = (actor: number) => scores[actor]!
+  const drawn = key(document.docId, seedOf(config.seed, manifest.round, 'select'))
+  const byActors = strategy.score.kind === 'actors'
+  const ofCell = byActors ? scoreOf(config, manifest.round, weights, theta)(labels, reads) : 0
+  const own = round.labelScore?.(labelScoreOf, reads) ?? ofCell
+  const score = rank(own, drawn, strategy.sampler)
+  const stratum = stratumOf(config, strategy, manifest, labels)
+  const contributions = config.actors.map(({ name, subcategories }, a) => ({
+    actor: name,
+    subcategory: subcategories[labels[a]!]!,
+    theta: byActors ? theta[a]! : 0,
+    weight: weights[a]![labels[a]!]!,
+  }))
+  const threshold = stratum?.threshold ?? null
+  const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
+    ...{ round: manifest.round, verdict, score, threshold, contributions, flip },
+  })
+
+  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round was opened')
+  if (config.repeat === 'exclude' && reads > 0) return is('already read', 'repeat: allow')
+  const outside = subcategoryOutside(config, strategy, labels)
+  if (outside !== undefined) return is('not in the pool', outside)
+  const failed = round.conditions.find(({ holds }) => !holds(tokens, labelScoreOf))
+  if (failed !== undefined) return is('not in the pool', `${failed.says}; ${valuesOf(config, strategy, document)}`)
+  if (stratum === undefined || threshold === null)
+    return is('below the threshold', nothingTaken(config, strategy, stratum))
+  const draw = `the draw: ${stratum.documents} of ${stratum.heldDocuments} documents of ${placeOf(config, strategy, stratum)} were taken, by the seed`
+  if (score < threshold) {
+    const { sampler } = strategy
+    if (strategy.score.kind === 'zero') return is('below the threshold', draw)
+    const missing = (threshold - score) * (sampler.kind === 'gumbel' ? sampler.temperature : 1)
+    return is('below the threshold', `a score of ${formatNumber(own + missing)} instead of ${formatNumber(own)}`)
+  }
+  if (score > threshold) {
+    if (strategy.score.kind === 'zero') return is('selected', draw)
+    return is('selected', `a rank value lower by more than ${formatNumber(score - threshold)}`)
+  }
+  if (stratum.documents === stratum.heldDocuments) return is('selected', 'a smaller budget: all of its kind were taken')
+  const taken = stratum.keyLast === null || drawn <= stratum.keyLast
+  return is(taken ? 'selected' : 'lost the draw among equals', draw)
+}
+
+function stratumOf(
+  { actors }: SelectionConfig,
+  { mixture }: Strategy,
+  { strata }: Manifest,
+  labels: readonly number[],
+): Stratum | undefined {
+  const a = actors.findIndex(({ name }) => name === mixture?.actor)
+  const subcategory = mixture === undefined ? null : labels[a]!
+  return strata?.find((stratum) => stratum.subcategory === subcategory)
+}
+
+/** In words, the condition on subcategories that the document's cell does not meet. */
+function subcategoryOutside({ actors }: SelectionConfig, { pool }: Strategy, labels: readonly number[]) {
+  for (const condition of pool) {
+    if (!('subcategories' in condition)) continue
+    const a = actors.findIndex(({ name }) => name === condition.actor)
+    const own = actors[a]!.subcategories[labels[a]!]!
+    if (!condition.subcategories.includes(own))
+      return `${condition.actor} one of ${condition.subcategories.join(', ')}; it is ${own}`
+  }
+  return undefined
+}
+
+/** What the pool's conditions look at. */
+function valuesOf({ actors }: SelectionConfig, { pool }: Strategy, { tokens, scores }: ExplainedDocument): string {
+  const values = pool.flatMap((condition) => {
+    if ('tokensMin' in condition) return [`${tokens} tokens`]
+    if ('subcategories' in condition) return []
+    const a = actors.findIndex(({ name }) => name === condition.actor)
+    return [`${condition.actor} ${formatNumber(scores[a]!)}`]
+  })
+  return `it has ${values.join(', ')}`
+}
+
+const placeOf = ({ actors }: SelectionConfig, { mixture }: Strategy, { subcategory }: Stratum): string =>
+  mixture === undefined
+    ? 'the pool'
+    : `${mixture.actor} ${actors.find(({ name }) => name === mixture.actor)!.subcategories[subcategory!]} in the pool`
+
+function nothingTaken(config: SelectionConfig, strategy: Strategy, stratum: Stratum | undefined): string {
+  if (stratum === undefined || strategy.mixture === undefined) return 'nothing was selected in this round'
+  return `a larger share: nothing was taken of ${placeOf(config, strategy, stratum)}`
+}
