@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { runTopics } from '../../../schemas/index.ts'
+import { createRunTopics } from '../../../services/connections/connections.ts'
+import { setLife, submitRun } from '../../../services/runs/registry.ts'
+import { tellWaiting } from '../../../services/runs/tell-waiting.ts'
+import { until } from '../../support/kafka.ts'
+import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
+
+test('what a run waits for is told once it has waited, and again when it waits for something else', async () => {
+  const runtime = await memoryRuntime()
+  const run = parityRun('mine')
+  await submitRun(runtime, run)
+  const said: string[] = []
+  const telling = tellWaiting(runtime, 'mine', (line) => said.push(line), 1)
+  await until(async () => said.length === 1)
+  await createRunTopics(runtime.kafka, run)
+  await until(async () => said.length === 2)
+  // A pause is told by whoever closes the services.
+  await setLife(runtime, 'mine', 'paused')
+  await setLife(runtime, 'mine', 'active')
+  const consumer = await runtime.kafka.consume({
+    ...{ groupId: 'winnow.mine.console.1', topics: [runTopics('mine').progress.name] },
+    ...{ onBatch: async () => {}, onFailure: () => {} },
+  })
+  await until(async () =>
+    said.includes('run mine is waiting for labels: waits for documents with labels of all its actors (parity v1)'),
+  )
+  await telling.close()
+  await consumer.close()
+  expect(said.slice(0, 2)).toEqual([
+    'run mine is recorded: waits for a start: winnow run start mine',
+    'run mine is waiting for labels: waits for documents with labels of all its actors (parity v1); no console is connected: winnow run stations --run mine',
+  ])
+})
+
+test('what cannot be looked at is not told, and stops nobody', async () => {
+  const runtime = await memoryRuntime()
+  const said: string[] = []
+  let looks = 0
+  const kafka = Object.assign(Object.create(runtime.kafka), {
+    read: () => {
+      looks++
+      throw new Error('away')
+    },
+  })
+  const telling = tellWaiting({ ...runtime, kafka }, 'mine', (line) => said.push(line), 1)
+  await until(async () => looks > 2)
+  await telling.close()
+  expect(said).toEqual([])
+})
