@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { ActorLabels } from '../../services/config/config.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { CorpusManifest } from './corpus.ts'
-import { demoGraphs } from './model.ts'
+import { demoModel } from './model.ts'
 
 /** What the rewards measure; README, "What you will see", says why this is a fair question. */
 export const demoReference = 'fiction'
@@ -45,7 +45,7 @@ export function demoRuns(options: {
       rewardDeadlineSeconds: 600,
       labelers: versions,
       reference: { reward, evaluation, corpus: manifest.generalEval, samplesMax: 192 },
-      model: demoGraphs,
+      model: demoModel,
       checkpoints: join(folder, 'checkpoints'),
     })
   return { collaborative: run('multi-actor', {}, 20), control: run('random', { initialTheta: 0 }, 0) }

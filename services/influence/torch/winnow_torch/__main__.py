@@ -83,6 +83,8 @@ def recorded_config(settings, registry, name):
             message = consumer.poll(10)
             if message is None:
                 break
+            if message.error() is None and message.value() is None and message.key() == name.encode():
+                config = None
             if message.error() is None and message.value() is not None:
                 run = reader.value(message.value())
                 if run['run'] == name:

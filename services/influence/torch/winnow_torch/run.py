@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import WorkerError
 
@@ -20,7 +21,12 @@ KNOWN = {
     'overlap',
     'probeStep',
     'combine',
+    # Of topics, not of rewards.
+    'partitions',
 }
+
+# services/model/shipped, of the checkout that this is part of.
+SHIPPED = Path(__file__).resolve().parents[3] / 'model' / 'shipped'
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,13 @@ class Run:
         return f'winnow.{self.name}.influence'
 
 
+def model_folder(model, mapped):
+    """`shipped:NAME` is a model that comes with winnow, on whatever machine."""
+    if model.startswith('shipped:'):
+        return str(SHIPPED / model.removeprefix('shipped:'))
+    return mapped(model)
+
+
 def parse_run(name, config, batch_tokens, mapped):
     """`mapped`: turns a path of the configuration into that of this machine."""
     config = json.loads(config)
@@ -71,7 +84,7 @@ def parse_run(name, config, batch_tokens, mapped):
     context = influence.get('context') or config['trainer']['context']
     return Run(
         name=name,
-        model=mapped(config['model']),
+        model=model_folder(config['model'], mapped),
         references=[mapped(path) for path in [reference['reward'], *reference.get('moreRewards', [])]],
         samples_max=reference['samplesMax'],
         estimator=influence.get('estimator', 'gradient'),

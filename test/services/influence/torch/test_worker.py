@@ -299,6 +299,11 @@ class Runs(unittest.TestCase):
         self.assertEqual(run.group, 'winnow.r.influence')
         self.assertEqual(dataclasses.replace(run, name='x').requests, 'winnow.run.x.reward-requests')
 
+    def test_a_shipped_model_is_found_here_and_the_partitions_of_topics_say_nothing_of_rewards(self):
+        config = self.CONFIG | dict(model='shipped:llama-64x2', influence=self.CONFIG['influence'] | dict(partitions=8))
+        run = parse_run('r', json.dumps(config), 1, lambda path: path.replace('/', '/mapped/'))
+        self.assertTrue((Path(run.model) / 'model.json').is_file())
+
     def test_a_setting_that_it_does_not_know_stops_it(self):
         config = self.CONFIG | {'influence': self.CONFIG['influence'] | {'curvature': 1}}
         with self.assertRaisesRegex(WorkerError, 'does not know: curvature'):
