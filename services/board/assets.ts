@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 
 const require = createRequire(import.meta.url)
@@ -33,7 +34,33 @@ function fileOf([name, file]: readonly [string, string]): string {
   return join(folder, file)
 }
 
-/** Serves the page's files. They are read and compressed once, when first asked for; there is no build step. */
+/** Loaded with the first plot: they take seconds to compress, which begins when the page is asked for. */
+const loadedLater = ['/vendor/d3.js', '/vendor/plot.js']
+
+/** Beside the event loop, so that nobody waits who asks for something else; each encoding once, when it is first asked for. */
+const compress = {
+  br: (plain: Buffer) => promisify(brotliCompress)(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
+  gzip: (plain: Buffer) => promisify(gzip)(plain, { level: 9 }),
+}
+type Encoding = keyof typeof compress
+
+class Asset {
+  readonly plain: Buffer
+  readonly tag: string
+  readonly #packed: Partial<Record<Encoding, Promise<Buffer>>> = {}
+
+  constructor(file: string) {
+    this.plain = readFileSync(file)
+    this.tag = `"${createHash('sha256').update(this.plain).digest('base64url').slice(0, 16)}"`
+  }
+
+  packed(encoding: Encoding): Promise<Buffer> {
+    this.#packed[encoding] ??= compress[encoding](this.plain)
+    return this.#packed[encoding]
+  }
+}
+
+/** Serves the page's files. They are read when first asked for; there is no build step. */
 export function serveAssets(server: FastifyInstance): void {
   const index = join(pageFolder, 'index.html')
   const files = new Map<string, string>([
@@ -49,29 +76,27 @@ export function serveAssets(server: FastifyInstance): void {
       .header('x-content-type-options', 'nosniff')
       .header('referrer-policy', 'no-referrer')
   })
+  const assets = new Map<string, Asset>()
+  const assetOf = (url: string): Asset => {
+    const asset = assets.get(url) ?? new Asset(files.get(url)!)
+    assets.set(url, asset)
+    return asset
+  }
   for (const [url, file] of files) {
-    let packed: { plain: Buffer; br: Buffer; gzip: Buffer; tag: string } | undefined
-    server.get(url, (request, reply) => {
-      if (packed === undefined) {
-        const plain = readFileSync(file)
-        const tag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 16)}"`
-        packed = {
-          plain,
-          br: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
-          gzip: gzipSync(plain),
-          tag,
-        }
-      }
+    server.get(url, async (request, reply) => {
+      const asset = assetOf(url)
       void reply
         .header('content-type', types[file.split('.').at(-1)!]!)
         .header('cache-control', 'no-cache')
-        .header('etag', packed.tag)
+        .header('etag', asset.tag)
         .header('vary', 'accept-encoding')
-      if (request.headers['if-none-match'] === packed.tag) return reply.code(304).send()
+      if (request.headers['if-none-match'] === asset.tag) return reply.code(304).send()
       const accepted = String(request.headers['accept-encoding'] ?? '')
       const encoding = (['br', 'gzip'] as const).find((one) => accepted.includes(one))
-      if (encoding === undefined) return reply.send(packed.plain)
-      return reply.header('content-encoding', encoding).send(packed[encoding])
+      if (encoding === undefined) return reply.send(asset.plain)
+      const packed = asset.packed(encoding)
+      if (url === '/') void packed.then(() => Promise.all(loadedLater.map((later) => assetOf(later).packed(encoding))))
+      return reply.header('content-encoding', encoding).send(await packed)
     })
   }
 }

@@ -1,8 +1,18 @@
 import type { DocumentId } from '../../schemas/index.ts'
-import { documentsInRanges, documentsOfIds, documentsWithWords, type FoundText } from '../corpus/search.ts'
+import type { LabelColumn } from '../../topologies/corpus-store.ts'
+import { parseId } from '../../topologies/selection/u64.ts'
+import {
+  type DocumentFilter,
+  documentsOfIds,
+  type FoundPage,
+  type FoundText,
+  findDocuments,
+  type IdRange,
+} from '../corpus/search.ts'
 import { idsOf, placeOf } from '../ingest/document-id.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import type { SourceView } from './shape.ts'
+import { termsOf } from './terms.ts'
 
 /** Of the source files that a name fits, the first few are looked into. */
 const sourcesMax = 30
@@ -17,7 +27,28 @@ export interface FoundDocument {
   readonly snippet: string
 }
 
-/** Finds documents of the corpus, the first few, and names the source files they came from. */
+export interface FoundDocuments {
+  /** How many there are, this page's and all others'. */
+  readonly total: number
+  /** false: the search was ended after some seconds, and there may be more. */
+  readonly complete: boolean
+  readonly offset: number
+  readonly documents: readonly FoundDocument[]
+}
+
+export interface DocumentQuestion {
+  /** Words, all of which a document must have; what stands in quotation marks stands together. */
+  readonly words: string
+  /** Where: anywhere, in text and metadata, or in the name of the source file. */
+  readonly by: 'any' | 'text' | 'source'
+  readonly labels?: readonly { readonly column: Pick<LabelColumn, 'actor' | 'version'>; readonly subcategory: number }[]
+  /** Only these. */
+  readonly ids?: readonly DocumentId[]
+  readonly offset: number
+  readonly count: number
+}
+
+/** Finds documents of the corpus and names the source files they came from. */
 export class DocumentSearch {
   readonly #sql: Sql
   readonly #sources: () => readonly SourceView[]
@@ -27,24 +58,35 @@ export class DocumentSearch {
     this.#sources = sources
   }
 
-  /** Documents that have the words in their text or in their row's metadata, in any case. */
-  async byText(words: string): Promise<FoundDocument[]> {
-    return this.#placed(await documentsWithWords(this.#sql, words))
-  }
-
-  /** The first documents of the source files whose name has the words. */
-  async bySource(words: string): Promise<FoundDocument[]> {
-    const wanted = words.toLowerCase()
-    const numbers = this.#sources()
-      .filter(({ name }) => name.toLowerCase().includes(wanted))
-      .map(({ source }) => source)
-    const ranges = numbers.slice(0, sourcesMax).map(idsOf)
-    return this.#placed(await documentsInRanges(this.#sql, ranges))
+  /** In the order of ids, a page of them. Words that are the id of a document find it alone, unless only texts or sources are asked about. */
+  async find({ words, by, labels = [], ids, offset, count }: DocumentQuestion): Promise<FoundDocuments> {
+    const id = by === 'any' ? parseId(words.trim()) : null
+    const named = id === null ? [] : await this.byId([id])
+    if (named.length > 0) return { total: 1, complete: true, offset: 0, documents: named }
+    const terms = termsOf(words)
+    const filter: DocumentFilter = {
+      labels,
+      ...(ids !== undefined && { ids }),
+      ...(by === 'source'
+        ? { within: this.#rangesOf(terms) }
+        : { terms: terms.map((text) => ({ text, ranges: by === 'any' ? this.#rangesOf([text]) : [] })) }),
+    }
+    const { documents, ...found }: FoundPage = await findDocuments(this.#sql, filter, { offset, count })
+    return { ...found, offset, documents: this.#placed(documents) }
   }
 
   /** Documents by id, in the order given; ids that the corpus does not have are left out. */
   async byId(ids: readonly DocumentId[]): Promise<FoundDocument[]> {
     return this.#placed(await documentsOfIds(this.#sql, ids))
+  }
+
+  /** Ids of documents of the source files whose name has all of these. */
+  #rangesOf(terms: readonly string[]): IdRange[] {
+    const wanted = terms.map((term) => term.toLowerCase())
+    return this.#sources()
+      .filter(({ name }) => wanted.every((term) => name.toLowerCase().includes(term)))
+      .slice(0, sourcesMax)
+      .map(({ source }) => idsOf(source))
   }
 
   #placed(found: readonly FoundText[]): FoundDocument[] {

@@ -18,8 +18,12 @@ export class Follower {
   readonly #positions = new Map<string, number[]>()
   readonly #quietPolls = new Map<string, number>()
   #polls = 0
+  /** The names of all topics, as of the last poll. */
+  existing: ReadonlySet<string> = new Set()
   /** The next offset of each partition of each topic that was asked for. */
   readonly ends = new Map<string, readonly number[]>()
+  /** How many records were read of each topic: offsets count the markers of transactions too. */
+  readonly records = new Map<string, number>()
 
   constructor(runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>, model: BoardModel) {
     this.#runtime = runtime
@@ -29,11 +33,17 @@ export class Follower {
   /** Reads what is new, once. Topics that do not exist yet are passed over. */
   async poll(): Promise<void> {
     const existing = new Set(await this.#runtime.kafka.topicNames())
+    this.existing = existing
     const follow = async (topic: string, onRecord: (record: IncomingRecord) => Promise<void>) =>
       existing.has(topic) && (await this.#follow(topic, onRecord))
     this.#polls++
-    await follow(topics.runs.name, async ({ value }) => {
-      if (value !== null) this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
+    await follow(topics.runs.name, async ({ key, value }) => {
+      const name = `${key}`
+      const before = this.#model.runs.get(name)?.model
+      if (value === null) this.#model.removeRun(name)
+      else this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
+      // A run that is gone, or another of the same name: its topics are others.
+      if (before !== undefined && this.#model.runs.get(name)?.model !== before) this.#forget(name)
     })
     await follow(topics.sources.name, async ({ value }) => {
       if (value !== null) this.#model.addSource(await this.#runtime.codec.decodeAs(Source, value))
@@ -76,6 +86,7 @@ export class Follower {
         await onRecord(record).catch((error: unknown) => this.#runtime.log.warn({ err: error, topic }, 'not shown'))
         positions[record.partition] = record.offset + 1
       }
+      this.records.set(topic, (this.records.get(topic) ?? 0) + records.length)
     }
     // Past transaction markers, which are no records.
     for (const [partition, end] of ends.entries()) positions[partition] = Math.max(positions[partition] ?? 0, end)
@@ -85,12 +96,16 @@ export class Follower {
   /** What is remembered does not grow with runs long past. */
   #forgetRunsExcept(runs: ReadonlySet<string>): void {
     for (const run of this.#quietPolls.keys()) {
-      if (runs.has(run)) continue
-      this.#quietPolls.delete(run)
-      for (const { name } of Object.values(runTopics(run))) {
-        this.#positions.delete(name)
-        this.ends.delete(name)
-      }
+      if (!runs.has(run)) this.#forget(run)
+    }
+  }
+
+  #forget(run: string): void {
+    this.#quietPolls.delete(run)
+    for (const { name } of Object.values(runTopics(run))) {
+      this.#positions.delete(name)
+      this.ends.delete(name)
+      this.records.delete(name)
     }
   }
 

@@ -2,6 +2,8 @@ import type { DeadLetter, Offset, Run, Source } from '../../schemas/index.ts'
 import { describe } from '../../topologies/describe.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { isControl, type RunState } from '../runs/run-state.ts'
+import { sumOf } from '../runtime/lag.ts'
 import { DeadLetterModel } from './dead-letter-model.ts'
 import { RunModel } from './run-model.ts'
 import type { BoardPatch, RunInfo, RunPatch, SourceView, Traffic } from './shape.ts'
@@ -14,6 +16,9 @@ const sourcesMax = 2000
 export interface FollowedRun {
   readonly config: RunConfig
   readonly model: RunModel
+  /** As it was last recorded. */
+  record: Run
+  status?: RunState
 }
 
 /** What the board knows, folded from the topics: pure, bounded, and the same whoever folds it. */
@@ -22,6 +27,8 @@ export class BoardModel {
   readonly runs = new Map<string, FollowedRun>()
   readonly #deadLetters = new DeadLetterModel()
   readonly #newRuns = new Set<string>()
+  readonly #newStatus = new Set<string>()
+  readonly #removed = new Set<string>()
   readonly #sources = new Map<string, SourceView>()
   #sourcesChanged = false
   #traffic: Traffic | undefined
@@ -29,16 +36,38 @@ export class BoardModel {
   #problem: string | null = null
   #problemChanged = false
 
-  /** @returns the run where it is new. */
-  addRun({ run, config, replayOf }: Pick<Run, 'run' | 'config' | 'replayOf'>): FollowedRun | undefined {
-    if (this.runs.has(run)) return undefined
-    const parsed = parseRunConfig(JSON.parse(config))
-    const followed = { config: parsed, model: new RunModel(infoOf(parsed, replayOf)) }
-    this.runs.set(run, followed)
+  /** A run, or news of one that is known. An archived one is not shown. */
+  addRun(record: Run): void {
+    const { run, recordedMs, life } = record
+    const known = this.runs.get(run)
+    // Its name may have been deleted and recorded again.
+    if (life === 'archived' || (known !== undefined && known.record.recordedMs !== recordedMs)) this.removeRun(run)
+    if (life === 'archived') return
+    const same = this.runs.get(run)
+    if (same !== undefined) {
+      same.record = record
+      return
+    }
+    const config = parseRunConfig(JSON.parse(record.config))
+    const schedule = { ...config.trainer, totalSteps: config.steps }
+    this.runs.set(run, { config, model: new RunModel(infoOf(config, record), schedule), record })
     this.#newRuns.add(run)
+    this.#removed.delete(run)
     const oldest = this.runs.keys().next().value
     if (this.runs.size > runsMax && oldest !== undefined) this.runs.delete(oldest)
-    return followed
+  }
+
+  removeRun(run: string): void {
+    if (!this.runs.delete(run)) return
+    this.#newRuns.delete(run)
+    this.#removed.add(run)
+  }
+
+  setStatus(run: string, status: RunState): void {
+    const followed = this.runs.get(run)
+    if (followed === undefined || JSON.stringify(followed.status) === JSON.stringify(status)) return
+    followed.status = status
+    this.#newStatus.add(run)
   }
 
   /** @param atMs when the record was written */
@@ -60,6 +89,11 @@ export class BoardModel {
     return [...this.#sources.values()]
   }
 
+  /** Documents of all sources; null where there are more sources than are kept. */
+  get documents(): number | null {
+    return this.#sources.size < sourcesMax ? sumOf(this.sources.map(({ documents }) => documents)) : null
+  }
+
   /** What keeps the board from reading, null where nothing does. @returns whether that is news */
   setProblem(problem: string | null): boolean {
     const isNews = problem !== this.#problem
@@ -75,7 +109,7 @@ export class BoardModel {
 
   snapshot(): BoardPatch {
     return {
-      runs: Object.fromEntries([...this.runs].map(([name, { model }]) => [name, model.snapshot()])),
+      runs: Object.fromEntries([...this.runs].map(([name, followed]) => [name, wholeOf(followed)])),
       sources: this.sources,
       deadLetters: this.#deadLetters.view(),
       problem: this.#problem,
@@ -86,12 +120,16 @@ export class BoardModel {
   /** What changed since it was asked last; undefined: nothing. */
   takeChanges(): BoardPatch | undefined {
     const runs: Record<string, RunPatch> = {}
-    for (const [name, { model }] of this.runs) {
-      const changes = model.takeChanges()
-      if (this.#newRuns.has(name)) runs[name] = model.snapshot()
-      else if (changes !== undefined) runs[name] = changes
+    for (const [name, followed] of this.runs) {
+      const changes = followed.model.takeChanges()
+      const status = this.#newStatus.has(name) ? statusOf(followed) : {}
+      if (this.#newRuns.has(name)) runs[name] = wholeOf(followed)
+      else if (changes !== undefined || this.#newStatus.has(name)) runs[name] = { ...changes, ...status }
     }
+    const removed = this.#removed.size > 0 ? [...this.#removed] : undefined
     this.#newRuns.clear()
+    this.#newStatus.clear()
+    this.#removed.clear()
     const deadLetters = this.#deadLetters.takeChanges()
     const traffic = this.#trafficChanged ? this.#traffic : undefined
     const sources = this.#sourcesChanged ? this.sources : undefined
@@ -100,9 +138,10 @@ export class BoardModel {
     const problem = this.#problemChanged ? this.#problem : undefined
     this.#problemChanged = false
     const ofRuns = Object.keys(runs).length > 0 ? runs : undefined
-    if ([ofRuns, sources, deadLetters, traffic, problem].every((part) => part === undefined)) return undefined
+    if ([ofRuns, removed, sources, deadLetters, traffic, problem].every((part) => part === undefined)) return undefined
     return {
       ...(ofRuns !== undefined && { runs: ofRuns }),
+      ...(removed !== undefined && { removed }),
       ...(sources !== undefined && { sources }),
       ...(deadLetters !== undefined && { deadLetters }),
       ...(traffic !== undefined && { traffic }),
@@ -111,13 +150,20 @@ export class BoardModel {
   }
 }
 
-function infoOf(run: RunConfig, replayOf: string | null): RunInfo {
+const statusOf = ({ status }: FollowedRun): RunPatch => (status === undefined ? {} : { status })
+const wholeOf = (followed: FollowedRun): RunPatch => ({ ...followed.model.snapshot(), ...statusOf(followed) })
+
+function infoOf(run: RunConfig, { replayOf, recordedMs }: Run): RunInfo {
   const { name, selection, steps, updateSteps, sampleDocuments } = run
   return {
     ...describe(run),
     name,
     replayOf,
+    kind: replayOf !== null ? 'replay' : isControl(run) ? 'control' : 'run',
+    recordedMs,
+    strategy: selection.strategy ?? null,
     actors: selection.actors.map(({ name: actor, subcategories, eta }) => ({ name: actor, subcategories, eta })),
+    firstSelection: selection.firstSelection,
     collaboration: selection.collaboration,
     update: selection.update,
     budget: selection.budget,

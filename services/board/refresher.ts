@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runTopics, topics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
+import { type RunMember, runState } from '../runs/run-state.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { EventHub } from './events.ts'
 import { Follower } from './follower.ts'
 import type { BoardModel } from './model.ts'
+import type { StationActivity } from './shape.ts'
+import { StationWatch } from './stations.ts'
 import { TrafficMeter } from './traffic.ts'
 
 /** A change is on the page after this long at most, and the time of reading it. */
@@ -24,7 +28,9 @@ export class Refresher {
   readonly #follower: Follower
   readonly #traffic = new TrafficMeter()
   readonly #lags: StationLags
+  readonly #stations = new StationWatch()
   #lag: StationLag[] = []
+  #activity: StationActivity[] = []
   #lagAtMs = Number.NEGATIVE_INFINITY
   #beatAtMs = systemClock()
   #failures = 0
@@ -58,15 +64,45 @@ export class Refresher {
     if (nowMs - this.#lagAtMs >= lagMs) {
       const runs = [...this.#model.runs.values()].map(({ config }) => config)
       this.#lag = await this.#lags.measure({ runs }, ends)
+      const groups = await this.#runtime.kafka.consumerGroups('winnow.')
+      this.#activity = this.#stations.look(nowMs, { runs, groups, ends, lag: this.#lag })
+      this.#tellStates()
       this.#lagAtMs = nowMs
     }
-    this.#model.setTraffic({ topics: this.#traffic.rates(nowMs, ends), lag: this.#lag })
+    this.#model.setTraffic({
+      topics: this.#traffic.rates(nowMs, ends, this.#counted()),
+      lag: this.#lag,
+      stations: this.#activity,
+    })
     if (nowMs - this.#beatAtMs >= beatMs) {
       this.#events.beat()
       this.#beatAtMs = nowMs
     }
     this.#failures = 0
     this.#model.setProblem(null)
+  }
+
+  /** Of topics that are not read, what sources and console say of them. */
+  #counted(): ReadonlyMap<string, number> {
+    const counts = new Map(this.#follower.records)
+    const { documents } = this.#model
+    if (documents !== null) counts.set(topics.documents.name, documents)
+    for (const [name, { model }] of this.#model.runs) {
+      const { rewardRequests, selections } = runTopics(name)
+      if (model.told === null) continue
+      counts.set(rewardRequests.name, model.told.rewardRequests)
+      counts.set(selections.name, model.told.selections)
+    }
+    return counts
+  }
+
+  #tellStates(): void {
+    for (const [name, { config, model, record }] of this.#model.runs) {
+      const isThere = ({ run, members }: StationActivity) => run === name && members > 0
+      const members = new Set(this.#activity.filter(isThere).map(({ station }) => station as RunMember))
+      const started = this.#follower.existing.has(runTopics(name).consoleState.name)
+      this.#model.setStatus(name, runState({ record, config, view: model.view, started, members }))
+    }
   }
 
   #failed(error: unknown, signal: AbortSignal): void {

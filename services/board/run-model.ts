@@ -1,6 +1,8 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { type LearningRateSchedule, learningRateAt } from '../model/schedule.ts'
 import { ascending, RunView } from '../runs/run-view.ts'
+import { sumOf } from '../runtime/lag.ts'
 import { RoundRewards } from './round-rewards.ts'
 import type { ManifestView, ProgressPoint, RoundView, RunInfo, RunPatch } from './shape.ts'
 
@@ -18,9 +20,10 @@ interface Round {
 /** What the board knows of one run, folded from its topics in any order between them; bounded in rounds and points. */
 export class RunModel {
   readonly info: RunInfo
+  readonly #schedule: LearningRateSchedule
   readonly #actors: string[]
   readonly #sizes: number[]
-  readonly #view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
+  readonly view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
   readonly #rounds = new Map<number, Round>()
   /** Global index into its selection that the trainer has come to, by round. */
   readonly positions = new Map<number, number>()
@@ -29,21 +32,32 @@ export class RunModel {
   #changedRounds = new Set<number>()
   #changedSteps = new Set<number>()
 
-  constructor(info: RunInfo) {
+  constructor(info: RunInfo, schedule: LearningRateSchedule) {
     this.info = info
+    this.#schedule = schedule
     this.#actors = info.actors.map(({ name }) => name)
     this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
   }
 
   /** Manifests with what reading a selection needs. */
   get manifests(): ReadonlyMap<number, Manifest> {
-    return this.#view.manifests
+    return this.view.manifests
+  }
+
+  /** Records of topics that the board does not read, as the console tells of them; null where the first rounds are forgotten. */
+  get told(): { rewardRequests: number; selections: number } | null {
+    if (!this.#rounds.has(0)) return null
+    const manifests = [...this.manifests.values()]
+    return {
+      rewardRequests: sumOf([...this.#rounds.values()].flatMap(({ rewards }) => rewards.asked ?? []).flat()),
+      selections: sumOf(manifests.map(({ documents, chunkDocuments }) => Math.ceil(documents / chunkDocuments))),
+    }
   }
 
   /** @param atMs when the record was written */
   apply(delivered: Delivered, atMs: number | null): void {
     const { record, value, partition, offset } = delivered
-    this.#view.apply(delivered)
+    this.view.apply(delivered)
     switch (record) {
       case 'Progress':
         this.#onProgress(value as Progress, atMs)
@@ -73,7 +87,7 @@ export class RunModel {
   /** Everything. */
   snapshot(): RunPatch {
     const rounds = [...this.#rounds.keys()].sort((a, b) => a - b)
-    const progress = ascending(this.#view.progress).map((report) => this.#pointOf(report))
+    const progress = ascending(this.view.progress).map((report) => this.#pointOf(report))
     return { info: this.info, rounds: rounds.map((round) => this.#viewOf(round)), progress }
   }
 
@@ -83,7 +97,7 @@ export class RunModel {
     const rounds = [...this.#changedRounds]
       .filter((round) => this.#rounds.has(round))
       .map((round) => this.#viewOf(round))
-    const changed = [...this.#changedSteps].flatMap((step) => this.#view.progress.get(step) ?? [])
+    const changed = [...this.#changedSteps].flatMap((step) => this.view.progress.get(step) ?? [])
     const progress = changed.map((report) => this.#pointOf(report))
     this.#changedRounds = new Set()
     this.#changedSteps = new Set()
@@ -103,23 +117,28 @@ export class RunModel {
   }
 
   #onProgress({ step, round, position }: Progress, atMs: number | null): void {
-    this.positions.set(round, Math.max(position, this.positions.get(round) ?? 0))
+    if (position > (this.positions.get(round) ?? -1)) {
+      this.positions.set(round, position)
+      this.#changedRounds.add(round)
+    }
     if (!this.#reportedMs.has(step)) this.#reportedMs.set(step, atMs)
     this.#changedSteps.add(step)
     if (this.#reportedMs.size <= 2 * pointsMax) return
-    for (const known of this.#reportedMs.keys()) if (!this.#view.progress.has(known)) this.#reportedMs.delete(known)
+    for (const known of this.#reportedMs.keys()) if (!this.view.progress.has(known)) this.#reportedMs.delete(known)
   }
 
   #pointOf({ step, tokens, round, trainLoss, referenceLoss, corpusLoss, checkpoint }: Progress): ProgressPoint {
     const atMs = this.#reportedMs.get(step) ?? null
-    return { atMs, step, tokens, round, trainLoss, referenceLoss, corpusLoss, checkpoint: checkpoint !== null }
+    const learningRate = learningRateAt(Math.max(0, step - 1), this.#schedule)
+    const losses = { trainLoss, referenceLoss, corpusLoss }
+    return { atMs, step, tokens, round, ...losses, checkpoint: checkpoint?.path ?? null, learningRate }
   }
 
   #viewOf(number: number): RoundView {
     const { states, rewards } = this.#rounds.get(number)!
-    const opened = this.#view.opened.get(number)
-    const closed = this.#view.closed.get(number)
-    const manifest = this.#view.manifests.get(number)
+    const opened = this.view.opened.get(number)
+    const closed = this.view.closed.get(number)
+    const manifest = this.view.manifests.get(number)
     return {
       round: number,
       step: opened?.step ?? null,
@@ -130,28 +149,15 @@ export class RunModel {
       rewards: rewards.spreads(this.#sizes),
       states,
       manifest: manifest === undefined ? null : manifestView(manifest),
+      read: this.positions.get(number) ?? null,
     }
   }
 }
 
 function manifestView(manifest: Manifest): ManifestView {
-  const { step, theta, weights, actorRewards, documents, tokens, threshold, selectionDigest, histogramDigest } =
-    manifest
-  const marginal = manifest.marginal && {
-    score: manifest.marginal.score,
-    documents: manifest.marginal.documents,
-    taken: manifest.marginal.taken,
-  }
-  return {
-    step,
-    theta,
-    weights,
-    actorRewards,
-    documents,
-    tokens,
-    threshold,
-    marginal,
-    selectionDigest,
-    histogramDigest,
-  }
+  const { step, theta, weights, actorRewards, documents, tokens, threshold, marginal, strata } = manifest
+  const { selectionDigest, histogramDigest } = manifest
+  const cut = marginal && { score: marginal.score, documents: marginal.documents, taken: marginal.taken }
+  const numbers = { step, theta, weights, actorRewards, documents, tokens, threshold }
+  return { ...numbers, marginal: cut, selectionDigest, histogramDigest, strata }
 }

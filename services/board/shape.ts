@@ -1,9 +1,14 @@
+import type { Manifest } from '../../schemas/index.ts'
 import type { Description } from '../../topologies/describe.ts'
+import type { Strategy } from '../../topologies/selection/strategy.ts'
 import type { StationLag } from '../runs/lag.ts'
+import type { RunState } from '../runs/run-state.ts'
 
 /** What the page is sent: JSON, every 64-bit id a decimal string. The first one holds everything, later ones what changed. */
 export interface BoardPatch {
   readonly runs?: Readonly<Record<string, RunPatch>>
+  /** Runs that were deleted or archived. */
+  readonly removed?: readonly string[]
   readonly sources?: readonly SourceView[]
   readonly deadLetters?: DeadLetterView
   readonly traffic?: Traffic
@@ -22,6 +27,7 @@ export interface SourceView {
 
 export interface RunPatch {
   readonly info?: RunInfo
+  readonly status?: RunState
   /** Whole rounds, each replacing the one of its number. */
   readonly rounds?: readonly RoundView[]
   /** Each replacing the one of its step. */
@@ -31,7 +37,15 @@ export interface RunPatch {
 export interface RunInfo extends Description {
   readonly name: string
   readonly replayOf: string | null
+  /** A control draws at random: its theta and weights mean nothing. */
+  readonly kind: 'run' | 'control' | 'replay'
+  /** When it was first recorded, milliseconds since the epoch. */
+  readonly recordedMs: number | null
+  /** What it selects by in place of the actors' scores; null: by those. */
+  readonly strategy: Strategy | null
   readonly actors: readonly { name: string; subcategories: readonly string[]; eta: number }[]
+  /** How round 0 selects. */
+  readonly firstSelection: 'random' | 'weights'
   readonly collaboration: string
   readonly update: string
   readonly budget: { documents: number } | { tokens: number }
@@ -57,6 +71,8 @@ export interface RoundView {
   readonly rewards: Table<Spread | null> | null
   readonly states: Readonly<Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>>
   readonly manifest: ManifestView | null
+  /** How far the trainer has come in this round's selection: documents passed, counting on past its end; null: it has reported nothing of it. */
+  readonly read: number | null
 }
 
 export interface Spread {
@@ -79,6 +95,8 @@ export interface ManifestView {
   readonly marginal: { score: number; documents: number; taken: number } | null
   readonly selectionDigest: string
   readonly histogramDigest: string
+  /** Of a run with a strategy. */
+  readonly strata: Manifest['strata']
 }
 
 export interface ProgressPoint {
@@ -90,7 +108,10 @@ export interface ProgressPoint {
   readonly trainLoss: number | null
   readonly referenceLoss: number | null
   readonly corpusLoss: number | null
-  readonly checkpoint: boolean
+  /** Where the checkpoint of this step is; null: none was written. */
+  readonly checkpoint: string | null
+  /** Of the last step, by the run's schedule: what the reference trainer uses. */
+  readonly learningRate: number
 }
 
 export interface DeadLetterView {
@@ -115,7 +136,29 @@ export interface DeadLetterEntry {
 }
 
 export interface Traffic {
-  readonly topics: Readonly<Record<string, { ends: readonly number[]; ratePerSecond: number }>>
+  readonly topics: Readonly<Record<string, TopicTraffic>>
   /** Records before the end of a topic that a station's consumer group has not committed. */
   readonly lag: readonly StationLag[]
+  readonly stations: readonly StationActivity[]
+}
+
+/** Whether a station is there, and how much it does. Ingest is in no consumer group, and so not among these. */
+export interface StationActivity {
+  /** null: a station of the corpus, shared by all runs. */
+  readonly run: string | null
+  readonly station: string
+  /** Members of its consumer groups now. */
+  readonly members: number
+  /** Where there is none now: when this board last saw one, milliseconds since the epoch; null: it never did. */
+  readonly lastSeenMs: number | null
+  /** Records it has done in a second, over the last ten; null: not known, or it commits none. */
+  readonly perSecond: number | null
+}
+
+export interface TopicTraffic {
+  /** The next offset of each partition; offsets count the markers of transactions too. */
+  readonly ends: readonly number[]
+  /** null: not counted; there are at most as many as offsets. */
+  readonly records: number | null
+  readonly ratePerSecond: number
 }

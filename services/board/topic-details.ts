@@ -40,10 +40,11 @@ async function lastRecords(
     }
   }
   const newest = [...byPartition.values()]
-    .flat()
-    .sort((a, b) => (b.writtenMs ?? 0) - (a.writtenMs ?? 0) || b.offset - a.offset)
+    .flatMap((records) => records.map((record, i) => ({ record, fromEnd: records.length - i })))
+    // What was written in the same batch has the same time: partitions take turns.
+    .sort((a, b) => (b.record.writtenMs ?? 0) - (a.record.writtenMs ?? 0) || a.fromEnd - b.fromEnd)
     .slice(0, recordsShownMax)
-  return await Promise.all(newest.map((record) => decoded(codec, record)))
+  return await Promise.all(newest.map(({ record }) => decoded(codec, record)))
 }
 
 async function decoded(

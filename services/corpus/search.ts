@@ -1,15 +1,43 @@
 import type { DocumentId } from '../../schemas/index.ts'
+import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
+import { columnNames } from './columns.ts'
 import { idOfRow } from './ids.ts'
+import { snippetOf } from './snippet.ts'
 
-const foundMax = 30
-const charactersShown = 220
+const charactersShown = 230
 /** What stands before the words that were looked for. */
-const charactersBefore = 60
+const charactersBefore = 80
 /** A search through a large corpus shows what it has found by then: it must not keep the database busy. */
 const searchSecondsMax = 5
 /** Asked once for a run: it may take longer. */
 const overlapSecondsMax = 60
+/** Statements are bounded by servers, at 256 KiB where nobody says otherwise; an id takes up to 21 characters. */
+export const idsMax = 10_000
+
+/** Ends included. */
+export interface IdRange {
+  readonly first: bigint
+  readonly last: bigint
+}
+
+/** A word, or several that stand together, in any case. */
+export interface Term {
+  readonly text: string
+  /** Documents in these ranges have it in the name of their source. */
+  readonly ranges: readonly IdRange[]
+}
+
+/** All conditions must hold; what is left out is none. */
+export interface DocumentFilter {
+  /** Each is in the text, in the row's metadata, or in the name of the source. */
+  readonly terms?: readonly Term[]
+  readonly within?: readonly IdRange[]
+  /** The label of an actor by a version of its labeler, as an index. */
+  readonly labels?: readonly { readonly column: Pick<LabelColumn, 'actor' | 'version'>; readonly subcategory: number }[]
+  /** At most `idsMax`. */
+  readonly ids?: readonly DocumentId[]
+}
 
 export interface FoundText {
   readonly docId: DocumentId
@@ -18,47 +46,95 @@ export interface FoundText {
   readonly snippet: string
 }
 
-const beginning = `leftUTF8(text, ${charactersShown})`
-
-/** Documents that have the words in their text or in their row's metadata, in any case: the first few. */
-export async function documentsWithWords(sql: Sql, words: string): Promise<FoundText[]> {
-  const snippet = `substringUTF8(text, greatest(1, toInt64(positionCaseInsensitiveUTF8(text, {words:String})) - ${charactersBefore}), ${charactersShown})`
-  const where =
-    'positionCaseInsensitiveUTF8(text, {words:String}) > 0 OR positionCaseInsensitiveUTF8(meta, {words:String}) > 0'
-  return await find(sql, snippet, where, { words })
+export interface FoundPage {
+  readonly total: number
+  /** false: the search was ended before it had seen everything, so there may be more. */
+  readonly complete: boolean
+  readonly documents: readonly FoundText[]
 }
 
-/** The first few documents whose ids are in one of these ranges, ends included. The table is in the order of ids: nothing else of it is read. */
-export async function documentsInRanges(
+/** Documents that a filter lets through, in the order of their ids, a page of them; and how many there are. */
+export async function findDocuments(
   sql: Sql,
-  ranges: readonly { readonly first: bigint; readonly last: bigint }[],
-): Promise<FoundText[]> {
-  if (ranges.length === 0) return []
-  const where = ranges.map((_, i) => `doc BETWEEN {first${i}:UInt64} AND {last${i}:UInt64}`).join(' OR ')
-  const limits = ranges.flatMap(({ first, last }, i) => [
-    [`first${i}`, first],
-    [`last${i}`, last],
-  ])
-  return await find(sql, beginning, where, Object.fromEntries(limits))
-}
-
-/** Documents by id, in the order given, of more ids the first few; ids that the corpus does not have are left out. */
-export async function documentsOfIds(sql: Sql, ids: readonly DocumentId[]): Promise<FoundText[]> {
-  if (ids.length === 0) return []
-  const wanted = ids.slice(0, foundMax)
-  const found = await find(sql, beginning, 'doc IN {ids:Array(UInt64)}', { ids: wanted })
-  const order = new Map(wanted.map((id, i) => [id, i]))
-  return found.sort((a, b) => order.get(a.docId)! - order.get(b.docId)!)
-}
-
-async function find(sql: Sql, snippet: string, where: string, parameters: SqlParameters): Promise<FoundText[]> {
-  const rows = await sql.query<{ doc: string; tokens: string; meta: string; snippet: string }>(
-    `SELECT doc, tokens, meta, ${snippet} AS snippet FROM documents
-     WHERE ${where} LIMIT 1 BY doc LIMIT ${foundMax}
-     SETTINGS max_execution_time = ${searchSecondsMax}, timeout_overflow_mode = 'break'`,
+  filter: DocumentFilter,
+  { offset = 0, count }: { offset?: number; count: number },
+): Promise<FoundPage> {
+  const { where, parameters } = conditionsOf(filter)
+  const limits = `SETTINGS max_execution_time = ${searchSecondsMax}, timeout_overflow_mode = 'break'`
+  const beganMs = performance.now()
+  const [counted] = await sql.query<{ total: string }>(
+    `SELECT uniqExact(doc) AS total FROM documents WHERE ${where} ${limits}`,
     parameters,
   )
-  return rows.map(({ doc, tokens, ...rest }) => ({ docId: idOfRow(doc), tokens: Number(tokens), ...rest }))
+  const complete = performance.now() - beganMs < searchSecondsMax * 1000
+  const rows = await sql.query<TextRow>(
+    `SELECT ${textColumns(filter.terms?.length ?? 0)} FROM documents WHERE ${where}
+     ORDER BY doc LIMIT 1 BY doc LIMIT {count:UInt32} OFFSET {offset:UInt64} ${limits}`,
+    { ...parameters, count, offset },
+  )
+  const documents = rows.map(foundOf)
+  return { total: Math.max(Number(counted!.total), offset + documents.length), complete, documents }
+}
+
+/** Documents by id, in the order given; ids that the corpus does not have are left out. At most `idsMax`. */
+export async function documentsOfIds(sql: Sql, ids: readonly DocumentId[]): Promise<FoundText[]> {
+  if (ids.length === 0) return []
+  const { documents } = await findDocuments(sql, { ids }, { count: ids.length })
+  const order = new Map(ids.map((id, i) => [id, i]))
+  return documents.toSorted((a, b) => order.get(a.docId)! - order.get(b.docId)!)
+}
+
+interface TextRow {
+  readonly doc: string
+  readonly tokens: string
+  readonly meta: string
+  readonly start: string
+  readonly length: string
+  readonly excerpt: string
+}
+
+const foundOf = ({ doc, tokens, meta, start, length, excerpt }: TextRow): FoundText => {
+  const [first, last] = [Number(start), Number(start) + charactersShown - 1]
+  const snippet = snippetOf({ text: excerpt, before: first > 1, after: last < Number(length) })
+  return { docId: idOfRow(doc), tokens: Number(tokens), meta, snippet }
+}
+
+/** The excerpt begins before the first of the terms that the text has. */
+function textColumns(terms: number): string {
+  const places = Array.from({ length: terms }, (_, i) => `positionCaseInsensitiveUTF8(text, {term${i}:String})`)
+  const place = terms === 0 ? '0' : `arrayFirst(at -> at > 0, [${places.join(', ')}])`
+  const start = `greatest(1, toInt64(${place}) - ${charactersBefore})`
+  return `doc, tokens, meta, ${start} AS start, lengthUTF8(text) AS length, substringUTF8(text, ${start}, ${charactersShown}) AS excerpt`
+}
+
+function conditionsOf({ terms = [], within, labels = [], ids }: DocumentFilter): {
+  where: string
+  parameters: SqlParameters
+} {
+  const parameters: SqlParameters = {}
+  const inRanges = (ranges: readonly IdRange[], name: string) =>
+    ranges.map(({ first, last }, i) => {
+      parameters[`${name}First${i}`] = first
+      parameters[`${name}Last${i}`] = last
+      return `doc BETWEEN {${name}First${i}:UInt64} AND {${name}Last${i}:UInt64}`
+    })
+  const anyOf = (alternatives: readonly string[]) =>
+    alternatives.length === 0 ? '0' : `(${alternatives.join(' OR ')})`
+  const conditions = [
+    // The table is in the order of ids: ranges and ids first, and nothing else of it is read.
+    ...(ids === undefined ? [] : [ids.length === 0 ? '0' : `doc IN (${ids.slice(0, idsMax).map(String).join()})`]),
+    ...(within === undefined ? [] : [anyOf(inRanges(within, 'within'))]),
+    ...labels.map(({ column, subcategory }, i) => {
+      parameters[`label${i}`] = subcategory
+      return `doc IN (SELECT doc FROM corpus FINAL WHERE ${columnNames(column).label} = {label${i}:UInt16})`
+    }),
+    ...terms.map(({ text, ranges }, i) => {
+      parameters[`term${i}`] = text
+      const inColumn = ['text', 'meta'].map((name) => `positionCaseInsensitiveUTF8(${name}, {term${i}:String}) > 0`)
+      return anyOf([...inColumn, ...inRanges(ranges, `term${i}`)])
+    }),
+  ]
+  return { where: conditions.length === 0 ? '1' : conditions.join(' AND '), parameters }
 }
 
 /**

@@ -16,8 +16,10 @@ const artifacts = join(import.meta.dirname, '../../artifacts/board')
 
 /** Two short runs over the same corpus, one of them without rewards. */
 async function trainRuns(world: World) {
-  const selections = { budget: { documents: 20 } }
-  const runs = [world.run('chosen', selections), world.run('control', selections, { sampleDocuments: 0 })]
+  const random = Object.fromEntries(
+    world.config.actors.map(({ name, subcategories }) => [name, { subcategories, initialTheta: 0 }]),
+  )
+  const runs = [world.run('chosen'), world.run('control', { actors: random }, { sampleDocuments: 0 })]
   for (const run of runs) {
     await submitRun(world.runtime, run)
     const services = await startRunStations(world.runtime, run, world.model, { onFailure: fail })
@@ -69,6 +71,7 @@ test.skipIf(!hasChromium)(`the board shows what happened, in a real browser${tit
     await shot('training')
     await documents(page, chosen!.name, show)
     await shot('documents')
+    await notThere(page, chosen!.name, show)
     await deadLetters(page, world, show)
     await shot('dead-letters')
     await runsAndReplay(page, [chosen!.name, control!.name], show)
@@ -87,13 +90,27 @@ type Show = (view: string) => Promise<void>
 
 async function dataflow(world: World, page: Page, run: string, show: Show) {
   await show(`dataflow?run=${run}`)
-  const stations = await page.locator('.flow .station text:first-of-type').allTextContents()
+  const stations = await page.locator('.flow .station .name').allTextContents()
   const actorNames = world.config.actors.map(({ name }) => name)
   expect(stations.sort()).toEqual(
     ['ingest', 'trainer', 'label sink', 'influence', 'console']
       .concat(actorNames.flatMap((name) => [`labeler ${name}`, `actor ${name}`]))
       .sort(),
   )
+  // A station is a link to who is connected as it.
+  const box = page.locator('.flow .station', { hasText: 'label sink' })
+  await until(async () => ((await box.getAttribute('class')) ?? '').includes('here'))
+  expect(await box.textContent()).toContain('1 member')
+  await box.click()
+  await page.waitForSelector('.panel .members tbody tr')
+  expect(new URL(page.url()).hash).toContain('station=label+sink')
+  expect(await page.locator('.panel .reads').textContent()).toContain('labels.kind')
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('.panel', { state: 'detached' })
+  expect(new URL(page.url()).hash).not.toContain('station')
+  // How far the trainer has read, which no consumer group knows.
+  const selections = page.locator('.topics tbody tr', { has: page.locator('td:first-child a:text-is("selections")') })
+  expect(await selections.textContent()).toMatch(/read \d+ of 20, round 2/)
   await page.locator('.flow .topic', { hasText: 'documents' }).click()
   await page.waitForSelector('.panel .partitions')
   expect(new URL(page.url()).hash).toContain('topic=winnow.documents')
@@ -118,7 +135,7 @@ async function actors(page: Page, world: World, run: string, show: Show) {
   expect(theta[0]).toBe('series,round,step,theta')
   expect(theta).toHaveLength(1 + 3 * world.config.actors.length)
   const rounds = await page.locator('table.rounds tbody tr').allTextContents()
-  expect(rounds).toHaveLength(3)
+  expect(rounds).toHaveLength(2)
   const rewards = await csvOf(page, `rewards-${name}-${run}`)
   const samples = rewards.slice(1).map((row) => Number(row.split(',').at(-1)))
   expect(samples.length).toBe(2 * subcategories.length)
@@ -137,6 +154,11 @@ async function selection(page: Page, run: string, show: Show) {
   expect(selected).toBeCloseTo(1, 9)
   const counted = shares.slice(1).reduce((sum, row) => sum + Number(row.split(',').at(-1)), 0)
   expect(counted).toBe(20)
+  await show(`selection?run=${run}&round=0`)
+  expect(await page.locator('main').textContent()).toContain('drawn at random')
+  expect(await page.locator('.tiles').textContent()).not.toContain('lowest score')
+  await show(`selection?run=${run}&round=2`)
+  await page.waitForSelector('.slider b:text("2")')
   // Scrubbing with the keyboard moves the round, and the address with it.
   await page.locator('.slider input').focus()
   await page.keyboard.press('ArrowLeft')
@@ -149,6 +171,14 @@ async function selection(page: Page, run: string, show: Show) {
 
 async function training(page: Page, runs: string[], show: Show) {
   await show('training')
+  expect(await page.locator('table.now tbody tr').allTextContents()).toEqual([
+    expect.stringMatching(/^chosen-\S*done6 \/ 6/),
+    expect.stringMatching(/^control-\S* \(control\)done6 \/ 6/),
+  ])
+  const less = (await csvOf(page, 'loss-against-control')).slice(1).map((row) => row.split(','))
+  expect(less.map(([series]) => series)).toEqual(Array(4).fill(runs[0]))
+  // Both begin with the same weights.
+  expect(Number(less[0]!.at(-1))).toBe(0)
   await page.waitForSelector('figure[data-name="loss-reference"] svg')
   const losses = await csvOf(page, 'loss-reference')
   for (const run of runs) expect(losses.filter((row) => row.startsWith(`${run},`))).toHaveLength(4)
@@ -168,6 +198,10 @@ async function documents(page: Page, run: string, show: Show) {
   expect(await page.locator('.results li').first().textContent()).toMatch(/part-0\.jsonl, row 5/)
   await page.locator('.results a').first().click()
   await page.waitForSelector('.explanations')
+  // Words apart and in another order find it as well, and every one of them is marked.
+  await page.getByRole('searchbox').fill('5 ledger')
+  await page.waitForSelector('.results li')
+  expect(await page.locator('.results mark').allTextContents()).toEqual(expect.arrayContaining(['ledger', '5']))
   expect(await page.locator('.document .text').textContent()).toMatch(/^ledger 5/)
   const verdicts = await page.locator('.explanations .verdict').allTextContents()
   expect(verdicts).toHaveLength(3)
@@ -176,6 +210,39 @@ async function documents(page: Page, run: string, show: Show) {
   await page.getByLabel('Search in').selectOption('source')
   await page.getByRole('searchbox').fill('part-100')
   await page.waitForSelector('.results h3:text("3 found")')
+  await byFilter(page, run, show)
+}
+
+/** Labels and rounds alone, without a word; pages add up to the total. */
+async function byFilter(page: Page, run: string, show: Show) {
+  await show(`documents?run=${run}&round=2`)
+  await page.waitForSelector('.results h3:text("20 found")')
+  await show(`documents?run=${run}&label.kind=ledger`)
+  const found = Number((await page.locator('.results h3:text("found")').textContent())!.replace(' found', ''))
+  const seen = new Set<string>()
+  for (;;) {
+    for (const id of await page.locator('.results li > a').allTextContents()) seen.add(id)
+    const next = page.getByRole('button', { name: 'on →' })
+    if ((await next.count()) === 0 || (await next.isDisabled())) break
+    const before = await page.locator('.results li > a').first().textContent()
+    await next.click()
+    await until(async () => (await page.locator('.results li > a').first().textContent()) !== before)
+  }
+  expect(seen.size).toBe(found)
+}
+
+/** What is not there is said so, and the address stays. */
+async function notThere(page: Page, run: string, show: Show) {
+  const told = async (view: string) => {
+    await show(view)
+    const hash = new URL(page.url()).hash
+    expect(hash).toBe(`#/${view}`)
+    return await page.locator('.missing').textContent()
+  }
+  expect(await told('selection?run=nope')).toContain('There is no run nope')
+  expect(await told(`selection?run=${run}&round=77`)).toContain(`Run ${run} has selected nothing in round 77`)
+  expect(await told('runs?a=nope')).toContain('There is no run nope')
+  expect(await told('nonsense')).toContain('There is no view nonsense')
 }
 
 async function deadLetters(page: Page, world: World, show: Show) {
@@ -200,6 +267,12 @@ async function deadLetters(page: Page, world: World, show: Show) {
 
 async function runsAndReplay(page: Page, [a, b]: string[], show: Show) {
   await show(`runs?a=${a}&b=${b}`)
+  const row = (name: string) => page.locator('table.runs tbody tr', { hasText: name })
+  expect(await row(b!).locator('td').nth(1).textContent()).toBe('control')
+  await page.waitForSelector('table.runs .state:text("done")')
+  expect(await page.locator('table.differences tbody tr').allTextContents()).toContainEqual(
+    expect.stringMatching(/^sampleDocuments\d+0$/),
+  )
   await page.waitForSelector('figure[data-name^="overlap-"] svg')
   const overlap = await csvOf(page, `overlap-${a}-${b}`)
   expect(overlap).toHaveLength(4)
@@ -216,6 +289,19 @@ async function runsAndReplay(page: Page, [a, b]: string[], show: Show) {
 
 async function keyboard(page: Page, show: Show) {
   await show('dataflow')
+  await page.locator('body').press('?')
+  await page.waitForSelector('dialog[open]')
+  for (let i = 0; i < 4; i++) {
+    await page.keyboard.press('Tab')
+    // The page behind it is out of reach; the browser's own bar is not part of it.
+    expect(
+      await page.evaluate(
+        'document.activeElement.closest("dialog") !== null || document.activeElement === document.body',
+      ),
+    ).toBe(true)
+  }
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('dialog', { state: 'detached' })
   await page.locator('body').press('4')
   await page.waitForSelector('figure[data-name="loss-reference"]')
   await page.locator('body').press('/')

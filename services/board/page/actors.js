@@ -2,8 +2,9 @@ import { useMemo } from 'preact/hooks'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
 import { fixed, integer } from './format.js'
-import { html, RoundSlider } from './html.js'
+import { html, RoundSlider, Scroll } from './html.js'
 import { coloredMax, colorOf, namedLines } from './lines.js'
+import { hasActorScores, NegativeTheta, NoScores } from './reading.js'
 import { set } from './route.js'
 
 /** Weights, theta and rewards of a run's actors over its rounds (the paper's Figures 8 to 10). */
@@ -16,15 +17,19 @@ export function Actors({ run, settings, theme }) {
   const theta = selected.flatMap(({ round, manifest }) =>
     info.actors.map(({ name }, a) => ({ series: name, round, step: manifest.step, theta: manifest.theta[a] })),
   )
+  if (info.kind === 'control')
+    return html`<${NoScores} info=${info} /><p class="empty">A control has no actors to show. What it drew is in Selection, its losses are in Training.</p>`
   return html`
+    <${NoScores} info=${info} />
+    <${NegativeTheta} info=${info} manifest=${selected.at(-1)?.manifest} />
     <div class="grid">
       <${Figure} title="Theta of the actors" name=${`theta-${info.name}`} rows=${theta} theme=${theme}
-        note="How much each actor counts in the score (Eq. 8)."
+        note="How much each actor counts in the score (Eq. 8). Below zero its weights count the other way round." empty="no round has been selected yet"
         draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: info.actors.map(({ name }) => name), integerX: true, zero: true })} />
       ${info.actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
     </div>
     <h2>Rewards by training step</h2>
-    <p class="note">What training on a document of the subcategory would have done to the reference loss at that step: mean of the sampled documents and, as a band, one standard deviation. Choose a subcategory to see it alone.</p>
+    <p class="note">What training on a document of the subcategory would have done to the reference loss at that step: mean of the sampled documents and, where at most five subcategories or a chosen one are drawn, one standard deviation as a band.</p>
     <div class="grid">${info.actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
     <${Samples} run=${run} settings=${settings} />`
 }
@@ -62,7 +67,8 @@ function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
       : [],
   )
   const rewarded = series.filter((name) => rows.some((row) => row.series === name))
-  return html`<${Figure} title=${`Rewards of ${actor.name}`} name=${`rewards-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus}
+  const waitsFor = hasActorScores(info) ? 'no round has been rewarded yet' : 'no rewards'
+  return html`<${Figure} title=${`Rewards of ${actor.name}`} name=${`rewards-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus} empty=${waitsFor}
       draw=${(Plot, all, width) =>
         namedLines(Plot, focused(all, focus), {
           x: 'step',
@@ -95,31 +101,38 @@ const noteOf = (series, text) =>
 
 /** What one round asked for and got. */
 function Samples({ run: { info, rounds }, settings }) {
-  const asked = rounds.filter((round) => round.asked)
+  const asked = rounds.filter((round) => round.asked && total(round.asked) > 0)
   const numbers = asked.map(({ round }) => round)
-  const round = asked.find((one) => `${one.round}` === settings.round) ?? asked.at(-1)
+  const round = settings.round === undefined ? asked.at(-1) : asked.find((one) => `${one.round}` === settings.round)
   const table = useMemo(() => (round === undefined ? [] : samplesOf(info, round)), [info, round])
   const overview = asked.map((one) => ({
     ...one,
     total: total(one.asked),
     answered: total((one.rewards ?? []).map((row) => row.map((spread) => spread?.count ?? 0))),
   }))
-  if (round === undefined)
-    return html`<section class="card"><h3>Samples</h3><p class="empty">This run has asked for no rewards${info.sampleDocuments === 0 ? ': it is a control run' : ' yet'}.</p></section>`
+  if (asked.length === 0)
+    return html`<section class="card"><h3>Samples</h3><p class="empty">This run ${info.sampleDocuments === 0 ? 'asks for no rewards' : 'has asked for no rewards yet: the first round to ask is 1'}.</p></section>`
   const csv = () =>
     downloadCsv(Object.keys(table[0]), table.map(Object.values), `samples-${info.name}-round-${round.round}`)
   return html`
-    <section class="card"><h3>Rounds</h3><div class="scroll"><table class="rounds"><thead><tr><th class="n">round</th><th class="n">step</th><th class="n">asked</th><th class="n">answered</th><th class="n">missing</th><th class="n">late</th><th>closed</th></tr></thead>
+    <section class="card"><h3>Rounds that asked</h3><${Scroll}><table class="rounds"><thead><tr><th class="n">round</th><th class="n">step</th><th class="n">asked</th><th class="n">answered</th><th class="n">missing</th><th class="n">late</th><th>closed</th></tr></thead>
       <tbody>${overview.map(
         (
           one,
         ) => html`<tr><td class="n">${one.round}</td><td class="n">${integer(one.step)}</td><td class="n">${integer(one.total)}</td><td class="n">${integer(one.answered)}</td>
-        <td class=${`n ${(one.closed?.missing ?? 0) > 0 ? 'bad' : ''}`}>${one.closed ? integer(one.closed.missing) : '…'}</td><td class=${`n ${one.late > 0 ? 'bad' : ''}`}>${integer(one.late)}</td><td>${one.closed ? one.closed.reason : 'open'}</td></tr>`,
-      )}</tbody></table></div></section>
-    <section class="card"><div class="head"><h3>Samples of round ${round.round}</h3><${RoundSlider} rounds=${numbers} round=${round.round} onChange=${(next) => set({ round: next }, { replace: true })} /><span class="tools"><button type="button" onClick=${csv} aria-label="Samples: download CSV">CSV</button></span></div>
-      <div class="scroll"><table class="samples"><thead><tr><th>actor</th><th>subcategory</th><th class="n">asked</th><th class="n">answered</th><th class="n">mean reward</th><th class="n">deviation</th><th class="n">lowest</th><th class="n">highest</th><th class="n">weight</th></tr></thead>
-      <tbody>${table.map((row) => html`<tr><td>${row.actor}</td><td>${row.subcategory}</td><td class="n">${row.asked}</td><td class="n">${row.answered}</td><td class="n">${fixed(row.mean, 4)}</td><td class="n">${fixed(row.deviation, 4)}</td><td class="n">${fixed(row.lowest, 4)}</td><td class="n">${fixed(row.highest, 4)}</td><td class="n">${fixed(row.weight, 4)}</td></tr>`)}</tbody></table></div></section>`
+        <td class=${`n ${(one.closed?.missing ?? 0) > 0 ? 'bad' : ''}`}>${one.closed ? integer(one.closed.missing) : '…'}</td><td class=${`n ${one.late > 0 ? 'bad' : ''}`}>${integer(one.late)}</td><td>${closing(one)}</td></tr>`,
+      )}</tbody></table><//></section>
+    <section class="card"><div class="head"><h3>Samples of round ${round?.round ?? settings.round}</h3><${RoundSlider} rounds=${numbers} round=${round?.round ?? numbers.at(-1)} onChange=${(next) => set({ round: next }, { replace: true })} /><span class="tools"><button type="button" onClick=${csv} aria-label="Samples: download CSV">CSV</button></span></div>
+      ${
+        round === undefined
+          ? html`<p class="told">Round ${settings.round} has asked for no rewards. Rounds that have: ${numbers[0]} to ${numbers.at(-1)}.</p>`
+          : html`<${Scroll}><table class="samples"><thead><tr><th>actor</th><th>subcategory</th><th class="n">asked</th><th class="n">answered</th><th class="n">mean reward</th><th class="n">deviation</th><th class="n">lowest</th><th class="n">highest</th><th class="n">weight</th></tr></thead>
+      <tbody>${table.map((row) => html`<tr><td>${row.actor}</td><td>${row.subcategory}</td><td class="n">${row.asked}</td><td class="n">${row.answered}</td><td class="n">${fixed(row.mean, 4)}</td><td class="n">${fixed(row.deviation, 4)}</td><td class="n">${fixed(row.lowest, 4)}</td><td class="n">${fixed(row.highest, 4)}</td><td class="n">${fixed(row.weight, 4)}</td></tr>`)}</tbody></table><//>`
+      }</section>`
 }
+
+const reasons = { answered: 'all were answered', deadline: 'the deadline had passed' }
+const closing = ({ closed }) => (closed ? (reasons[closed.reason] ?? closed.reason) : 'open')
 
 const samplesOf = ({ actors }, { asked, rewards, manifest }) =>
   actors.flatMap(({ name, subcategories }, a) =>

@@ -1,25 +1,21 @@
 import { render } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
-import { Actors } from './actors.js'
-import { Dataflow } from './dataflow.js'
-import { DeadLetters } from './dead-letters.js'
-import { Documents } from './documents.js'
-import { html } from './html.js'
-import { hashOf, readRoute, set } from './route.js'
-import { Runs } from './runs.js'
-import { Selection } from './selection.js'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { html, Loading, Missing, RunState } from './html.js'
+import { closed, hashOf, readRoute, set } from './route.js'
 import { listen, runOf, state, subscribe } from './store.js'
-import { Training } from './training.js'
 
+/** Each loads its module when it is first shown, so that the first view does not wait for the others. */
 const views = [
-  { name: 'dataflow', title: 'Dataflow', view: Dataflow, ofRun: true },
-  { name: 'actors', title: 'Actors', view: Actors, ofRun: true },
-  { name: 'selection', title: 'Selection', view: Selection, ofRun: true },
-  { name: 'training', title: 'Training', view: Training },
-  { name: 'documents', title: 'Documents', view: Documents, ofRun: true },
-  { name: 'dead-letters', title: 'Dead letters', view: DeadLetters },
-  { name: 'runs', title: 'Runs', view: Runs },
+  { name: 'dataflow', title: 'Dataflow', load: async () => (await import('./dataflow.js')).Dataflow, ofRun: true },
+  { name: 'actors', title: 'Actors', load: async () => (await import('./actors.js')).Actors, ofRun: true },
+  { name: 'selection', title: 'Selection', load: async () => (await import('./selection.js')).Selection, ofRun: true },
+  { name: 'training', title: 'Training', load: async () => (await import('./training.js')).Training },
+  { name: 'documents', title: 'Documents', load: async () => (await import('./documents.js')).Documents, ofRun: true },
+  { name: 'dead-letters', title: 'Dead letters', load: async () => (await import('./dead-letters.js')).DeadLetters },
+  { name: 'runs', title: 'Runs', load: async () => (await import('./runs.js')).Runs },
 ]
+/** Views by name, once they are loaded. */
+const loaded = new Map()
 const themes = ['system', 'light', 'dark']
 
 function App() {
@@ -53,7 +49,8 @@ function App() {
   const nextTheme = () => setTheme((now) => themes[(themes.indexOf(now) + 1) % themes.length])
   useEffect(() => {
     const onKey = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return
+      // The dialog has the keys while it is open.
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return
       if (event.target.closest('input, textarea, select')) {
         if (event.key === 'Escape') event.target.blur()
         return
@@ -61,8 +58,8 @@ function App() {
       const chosen = views[Number(event.key) - 1]
       if (chosen) location.hash = hashOf(chosen.name, keptSettings(chosen))
       else if (event.key === 't') nextTheme()
-      else if (event.key === '?') setHelp((shown) => !shown)
-      else if (event.key === 'Escape') setHelp(false)
+      else if (event.key === '?') setHelp(true)
+      else if (event.key === 'Escape') closed()
       else if (event.key === '/') {
         location.hash = hashOf('documents', keptSettings(views[4]))
         setTimeout(() => document.querySelector('input[type=search]')?.focus(), 50)
@@ -74,11 +71,29 @@ function App() {
   }, [])
 
   const { view: name, settings } = readRoute()
-  const current = views.find((one) => one.name === name) ?? views[0]
+  const current = views.find((one) => one.name === name)
   const run = runOf(settings.run)
+  const isMissing = current?.ofRun && settings.run !== undefined && run === undefined
+  const title = [current?.title ?? 'Not found', current?.ofRun && (settings.run ?? run?.info.name), 'winnow']
   useEffect(() => {
-    document.title = `${current.title} · winnow`
+    document.title = title.filter(Boolean).join(' · ')
+  }, [title.join()])
+  useEffect(() => {
+    if (current === undefined || loaded.has(current.name)) return
+    current.load().then((view) => {
+      loaded.set(current.name, view)
+      draw((n) => n + 1)
+    })
   }, [current])
+  const View = loaded.get(current?.name)
+  const shown = () => {
+    if (current === undefined)
+      return html`<${Missing} what=${`There is no view ${name}.`} instead="Views:" links=${views.map((one) => [one.title, hashOf(one.name, {})])} />`
+    if (isMissing)
+      return html`<${Missing} what=${`There is no run ${settings.run} on this board.`} instead=${state.runs.size > 0 ? 'It may be archived, deleted, or older than the 16 latest. Runs:' : 'No run is recorded yet.'} links=${[...state.runs.keys()].map((one) => [one, hashOf(current.name, { run: one })])} />`
+    if (View === undefined) return html`<${Loading} what="the view" />`
+    return html`<${View} run=${run} settings=${settings} theme=${theme} />`
+  }
   return html`
     <header>
       <a class="brand" href="#/dataflow"><img src="/page/icon.svg" alt="" width="22" height="22" />winnow</a>
@@ -90,11 +105,12 @@ function App() {
       </nav>
       <span class="right">
         ${
-          current.ofRun &&
+          current?.ofRun &&
           state.runs.size > 0 &&
-          html`<label class="run">Run <select value=${run?.info.name} onChange=${(event) => set({ run: event.target.value, round: undefined })}>
-          ${[...state.runs.keys()].map((one) => html`<option value=${one}>${one}</option>`)}
-        </select></label>`
+          html`<label class="run">Run <select value=${run?.info.name ?? ''} onChange=${(event) => set({ run: event.target.value, round: undefined })}>
+          ${isMissing && html`<option value="">${settings.run}: not there</option>`}
+          ${[...state.runs.values()].map(({ info }) => html`<option value=${info.name}>${info.name}${info.kind === 'run' ? '' : ` (${info.kind})`}</option>`)}
+        </select></label>${run && html`<${RunState} status=${run.status} />`}`
         }
         <span class=${`live ${liveness()}`} role="status" title=${state.problem ?? ''}>${liveness()}</span>
         <button type="button" onClick=${nextTheme} title="key t">${theme}</button>
@@ -102,7 +118,8 @@ function App() {
       </span>
     </header>
     ${state.problem && html`<p class="problem" role="alert">The board cannot read: ${state.problem}</p>`}
-    <main>${state.arrived ? html`<${current.view} run=${run} settings=${settings} theme=${theme} />` : html`<p class="empty">reading the log …</p>`}</main>
+    ${current?.ofRun && run?.status?.waitsFor && html`<p class="told waits">${run.info.name} is ${run.status.state}: it waits for ${run.status.waitsFor}.</p>`}
+    <main>${state.arrived ? shown() : html`<p class="empty loading" role="status">reading the log …</p>`}</main>
     ${help && html`<${Help} close=${() => setHelp(false)} />`}`
 }
 
@@ -111,20 +128,25 @@ const keptSettings = ({ ofRun }) => (ofRun ? { run: readRoute().settings.run } :
 
 const liveness = () => (!state.connected ? 'reconnecting' : state.problem ? 'stale' : 'live')
 
-const Help = ({
-  close,
-}) => html`<div class="overlay" onClick=${close}><div class="card" role="dialog" aria-label="Keyboard" onClick=${(event) => event.stopPropagation()}>
-  <h2>Keyboard</h2>
-  <dl>${[
-    ['1 – 7', 'views'],
-    ['/', 'search documents'],
-    ['← →', 'rounds, on a slider'],
-    ['t', 'light, dark, or as the system'],
-    ['Tab, Enter', 'topics of the dataflow, rows of tables'],
-    ['?, Esc', 'this help'],
-  ].map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
-  <button type="button" onClick=${close}>Close</button>
-</div></div>`
+/** A modal dialog: the browser keeps the focus inside and gives it back, and closes it on Escape. */
+function Help({ close }) {
+  const dialog = useRef(null)
+  useEffect(() => dialog.current.showModal(), [])
+  const outside = (event) => event.target === dialog.current && close()
+  return html`<dialog ref=${dialog} aria-label="Keyboard" onClose=${close} onClick=${outside}><div class="inside">
+    <h2>Keyboard</h2>
+    <dl>${[
+      ['1 – 7', 'views'],
+      ['/', 'search documents'],
+      ['← →', 'rounds, on a slider'],
+      ['t', 'light, dark, or as the system'],
+      ['Tab, Enter', 'stations and topics of the dataflow, rows of tables'],
+      ['Esc', 'closes what is open: this, a topic, a station, a document, a dead letter'],
+      ['?', 'this help'],
+    ].map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
+    <button type="button" onClick=${close}>Close</button>
+  </div></dialog>`
+}
 
 listen()
 render(html`<${App} />`, document.getElementById('app'))

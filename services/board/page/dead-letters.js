@@ -2,9 +2,9 @@ import { useState } from 'preact/hooks'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
 import { integer, shortTopic } from './format.js'
-import { Failure, html } from './html.js'
+import { Failure, html, Scroll, StationLink } from './html.js'
 import { centred } from './lines.js'
-import { set } from './route.js'
+import { hashOf, set } from './route.js'
 import { ask, state } from './store.js'
 
 /** What was refused, by reason, with its bytes. */
@@ -81,13 +81,13 @@ export function DeadLetters({ settings, theme }) {
         ${topic && html`<button type="button" onClick=${() => set({ topic: undefined })}>${shortTopic(topic)} ✕</button>`}
         <span class="tools"><button type="button" onClick=${csv} aria-label="Dead letters: download CSV">CSV</button></span></div>
       <${Redrive} key=${JSON.stringify([reason, station, topic])} what=${`all ${integer(matching)}`} request=${filter} />
-      <div class="scroll"><table class="letters"><thead><tr><th class="n">no.</th><th>station</th><th>reason</th><th>where it stood</th><th class="n">bytes</th><th>what was wrong</th></tr></thead>
+      <${Scroll}><table class="letters"><thead><tr><th class="n">no.</th><th>station</th><th>reason</th><th>where it stood</th><th class="n">bytes</th><th>what was wrong</th></tr></thead>
       <tbody>${last.map(
         (
           one,
         ) => html`<tr class=${one === chosen ? 'chosen' : ''} tabindex="0" role="button" onClick=${() => set({ at: one === chosen ? undefined : one.at })} onKeyDown=${(event) => event.key === 'Enter' && set({ at: one.at })}>
         <td class="n">${one.at}</td><td>${one.station}</td><td>${one.reason}</td><td><code>${one.origin}</code></td><td class="n">${integer(one.bytes)}</td><td class="brief">${one.message}</td></tr>`,
-      )}</tbody></table></div>
+      )}</tbody></table><//>
     </section>
     ${chosen && html`<${Letter} key=${chosen.at} letter=${chosen} />`}`
 }
@@ -125,7 +125,7 @@ function Letter({ letter }) {
   const bytes =
     letter.value === null ? null : Uint8Array.from(atob(letter.value), (character) => character.charCodeAt(0))
   return html`<section class="card letter"><div class="head"><h3>Dead letter ${letter.at}</h3><button type="button" onClick=${() => set({ at: undefined })} aria-label="Close dead letter">Close</button></div>
-    <p>${letter.message}</p><p class="note">${letter.station} · ${letter.reason} · <code>${letter.origin}</code> · ${integer(letter.bytes)} bytes${bytes && bytes.length < letter.bytes ? `, the first ${bytes.length} shown` : ''}</p>
+    <p>${letter.message}</p><p class="note"><${StationLink} name=${letter.station} /> · ${letter.reason} · <${Origin} origin=${letter.origin} /> · ${integer(letter.bytes)} bytes${bytes && bytes.length < letter.bytes ? `, the first ${bytes.length} shown` : ''}</p>
     <${Redrive} what="this one" request=${{ offsets: [letter.at] }} />
     ${
       bytes === null
@@ -133,6 +133,13 @@ function Letter({ letter }) {
         : html`<div class="chips"><button type="button" aria-pressed=${asText} onClick=${() => setAsText(true)}>text</button><button type="button" aria-pressed=${!asText} onClick=${() => setAsText(false)}>bytes</button></div>
     <pre class="bytes">${asText ? new TextDecoder().decode(bytes) : hexOf(bytes)}</pre>`
     }</section>`
+}
+
+/** A place in a topic leads to the topic. */
+function Origin({ origin }) {
+  const topic = /^(.+)\[\d+\]@\d+$/.exec(origin)?.[1]
+  const where = html`<code>${origin}</code>`
+  return topic ? html`<a href=${hashOf('dataflow', { topic })}>${where}</a>` : where
 }
 
 /** As hexdump -C writes it. */

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { downloadCsv, downloadSvg } from './download.js'
-import { html } from './html.js'
+import { number } from './format.js'
+import { html, Scroll } from './html.js'
 
 let loading
 
@@ -25,8 +26,24 @@ const script = (src) =>
  * @param name file name of the downloads
  * @param rows [{ column: value }]: what is drawn and what the CSV holds
  * @param draw (Plot, rows, width) => options of Plot.plot
+ * @param formats how the table shows columns: { column: (value) => text }
+ * @param loading the rows have been asked for
+ * @param empty what it means that there are no rows
  */
-export function Figure({ title, note, name, rows, draw, theme, redraw, wide, children }) {
+export function Figure({
+  title,
+  note,
+  name,
+  rows,
+  draw,
+  theme,
+  redraw,
+  wide,
+  formats = {},
+  loading,
+  empty = 'nothing yet',
+  children,
+}) {
   const frame = useRef(null)
   const [width, setWidth] = useState(0)
   const [asTable, setAsTable] = useState(false)
@@ -71,15 +88,24 @@ export function Figure({ title, note, name, rows, draw, theme, redraw, wide, chi
     </figcaption>
     ${note && html`<p class="note">${note}</p>`}
     <div class="frame" ref=${frame}>
-      ${rows.length === 0 ? html`<p class="empty">nothing yet</p>` : asTable ? html`<${Table} columns=${columns} rows=${rows} />` : html`<div class="drawn"></div>`}
+      ${rows.length === 0 ? html`<p class=${loading ? 'empty loading' : 'empty'}>${loading ? 'reading …' : empty}</p>` : asTable ? html`<${Table} columns=${columns} rows=${rows} formats=${formats} />` : html`<div class="drawn"></div>`}
     </div>
     ${children}
   </figure>`
 }
 
-const shown = (value) => (typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(5) : (value ?? ''))
+const rowsMax = 500
 
-const Table = ({ columns, rows }) => html`<div class="scroll"><table>
-  <thead><tr>${columns.map((column) => html`<th>${column}</th>`)}</tr></thead>
-  <tbody>${rows.slice(-500).map((row) => html`<tr>${columns.map((column) => html`<td>${shown(row[column])}</td>`)}</tr>`)}</tbody>
-</table></div>`
+function shown(value, format) {
+  if (value === null || value === undefined) return '–'
+  if (format) return format(value)
+  return typeof value === 'number' ? number(value) : value
+}
+
+function Table({ columns, rows, formats }) {
+  const side = (column) => (rows.some((row) => typeof row[column] === 'number') ? 'n' : '')
+  return html`<${Scroll}><table>
+    <thead><tr>${columns.map((column) => html`<th class=${side(column)}>${column}</th>`)}</tr></thead>
+    <tbody>${rows.slice(-rowsMax).map((row) => html`<tr>${columns.map((column) => html`<td class=${side(column)}>${shown(row[column], formats[column])}</td>`)}</tr>`)}</tbody>
+  </table><//>${rows.length > rowsMax && html`<p class="more">the last ${rowsMax} of ${rows.length} rows; the CSV has all</p>`}`
+}

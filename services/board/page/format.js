@@ -1,13 +1,20 @@
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 
-export const integer = (value) => (value === null || value === undefined ? '–' : whole.format(value))
-export const short = (value) => (value === null || value === undefined ? '–' : compact.format(value))
-export const fixed = (value, digits = 3) => (value === null || value === undefined ? '–' : value.toFixed(digits))
+const missing = (value) => value === null || value === undefined
+/** A minus that is as wide as a plus, and no minus before a zero. */
+const signed = (text) => (/^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace(/^-/, '−'))
+
+export const integer = (value) => (missing(value) ? '–' : whole.format(value))
+export const short = (value) => (missing(value) ? '–' : compact.format(value))
+export const fixed = (value, digits = 3) => (missing(value) ? '–' : signed(value.toFixed(digits)))
 export const percent = (value, digits = 1) => (Number.isFinite(value) ? `${(100 * value).toFixed(digits)}%` : '–')
 export const times = (value) => (Number.isFinite(value) ? `${value.toFixed(value < 10 ? 2 : 0)}×` : '–')
 export const rate = (value) =>
   value >= 1000 ? `${compact.format(value)}/s` : `${Number(value.toFixed(value < 10 ? 1 : 0))}/s`
+/** A number of any size in four digits. */
+export const number = (value) =>
+  Number.isInteger(value) ? whole.format(value) : signed(`${Number(value.toPrecision(4))}`)
 
 /** How long ago, in the unit that fits. */
 export function age(ms) {
@@ -19,7 +26,12 @@ export function age(ms) {
   return `${Math.round(seconds / 86_400)} d`
 }
 
-export const time = (ms) => (ms === null || ms === undefined ? '' : new Date(ms).toLocaleTimeString())
+export const time = (ms) => (missing(ms) ? '' : new Date(ms).toLocaleTimeString())
+export const date = (ms) => (missing(ms) ? '–' : new Date(ms).toLocaleString('sv').slice(0, 16))
 
 /** A topic without what all topics of winnow, or of the run, begin with. */
 export const shortTopic = (name) => name.replace(/^winnow\.(run\.[^.]+\.)?/, '')
+
+/** Records of a topic: counted, or at most as many as its offsets. */
+export const records = ({ records: counted, atMost }) =>
+  missing(counted) && atMost > 0 ? `≤ ${whole.format(atMost)}` : whole.format(counted ?? 0)

@@ -1,6 +1,7 @@
 import htm from 'htm'
 import { h } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { hashOf } from './route.js'
 import { ask } from './store.js'
 
 /** JSX without a compiler: html`<p>${text}</p>`. */
@@ -13,7 +14,7 @@ export const html = htm.bind(h)
 export function useAnswer(path, version) {
   const [answer, setAnswer] = useState({ path: undefined, value: undefined, error: undefined })
   useEffect(() => {
-    if (path === undefined) return
+    if (!path) return
     let current = true
     ask(path).then(
       (value) => current && setAnswer({ path, value, error: undefined }),
@@ -23,15 +24,44 @@ export function useAnswer(path, version) {
       current = false
     }
   }, [path, version])
-  if (path === undefined) return { value: undefined, error: undefined, waiting: false }
+  if (!path) return { value: undefined, error: undefined, waiting: false }
   return { ...answer, waiting: answer.path !== path }
 }
 
 export const Failure = ({ error }) => error && html`<p class="problem" role="alert">${error}</p>`
+export const Loading = ({ what }) => html`<p class="empty loading" role="status">reading ${what} …</p>`
+
+/** What the address names and is not there, with what there is: [[name, address], ...]. */
+export const Missing = ({ what, instead, links }) => html`<section class="card missing" role="alert"><h3>${what}</h3>
+  ${links.length > 0 ? html`<p>${instead} ${links.map(([name, href]) => html`<a href=${href}>${name}</a> `)}</p>` : html`<p>${instead}</p>`}
+</section>`
 
 export const Tiles = ({ tiles }) => html`<dl class="tiles">
   ${tiles.map(([label, value, note]) => html`<div><dt>${label}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`)}
 </dl>`
+
+/** A box that scrolls, and says so where something is below or to the right. */
+export function Scroll({ children, tall }) {
+  const box = useRef(null)
+  const [more, setMore] = useState('')
+  useEffect(() => {
+    const look = () => {
+      // An observer may speak once more after the box has gone.
+      if (box.current === null) return
+      const { scrollHeight, clientHeight, scrollTop, scrollWidth, clientWidth, scrollLeft } = box.current
+      const below = scrollHeight - clientHeight - scrollTop > 4 ? 'below' : ''
+      setMore(`${below} ${scrollWidth - clientWidth - scrollLeft > 4 ? 'right' : ''}`.trim())
+    }
+    const observer = new ResizeObserver(look)
+    observer.observe(box.current)
+    for (const child of box.current.children) observer.observe(child)
+    box.current.addEventListener('scroll', look, { passive: true })
+    return () => observer.disconnect()
+  }, [])
+  const where = more.split(' ').filter(Boolean)
+  return html`<div class=${['scrollbox', ...where.map((side) => `more-${side}`)].join(' ')}><div class=${tall ? 'sideways' : 'scroll'} ref=${box} tabindex=${where.length > 0 ? 0 : undefined} role=${where.length > 0 ? 'group' : undefined} aria-label=${where.length > 0 ? 'scrolls' : undefined}>${children}</div>
+    ${where.length > 0 && html`<p class="more">more ${where.map((side) => (side === 'below' ? 'rows below ↓' : 'columns to the right →')).join(', ')}</p>`}</div>`
+}
 
 /** A slider through rounds; arrow keys move it, and the address keeps where it is. */
 export function RoundSlider({ rounds, round, onChange }) {
@@ -43,3 +73,12 @@ export function RoundSlider({ rounds, round, onChange }) {
     <span>of ${rounds.at(-1)}</span>
   </label>`
 }
+
+export const DocumentLink = ({ id, run }) => html`<a href=${hashOf('documents', { run, id })}><code>${id}</code></a>`
+export const StationLink = ({ name, run }) => html`<a href=${hashOf('dataflow', { run, station: name })}>${name}</a>`
+
+/** What sort of run it is and what it is doing. */
+export const RunState = ({ status }) =>
+  status
+    ? html`<span class=${`state ${status.state.replaceAll(' ', '-')}`} title=${status.waitsFor ? `waits for ${status.waitsFor}` : undefined}>${status.state}</span>`
+    : html`<span class="state">…</span>`

@@ -1,3 +1,5 @@
+import { number } from './format.js'
+
 const labelHeight = 13
 const colors = ['var(--c1)', 'var(--c2)', 'var(--c3)', 'var(--c4)', 'var(--c5)', 'var(--c6)', 'var(--c7)', 'var(--c8)']
 export const coloredMax = colors.length
@@ -125,7 +127,7 @@ const tipOf = (row) =>
     row.series,
     ...Object.entries(row)
       .filter(([key, value]) => key !== 'series' && value !== null && value !== undefined)
-      .map(([key, value]) => `${key} ${typeof value === 'number' ? Number(value.toPrecision(5)) : value}`),
+      .map(([key, value]) => `${key} ${typeof value === 'number' ? number(value) : value}`),
   ].join('\n')
 
 /** Moves labels apart that would lie on each other, in data units. */

@@ -19,3 +19,15 @@ export function set(changes, { replace = false } = {}) {
     dispatchEvent(new HashChangeEvent('hashchange'))
   }
 }
+
+/** What a view has open beside itself, by its setting. */
+const panels = ['topic', 'station', 'id', 'at']
+
+/** Closes what is open. @returns the view without it is shown */
+export function closed() {
+  const { settings } = readRoute()
+  const open = panels.filter((panel) => settings[panel] !== undefined)
+  // On dead letters a topic is a filter, which stays while a letter is open.
+  const [last] = open.includes('at') ? ['at'] : open
+  if (last !== undefined) set({ [last]: undefined })
+}

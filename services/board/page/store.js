@@ -27,10 +27,14 @@ function changed() {
 
 /** Merges by key: a round replaces the round of its number, a progress point the one of its step. */
 export function apply(patch) {
-  for (const [name, { info, rounds = [], progress = [] }] of Object.entries(patch.runs ?? {})) {
-    const run = state.runs.get(name) ?? { info, rounds: [], progress: [] }
+  for (const name of patch.removed ?? []) state.runs.delete(name)
+  for (const [name, { info, status, rounds = [], progress = [] }] of Object.entries(patch.runs ?? {})) {
+    const known = state.runs.get(name)
+    const isAnother = info && known && info.recordedMs !== known.info.recordedMs
+    const run = known && !isAnother ? known : { info, rounds: [], progress: [] }
     state.runs.set(name, {
       info: info ?? run.info,
+      status: status ?? run.status,
       rounds: merged(run.rounds, rounds, ({ round }) => round).slice(-roundsMax),
       progress: thinned(merged(run.progress, progress, ({ step }) => step)),
     })
@@ -75,10 +79,15 @@ export function listen() {
   })
 }
 
-/** The run that a view shows: the one in the address, else the latest that asks for rewards, else the latest. */
+/**
+ * The run that a view shows: the one in the address, and no other in its place. Without one, the newest that is no replay and has selected
+ * something, and no control; else the newest that is no replay: as on the command line.
+ */
 export function runOf(name) {
+  if (name !== undefined) return state.runs.get(name)
   const runs = [...state.runs.values()]
-  return state.runs.get(name) ?? runs.findLast(({ info }) => info.sampleDocuments > 0) ?? runs.at(-1)
+  const meant = ({ info, rounds }) => info.kind === 'run' && rounds.some(({ manifest }) => manifest)
+  return runs.findLast(meant) ?? runs.findLast(({ info }) => info.kind !== 'replay') ?? runs.at(-1)
 }
 
 /** Asks the board; its own words where it refuses. */

@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest'
-import type { Manifest, Progress } from '../../../schemas/index.ts'
+import type { Manifest, Progress, Run } from '../../../schemas/index.ts'
 import { BoardModel } from '../../../services/board/model.ts'
-import { runConfigJson } from '../../../topologies/run-config.ts'
+import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { testRun } from '../../support/run.ts'
 
 const run = testRun('r')
-const recorded = { run: 'r', config: runConfigJson(run), replayOf: null }
+const recordOf = (config: RunConfig, more: Partial<Run> = {}): Run => ({
+  run: config.name,
+  config: runConfigJson(config),
+  replayOf: null,
+  selectionVersion: 2,
+  life: 'active',
+  recordedMs: 1,
+  ...more,
+})
+const recorded = recordOf(run)
 
 const modelWithRun = () => {
   const model = new BoardModel()
@@ -162,10 +171,71 @@ test('an hour of a live run does not let the model grow: three hours hold no mor
 
 test('only the latest runs are held', () => {
   const model = new BoardModel()
-  for (let i = 0; i < 40; i++) {
-    const config = runConfigJson(testRun(`r${i}`))
-    model.addRun({ run: `r${i}`, config, replayOf: null })
-  }
+  for (let i = 0; i < 40; i++) model.addRun(recordOf(testRun(`r${i}`)))
   expect([...model.runs.keys()].at(-1)).toBe('r39')
   expect(model.runs.size).toBe(16)
+})
+
+test('a run that was deleted or archived is gone from pages too; one that was recorded anew under its name is another', () => {
+  const model = modelWithRun()
+  model.addRun(recordOf(testRun('other')))
+  model.takeChanges()
+  tell(model, 'Manifest', manifest(1))
+  model.addRun({ ...recorded, recordedMs: 2 })
+  expect(model.takeChanges()?.runs?.r).toMatchObject({ info: { name: 'r', recordedMs: 2 }, rounds: [] })
+  model.removeRun('r')
+  model.addRun(recordOf(testRun('other'), { life: 'archived' }))
+  expect(model.takeChanges()).toEqual({ removed: ['r', 'other'] })
+  expect(model.snapshot().runs).toEqual({})
+})
+
+test('a run that is recorded again with another life is the same run', () => {
+  const model = modelWithRun()
+  tell(model, 'Manifest', manifest(1))
+  model.addRun({ ...recorded, life: 'paused' })
+  expect(model.runs.get('r')?.record.life).toBe('paused')
+  expect(roundOf(model, 1).manifest?.step).toBe(10)
+})
+
+test('what sort of run it is and what it does is told once', () => {
+  const model = modelWithRun()
+  const control = testRun('c', {
+    sampleDocuments: 0,
+    selection: { actors: { quality: { subcategories: ['a'], initialTheta: 0 } } },
+  })
+  model.addRun(recordOf(control))
+  model.addRun(recordOf(testRun('again'), { replayOf: 'r' }))
+  const kinds = Object.values(model.snapshot().runs!).map(({ info }) => info!.kind)
+  expect(kinds).toEqual(['run', 'control', 'replay'])
+  model.takeChanges()
+  const status = { state: 'waiting for labels', waitsFor: 'documents' } as const
+  model.setStatus('r', status)
+  model.setStatus('r', { ...status })
+  expect(model.takeChanges()).toEqual({ runs: { r: { status } } })
+  expect(model.takeChanges()).toBeUndefined()
+  expect(model.snapshot().runs!.r!.status).toEqual(status)
+})
+
+test('how far the trainer has read a selection, and the learning rate of a step', () => {
+  const model = modelWithRun()
+  tell(model, 'Manifest', manifest(0))
+  model.takeChanges()
+  tell(model, 'Progress', progress(5, { position: 4 }))
+  tell(model, 'Progress', progress(6, { position: 3 }))
+  const { rounds, progress: points } = model.takeChanges()!.runs!.r!
+  expect(rounds!.map(({ round, read }) => [round, read])).toEqual([[0, 4]])
+  const { learningRate, warmupSteps } = run.trainer
+  const at = (step: number) =>
+    learningRate * Math.min(1, (step + 1) / warmupSteps) * (0.1 + 0.45 * (1 + Math.cos((Math.PI * step) / 100)))
+  expect(points!.map((point) => point.learningRate)).toEqual([4, 5].map((step) => expect.closeTo(at(step), 12)))
+})
+
+test('records of topics that are not read are counted by what the console says', () => {
+  const model = modelWithRun()
+  const { told } = model.runs.get('r')!.model
+  expect(told).toBeNull()
+  tell(model, 'RoundOpened', opened(0, []))
+  tell(model, 'RoundOpened', opened(1))
+  tell(model, 'Manifest', { ...manifest(1), chunkDocuments: 4 })
+  expect(model.runs.get('r')!.model.told).toEqual({ rewardRequests: 2, selections: 3 })
 })

@@ -6,11 +6,11 @@ import { asDocumentId, labelsTopic } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { drawDocuments } from '../../../services/corpus/draw.ts'
 import { countByLabels, countIncomplete, countLabelled } from '../../../services/corpus/label-counts.ts'
-import { documentsInRanges, documentsOfIds, documentsWithWords } from '../../../services/corpus/search.ts'
+import { type DocumentFilter, documentsOfIds, findDocuments } from '../../../services/corpus/search.ts'
 import { type ClickHouse, createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
 import type { Sql } from '../../../services/runtime/clickhouse/sql.ts'
-import { compareIds, orderKey, type Seed } from '../../../topologies/selection/u64.ts'
+import { orderKey, type Seed } from '../../../topologies/selection/u64.ts'
 
 /** Ids above 2^63, more of them than one request names. */
 const documents = 600
@@ -80,9 +80,15 @@ test('a draw takes the first documents by orderKey of SELECTION.md, each once', 
   expect((await drawDocuments(sql, seed, 10_000)).length).toBe(documents)
 })
 
+const anywhere = (...texts: string[]) => texts.map((text) => ({ text, ranges: [] }))
+const found = async (filter: DocumentFilter, page = {}) => {
+  const { documents: some, ...more } = await findDocuments(sql, filter, { count: 30, ...page })
+  return { ...more, ids: some.map(({ docId }) => docId) }
+}
+
 test('documents are found by words of text or metadata in any case, with what stands around them', async () => {
-  const found = await documentsWithWords(sql, '17TH harbour')
-  expect(found.sort((a, b) => compareIds(a.docId, b.docId))).toEqual(
+  const { total, documents: some } = await findDocuments(sql, { terms: anywhere('17TH harbour') }, { count: 30 })
+  expect(some).toEqual(
     [17, 117, 217, 317, 417, 517].map((n) => ({
       docId: idOf(n),
       tokens: n,
@@ -90,19 +96,50 @@ test('documents are found by words of text or metadata in any case, with what st
       snippet: `the ${n}th Harbour`,
     })),
   )
-  expect((await documentsWithWords(sql, '"n":599')).map(({ docId }) => docId)).toEqual([idOf(599)])
-  expect(await documentsWithWords(sql, `' OR 1 = 1 --`)).toEqual([])
+  expect(total).toBe(6)
+  expect((await found({ terms: anywhere('"n":599') })).ids).toEqual([idOf(599)])
+  expect(await found({ terms: anywhere(`' OR 1 = 1 --`) })).toEqual({ total: 0, complete: true, ids: [] })
+})
+
+test('every word must be there, in whatever order: in text, metadata or the name of the source', async () => {
+  const inOrder = await found({ terms: anywhere('harbour', '17th') })
+  expect(inOrder.ids).toEqual([17, 117, 217, 317, 417, 517].map(idOf))
+  expect((await found({ terms: anywhere('harbour', 'whale') })).total).toBe(0)
+  const ofSource = { text: 'not in any text', ranges: [{ first: idOf(10), last: idOf(20) }] }
+  expect((await found({ terms: [...anywhere('7th'), ofSource] })).ids).toEqual([idOf(17)])
+})
+
+test('found documents come in pages in the order of ids, with the number of all of them', async () => {
+  const filter = { terms: anywhere('th Harbour') }
+  const pages = await Promise.all([0, 250, 500].map((offset) => found(filter, { offset, count: 250 })))
+  expect(pages.map(({ total }) => total)).toEqual([documents, documents, documents])
+  expect(pages.flatMap((page) => page.ids)).toEqual(ids)
+  expect((await found({}, { offset: 598 })).ids).toEqual([598, 599].map(idOf))
+})
+
+test('documents are filtered by labels and by ids, alone and together', async () => {
+  const [quality, topic] = columns
+  const odd = { column: quality!, subcategory: 1 }
+  // Every tenth has no topic.
+  expect((await found({ labels: [{ column: topic!, subcategory: 0 }] })).total).toBe(180)
+  const both = await found({ labels: [odd, { column: topic!, subcategory: 2 }], terms: anywhere('11th') })
+  expect(both.ids).toEqual([11, 311, 411].filter((n) => n % 2 === 1 && n % 3 === 2).map(idOf))
+  const few = [4, 7, 9, 30].map(idOf)
+  expect((await found({ ids: few })).ids).toEqual(few)
+  expect((await found({ ids: few, labels: [odd] })).ids).toEqual([7, 9].map(idOf))
+  expect((await found({ ids: [], labels: [odd] })).total).toBe(0)
+  expect((await found({ ids: ids.slice(0, 500), labels: [odd] })).total).toBe(250)
 })
 
 test('documents are found by ranges of ids, ends included, and by ids in the order given', async () => {
-  const ranges = [
+  const within = [
     { first: idOf(3), last: idOf(5) },
     { first: idOf(598), last: 2n ** 64n - 1n },
   ]
-  const found = (await documentsInRanges(sql, ranges)).map(({ docId }) => docId)
-  expect(found.sort(compareIds)).toEqual([3, 4, 5, 598, 599].map(idOf))
-  expect(await documentsInRanges(sql, [])).toEqual([])
+  expect((await found({ within })).ids).toEqual([3, 4, 5, 598, 599].map(idOf))
+  expect((await found({ within: [] })).total).toBe(0)
   const named = await documentsOfIds(sql, [idOf(9), asDocumentId(1n), idOf(2)])
   expect(named.map(({ docId }) => docId)).toEqual([idOf(9), idOf(2)])
-  expect((await documentsOfIds(sql, ids)).map(({ docId }) => docId)).toEqual(ids.slice(0, 30))
+  const reversed = ids.toReversed()
+  expect((await documentsOfIds(sql, reversed)).map(({ docId }) => docId)).toEqual(reversed)
 })
