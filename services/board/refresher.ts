@@ -86,7 +86,7 @@ export class Refresher {
   #counted(): ReadonlyMap<string, number> {
     const counts = new Map(this.#follower.records)
     const { documents } = this.#model
-    if (documents !== null) counts.set(topics.documents.name, documents)
+    if (documents !== null && documents > 0) counts.set(topics.documents.name, documents)
     for (const [name, { model }] of this.#model.runs) {
       const { rewardRequests, selections } = runTopics(name)
       if (model.told === null) continue

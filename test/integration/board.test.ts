@@ -69,7 +69,7 @@ test.skipIf(!hasChromium)(`the board shows what happened, in a real browser${tit
     await shot('selection')
     await training(page, [chosen!.name, control!.name], show)
     await shot('training')
-    await documents(page, chosen!.name, show)
+    await documents(page, world, chosen!.name, show)
     await shot('documents')
     await notThere(page, chosen!.name, show)
     await deadLetters(page, world, show)
@@ -192,7 +192,7 @@ async function training(page: Page, runs: string[], show: Show) {
   expect(svg).not.toContain('var(--')
 }
 
-async function documents(page: Page, run: string, show: Show) {
+async function documents(page: Page, world: World, run: string, show: Show) {
   await show(`documents?run=${run}&q=ledger%205`)
   await page.waitForSelector('.results li')
   expect(await page.locator('.results li').first().textContent()).toMatch(/part-0\.jsonl, row 5/)
@@ -210,15 +210,18 @@ async function documents(page: Page, run: string, show: Show) {
   await page.getByLabel('Search in').selectOption('source')
   await page.getByRole('searchbox').fill('part-100')
   await page.waitForSelector('.results h3:text("3 found")')
-  await byFilter(page, run, show)
+  await byFilter(page, world.config.actors[0]!.name, run, show)
 }
 
 /** Labels and rounds alone, without a word; pages add up to the total. */
-async function byFilter(page: Page, run: string, show: Show) {
+async function byFilter(page: Page, actor: string, run: string, show: Show) {
   await show(`documents?run=${run}&round=2`)
   await page.waitForSelector('.results h3:text("20 found")')
-  await show(`documents?run=${run}&label.kind=ledger`)
-  const found = Number((await page.locator('.results h3:text("found")').textContent())!.replace(' found', ''))
+  await show(`documents?run=${run}&label.${actor}=ledger`)
+  const title = page.locator('.results h3:text("found")')
+  await title.waitFor()
+  const found = Number((await title.textContent())!.replace(' found', ''))
+  expect(found).toBeGreaterThan(10)
   const seen = new Set<string>()
   for (;;) {
     for (const id of await page.locator('.results li > a').allTextContents()) seen.add(id)
