@@ -41,6 +41,10 @@ export function create(context: CliContext): Command {
       }
       await submitRun(runtime, run)
       await print(context.stdout, options.json ? `${runConfigJson(run)}\n` : `${run.name}\n`)
+      const next = `npx winnow run start ${run.name}`
+      context.stderr.write(
+        `recorded; next: ${next} (not where 'winnow dev' or 'winnow up --all-runs' runs: they run it)\n`,
+      )
     })
   for (const option of exampleOptions()) {
     option.description = `with --example: ${option.description}`
