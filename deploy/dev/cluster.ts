@@ -39,6 +39,8 @@ export interface ClusterOptions {
   /** Starts from scratch: removes what an earlier cluster left in the folder. */
   fresh?: boolean
   env?: NodeJS.ProcessEnv
+  /** Starts the broker and the registry from their jars, also where Docker is. */
+  jars?: boolean
   log: Log
   /** Called with progress lines for the user. */
   progress?: (line: string) => void
@@ -80,7 +82,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     remember: recorder(join(stateFolder, 'processes.json')),
   }
   const [kafka, clickhouse] = await allOrStop<[Kafka, StartedClickHouse]>([
-    startKafka(context),
+    startKafka(context, options.jars),
     startClickHouse(context),
   ])
   starting.defer(() => kafka.stop())
@@ -108,12 +110,12 @@ interface StartedClickHouse extends ClickHouse {
 }
 
 /** A data folder sticks to Docker or Java: a broker in Docker one day and run from jars the next would have lost its topics. */
-async function startKafka(context: ClusterContext): Promise<Kafka> {
+async function startKafka(context: ClusterContext, jars = false): Promise<Kafka> {
   const named = await namedKafka(context)
   if (named) return named
   const file = join(context.stateFolder, 'way')
   const way = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
-  const docker = way === 'java' ? undefined : await startDockerKafka(context)
+  const docker = jars || way === 'java' ? undefined : await startDockerKafka(context)
   if (way === 'docker' && !docker) {
     throw new WinnowError('UNREACHABLE', `the broker of ${context.stateFolder} is in Docker, which does not answer`, {
       hint: 'Start Docker, or start from scratch (--fresh) without the data of that broker.',

@@ -12,7 +12,35 @@ import { registryUrl, requireCompatibility } from './registry.ts'
 
 const run = promisify(execFile)
 
-const images = { kafka: 'apache/kafka-native:4.3.1', registry: 'apicurio/apicurio-registry:3.0.9' }
+/** The versions of the jars in pom.xml. */
+export const images = { kafka: 'apache/kafka-native:4.3.1', registry: 'apicurio/apicurio-registry:3.0.9' }
+
+/** Variables of the broker's container, which listens on port 9092 inside. @param advertised where clients reach it, `host:port` */
+export const brokerVariables = (advertised: string, clusterId: string): Record<string, string> => ({
+  CLUSTER_ID: clusterId,
+  ...Object.fromEntries(
+    Object.entries({
+      ...brokerProperties,
+      'controller.quorum.voters': '1@localhost:9093',
+      listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+      'advertised.listeners': `PLAINTEXT://${advertised}`,
+      'log.dirs': '/var/lib/kafka/data',
+    }).map(([key, value]) => [`KAFKA_${key.replaceAll('.', '_').toUpperCase()}`, value]),
+  ),
+})
+
+/** Variables of the registry's container, which listens on port 8080 inside. It runs as root, since a new volume belongs to root. */
+export const registryVariables: Readonly<Record<string, string>> = {
+  APICURIO_STORAGE_KIND: 'sql',
+  APICURIO_STORAGE_SQL_KIND: 'h2',
+  APICURIO_DATASOURCE_URL: 'jdbc:h2:file:/winnow/registry',
+  APICURIO_CCOMPAT_LEGACY_ID_MODE_ENABLED: 'false',
+  // Logs what a start waits for.
+  QUARKUS_LOG_CATEGORY__IO_QUARKUS__LEVEL: 'INFO',
+}
+
+/** What each says once it can be asked. */
+export const readyLines = { kafka: /Kafka Server started/, registry: /Listening on: http/ }
 
 /**
  * A broker and a registry in containers, if a Docker engine answers and has or can pull the images; else undefined. `docker run` stays in the
@@ -73,40 +101,23 @@ async function startBrokerContainer(name: string, ports: Ports, context: Cluster
   const folder = join(context.stateFolder, 'kafka-docker')
   mkdirSync(folder, { recursive: true })
   const clusterId = readClusterId(folder)
-  const properties = {
-    ...brokerProperties,
-    'controller.quorum.voters': '1@localhost:9093',
-    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.broker}`,
-    'log.dirs': '/var/lib/kafka/data',
-  }
-  const variables = Object.entries(properties).map(
-    ([key, value]) => `KAFKA_${key.replaceAll('.', '_').toUpperCase()}=${value}`,
-  )
+  const address = `127.0.0.1:${ports.broker}`
   const options = ['-p', `127.0.0.1:${ports.broker}:9092`, '-v', `${name}:/var/lib/kafka/data`]
   const child = startContainer(
     'Kafka broker',
     name,
     images.kafka,
     options,
-    [`CLUSTER_ID=${clusterId}`, ...variables],
+    brokerVariables(address, clusterId),
     context,
   )
-  return await readyOrStopped(child, /Kafka Server started/, () => assertOurs(`127.0.0.1:${ports.broker}`, clusterId))
+  return await readyOrStopped(child, readyLines.kafka, () => assertOurs(address, clusterId))
 }
 
 async function startRegistryContainer(name: string, ports: Ports, context: ClusterContext): Promise<Child> {
-  // As root, since a new volume belongs to root.
   const options = ['-p', `127.0.0.1:${ports.registry}:8080`, '-v', `${name}:/winnow`, '--user', '0']
-  const variables = [
-    'APICURIO_STORAGE_KIND=sql',
-    'APICURIO_STORAGE_SQL_KIND=h2',
-    'APICURIO_DATASOURCE_URL=jdbc:h2:file:/winnow/registry',
-    'APICURIO_CCOMPAT_LEGACY_ID_MODE_ENABLED=false',
-    'QUARKUS_LOG_CATEGORY__IO_QUARKUS__LEVEL=INFO',
-  ]
-  const child = startContainer('schema registry', name, images.registry, options, variables, context)
-  return await readyOrStopped(child, /Listening on: http/, () => requireCompatibility(registryUrl(ports.registry)))
+  const child = startContainer('schema registry', name, images.registry, options, registryVariables, context)
+  return await readyOrStopped(child, readyLines.registry, () => requireCompatibility(registryUrl(ports.registry)))
 }
 
 function startContainer(
@@ -114,7 +125,7 @@ function startContainer(
   name: string,
   image: string,
   options: string[],
-  variables: string[],
+  variables: Readonly<Record<string, string>>,
   context: ClusterContext,
 ): Child {
   const command = [
@@ -124,7 +135,7 @@ function startContainer(
     '--name',
     name,
     ...options,
-    ...variables.flatMap((variable) => ['-e', variable]),
+    ...Object.entries(variables).flatMap(([variable, value]) => ['-e', `${variable}=${value}`]),
     image,
   ]
   const logFile = join(context.stateFolder, 'logs', `${name}.log`)

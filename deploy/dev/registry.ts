@@ -7,7 +7,7 @@ import { type Child, readyOrStopped, startChild } from './child.ts'
 
 const registryHeap = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
-export const registryUrl = (port: number): string => `http://127.0.0.1:${port}/apis/ccompat/v7`
+export const registryUrl = (port: number, host = '127.0.0.1'): string => `http://${host}:${port}/apis/ccompat/v7`
 
 /** Starts the schema registry, with its schemas in a file of `folder`, and makes incompatible schemas an error. */
 export async function startRegistry(program: JavaProgram, jar: string): Promise<Child> {

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { ContainerRuntimeClient } from 'testcontainers'
+import { expect, test } from 'vitest'
+import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
+import { clickHouseContainer, clickHouseImage, kafkaContainer, registryContainer } from './containers.ts'
+import { startFakeEngine } from './fake-engine.ts'
+import { chooseServers } from './servers.ts'
+
+const run = promisify(execFile)
+const none = async () => undefined
+const engine = async () => ({}) as ContainerRuntimeClient
+const never = () => Promise.reject(new Error('was asked for an engine'))
+
+test.each([
+  ['no engine answers', {}, none, 'jars'],
+  ['an engine answers', {}, engine, 'containers'],
+  ['jars are asked for, and the engine is not looked for', { WINNOW_TEST_SERVERS: 'jars' }, never, 'jars'],
+  ['containers are asked for', { WINNOW_TEST_SERVERS: 'containers' }, engine, 'containers'],
+  ['a broker is named', { WINNOW_BROKERS: 'broker:9092' }, never, 'named'],
+  ['nothing is set but empty', { WINNOW_TEST_SERVERS: '', WINNOW_BROKERS: '' }, none, 'jars'],
+] as const)('where %s', async (_, env, find, kind) => {
+  expect((await chooseServers(env, find)).kind).toBe(kind)
+})
+
+test('containers that are asked for where no engine answers are an error that says what to do', async () => {
+  await expect(chooseServers({ WINNOW_TEST_SERVERS: 'containers' }, none)).rejects.toThrow(/start Docker.*or take jars/)
+})
+
+test('another word is an error', async () => {
+  await expect(chooseServers({ WINNOW_TEST_SERVERS: 'docker' }, never)).rejects.toThrow(/'containers' or 'jars'/)
+})
+
+test('images have the versions of the jars and of chDB', async () => {
+  const pom = readFileSync(join(import.meta.dirname, '../../deploy/dev/pom.xml'), 'utf8')
+  const version = (artifact: string) =>
+    new RegExp(`<artifactId>${artifact}</artifactId>\\s*<version>([^<]+)`).exec(pom)![1]
+  expect(kafkaContainer({ host: 'h', port: 1 }, 'id').image).toBe(`apache/kafka-native:${version('kafka_2.13')}`)
+  expect(registryContainer.image).toBe(`apicurio/apicurio-registry:${version('apicurio-registry-app')}`)
+  const folder = mkdtempSync(join(tmpdir(), 'winnow-servers-'))
+  const { sql, close } = await createClickHouse({ url: `chdb:${folder}` })
+  const [row] = await sql.query<{ version: string }>('SELECT version() AS version')
+  await close()
+  rmSync(folder, { recursive: true })
+  expect(clickHouseImage).toBe(`clickhouse/clickhouse-server:${row!.version.split('.').slice(0, 2).join('.')}`)
+})
+
+test('a broker in a container says the address that its clients reach', () => {
+  const { port, hostPort, environment, ready } = kafkaContainer({ host: 'docker.lan', port: 41_234 }, 'cluster')
+  expect({ port, hostPort, ready }).toEqual({ port: 9092, hostPort: 41_234, ready: /Kafka Server started/ })
+  expect(environment).toMatchObject({
+    CLUSTER_ID: 'cluster',
+    KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://docker.lan:41234',
+    KAFKA_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+  })
+})
+
+test('registry and ClickHouse server are ready when they say so', () => {
+  expect(registryContainer).toMatchObject({ port: 8080, user: '0', ready: /Listening on: http/ })
+  expect(registryContainer.environment).toMatchObject({ APICURIO_STORAGE_KIND: 'sql' })
+  expect(clickHouseContainer('secret')).toMatchObject({
+    port: 8123,
+    environment: { CLICKHOUSE_USER: 'winnow', CLICKHOUSE_PASSWORD: 'secret' },
+    ready: '/ping',
+  })
+})
+
+/** testcontainers finds its engine by the environment of a process. */
+async function startIn(dockerHost: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const script = join(import.meta.dirname, 'servers-child.ts')
+  const { stdout } = await run(process.execPath, [script], {
+    env: { ...process.env, DOCKER_HOST: dockerHost, TESTCONTAINERS_RYUK_DISABLED: 'true', ...env },
+  })
+  return stdout
+}
+
+test('with an engine, all three are created in it, and none is left when one fails to start', async () => {
+  // They say that they are ready, and then there is no registry behind the port.
+  const fake = await startFakeEngine(['Kafka Server started', 'Listening on: http://0.0.0.0:8080'])
+  try {
+    const output = await startIn(fake.address, { WINNOW_TEST_SERVERS: 'containers' })
+    expect(output).toMatch(/^test servers: .* in containers \(WINNOW_TEST_SERVERS says so\)\nfailed: /)
+    const images = [kafkaContainer({ host: 'h', port: 1 }, 'id').image, registryContainer.image, clickHouseImage]
+    expect(fake.created.map(({ Image }) => Image).sort()).toEqual(images.toSorted())
+    const kafka = fake.created.find(({ Image }) => Image === images[0])!
+    const { HostPort } = kafka.HostConfig.PortBindings['9092/tcp']![0]!
+    expect(kafka.Env).toContain(`KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:${HostPort}`)
+    expect(fake.running()).toEqual([])
+  } finally {
+    await fake.close()
+  }
+})
+
+test('an engine that has not the images and cannot fetch them is passed over', async () => {
+  const fake = await startFakeEngine([], false)
+  try {
+    // Nor is there a Java to start the jars with.
+    const output = await startIn(fake.address, { PATH: '/nowhere', XDG_CACHE_HOME: '/nowhere' })
+    expect(output).toMatch(/since containers did not start: .*\nfailed: .*there is no Java/)
+  } finally {
+    await fake.close()
+  }
+})
