@@ -61,6 +61,12 @@ export class Batch {
     return this.#rows.length + this.#refused.length >= rowsMax || this.#bytes >= bytesMax
   }
 
+  /** Behind the last row that became a document; null: none did. */
+  get documentsEnd(): number | null {
+    const last = this.#rows.at(-1)
+    return last === undefined ? null : last.row + 1
+  }
+
   add(line: Line) {
     const row = parseRow(line, this.#options.textField)
     if ('reason' in row) this.reject(line.row, row, line.bytes)

@@ -36,7 +36,7 @@ export interface ToRead extends Planned {
 
 export interface ToPass extends Planned {
   readonly action: 'pass'
-  readonly outcome: 'already' | 'refused' | 'other-content'
+  readonly outcome: 'already' | 'refused' | 'other-content' | 'too-large'
   readonly why: string | null
 }
 
@@ -108,7 +108,7 @@ async function planFile(
   const description = source.found && mayBeDescription(path) && isDescription(input, (line) => isRow(line, textField))
   if (description) return { action: 'foreign', format: descriptionOf(textField) }
   const why = format.kind === 'parquet' ? await beyondLimits(path, byteLength, limits) : null
-  if (why !== null) return { source, known, action: 'pass', outcome: 'refused', why }
+  if (why !== null) return { source, known, action: 'pass', outcome: 'too-large', why }
   const rows: Rows =
     format.kind === 'parquet'
       ? { kind: 'parquet', path, byteLength }

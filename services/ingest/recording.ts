@@ -31,6 +31,8 @@ export class Recording {
   #state: Source
   #batch: Batch
   #rowNext: number
+  /** Behind the last row that became a document; rows from there on were all refused. */
+  #documentsEnd: number
 
   private constructor(plan: ToRead, number: number, fingerprint: string, options: RecordingOptions) {
     const { textField } = options
@@ -45,6 +47,7 @@ export class Recording {
     this.#state = { ...this.#before, fingerprint, complete: false }
     this.rowFirst = this.#before.rowNext
     this.#rowNext = this.rowFirst
+    this.#documentsEnd = this.rowFirst
     this.#batch = this.#newBatch()
   }
 
@@ -86,7 +89,10 @@ export class Recording {
     return this.result('stopped')
   }
 
-  /** The source breaks off: what stands of its last row is a row where it is whole, and goes to dead letters where it is not. */
+  /**
+   * The source breaks off: what stands of its last row is a row where it is whole, and goes to dead letters where it is not. Where the damage was
+   * noticed late, it is read again from behind its last document once it is replaced: what was refused since then may be garbage.
+   */
   async breakOff(reader: RowReader, error: DamagedFile): Promise<SourceResult> {
     const { rows, unit } = reader
     const rest = reader.rest()
@@ -94,17 +100,19 @@ export class Recording {
     const whole = rows >= this.rowFirst && !('reason' in parseRow(last, this.#options.textField))
     if (whole) await this.add(last)
     const garbage = error.late ? this.#batch.takeBackGarbage() : null
-    const row = garbage?.row ?? Math.max(whole ? rows + 1 : rows, this.rowFirst)
+    const end = garbage?.row ?? Math.max(whole ? rows + 1 : rows, this.rowFirst)
+    const row = error.late && this.#batch.documentsEnd === null ? Math.min(end, this.#documentsEnd) : end
+    const outcome = error.reason === 'too-large' ? 'too-large' : 'damaged'
     const known = this.#before.fingerprint.endsWith(':damaged') && row === this.rowFirst
-    // As it broke off before: that is in the topics.
-    if (known) return { ...this.result('damaged'), why: error.message }
+    // As it broke off before, and nothing was written since: that is in the topics.
+    if (known && this.#state.rowNext === row) return { ...this.result(outcome), why: error.message }
     const message = `${error.message}, in ${unit} ${row + 1}; ${row} ${unit}s before it are good`
     const bytes = garbage?.bytes ?? (whole ? Buffer.alloc(0) : rest)
     this.#batch.reject(row, { reason: error.reason, message }, bytes)
     // Of the good bytes alone: the file is the same source when it is mended.
     const fingerprint = await this.#plan.fingerprint(error.bytesGood)
     await this.#flush({ rowNext: row, fingerprint: formatFingerprint({ ...fingerprint, damaged: true }) })
-    return { ...this.result('damaged'), why: error.message }
+    return { ...this.result(outcome), why: error.message }
   }
 
   result(outcome: SourceResult['outcome']): SourceResult {
@@ -132,6 +140,7 @@ export class Recording {
   async #flush(change: Partial<Source>) {
     const full = this.#batch
     this.#batch = this.#newBatch()
+    this.#documentsEnd = full.documentsEnd ?? this.#documentsEnd
     const { documents, rejected } = this.#state
     this.#state = await this.#options.writer.write(full, { ...this.#state, ...change })
     this.#options.progress.wrote(this.#state.documents - documents, this.#state.rejected - rejected)

@@ -5,10 +5,10 @@ export interface SourceResult {
   /** Null: stopped before its first row, so it has no number yet. */
   readonly source: number | null
   /**
-   * `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `refused`: every row of it was. `other-content`: it is not the
-   * one that was ingested under its name, and was left as it is. `stopped`: by the signal.
+   * `ingested`: to its end. `already`: it was before. `damaged`: it breaks off. `too-large`: what follows is beyond a limit. `refused`: every
+   * row of it was. `other-content`: it is not the one that was ingested under its name, and was left as it is. `stopped`: by the signal.
    */
-  readonly outcome: 'ingested' | 'already' | 'damaged' | 'refused' | 'other-content' | 'stopped'
+  readonly outcome: 'ingested' | 'already' | 'damaged' | 'too-large' | 'refused' | 'other-content' | 'stopped'
   /** Written this time. */
   readonly documents: number
   readonly rejected: number
@@ -29,7 +29,7 @@ export interface IngestResult {
   readonly rejected: number
   /** Sources that had been ingested before. */
   readonly skipped: number
-  /** Sources that break off, of which every row was refused, or that have another content than was ingested under their name. */
+  /** Sources that break off or are beyond a limit, of which every row was refused, or that have another content than was ingested under their name. */
   readonly failed: number
   /** Files of the folders given that were not ingested. */
   readonly leftOut: readonly LeftOut[]
@@ -45,7 +45,7 @@ export function summary(sources: readonly SourceResult[], leftOut: readonly Left
     documents: sum((result) => result.documents),
     rejected: sum((result) => result.rejected),
     skipped: count('already'),
-    failed: count('damaged') + count('refused') + count('other-content'),
+    failed: count('damaged') + count('too-large') + count('refused') + count('other-content'),
     leftOut,
     stopped: count('stopped') > 0,
   }

@@ -4,7 +4,8 @@ const outcomes: Record<SourceResult['outcome'], (source: SourceResult) => string
   ingested: ({ documents, rejected, reasons, fields }) =>
     `${documents} documents${rejected > 0 ? `, ${rejected} rows to dead letters (${reasonsOf({ reasons, fields })})` : ''}`,
   already: ({ documentsTotal }) => `already ingested, ${documentsTotal} documents`,
-  damaged: ({ documents }) => `breaks off, ${documents} documents before`,
+  damaged: ({ documentsTotal }) => `breaks off, ${documentsTotal} documents before`,
+  'too-large': ({ documentsTotal }) => `goes beyond a limit, ${documentsTotal} documents before`,
   refused: ({ why, rejected, reasons, fields }) =>
     rejected === 0
       ? `no documents, ${why ?? 'every row was refused before'}`
@@ -33,6 +34,11 @@ export function warningOf(source: SourceResult): string {
       return (
         `${name} breaks off: what comes before is ingested (${documentsTotal} documents); ${why}. ` +
         'Replace it by the whole file and ingest it again; it goes on where it stopped.\n'
+      )
+    case 'too-large':
+      return (
+        `${name} goes beyond a limit: what comes before is ingested (${documentsTotal} documents); ${why}. ` +
+        'Raise corpus.rowGroupBytesMax in winnow.yaml and ingest it again; it goes on where it stopped.\n'
       )
     case 'refused': {
       const todo =

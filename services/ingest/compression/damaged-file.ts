@@ -1,6 +1,6 @@
-/** A file that ends early or holds bytes that cannot be: what came before them is good, and has been given. */
+/** A file that cannot be read to its end, because it is truncated, corrupt, or beyond a limit (`too-large`): what came before is good, and has been given. */
 export class DamagedFile extends Error {
-  readonly reason: 'truncated-file' | 'corrupt-file'
+  readonly reason: 'truncated-file' | 'corrupt-file' | 'too-large'
   /** How many bytes of the file, from its beginning and as they are on disk, are known to be good; undefined: not known. */
   readonly bytesGood: number | undefined
   /** It may have been noticed late: what was unpacked last may be wrong. */

@@ -59,14 +59,14 @@ const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffs
 const ofBytes = (bytes: Uint8Array): string | { base64: string } =>
   isUtf8(bytes) ? asBuffer(bytes).toString('utf8') : { base64: asBuffer(bytes).toString('base64') }
 
-/** The JSON line that a row of Parquet stands for. Of a row that is too long only the beginning of its text is kept. */
+/** The JSON line that a row of Parquet stands for. Of a row that is too long only the beginning of its longest string is kept. */
 export function lineOf(row: number, columns: readonly (readonly [string, unknown])[], limits: LineLimits): Line {
   const { lineBytesMax, bytesKept } = limits
   const byteLength = columns.reduce((sum, [name, value]) => sum + name.length + lengthOf(value), 0)
   if (byteLength > lineBytesMax) {
-    const text = columns.find(([name]) => name === 'text')?.[1]
-    const kept = text instanceof Uint8Array ? text.subarray(0, bytesKept) : String(text ?? '').slice(0, bytesKept)
-    return { row, bytes: Buffer.from(kept as string).subarray(0, bytesKept), byteLength, tooLong: true }
+    const longest = longestOf(columns.map(([, value]) => value))
+    const bytes = typeof longest === 'string' ? Buffer.from(longest.slice(0, bytesKept)) : asBuffer(longest)
+    return { row, bytes: bytes.subarray(0, bytesKept), byteLength, tooLong: true }
   }
   const bytes = Buffer.from(objectText(columns))
   const tooLong = bytes.length > lineBytesMax
@@ -80,6 +80,17 @@ function lengthOf(value: unknown): number {
   if (Array.isArray(value)) return value.reduce((sum: number, one) => sum + 1 + lengthOf(one), 0)
   if (typeof value !== 'object' || value === null) return 1
   return Object.entries(value).reduce((sum, [name, one]) => sum + name.length + lengthOf(one), 0)
+}
+
+/** The longest string in a value, the first of several: whatever its column is called, and however deep it lies. */
+function longestOf(value: unknown): string | Uint8Array {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value
+  if (value instanceof JsonColumn) return value.bytes
+  if (typeof value !== 'object' || value === null) return ''
+  return Object.values(value).reduce((longest: string | Uint8Array, one) => {
+    const found = longestOf(one)
+    return found.length > longest.length ? found : longest
+  }, '')
 }
 
 const objectText = (entries: readonly (readonly [string, unknown])[]): string =>

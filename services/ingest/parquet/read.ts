@@ -116,6 +116,7 @@ async function* partsOf(
     bytes: Math.min(windowBytes, limits.rowGroupBytesMax),
     bytesMax: limits.rowGroupBytesMax,
     valuesMax: limits.rowGroupValuesMax,
+    rowFirst: group.rowFirst,
   }
   try {
     const paged: PagedColumn[] = []

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { type ColumnMetaData, type FileMetaData, parquetScan } from 'hyparquet'
+import { DamagedFile } from '../compression/damaged-file.ts'
 import { boundedCompressors } from './decompressors.ts'
 import { bytesAt, magic } from './footer.ts'
 import { parsers } from './json-line.ts'
@@ -24,6 +25,8 @@ export interface WindowLimits {
   /** What the pages of one row may have: where a writer has made them so large, a window holds nothing else. */
   readonly bytesMax: number
   readonly valuesMax: number
+  /** Number in the file of the row group's first row. */
+  readonly rowFirst: number
 }
 
 /** The pages that have rows of a window. */
@@ -50,7 +53,7 @@ function sizeOf(columns: readonly PagedColumn[], window: Window) {
 
 /**
  * Cuts the rows of a row group into windows, at ends of pages, each of whose pages together stay within the limits.
- * Throws an Error where the pages of one row alone are beyond them.
+ * @throws DamagedFile `too-large` where the pages of one row alone are beyond them
  */
 export function* windowsOf(columns: readonly PagedColumn[], rows: number, limits: WindowLimits): Generator<Window> {
   const ends = [...new Set(columns.flatMap(({ pages }) => pages.data.map(({ rowEnd }) => rowEnd)))]
@@ -64,8 +67,9 @@ export function* windowsOf(columns: readonly PagedColumn[], rows: number, limits
   for (let next = 0; rowStart < rows; ) {
     if (!within({ rowStart, rowEnd: ends[next]! }, limits.bytesMax)) {
       const { bytes, values } = sizeOf(columns, { rowStart, rowEnd: ends[next]! })
-      throw new Error(
-        `its pages at row ${rowStart + 1} have ${bytes} bytes and ${values} values, the limits are ${limits.bytesMax} and ${limits.valuesMax}`,
+      throw new DamagedFile(
+        'too-large',
+        `the pages of row ${limits.rowFirst + rowStart + 1} have ${bytes} bytes and ${values} values, the limits are ${limits.bytesMax} and ${limits.valuesMax}`,
       )
     }
     while (next + 1 < ends.length && within({ rowStart, rowEnd: ends[next + 1]! }, limits.bytes)) next++

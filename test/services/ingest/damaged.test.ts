@@ -73,6 +73,24 @@ describe('a damaged file that is mended', () => {
     expect(right()).toBeGreaterThanOrEqual(2999)
   })
 
+  test('is read again from behind its last document once it is mended, however many batches of garbage were refused since', async () => {
+    const texts = Array.from({ length: 20_000 }, (_, i) => `row ${i} of a text`)
+    const good = gzipSync(texts.map((one) => row(one)).join(''), { level: 9 })
+    const bad = Buffer.from(good)
+    bad[Math.floor(bad.length / 2)]! ^= 0xff
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.jsonl.gz': bad })
+    const limits = { limits: { rowsMax: 5 } }
+    const first = await run(kafka, [path], limits)
+    expect(first.rejected).toBeGreaterThan(10)
+    expect(await run(kafka, [path], limits)).toMatchObject({ failed: 1, documents: 0 })
+    writeFileSync(join(path, 'a.jsonl.gz'), good)
+    expect(await run(kafka, [path], limits)).toMatchObject({ failed: 0, documents: texts.length - first.documents })
+    expect(kafka.documents).toHaveLength(texts.length)
+    // The row that the wrong byte is in may still be one, with another text.
+    expect(kafka.documents.filter(({ text }, i) => text !== texts[i]).length).toBeLessThanOrEqual(1)
+  })
+
   test('keeps its last row, which has no line end, where that row is whole', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.json.gz': Buffer.concat([gzipSync(rows(2).trimEnd()), Buffer.from('garbage')]) })

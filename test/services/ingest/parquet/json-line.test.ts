@@ -72,3 +72,29 @@ test('a row that repeats one long entry many times is too long before it is made
   expect(row).toMatchObject({ row: 7, tooLong: true, byteLength: 4 + 1_000_000 + 4 + 10_000 * 1_000_001 })
   expect(row.bytes.toString()).toBe('aaaaa')
 })
+
+test.each([
+  [
+    'another name',
+    [
+      ['id', 'short'],
+      ['raw_content', Buffer.from('a long text')],
+    ],
+    'a long',
+  ],
+  ['a struct', [['data', { id: 'x', body: 'a long text' }]], 'a long'],
+  [
+    'a column of JSON',
+    [
+      ['text', 'short'],
+      ['meta', parsers.jsonFromBytes(Buffer.from('{"a": "long"}'))],
+    ],
+    '{"a": ',
+  ],
+  ['bytes that are split', [['text', 'ääääääääää']], 'äää'],
+  ['no string at all', [['list', Array(20).fill(1)]], ''],
+] as const)('of a row that is too long the beginning of its longest string is kept: %s', (_where, columns, kept) => {
+  const row = lineOf(0, columns, { lineBytesMax: 8, bytesKept: 6 })
+  expect(row).toMatchObject({ tooLong: true })
+  expect(row.bytes.toString()).toBe(kept)
+})

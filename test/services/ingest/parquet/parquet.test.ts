@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../../../services/ingest/limits.ts'
 import { parquetReader } from '../../../../services/ingest/parquet/read.ts'
 import { noProgress } from '../../../../services/ingest/progress.ts'
+import { warningOf } from '../../../../services/ingest/sentences.ts'
 import { MemoryKafka } from '../memory-kafka.ts'
 import { expectSameWhenKilled, expectSameWhenStopped, folder, killsOf, row, rows, run } from '../support.ts'
 import { pagesAt, parquetOf, parquetRows, withFooter, withoutPages } from './support.ts'
@@ -302,16 +303,26 @@ describe('memory is bounded', () => {
     }
   })
 
-  test('pages of one row that are beyond the limits make a file a damaged one; the others are ingested', async () => {
+  test('pages of one row that are beyond the limits are told as such; with a higher limit the file goes on', async () => {
     const kafka = new MemoryKafka()
-    const result = await run(kafka, [folder({ 'a.jsonl': rows(1), 'b.parquet': long() })], { limits })
+    const path = folder({ 'a.jsonl': rows(1), 'b.parquet': long() })
+    const result = await run(kafka, [path], { limits })
+    expect(result).toMatchObject({ failed: 1, documents: 1 })
     expect(result.sources.map(({ outcome, documents }) => [outcome, documents])).toEqual([
       ['ingested', 1],
-      ['damaged', 0],
+      ['too-large', 0],
     ])
-    expect(kafka.deadLetters[0]?.message).toMatch(
-      /its pages at row 1 have 200\d+ bytes and 1 values, the limits are 100000 and 1000/,
-    )
+    expect(kafka.deadLetters).toMatchObject([
+      {
+        reason: 'too-large',
+        message: expect.stringMatching(
+          /^the pages of row 1 have 200\d+ bytes and 1 values, the limits are 100000 and 1000, in row 1; 0 rows/,
+        ),
+      },
+    ])
+    expect(warningOf(result.sources[1]!)).toContain('Raise corpus.rowGroupBytesMax')
+    const higher = { limits: { ...limits, rowGroupBytesMax: 300_000 } }
+    expect(await run(kafka, [path], higher)).toMatchObject({ failed: 0, documents: 1 })
     expect(
       await run(kafka, [folder({ 'c.parquet': parquetRows(2000, { rowGroupSize: 500 }) })], { limits }),
     ).toMatchObject({ documents: 2000 })
