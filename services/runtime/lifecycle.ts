@@ -130,12 +130,12 @@ export function printError(failure: unknown, { stderr, env }: Pick<ProcessLike, 
   const own = known(error)
   const message = error instanceof Error ? error.message : String(error)
   const text = own
-    ? [`${own.code}: ${own.message}`, own.hint]
-        .filter((part) => part !== undefined)
-        .map((part) => (/[.!?]$/.test(part) ? part : `${part}.`))
-        .join(' ')
+    ? // A hint may end with a command or a path, which a full stop would make another one.
+      [sentence(`${own.code}: ${own.message}`), own.hint].filter((part) => part !== undefined).join(' ')
     : `UNEXPECTED: ${message}`
   const line = `winnow: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
   stderr.write(`${colored(line, { stderr, env })}\n`)
   if (own === undefined && error instanceof Error && error.stack !== undefined) stderr.write(`${error.stack}\n`)
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

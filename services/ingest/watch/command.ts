@@ -5,7 +5,6 @@ import { type IngestContext, type IngestFlags, limitsOf, nameOptionsOf, parseTok
 import { ingest } from '../ingest.ts'
 import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
-import { extensionOf } from '../names.ts'
 import { checkPaths } from '../paths.ts'
 import { createProgress, noProgress } from '../progress.ts'
 import { sentenceOf, warningOf } from '../sentences.ts'
@@ -27,8 +26,6 @@ export async function watchCommand(
   const { clock, signal, stdout, stderr } = context
   const tokens = parseTokenCounting(flags.tokens)
   await checkPaths(flags.followLinks ?? [])
-  /** Of what is left out each kind is told once. */
-  const toldKinds = new Set<string>()
   const meter = metered(noProgress, context.metrics)
   const settleSeconds = flags.settle ?? settleSecondsDefault
   stderr.write(`watching ${folder}; a file is taken when it has not changed for ${settleSeconds} s; Ctrl-C ends\n`)
@@ -69,12 +66,9 @@ export async function watchCommand(
         const hint = error instanceof WinnowError && error.hint !== undefined ? `; ${error.hint}` : ''
         stderr.write(`${name} is left out until it changes: ${error.message}${hint}\n`)
       },
-      leftOut: (entry) => {
-        const kind = `${entry.why} ${extensionOf(entry.name)}`
-        if (toldKinds.has(kind)) return
-        toldKinds.add(kind)
+      leftOut: (entries) => {
         // It is told, not waited for: what is ingested does not depend on it.
-        leftOutOf([entry]).then(
+        leftOutOf(entries).then(
           (leftOut) => stderr.write(leftOutText(leftOut)),
           () => {},
         )

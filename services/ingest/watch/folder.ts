@@ -16,7 +16,7 @@ export interface FolderWatch {
 export interface FolderEvents {
   /** A file of rows that is there, new or changed, by its name within the folder. */
   touched(name: string): void
-  /** Something that is there and is not ingested. */
+  /** Something that is there and is not ingested; may be told more than once. */
   leftOut(entry: LeftOutEntry): void
   /** A part of the folder that cannot be looked into, or may not. */
   refused(error: Error): void
@@ -66,7 +66,9 @@ export function watchFolder(folder: string, options: FolderOptions, events: Fold
       binaryInterval: pollEveryMs,
       ignored: (path) => {
         const name = nameOf(path)
-        return name !== '' && ['hidden', 'temporary'].includes(standingOf(name))
+        const standing = name === '' ? 'other' : standingOf(name)
+        if (standing === 'temporary') events.leftOut({ name: above + name, path, why: 'temporary' })
+        return standing === 'hidden' || standing === 'temporary'
       },
     })
     watcher.on('add', (path) => {

@@ -21,8 +21,8 @@ export interface WatchOptions {
   told(source: SourceResult): void
   /** A file, or a part of the folder, that is left out. */
   refused(name: string, error: Error): void
-  /** Something in the folder that is not ingested. */
-  leftOut(entry: LeftOutEntry): void
+  /** What in the folder is not ingested, each file once; those that come at the same time together. */
+  leftOut(entries: readonly LeftOutEntry[]): void
 }
 
 /** Looked at often enough that a file waits little longer than it must, rarely enough to cost nothing. */
@@ -36,18 +36,28 @@ const tickMsOf = (settleMs: number) => Math.min(Math.max(settleMs / 5, 20), 1000
 export async function watchAndIngest(options: WatchOptions): Promise<void> {
   const { folder, settleMs, poll, followLinks, clock, signal } = options
   const settling = new Settling(settleMs)
+  const leftOut = new Map<string, LeftOutEntry>()
+  let told = 0
+  const tellLeftOut = () => {
+    const entries = [...leftOut.values()].slice(told)
+    told = leftOut.size
+    if (entries.length > 0) options.leftOut(entries)
+  }
   const watched = watchFolder(
     folder,
     { poll, ...(followLinks !== undefined && { followLinks }) },
     {
       touched: (name) => settling.touched(name),
       refused: (error) => options.refused(folder, error),
-      leftOut: (entry) => options.leftOut(entry),
+      leftOut: (entry) => {
+        if (!leftOut.has(entry.name)) leftOut.set(entry.name, entry)
+      },
     },
   )
   try {
     while (!signal.aborted) {
       await Promise.race([sleep(tickMsOf(settleMs), undefined, { signal }).catch(() => {}), watched.failed])
+      tellLeftOut()
       for (const name of settling.pending) settling.observed(name, await versionOf(folder, name), clock())
       await ingestAll(settling.take(clock()), options)
     }

@@ -84,6 +84,17 @@ test('linked folders are watched as far as links may be followed, and are told w
   expect(said.err).toContain('1 .jsonl.xz (b.jsonl.xz): compressed with xz; xz -dc ')
 })
 
+test('each file that is left out is named, also of a kind that was named before', async () => {
+  const path = folder({ 'a.jsonl': row('a'), 'one.txt': '', 'two.txt': '', '~c.jsonl': row('c') })
+  const kafka = new MemoryKafka()
+  const { said } = watching(path, kafka)
+  await vi.waitFor(() => expect(said.err).toMatch(/2 \.txt \(such as (one|two)\.txt\): no name of rows/), wait)
+  await vi.waitFor(() => expect(said.err).toContain('(~c.jsonl): temporary'), wait)
+  writeFileSync(join(path, 'later.txt'), '')
+  await vi.waitFor(() => expect(said.err).toContain('1 .txt (later.txt): no name of rows'), wait)
+  expect(said.err.match(/~c\.jsonl/g)).toHaveLength(1)
+})
+
 test('a file that is written in pieces is ingested when it is whole', async () => {
   const kafka = new MemoryKafka()
   const path = folder()
