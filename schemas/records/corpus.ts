@@ -47,8 +47,8 @@ export const Gap = record('Gap', 'Records that a topic had lost before a station
     'Of the topic as it was when the gap was found; null: the broker could not tell',
   ),
   reason: documented(
-    word(['deleted', 'truncated', 'recreated']),
-    'deleted: the records from `from` to before `to`; truncated: the log ended at `from`, was read up to `to`; recreated: the topic was made again',
+    word(['deleted', 'truncated', 'recreated', 'damaged']),
+    'deleted: the records from `from` to before `to`; truncated: the log ended at `from`, was read up to `to`; recreated: the topic was made again; damaged: the records from `from` to before `to` are not what was written',
   ),
   from: documented(long, 'The first offset that cannot be read'),
   to: documented(long, 'The first offset after the gap'),

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WinnowError } from '../../services/runtime/errors.ts'
+import type { Hole } from '../../services/runtime/kafka/port.ts'
 import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
 import { brokersCanBeStarted, startBrokers, type TestBrokers } from './brokers.ts'
 
@@ -64,5 +65,36 @@ describe.skipIf(!brokersCanBeStarted)('a byte of the log has changed on the disk
     isDamage(failures[0], topic)
     expect(read).toEqual(['first'])
     expect(await kafka.committedOffsets(topic, topic)).toEqual([1])
+  })
+
+  test('a consumer that can ask goes on behind the damaged batch once a person has accepted it, and passes no other record over', async () => {
+    const { kafka, topic } = await damagedTopic()
+    const read: (string | undefined)[] = []
+    const holes: Hole[] = []
+    const failures: unknown[] = []
+    const accepted = Promise.withResolvers<void>()
+    const producer = await kafka.producer()
+    await kafka.consume({
+      groupId: topic,
+      topics: [topic],
+      isKeptWhole: () => true,
+      onBatch: async (records) => void read.push(...records.map(text)),
+      onFailure: (error) => failures.push(error),
+      onHole: async (hole) => {
+        holes.push(hole)
+        await accepted.promise
+      },
+    })
+    await until(() => holes.length > 0)
+    expect(holes).toMatchObject([{ topic, partition: 0, reason: 'damaged', from: 1, to: 2 }])
+    expect(read).toEqual(['first'])
+    expect(await kafka.committedOffsets(topic, topic)).toEqual([1])
+    accepted.resolve()
+    await until(() => read.length === 2)
+    await producer.send([{ topic, key: null, value: Buffer.from('fourth') }])
+    await until(() => read.length === 3)
+    expect(read).toEqual(['first', 'third', 'fourth'])
+    expect(holes).toHaveLength(1)
+    expect(failures).toEqual([])
   })
 })

@@ -4,7 +4,7 @@ import { committedPlaces, metadataOf } from './admin.ts'
 import type { Connection } from './connection.ts'
 import { toWinnowError } from './failure.ts'
 import { traceIn } from './headers.ts'
-import { forgetMember, onOffsetOutOfRange } from './out-of-range.ts'
+import { forgetMember, onHoleInLog } from './out-of-range.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 import { type Held, Positions } from './positions.ts'
 import { logsOf, topicIdOf } from './reader.ts'
@@ -114,7 +114,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     forgetMember(memberId)
     memberId = payload.memberId
-    onOffsetOutOfRange(memberId, (topic, partition) => positions.outOfRange(topic, partition))
+    onHoleInLog(memberId, positions)
     positions.join(payload.memberAssignment)
   })
   // kafkajs skips a batch of markers alone; it is handled here.

@@ -38,6 +38,8 @@ export function holeInWords(hole: Hole): string {
   const { topic, partition, reason, from, to } = hole
   if (reason === 'deleted')
     return `${topic}[${partition}]: the records from ${from} to before ${to} were deleted before they were read`
+  if (reason === 'damaged')
+    return `${topic}[${partition}]: the records from ${from} to before ${to} are damaged in the broker's log: it does not have the bytes that were written`
   if (reason === 'truncated')
     return `${topic}[${partition}]: the log ends at ${from}, although it was read up to ${to}: its last records are lost`
   return `${topic} was deleted and recreated: what ${topic}[${partition}] had after ${from} is not known, the new one begins at ${to}`

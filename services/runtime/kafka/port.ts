@@ -83,9 +83,10 @@ export interface Hole {
   readonly topicId: string | null
   /**
    * deleted: the records from `from` to before `to` are gone; truncated: so are the last ones read, and the log ends at `from`; recreated: the
-   * topic was recreated, so what it had after `from` is not known, and the new one begins at `to`.
+   * topic was recreated, so what it had after `from` is not known, and the new one begins at `to`; damaged: the records from `from` to before
+   * `to` are not what was written.
    */
-  readonly reason: 'deleted' | 'truncated' | 'recreated'
+  readonly reason: 'deleted' | 'truncated' | 'recreated' | 'damaged'
   readonly from: number
   readonly to: number
 }

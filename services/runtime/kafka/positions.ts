@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WinnowError } from '../errors.ts'
+import type { DamagedBatch } from './checked-fetch.ts'
 import { isUnknownTopic } from './failure.ts'
 import { afterHole, holeBefore, holeInWords, holeOutOfRange, isBehind } from './hole.ts'
 import type { ConsumeOptions, Hole, PartitionLog, Place } from './port.ts'
@@ -128,6 +129,18 @@ export class Positions {
     if (place.offset >= log.first && place.offset <= log.end && holeBefore(place, log) === undefined)
       return this.#ports.seek(topic, partition, place.offset)
     this.#meet(held, holeOutOfRange(place, log))
+  }
+
+  /** The batch where the next record is expected cannot be read. */
+  async damaged(batch: DamagedBatch): Promise<void> {
+    const { topic, partition, from, to } = batch.place
+    const held = this.of(topic, partition)
+    if (this.#options.onHole === undefined) return this.#ports.fail(batch)
+    if (held === undefined) return
+    const { signal } = this.#joined
+    await Promise.race([held.settled.promise, aborted(signal)])
+    if (signal.aborted || held.waiting || held.place === undefined) return
+    this.#meet(held, { topic, partition, topicId: held.place.topicId, reason: 'damaged', from, to })
   }
 
   /** Checks whether the topics are still the same ones: a recreated topic may well have the offset. */

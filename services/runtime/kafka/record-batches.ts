@@ -10,6 +10,8 @@ export interface RawRecord {
 export interface Damage {
   /** Of the batch's first record, according to its header. */
   readonly offset: string
+  /** Where the batch behind it begins, as far as that can be known. */
+  readonly offsetNext: string
   readonly why: string
 }
 
@@ -30,7 +32,15 @@ const decodeBatch: (
 ) => Promise<{ records: RawRecord[] }> = require('kafkajs/src/protocol/recordBatch/v0/decoder.js')
 
 /** Layout of a batch header in Kafka's format 2. The checksum covers everything from the attributes on. */
-const header = { length: 8, magic: 16, checksum: 17, attributes: 21, bytes: 61 } as const
+const header = {
+  length: 8,
+  magic: 16,
+  checksum: 17,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  count: 57,
+  bytes: 61,
+} as const
 /** Base offset and length, which the length field does not count. */
 const prefixBytes = 12
 const magicKnown = 2
@@ -47,13 +57,36 @@ export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
     if (cutOff && at > 0) break
     const why = cutOff ? 'it is cut off' : await decodeInto(records, batch)
     if (why !== undefined) {
-      records.damage = { offset: String(bytes.readBigInt64BE(at)), why }
+      const offset = bytes.readBigInt64BE(at)
+      records.damage = {
+        offset: String(offset),
+        offsetNext: String(behind(offset, batch, bytes.subarray(at + batch.length))),
+        why,
+      }
       break
     }
     at += batch.length
   }
   return records
 }
+
+/**
+ * Where reading could go on behind a damaged batch: at the next batch, if that one is whole; else behind as many records as the header says
+ * in two places; else at the next offset, so that no good record is passed over.
+ */
+function behind(offset: bigint, batch: Buffer, rest: Buffer): bigint {
+  const next = rest.length < header.bytes ? rest : rest.subarray(0, prefixBytes + rest.readInt32BE(header.length))
+  if (isWhole(next) && next.readBigInt64BE(0) > offset) return next.readBigInt64BE(0)
+  if (batch.length < header.bytes) return offset + 1n
+  const count = batch.readInt32BE(header.lastOffsetDelta) + 1
+  return count > 0 && count === batch.readInt32BE(header.count) ? offset + BigInt(count) : offset + 1n
+}
+
+const isWhole = (batch: Buffer): boolean =>
+  batch.length >= header.bytes &&
+  batch.length === prefixBytes + batch.readInt32BE(header.length) &&
+  batch.readInt8(header.magic) === magicKnown &&
+  batch.readUInt32BE(header.checksum) === crc32c(batch.subarray(header.attributes))
 
 /** @returns what is wrong with the batch, none of which is decoded then */
 async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string | undefined> {

@@ -50,6 +50,23 @@ test('a byte that changed anywhere after the checksum, or in it, is noticed, and
   }
 })
 
+test('where reading could go on behind a damaged batch is told, and is never past a record that is whole', async () => {
+  const [bad, after] = [await batch(2, ['a', 'b', 'c']), await batch(9, ['after it'])]
+  const nextOf = async (at: number, rest: Buffer) => {
+    const changed = Buffer.from(bad)
+    changed[at]! ^= 0x40
+    return (await decodeBatches(Buffer.concat([changed, rest]))).damage?.offsetNext
+  }
+  const [length, lastOffsetDelta, count, records] = [8, 23, 57, 70]
+  for (const at of [lastOffsetDelta, count, records]) expect(await nextOf(at, after), `byte ${at}`).toBe('9')
+  // What follows is not there yet, cut off, or damaged itself: the header says how many records it has, in two places.
+  const torn = Buffer.from(after)
+  torn[torn.length - 1]! ^= 1
+  for (const rest of [Buffer.alloc(0), after.subarray(0, 70), torn]) expect(await nextOf(records, rest)).toBe('5')
+  expect(await nextOf(length, Buffer.alloc(0))).toBe('5')
+  for (const at of [lastOffsetDelta, count]) expect(await nextOf(at, Buffer.alloc(0)), `byte ${at}`).toBe('3')
+})
+
 test('lengths that cannot be are damage, not a batch that is still to come', async () => {
   for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
     const bytes = await batch(7, ['a'])
