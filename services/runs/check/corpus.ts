@@ -51,7 +51,7 @@ async function checkFirstRound({ store }: Runtime, run: RunConfig): Promise<Prob
     return [
       {
         what: `the budget of ${wanted.toLocaleString('en')} ${unit} is more than the ${has.toLocaleString('en')} that are labelled: every round would select the whole corpus`,
-        mend: `Set selection.budget.${unit} below ${has}, or ingest more.`,
+        mend: `Set selection.budget.${unit} below ${has}, or wait for more labels (winnow status), or ingest more.`,
       },
     ]
   const weights = selection.actors.map(({ initialWeights }) => initialWeights)
