@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Manifest, Progress, runTopics, SelectionChunk, topics } from '../../schemas/index.ts'
@@ -7,8 +7,10 @@ import { columnNames } from '../../services/corpus/columns.ts'
 import { SortedStates } from '../../services/corpus/sorted/states.ts'
 import { migrate } from '../../services/runtime/clickhouse/migrate.ts'
 import type { Sql } from '../../services/runtime/clickhouse/sql.ts'
+import { errorCodes } from '../../services/runtime/errors.ts'
 
-const page = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8')
+const root = join(import.meta.dirname, '../..')
+const page = (name: string): string => readFileSync(join(root, 'docs', name), 'utf8')
 const squeezed = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
 /** Statements that winnow sends, by a connection that has nothing. */
@@ -117,5 +119,22 @@ test('docs/trainer.md has every field of a report, the fields of a manifest that
   for (const { name, partitions } of [topics.runs, progress, consoleState, selections]) {
     expect(text).toContain(`\`${name}\``)
     expect(partitions).toBe(1)
+  }
+})
+
+test('docs/troubleshooting.md quotes codes, states and messages that there are', () => {
+  const sources = ['services', 'topologies', 'deploy'].flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,mjs}`, { cwd: root, exclude: (name) => name.includes('node_modules') }),
+  )
+  const code = sources.map((file) => readFileSync(join(root, file), 'utf8')).join('\n')
+  const symptoms = page('troubleshooting.md')
+    .split('\n')
+    .flatMap((line) => /^\| (.*?) +\|/.exec(line)?.[1] ?? [])
+  const quoted = symptoms.flatMap((symptom) => [...symptom.matchAll(/`([^`]+)`/g)].map(([, text]) => text!))
+  expect(quoted.length).toBeGreaterThan(15)
+  for (const text of quoted) {
+    if (/^[A-Z_]+$/.test(text)) expect(Object.keys(errorCodes)).toContain(text)
+    // What stands for a value is a capital letter or a number.
+    else for (const part of text.split(/ ?\b(?:X|N|\d+)\b ?/)) expect(code, text).toContain(part)
   }
 })
