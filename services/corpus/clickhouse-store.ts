@@ -9,7 +9,7 @@ import { labelRows } from './label-rows.ts'
 import { SortedCorpus } from './sorted/sorted-corpus.ts'
 import { SortedStates } from './sorted/states.ts'
 
-/** The corpus in ClickHouse (schemas/clickhouse). Rows of repeats merge into the same row, so every add may be repeated. */
+/** The corpus in ClickHouse (schemas/clickhouse). Repeated rows merge into one, so every add may be repeated. */
 export class ClickHouseStore implements CorpusStore {
   readonly #sql: Sql
   readonly #columnsKnown = new Set<string>()
@@ -42,7 +42,7 @@ export class ClickHouseStore implements CorpusStore {
     }
   }
 
-  /** Adds the columns of one version of an actor's labels, if they are not there. */
+  /** Adds the columns of one version of an actor's labels if they are missing. */
   async ensureColumns(actor: string, version: string): Promise<void> {
     const names = columnNames({ actor, version })
     if (this.#columnsKnown.has(names.label)) return
@@ -71,7 +71,7 @@ export class ClickHouseStore implements CorpusStore {
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
     const wide = new ClickHouseCorpus(this.#sql, options)
-    // What was read differs from run to run, and moves documents between groups: that is asked of the wide table.
+    // Reads differ from run to run, and move documents between groups: those are queried from the wide table.
     if (options.readsOf !== null) return wide
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
     return state === undefined ? wide : new SortedCorpus(this.#sql, state, wide)
@@ -94,13 +94,13 @@ export class ClickHouseStore implements CorpusStore {
     }
   }
 
-  /** Removes what was counted for a run: another one under its name starts with nothing read. */
+  /** Removes a run's read counts: another run of that name starts with nothing read. */
   async forgetReads(run: string): Promise<void> {
     await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 1', { run })
   }
 }
 
-/** Characters of one insert: long documents come compressed, so a batch of them may be many times as long as what Kafka sent. */
+/** Characters per insert: long documents come compressed, so a batch may be many times as long as what Kafka sent. */
 const insertCharactersMax = 32 * 1024 * 1024
 
 function* inserts<Row extends { text: string; meta: string }>(rows: readonly Row[]): Generator<readonly Row[]> {

@@ -28,7 +28,7 @@ interface DocumentRow {
   scores: number[]
 }
 
-/** The corpus in ClickHouse as of given offsets, by scans of the wide table: whatever is asked, at the cost of the whole corpus. */
+/** The corpus in ClickHouse as of given offsets, by scanning the wide table: answers any question, at the cost of the whole corpus. */
 export class ClickHouseCorpus implements Corpus {
   readonly #sql: Sql
   readonly #options: ViewOptions
@@ -99,7 +99,7 @@ export class ClickHouseCorpus implements Corpus {
     }
     const documents = [...whole, ...cuts].reduce((sum, part) => sum + part.documents, 0)
     const pages = Math.max(1, Math.ceil(documents / emitDocumentsPerPage))
-    // Keys are spread evenly over 64 bits, so equal ranges of them are pages of nearly equal size.
+    // Keys are spread evenly over 64 bits, so equal ranges are pages of nearly equal size.
     const step = 2n ** 64n / BigInt(pages)
     for (let page = 0; page < pages; page++) {
       const first = step * BigInt(page)
@@ -155,7 +155,7 @@ export class ClickHouseCorpus implements Corpus {
     return found
   }
 
-  /** One row a document that takes part: doc, labels in configuration order, reads, tokens, and the scores of these actors. */
+  /** One row per document that takes part: doc, labels in configuration order, reads, tokens, and the scores of these actors. */
   #view(scoredActors: readonly number[] = []): { from: string; parameters: SqlParameters } {
     const parameters = limitsOf(this.#options, 'limits')
     const scores = scoresSql(this.#options, scoredActors)
@@ -171,7 +171,7 @@ export class ClickHouseCorpus implements Corpus {
   }
 }
 
-/** A condition on labels and reads. The numbers stand in the statement itself: a list of parameters of this length would not fit into a URL. */
+/** A condition on labels and reads. The numbers are inlined: a parameter list of this length would not fit into a URL. */
 function isOneOf(groups: readonly Group[]): string {
   if (groups.length === 0) return 'false'
   const tuples = groups.map(({ labels, reads }) => {

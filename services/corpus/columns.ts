@@ -1,14 +1,14 @@
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import { WinnowError } from '../runtime/errors.ts'
 
-/** The columns of `corpus` that one version of one actor's labels fills. */
+/** The columns of `corpus` for one version of one actor's labels. */
 export interface ColumnNames {
   readonly label: string
   readonly score: string
   readonly at: string
 }
 
-/** Column names cannot be parameters of a statement, so nothing but these characters gets into one. */
+/** Column names cannot be parameters of a statement, so only these characters are allowed. */
 const plain = /^[A-Za-z0-9_]+$/
 
 export function columnNames({ actor, version }: Pick<LabelColumn, 'actor' | 'version'>): ColumnNames {

@@ -14,7 +14,7 @@ export interface StoredDocument {
   readonly labels: readonly { subcategory: number; score: number; offset: number }[] | null
 }
 
-/** A document with its labels; undefined where the corpus has none of this id. */
+/** A document with its labels; undefined if the corpus does not have the id. */
 export async function readDocument(
   sql: Sql,
   docId: DocumentId,

@@ -2,7 +2,7 @@ import { blocks, drawStarts, placeBits } from '../../topologies/selection/draw.t
 import type { Seed } from '../../topologies/selection/u64.ts'
 
 /**
- * splitmix64 as a ClickHouse expression: UInt64 arithmetic there wraps, as it wants.
+ * splitmix64 as a ClickHouse expression: UInt64 arithmetic wraps there, as needed.
  * @param alias prefix of the intermediate names, so that two fit into one statement
  */
 function splitmix64Sql(value: string, alias: string): string {
@@ -38,12 +38,12 @@ export function idOfPlaceSql(place: string, alias: string): string {
  */
 export function drawKeySql(place: string, starts: string): string {
   const block = `bitShiftRight(${place}, ${placeBits})`
-  // Adds what would be subtracted, negated: a difference of UInt64 is an Int64 there.
+  // Adds the negation instead of subtracting: a difference of UInt64 is an Int64 there.
   const distance = `bitAnd(${place} + {${starts}:Array(UInt64)}[${block} + 1], ${withinBlock})`
   return `bitOr(${block}, bitShiftLeft(${distance}, ${Math.log2(blocks)}))`
 }
 
 const withinBlock = 2n ** placeBits - 1n
 
-/** The parameter of `drawKeySql` for a draw: where it begins in each block, negated. */
+/** The parameter of `drawKeySql` for a draw: its start in each block, negated. */
 export const startsOf = (seed: Seed): bigint[] => drawStarts(seed).map((start) => withinBlock + 1n - start)

@@ -7,7 +7,7 @@ import { amongIds, rowsOfIds } from './ids.ts'
 /** Versions of labelers by actor. The corpus has columns for each of them (`ClickHouseStore.ensureColumns`). */
 type Versions = ReadonlyMap<string, string>
 
-/** True of the rows of documents that every actor has labelled. */
+/** True for documents that every actor has labelled. */
 const isComplete = (versions: Versions): string =>
   [...versions].map(([actor, version]) => `isNotNull(${columnNames({ actor, version }).label})`).join(' AND ')
 
@@ -33,7 +33,7 @@ export interface LabelledDocuments {
   readonly documents: number
 }
 
-/** How many of these documents, all of them labelled, have which labels; a combination may come several times. */
+/** Counts these documents, all labelled, by labels; a combination may be yielded several times. */
 export async function* countByLabels(
   sql: Sql,
   columns: readonly LabelColumn[],

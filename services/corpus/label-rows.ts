@@ -1,12 +1,12 @@
 import type { Label } from '../../schemas/index.ts'
 import type { At } from '../../topologies/corpus-store.ts'
 
-/** doc 8, part 4, tokens 8, and, each after a byte that says it is not null, label 2, score 8, at 8 */
+/** doc 8, part 4, tokens 8, and, each after a not-null byte, label 2, score 8, at 8 */
 const rowBytes = 8 + 4 + 8 + 3 + 9 + 9
 
 /**
- * Rows of one actor's labels in ClickHouse's RowBinary: doc UInt64, part UInt32, tokens UInt64, label Nullable(UInt16),
- * score Nullable(Float64), at Nullable(UInt64). As JSON the same rows cost three times as much, here and there.
+ * Rows of one actor's labels in ClickHouse's RowBinary: doc UInt64, part UInt32, tokens UInt64, label Nullable(UInt16), score
+ * Nullable(Float64), at Nullable(UInt64). As JSON the same rows cost three times as much on both sides.
  */
 export function labelRows(labels: readonly At<Label>[]): Buffer {
   const bytes = Buffer.alloc(labels.length * rowBytes)
@@ -25,7 +25,7 @@ export function labelRows(labels: readonly At<Label>[]): Buffer {
   return bytes
 }
 
-/** A count or offset, which a JavaScript number holds exactly, without the detour by a bigint. */
+/** A count or offset that a JavaScript number holds exactly, written without a bigint. */
 function setU64(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % 2 ** 32, true)
   view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)

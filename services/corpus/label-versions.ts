@@ -1,7 +1,7 @@
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
 
-/** The versions of an actor's labels that the corpus has, and how many documents each has labelled. */
+/** The versions of an actor's labels in the corpus, and how many documents each has labelled. */
 export async function labelVersions(sql: Sql, actor: string): Promise<{ version: string; documents: number }[]> {
   const prefix = columnNames({ actor, version: '' }).label
   const columns = await sql.query<{ name: string }>(
@@ -23,11 +23,11 @@ export interface LabelPairs {
   /** Documents that only one of them has labelled. */
   readonly onlyFirst: number
   readonly onlySecond: number
-  /** Over the documents of `cells`: Spearman's rank correlation of the scores, and the mean of their absolute differences. */
+  /** Over the documents of `cells`: Spearman's rank correlation of the scores, and their mean absolute difference. */
   readonly scores: { readonly spearman: number; readonly meanAbsoluteDifference: number }
 }
 
-/** @param first and `second`: versions that the corpus has, see `labelVersions` */
+/** @param first and `second`: versions in the corpus, see `labelVersions` */
 export async function labelPairs(sql: Sql, actor: string, first: string, second: string): Promise<LabelPairs> {
   const [a, b] = [columnNames({ actor, version: first }), columnNames({ actor, version: second })]
   const both = `FROM corpus FINAL WHERE isNotNull(${a.label}) AND isNotNull(${b.label})`

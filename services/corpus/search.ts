@@ -10,7 +10,7 @@ const charactersShown = 230
 const charactersBefore = 80
 /** A search through a large corpus shows what it has found by then: it must not keep the database busy. */
 const searchSecondsMax = 5
-/** Asked once for a run: it may take longer. */
+/** Runs once per run, so it may take longer. */
 const overlapSecondsMax = 60
 /** Statements are bounded by servers, at 256 KiB where nobody says otherwise; an id takes up to 21 characters. */
 export const idsMax = 10_000
@@ -138,8 +138,8 @@ function conditionsOf({ terms = [], within, labels = [], ids }: DocumentFilter):
 }
 
 /**
- * Ids of documents whose text is one of these, in ascending order. A full scan of texts: a search that takes longer than
- * `overlapSecondsMax` gives what it has found by then.
+ * Ids of documents whose text is one of these, in ascending order. A full scan of texts: after `overlapSecondsMax` it returns what it has
+ * found by then.
  */
 export async function documentsOfTexts(sql: Sql, texts: readonly string[]): Promise<DocumentId[]> {
   if (texts.length === 0) return []

@@ -3,7 +3,7 @@ import type { ViewOptions } from '../../topologies/corpus-store.ts'
 import type { SqlParameters } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
 
-/** The columns that say where a document's records stood, each with the topic of those records: its own, and those of its labels. */
+/** The columns with the offsets of a document's records, each with the topic of those records: its own, and those of its labels. */
 export function offsetColumns({ columns }: Pick<ViewOptions, 'columns'>): { at: string; topic: string }[] {
   return [
     { at: 'at_document', topic: topics.documents.name },
@@ -12,8 +12,8 @@ export function offsetColumns({ columns }: Pick<ViewOptions, 'columns'>): { at: 
 }
 
 /**
- * For each offset column an array parameter `<name><i>` with the offset before which each partition counts.
- * Beyond the array ClickHouse answers 0: nothing of a partition that was not there takes part.
+ * For each offset column, an array parameter `<name><i>` with the offset below which each partition counts. ClickHouse returns 0 beyond the
+ * array: nothing from a partition that did not exist takes part.
  */
 export function limitsOf(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>, name: string): SqlParameters {
   return Object.fromEntries(
@@ -29,16 +29,16 @@ export function limitsOf(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>,
 /** The value of parameter `<name><i>` for a row's partition. */
 export const limitOf = (name: string, i: number): string => `{${name}${i}:Array(UInt64)}[part + 1]`
 
-/** True of rows whose document and labels all stand before the limits. */
+/** True for rows whose document and labels are all below the limits. */
 export const standsBefore = (options: Pick<ViewOptions, 'columns'>, name: string): string =>
   offsetColumns(options)
     .map(({ at }, i) => `${at} < ${limitOf(name, i)}`)
     .join(' AND ')
 
-/** A row's labels in configuration order, of rows that have them all. */
+/** A row's labels in configuration order, for rows that have them all. */
 export const labelsSql = ({ columns }: Pick<ViewOptions, 'columns'>): string =>
   `CAST([${columns.map((column) => `assumeNotNull(${columnNames(column).label})`).join(', ')}], 'Array(UInt16)')`
 
-/** The label scores of some actors, by index, of rows that have all labels. */
+/** The label scores of some actors, by index, for rows that have all labels. */
 export const scoresSql = ({ columns }: Pick<ViewOptions, 'columns'>, actors: readonly number[]): string =>
   `CAST([${actors.map((a) => `assumeNotNull(${columnNames(columns[a]!).score})`).join(', ')}], 'Array(Float64)')`

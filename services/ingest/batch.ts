@@ -16,18 +16,18 @@ export interface BatchLimits {
   readonly rowsMax: number
   /** Bounds memory (a batch is written while the next one fills) and what a kill can cost. */
   readonly bytesMax: number
-  /** The share of documents that get a trace context; left out: none. */
+  /** The share of documents that get a trace context; default: none. */
   readonly traceRatio?: number
-  /** `max.message.bytes` of the topics of documents and of dead letters; left out: the broker's default. */
+  /** `max.message.bytes` of the topics of documents and of dead letters; default: the broker's. */
   readonly documentBytesMax?: number
   readonly letterBytesMax?: number
-  /** Bytes of text above which a row becomes several documents; left out: it is one document, or refused. */
+  /** Rows with more bytes of text than this become several documents; default: one document, or rejected. */
   readonly pieceBytes?: number | undefined
 }
 
 interface RowText {
   readonly row: number
-  /** One text, or the pieces of it. */
+  /** The text, or its pieces. */
   readonly texts: readonly string[]
   readonly meta: string
   /** A copy of the line, for the dead letter it may become. */
@@ -37,11 +37,11 @@ interface RowText {
 export interface BatchOptions {
   /** The number of the source. */
   readonly source: number
-  /** Where it is, for a person. */
+  /** Where it is, for people. */
   readonly file: string
   readonly limits: BatchLimits
   readonly textField: string
-  /** Counts what is refused. */
+  /** Counts rejected rows. */
   readonly refusals: Refusals
 }
 
@@ -86,8 +86,8 @@ export class Batch {
   }
 
   /**
-   * Takes back the rows at the end that are mostly refused ones: what a decompressor makes of wrong bytes before it notices them.
-   * @returns the first of them; null: there are none
+   * Takes back the trailing rows, most of which were rejected: a decompressor's output from wrong bytes before it noticed them. @returns the
+   * first of them; null: there are none
    */
   takeBackGarbage(): Pick<RefusedRow, 'row' | 'bytes'> | null {
     const from = (row: number, rows: readonly { row: number }[]) => rows.filter((one) => one.row >= row).length
@@ -126,7 +126,7 @@ export class Batch {
     document: Omit<Document, 'docId'>,
   ): OutgoingRecord {
     const { source, limits } = this.#options
-    // One piece too many has no id; its row is refused.
+    // One piece too many has no id, so its row is rejected.
     const docId = documentId(source, row, Math.min(piece, pieceMax))
     const value = codec.encode(Document, { docId, ...document })
     const trace = limits.traceRatio === undefined ? undefined : traceOfDocument(docId, limits.traceRatio)
@@ -136,7 +136,7 @@ export class Batch {
 
 const tooLarge = (bytes: number, limit: number): Rejection => ({
   reason: 'too-large',
-  message: `the document has ${bytes} bytes as a record, and its topic takes ${limit}, compressed: corpus.recordBytesMax raises that, --split-long splits long documents`,
+  message: `the document has ${bytes} bytes as a record, and its topic accepts ${limit}, compressed: corpus.recordBytesMax raises that, --split-long splits long documents`,
 })
 
 const tooManyPieces = (pieces: number): Rejection => ({

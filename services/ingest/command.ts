@@ -17,13 +17,13 @@ export interface IngestFlags {
   readonly name?: string
   /** `bytes:N` or `tokenizer:FILE`. */
   readonly tokens?: string
-  /** Where a row has its text. */
+  /** Field that holds a row's text. */
   readonly textField?: string
   /** Folders that links may lead into. */
   readonly followLinks?: readonly string[]
-  /** Bytes of text above which a row becomes several documents; left out: none does. */
+  /** Rows with more bytes of text than this become several documents; default: never split. */
   readonly pieceBytes?: number | undefined
-  /** Bytes of a row group of Parquet that are unpacked at a time. */
+  /** Bytes of a Parquet row group that are unpacked at a time. */
   readonly rowGroupBytesMax?: number | undefined
   readonly json?: boolean
 }
@@ -43,7 +43,7 @@ export interface IngestContext {
 
 /**
  * `winnow ingest PATH...`: progress on stderr, the result on stdout.
- * @returns the exit code: 0, 5 if a source breaks off, has another content than before or no row that is good, 130 if it was stopped
+ * @returns the exit code: 0; 5 if a source breaks off, has different content than before, or has no good row; 130 if it was stopped
  */
 export async function ingestCommand(
   paths: readonly string[],
@@ -84,7 +84,7 @@ export const nameOptionsOf = ({ name, followLinks }: IngestFlags) => ({
   ...(followLinks !== undefined && { followLinks }),
 })
 
-/** Unpacked values take several times as much memory as their bytes. */
+/** Unpacked values take several times their bytes in memory. */
 export const limitsOf = ({ rowGroupBytesMax }: IngestFlags): Partial<IngestLimits> =>
   rowGroupBytesMax === undefined
     ? {}

@@ -1,22 +1,22 @@
 import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 
 /**
- * A document's id leads back to its row without a look-up: source number (24 bits) << 40 | piece (8 bits) << 32 | row (32 bits). A document that
- * is its whole row is piece 0, and so is the first piece of a row that was split.
+ * A document's id encodes its row: source number (24 bits) << 40 | piece (8 bits) << 32 | row (32 bits). A document that is a whole row is
+ * piece 0, and so is the first piece of a split row.
  */
 
 export const sourceNumberMax = 2 ** 24 - 1
 export const rowMax = 2 ** 32 - 1
 export const pieceMax = 2 ** 8 - 1
 
-/** Where a document stands: `row` counts every line of the source from 0, blank ones included. */
+/** A document's place: `row` counts every line of the source from 0, blank ones included. */
 export interface DocumentPlace {
   readonly source: number
   readonly row: number
   readonly piece: number
 }
 
-/** All numbers are within their bits: callers check. */
+/** Callers check that all numbers fit. */
 export const documentId = (source: number, row: number, piece = 0): DocumentId =>
   asDocumentId((BigInt(source) << 40n) | (BigInt(piece) << 32n) | BigInt(row))
 

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /**
- * What tells a source's content from another under the same name, without reading all of it: `LENGTH:HASH`, where HASH is the SHA-256 of
- * the first and the last 64 KiB of its first LENGTH bytes (as they are on disk, compressed or not). A file that grew still has the
- * fingerprint of its first LENGTH bytes, so it goes on where it was. A file that is known to break off carries the mark `:damaged`.
+ * Identifies a source's content under its name without reading all of it: `LENGTH:HASH`, where HASH is the SHA-256 of the first and the last
+ * 64 KiB of its first LENGTH bytes (as they are on disk, compressed or not). A file that has grown still has the fingerprint of its first
+ * LENGTH bytes, so reading continues where it stopped. A file known to break off carries the mark `:damaged`.
  */
 export interface Fingerprint {
   readonly byteLength: number
@@ -23,7 +23,7 @@ export function parseFingerprint(text: string): Fingerprint {
   return { byteLength: Number(byteLength), hash, damaged: mark === 'damaged' }
 }
 
-/** `read` gives `length` bytes from `position`; both lie within `byteLength`. */
+/** `read` returns `length` bytes from `position`; both lie within `byteLength`. */
 async function fingerprint(
   byteLength: number,
   read: (position: number, length: number) => Promise<Buffer>,
@@ -35,7 +35,7 @@ async function fingerprint(
   return { byteLength, hash: hash.digest('hex'), damaged: false }
 }
 
-/** Fingerprint of the first `byteLength` bytes of a file that has as many. */
+/** Fingerprint of the first `byteLength` bytes of a file that is at least as long. */
 export async function fingerprintOfFile(path: string, byteLength: number): Promise<Fingerprint> {
   const file = await open(path)
   try {
@@ -48,6 +48,6 @@ export async function fingerprintOfFile(path: string, byteLength: number): Promi
   }
 }
 
-/** Of standard input only the beginning can be known before it is read: the fingerprint covers as much of `head`. */
+/** Only the beginning of standard input is known before it is read: the fingerprint covers as much of `head`. */
 export const fingerprintOfHead = (head: Buffer): Promise<Fingerprint> =>
   fingerprint(Math.min(head.length, endBytes), async (position, length) => head.subarray(position, position + length))

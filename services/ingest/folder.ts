@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { standingOf } from './names.ts'
 
-/** Something of a folder that is not ingested. */
+/** An entry of a folder that is not ingested. */
 export interface LeftOutEntry {
   /** Within the folder. */
   readonly name: string
@@ -12,22 +12,22 @@ export interface LeftOutEntry {
 }
 
 export interface FolderContent {
-  /** Files of rows by their names within the folder, in the order of code units, the same on every machine. */
+  /** Files of rows by their names within the folder, in code-unit order, the same on every machine. */
   readonly files: readonly string[]
   readonly leftOut: readonly LeftOutEntry[]
-  /** Links that lead to where no link may lead. */
+  /** Links that lead out of the allowed roots. */
   readonly outside: readonly string[]
 }
 
-/** Whether a path lies in a folder; both as `realpath` gives them. */
+/** Whether a path lies in a folder; both as returned by `realpath`. */
 export function within(folder: string, path: string): boolean {
   const leads = relative(folder, path)
   return leads !== '..' && !leads.startsWith(`..${sep}`) && !isAbsolute(leads)
 }
 
 /**
- * Where links of a folder may lead: into the folder itself, into the roots that a person named, and, where the folder is a snapshot of the
- * Hugging Face cache, into its repository, whose files are links to `blobs`.
+ * Where links of a folder may lead: into the folder itself, into the roots given, and, for a snapshot in the Hugging Face cache, into its
+ * repository, whose files are links to `blobs`.
  */
 export async function rootsOf(folder: string, followLinks: readonly string[]): Promise<string[]> {
   const root = await realpath(folder)
@@ -40,15 +40,15 @@ export async function rootsOf(folder: string, followLinks: readonly string[]): P
   return roots
 }
 
-/** Whether the files of a linked folder are found without this link; `linked` were followed before. All as `realpath` gives them. */
+/** Whether the files of a linked folder are also found without this link; `linked` were followed before. All as returned by `realpath`. */
 export function isThereAnyway(real: string, root: string, linked: readonly string[]): boolean {
   const visible = within(root, real) && standingOf(relative(root, real).split(sep).join('/')) !== 'hidden'
   return visible || within(real, root) || linked.some((one) => within(one, real) || within(real, one))
 }
 
 /**
- * All that is in a folder and below, hidden entries left out. Links are followed as far as `roots` go. A linked folder whose files are there
- * by another way is not read twice, so loops end.
+ * All entries of a folder and its subfolders, except hidden ones. Links are followed as far as `roots` allow. A linked folder that is also
+ * reached another way is not read twice, so loops end.
  */
 export async function contentOf(folder: string, roots: readonly string[]): Promise<FolderContent> {
   const files: string[] = []
@@ -73,7 +73,7 @@ export async function contentOf(folder: string, roots: readonly string[]): Promi
   }
 
   const follow = async (path: string, named: boolean) => {
-    // One that leads nowhere is told when it is read, if it has a name of rows.
+    // A broken link is reported when it is read, if it has a name of rows.
     const real = await realpath(path).catch(() => null)
     const isFolder = real !== null && (await stat(real)).isDirectory()
     if (real === null || (!isFolder && !named)) return named ? files.push(nameOf(path)) : leave(path, 'other')

@@ -31,20 +31,20 @@ export interface IngestOptions {
   readonly progress: IngestProgress
   readonly nameOptions?: NameOptions
   readonly tokens?: TokenCounting
-  /** Where a row has its text; left out: `text`. */
+  /** Field that holds a row's text; default: `text`. */
   readonly textField?: string
-  /** Aborted: the batch in hand is written, and the next start goes on behind it. */
+  /** When aborted, the current batch is written; the next start continues after it. */
   readonly signal?: AbortSignal
   readonly standardInput?: AsyncIterable<Buffer>
   readonly limits?: Partial<IngestLimits>
-  /** Bytes of text above which a row becomes several documents; left out: none does. */
+  /** Rows with more bytes of text than this become several documents; default: never split. */
   readonly pieceBytes?: number | undefined
-  /** The share of documents that get a trace context; left out: none. */
+  /** The share of documents that get a trace context; default: none. */
   readonly traceRatio?: number | undefined
 }
 
 /**
- * Writes the rows of the sources as documents, each once, whatever ended an earlier ingest of them.
+ * Writes the rows of the sources as documents, each exactly once, however an earlier ingest of them ended.
  * @throws WinnowError CONFIGURATION, before anything is written, for paths or contents that cannot be ingested under their names
  */
 export async function ingest(options: IngestOptions): Promise<IngestResult> {
@@ -66,7 +66,7 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const producer = await kafka.producer({ transactionalId })
   const writer = new SourceWriter(producer, codec, countTokens)
   try {
-    // An empty transaction: it fences an ingest that still lives and ends what it left open, so what is read next stays true.
+    // An empty transaction: it fences an ingest that is still alive and ends what it left open, so that what is read next stays true.
     await producer.transaction(async () => {})
     const known = await readSources(kafka, codec)
     const { plans, descriptions } = await planSources(found.sources, { known, standardInput, limits, textField })
@@ -84,13 +84,13 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     return { ...summary([]), stopped: true }
   } finally {
     progress.end()
-    // After an error elsewhere the transaction under way still gets its end; its own error has been thrown above.
+    // After an error elsewhere the pending transaction still completes; its own error has been thrown above.
     await writer.settled().catch(() => {})
     await producer.close()
   }
 }
 
-/** Reads the sources one after the other; new ones get the numbers from `numberFirst` on. */
+/** Reads the sources one after the other; new ones are numbered from `numberFirst`. */
 async function readAll(
   plans: readonly Plan[],
   numberFirst: number,
@@ -104,7 +104,7 @@ async function readAll(
   for (const plan of plans) {
     const number = plan.known?.source ?? numberNext
     if (number > sourceNumberMax)
-      throw new WinnowError('CONFIGURATION', 'there are 2^24 sources; ids have room for no more')
+      throw new WinnowError('CONFIGURATION', 'there are 2^24 sources already, and ids have no room for more')
     const result = plan.action === 'read' ? await readSource(plan, number, options) : passed(plan)
     if (result.source === numberNext) numberNext++
     results.push(result)
@@ -148,7 +148,7 @@ async function readSources(kafka: Kafka, codec: IngestCodec): Promise<Map<string
       } catch (cause) {
         if (!(cause instanceof DecodeError)) throw cause
         throw new WinnowError('BAD_DATA', `${topic}[${partition}]@${offset} is no source: ${cause.message}`, {
-          hint: 'without it, it is not known which rows have been ingested: mend or replace the record',
+          hint: 'without it, it is not known which rows have been ingested: fix or replace the record',
           cause,
         })
       }

@@ -2,26 +2,26 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { CompressedInput } from './compression/gzip.ts'
 
-/** A source's bytes as they are on disk, its first ones known before the rest is read. */
+/** A source's bytes as they are on disk; its head is known before the rest is read. */
 export interface Input extends CompressedInput {
   readonly head: Buffer
   /** `head` is all there is. */
   readonly whole: boolean
-  /** All of it, `head` included. To be read once. */
+  /** All of it, `head` included. Can be read once. */
   readonly bytes: AsyncIterable<Buffer>
-  /** Needed where `bytes` are not read. */
+  /** Must be called if `bytes` are not read. */
   close(): Promise<void>
 }
 
-/** As much of a source as is looked at to know what it is. */
+/** How much of a source is examined to detect its format. */
 export const headBytes = 64 * 1024
 
-/** What is kept of standard input to be read again where it is damaged. */
+/** How much of standard input is kept to be read again if it is damaged. */
 const againBytesMax = 64 * 1024 * 1024
 
 /**
- * The first `byteLength` bytes of a file. No more, even if it grows meanwhile: its fingerprint covers just these.
- * The chunks are large, because each costs a turn of the event loop.
+ * The first `byteLength` bytes of a file. No more, even if it grows meanwhile: its fingerprint covers just these. Chunks are large, because
+ * each costs a turn of the event loop.
  */
 export async function openFile(path: string, byteLength: number): Promise<Input> {
   const from = (start: number) =>
@@ -29,7 +29,7 @@ export async function openFile(path: string, byteLength: number): Promise<Input>
   return { ...(await peek(from(0), headBytes)), again: from }
 }
 
-/** Fewer where the file ends before. */
+/** Fewer if the file ends before. */
 export async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
   const handle = await open(path)
   try {
@@ -91,10 +91,10 @@ async function* resumed(head: Buffer, iterator: AsyncIterator<Buffer>): AsyncGen
   }
 }
 
-/** The signal came while standard input gave nothing. */
+/** The signal came while standard input delivered nothing. */
 export class Stopped extends Error {}
 
-/** Throws Stopped where the signal comes first: standard input may keep one waiting for ever. */
+/** Throws Stopped if the signal comes first: standard input may block for ever. */
 export async function* untilAborted(input: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
   const iterator = input[Symbol.asyncIterator]()
   const aborted = new Promise<never>((_, reject) => {
@@ -102,7 +102,7 @@ export async function* untilAborted(input: AsyncIterable<Buffer>, signal: AbortS
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
   })
-  // Whoever reads gets the error; nobody may be reading when it comes.
+  // The reader gets the error; nobody may be reading when it comes.
   aborted.catch(() => {})
   for (;;) {
     const next = await Promise.race([iterator.next(), aborted])

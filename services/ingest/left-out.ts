@@ -5,15 +5,15 @@ import { openFile } from './input.ts'
 import { extensionOf } from './names.ts'
 import { inspect } from './paths.ts'
 
-/** Files of a folder that are not ingested, those of one extension and one reason together. */
+/** Files of a folder that are not ingested, grouped by extension and reason. */
 export interface LeftOut {
-  /** In small letters, `.jsonl.xz`; empty: none. */
+  /** In lower case, `.jsonl.xz`; empty: none. */
   readonly extension: string
   readonly files: number
-  /** One of them, by its name within the folder. */
+  /** An example, by its name within the folder. */
   readonly example: string
   readonly why: string
-  /** What to do where they hold rows. */
+  /** What to do if they hold rows. */
   readonly hint: string | null
 }
 
@@ -24,7 +24,7 @@ export interface Description {
   readonly hint: string
 }
 
-/** What was left out, counted; of each extension one file is looked at for what it is. */
+/** What was left out, counted; one file of each extension is examined. */
 export async function leftOutOf(
   entries: readonly LeftOutEntry[],
   descriptions: readonly Description[] = [],
@@ -47,7 +47,7 @@ export async function leftOutOf(
 
 async function aboutOf({ name, path, why }: LeftOutEntry): Promise<Pick<LeftOut, 'why' | 'hint'>> {
   if (why === 'temporary') return { why: 'temporary, or the log of a table', hint: null }
-  if (why === 'linked-twice') return { why: 'a link to files that are there by another name', hint: null }
+  if (why === 'linked-twice') return { why: 'a link to files that are also found by another name', hint: null }
   const byPath = { why: 'no name of rows', hint: 'give a file by its own path if it holds rows' }
   try {
     const found = await inspect(path)
@@ -57,12 +57,12 @@ async function aboutOf({ name, path, why }: LeftOutEntry): Promise<Pick<LeftOut,
     const format = await formatOf(input, path)
     return format.kind === 'foreign' ? { why: format.what, hint: remedy({ name, path, format }) } : byPath
   } catch {
-    // Left out it is anyway; why it cannot be looked at matters to who gives it by its path.
+    // It is left out anyway; why it cannot be examined matters only if it is given by its path.
     return byPath
   }
 }
 
-/** For a person, a line for each extension. */
+/** For people, one line per extension. */
 export function leftOutText(leftOut: readonly LeftOut[]): string {
   if (leftOut.length === 0) return ''
   const total = leftOut.reduce((sum, { files }) => sum + files, 0)

@@ -4,10 +4,10 @@ import type { OutgoingRecord } from '../runtime/kafka/port.ts'
 import { maxRecordBytes, packingOf } from '../runtime/kafka/record-size.ts'
 import type { Rejection } from './row.ts'
 
-/** What is kept of bytes that do not go into a dead letter whole, so that with message, key and paths it fits into a record of any topic. */
+/** How many bytes are kept of a row that does not fit into a dead letter, so that with message, key and paths it fits into any topic. */
 export const deadLetterBytesKept = maxRecordBytes - 64 * 1024
 
-/** A row that is refused. */
+/** A rejected row. */
 export interface RefusedRow {
   readonly file: string
   readonly row: number
@@ -17,8 +17,8 @@ export interface RefusedRow {
 }
 
 /**
- * The dead letter of a row, with all its bytes where the topic takes them (long ones compressed), else with the first of them; what is left out is
- * still where the letter's file and line say.
+ * The dead letter of a row, with all its bytes if they fit into the topic (compressed if long), else with the first of them; the rest is still
+ * at the file and line that the letter names.
  * @param messageBytesMax of the topic of dead letters
  */
 export function letterOf(refused: RefusedRow, codec: Pick<Codec, 'encode'>, messageBytesMax: number): OutgoingRecord {
@@ -26,7 +26,7 @@ export function letterOf(refused: RefusedRow, codec: Pick<Codec, 'encode'>, mess
   const whole = recordOf(refused, bytes, '', codec)
   if (packingOf(whole, messageBytesMax) !== 'too-large') return whole
   const kept = bytes.subarray(0, deadLetterBytesKept)
-  const cut = ` (the first ${kept.length} of ${bytes.length} bytes are kept; all of them stand in ${placeOf(refused)})`
+  const cut = ` (the first ${kept.length} of ${bytes.length} bytes are kept; all of them are in ${placeOf(refused)})`
   return recordOf(refused, kept, cut, codec)
 }
 

@@ -10,7 +10,7 @@ import { inspect } from './paths.ts'
 
 /**
  * The rows of a file as lines (see `openRows`), one after the other.
- * @throws WinnowError CONFIGURATION for what cannot be read at all; BAD_DATA naming the file where it breaks off, after all rows before
+ * @throws WinnowError CONFIGURATION for what cannot be read at all; BAD_DATA naming the file if it breaks off, after all rows before
  */
 export async function* linesOfFile(path: string, options?: OpenRowsOptions): AsyncGenerator<Line> {
   const reader = await openRows(path, options)
@@ -27,7 +27,7 @@ export async function* linesOfFile(path: string, options?: OpenRowsOptions): Asy
   }
 }
 
-/** Looks at the first bytes of all files before any is read. @throws WinnowError CONFIGURATION, one for all that cannot be read */
+/** Examines the first bytes of all files before any is read. @throws WinnowError CONFIGURATION, one for all that cannot be read */
 export async function checkFiles(paths: readonly string[]): Promise<void> {
   const refused: ForeignSource[] = []
   for (const path of paths) {
@@ -47,9 +47,9 @@ export async function checkFiles(paths: readonly string[]): Promise<void> {
 }
 
 /**
- * The bytes of a file of rows, unpacked: JSON lines as they stand, with all their blank lines; of Parquet the lines that its rows stand for. For who
- * cuts lines in a way of its own.
- * @throws WinnowError CONFIGURATION for what cannot be read at all; DamagedFile where the file breaks off, after all bytes before
+ * The bytes of a file of rows, decompressed: JSON lines unchanged, with all their blank lines; for Parquet the JSON lines of its rows. For
+ * callers that split lines themselves. @throws WinnowError CONFIGURATION for what cannot be read at all; DamagedFile if the file breaks off,
+ * after all bytes before
  */
 export async function* unpackedBytes(path: string): AsyncGenerator<Buffer> {
   const { size } = await inspect(path)

@@ -2,26 +2,26 @@
 export interface Line {
   /** Counts every line of the file from 0, blank ones included. */
   readonly row: number
-  /** Without its line end. Of a line that is too long only the first `bytesKept`. May point into the chunk it came in. */
+  /** Without its line end. For a line that is too long, only the first `bytesKept`. May be a view of the chunk it came in. */
   readonly bytes: Buffer
-  /** Length of the whole line, also when it is too long. */
+  /** Length of the whole line, even if it is too long. */
   readonly byteLength: number
   readonly tooLong: boolean
 }
 
 export interface LineLimits {
-  /** Longer lines are not held in memory: a line is the unit that must be whole, and a decompression bomb is one line. */
+  /** Longer lines are not held in memory: a line must be whole to be parsed, and a decompression bomb is one line. */
   readonly lineBytesMax: number
-  /** What is kept of a line that is too long, to show it to a person. */
+  /** How much of a too long line is kept, to show it to people. */
   readonly bytesKept: number
 }
 
 const lineFeed = 0x0a
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
-/** Cuts chunks of bytes into lines, holding one line at most. Knows nothing of encodings but a leading byte order mark. */
+/** Splits chunks of bytes into lines, holding at most one line. Ignores encodings, except for a leading byte order mark. */
 export class LineSplitter {
-  /** Lines that ended so far, so also the number of the line being read. */
+  /** Lines that ended so far, and so the number of the line being read. */
   rows = 0
   readonly #limits: LineLimits
   #parts: Buffer[] = []
@@ -42,7 +42,7 @@ export class LineSplitter {
       if (line !== null) lines.push(line)
       start = end + 1
     }
-    // Copied, because a chunk may be a view of a buffer many times as long as the rest of it.
+    // Copied, because a chunk may be a view of a buffer many times as long as what is left of it.
     if (start < chunk.length) this.#add(start === 0 ? chunk : Buffer.from(chunk.subarray(start)))
     return lines
   }
@@ -52,7 +52,7 @@ export class LineSplitter {
     return this.#lineBytes === 0 ? null : this.#endLine()
   }
 
-  /** What stands of a line that has not ended: where a damaged file breaks off. */
+  /** The unfinished line at the point where a damaged file breaks off. */
   rest(): Buffer {
     return Buffer.concat(this.#parts)
   }
@@ -85,7 +85,7 @@ export class LineSplitter {
   }
 }
 
-/** Spaces, tabs and carriage returns alone; so a Windows line end makes no line of its own. */
+/** Only spaces, tabs and carriage returns; so a Windows line end is not a line of its own. */
 function isBlank(bytes: Buffer): boolean {
   for (const byte of bytes) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false
   return true

@@ -2,7 +2,7 @@ import { topics } from '../../schemas/index.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
 import type { IngestProgress } from './progress.ts'
 
-/** Measures what is written on its way to the terminal. */
+/** Counts bytes on their way to the terminal. */
 export function metered(progress: IngestProgress, metrics: Metrics | undefined): IngestProgress {
   if (metrics === undefined) return progress
   const counts = { documents: 0, rejected: 0 }

@@ -15,15 +15,15 @@ export interface OpenRowsOptions {
 }
 
 /**
- * Opens a file for its rows, whatever it is: JSON lines, plain, gzip or Zstandard, or Parquet; known by its first bytes, as ingest knows it.
+ * Opens a file for its rows, in any format: JSON lines, plain, gzip or Zstandard, or Parquet; detected by its first bytes, as in ingest.
  *
- * `chunks()` of the reader it gives yields the rows in order, as JSON lines: `row` counts from 0 and counts blank lines, which are left out;
- * `bytes` is the line as it stands in the file, without line end and byte order mark, whether it is UTF-8 and JSON or not (`parseRow` of row.ts
- * says); of a line with `tooLong` only its beginning. A row of Parquet is the JSON line that docs/ingest.md says it stands for. The bytes may
- * be views of a chunk: copy what is kept longer. Memory is bounded by `limits`, whatever the file says.
+ * `chunks()` of the returned reader yields the rows in order, as JSON lines: `row` counts from 0 and includes blank lines, which are skipped;
+ * `bytes` is the line as in the file, without line end and byte order mark, whether or not it is UTF-8 and JSON (see `parseRow` in row.ts);
+ * for a line with `tooLong`, only its beginning. A row of Parquet is the JSON line defined in docs/ingest.md. The bytes may be views of a
+ * chunk: copy what is kept longer. Memory is bounded by `limits`, whatever the file says.
  *
- * Where the file breaks off, `chunks()` throws DamagedFile after all rows before; `rest()` then has what stands of the row it breaks off in.
- * @throws WinnowError CONFIGURATION for a path that is missing, remote, a folder or unreadable, and for a format that winnow does not read
+ * If the file breaks off, `chunks()` throws DamagedFile after all rows before; `rest()` then has the part of the row it breaks off in. @throws
+ * WinnowError CONFIGURATION for a path that is missing, remote, a folder or unreadable, and for an unsupported format
  */
 export async function openRows(path: string, options: OpenRowsOptions = {}): Promise<RowReader> {
   const { standardInput = process.stdin, signal } = options

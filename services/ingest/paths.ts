@@ -23,18 +23,18 @@ export async function checkPaths(paths: readonly string[]): Promise<void> {
   for (const path of paths) if (path !== '-') await inspect(path)
 }
 
-/** The length of a file that a person gave by its path. @throws WinnowError CONFIGURATION for what is no file */
+/** The length of a file given by its path. @throws WinnowError CONFIGURATION if it is not a file */
 export async function lengthOfFile(path: string): Promise<number> {
   const found = await inspect(path)
   if (found.isFile()) return found.size
   throw found.isDirectory()
     ? new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
     : new WinnowError('CONFIGURATION', `${path} is not a file but a pipe or a device`, {
-        hint: `give what comes out of it as standard input: cat ${quoted(path)} | winnow ingest --name NAME -`,
+        hint: `pass its output as standard input: cat ${quoted(path)} | winnow ingest --name NAME -`,
       })
 }
 
-/** What gives a remote file on standard output, and a copy of it; F stands for its address. */
+/** Commands that write a remote file to standard output, and that copy it; F stands for its address. */
 const tools: Readonly<Record<string, readonly [cat: string, copy: string]>> = {
   s3: ['aws s3 cp F -', 'aws s3 cp F .'],
   s3a: ['aws s3 cp F -', 'aws s3 cp F .'],

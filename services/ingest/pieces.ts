@@ -1,12 +1,12 @@
-/** Where a text is cut, the best first: behind a paragraph, a line, a sentence, a word. */
+/** Where a text may be cut, best first: after a paragraph, a line, a sentence, a word. */
 const ends = ['\n\n', '\n\r\n', '\n', '. ', '。', '! ', '? ', ' ', '\u3000'].map((end) => Buffer.from(end))
 
-/** What every piece but the last has at least, as a share of what it may have: so many pieces a text can have at most. */
+/** The minimum size of every piece but the last, as a share of the maximum: this bounds how many pieces a text can have. */
 const shareMin = 0.5
 
 /**
- * A text in pieces of at most `bytesMax` bytes of UTF-8, which together are the text, cut where it hurts least within the second half of what a piece
- * may have. The same text and limit give the same pieces.
+ * Cuts a text into pieces of at most `bytesMax` bytes of UTF-8, whose concatenation is the text, at the best place in the second half of each
+ * piece. The same text and limit give the same pieces.
  * @param bytesMax at least 8, so that a piece holds a character
  */
 export function piecesOf(text: string, bytesMax: number): string[] {
@@ -30,7 +30,7 @@ function cutIn(bytes: Buffer, min: number, max: number): number {
     if (at !== -1) return first + at + end.length
   }
   let to = max
-  // Never within a character: its further bytes begin with the bits 10.
+  // Never within a character: continuation bytes begin with the bits 10.
   while ((bytes[to]! & 0xc0) === 0x80) to--
   return to
 }

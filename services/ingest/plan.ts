@@ -16,21 +16,21 @@ import type { FileSource, SourceFile } from './source-files.ts'
 
 interface Planned {
   readonly source: SourceFile
-  /** As the topic has it; null: never seen. */
+  /** As recorded in the topic; null: never seen. */
   readonly known: Source | null
 }
 
-/** How the rows of a source are read; by its first bytes. */
+/** How to read the rows of a source; decided by its first bytes. */
 export type Rows =
   | { readonly kind: 'parquet'; readonly path: string; readonly byteLength: number }
   | { readonly kind: 'lines'; readonly compression: Compression; open(): Promise<Input> }
 
 export interface ToRead extends Planned {
   readonly action: 'read'
-  /** From its first row on: it was never seen, or nothing of it became a document, so that there are no ids to keep. */
+  /** Read from the first row: it was never seen, or gave no document, so there are no ids to keep. */
   readonly anew: boolean
   readonly rows: Rows
-  /** Of its first bytes; of all that there are when it was planned. */
+  /** Of its first bytes; of all that there were when it was planned. */
   fingerprint(byteLength?: number): Promise<Fingerprint>
 }
 
@@ -40,7 +40,7 @@ export interface ToPass extends Planned {
   readonly why: string | null
 }
 
-/** What is to be done about one source, decided before anything is written. */
+/** What to do about one source, decided before anything is written. */
 export type Plan = ToRead | ToPass
 
 export interface Plans {
@@ -58,8 +58,8 @@ export interface PlanOptions {
 }
 
 /**
- * Compares the sources with what the topic knows about them, and looks what they are.
- * @throws WinnowError CONFIGURATION naming all sources of formats that are not read
+ * Compares the sources with what the topic knows about them, and detects their formats. @throws WinnowError CONFIGURATION naming all sources
+ * in unsupported formats
  */
 export async function planSources(sources: readonly SourceFile[], options: PlanOptions): Promise<Plans> {
   const plans: Plan[] = []
@@ -139,7 +139,7 @@ async function planStandardInput(
   if (format.kind !== 'lines') await input.close()
   if (format.kind === 'parquet') throw parquetFromStandardInput()
   if (format.kind === 'foreign') return { action: 'foreign', format }
-  // Where it ends is not known: rows that were read are skipped, and the same input adds nothing.
+  // Its end is unknown: known rows are skipped, and the same input adds nothing.
   const rows: Rows = { kind: 'lines', compression: format.compression, open: async () => input }
   return { source, known, action: 'read', anew: known === null || change !== null, rows, fingerprint }
 }
@@ -163,6 +163,6 @@ const isRow = (bytes: Buffer, textField: string) =>
 const descriptionOf = (textField: string): Foreign => ({
   kind: 'foreign',
   what: `one JSON object without '${textField}', not rows`,
-  advice: { sentence: 'where its text has another name, give it with --text-field' },
+  advice: { sentence: 'if its text has another name, give it with --text-field' },
   jsonDocument: true,
 })

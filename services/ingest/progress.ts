@@ -3,14 +3,14 @@ import { formatCount, type HowFar, ProgressLine, type Terminal } from '../termin
 
 export type { Terminal } from '../terminal/progress.ts'
 
-/** What ingest tells while it works. */
+/** What ingest reports while it works. */
 export interface IngestProgress {
   /** Lengths on disk of the sources to be read; null: standard input. */
   begin(byteLengths: readonly (number | null)[]): void
   source(name: string): void
   /** Bytes as they are on disk; the total of `begin` is in these. */
   readCompressed(bytes: number): void
-  /** @param rowsOfSource rows of the present source so far, those of an earlier ingest included */
+  /** @param rowsOfSource rows of the current source so far, those of an earlier ingest included */
   read(rowsOfSource: number, bytes: number): void
   wrote(documents: number, rejected: number): void
   end(): void

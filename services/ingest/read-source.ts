@@ -14,8 +14,8 @@ export interface ReadSourceOptions extends RecordingOptions {
 }
 
 /**
- * Reads one source to its end, to where it is damaged, until the signal, or until so many of its rows were refused that all will be; and
- * writes its rows from the first unknown one on.
+ * Reads one source until its end, its damage, the signal, or so many rejected rows that it is given up; writes its rows from the first unknown
+ * one on.
  */
 export async function readSource(plan: ToRead, number: number, options: ReadSourceOptions): Promise<SourceResult> {
   const { progress, signal } = options
@@ -33,7 +33,7 @@ export async function readSource(plan: ToRead, number: number, options: ReadSour
   }
 }
 
-/** @returns whether it was given up, because every row so far was refused */
+/** @returns whether it was given up, because every row so far was rejected */
 async function readRows(reader: RowReader, recording: Recording, options: ReadSourceOptions): Promise<boolean> {
   const { progress, signal } = options
   for await (const { lines, byteLength } of reader.chunks()) {

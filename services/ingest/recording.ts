@@ -70,7 +70,7 @@ export class Recording {
     if (this.#batch.full) await this.#flush({ rowNext: this.#rowNext })
   }
 
-  /** The end of the source was reached, behind `rows` rows. */
+  /** The end of the source was reached, after `rows` rows. */
   async complete(rows: number): Promise<SourceResult> {
     const nothingNew = this.#before.complete && rows <= this.rowFirst
     if (nothingNew && this.#plan.source.kind === 'standardInput') return this.result('already')
@@ -79,7 +79,7 @@ export class Recording {
     return this.result(refused ? 'refused' : 'ingested')
   }
 
-  /** Every row was refused so far: the rest is not read. */
+  /** Every row so far was rejected: the rest is not read. */
   async giveUp(): Promise<SourceResult> {
     return { ...this.result('refused'), why: `given up after ${this.#state.rowNext} rows` }
   }
@@ -109,7 +109,7 @@ export class Recording {
     const message = `${error.message}, in ${unit} ${row + 1}; ${row} ${unit}s before it are good`
     const bytes = garbage?.bytes ?? (whole ? Buffer.alloc(0) : rest)
     this.#batch.reject(row, { reason: error.reason, message }, bytes)
-    // Of the good bytes alone: the file is the same source when it is mended.
+    // Of the good bytes only: once repaired, the file is still the same source.
     const fingerprint = await this.#plan.fingerprint(error.bytesGood)
     await this.#flush({ rowNext: row, fingerprint: formatFingerprint({ ...fingerprint, damaged: true }) })
     return { ...this.result(outcome), why: error.message }

@@ -1,6 +1,6 @@
 import type { Rejection } from './row.ts'
 
-/** Fields are named as far as a person reads them. */
+/** Names of fields are shown up to this length. */
 const fieldsMax = 12
 
 /** Why rows of a source became no documents. */
@@ -13,7 +13,7 @@ export class Refusals {
     for (const field of fields) if (this.#fields.size < fieldsMax) this.#fields.add(field)
   }
 
-  /** It was none: the row is read again. */
+  /** Undoes a count: the row is read again. */
   remove({ reason }: Rejection) {
     const count = (this.#reasons.get(reason) ?? 0) - 1
     if (count > 0) this.#reasons.set(reason, count)

@@ -12,9 +12,9 @@ export interface SourceResult {
   /** Written this time. */
   readonly documents: number
   readonly rejected: number
-  /** Of the source in all. */
+  /** Of the source in total. */
   readonly documentsTotal: number
-  /** Rows refused this time, by reason. */
+  /** Rows rejected this time, by reason. */
   readonly reasons: Readonly<Record<string, number>>
   /** The fields of rows that had no text. */
   readonly fields: readonly string[]
@@ -31,12 +31,12 @@ export interface IngestResult {
   readonly skipped: number
   /** Sources that break off or are beyond a limit, of which every row was refused, or that have another content than was ingested under their name. */
   readonly failed: number
-  /** Files of the folders given that were not ingested. */
+  /** Files in the given folders that were not ingested. */
   readonly leftOut: readonly LeftOut[]
   readonly stopped: boolean
 }
 
-/** The results of an ingest taken together. */
+/** The combined results of an ingest. */
 export function summary(sources: readonly SourceResult[], leftOut: readonly LeftOut[] = []): IngestResult {
   const sum = (of: (result: SourceResult) => number) => sources.reduce((total, result) => total + of(result), 0)
   const count = (outcome: SourceResult['outcome']) => sum((result) => (result.outcome === outcome ? 1 : 0))

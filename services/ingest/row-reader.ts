@@ -10,15 +10,15 @@ export interface RowChunk {
   readonly byteLength: number
 }
 
-/** The rows of a source in order, whatever its format; to be read once. */
+/** The rows of a source in order, whatever its format; can be read once. */
 export interface RowReader {
-  /** Rows that ended so far, so also the number of the row being read. */
+  /** Rows that ended so far, and so the number of the row being read. */
   readonly rows: number
-  /** What a person calls a row of it. */
+  /** What a row of it is called: line or row. */
   readonly unit: 'line' | 'row'
-  /** Throws DamagedFile where the source breaks off. */
+  /** Throws DamagedFile if the source breaks off. */
   chunks(): AsyncGenerator<RowChunk>
-  /** What stands of a row that has not ended: where a damaged file breaks off. */
+  /** The unfinished row at the point where a damaged file breaks off. */
   rest(): Buffer
 }
 

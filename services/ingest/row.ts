@@ -27,9 +27,9 @@ export interface ParsedRow {
 }
 
 /**
- * One row of SlimPajama's layout: a JSON object with a `text`. Everything else of it is kept as it is in `meta`.
- * A lone surrogate in a JSON escape has no UTF-8 form: it becomes U+FFFD, always the same way.
- * @param textField where the text stands, if not in `text`: a key, or keys with points between (`data.body`) of objects in each other
+ * A row of SlimPajama's layout: a JSON object with a `text`. Everything else in it is kept unchanged in `meta`. A lone surrogate in a JSON
+ * escape has no UTF-8 form: it always becomes U+FFFD. @param textField the field with the text, if not `text`: a key, or keys of nested
+ * objects joined by dots (`data.body`)
  */
 export function parseRow(line: Line, textField = 'text'): ParsedRow | Rejection {
   if (line.tooLong) {
@@ -54,12 +54,12 @@ export function parseRow(line: Line, textField = 'text'): ParsedRow | Rejection 
   try {
     return { text: text.toWellFormed(), meta: JSON.stringify(rest) }
   } catch (error) {
-    // What JSON.parse reads without a stack cannot be written without one.
+    // JSON.parse does not recurse where JSON.stringify does.
     return { reason: 'not-json', message: `the row is nested too deep: ${(error as Error).message}` }
   }
 }
 
-/** The text, and the row without it. A key that has points itself comes before a way through objects. */
+/** The text, and the row without it. A key that contains dots itself takes precedence over a path through objects. */
 function withoutText(row: Record<string, unknown>, field: string): { text: unknown; rest: Record<string, unknown> } {
   const point = field.indexOf('.')
   if (Object.hasOwn(row, field) || point === -1) {

@@ -14,7 +14,7 @@ const outcomes: Record<SourceResult['outcome'], (source: SourceResult) => string
   stopped: ({ documents }) => `stopped, ${documents} documents; ingest it again to go on`,
 }
 
-/** What became of a source, for a person. */
+/** What became of a source, for people. */
 export const sentenceOf = (source: SourceResult): string => `${source.name}: ${outcomes[source.outcome](source)}`
 
 /** `50 no-text (rows have: raw_content, url), 2 not-json` */
@@ -26,14 +26,14 @@ function reasonsOf({ reasons, fields }: Pick<SourceResult, 'reasons' | 'fields'>
   return counts.join(', ')
 }
 
-/** What is wrong with a source and what to do about it, as a line; empty where nothing is. */
+/** What is wrong with a source and what to do about it, as a line; empty if nothing is. */
 export function warningOf(source: SourceResult): string {
   const { name, outcome, documentsTotal, rejected, reasons, why } = source
   switch (outcome) {
     case 'damaged':
       return (
         `${name} breaks off: what comes before is ingested (${documentsTotal} documents); ${why}. ` +
-        'Replace it by the whole file and ingest it again; it goes on where it stopped.\n'
+        'Replace it with the whole file and ingest it again; it goes on where it stopped.\n'
       )
     case 'too-large':
       return (
@@ -43,13 +43,13 @@ export function warningOf(source: SourceResult): string {
     case 'refused': {
       const todo =
         'no-text' in reasons
-          ? 'Where the text has another name, give it: --text-field NAME.'
+          ? 'If the text has another name, give it: --text-field NAME.'
           : 'winnow dead-letters list shows why.'
       return `${name} gave no document: ${rejected === 0 ? 'every row was refused when it was ingested' : reasonsOf(source)}. ${todo} It can be ingested again under its name.\n`
     }
     case 'other-content':
       return (
-        `${name} is left as it was ingested: ${why}. Document ids lead to the rows of what was ingested, so they are not given again: ` +
+        `${name} is left as it was ingested: ${why}. Document ids point to the rows ingested then, so they are not reused: ` +
         'ingest this one under another name, with --name.\n'
       )
     case 'ingested':

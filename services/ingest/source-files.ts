@@ -9,24 +9,24 @@ export type SourceFile = FileSource | { readonly kind: 'standardInput'; readonly
 
 export interface FileSource {
   readonly kind: 'file'
-  /** What identifies the source in the topics: never changes with the machine or the folder above. */
+  /** Identifies the source in the topics: does not depend on the machine or the folder above. */
   readonly name: string
-  /** Where it is now, as a person gave it. */
+  /** Where it is now, as given. */
   readonly path: string
   readonly byteLength: number
-  /** It was found in a folder, not named by a person. */
+  /** Found in a folder, not named explicitly. */
   readonly found: boolean
 }
 
-/** Where a source is, for a person. */
+/** Where a source is, for people. */
 export const placeOf = (source: SourceFile): string => (source.kind === 'file' ? source.path : 'standard input')
 
 export interface NameOptions {
-  /** Put before every name, with a slash: keeps apart corpora whose files are called the same. */
+  /** Put before every name, with a slash: separates corpora whose files have the same names. */
   readonly prefix?: string
-  /** The paths lead to files in this folder, and so do their names, as if the folder itself had been given. */
+  /** The paths are files in this folder, and are named as if the folder itself had been given. */
   readonly folder?: string
-  /** Folders that links may lead into, beside the one they stand in. */
+  /** Folders that links may lead into, besides the one they are in. */
   readonly followLinks?: readonly string[]
 }
 
@@ -36,10 +36,9 @@ export interface FoundSources {
 }
 
 /**
- * The sources behind the given paths: files, folders (searched all through, hidden entries left out) and `-` for standard input.
- * The order is that of the paths, and within a folder that of the names by code unit, the same on every machine.
- * Nothing is read yet: a path that is missing, remote or unreadable, a link that leads out of its folder, and two sources of one name are
- * CONFIGURATION errors.
+ * The sources at the given paths: files, folders (searched recursively, except hidden entries) and `-` for standard input. Ordered by path as
+ * given, and within a folder by name in code-unit order, the same on every machine. Nothing is read yet: a path that is missing, remote or
+ * unreadable, a link that leads out of its folder, and two sources of one name are CONFIGURATION errors.
  */
 export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<FoundSources> {
   const { folder, prefix, followLinks = [] } = options
@@ -91,7 +90,7 @@ async function sourcesAt(path: string, followLinks: readonly string[]): Promise<
   return { sources: await Promise.all(files.map((name) => sourceWithin(path, name, roots))), leftOut }
 }
 
-/** Who names a folder means what is in it: a link that leads out of it, a pipe or a device is refused. */
+/** Naming a folder means its contents: a link that leads out of it, a pipe or a device is refused. */
 async function sourceWithin(folder: string, name: string, roots: readonly string[]): Promise<FileSource> {
   const path = join(folder, name)
   const found = await inspect(path)
@@ -101,13 +100,13 @@ async function sourceWithin(folder: string, name: string, roots: readonly string
   throw new WinnowError('CONFIGURATION', `${path} is no file`, { hint: 'remove it, or give a file by its own path' })
 }
 
-/** Named one by one; of more it is enough to know how many. */
+/** At most this many are named; the rest are only counted. */
 const namedMax = 20
 
 export function leadsOut(paths: readonly string[], folder: string): WinnowError {
   const named = paths.slice(0, namedMax).join(', ')
   const more = paths.length > namedMax ? ` and ${paths.length - namedMax} more` : ''
   return new WinnowError('CONFIGURATION', `${named}${more} leads out of ${folder}`, {
-    hint: `name where links may lead, with --follow-links ROOT (realpath ${quoted(paths[0]!)} says where this one does); or remove it, or give a file by its own path; of a Hugging Face repository, hf download --local-dir makes a folder without links`,
+    hint: `name where links may lead, with --follow-links ROOT (realpath ${quoted(paths[0]!)} says where this one does); or remove it, or give a file by its own path; for a Hugging Face repository, hf download --local-dir makes a folder without links`,
   })
 }

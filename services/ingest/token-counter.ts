@@ -1,9 +1,9 @@
 import { WinnowError } from '../runtime/errors.ts'
 
 /**
- * How documents are measured, once and for all, for budgets in tokens.
- * `bytes`: UTF-8 bytes divided by `perToken`, rounded up: an estimate (English in a 32k-50k vocabulary has 4 to 4.5 bytes a token), free of
- * cost and of any model. `tokenizer`: the exact length in a tokenizer.json, at about 2.5 MB/s and core.
+ * How documents are measured, once, for budgets in tokens. `bytes`: UTF-8 bytes divided by `perToken`, rounded up: an estimate (English with a
+ * vocabulary of 32k-50k has 4 to 4.5 bytes per token) that costs nothing and needs no model. `tokenizer`: the exact length in a
+ * tokenizer.json, at about 2.5 MB/s per core.
  */
 export type TokenCounting = { kind: 'bytes'; perToken: number } | { kind: 'tokenizer'; path: string }
 
@@ -20,7 +20,7 @@ export async function createTokenCounter(counting: TokenCounting): Promise<Token
     return async (texts) => texts.map((text) => Math.ceil(Buffer.byteLength(text) / perToken))
   }
   try {
-    // Loaded only here: the package is native code, which the default does without.
+    // Loaded on demand: the package is native code, which the default does not need.
     const { Tokenizer } = await import('tokenizers')
     const tokenizer = Tokenizer.fromFile(counting.path)
     tokenizer.disableTruncation()

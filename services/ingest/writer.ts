@@ -7,8 +7,8 @@ import { rowMax } from './document-id.ts'
 import type { TokenCounter } from './token-counter.ts'
 
 /**
- * Writes batches, each with the state of its source, in transactions: what the topics hold and how far the source is known to be read
- * cannot differ, whenever the program ends. One transaction is under way while the next batch is read.
+ * Writes batches, each with the state of its source, in transactions: the topics and the recorded position in the source always agree, however
+ * the program ends. One transaction is in flight while the next batch is read.
  */
 export class SourceWriter {
   readonly #producer: Producer
@@ -23,8 +23,8 @@ export class SourceWriter {
   }
 
   /**
-   * Starts to write a batch once the one before is written, and answers the state of its source after it.
-   * @param state the source before this batch, with what else changes set to its new value (rowNext, complete, fingerprint)
+   * Starts to write a batch once the one before is written; returns the state of its source after it. @param state the source before this
+   * batch, with other changes already applied (rowNext, complete, fingerprint)
    */
   async write(batch: Batch, state: Source): Promise<Source> {
     if (state.rowNext > rowMax + 1)
@@ -34,7 +34,7 @@ export class SourceWriter {
     records.push({ topic: topics.sources.name, key: after.name, value: this.#codec.encode(Source, after) })
     await this.#underWay
     this.#underWay = this.#transaction(records)
-    // Whoever writes next, or waits for the end, gets the error; without this line the process would end before.
+    // The next writer, or whoever awaits the end, gets the error; without this line the process would end before.
     this.#underWay.catch(() => {})
     return after
   }

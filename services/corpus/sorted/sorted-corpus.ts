@@ -11,19 +11,19 @@ import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, stretchesSql } from './stretches.ts'
 
-/** Keys fall into this many buckets by their highest bits: a bucket of a cut that is read whole has a few thousand documents at 10^8. */
+/** Keys are bucketed by their highest bits: a fully read bucket of a cut has a few thousand documents at 10^8. */
 const bucketBits = 12
 const bucketShift = 64 - bucketBits
 
 /** Up to this many documents a scan is as fast as finding 64 stretches among them. */
 const scannedMax = 1_000_000
 
-/** A sort of a selection takes at most this much memory, then disk. */
+/** Sorting a selection uses at most this much memory, then disk. */
 const sortBytes = 400_000_000
 
 /**
- * The corpus as of a state, in a table sorted by (cell, place): the histogram is kept, samples and cuts read ranges, an emission reads the cells
- * it takes. What needs the score of each document is asked of the wide table.
+ * The corpus as of a state, in a table sorted by (cell, place): the histogram is stored, samples and cuts read ranges, an emission reads the
+ * cells it takes. What needs each document's score is queried from the wide table.
  */
 export class SortedCorpus implements Corpus {
   readonly #sql: Sql
@@ -44,7 +44,7 @@ export class SortedCorpus implements Corpus {
     const cells = this.#state.cells.filter(({ labels }) => labels[actorIndex] === subcategory)
     const held = cells.reduce((sum, { documents }) => sum + documents, 0)
     if (held === 0) return []
-    // Twice as far as the draw should reach: almost always enough, and if not, further.
+    // Twice the reach that the draw should need: almost always enough, and if not, further.
     for (let share = held <= scannedMax ? 1 : (2 * count + 64) / held; ; share *= 8) {
       const rows = await this.#sql.query<{ doc: string }>(
         `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${this.#rows(cells)} AND ${stretchesSql('place', seed, reachOf(share))}
@@ -76,7 +76,7 @@ export class SortedCorpus implements Corpus {
     return { groups, seed, keyLast, documents, tokens }
   }
 
-  /** What the buckets of keys hold that are taken whole, and where the one begins that the budget cuts. */
+  /** The totals of the key buckets that are taken whole, and where the bucket that the budget cuts begins. */
   async #bucketsBefore(groups: readonly Group[], seed: Seed, unit: 'documents' | 'tokens', wanted: number) {
     const held = groups.reduce((sum, group) => sum + group[unit], 0)
     const parameters: SqlParameters = { starts: startsOf(seed) }
@@ -147,5 +147,5 @@ export class SortedCorpus implements Corpus {
   }
 }
 
-/** Places a block that hold all keys up to the end of a bucket. */
+/** Places per block that hold all keys up to the end of a bucket. */
 const reachUpTo = (bucket: number): bigint => BigInt(bucket + 1) << (placeBits - BigInt(bucketBits))

@@ -17,7 +17,7 @@ interface State {
   readonly documents: number
 }
 
-/** The corpus as of given offsets: the rows of a table that are marked by these states. */
+/** The corpus as of given offsets: the rows of a table that are marked with these states. */
 export interface SortedState {
   readonly table: string
   readonly states: readonly number[]
@@ -25,10 +25,10 @@ export interface SortedState {
 }
 
 /**
- * States of the corpus in tables sorted by (cell, place) (schemas/clickhouse/002_draw.sql). A document enters once for all rounds that
- * come after it, since a label never changes and offsets are asked for after everything before them has been added: what takes part in
- * a state takes part in all later ones, in the same cell. Rows count once their state is recorded, and each attempt to make one marks its
- * rows by a number of its own: what a kill cuts off is read by nobody, and two that make states at the same time disturb neither.
+ * States of the corpus in tables sorted by (cell, place) (schemas/clickhouse/002_draw.sql). A document enters once for all later rounds, since
+ * labels never change and offsets are taken only after everything before them has been added: what takes part in a state takes part in all
+ * later ones, in the same cell. Rows count once their state is recorded, and each attempt marks its rows with its own number: rows of a killed
+ * attempt are never read, and concurrent attempts do not disturb each other.
  */
 export class SortedStates {
   readonly #sql: Sql
@@ -39,7 +39,7 @@ export class SortedStates {
     this.#sql = sql
   }
 
-  /** The state of exactly these offsets; undefined where there is none. */
+  /** The state of exactly these offsets; undefined if there is none. */
   async find({ columns, labelOffsets }: AsOf): Promise<SortedState | undefined> {
     const draw = drawName(columns)
     const offsets = offsetsText(columns, labelOffsets)
@@ -53,7 +53,7 @@ export class SortedStates {
     return found && (await this.#whole(draw, found))
   }
 
-  /** The state of these offsets, made where there is none. The first one of a set of actors reads the whole corpus. */
+  /** The state of these offsets, created if missing. The first one for a set of actors reads the whole corpus. */
   async make(asOf: AsOf): Promise<SortedState> {
     const found = await this.find(asOf)
     if (found !== undefined) return found
@@ -66,7 +66,7 @@ export class SortedStates {
     await this.#createTable(draw, asOf)
     await this.#fill(draw, state, asOf, parent)
     const came = await this.#count(draw, state, asOf.columns.length)
-    // What came to nothing is not worth a record: the parent holds the same documents.
+    // An empty state is not worth a record: the parent holds the same documents.
     if (came === 0 && parent !== undefined) return await this.#whole(draw, parent)
     const documents = came + (parent?.documents ?? 0)
     await this.#sql.insert('draw_states', [{ draw, state, parent: parent?.state ?? 0, offsets, documents }])
@@ -85,7 +85,7 @@ export class SortedStates {
     )
   }
 
-  /** The documents that the state holds and its parent does not, of rows that are found by the offsets of their records. */
+  /** The documents that the state holds and its parent does not, found by the offsets of their records. */
   async #fill(draw: string, state: number, asOf: AsOf, parent: State | undefined): Promise<void> {
     const conditions = [standsBefore(asOf, 'limits')]
     let parameters = limitsOf(asOf, 'limits')
@@ -161,15 +161,15 @@ export class SortedStates {
   }
 }
 
-/** Short ranges of many small parts are slow to read: about 200 MB a part. */
+/** Short ranges in many small parts are slow to read: about 200 MB per part. */
 const rowsPerPart = 8_000_000
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Of a set of actors and labeler versions, in configuration order. */
+/** For a set of actors and labeler versions, in configuration order. */
 const drawName = (columns: AsOf['columns']): string => digest(JSON.stringify(columns)).toString('hex', 0, 8)
 
-/** Of this attempt alone, and of nothing that a selection depends on. */
+/** Of this attempt only; no selection depends on it. */
 function newNumber(taken: ReadonlyMap<number, State>): number {
   for (;;) {
     const number = randomInt(1, 2 ** 32)
@@ -179,7 +179,7 @@ function newNumber(taken: ReadonlyMap<number, State>): number {
 
 const textOf = (offsets: readonly TopicOffset[]): string => JSON.stringify(offsets)
 
-/** The offsets that matter to these columns, in one order. */
+/** The offsets relevant to these columns, in a fixed order. */
 function offsetsText(columns: AsOf['columns'], offsets: readonly TopicOffset[]): string {
   const topics = new Set(offsetColumns({ columns }).map(({ topic }) => topic))
   const relevant = offsets.filter(({ topic, offsetNext }) => topics.has(topic) && offsetNext > 0)
@@ -187,7 +187,7 @@ function offsetsText(columns: AsOf['columns'], offsets: readonly TopicOffset[]):
   return textOf(relevant.map(({ topic, partition, offsetNext }) => ({ topic, partition, offsetNext })))
 }
 
-/** Whether no partition's offset is lower than before. */
+/** Whether no partition's offset has decreased. */
 function isNotBefore(now: readonly TopicOffset[], before: readonly TopicOffset[]): boolean {
   const offsets = new Map(now.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]))
   return before.every(({ topic, partition, offsetNext }) => (offsets.get(`${topic}[${partition}]`) ?? 0) >= offsetNext)

@@ -4,9 +4,9 @@ import type { Seed } from '../../../topologies/selection/u64.ts'
 const blockSize = 1n << placeBits
 
 /**
- * True of the places that a draw reaches: in each block those from its start on, `reach` of them, upwards and round. Ranges of a table
- * sorted by place; a reach of a whole block is no condition.
- * @param reach places a block, at least 1
+ * True for the places that a draw reaches: `reach` of them in each block, from its start upwards with wrap-around. Ranges of a table sorted by
+ * place; a reach of a whole block is no condition.
+ * @param reach places per block, at least 1
  */
 export function stretchesSql(place: string, seed: Seed, reach: bigint): string {
   if (reach >= blockSize) return 'true'
@@ -22,11 +22,11 @@ export function stretchesSql(place: string, seed: Seed, reach: bigint): string {
   return `(${ranges.map(([from, to]) => `${place} BETWEEN ${from} AND ${to}`).join(' OR ')})`
 }
 
-/** How far to reach so that about `share` of all places, at most 1, lie within. */
+/** The reach that covers about `share` of all places; share is at most 1. */
 export function reachOf(share: number): bigint {
   if (share >= 1) return blockSize
   return BigInt(Math.max(1, Math.ceil(share * Number(blockSize))))
 }
 
-/** Places in all: the share that a reach stands for is `reach * blocks / placesInAll`. */
+/** Total number of places: a reach covers `reach * blocks / placesInAll` of them. */
 export const placesInAll = blockSize * BigInt(blocks)

@@ -1,7 +1,7 @@
 import { fnvPrime, key53, mix32 } from '../../../topologies/hash.ts'
 import { signatureLength } from './minhash.ts'
 
-/** How signatures are cut so that similar ones are found without comparing all: those that have a band in common are compared. */
+/** How signatures are cut so that similar ones are found without comparing all pairs: only those that share a band are compared. */
 export interface Banding {
   readonly bands: number
   readonly rowsPerBand: number
@@ -9,13 +9,13 @@ export interface Banding {
 
 const foundMin = 0.9
 
-/** The share of pairs of this similarity that have a band in common. */
+/** The share of pairs of this similarity that share a band. */
 export const shareFound = (similarity: number, { bands, rowsPerBand }: Banding): number =>
   1 - (1 - similarity ** rowsPerBand) ** bands
 
 /**
- * The longest bands, so the fewest needless comparisons, by which nine in ten pairs of the least similarity that is looked for are found, and almost
- * all that are more alike. For 0.8: 14 bands of 8 rows, as FineWeb has them (Penedo et al. 2024).
+ * The longest bands, so the fewest needless comparisons, that still find nine in ten pairs at the given similarity, and almost all above it.
+ * For 0.8: 14 bands of 8 rows, as in FineWeb (Penedo et al. 2024).
  */
 export function bandingFor(similarityMin: number): Banding {
   for (let rowsPerBand = 32; rowsPerBand > 1; rowsPerBand--) {
@@ -25,7 +25,7 @@ export function bandingFor(similarityMin: number): Banding {
   return { rowsPerBand: 1, bands: signatureLength }
 }
 
-/** A number of 53 bits for each band of a signature: documents that share one are candidates. */
+/** A 53-bit number for each band of a signature: documents that share one are candidates. */
 export function bandKeys(signature: Uint32Array, { bands, rowsPerBand }: Banding): number[] {
   return Array.from({ length: bands }, (_, band) => {
     let low = 0

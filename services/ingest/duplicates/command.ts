@@ -5,7 +5,7 @@ import { checkFiles, linesOfFile } from '../lines-of-file.ts'
 import { parseRow } from '../row.ts'
 import { type Duplicate, DuplicateIndex, type DuplicateOptions } from './index.ts'
 
-/** Takes bytes away, waiting while the receiver is full. */
+/** Writes bytes, waiting while the receiver is full. */
 type Write = (bytes: Uint8Array) => Promise<void>
 
 export interface DeduplicateOptions extends DuplicateOptions {
@@ -20,7 +20,7 @@ export interface DuplicateCounts {
   kept: number
   exact: number
   near: number
-  /** Rows over ingest's limit, which it would not take: they are not passed on either. Left out where there are none. */
+  /** Rows over ingest's limit, which ingest would reject: they are dropped here too. Omitted if there are none. */
   tooLong?: number
 }
 
@@ -36,10 +36,10 @@ const pieceBytes = 1 << 20
 const lineFeed = Buffer.from('\n')
 
 /**
- * Passes on the rows of files (whatever ingest reads) in their order, each as it stands there, byte for byte, but those whose text is a duplicate
- * of an earlier one: of each of these `exclude` gets a line `{"file", "line", "reason", "of": {"file", "line"}, "similarity", "row"}`, with the row
- * itself. A row without a text, or that is not UTF-8, is compared with none and passes: ingest refuses it, and keeps it in dead letters. A
- * row of Parquet becomes the JSON line that it stands for.
+ * Passes on the rows of files (in any format that ingest reads) in order and byte for byte, except those whose text duplicates an earlier one:
+ * for each of these `exclude` gets a line `{"file", "line", "reason", "of": {"file", "line"}, "similarity", "row"}`, with the row itself. A
+ * row without a text, or that is not UTF-8, is not compared and passes: ingest rejects it, and keeps it in dead letters. A row of Parquet
+ * becomes its JSON line.
  * @throws WinnowError CONFIGURATION, before anything is written, for files that cannot be read
  */
 export async function deduplicate(
@@ -79,7 +79,7 @@ export async function deduplicate(
       for await (const line of linesOfFile(path, standardInput && { standardInput })) {
         const row = parseRow(line, options.textField)
         seen.rows++
-        // Who can tell what is in bytes of another encoding? Ingest keeps them.
+        // Bytes in another encoding cannot be compared. Ingest keeps them.
         if (!('reason' in row) || row.reason === 'not-utf8') seen.texts++
         else seen.why ||= row.message
         await take(file, line, row)
@@ -104,7 +104,7 @@ function joined(failures: readonly WinnowError[]): WinnowError | undefined {
   })
 }
 
-/** Gathers lines, which may be views of a buffer that is used again, into pieces to write. */
+/** Collects lines, which may be views of a reused buffer, into chunks to write. */
 class Pieces {
   readonly #write: Write
   #lines: Buffer[] = []
@@ -135,7 +135,7 @@ const described = ({ reason, of, similarity }: Duplicate, files: readonly string
   similarity,
 })
 
-/** A line of JSON, with the row as it was written, so that its numbers keep their digits; NaN, which JSON has not, is null. */
+/** A line of JSON, with the row as it was written, so that its numbers keep their digits; NaN, which JSON lacks, becomes null. */
 function exclusion(fields: object, row?: Buffer): Buffer {
   const json = JSON.stringify(fields)
   if (row === undefined) return Buffer.from(`${json}\n`)
@@ -147,6 +147,6 @@ const withoutTexts = (path: string, rows: number, why: string): WinnowError =>
     'BAD_DATA',
     `none of the ${rows} rows of ${path === '-' ? 'standard input' : path} has a text: ${why}`,
     {
-      hint: 'They are passed on as they are. --text-field names another field than text.',
+      hint: 'They are passed on as they are. Name the field with --text-field if it is not text.',
     },
   )

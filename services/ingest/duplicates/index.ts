@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { type Banding, bandingFor, bandKeys } from './bands.ts'
 import { signatureOf, similarity } from './minhash.ts'
 
-/** Where a document stands: a file's place in the list of files, and the line, both from 0. */
+/** A document's place: the index of its file, and the line, both from 0. */
 export interface Place {
   readonly file: number
   readonly line: number
 }
 
-/** Why a document is left out, and the one that is kept in its stead. */
+/** Why a document is left out, and the one that is kept instead. */
 export interface Duplicate {
   readonly reason: 'exact-duplicate' | 'near-duplicate'
   readonly of: Place
@@ -16,20 +16,20 @@ export interface Duplicate {
   readonly similarity: number
 }
 
-/** Near duplicates are looked for down to this similarity; undefined: exact ones alone. */
+/** The lowest similarity of near duplicates; undefined: exact ones only. */
 export interface DuplicateOptions {
   readonly nearSimilarity: number | undefined
 }
 
 /**
- * The documents kept so far. Of documents that are duplicates of each other the first is kept. About 200 bytes a document for exact
- * duplicates, two kilobytes for near ones: this is what bounds the number of documents.
+ * The documents kept so far: of duplicates the first is kept. About 200 bytes per document for exact duplicates, two kilobytes for near ones,
+ * which bounds the number of documents.
  */
 export class DuplicateIndex {
   readonly #nearSimilarity: number | undefined
   readonly #banding: Banding
   readonly #byDigest = new Map<string, Place>()
-  /** By band, and by key: the one document that has it, or all. */
+  /** By band, and by key: the document(s) that have it. */
   readonly #byBand: Map<number, number | number[]>[]
   readonly #kept: { place: Place; signature: Uint32Array }[] = []
 
@@ -45,7 +45,7 @@ export class DuplicateIndex {
     const same = this.#byDigest.get(digest)
     if (same !== undefined) return { reason: 'exact-duplicate', of: same, similarity: 1 }
     const near = this.#addNear(text, place)
-    // Of a near duplicate an exact copy is one of the document that is kept.
+    // An exact copy of a near duplicate is reported as a duplicate of the kept document.
     this.#byDigest.set(digest, near?.of ?? place)
     return near
   }

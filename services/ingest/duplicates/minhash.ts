@@ -1,18 +1,18 @@
 import { mix32 } from '../../../topologies/hash.ts'
 import { forEachShingle } from './shingles.ts'
 
-/** Numbers of a signature. Two signatures estimate a similarity s with a standard deviation of sqrt(s (1 - s) / 112): 0.04 at 0.8. */
+/** Length of a signature. Two signatures estimate a similarity s with a standard deviation of sqrt(s (1 - s) / 112): 0.04 at 0.8. */
 export const signatureLength = 112
 
-/** The permutation is the same in every run, so signatures of any two runs compare. */
+/** The permutation is the same in every run, so signatures of different runs can be compared. */
 const seed = 0x9e3779b9
 const nothing = 0xffffffff
 
 /**
- * The MinHash signature of a text (Broder 1997): the share of equal numbers of two signatures estimates the Jaccard similarity of their sets of
- * shingles. One permutation of the shingles' hashes is cut into as many bins as there are numbers, and each takes the least of its bin (Li, Owen and
- * Zhang 2012), which is a hundredth of the work of a permutation for each number. A bin without a shingle takes the number of another, found by
- * hashing, the same for all texts (Shrivastava 2017), which keeps the estimate unbiased for short texts. Undefined for a text without a shingle.
+ * The MinHash signature of a text (Broder 1997): the share of equal numbers in two signatures estimates the Jaccard similarity of their sets
+ * of shingles. One permutation of the shingles' hashes is cut into as many bins as there are numbers, and each number is the least of its bin
+ * (Li, Owen and Zhang 2012), a hundredth of the work of one permutation per number. An empty bin takes the number of another, chosen by a hash
+ * that is the same for all texts (Shrivastava 2017), which keeps the estimate unbiased for short texts. Undefined for a text without shingles.
  */
 export function signatureOf(text: string): Uint32Array | undefined {
   const signature = new Uint32Array(signatureLength).fill(nothing)

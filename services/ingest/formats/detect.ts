@@ -8,8 +8,8 @@ import { bySignature } from './signatures.ts'
 import { foreignText, unknownBinary } from './text.ts'
 
 /**
- * What a source is, by its first bytes (64 KiB at most), also where they are compressed. Its name counts for little: a name that promises a
- * format (.parquet, .gz, .zst) of a file that is neither that nor anything else that is known makes it foreign.
+ * Detects a source's format by its first bytes (at most 64 KiB), decompressed if necessary. The name counts only if it promises a format
+ * (.parquet, .gz, .zst) and the file is neither that nor any other known format: then it is foreign.
  */
 export async function formatOf(source: Head, name: string): Promise<Format> {
   const { head } = source
@@ -69,7 +69,7 @@ async function unpackedHead({ head, whole }: Head, compression: Compression): Pr
     return { head: Buffer.concat(pieces), whole }
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error
-    // Cut off by us, or damaged, which is told when it is read.
+    // Cut off by us, or damaged, which is reported when it is read.
     return { head: Buffer.concat(pieces), whole: false }
   }
 }
@@ -77,7 +77,7 @@ async function unpackedHead({ head, whole }: Head, compression: Compression): Pr
 function dictionaryOf(head: Buffer): Foreign | null {
   try {
     for (const _ of new ZstdFrames().push(head)) {
-      // Only what the headers say is wanted.
+      // Only the headers matter here.
     }
   } catch (error) {
     if (!(error instanceof NeedsDictionary)) return null
@@ -94,7 +94,7 @@ const promises: readonly (readonly [RegExp, string, readonly Buffer[]])[] = [
   [/\.(parquet|parq|pq)$/i, 'Parquet', [parquetMagic]],
   [/\.(gz|gzip|tgz)$/i, 'gzip', magics('\x1f\x8b')],
   [/\.(zst|zstd)$/i, 'Zstandard', magics('\x28\xb5\x2f\xfd')],
-  // What is not read anyway: a file that only has the name is not taken for rows.
+  // What would not be read anyway: a file that only has the name is not taken for rows.
   [/\.xz$/i, 'xz', magics('\xfd7zXZ')],
   [/\.bz2$/i, 'bzip2', magics('BZh')],
   [/\.zip$/i, 'zip', magics('PK')],
@@ -104,7 +104,7 @@ const promises: readonly (readonly [RegExp, string, readonly Buffer[]])[] = [
 
 const tables = /\.(csv|tsv)$/i
 
-/** Rows are rows whatever the file is called: downloads are unpacked on their way, and keep their names. */
+/** Rows count whatever the file is called: downloads may be unpacked on the way and keep their names. */
 const rowBegins = /^(\xef\xbb\xbf)?\s*\{[ \t\r]*["}]/
 
 function promiseOf(name: string, head: Buffer): Foreign | null {
@@ -113,9 +113,9 @@ function promiseOf(name: string, head: Buffer): Foreign | null {
   if (tables.test(name)) return foreign('a table of text, not JSON lines', { filter: 'mlr --icsv --ojsonl cat' })
   if (promise === undefined) return null
   const [, what, beginnings] = promise
-  // A file that ends within its first four bytes is cut off, and told so when it is read.
+  // A file that ends within its first four bytes is truncated, which is reported when it is read.
   if (beginnings.some((magic) => magic.subarray(0, head.length).equals(head))) return null
   return foreign(`not the ${what} that its name says`, {
-    sentence: 'look what it is (file F, head -c 200 F) and fetch it again, or give it its right name',
+    sentence: 'find out what it is (file F, head -c 200 F) and fetch it again, or rename it',
   })
 }

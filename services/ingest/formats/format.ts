@@ -1,23 +1,23 @@
 import type { Compression } from '../compression/compression.ts'
 
-/** What is known of a file by its first bytes. */
+/** What a file's first bytes tell. */
 export type Format =
   | { readonly kind: 'lines'; readonly compression: Compression }
   | { readonly kind: 'parquet' }
   | Foreign
 
-/** A format that winnow does not read. */
+/** A format that is not supported. */
 export interface Foreign {
   readonly kind: 'foreign'
-  /** What it is, in a person's words: `an xz archive`. */
+  /** What it is, in words: `an xz archive`. */
   readonly what: string
   /** What to do about it. */
   readonly advice: Advice
-  /** It is JSON as it is used for settings and descriptions, which lie beside data. */
+  /** JSON as used for settings and descriptions, which lie beside data. */
   readonly jsonDocument?: boolean
 }
 
-/** A command that makes rows of the file, or of what another command gives it; or a sentence. */
+/** A command that turns the file, or another command's output, into rows; or a sentence. */
 export type Advice = { readonly filter: string } | { readonly sentence: string }
 
 /** A source's first bytes, and whether they are all of it. */

@@ -8,10 +8,10 @@ export interface ForeignSource {
   readonly format: Foreign
 }
 
-/** Named one by one; of more it is enough to know how many. */
+/** At most this many are named; the rest are only counted. */
 const namedMax = 20
 
-/** The one error for all sources of formats that winnow does not read, with what to do about each. */
+/** A single error for all sources in unsupported formats, with what to do about each. */
 export function foreignError(sources: readonly ForeignSource[]): WinnowError {
   const sentences = sources
     .slice(0, namedMax)
@@ -21,7 +21,7 @@ export function foreignError(sources: readonly ForeignSource[]): WinnowError {
   return new WinnowError('CONFIGURATION', sentences.join('; '), { hint: [...hints].join('; ') })
 }
 
-/** What to do about a source, as a command where there is one. */
+/** What to do about a source, as a command if there is one. */
 export function remedy({ name, path, format: { advice } }: ForeignSource): string {
   if ('sentence' in advice) return advice.sentence
   return `${commandOf(advice, path)} | winnow ingest --name ${quoted(name)} -`
@@ -32,7 +32,7 @@ function commandOf({ filter }: Extract<Advice, { filter: string }>, path: string
   return filter.includes(' @') ? filter.replace('@', quoted(path)) : `${filter} ${quoted(path)}`
 }
 
-/** As a shell takes it. */
+/** Quoted for a shell. */
 export const quoted = (text: string): string =>
   /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 

@@ -16,7 +16,7 @@ const unpack = (command: string) => sentence(`unpack it into a folder (${command
 const export_ = sentence('export its rows as JSON lines or Parquet first')
 const decrypt = sentence('decrypt it first')
 
-/** The first bytes of formats that rows are found in and that winnow does not read. */
+/** Signatures of formats that may hold rows but are not supported. */
 const signatures: readonly Signature[] = [
   { bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], what: 'compressed with xz', advice: filter('xz -dc') },
   { bytes: [0x5d, 0x00, 0x00], what: 'compressed with LZMA', advice: filter('xz --format=lzma -dc') },
@@ -65,22 +65,22 @@ const signatures: readonly Signature[] = [
   { bytes: '-----BEGIN PGP', what: 'encrypted or signed by PGP', advice: decrypt },
   {
     bytes: 'version https://git-lfs.github.com/spec/',
-    what: 'a pointer of Git LFS, not the file itself',
+    what: 'a Git LFS pointer, not the file itself',
     advice: sentence('fetch the file: git lfs pull'),
   },
   {
     bytes: 'version https://hawser.github.com/spec/',
-    what: 'a pointer of Git LFS, not the file itself',
+    what: 'a Git LFS pointer, not the file itself',
     advice: sentence('fetch the file: git lfs pull'),
   },
   {
     bytes: '/annex/objects/',
-    what: 'a pointer of git-annex, not the file itself',
+    what: 'a git-annex pointer, not the file itself',
     advice: sentence('fetch the file: git annex get'),
   },
   {
     bytes: '# xet version',
-    what: 'a pointer of Xet, not the file itself',
+    what: 'a Xet pointer, not the file itself',
     advice: sentence('fetch the file: git xet checkout, or hf download'),
   },
 ]
@@ -95,7 +95,7 @@ export function bySignature(head: Buffer): Foreign | null {
   return isOldTar(head) ? foreign('a tar archive', unpack('tar -xf')) : null
 }
 
-/** From before 'ustar': what its header adds up to, its own place taken as spaces, stands there in octal. */
+/** Formats before 'ustar': the header stores its own checksum in octal, computed with the checksum field taken as spaces. */
 function isOldTar(head: Buffer): boolean {
   if (head.length < 512) return false
   const sum = head.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0)

@@ -4,8 +4,8 @@ import { readFooter } from './footer.ts'
 import { beyond, nestedPart, type ParquetLimits } from './read.ts'
 
 /**
- * Why a file cannot be read within the limits, by what its footer says, or null. A large row group is read in parts, but for its nested columns.
- * A file that is damaged says so when it is read.
+ * Why a file cannot be read within the limits, according to its footer, or null. A large row group is read in parts, except for its nested
+ * columns. Damage is only found on reading.
  */
 export async function beyondLimits(path: string, byteLength: number, limits: ParquetLimits): Promise<string | null> {
   const file = await open(path)

@@ -2,12 +2,12 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import type { Compressors } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 
-/** zlib wants a length of 1 at least; a page that is empty unpacked is refused by its length anyway. */
+/** zlib needs a length of at least 1; a page that unpacks to nothing is rejected by its length anyway. */
 const atMost = (byteLength: number) => ({ maxOutputLength: Math.max(byteLength, 1) })
 
 /**
- * Unpacks pages, never to more than the length that the page's header gives (which `pagesOf` has checked): Node's own decompressors stop
- * there, those for Snappy and LZ4 write into a buffer of that length.
+ * Decompresses pages, never beyond the length in the page's header (which `pagesOf` has checked): Node's own decompressors stop there, those
+ * for Snappy and LZ4 write into a buffer of that length.
  */
 export const boundedCompressors: Compressors = {
   ...compressors,

@@ -4,9 +4,9 @@ import { DamagedFile } from '../compression/damaged-file.ts'
 
 export const magic = Buffer.from('PAR1')
 
-/** Before the footer's length and the magic number of four bytes each. */
+/** The footer's length and the magic number, four bytes each. */
 const tailBytes = 8
-/** Footers of tens of thousands of row groups stay below; it is held whole, in memory several times as long. */
+/** Footers of tens of thousands of row groups stay below; a footer is held whole, and takes several times its length in memory. */
 const footerBytesMax = 64 * 1024 * 1024
 
 /** A row group as the footer describes it. */
@@ -27,7 +27,7 @@ export interface Footer {
   readonly position: number
 }
 
-/** Reads what stands at the end of the first `byteLength` bytes. Throws DamagedFile if that is no footer. */
+/** Reads the footer of a file of `byteLength` bytes. Throws DamagedFile if there is none. */
 export async function readFooter(file: FileHandle, byteLength: number): Promise<Footer> {
   if (byteLength < magic.length + tailBytes) throw truncated()
   const tail = await bytesAt(file, byteLength - tailBytes, tailBytes)

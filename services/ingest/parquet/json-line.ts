@@ -6,7 +6,7 @@ import type { Line, LineLimits } from '../lines.ts'
 /** Shorter strings are decoded with their page; longer ones stay views of it until their row is made, so that memory holds them once. */
 const shortBytes = 1024
 
-/** A value that is JSON already: it stands in the line as it is, so numbers keep their digits. */
+/** A value that is JSON already: it goes into the line unchanged, so numbers keep their digits. */
 class JsonColumn {
   readonly bytes: Uint8Array
 
@@ -26,7 +26,7 @@ class JsonColumn {
   }
 }
 
-/** What values become on their way to JSON; docs/ingest.md has the table. */
+/** How values are converted to JSON; docs/ingest.md has the table. */
 export const parsers: ParquetParsers = {
   timestampFromMilliseconds: (count) => timestamp(count, 1000n, 3),
   timestampFromMicroseconds: (count) => timestamp(count, 1_000_000n, 6),
@@ -45,7 +45,7 @@ export const parsers: ParquetParsers = {
       .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
 }
 
-/** ISO 8601 in UTC with every digit of the unit; the count itself where no date is so far away. */
+/** ISO 8601 in UTC with every digit of the unit; the number itself if it is out of the range of dates. */
 function timestamp(count: bigint, perSecond: bigint, digits: number): string | bigint {
   const fraction = ((count % perSecond) + perSecond) % perSecond
   const date = new Date(Number((count - fraction) / perSecond) * 1000)
@@ -55,7 +55,7 @@ function timestamp(count: bigint, perSecond: bigint, digits: number): string | b
 
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Bytes are text where they can be; what is no UTF-8 is an object that says so, never a text. */
+/** Bytes become text if they can; what is not UTF-8 becomes an object that says so, never a text. */
 const ofBytes = (bytes: Uint8Array): string | { base64: string } =>
   isUtf8(bytes) ? asBuffer(bytes).toString('utf8') : { base64: asBuffer(bytes).toString('base64') }
 
@@ -73,7 +73,7 @@ export function lineOf(row: number, columns: readonly (readonly [string, unknown
   return { row, bytes: tooLong ? bytes.subarray(0, bytesKept) : bytes, byteLength: bytes.length, tooLong }
 }
 
-/** At least about as long as the value is in JSON, without making it: rows may repeat one long entry of a dictionary many times. */
+/** A lower bound of about the value's length in JSON, without making it: rows may repeat one long dictionary entry many times. */
 function lengthOf(value: unknown): number {
   if (typeof value === 'string' || value instanceof Uint8Array) return value.length
   if (value instanceof JsonColumn) return value.bytes.length
@@ -96,7 +96,7 @@ function longestOf(value: unknown): string | Uint8Array {
 const objectText = (entries: readonly (readonly [string, unknown])[]): string =>
   `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${jsonText(value)}`).join(',')}}`
 
-/** The value as JSON. Written here and not by JSON.stringify, which has no integers of 64 bits. */
+/** The value as JSON. Not JSON.stringify, which cannot write 64-bit integers. */
 function jsonText(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (typeof value === 'bigint' || value instanceof JsonColumn) return value.toString()

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { bytesAt } from './footer.ts'
 
-/** Where a page of a flat column stands, and what is in it by its own header. */
+/** Where a page of a flat column lies, and what its header says it holds. */
 export interface PagePlace {
   readonly position: number
   /** Of header and data. */
@@ -10,7 +10,7 @@ export interface PagePlace {
   readonly headerBytes: number
   readonly unpackedBytes: number
   readonly crc: number | undefined
-  /** Behind its last row, counted from the row group's first; of a dictionary as before it. */
+  /** The row after its last one, counted from the row group's first; a dictionary has that of the page before. */
   readonly rowEnd: number
 }
 
@@ -20,19 +20,19 @@ export interface ColumnPages {
   readonly data: readonly PagePlace[]
 }
 
-/** Headers carry statistics, which may be long strings: what is read for one grows until it is whole. */
+/** Headers hold statistics, which may be long strings: reading extends until the header is complete. */
 const headerBytesFirst = 4 * 1024
 const headerBytesMax = 16 * 1024 * 1024
 
 /**
- * Goes over the headers of a flat column's pages in the file, without reading what is in the pages.
- * Throws an Error where a header cannot be read or says what cannot be.
+ * Walks the page headers of a flat column in the file, without reading page contents. Throws an Error if a header cannot be read or is
+ * impossible.
  */
 export async function pagePlacesOf(file: FileHandle, start: number, length: number): Promise<ColumnPages> {
   const data: PagePlace[] = []
   let dictionary: PagePlace | null = null
   let rowEnd = 0
-  // As hyparquet reads them: some writers leave one byte behind the last page.
+  // As hyparquet does: some writers leave one byte after the last page.
   for (let position = start; position < start + length - 1; ) {
     const { header, headerBytes } = await headerAt(file, position, start + length)
     const { compressed_page_size: packed, uncompressed_page_size: unpacked, crc } = header

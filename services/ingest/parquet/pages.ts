@@ -1,21 +1,20 @@
 import { crc32 } from 'node:zlib'
 import { parquetHeader } from 'hyparquet/src/column.js'
 
-/** What the pages of a column chunk unpack to, by their own headers. */
+/** What the pages of a column chunk unpack to, according to their headers. */
 export interface PagesSize {
   readonly bytes: number
   readonly values: number
 }
 
 /**
- * Goes over the headers of the pages of one column chunk without unpacking any. The footer's numbers may lie; what a page is unpacked to
- * is decided by its header, so these are what memory is bounded by.
- * Throws an Error where there is no page, where a header says what cannot be, and where a page has not the checksum that stands there.
+ * Walks the page headers of a column chunk without unpacking any page. The footer's numbers may be wrong; a page's header decides what it
+ * unpacks to, so memory is bounded by these. Throws an Error if there is no page, if a header is impossible, or if a page fails its checksum.
  */
 export function pagesOf(chunk: Uint8Array): PagesSize {
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 }
   let [bytes, values] = [0, 0]
-  // As hyparquet reads them: some writers leave one byte behind the last page.
+  // As hyparquet does: some writers leave one byte after the last page.
   while (reader.offset < chunk.byteLength - 1) {
     const header = parquetHeader(reader)
     const { compressed_page_size: packed, uncompressed_page_size: unpacked } = header

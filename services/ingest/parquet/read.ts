@@ -12,27 +12,27 @@ import { pagesOf } from './pages.ts'
 import { type PagedColumn, valuesIn, windowsOf } from './windows.ts'
 
 export interface ParquetLimits {
-  /** A row group up to here is held in memory whole; of a larger one columns that are nested are, and the others in parts. */
+  /** A row group up to this size is held in memory whole; of a larger one nested columns are, and the others in parts. */
   readonly rowGroupBytesMax: number
-  /** Values of all columns of a row group, which take memory however well they are packed. */
+  /** Values of all columns of a row group, which take memory however well they are compressed. */
   readonly rowGroupValuesMax: number
-  /** Bytes that the process may grow by while a row group is unpacked, before its file counts as damaged. */
+  /** How much the process may grow while a row group is unpacked before the file counts as damaged. */
   readonly rowGroupMemoryMax: number
-  /** How long a row group may take to be unpacked, before its file counts as damaged. */
+  /** How long unpacking a row group may take before the file counts as damaged. */
   readonly rowGroupMsMax: number
 }
 
-/** What becomes JSON lines at a time; the rest of the row group stays as it was unpacked. */
+/** How much becomes JSON lines at a time; the rest of the row group stays unpacked. */
 const rowsAtOnce = 256
 const bytesAtOnce = 2 * 1024 * 1024
 
-/** Columns of a row group, each with a value for every row of it. */
+/** Columns of a row group, each with one value per row. */
 type Columns = readonly { readonly name: string; readonly values: ArrayLike<unknown> }[]
 
 export interface ParquetSource {
   readonly path: string
   readonly byteLength: number
-  /** Row groups that lie before it are not read. */
+  /** Earlier row groups are skipped. */
   readonly rowFirst: number
 }
 
@@ -81,7 +81,7 @@ export function parquetReader(
   return reader
 }
 
-/** @returns what is wrong with a row group by its own description, or null */
+/** @returns why a row group is over the limits, by its own description, or null */
 export function beyond(
   { packedBytes, unpackedBytes, values }: Pick<RowGroup, 'packedBytes' | 'unpackedBytes' | 'values'>,
   { rowGroupBytesMax, rowGroupValuesMax }: Pick<ParquetLimits, 'rowGroupBytesMax' | 'rowGroupValuesMax'>,
@@ -91,14 +91,14 @@ export function beyond(
   return values > rowGroupValuesMax ? `${values} values, the limit is ${rowGroupValuesMax}` : null
 }
 
-/** Some rows of a row group, unpacked: all of them, or of a large one as many as memory may hold. */
+/** Some rows of a row group, unpacked: all of them, or, if it is large, as many as memory allows. */
 interface Part {
   readonly rowStart: number
   readonly rowEnd: number
   readonly columns: Columns
 }
 
-/** The rows of a row group from one on, in as few parts as the limits allow. */
+/** The rows of a row group from a given one, in as few parts as the limits allow. */
 async function* partsOf(
   file: FileHandle,
   footer: Footer,
@@ -140,12 +140,12 @@ async function* partsOf(
   }
 }
 
-/** What is unpacked at a time of a row group that is too large to be held whole. */
+/** How much is unpacked at a time of a row group too large to be held whole. */
 const windowBytes = 256 * 1024 * 1024
 
 const isSystemError = (error: unknown) => typeof (error as NodeJS.ErrnoException).syscall === 'string'
 
-/** A value a row, at the top of the schema: where its pages begin and end in rows is known by their headers. */
+/** One value per row, at the top of the schema: page headers tell which rows its pages hold. */
 function flatColumns({ metadata }: Footer, { columns }: RowGroup): ColumnMetaData[] {
   const repeated = new Set(
     metadata.schema.filter((element) => element.repetition_type === 'REPEATED').map(({ name }) => name),
@@ -179,7 +179,7 @@ async function pagesOfColumn(file: FileHandle, end: number, group: RowGroup, col
 
 const outside = (group: RowGroup) => damaged(group, new Error('a column lies outside of the file'))
 
-/** Unpacks a row group. Errors of the file system pass as they are, everything else is a DamagedFile. */
+/** Unpacks a row group. File system errors pass unchanged, everything else is a DamagedFile. */
 async function columnsOf(file: FileHandle, footer: Footer, group: RowGroup, limits: ParquetLimits): Promise<Columns> {
   const { metadata, position } = footer
   await checkPages(file, position, group, limits)
@@ -242,12 +242,12 @@ async function checkPages(file: FileHandle, end: number, group: RowGroup, limits
   }
 }
 
-/** As hyparquet finds them: the dictionary stands before the data, if there is one. */
+/** As hyparquet does: the dictionary, if there is one, comes before the data. */
 function rangeOf({ dictionary_page_offset, data_page_offset, total_compressed_size }: ColumnMetaData) {
   return { start: Number(dictionary_page_offset || data_page_offset), length: Number(total_compressed_size) }
 }
 
-/** A flat column has null for null: what is undefined is an entry that its dictionary does not have. */
+/** A flat column has null for null: undefined stands for an entry missing from its dictionary. */
 function checkValues(name: string, values: ArrayLike<unknown>, { rows, columns }: RowGroup) {
   if (values.length !== rows) throw new Error(`column ${name} has ${values.length} values for ${rows} rows`)
   const flat = columns.some(({ path_in_schema: path }) => path.length === 1 && path[0] === name)

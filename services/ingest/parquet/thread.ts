@@ -13,12 +13,12 @@ export interface ThreadOptions {
   readonly signal?: AbortSignal
 }
 
-/** How often it is looked how much memory the process has. A thread fills about a gigabyte in that time. */
+/** How often the process's memory is checked. A thread fills about a gigabyte in that time. */
 const memoryEveryMs = 100
 
 /**
- * A Parquet file's rows, read in a thread of its own. Unpacking a row group takes seconds without a pause, and what a damaged page makes
- * of the decoder is not known beforehand: one wrong length can keep it busy for hours or fill the heap. A thread can be ended.
+ * Reads a Parquet file's rows in a thread of its own. Unpacking a row group takes seconds without a pause, and the effect of a damaged page on
+ * the decoder is unpredictable: one wrong length can keep it busy for hours or fill the heap. A thread can be terminated.
  */
 export function parquetThread(source: ParquetSource, { limits, progress, signal }: ThreadOptions): RowReader {
   const reader = { unit: 'row' as const, rows: 0, rest: () => Buffer.alloc(0), chunks }
@@ -26,12 +26,12 @@ export function parquetThread(source: ParquetSource, { limits, progress, signal 
   async function* chunks() {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: { source, limits },
-      // What is counted in V8's heap: lists, objects and short strings. Texts lie outside of it.
+      // What counts towards V8's heap: lists, objects and short strings. Long texts are outside it.
       resourceLimits: { maxOldGenerationSizeMb: Math.ceil(limits.rowGroupMemoryMax / 2 ** 20) },
     })
     const ask = () => {
       const answer = ofNext(worker, limits, signal)
-      // Whoever reads on gets the error; without this line the process would end before.
+      // The next reader gets the error; without this line the process would end before.
       answer.catch(() => {})
       return answer
     }
@@ -66,10 +66,10 @@ function linesOf({ lines, bytes }: NonNullable<Answer['chunk']>) {
   }
 }
 
-/** Asks for the next rows. @throws Stopped, or DamagedFile where the thread runs out of time or memory */
+/** Requests the next rows. @throws Stopped, or DamagedFile if the thread runs out of time or memory */
 function ofNext(worker: Worker, limits: ParquetLimits, signal: AbortSignal | undefined): Promise<Answer> {
   const { rowGroupMsMax: msMax } = limits
-  // Of the whole process: no other number counts what a thread holds outside of V8's heap.
+  // Of the whole process: no other number includes what a thread holds outside V8's heap.
   const memoryMax = process.memoryUsage.rss() + limits.rowGroupMemoryMax
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const damaged = (message: string, cause?: unknown) => reject(new DamagedFile('corrupt-file', message, cause))

@@ -20,9 +20,9 @@ export interface Window {
 }
 
 export interface WindowLimits {
-  /** What a window is filled up to. */
+  /** The target size of a window. */
   readonly bytes: number
-  /** What the pages of one row may have: where a writer has made them so large, a window holds nothing else. */
+  /** The limit for the pages of a single row: if a writer made them that large, a window holds nothing else. */
   readonly bytesMax: number
   readonly valuesMax: number
   /** Number in the file of the row group's first row. */
@@ -39,7 +39,7 @@ const pagesFor = ({ data }: ColumnPages, { rowStart, rowEnd }: Window): readonly
 const rowFirstOf = ({ data }: ColumnPages, page: PagePlace | undefined): number =>
   page === undefined ? 0 : (data[data.indexOf(page) - 1]?.rowEnd ?? 0)
 
-/** What the pages of a window come to. */
+/** The total size of a window's pages. */
 function sizeOf(columns: readonly PagedColumn[], window: Window) {
   let [bytes, values] = [0, 0]
   for (const { pages } of columns) {
@@ -78,7 +78,7 @@ export function* windowsOf(columns: readonly PagedColumn[], rows: number, limits
   }
 }
 
-/** The values of a flat column in a window: its pages are put together as a file of one row group, which is read whole. */
+/** The values of a flat column in a window: its pages are assembled into a file of one row group, which is read whole. */
 export async function valuesIn(
   file: FileHandle,
   metadata: FileMetaData,

@@ -8,7 +8,7 @@ export interface WorkerData {
   readonly limits: ParquetLimits & LineLimits
 }
 
-/** The answer to each message, until `chunk` is null or there is a failure. */
+/** The reply to each message, until `chunk` is null or there is a failure. */
 export interface Answer {
   /** `bytes` holds the lines one after the other. */
   readonly chunk: {

@@ -17,7 +17,7 @@ export interface WatchFlags extends IngestFlags {
 
 export const settleSecondsDefault = 5
 
-/** `winnow ingest --watch FOLDER`: a line on stdout for each file that was ingested, what is wrong with others on stderr; until the signal. */
+/** `winnow ingest --watch FOLDER`: a line on stdout for each ingested file, problems with others on stderr; until the signal. */
 export async function watchCommand(
   folder: string,
   flags: WatchFlags,
@@ -28,7 +28,7 @@ export async function watchCommand(
   await checkPaths(flags.followLinks ?? [])
   const meter = metered(noProgress, context.metrics)
   const settleSeconds = flags.settle ?? settleSecondsDefault
-  stderr.write(`watching ${folder}; a file is taken when it has not changed for ${settleSeconds} s; Ctrl-C ends\n`)
+  stderr.write(`watching ${folder}; a file is ingested once it has not changed for ${settleSeconds} s; Ctrl-C ends\n`)
   try {
     await watchAndIngest({
       folder,
@@ -79,7 +79,7 @@ export async function watchCommand(
   }
 }
 
-/** @throws WinnowError USAGE, CONFIGURATION for anything but one folder that can be read */
+/** @throws WinnowError USAGE, CONFIGURATION for anything but one readable folder */
 export async function onlyFolder(paths: readonly string[]): Promise<string> {
   const [path, ...more] = paths
   if (path === undefined || more.length > 0 || path === '-') {
@@ -92,5 +92,5 @@ export async function onlyFolder(paths: readonly string[]): Promise<string> {
     })
   })
   if (found.isDirectory()) return resolve(path)
-  throw new WinnowError('CONFIGURATION', `${path} is no folder`, { hint: 'ingest a file without --watch' })
+  throw new WinnowError('CONFIGURATION', `${path} is not a folder`, { hint: 'ingest a file without --watch' })
 }

@@ -8,7 +8,7 @@ import { leadsOut } from '../source-files.ts'
 import type { FileVersion } from './settling.ts'
 
 export interface FolderWatch {
-  /** Rejects when nothing can be seen any more. */
+  /** Rejects when watching fails for good. */
   readonly failed: Promise<never>
   close(): Promise<void>
 }
@@ -18,12 +18,12 @@ export interface FolderEvents {
   touched(name: string): void
   /** Something that is there and is not ingested; may be told more than once. */
   leftOut(entry: LeftOutEntry): void
-  /** A part of the folder that cannot be looked into, or may not. */
+  /** A part of the folder that cannot or must not be read. */
   refused(error: Error): void
 }
 
 export interface FolderOptions {
-  /** Look again every second instead of being told. */
+  /** Check every second instead of relying on notifications. */
   readonly poll: boolean
   /** Folders that links may lead into. */
   readonly followLinks?: readonly string[]
@@ -31,10 +31,10 @@ export interface FolderOptions {
 
 const pollEveryMs = 1000
 
-/** Tells of the files in a folder and below, those that are there first. Linked folders are watched as far as links may be followed. */
+/** Watches the files in a folder and below, including those already there. Linked folders are watched as far as links may be followed. */
 export function watchFolder(folder: string, options: FolderOptions, events: FolderEvents): FolderWatch {
   const { promise: failed, reject } = Promise.withResolvers<never>()
-  // Whoever waits for it gets the error; nobody may be waiting when it comes.
+  // Whoever awaits it gets the error; nobody may be waiting when it comes.
   failed.catch(() => {})
   const watchers: FSWatcher[] = []
   /** Real paths of linked folders that are watched. */
@@ -55,11 +55,11 @@ export function watchFolder(folder: string, options: FolderOptions, events: Fold
     else if (standing === 'rows') events.touched(name)
     else if (standing !== 'hidden') events.leftOut({ name, path, why: standing })
   }
-  /** @param above of the names of what is found, where the folder stands within the one that is watched */
+  /** @param above prefix of the names found, if the folder lies within the one being watched */
   const watchBelow = (root: string, above: string) => {
     const nameOf = (path: string) => relative(root, path).split(sep).join('/')
     const watcher = watch(root, {
-      // Links to folders are followed here, where it is known how far.
+      // Links to folders are followed here, where the limits of that are known.
       followSymlinks: false,
       usePolling: options.poll,
       interval: pollEveryMs,
@@ -72,7 +72,7 @@ export function watchFolder(folder: string, options: FolderOptions, events: Fold
       },
     })
     watcher.on('add', (path) => {
-      // A link that leads nowhere, or a file that is gone by now.
+      // A broken link, or a file that is gone by now.
       added(path, above + nameOf(path)).catch(() => {})
     })
     watcher.on('change', (path) => {
@@ -105,7 +105,7 @@ export async function versionOf(folder: string, name: string): Promise<FileVersi
     return { byteLength: size, modifiedMs: mtimeMs }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    // Whoever reads it says why it cannot be read.
+    // Whoever reads it reports why it cannot be read.
     return { byteLength: -1, modifiedMs: 0 }
   }
 }

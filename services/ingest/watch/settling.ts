@@ -1,4 +1,4 @@
-/** What tells whether a file is still being written. */
+/** Tells whether a file is still being written. */
 export interface FileVersion {
   readonly byteLength: number
   readonly modifiedMs: number
@@ -13,8 +13,8 @@ const same = (a: FileVersion | null | undefined, b: FileVersion) =>
   a?.byteLength === b.byteLength && a.modifiedMs === b.modifiedMs
 
 /**
- * Decides when a file that is written by somebody else is whole: when length and time of its last change have stayed for `settleMs`.
- * A version that was taken is not given again.
+ * Decides when a file written by somebody else is complete: once its length and modification time have not changed for `settleMs`. A version
+ * is reported once.
  */
 export class Settling {
   readonly #settleMs: number
@@ -25,7 +25,7 @@ export class Settling {
     this.#settleMs = settleMs
   }
 
-  /** Something happened to the file, or it was found: it is to be observed until it is taken. */
+  /** The file was found or changed: it is observed until it has settled. */
   touched(name: string) {
     if (!this.#pending.has(name)) this.#pending.set(name, { version: null, sinceMs: 0 })
   }
@@ -42,7 +42,7 @@ export class Settling {
     else if (!same(this.#pending.get(name)?.version, version)) this.#pending.set(name, { version, sinceMs: nowMs })
   }
 
-  /** The files that are whole by now, in the order of their names by code unit. */
+  /** The files that have settled, in code-unit order of their names. */
   take(nowMs: number): string[] {
     const whole = this.#pending.entries().flatMap(([name, { version, sinceMs }]) => {
       return version !== null && nowMs - sinceMs >= this.#settleMs ? [{ name, version }] : []

@@ -8,13 +8,13 @@ import { Settling } from './settling.ts'
 
 export interface WatchOptions {
   readonly folder: string
-  /** A file counts as whole when it has not changed for so long. */
+  /** A file counts as complete when it has not changed for this long. */
   readonly settleMs: number
   readonly poll: boolean
   /** Folders that links may lead into. */
   readonly followLinks?: readonly string[]
   readonly clock: Clock
-  /** Aborted: the batch in hand is written, and the watching ends. */
+  /** When aborted, the current batch is written and watching ends. */
   readonly signal: AbortSignal
   /** Ingests files of the folder, by their names within it. */
   ingest(names: readonly string[]): Promise<IngestResult>
@@ -25,13 +25,12 @@ export interface WatchOptions {
   leftOut(entries: readonly LeftOutEntry[]): void
 }
 
-/** Looked at often enough that a file waits little longer than it must, rarely enough to cost nothing. */
+/** Often enough that a file waits little longer than it must, rarely enough to cost nothing. */
 const tickMsOf = (settleMs: number) => Math.min(Math.max(settleMs / 5, 20), 1000)
 
 /**
- * Ingests the files of a folder, those that are there and those that come or change, until the signal. What is wrong with a file is told and
- * does not stop the others; it is tried again when it changes.
- * @throws WinnowError what would end an ingest for another reason than the content of a file
+ * Ingests the files of a folder, present and future, until the signal. A problem with a file is reported and does not stop the others; the
+ * file is tried again when it changes. @throws WinnowError for what would end an ingest for any reason but the content of a file
  */
 export async function watchAndIngest(options: WatchOptions): Promise<void> {
   const { folder, settleMs, poll, followLinks, clock, signal } = options
@@ -67,8 +66,8 @@ export async function watchAndIngest(options: WatchOptions): Promise<void> {
 }
 
 /**
- * Many files at once, because an ingest has costs of its own, which a folder with thousands of files would have thousands of times.
- * An ingest refuses all of its files for one of them, before it writes anything: then each half is tried alone.
+ * Many files at once, because each ingest has a fixed cost, which would add up in a folder of thousands of files. An ingest refuses all of its
+ * files because of one, before it writes anything: then each half is tried separately.
  */
 export async function ingestAll(
   names: readonly string[],

@@ -49,9 +49,7 @@ test('ends with 5 where every row of a source was refused, and says why and what
   expect(out).toContain(
     'a.jsonl: no documents, 50 rows, all refused (50 no-text (rows have: raw_content, url))\nb.jsonl: 1 documents\n',
   )
-  expect(err).toContain(
-    'a.jsonl gave no document: 50 no-text (rows have: raw_content, url). Where the text has another',
-  )
+  expect(err).toContain('a.jsonl gave no document: 50 no-text (rows have: raw_content, url). If the text has another')
   expect(err).toContain('--text-field NAME')
 })
 

@@ -138,8 +138,8 @@ describe('links', () => {
       names: ['again/b.jsonl', 'run-1/a.jsonl'],
       documents: 2,
       leftOut: [
-        '3 : a link to files that are there by another name',
-        '1 .jsonl: a link to files that are there by another name',
+        '3 : a link to files that are also found by another name',
+        '1 .jsonl: a link to files that are also found by another name',
       ],
     })
   })

@@ -191,7 +191,7 @@ describe('bad rows go to dead letters with file, line and bytes, the rest goes o
     const [letter] = kafka.deadLetters
     expect(letter).toMatchObject({ reason: 'too-large', line: 1 })
     expect(line.startsWith(Buffer.from(letter!.value!).toString())).toBe(true)
-    expect(letter?.message).toMatch(/of \d+ bytes are kept; all of them stand in .*a\.jsonl:1\)$/)
+    expect(letter?.message).toMatch(/of \d+ bytes are kept; all of them are in .*a\.jsonl:1\)$/)
     expect(letter?.message).toContain(`of ${line.length - 1} bytes`)
     expect(letter?.message).toContain('corpus.recordBytesMax')
     const record = kafka.topics.get(topics.deadLetters.name)?.[0]
@@ -332,7 +332,7 @@ describe('before anything is written it is an error', () => {
     const path = folder({ 'a.jsonl': row('a'), 'b.parquet': lfs, 'c.jsonl.gz': '<html>', 'd.jsonl': '[{"text":"d"}]' })
     await expect(run(kafka, [path])).rejects.toMatchObject({
       code: 'CONFIGURATION',
-      message: expect.stringMatching(/b\.parquet is a pointer.*c\.jsonl\.gz is an HTML.*d\.jsonl is a JSON array/),
+      message: expect.stringMatching(/b\.parquet is a Git LFS pointer.*c\.jsonl\.gz is an HTML.*d\.jsonl is a JSON array/),
       hint: expect.stringMatching(/git lfs pull.*download.*jq -c '\.\[\]'/),
     })
     expect(kafka.topics.size).toBe(0)

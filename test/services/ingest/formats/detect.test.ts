@@ -54,7 +54,7 @@ describe('what winnow does not read is named, with what to do', () => {
     ['tar of old', tar('v7'), 'a tar archive', /tar -xf/],
     ['Arrow', 'ARROW1\0\0', 'an Arrow or Feather file', /pyarrow.ipc.open_file/],
     ['Arrow stream', latin1('\xff\xff\xff\xff\xa0\0\0\0'), 'an Arrow stream', /open_stream/],
-    ['LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'a pointer of Git LFS', /git lfs pull/],
+    ['LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'a Git LFS pointer', /git lfs pull/],
     ['HTML', '\n<!DOCTYPE html>\n<html>', 'an HTML or XML page', /download the file again/],
     ['XML', '<?xml version="1.0"?><Error>', 'an HTML or XML page', /download the file again/],
     ['UTF-16', Buffer.from('\ufeff{"text":"a"}', 'utf16le'), 'text in UTF-16, not in UTF-8', /^iconv -f UTF-16 -t/],

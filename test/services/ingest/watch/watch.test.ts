@@ -80,7 +80,7 @@ test('linked folders are watched as far as links may be followed, and are told w
   await vi.waitFor(() => expect(texts(kafka).sort()).toEqual(['allowed', 'appended', 'new']), wait)
   expect([...kafka.sources.keys()]).toEqual(['more/a.jsonl', 'more/c.jsonl'])
   expect(said.err).toContain('other leads out of')
-  expect(said.err).toContain('(loop): a link to files that are there by another name')
+  expect(said.err).toContain('(loop): a link to files that are also found by another name')
   expect(said.err).toContain('1 .jsonl.xz (b.jsonl.xz): compressed with xz; xz -dc ')
 })
 
