@@ -8,7 +8,7 @@ import type { ActorOfLabels, Labeler } from './types.ts'
 
 export type { ActorOfLabels, Labeler, LabelInput, LabelResult } from './types.ts'
 
-/** How an actor's labels are found. Another way of labelling is another kind: a schema, a factory, a version, and a line in each of the three lists here. */
+/** How an actor's documents are labelled. A new kind needs a schema, a factory, a version, and a line in each of the three lists here. */
 export const labelerConfig = z.discriminatedUnion('kind', [
   metadataConfig,
   hashedConfig,
@@ -17,13 +17,13 @@ export const labelerConfig = z.discriminatedUnion('kind', [
   languageConfig,
 ])
 export type LabelerConfig = z.infer<typeof labelerConfig>
-/** What a configuration file holds: whatever has a default may be left out. */
+/** The form in a configuration file: whatever has a default may be omitted. */
 export type LabelerConfigInput = z.input<typeof labelerConfig>
 
 /**
- * Makes the labeler of an actor. Relative paths in `config` start at `baseFolder`.
- * @throws WinnowError CONFIGURATION for a mapping to a subcategory that the actor does not have; MODEL_UNUSABLE for a model that is missing,
- *   damaged, or does not fit its tokenizer or the actor
+ * Creates the labeler of an actor. Relative paths in `config` are resolved against `baseFolder`. @throws WinnowError CONFIGURATION for a
+ * mapping to a subcategory that the actor does not have; MODEL_UNUSABLE for a model that is missing, damaged, or does not fit its tokenizer or
+ * the actor
  */
 export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig, baseFolder: string): Promise<Labeler> {
   switch (config.kind) {
@@ -42,7 +42,7 @@ export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig,
 
 /**
  * The version that the labeler of `createLabeler` would have, by digests of its files: no thread, session or dictionary is loaded for it.
- * @throws WinnowError CONFIGURATION, MODEL_UNUSABLE where the files say it; what shows only at work is for createLabeler
+ * @throws WinnowError CONFIGURATION, MODEL_UNUSABLE for what the files show; the rest is found by createLabeler
  */
 export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig, baseFolder: string): Promise<string> {
   switch (config.kind) {

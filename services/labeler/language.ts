@@ -11,29 +11,29 @@ export const languageConfig = z.strictObject({
     .enum(['label', 'exclude'])
     .default('label')
     .describe(
-      'label: languages that are no subcategory are `other`; exclude: such a document gets no label, and dead letters keep it with the reason',
+      'label: languages without a subcategory are `other`; exclude: such a document gets no label, and goes to dead letters with the reason',
     ),
   characters: z
     .number()
     .int()
     .min(100)
     .default(2000)
-    .describe('Only so many characters from the start are looked at, which bounds the work'),
+    .describe('Only this many characters from the start are read, which bounds the work'),
 })
 export type LanguageConfig = z.infer<typeof languageConfig>
 
-/** Subcategory for languages that the actor does not tell apart, and for texts of which none can be told. */
+/** Subcategory for languages that the actor does not distinguish, and for texts whose language is unknown. */
 const other = 'other'
-/** Part of the version: another release of the library may say another language. */
+/** Part of the version: another release of the library may detect another language. */
 export const library = 'eld 2.1.0 medium'
 
-/** The version of the labeler, without making it. */
+/** The version of the labeler, without creating it. */
 export const languageVersion = (actor: ActorOfLabels, config: LanguageConfig): string =>
   versionOf(['language', library, config.verdict, config.characters, actor.subcategories])
 
 /**
- * Labels a document by its language; the score is how much the library is in favour of it, from 0 to 1.
- * @throws WinnowError CONFIGURATION for a subcategory that is no language known here, or where `other` is missing
+ * Labels a document by its language; the score is the library's confidence, from 0 to 1. @throws WinnowError CONFIGURATION for a subcategory
+ * that is not a supported language, or if `other` is missing
  */
 export async function createLanguageLabeler(actor: ActorOfLabels, config: LanguageConfig): Promise<Labeler> {
   const { eld } = await import('eld/medium')
@@ -54,7 +54,7 @@ export async function createLanguageLabeler(actor: ActorOfLabels, config: Langua
     const subcategory = indices.get(found.language)
     if (subcategory !== undefined) return { ok: true, subcategory, score }
     if (config.verdict === 'label') return { ok: true, subcategory: otherIndex!, score }
-    const what = found.language === '' ? 'No language can be told.' : `The language is ${found.language}.`
+    const what = found.language === '' ? 'The language is unknown.' : `The language is ${found.language}.`
     return { ok: false, reason: 'language', message: what }
   }
   return {

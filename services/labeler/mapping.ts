@@ -10,10 +10,10 @@ export function versionOf(parts: unknown): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
-/** Part of a regression's version: an earlier release gave scores as they were. */
+/** Part of a regression's version: an earlier release did not clamp scores. */
 export const clampedScores = `score in [0, ${scoreMax}]`
 
-/** Interval of a score, which is clamped to [0, 5], cut into `count` equal parts. One that is not finite has no label. */
+/** Interval of a score, which is clamped to [0, 5], cut into `count` equal parts. A score that is not finite has no label. */
 export function labelOfScore(score: number, count: number): LabelResult {
   if (!Number.isFinite(score))
     return { ok: false, reason: 'non-finite-score', message: `The model's score is ${score}.` }
@@ -21,7 +21,7 @@ export function labelOfScore(score: number, count: number): LabelResult {
   return { ok: true, subcategory: Math.min(count - 1, Math.floor((clamped * count) / scoreMax)), score: clamped }
 }
 
-/** The class of the largest logit (the first of equals), as the actor's subcategory, with its softmax probability. */
+/** The class with the largest logit (the first of equals), as the actor's subcategory, with its softmax probability. */
 export function labelOfLogits(logits: ArrayLike<number>, subcategories: number[]): LabelResult {
   let best = 0
   let sum = 0
@@ -34,7 +34,7 @@ export function labelOfLogits(logits: ArrayLike<number>, subcategories: number[]
   return { ok: true, subcategory: subcategories[best]!, score: 1 / sum }
 }
 
-/** For each class of a model, its index in the actor's list, by name. @throws WinnowError MODEL_UNUSABLE for a class that is not there. */
+/** For each class of a model, its index in the actor's list, by name. @throws WinnowError MODEL_UNUSABLE for a class that is not in the list. */
 export function subcategoriesOfClasses(actor: ActorOfLabels, classes: string[], file: string): number[] {
   return classes.map((name) => {
     const index = actor.subcategories.indexOf(name)

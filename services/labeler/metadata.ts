@@ -6,7 +6,7 @@ import { versionOf } from './mapping.ts'
 import { checkRanges, createRangeFinder, rangesConfig, rangesShown } from './ranges.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from './types.ts'
 
-/** SlimPajama's names of its sources. */
+/** SlimPajama's names for its sources. */
 const slimPajama = {
   RedPajamaArXiv: 'ArXiv',
   RedPajamaBook: 'Book',
@@ -24,7 +24,7 @@ export const metadataConfig = z.strictObject({
     .min(1)
     .default('redpajama_set_name')
     .describe(
-      'Where the value is: in the row itself, or else in its meta; a dot goes one level down, also into a string that is JSON',
+      'Where the value is: in the row itself, or else in its meta; a dot goes one level down, even into a string of JSON',
     ),
   mapping: z
     .record(z.string(), z.string())
@@ -36,16 +36,16 @@ export const metadataConfig = z.strictObject({
 })
 export type MetadataConfig = z.infer<typeof metadataConfig>
 
-/** Part of the version: an earlier release looked into `meta` alone where a row had one, and took no number. */
+/** Part of the version: an earlier release read only `meta` if a row had one, and accepted no numbers. */
 const rule = 'fields of the row, then of meta; numbers as text'
 
-/** Characters of a value or of a list that a message shows. */
+/** Characters of a value or list shown in a message. */
 const charactersShown = 200
 
 /**
- * Labels by a value of the row beside its text. Without a `mapping` it knows SlimPajama's sources, as far as the actor has their subcategories.
- * The score is 1, or the number itself where a range has given the label.
- * @throws WinnowError CONFIGURATION if `mapping` or `ranges` name a subcategory that the actor does not have, or ranges overlap
+ * Labels by a value in the row other than its text. Without a `mapping` it knows SlimPajama's sources, as far as the actor has their
+ * subcategories. The score is 1, or the number itself if a range gave the label. @throws WinnowError CONFIGURATION if `mapping` or `ranges`
+ * name a subcategory that the actor does not have, or ranges overlap
  */
 export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConfig): Labeler {
   const { path, mapping, ranges = {} } = config
@@ -54,7 +54,7 @@ export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConf
     if (indexOf.has(name)) continue
     throw new WinnowError(
       'CONFIGURATION',
-      `The mapping of actor ${actor.name} sends ${JSON.stringify(value)} to ${JSON.stringify(name)}, which is not one of its subcategories`,
+      `The mapping of actor ${actor.name} maps ${JSON.stringify(value)} to ${JSON.stringify(name)}, which is not one of its subcategories`,
       {
         hint: `Subcategories: ${actor.subcategories.join(', ')}.`,
       },
@@ -101,7 +101,7 @@ export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConf
   }
 }
 
-/** Scores stand as numbers, or as strings of one. */
+/** Scores are numbers, or strings of one. */
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined || !/^\s*[-+]?(\d|\.\d)/.test(text)) return undefined
   const number = Number(text)

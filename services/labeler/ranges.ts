@@ -4,24 +4,22 @@ import type { ActorOfLabels } from './types.ts'
 
 const range = z
   .strictObject({
-    from: z.number().optional().describe('The least number of it; left out: no number is too small'),
-    to: z.number().optional().describe('The number that it ends before; left out: no number is too large'),
+    from: z.number().optional().describe('The smallest number in it; default: no lower bound'),
+    to: z.number().optional().describe('The number it ends before; default: no upper bound'),
   })
   .refine(({ from, to }) => from !== undefined || to !== undefined, 'needs from, to, or both')
   .refine(({ from, to }) => from === undefined || to === undefined || from < to, 'has a from that is not below its to')
-  .describe('The interval of the subcategory of this name')
+  .describe('The interval of the subcategory with this name')
 
 export const rangesConfig = z
   .record(z.string(), range)
-  .describe(
-    'For scores: the interval of each subcategory, from its first number up to, but without, its last: { low: { to: 3 }, high: { from: 3 } }',
-  )
+  .describe('For scores: the interval [from, to) of each subcategory: { low: { to: 3 }, high: { from: 3 } }')
 
 export type Ranges = z.infer<typeof rangesConfig>
 
 const bounds = ({ from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }: Ranges[string]) => ({ from, to })
 
-/** @throws WinnowError CONFIGURATION for a subcategory that the actor does not have, and for two intervals that have a number in common */
+/** @throws WinnowError CONFIGURATION for a subcategory that the actor does not have, and for overlapping intervals */
 export function checkRanges(actor: ActorOfLabels, ranges: Ranges): void {
   const strange = Object.keys(ranges).find((name) => !actor.subcategories.includes(name))
   if (strange !== undefined) {
@@ -43,7 +41,7 @@ export function checkRanges(actor: ActorOfLabels, ranges: Ranges): void {
   }
 }
 
-/** @returns the index of the subcategory whose interval [from, to) has the number */
+/** @returns the index of the subcategory whose interval [from, to) contains the number */
 export function createRangeFinder(actor: ActorOfLabels, ranges: Ranges): (value: number) => number | undefined {
   const intervals = Object.entries(ranges).map(([name, one]) => ({
     index: actor.subcategories.indexOf(name),
@@ -52,7 +50,7 @@ export function createRangeFinder(actor: ActorOfLabels, ranges: Ranges): (value:
   return (value) => intervals.find(({ from, to }) => from <= value && value < to)?.index
 }
 
-/** The intervals for a person: `low [-∞, 3), high [3, ∞)`. */
+/** The intervals for people: `low [-∞, 3), high [3, ∞)`. */
 export const rangesShown = (ranges: Ranges): string =>
   Object.entries(ranges)
     .map(([name, one]) => `${name} [${one.from ?? '-∞'}, ${one.to ?? '∞'})`)

@@ -1,8 +1,8 @@
 import { Thread } from '../runtime/thread.ts'
 
 /**
- * A fixed number of threads that label. A request goes to the thread with the fewest unanswered ones; callers bound how many those are.
- * Where one thread has ended unasked every later request fails: its state is not rebuilt behind anyone's back.
+ * A fixed number of labeling threads. A request goes to the thread with the fewest unanswered ones; callers bound how many those are. Once a
+ * thread has ended unexpectedly every later request fails: its state is never silently rebuilt.
  */
 export class LabelingThreads<Request, Answer> {
   readonly #threads: readonly Thread<Request, Answer>[]
@@ -11,7 +11,7 @@ export class LabelingThreads<Request, Answer> {
     this.#threads = threads
   }
 
-  /** Resolves when all threads are ready. @throws what one of them fails with, MODEL_UNUSABLE where it is the model's fault */
+  /** Resolves when all threads are ready. @throws the error of the first that fails, MODEL_UNUSABLE if the model is at fault */
   static async start<Request, Answer>(
     script: URL,
     workerData: unknown,
@@ -41,7 +41,7 @@ export class LabelingThreads<Request, Answer> {
     return thread.ask(request)
   }
 
-  /** Refuses further requests, waits for the answers to those under way, and ends the threads. */
+  /** Refuses further requests, waits for the pending answers, and ends the threads. */
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()))
   }

@@ -10,15 +10,15 @@ import { measure } from './training/metrics.ts'
 import { crossValidate, fitOutputs } from './training/outputs.ts'
 import { fileDigest, readAnnotations, truthOf } from './training/rows.ts'
 
-/** What to train from what. */
+/** What to train, and on what. */
 export interface TrainOptions {
   /** A name, and the field of the annotations that holds the truth. */
   task: string
   kind: 'regression' | 'classification'
-  /** Of a classification, in order; an annotation of another class is an error. */
+  /** For a classification, in order; an annotation of another class is an error. */
   classes: string[]
   annotations: string
-  /** Files of rows, whatever ingest reads; an annotation's `shard` is a place in this list. */
+  /** Files of rows in any format that ingest reads; an annotation's `shard` is an index into this list. */
   corpus: string[]
   /** Fields of the rows' meta whose labels help: a classifier is trained for each. */
   auxiliaryFields: string[]
@@ -26,7 +26,7 @@ export interface TrainOptions {
   out: string
   seed: number
   folds: number
-  /** 0: every annotation weighs the same; 1: every class does. Classification only. */
+  /** 0: every annotation has the same weight; 1: every class does. Classification only. */
   balance: number
   features: FeatureSpec
   fit: FitOptions
@@ -55,7 +55,7 @@ async function keptBuckets({ corpus, features, fit }: TrainOptions): Promise<Uin
 }
 
 /**
- * Trains a hashed model and writes it with its cross-validated metrics. The same inputs, options and version of Node give the same bytes.
+ * Trains a hashed model and writes it with its cross-validated metrics. The same inputs, options and Node version give the same bytes.
  * @throws WinnowError BAD_DATA for a broken row or annotation
  */
 export async function train(options: TrainOptions, progress: (step: string) => void = () => {}): Promise<ModelFile> {
@@ -119,7 +119,7 @@ export async function train(options: TrainOptions, progress: (step: string) => v
   return file
 }
 
-/** How the metrics came about, in words. */
+/** How the metrics were obtained, in words. */
 function obtained({ folds, fit }: TrainOptions, distilled: boolean): string {
   const auxiliary =
     'The auxiliary classifiers were trained once, on documents without annotation; what depends on annotations'

@@ -5,9 +5,9 @@ export type { LabelInput, LabelResult } from '../../topologies/stations/labeling
 
 /** Gives each document one subcategory of one actor, by a model that it holds until it is closed. */
 export interface Labeler extends LabelModel {
-  /** Of labelers whose outputs may depend on the machine: hashed and onnx. */
+  /** Only labelers whose outputs may depend on the machine: hashed and onnx. */
   readonly model?: ModelHere
-  /** Waits for what is under way and ends the threads. */
+  /** Waits for pending work and ends the threads. */
   close(): Promise<void>
 }
 

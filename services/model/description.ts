@@ -7,11 +7,11 @@ import { WinnowError } from '../runtime/errors.ts'
 const size = z.int().positive()
 const graph = z.object({ file: z.string(), sha256: z.string() })
 
-/** model.json, written by services/influence/export/export.py beside the graphs. */
+/** model.json, written by services/influence/export/export.py next to the graphs. */
 const ModelDescription = z.object({
   name: z.string(),
   config: z.looseObject({ vocab_size: size, max_position_embeddings: size.optional() }),
-  /** In the model's own order; the names are those of a safetensors checkpoint. */
+  /** In the model's own order; named as in a safetensors checkpoint. */
   parameters: z.array(z.object({ name: z.string(), shape: z.array(size) })),
   /** The linear layers whose gradients are projected, in the order of phi: kOut * kIn values each. */
   projection: z.object({
@@ -22,7 +22,7 @@ const ModelDescription = z.object({
   }),
   /** Id of the token that ends a document. */
   endOfText: z.int().min(0).default(0),
-  /** Sequences must be padded to at least so many tokens. */
+  /** Sequences must be padded to at least this many tokens. */
   lengthMin: size,
   graphs: z.object({ loss: graph, influence: graph, train: graph }),
 })
@@ -62,7 +62,7 @@ async function content(folder: string, file: string): Promise<Buffer> {
 
 function unusable(folder: string, reason: string, cause?: unknown): WinnowError {
   return new WinnowError('MODEL_UNUSABLE', `The model in ${folder} cannot be used: ${reason}`, {
-    hint: 'Write it again with services/influence/export/export.py.',
+    hint: 'Export it again with services/influence/export/export.py.',
     cause,
   })
 }

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { addScaled, dot } from './vector.ts'
 
-/** Rows of the Gram matrix between two looks at the event loop: some tens of milliseconds at the paper's sizes. */
+/** Rows of the Gram matrix computed before yielding to the event loop: some tens of milliseconds at the paper's sizes. */
 const rowsPerTurn = 8
 
 /**
- * Multiplies vectors by H^-1 of Eq. 3, H = G^T G / n + lambda I, where the rows of G are the n projected gradients of the reference
- * samples and lambda is `damping` times the mean eigenvalue of G G^T / n, so that it means the same at every checkpoint. By
- * Woodbury: H^-1 v = (v - G^T (n lambda I + G G^T)^-1 G v) / lambda, an n x n system instead of one of phi's size. float64 in a
- * fixed order: the same to the bit everywhere. Where all gradients are 0, so is the result.
+ * Multiplies vectors by H^-1 of Eq. 3, H = G^T G / n + lambda I, where the rows of G are the n projected gradients of the reference samples
+ * and lambda is `damping` times the mean eigenvalue of G G^T / n, so that it means the same at every checkpoint. By Woodbury: H^-1 v = (v -
+ * G^T (n lambda I + G G^T)^-1 G v) / lambda, an n x n system instead of one of phi's size. float64 in a fixed order: the same to the bit
+ * everywhere. If all gradients are 0, so is the result.
  */
 export async function fisherInverse(
   rows: readonly Float32Array[],
@@ -33,7 +33,7 @@ export async function fisherInverse(
   }
 }
 
-/** G G^T, of which only the lower triangle is filled; row-major. */
+/** G G^T; only the lower triangle is filled; row-major. */
 async function gram(rows: readonly Float32Array[]): Promise<Float64Array> {
   const n = rows.length
   const product = new Float64Array(n * n)
@@ -55,7 +55,7 @@ function decompose(matrix: Float64Array, n: number): void {
   }
 }
 
-/** x with L L^T x = right. */
+/** Solves L L^T x = right. */
 function solve(lower: Float64Array, right: Float64Array): Float64Array {
   const n = right.length
   const x = right.slice()

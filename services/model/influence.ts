@@ -13,62 +13,62 @@ export interface InfluenceOptions {
   /** `gradient`: products of projected gradients; `probe`: the reference loss before minus after one small step. Default: gradient. */
   estimator?: 'gradient' | 'probe'
   projectionSeed: string
-  /** `cosine` takes the lengths of gradients out: rewards of long and short, early and late documents compare. */
+  /** `cosine` removes the norms of gradients, so that rewards of long and short, early and late documents are comparable. */
   normalize: 'none' | 'cosine'
-  /** Of `gradient`: H of Eq. 3. Default: identity. */
+  /** For `gradient`: H of Eq. 3. Default: identity. */
   hessian?: 'identity' | 'fisher'
   /** `adam`: steps are Adam's, by the second moments in the checkpoint, which must have them. Default: none. */
   preconditioner?: Preconditioner
-  /** Of `fisher`, see fisher.ts. Default: 0.1, as DataInf. */
+  /** For `fisher`, see fisher.ts. Default: 0.1, as DataInf. */
   damping?: number
-  /** Of `probe`: learning rate of the step, or with `cosine` its length. Small, so that the loss is almost linear along it. */
+  /** For `probe`: learning rate of the step, or with `cosine` its length. Small, so that the loss is almost linear along it. */
   probeStep?: number
   /** Targets in a window of a document. */
   context: number
-  /** Tokens that a window sees again of the one before; see documentWindows. Default: 0. */
+  /** Tokens that a window repeats from the one before; see documentWindows. Default: 0. */
   overlap?: number
-  /** Windows of a document at most, from its start; averaged by targets. */
+  /** Maximum windows of a document, from its start; averaged by targets. */
   windows?: number
-  /** How the rewards for several tasks become one. Default: mean. */
+  /** How the rewards for several tasks are combined. Default: mean. */
   combine?: 'mean' | 'max'
-  /** Threads that compute. The result does not depend on it. */
+  /** Number of worker threads. The result does not depend on it. */
   workers?: number
 }
 
 /**
- * Rewards of documents (SELECTION.md, "Rewards"). Positive: a gradient step on the document lowers the reference loss. A document's
- * reward is a function of the document, the checkpoint, the reference and the options alone, to the bit: every window is run as a
- * batch of its own, and nothing is computed across the documents that are asked for together.
+ * Rewards of documents (SELECTION.md, "Rewards"). Positive: a gradient step on the document lowers the reference loss. A document's reward is
+ * a function of the document, the checkpoint, the reference and the options alone, to the bit: every window is run as a batch of its own, and
+ * nothing is computed across documents requested together.
  */
 export interface Influence {
-  /** As reward events name it, for example `gradient/cosine/identity`. */
+  /** Its name in reward events, for example `gradient/cosine/identity`. */
   readonly estimator: string
   /**
-   * The reference tasks at a checkpoint, computed once: kept for the two checkpoints used last.
-   * @throws WinnowError CONFIGURATION where a task is empty; CHECKPOINT_INCOMPLETE or BAD_DATA where the checkpoint is unusable.
+   * The reference tasks at a checkpoint, computed once and kept for the two most recently used checkpoints. @throws WinnowError CONFIGURATION
+   * if a task is empty; CHECKPOINT_INCOMPLETE or BAD_DATA if the checkpoint is unusable.
    */
   at(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<Reference>
   close(): Promise<void>
 }
 
-/** Reference tasks at one checkpoint: whatever is asked of it is answered at that one. */
+/** Reference tasks at one checkpoint, to which all results refer. */
 export interface Reference {
   /** One for each task. */
   readonly summaries: readonly ReferenceSummary[]
-  /** Rewards of documents, texts or token ids. 0 where a gradient vanishes. */
+  /** Rewards of documents, given as texts or token ids. 0 if a gradient vanishes. */
   score(documents: readonly (string | TokenIds)[]): Promise<number[]>
-  /** As score, for each task apart: [documents][tasks]. */
+  /** As score, but separately for each task: [documents][tasks]. */
   scoreTasks(documents: readonly (string | TokenIds)[]): Promise<number[][]>
 }
 
-/** Kept from the moment its computation starts, so that batches that come at once share it. */
+/** Cached from the moment its computation starts, so that concurrent batches share it. */
 interface KeptReference {
   referenceDigest: string
   reference: Promise<Reference>
 }
 
 const referencesMax = 2
-/** Of a text only windows * context * 16 UTF-16 units are tokenized: more than the windows hold of any prose, but not a megabyte. */
+/** Only windows * context * 16 UTF-16 units of a text are tokenized: enough to fill the windows with any prose, but never a megabyte. */
 const unitsPerToken = 16
 
 export function createInfluence(model: Model, options: InfluenceOptions): Influence {
@@ -115,7 +115,7 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
       try {
         return await kept.reference
       } catch (error) {
-        // It is computed anew the next time: the file may be there by then.
+        // Computed again next time: the file may be there by then.
         if (references.peek(checkpoint.digest) === kept) references.delete(checkpoint.digest)
         throw error
       }

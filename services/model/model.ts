@@ -11,13 +11,13 @@ export interface ModelOptions {
   graphs: string
   /** Threads within an operator, for each worker thread. Results may differ in their last bits between numbers of threads. */
   threads?: number
-  /** Memory for checkpoints that rewards are computed at, shared by all threads; what is in use always fits. Default: 1 GiB. */
+  /** Memory for the checkpoints that rewards are computed at, shared by all threads; what is in use always fits. Default: 1 GiB. */
   checkpointBytesMax?: number
-  /** Where the graphs run. Default: cpu. Another device rounds otherwise. */
+  /** Where the graphs run. Default: cpu. Another device rounds differently. */
   device?: Device
 }
 
-/** What the configuration lets rewards take of this machine (winnow.yaml, `influence`), as a model is opened with it. */
+/** The machine resources that the configuration grants to rewards (winnow.yaml, `influence`), as options for opening a model. */
 export const modelResources = (influence: {
   readonly checkpointMiBMax: number
   readonly device: Device
@@ -26,7 +26,7 @@ export const modelResources = (influence: {
   device: influence.device,
 })
 
-/** A model's graphs and tokenizer; the weights come with trainers and checkpoints. */
+/** A model's graphs and tokenizer; the weights come from trainers and checkpoints. */
 export interface Model extends AsyncDisposable {
   readonly description: ModelDescription
   readonly tokenizer: TextTokenizer
@@ -34,11 +34,11 @@ export interface Model extends AsyncDisposable {
   readonly device: Device
   /** Starts a thread for ONNX sessions, which ends with the model. */
   startWorker(): ModelWorker
-  /** Lets what runs finish and ends all threads. */
+  /** Lets running calls finish and ends all threads. */
   close(): Promise<void>
 }
 
-/** @throws WinnowError MODEL_UNUSABLE where a file is missing, damaged or does not fit the others. */
+/** @throws WinnowError MODEL_UNUSABLE if a file is missing, damaged or does not fit the others. */
 export async function openModel(options: ModelOptions): Promise<Model> {
   const { threads = 1, checkpointBytesMax = 2 ** 30, device = 'cpu' } = options
   const graphs = graphsFolder(options.graphs)

@@ -1,6 +1,6 @@
 import type { ModelWorker } from './worker/client.ts'
 
-/** Computes results of items on several workers, `perCall` items in a call; results in the order of the items. */
+/** Maps items to results on several workers, `perCall` items per call; results in the order of the items. */
 export async function inParallel<Item, Result>(
   pool: readonly ModelWorker[],
   items: readonly Item[],

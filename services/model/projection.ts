@@ -3,9 +3,9 @@ import { type RandomPurpose, randomWords } from './random.ts'
 import type { FloatTensor } from './safetensors.ts'
 
 /**
- * The projections of per-document gradients, inputs P_in.MODULE [inSize, kIn] and P_out.MODULE [outSize, kOut] of the influence
- * graph: Rademacher, +1/sqrt(k) where the highest bit of random number row * k + column is 0, else -1/sqrt(k), so that an
- * inner product of projected gradients estimates that of the gradients without bias. Never stored: the seed is enough.
+ * The projections of per-document gradients, inputs P_in.MODULE [inSize, kIn] and P_out.MODULE [outSize, kOut] of the influence graph:
+ * Rademacher, +1/sqrt(k) if the highest bit of random number row * k + column is 0, else -1/sqrt(k), so that an inner product of projected
+ * gradients is an unbiased estimate of that of the gradients. Never stored: the seed is enough.
  */
 export function projections(description: ModelDescription, seed: string): Map<string, FloatTensor> {
   const { kIn, kOut, modules } = description.projection
@@ -17,7 +17,7 @@ export function projections(description: ModelDescription, seed: string): Map<st
   return result
 }
 
-/** P_out^T W P_in of every projected layer's slopes W, as the influence graph computes it of a gradient; float64. */
+/** P_out^T W P_in for the gradient W of every projected layer, as the influence graph computes it; float64. */
 export function projectSlopes(
   description: ModelDescription,
   seed: string,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mixInPlace, wordsOf } from '../../topologies/selection/mix.ts'
 
-/** What random numbers of a model are used for; each purpose has its own stream. */
+/** The purposes of a model's random numbers; each has its own stream. */
 export type RandomPurpose = `weights:${string}` | `projection:in:${string}` | `projection:out:${string}`
 
 /**

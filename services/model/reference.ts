@@ -13,8 +13,9 @@ const row = z.union([
 ])
 
 /**
- * Reads the first `samplesMax` rows of a reference task: a file of rows, whatever ingest reads, with `text`, or with `context` and `continuation`.
- * @throws WinnowError BAD_DATA naming file and line; or the file that breaks off; CONFIGURATION where it cannot be read or is empty
+ * Reads the first `samplesMax` rows of a reference task: a file of rows in any format that ingest reads, with `text`, or with `context` and
+ * `continuation`. @throws WinnowError BAD_DATA naming file and line, or the file that breaks off; CONFIGURATION if it cannot be read or is
+ * empty
  */
 export async function readReference(
   path: string,

@@ -8,16 +8,16 @@ export interface SafetensorsEntry {
 }
 
 export interface SafetensorsHeader {
-  /** In the order of their data, which follow each other without a gap. */
+  /** In the order of their data, which is contiguous. */
   readonly entries: readonly SafetensorsEntry[]
   readonly metadata: Record<string, string>
 }
 
-/** How values are stored. All kinds become float32 without a loss. */
+/** Supported data types. All convert to float32 without loss. */
 export interface Encoding {
   /** Bytes of a value. */
   readonly bytes: number
-  /** The values in the whole of `bytes`, whose buffer they may share. */
+  /** Decodes all of `bytes`; the result may share its buffer. */
   decode(bytes: Uint8Array<ArrayBuffer>): ArrayLike<number>
 }
 
@@ -34,7 +34,7 @@ const encodings: Readonly<Record<string, Encoding>> = {
   },
 }
 
-/** Bytes of the header, as in the reference implementation: a larger one is no header but a damaged file. */
+/** Maximum header size, as in the reference implementation: anything larger is a damaged file. */
 const headerBytesMax = 100_000_000
 
 export function sizeOf(shape: readonly number[]): number {
@@ -52,9 +52,8 @@ export function headerLength(path: string, start: Buffer, fileBytes: number): nu
 }
 
 /**
- * Reads the header of a file that has `dataBytes` after it. The tensors must cover them exactly, so that a truncated or half-written
- * file is never taken for a whole one.
- * @throws WinnowError BAD_DATA naming the file.
+ * Reads the header of a file that has `dataBytes` after it. The tensors must cover them exactly, so that a truncated or half-written file is
+ * never taken for a complete one. @throws WinnowError BAD_DATA naming the file.
  */
 export function parseHeader(path: string, text: Buffer, dataBytes: number): SafetensorsHeader {
   const { __metadata__: metadata = {}, ...tensors } = objectOf(path, text)
@@ -87,7 +86,10 @@ function placedEntry(path: string, name: string, value: unknown): SafetensorsEnt
   const { dtype, shape, data_offsets: offsets } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown }
   const encoding = encodings[String(dtype)]
   if (encoding === undefined)
-    throw unreadable(path, `tensor ${name} is ${String(dtype)}; only ${Object.keys(encodings).join(', ')} are read`)
+    throw unreadable(
+      path,
+      `tensor ${name} is ${String(dtype)}; only ${Object.keys(encodings).join(', ')} are supported`,
+    )
   if (!isNaturals(shape) || !isNaturals(offsets) || offsets.length !== 2)
     throw unreadable(path, `tensor ${name} has no valid shape and offsets`)
   const [first, last] = offsets as [number, number]

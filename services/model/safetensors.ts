@@ -19,18 +19,18 @@ export interface SafetensorsFile {
   digest: string
 }
 
-/** What reading to the end of a file showed: its digest in any case, and what is wrong with it, if anything is. */
+/** The result of reading a file to its end: its digest in any case, and what is wrong with it, if anything. */
 export interface ScannedFile extends SafetensorsFile {
   damage?: WinnowError
 }
 
-/** Where a tensor's values go; undefined: nowhere. */
+/** Where a tensor's values go; undefined: they are skipped. */
 export type Allocate = (entry: SafetensorsEntry) => Float32Array | undefined
 
-/** Bytes read at a time: what is done to them takes a millisecond or two, so that whatever else the thread does goes on. A multiple of any value's. */
+/** Bytes read at a time: processing them takes a millisecond or two, so the thread stays responsive. A multiple of any value's size. */
 const chunkBytes = 1 << 20
 
-/** @throws WinnowError BAD_DATA naming the file, also where it does not exist; see parseHeader. */
+/** @throws WinnowError BAD_DATA naming the file, also if it does not exist; see parseHeader. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const { damage, ...file } = await scanSafetensors(path, ({ shape }) => new Float32Array(sizeOf(shape)))
   if (damage !== undefined) throw damage
@@ -38,8 +38,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /**
- * Reads a file once, in small pieces: the tensors that have a place, and the digest of it all.
- * @throws WinnowError BAD_DATA where it cannot be opened or read.
+ * Reads a file once, in small pieces: the tensors that have a destination, and the digest of the whole file. @throws WinnowError BAD_DATA if
+ * it cannot be opened or read.
  */
 export async function scanSafetensors(path: string, allocate: Allocate): Promise<ScannedFile> {
   const file = await open(path, 'r').catch((cause: unknown) => {
@@ -90,7 +90,7 @@ async function readValues(
   }
 }
 
-/** A file from its start, hashed as it is read. */
+/** A file read from its start, hashed on the way. */
 class HashingSource {
   readonly #file: FileHandle
   readonly #hash = createHash('sha256')
@@ -100,7 +100,7 @@ class HashingSource {
     this.#file = file
   }
 
-  /** The next bytes, fewer at the end of the file. Those of one chunk at most are overwritten by the next read. */
+  /** The next bytes, fewer at the end of the file. Up to one chunk of them is overwritten by the next read. */
   async read(count: number): Promise<Buffer<ArrayBuffer>> {
     const into = count <= chunkBytes ? this.#chunk : Buffer.allocUnsafeSlow(count)
     let filled = 0
@@ -114,7 +114,7 @@ class HashingSource {
     return bytes
   }
 
-  /** SHA-256 of the whole file, what was not read yet included. */
+  /** SHA-256 of the whole file, including what was not read yet. */
   async digest(): Promise<string> {
     while ((await this.read(chunkBytes)).length > 0);
     return this.#hash.digest('hex')
@@ -122,8 +122,8 @@ class HashingSource {
 }
 
 /**
- * Writes tensors in the given order under a temporary name in the same folder, flushes them to the disk and renames: a reader
- * sees the old file or the whole new one.
+ * Writes tensors in the given order to a temporary file in the same folder, flushes it to disk and renames it: a reader sees the old file or
+ * the complete new one.
  * @returns SHA-256 of the file.
  */
 export async function writeSafetensors(
@@ -169,7 +169,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** 8 bytes of length, then JSON, padded with spaces so that the data starts at a multiple of 8. */
+/** 8 bytes of length, then JSON, padded with spaces so that the data is 8-byte aligned. */
 function encodeHeader(entries: readonly (readonly [string, FloatTensor])[], metadata: Record<string, string>): Buffer {
   const header: Record<string, unknown> = { __metadata__: metadata }
   let at = 0

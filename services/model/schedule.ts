@@ -1,15 +1,15 @@
 export interface LearningRateSchedule {
-  /** The highest learning rate. */
+  /** The peak learning rate. */
   learningRate: number
   warmupSteps: number
   totalSteps: number
 }
 
-/** Of the highest learning rate, at the end and after it. */
+/** As a share of the peak, at the end and after it. */
 const floor = 0.1
 
 /**
- * Linear warm-up times a cosine from 1 to a tenth over all steps.
+ * Linear warm-up, then cosine decay over all steps from 1 to a tenth of the peak.
  * @param step steps done before this one, from 0.
  */
 export function learningRateAt(step: number, { learningRate, warmupSteps, totalSteps }: LearningRateSchedule): number {

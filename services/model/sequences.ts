@@ -9,8 +9,9 @@ export interface Sequence {
 }
 
 /**
- * A document as training meets it, cut into windows: `end` (of the one before), its tokens, `end`; at least one window. A window has at most `context` targets. The first `overlap` of every later one are the last of the window before,
- * seen again as context with weight 0: every token is a target once, and past the first window with at least `overlap` before it.
+ * A document as training sees it, cut into windows: `end` (of the previous document), its tokens, `end`; at least one window. A window has at
+ * most `context` targets. The first `overlap` tokens of every later window repeat the end of the window before, as context with weight 0:
+ * every token is a target once, and after the first window with at least `overlap` tokens before it.
  */
 export function documentWindows(tokens: TokenIds, context: number, windows: number, overlap = 0, end = 0): Sequence[] {
   const stride = context - overlap
@@ -29,8 +30,8 @@ export function documentWindows(tokens: TokenIds, context: number, windows: numb
 }
 
 /**
- * A reference sample: `end` (of what came before), the task's context, its continuation; the last `context` + 1 tokens of it. All tokens are
- * targets, or those of the continuation alone.
+ * A reference sample: `end` (of what came before), the task's context, its continuation; truncated to the last `context` + 1 tokens. All
+ * tokens are targets, or only those of the continuation.
  */
 export function referenceSequence(
   prompt: TokenIds,

@@ -5,12 +5,12 @@ import { WinnowError } from '../runtime/errors.ts'
 const folder = join(import.meta.dirname, 'shipped')
 const prefix = 'shipped:'
 
-/** Whether `model` of a run names one that comes with winnow, and no folder. */
+/** Whether `model` of a run names one that comes with winnow, not a folder. */
 export const isShipped = (model: string): boolean => model.startsWith(prefix)
 
 /**
- * The folder that `model` of a run names: `shipped:NAME` is one that comes with winnow, on whatever machine a station runs.
- * @throws WinnowError MODEL_UNUSABLE where no model of that name is shipped
+ * The folder that `model` of a run refers to: `shipped:NAME` comes with winnow, on any machine.
+ * @throws WinnowError MODEL_UNUSABLE if no model of that name is shipped
  */
 export function graphsFolder(model: string): string {
   if (!isShipped(model)) return model

@@ -5,7 +5,7 @@ import { WinnowError } from '../runtime/errors.ts'
 // The native package is CommonJS whose named exports Node cannot see from a module.
 const native = createRequire(import.meta.url)('tokenizers') as typeof import('tokenizers')
 
-/** Texts to token ids of one model. Encoding runs in the native library's own threads. */
+/** Tokenizes texts for one model. Encoding runs in the native library's own threads. */
 export interface TextTokenizer {
   /** Id of the token that ends every document. */
   readonly endOfText: number

@@ -16,18 +16,18 @@ export interface TrainerOptions extends LearningRateSchedule, Partial<OptimizerS
 const defaults: OptimizerSettings = { weightDecay: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clip: 1 }
 
 export interface Trainer {
-  /** Optimizer steps done, those before the checkpoint included. */
+  /** Optimizer steps done, including those before the checkpoint. */
   readonly steps: number
   /**
-   * One AdamW step on ids [batch, context + 1], row-major; the array's buffer is handed over.
-   * @returns mean loss in nats per target, before the step; the norm of the whole gradient before clipping.
-   * @throws WinnowError BAD_DATA where the loss is not finite: the state is then lost, load a checkpoint.
+   * One AdamW step on ids [batch, context + 1], row-major; the array's buffer is transferred. @returns mean loss in nats per target, before
+   * the step; the norm of the whole gradient before clipping. @throws WinnowError BAD_DATA if the loss is not finite: the state is lost then,
+   * so load a checkpoint.
    */
   step(ids: Int32Array<ArrayBuffer>): Promise<{ loss: number; gradientNorm: number; learningRate: number }>
-  /** Writes weights, moments and steps, so that training resumes to the bit. `metadata` comes back from `load`. */
+  /** Writes weights, moments and steps, so that training resumes identically to the bit. `load` returns `metadata`. */
   save(path: string, metadata?: Record<string, string>): Promise<{ digest: string; bytes: number }>
   load(path: string): Promise<SavedState>
-  /** Loss of the present weights in nats per target, over all targets of all sequences; every sequence is run alone. */
+  /** Loss of the current weights in nats per target, over all targets of all sequences; every sequence is run on its own. */
   evaluate(sequences: readonly Sequence[]): Promise<{ loss: number; tokens: number }>
   close(): Promise<void>
 }

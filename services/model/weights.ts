@@ -5,8 +5,8 @@ import { type FloatTensor, sizeOf } from './safetensors.ts'
 const standardDeviation = 0.02
 
 /**
- * The weights before training, a function of the run's seed: matrices normal with standard deviation 0.02, everything of one
- * dimension (the gains of norms) 1. So two runs of one seed start from the same model.
+ * The weights before training, a function of the run's seed: matrices normal with standard deviation 0.02, vectors (the gains of norms) 1. So
+ * two runs with the same seed start from the same model.
  */
 export function initialWeights(description: ModelDescription, seed: string): Map<string, FloatTensor> {
   return new Map(

@@ -16,18 +16,18 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Where a trainer is: put it into the checkpoint, and training resumes at the very document. */
+/** A trainer's position: store it in the checkpoint, and training resumes at exactly that document. */
 export interface Position {
   readonly run: string
   readonly round: number
-  /** Global index into the round's selection, counting on past its end: a trainer starts again at the first document. */
+  /** Global index into the round's selection; continues past its end, where a trainer starts again at the first document. */
   readonly index: number
 }
 
 export interface BatchOptions extends Rank {
   /** Documents in a global batch. */
   readonly documents: number
-  /** Ends with the round's last document, in a batch that may be shorter; otherwise its first document follows. */
+  /** Ends with the round's last document, in a possibly shorter batch; otherwise the first document follows. */
   readonly once?: boolean
 }
 
@@ -39,8 +39,8 @@ export interface RankBatch {
 }
 
 /**
- * The selected-index stream of a run: (round, global index) to document id, a pure function, read at random by chunk offset.
- * Ranks take slices of the global order, so any number of them reads the same global batches.
+ * The selected-index stream of a run: (round, global index) to document id, a pure function with random access by chunk offset. Ranks take
+ * slices of the global order, so any number of them reads the same global batches.
  */
 export class SelectionReader {
   readonly #kafka: Kafka
@@ -60,7 +60,7 @@ export class SelectionReader {
     this.#topics = runTopics(run)
   }
 
-  /** @param reader who reads: the beginning of the consumer group's name. Every reader is in a group of its own, so ranks do not share. */
+  /** @param reader who reads: the beginning of the consumer group's name. Every reader has a group of its own, so ranks do not share. */
   static async open(options: { kafka: Kafka; codec: Codec; run: string; reader: string }): Promise<SelectionReader> {
     const reader = new SelectionReader(options.kafka, options.codec, options.run)
     reader.#consumer = await options.kafka.consume({
@@ -76,7 +76,7 @@ export class SelectionReader {
   }
 
   async #learn(bytes: Buffer): Promise<void> {
-    // Poison: the stations that read this topic keep it in dead letters.
+    // Invalid record: the stations that read this topic send it to dead letters.
     const decoded = await readable(() => this.#codec.decode(bytes))
     if (decoded?.record !== Manifest.name) return
     const manifest = decoded.value as Manifest
@@ -89,13 +89,13 @@ export class SelectionReader {
     for (const waiting of this.#waiting) this.#answer(waiting)
   }
 
-  /** Settles a waiting caller if its round is known, or will never be. */
+  /** Settles a waiting caller if its round is known, or never will be. */
   #answer({ round, resolve, reject }: Waiting): void {
     const manifest = this.#manifests.get(round)
     const roundLast = Math.max(-1, ...this.#manifests.keys())
     if (manifest !== undefined) resolve(manifest)
     else if (this.#failure !== undefined) reject(this.#failure)
-    // Rounds are selected in their order.
+    // Rounds are selected in order.
     else if (round < roundLast) {
       const position = { run: this.#run, round, index: 0 }
       reject(refused(position, `this round was never selected, round ${roundLast} was`))
@@ -103,8 +103,8 @@ export class SelectionReader {
   }
 
   /**
-   * The manifest of a round, as soon as it is there.
-   * @throws WinnowError POSITION_REFUSED where the run went past this round without selecting; INTERRUPTED by the signal or `close`
+   * The manifest of a round, as soon as it is there. @throws WinnowError POSITION_REFUSED if the run went past this round without selecting;
+   * INTERRUPTED by the signal or `close`
    */
   async manifest(round: number, signal?: AbortSignal): Promise<Manifest> {
     const { promise, resolve, reject } = Promise.withResolvers<Manifest>()
@@ -123,17 +123,17 @@ export class SelectionReader {
   }
 
   /**
-   * Ids from a position on, without end: after the last document comes the first again. Waits for a round that is not selected yet.
-   * @throws WinnowError POSITION_REFUSED where the position does not fit the stream
+   * Ids from a position on, without end: after the last document comes the first again. Waits for a round that is not selected yet. @throws
+   * WinnowError POSITION_REFUSED if the position does not fit the stream
    */
   async *documents(position: Position, signal?: AbortSignal): AsyncGenerator<DocumentId> {
     yield* this.#again(await this.#admit(position, signal), position.index)
   }
 
   /**
-   * Global batches from a position on, and of each the part of one rank. Where batches begin, and `next`, depend on the position alone:
-   * a trainer resumes on another number of ranks and reads the same batches. Waits for a round that is not selected yet.
-   * @throws WinnowError POSITION_REFUSED where the position does not fit the stream; USAGE for a rank that there is not
+   * Global batches from a position on, reduced to one rank's part. Where batches begin, and `next`, depend on the position alone: a trainer
+   * can resume with another number of ranks and reads the same batches. Waits for a round that is not selected yet. @throws WinnowError
+   * POSITION_REFUSED if the position does not fit the stream; USAGE for a rank that does not exist
    */
   async *batches(
     position: Position,
@@ -172,7 +172,7 @@ export class SelectionReader {
     return manifest
   }
 
-  /** The ids of a selection from `index` on, again and again. */
+  /** The ids of a selection from `index` on, repeating. */
   async *#again(manifest: Manifest, index: number): AsyncGenerator<DocumentId> {
     for (let first = index % manifest.documents; ; first = 0) yield* this.#fromIndex(manifest, first)
   }
@@ -182,7 +182,7 @@ export class SelectionReader {
     for await (const ids of this.chunks(manifest, index)) yield* ids
   }
 
-  /** The ids of a selection from `index` on, once, as they were written. */
+  /** The ids of a selection from `index` on, once, in chunks as written. */
   async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly DocumentId[]> {
     let next = index
     for (let attempt = 0; next < manifest.documents; attempt++) {
@@ -201,7 +201,7 @@ export class SelectionReader {
     }
   }
 
-  /** The chunks that can be read now, from the one that holds `index` on. */
+  /** The chunks readable now, from the one that holds `index`. */
   async *#chunksFrom(manifest: Manifest, index: number): AsyncGenerator<SelectionChunk> {
     let next = index
     for (const { offsetFirst, chunks } of stretchesFrom(manifest, Math.floor(index / manifest.chunkDocuments))) {
@@ -220,7 +220,7 @@ export class SelectionReader {
         }
         if (left === 0) break
       }
-      // Not visible yet: what follows is not either.
+      // Not visible yet, and neither is what follows.
       if (left > 0) return
     }
   }
@@ -242,7 +242,7 @@ function refused({ run, round, index }: Position, reason: string): WinnowError {
     'POSITION_REFUSED',
     `position ${index} of round ${round} of run ${run} is refused: ${reason}`,
     {
-      hint: 'Resume with the checkpoint of this run, or start the run anew.',
+      hint: 'Resume with the checkpoint of this run, or start the run again.',
     },
   )
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { makeFolder } from '../runtime/make-folder.ts'
 
-/** What a checkpoint says, beside the weights, about where training was: its metadata, all of it text. */
+/** A checkpoint's metadata, all of it text: where training was. */
 export const checkpointMetadata = z.object({
   run: z.string(),
   round: z.coerce.number().int(),
@@ -19,7 +19,7 @@ const runFolder = (checkpoints: string, run: string): string => join(checkpoints
 export const checkpointPath = (checkpoints: string, run: string, step: number): string =>
   join(runFolder(checkpoints, run), `step-${String(step).padStart(8, '0')}.safetensors`)
 
-/** The checkpoint of the highest step, if there is one; files are written whole or not at all. */
+/** The checkpoint with the highest step, if there is one; files are written atomically. */
 export async function latestCheckpoint(
   checkpoints: string,
   run: string,

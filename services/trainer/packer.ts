@@ -1,8 +1,8 @@
 import type { TokenIds } from '../model/sequences.ts'
 
-/** A place in the token stream of documents: token `token` of document `document`; its last token is the end. */
+/** A position in the token stream of documents: token `token` of document `document`, whose last token is the end. */
 export interface StreamPosition {
-  /** Global index of the document in the selection, counting on past its end. */
+  /** Global index into the selection; continues past its end. */
   document: number
   token: number
 }
@@ -10,7 +10,7 @@ export interface StreamPosition {
 export interface PackedBatch {
   /** [batch, context + 1], row-major. The last token of a row is the first of the next. */
   ids: Int32Array<ArrayBuffer>
-  /** Where the next batch begins; packing the documents from there on continues to the token. */
+  /** Where the next batch begins; packing the documents from there continues at the token. */
   position: StreamPosition
   /** Documents of which at least one token was in this or an earlier batch: SELECTION.md's m. */
   documentsRead: number
@@ -30,8 +30,8 @@ export interface PackOptions {
 }
 
 /**
- * Packs documents, in the given order and each followed by `end`, into batches without gaps: batch k holds tokens
- * k * batch * context to (k + 1) * batch * context of the stream. A rest that fills no batch at the end is not given out.
+ * Packs documents, in the given order and each followed by `end`, into batches without gaps: batch k holds tokens k * batch * context to (k +
+ * 1) * batch * context of the stream. A remainder that does not fill a batch is dropped.
  */
 export async function* packBatches(
   documents: AsyncIterable<TokenIds> | Iterable<TokenIds>,

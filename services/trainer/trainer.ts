@@ -36,8 +36,9 @@ interface Place {
 }
 
 /**
- * The reference trainer: reads the selected-index stream, packs batches, trains, evaluates on held-out text, and at every U-th step
- * writes a checkpoint, reports it, and waits for the next selection. Killed anywhere, it goes on from its last checkpoint, to the bit.
+ * The reference trainer: reads the selected-index stream, packs batches, trains, evaluates on held-out text, and at every U-th step writes a
+ * checkpoint, reports it, and waits for the next selection. After a kill at any point it resumes from its last checkpoint, identical to the
+ * bit.
  */
 export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSignal): Promise<void> {
   const { context, batch } = run.trainer
@@ -67,7 +68,7 @@ export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSi
 
 const placeOfRound = (round: number): Place => ({ round, position: { document: 0, token: 0 }, documentsRead: 0 })
 
-/** The place and checkpoint to go on from: the last one written, or the beginning. */
+/** The position and checkpoint to resume from: the last one written, or the beginning. */
 async function startingPlace(
   run: RunConfig,
   trainer: Trainer,
@@ -92,7 +93,7 @@ async function startingPlace(
 
 const unusable = (path: string, what: string, cause: unknown): WinnowError =>
   new WinnowError('BAD_DATA', what, {
-    hint: `Remove the file (rm ${path}) and start again: training goes on from the checkpoint before it, or from the beginning, and writes this one again, to the bit.`,
+    hint: `Remove the file (rm ${path}) and start again: training resumes from the checkpoint before it, or from the beginning, and writes an identical one.`,
     cause,
   })
 
@@ -113,7 +114,7 @@ class TrainingLoop {
   async go(place: Place, checkpoint: Progress['checkpoint'], signal: AbortSignal): Promise<void> {
     const { steps, updateSteps } = this.#run
     let { round, position, documentsRead } = place
-    // A checkpoint that was loaded is reported again: a kill may have come between writing and reporting it.
+    // A loaded checkpoint is reported again: a kill may have come between writing and reporting it.
     await this.#report(place, true, checkpoint)
     while (this.#trainer.steps < steps) {
       const due = Math.floor(this.#trainer.steps / updateSteps)

@@ -6,14 +6,14 @@ import { readModel } from '../hashed/model.ts'
 import { createLabeler, type Labeler, type LabelerConfigInput, labelerConfig } from '../labeler.ts'
 import type { ActorOfLabels } from '../types.ts'
 
-/** Takes text away, waiting while the receiver is full. */
+/** Writes text, waiting while the receiver is full. */
 export type Write = (text: string) => Promise<void>
 
-/** A labeler that a command is to run. */
+/** The labeler that a command runs. */
 export interface LabelerChoice {
   actor: ActorOfLabels
   labeler: LabelerConfigInput
-  /** Relative paths in `labeler` start here. */
+  /** Relative paths in `labeler` are resolved against this folder. */
   baseFolder: string
 }
 
@@ -30,7 +30,7 @@ export function openLabeler({ actor, labeler, baseFolder }: LabelerChoice): Prom
   })
 }
 
-/** The labeler of a folder that `winnow labeler train` wrote: its own classes are the subcategories. @throws WinnowError MODEL_UNUSABLE */
+/** The labeler in a folder written by `winnow labeler train`: its own classes are the subcategories. @throws WinnowError MODEL_UNUSABLE */
 export function choiceOfModel(model: string, baseFolder: string): LabelerChoice {
   const { file } = readModel(modelFolder(model, baseFolder))
   const subcategories = file.kind === 'regression' ? [...defaultActors.quality!] : file.classes

@@ -8,22 +8,22 @@ import { confusionMatrix } from '../training/metrics.ts'
 
 /** How far two labelings of the same documents agree. */
 export interface Comparison {
-  /** Documents that both have labelled; all figures but the next two are about these. */
+  /** Documents that both have labelled; all figures except the next two refer to these. */
   documents: number
   /** Documents that only one of them has labelled. */
   onlyFirst: number
   onlySecond: number
   /** Share of documents with the same subcategory. */
   agreement: number
-  /** Cohen's kappa: agreement beyond what the two shares of each subcategory make by chance; 1 is perfect, 0 is chance. */
+  /** Cohen's kappa: agreement beyond what chance gives with the same shares of subcategories; 1 is perfect, 0 is chance. */
   kappa: number
-  /** Spearman's rank correlation of the scores, and the mean of their absolute differences. */
+  /** Spearman's rank correlation of the scores, and their mean absolute difference. */
   scores: { spearman: number; meanAbsoluteDifference: number }
   /** [subcategory of the first][subcategory of the second] */
   confusion: number[][]
 }
 
-/** Cohen 1960, equation 1. Where both give everything one subcategory there is no chance to correct for: 1. */
+/** Cohen 1960, equation 1. If both give everything the same subcategory, there is no chance to correct for: 1. */
 function kappaOf(confusion: number[][], documents: number): number {
   const agreed = confusion.reduce((sum, row, k) => sum + row[k]!, 0) / documents
   const byChance = confusion.reduce((sum, row, k) => {
@@ -42,7 +42,7 @@ function agreementOf(confusion: number[][]): Pick<Comparison, 'documents' | 'agr
 
 function nothingInCommon(first: string, second: string): WinnowError {
   return new WinnowError('BAD_DATA', `${first} and ${second} have no labelled document in common`, {
-    hint: 'Compare labels of the same documents; labels of a new version come as its labeler reads the corpus.',
+    hint: 'Compare labels of the same documents; labels of a new version appear as its labeler reads the corpus.',
   })
 }
 
@@ -60,7 +60,7 @@ function readLabels(file: string): Map<number, { index: number; score: number }>
     if (row === '') continue
     const parsed = labelRow.safeParse(parseJson(row))
     if (!parsed.success)
-      throw new WinnowError('BAD_DATA', `${file}:${i + 1}: is not a label`, {
+      throw new WinnowError('BAD_DATA', `${file}:${i + 1}: not a label`, {
         hint: 'Give the output of winnow labeler label: JSON lines with line, index and score.',
       })
     labels.set(parsed.data.line, parsed.data)
@@ -94,7 +94,10 @@ export function compareFiles(firstFile: string, secondFile: string): Comparison 
   }
 }
 
-/** Compares two versions of an actor's labels in ClickHouse. @throws WinnowError CONFIGURATION for a version that the corpus does not have, BAD_DATA */
+/**
+ * Compares two versions of an actor's labels in ClickHouse. @throws WinnowError CONFIGURATION for a version that the corpus does not have,
+ * BAD_DATA
+ */
 export async function compareVersions(sql: Sql, actor: string, first: string, second: string): Promise<Comparison> {
   const known = await labelVersions(sql, actor)
   for (const version of [first, second]) {

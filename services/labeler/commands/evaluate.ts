@@ -11,28 +11,28 @@ import { batchDocuments, type LabelerChoice, openLabeler } from './choice.ts'
 
 export interface EvaluateOptions extends LabelerChoice {
   annotations: string
-  /** Files of rows, whatever ingest reads; an annotation's `shard` is a place in this list. */
+  /** Files of rows in any format that ingest reads; an annotation's `shard` is an index into this list. */
   corpus: string[]
-  /** Field of the annotations; by default the actor's name, or else the only one that holds what `kind` asks for. */
+  /** Field of the annotations; default: the actor's name, or else the only one that holds what `kind` asks for. */
   task?: string
-  /** What the field holds: scores, or names of subcategories. By default what its first row holds. */
+  /** What the field holds: scores, or names of subcategories. Default: judged by its first row. */
   kind?: 'regression' | 'classification'
 }
 
 export interface Evaluation {
   documents: number
-  /** Annotated documents that got no label; they are not in the metrics. */
+  /** Annotated documents that got no label; not counted in the metrics. */
   unlabelled: number
-  /** accuracy and macroF1 of subcategories (of scores: of the interval), and for scores spearman and meanSquaredError. */
+  /** accuracy and macroF1 of subcategories (for scores: of their intervals), and for scores spearman and meanSquaredError. */
   metrics: Record<string, number>
   calibration: Calibration
-  /** [true subcategory][given subcategory] */
+  /** [true subcategory][predicted subcategory] */
   confusion: number[][]
-  /** True if the model was trained on this very file of annotations, so that the metrics say nothing about other documents. */
+  /** True if the model was trained on this very file of annotations, so that the metrics do not generalize. */
   trainedOnThese: boolean
 }
 
-/** Runs a labeler, as it would run in the service, over annotated documents. @throws WinnowError BAD_DATA, USAGE */
+/** Runs a labeler on annotated documents exactly as the service would. @throws WinnowError BAD_DATA, USAGE */
 export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluation> {
   const { subcategories, name } = options.actor
   const task = options.task ?? fieldOf(options.annotations, options.kind, name)

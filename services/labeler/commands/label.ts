@@ -8,7 +8,7 @@ interface Row {
   readonly input: ReturnType<typeof inputOfLine>
 }
 
-/** What one batch comes to, as JSON lines. */
+/** The output of one batch, as JSON lines. */
 async function labelBatch(labeler: Labeler, subcategories: string[], batch: readonly Row[]) {
   const inputs = batch.flatMap(({ input }) => ('reason' in input ? [] : [input]))
   const results = (await labeler.label(inputs)).values()
@@ -43,9 +43,9 @@ async function* batches(rows: AsyncIterable<Line>): AsyncGenerator<Row[]> {
 }
 
 /**
- * Labels rows as ingest reads them: writes `{"line", "subcategory", "index", "score"}` in their order, lines counted from 0, blank ones too. A
- * row that cannot be labelled, or that ingest would refuse, goes to `reject` as `{"line", "reason", "message"}` instead, and the rest goes on.
- * The next batch is read while one is labelled.
+ * Labels rows as ingest reads them: writes `{"line", "subcategory", "index", "score"}` in their order, counting lines from 0 and blank ones
+ * too. A row that cannot be labelled, or that ingest would reject, goes to `reject` as `{"line", "reason", "message"}` instead, and the rest
+ * goes on. The next batch is read while one is labelled.
  */
 export async function labelCommand(
   options: LabelerChoice,
@@ -67,7 +67,7 @@ export async function labelCommand(
     for await (const batch of batches(rows)) {
       await before
       before = label(batch)
-      // It is awaited with the next batch; until then a failure is nobody's.
+      // Awaited with the next batch; this avoids an unhandled rejection until then.
       before.catch(() => {})
     }
     await before

@@ -3,9 +3,9 @@ import { defaultFeatures, defaultFit, type TrainOptions, train } from '../train.
 import { fieldOf, readAnnotations } from '../training/rows.ts'
 
 export interface TrainCommandOptions extends Pick<TrainOptions, 'kind' | 'annotations' | 'corpus' | 'out'> {
-  /** Field of the annotations; by default the only one that holds what `kind` asks for. */
+  /** Field of the annotations; default: the only one that holds what `kind` asks for. */
   task?: string
-  /** By default the annotations' own, in alphabetical order. */
+  /** Default: the annotations' own, in alphabetical order. */
   classes?: string[]
   auxiliaryFields?: string[]
   seed?: number
@@ -15,10 +15,10 @@ export interface TrainCommandOptions extends Pick<TrainOptions, 'kind' | 'annota
   fit?: Partial<TrainOptions['fit']>
 }
 
-/** Strengths that suit a thousand annotations of each kind. */
+/** Regularization strengths that suit a thousand annotations of each kind. */
 const strengths = { regression: { l2: 3e-4, balance: 0 }, classification: { l2: 1e-3, balance: 0.5 } } as const
 
-/** Trains a hashed model with defaults for what is left out; see `train`. @throws WinnowError BAD_DATA, USAGE */
+/** Trains a hashed model with defaults for what is omitted; see `train`. @throws WinnowError BAD_DATA, USAGE */
 export async function trainCommand(
   options: TrainCommandOptions,
   progress?: (step: string) => void,
@@ -42,7 +42,7 @@ export async function trainCommand(
   )
 }
 
-/** The names that annotations use; whatever else is in the field is refused later, by line. */
+/** The class names used in the annotations; anything else in the field is refused later, with its line. */
 function classesOf(annotations: string, field: string): string[] {
   const names = readAnnotations(annotations, field).flatMap(({ value }) => (typeof value === 'string' ? [value] : []))
   return [...new Set(names)].sort()

@@ -2,8 +2,8 @@
 
     python quantize.py IN/model.onnx OUT/model_quantized.onnx        (needs onnx and onnxruntime, see requirements.txt)
 
-Weights are int8 and activations uint8, scaled while the graph runs ("dynamic quantization"). Processors with AVX2 but without VNNI add two products
-of a uint8 and an int8 in 16 bits and saturate there: 255 * 127 * 2 is over 32767. Weights of 7 bits (onnxruntime's `reduce_range`) cannot:
+Weights are int8 and activations uint8, scaled at run time ("dynamic quantization"). Processors with AVX2 but without VNNI add two uint8 x int8
+products in 16 bits and saturate: 255 * 127 * 2 exceeds 32767. Weights of 7 bits (onnxruntime's `reduce_range`) cannot:
 255 * 64 * 2 = 32640, so every processor computes the same integers.
 """
 
@@ -26,7 +26,7 @@ INTEGER_PRODUCTS = ('MatMulInteger', 'ConvInteger', 'DynamicQuantizeMatMul', 'QL
 def quantize(source, target):
     """Writes the int8 graph of the float32 graph `source` to `target`. Raises ValueError where a weight of it could saturate."""
     graph = onnx.load(source)
-    # The exporter's inferred shapes and those that the quantizer infers do not always agree.
+    # The exporter's inferred shapes do not always agree with those that the quantizer infers.
     del graph.graph.value_info[:]
     with tempfile.TemporaryDirectory() as folder:
         plain = os.path.join(folder, 'plain.onnx')

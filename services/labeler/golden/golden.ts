@@ -3,19 +3,19 @@ import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { Machine } from './machine.ts'
 
-/** Golden outputs of a model: what it says of a few texts, on the machine that they were made on. */
+/** Golden outputs of a model: its outputs for a few texts, on the machine that they were made on. */
 const goldenFile = z.strictObject({
   format: z.literal('winnow-golden/1'),
-  /** SHA-256 of the model's files: outputs of another model are no measure. */
+  /** SHA-256 of the model's files: outputs of another model cannot be compared. */
   model: z.string(),
   made: z.strictObject({
     provider: z.enum(['cpu', 'cuda', 'javascript']),
     runtime: z.string(),
     instructions: z.string(),
   }),
-  /** Largest difference of an output that is rounding. */
+  /** Largest output difference that counts as rounding. */
   tolerance: z.number().min(0),
-  /** `outputs`: the logits, or the regression's value, of the text's first window, which is a batch of its own. */
+  /** `outputs`: the logits, or the regression's value, of the text's first window, run as a batch of its own. */
   cases: z.array(z.strictObject({ text: z.string(), outputs: z.array(z.number()).min(1) })).min(1),
 })
 export type Golden = z.infer<typeof goldenFile>
@@ -43,7 +43,7 @@ export function writeGolden(file: string, golden: Golden): void {
   writeFileSync(file, `${JSON.stringify(golden, null, 1)}\n`)
 }
 
-/** How far the outputs of one machine are from another's, of the same model and texts. */
+/** How far the outputs of two machines are apart, for the same model and texts. */
 export interface GoldenComparison {
   readonly first: Machine
   readonly second: Machine
@@ -54,7 +54,7 @@ export interface GoldenComparison {
   readonly differenceMean: number
   /** The text with the largest difference. */
   readonly furthest: string
-  /** Texts of which the largest output is another one; of a regression none. */
+  /** Texts for which another output is the largest; none for a regression. */
   readonly otherClass: number
   readonly tolerance: number
   readonly agrees: boolean
@@ -62,7 +62,7 @@ export interface GoldenComparison {
 
 const classOf = (outputs: readonly number[]) => outputs.indexOf(Math.max(...outputs))
 
-/** @throws WinnowError BAD_DATA where they are of different models or texts */
+/** @throws WinnowError BAD_DATA if they are of different models or texts */
 export function compareGolden(first: Golden, second: Golden): GoldenComparison {
   if (first.model !== second.model)
     throw new WinnowError('BAD_DATA', 'the golden outputs are of two models', {
@@ -78,14 +78,14 @@ export function compareGolden(first: Golden, second: Golden): GoldenComparison {
     const other = outputs.get(one.text)
     if (other?.length !== one.outputs.length)
       throw new WinnowError('BAD_DATA', 'the golden outputs are of different texts', {
-        hint: "Write both with the same release, by 'winnow labeler golden --out FILE'.",
+        hint: "Write both with the same release: 'winnow labeler golden --out FILE'.",
       })
     if (classOf(one.outputs) !== classOf(other)) otherClass++
     for (const [i, output] of one.outputs.entries()) {
       const difference = Math.abs(output - other[i]!)
       sum += difference
       count++
-      // An output that is not finite agrees with none.
+      // A non-finite output agrees with nothing.
       if (difference <= differenceMax) continue
       differenceMax = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference
       furthest = one.text
@@ -98,13 +98,13 @@ export function compareGolden(first: Golden, second: Golden): GoldenComparison {
   return { ...machines, differenceMax, differenceMean: sum / count, furthest, otherClass, tolerance, agrees }
 }
 
-/** What a labeler found when it computed the golden outputs of its model again. `none`: there is no file of them. */
+/** What a labeler found when it recomputed its model's golden outputs. `none`: there is no file of them. */
 export type GoldenCheck =
   | { readonly state: 'none' }
   | { readonly state: 'agrees' | 'differs'; readonly file: string; readonly comparison: GoldenComparison }
   | { readonly state: 'other model'; readonly file: string }
 
-/** Compares what this machine gives with the file of golden outputs. @throws WinnowError BAD_DATA for a damaged file */
+/** Compares this machine's outputs with the file of golden outputs. @throws WinnowError BAD_DATA for a damaged file */
 export async function checkGolden(
   file: string,
   model: string,
@@ -117,9 +117,9 @@ export async function checkGolden(
   return { state: comparison.agrees ? 'agrees' : 'differs', file, comparison }
 }
 
-/** What is wrong, in a sentence; undefined where nothing is. */
+/** What is wrong, in a sentence; undefined if nothing is. */
 export function goldenFault(check: GoldenCheck): string | undefined {
-  if (check.state === 'other model') return `${check.file}: golden outputs of another model than that beside it`
+  if (check.state === 'other model') return `${check.file}: golden outputs of another model than the one next to it`
   if (check.state !== 'differs') return undefined
   const { file, comparison } = check
   const { differenceMax, tolerance, first, second } = comparison

@@ -11,11 +11,11 @@ export interface Machine {
   readonly instructions: string
 }
 
-/** By which onnxruntime's MLAS chooses kernels: x86 extensions as Linux names them, then Arm's. */
+/** Extensions by which onnxruntime's MLAS chooses kernels: x86's as Linux names them, then Arm's. */
 const extensions = `avx avx2 fma avx_vnni avx512f avx512bw avx512_vnni avx512_bf16 amx_int8 amx_bf16 avx_vnni_int8
   asimd asimddp i8mm bf16 sve sve2`.split(/\s+/)
 
-/** Of a processor that the system does not describe (other than Linux) the architecture alone. */
+/** Only the architecture if the system does not describe the processor (any but Linux). */
 export function instructionsOf(architecture: string, cpuinfo: string | undefined): string {
   const line = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo ?? '')?.[1] ?? ''
   const flags = new Set(line.trim().split(/\s+/))

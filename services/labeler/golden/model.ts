@@ -8,17 +8,17 @@ export const goldenConfig = z
   .enum(['refuse', 'warn'])
   .default('refuse')
   .describe(
-    'Where this machine gives other outputs than the golden ones beside the model: refuse does not start, warn labels all the same',
+    'If outputs on this machine differ from the golden ones next to the model: refuse does not start, warn labels anyway',
   )
 
 /** A labeler's model on this machine. */
 export interface ModelHere {
   readonly machine: Machine
-  /** What the golden outputs said when it started. */
+  /** The result of the check against golden outputs at the start. */
   readonly golden: GoldenCheck
   /** Where they are, or would be. */
   readonly goldenFile: string
-  /** Computes golden outputs on this machine. @throws WinnowError BAD_DATA where an output is not finite */
+  /** Computes golden outputs on this machine. @throws WinnowError BAD_DATA if an output is not finite */
   makeGolden(tolerance?: number): Promise<Golden>
 }
 
@@ -28,14 +28,14 @@ export interface ModelToCheck {
   /** Digest of the model's files. */
   readonly digest: string
   readonly provider: Machine['provider']
-  /** Largest difference that is rounding. */
+  /** Largest difference that counts as rounding. */
   readonly tolerance: number
   readonly policy: 'refuse' | 'warn'
-  /** Raw outputs of each text, which is a batch of its own. */
+  /** Raw outputs of each text, run as a batch of its own. */
   readonly outputsOf: (texts: string[]) => Promise<number[][]>
 }
 
-/** Computes the model's golden outputs again. @throws WinnowError MODEL_UNUSABLE where they differ and `policy` says to refuse */
+/** Recomputes the model's golden outputs. @throws WinnowError MODEL_UNUSABLE if they differ and `policy` is to refuse */
 export async function modelHere(model: ModelToCheck): Promise<ModelHere> {
   const { file, digest, provider, tolerance, policy, outputsOf } = model
   const machine = thisMachine(provider)
@@ -48,7 +48,7 @@ export async function modelHere(model: ModelToCheck): Promise<ModelHere> {
   const fault = goldenFault(golden)
   if (fault !== undefined && policy === 'refuse') {
     throw new WinnowError('MODEL_UNUSABLE', fault, {
-      hint: "Its labels would differ from those of the same version made elsewhere. Quantize the graph in 7 bits, or write golden outputs of a new model with 'winnow labeler golden --write' (docs/labelers.md); 'golden: warn' labels all the same.",
+      hint: "Its labels would differ from those of the same version made elsewhere. Quantize the graph in 7 bits, or write golden outputs of a new model with 'winnow labeler golden --write' (docs/labelers.md); 'golden: warn' labels anyway.",
     })
   }
   return {
@@ -60,7 +60,7 @@ export async function modelHere(model: ModelToCheck): Promise<ModelHere> {
       const strange = made.cases.find(({ outputs }) => !outputs.every(Number.isFinite))
       if (strange === undefined) return made
       throw new WinnowError('BAD_DATA', `the model's outputs of ${JSON.stringify(strange.text)} are not finite`, {
-        hint: 'Export it anew: a score that is not finite is no label.',
+        hint: 'Export it again: a score that is not finite cannot be a label.',
       })
     },
   }

@@ -1,20 +1,20 @@
 import { z } from 'zod'
 import { fnvOffset, fnvPrime, mix32 } from '../../../topologies/hash.ts'
 
-/** What a hashed model reads of a text. It is stored in model.json: a model is only valid with the features it was trained on. */
+/** What a hashed model reads of a text. Stored in model.json: a model is only valid with the features it was trained on. */
 export const featureSpec = z.strictObject({
-  /** Only so many UTF-16 units from the start are read, which bounds the work per document. */
+  /** At most this many UTF-16 units from the start are read, which bounds the work per document. */
   characters: z.number().int().min(1).max(1_000_000),
-  /** n-grams are hashed to 2^bits buckets, of which a model keeps those that are worth a row of weights. */
+  /** n-grams are hashed to 2^bits buckets, of which a model keeps those worth a row of weights. */
   bits: z.number().int().min(8).max(24),
-  /** Runs of one up to so many words. */
+  /** n-grams of words: from one up to this many. */
   wordGrams: z.number().int().min(0).max(2),
-  /** Lengths of n-grams of characters within a word, its boundaries included. */
+  /** Lengths of character n-grams within a word, its boundaries included. */
   characterGrams: z.array(z.number().int().min(2).max(8)).max(4),
 })
 export type FeatureSpec = z.infer<typeof featureSpec>
 
-/** Statistics of the surface that n-grams do not show; see `FeatureExtractor.surface`. */
+/** Surface statistics that n-grams do not capture; see `FeatureExtractor.surface`. */
 export const surfaceNames = [
   'logLength',
   'letters',
@@ -35,7 +35,7 @@ const digit = 2
 const other = 3
 const apostrophe = 0x27
 
-/** Class and lower case of each UTF-16 unit. Surrogates, also lone ones, count as letters: any sequence of units has features. */
+/** Class and lower case of each UTF-16 unit. Surrogates, even lone ones, count as letters: any sequence of units has features. */
 const unitClass = new Uint8Array(65_536)
 const unitLower = new Uint16Array(65_536)
 for (let unit = 0; unit < 65_536; unit++) {

@@ -17,16 +17,16 @@ export const hashedConfig = z.strictObject({
 export type HashedConfig = z.infer<typeof hashedConfig>
 
 const shippedPrefix = 'shipped:'
-/** Texts of one message to a thread: large enough that messages cost nothing, small enough that threads share a batch. */
+/** Texts per message to a thread: enough to make messages cheap, few enough for threads to share a batch. */
 const textsPerRequest = 256
 
-/** Everything is float64 in a fixed order: only another Node, with another Math.exp or Math.log, may differ, in the last bits. */
+/** Everything is float64 in a fixed order: only another Node, with another Math.exp or Math.log, may differ in the last bits. */
 const goldenTolerance = 1e-9
 
-/** Part of the version of a model that trusts metadata: an earlier release looked into `meta` alone where a row had one. */
+/** Part of the version of a model that trusts metadata: an earlier release read only `meta` if a row had one. */
 const fieldsBesideMeta = 'fields of the row, then of meta'
 
-/** The folder that a `model` setting names. */
+/** The folder that a `model` setting refers to. */
 export function modelFolder(model: string, baseFolder: string): string {
   if (model.startsWith(shippedPrefix))
     return fileURLToPath(new URL(`../models/${model.slice(shippedPrefix.length)}`, import.meta.url))

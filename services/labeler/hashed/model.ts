@@ -7,8 +7,8 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { FeatureExtractor, featureSpec, surfaceCount } from './features.ts'
 
 /**
- * model.json of a hashed model. Beside it lies weights.bin, little-endian, with, in this order (D rows, H auxiliary classes of all
- * groups, S surface features, K outputs: the classes, or 1 for a regression):
+ * model.json of a hashed model. Next to it, weights.bin holds, little-endian and in this order (D rows, H auxiliary classes of all groups, S
+ * surface features, K outputs: the classes, or 1 for a regression):
  * - uint32: the bucket of each row [D]
  * - float32: inverse document frequency [D], column scales [H + K], auxiliary biases [H], surface weights [S * K], auxiliary weights [H * K], biases [K]
  * - int8: H + K weights for each row [D * (H + K)]; a weight is its int8 times its column's scale
@@ -17,7 +17,7 @@ const modelFile = z.strictObject({
   format: z.literal('winnow-hashed/1'),
   task: z.string(),
   kind: z.enum(['regression', 'classification']),
-  /** Names of the outputs; a regression has none. */
+  /** Names of the outputs; empty for a regression. */
   classes: z.array(z.string()),
   features: featureSpec,
   /** Buckets that have weights; the others are ignored. */
@@ -27,8 +27,8 @@ const modelFile = z.strictObject({
     scales: z.array(z.number()).length(surfaceCount),
   }),
   /**
-   * Label sets of which plenty was annotated elsewhere; their log-probabilities are features of the outputs. With `trust`, a class that a
-   * document's metadata name under `name` is evidence, right with that probability.
+   * Label sets with plenty of annotations from elsewhere; their log-probabilities are features of the outputs. With `trust`, the class that a
+   * document's metadata has under `name` is evidence, right with that probability.
    */
   auxiliary: z.array(
     z.strictObject({
@@ -43,7 +43,7 @@ const modelFile = z.strictObject({
 })
 export type ModelFile = z.infer<typeof modelFile>
 
-/** Surface features are clipped to so many standard deviations: a 10 MB text is not a thousand times a long one. */
+/** Surface features are clipped to this many standard deviations: a 10 MB text is not a thousand times a long one. */
 const surfaceClip = 3
 
 /** The weights of weights.bin as arrays; see `ModelFile` for the shapes. */
@@ -101,7 +101,7 @@ function decodeWeights(bytes: Uint8Array, sizes: Sizes): Weights {
 
 export const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** Reads a model folder. @throws WinnowError MODEL_UNUSABLE naming the file, if it is missing, not readable or damaged. */
+/** Reads a model folder. @throws WinnowError MODEL_UNUSABLE naming the file if it is missing, unreadable or damaged. */
 export function readModel(folder: string): { file: ModelFile; weights: Weights; digest: string } {
   const unusable = (name: string, what: string, cause?: unknown) =>
     new WinnowError('MODEL_UNUSABLE', `${join(folder, name)}: ${what}`, {
@@ -149,8 +149,8 @@ function logSoftmaxGroups(logits: Float64Array, groups: number[]): void {
 }
 
 /**
- * Turns logits into log-probabilities, group by group, by Bayes' rule: `given[g]` is the class that the document's metadata name for group g
- * (-1: none), which is right with the group's `trust`, and else any other class.
+ * Turns logits into log-probabilities, group by group, by Bayes' rule: `given[g]` is the class in the document's metadata for group g (-1:
+ * none), which is right with the group's `trust`, and otherwise any other class.
  */
 export function weighEvidence(
   logits: Float64Array,
@@ -169,7 +169,7 @@ export function weighEvidence(
   )
 }
 
-/** For each group with `trust` the class that a field of the row names, -1 where there is none. */
+/** For each group with `trust`, the class named by a field of the row, or -1. */
 export function givenClasses(groups: ModelFile['auxiliary'], meta: unknown): number[] {
   return groups.map(({ name, classes, trust }) => {
     const value = trust === undefined ? undefined : fieldAt(meta, name)
@@ -177,7 +177,7 @@ export function givenClasses(groups: ModelFile['auxiliary'], meta: unknown): num
   })
 }
 
-/** How often a row was hit becomes (1 + ln count) * idf; a text's values are then divided by their Euclidean length. Returns that divisor. */
+/** A row's count becomes (1 + ln count) * idf; a text's values are then divided by their Euclidean norm. Returns that norm. */
 function weighCounts(extractor: FeatureExtractor, idf: Float32Array, values: Float64Array): number {
   let squares = 0
   for (let i = 0; i < extractor.size; i++) {
@@ -193,7 +193,7 @@ export function standardizeSurface(surface: Float64Array, means: number[], scale
   return Math.max(-surfaceClip, Math.min(surfaceClip, (surface[index]! - means[index]!) / scales[index]!))
 }
 
-/** Scores texts with a hashed model. One scorer serves one thread: it reuses its arrays. */
+/** Scores texts with a hashed model. One scorer per thread: it reuses its arrays. */
 export class HashedScorer {
   readonly outputs: Float64Array
   readonly #file: ModelFile

@@ -13,7 +13,7 @@ export interface HashedWorkerData {
   count: number
 }
 
-/** Starts of texts, the lengths of the whole texts, and the classes that metadata name; or texts whose raw outputs are wanted. */
+/** Starts of texts, the lengths of the whole texts, and the classes in their metadata; or texts whose raw outputs are wanted. */
 export type HashedRequest = { texts: string[]; lengths: number[]; given: number[][] } | { outputsOf: string[] }
 export type HashedAnswer = { labels: LabelResult[] } | { outputs: number[][] }
 

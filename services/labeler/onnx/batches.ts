@@ -1,14 +1,14 @@
-/** What another batch costs beside its tokens, in tokens: below it, padding is cheaper than a batch more. */
+/** The fixed cost of a batch, in tokens: below it, padding is cheaper than another batch. */
 const batchOverheadTokens = 64
 
 /**
- * Groups sequences into the batches that cost least: sorted by length (ties in their order) and cut where the padded tokens,
- * `rows * longest` of each batch, and the overhead of the batches are fewest together. A batch has at most `tokensMax` padded tokens, or
- * one row. Returns the batches as lists of places in `lengths`.
+ * Groups sequences into the cheapest batches: sorted by length (ties in their order) and cut so that the sum of padded tokens, `rows *
+ * longest` per batch, and fixed costs is minimal. A batch has at most `tokensMax` padded tokens, or one row. Returns the batches as lists of
+ * indices into `lengths`.
  */
 export function bucketByLength(lengths: readonly number[], tokensMax: number): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b)
-  // cost[end]: of the first `end` sequences, of whose last batch the first is start[end].
+  // cost[end]: of the first `end` sequences; start[end] is the first one of their last batch.
   const cost = [0]
   const start = [0]
   for (let end = 1; end <= order.length; end++) {
@@ -29,7 +29,7 @@ export function bucketByLength(lengths: readonly number[], tokensMax: number): n
   return batches
 }
 
-/** Groups sequences as they come, each batch as large as the longest in it allows. */
+/** Groups sequences in arrival order, each batch as large as its longest sequence allows. */
 export function batchByArrival(lengths: readonly number[], tokensMax: number): number[][] {
   const batches: number[][] = []
   let batch: number[] = []
@@ -47,7 +47,7 @@ export function batchByArrival(lengths: readonly number[], tokensMax: number): n
   return batches
 }
 
-/** Joins the logits of a document's windows, class by class; with `first` there is one window. */
+/** Combines the logits of a document's windows, class by class; with `first` there is one window. */
 export function combineWindows(windows: ArrayLike<number>[], combine: 'first' | 'mean' | 'max'): number[] {
   const first = Array.from(windows[0]!)
   if (combine === 'first') return first

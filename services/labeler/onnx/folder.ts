@@ -5,7 +5,7 @@ import { Tokenizer } from 'tokenizers'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
 
-/** What we read of a Hugging Face config.json. */
+/** What is read of a Hugging Face config.json. */
 const configFile = z.looseObject({
   vocab_size: z.number().int().min(1),
   max_position_embeddings: z.number().int().min(1).optional(),
@@ -17,7 +17,7 @@ const configFile = z.looseObject({
 /** A model as exported: one label makes it a regression. */
 export interface EncoderFolder {
   folder: string
-  /** The graph's file in it. */
+  /** File name of the graph. */
   file: string
   kind: 'regression' | 'classification'
   /** Names of the outputs by index. */
@@ -52,7 +52,7 @@ async function digestOf(files: string[]): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Reads a tokenizer without the truncation and padding it may have been saved with. @throws WinnowError MODEL_UNUSABLE */
+/** Reads a tokenizer without the truncation and padding that it may have been saved with. @throws WinnowError MODEL_UNUSABLE */
 export function readTokenizer(file: string): Tokenizer {
   const text = readText(file)
   try {
@@ -61,7 +61,7 @@ export function readTokenizer(file: string): Tokenizer {
     tokenizer.disablePadding()
     return tokenizer
   } catch (cause) {
-    throw unusable(file, 'is not a tokenizer that the tokenizers library reads', cause)
+    throw unusable(file, 'is not a tokenizer that the tokenizers library can read', cause)
   }
 }
 
@@ -78,7 +78,7 @@ function readConfig(file: string): z.infer<typeof configFile> {
   return parsed.data
 }
 
-/** What the folder's files say, and their digest. @throws WinnowError MODEL_UNUSABLE naming the file */
+/** The folder's files as parsed, and their digest. @throws WinnowError MODEL_UNUSABLE naming the file */
 export async function describeFolder(folder: string, file: string): Promise<EncoderFolder> {
   const path = (name: string) => join(folder, name)
   const config = readConfig(path('config.json'))
@@ -118,7 +118,7 @@ export function checkTokenizer({ folder, vocabulary }: EncoderFolder): void {
   )
 }
 
-/** The graph and the files of external weights beside it. */
+/** The graph and the files of external weights next to it. */
 function listModelFiles(folder: string, file: string): string[] {
   const names = readdirSync(folder)
     .filter((name) => name.startsWith(file))

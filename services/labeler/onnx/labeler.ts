@@ -15,7 +15,7 @@ export const onnxConfig = z.strictObject({
     .string()
     .regex(/^[^/\\]+\.onnx$/, 'must be the name of an .onnx file in the folder')
     .default('model.onnx')
-    .describe("The graph's file in it; model_quantized.onnx where Optimum has made an int8 one"),
+    .describe("The graph's file in it; model_quantized.onnx if Optimum has made an int8 one"),
   device: z
     .enum(['cpu', 'cuda'])
     .default('cpu')
@@ -28,12 +28,12 @@ export const onnxConfig = z.strictObject({
         .int()
         .min(4)
         .optional()
-        .describe('Tokens of a window, special tokens included; left out: what the model takes, at most 512'),
-      overlap: z.number().int().min(0).default(0).describe('Tokens that a window repeats of the one before'),
+        .describe('Tokens of a window, special tokens included; default: the maximum of the model, at most 512'),
+      overlap: z.number().int().min(0).default(0).describe('Tokens that a window repeats from the one before'),
       combine: z
         .enum(['first', 'mean', 'max'])
         .default('first')
-        .describe('first reads the first window alone; mean and max join the logits of all windows, class by class'),
+        .describe('first reads only the first window; mean and max combine the logits of all windows, class by class'),
       limit: z.number().int().min(1).default(16).describe('Further windows of a long document are not read'),
     })
     .prefault({})
@@ -42,12 +42,12 @@ export const onnxConfig = z.strictObject({
     .record(z.string(), z.string())
     .default({})
     .describe("Subcategory for each of the model's labels that is not itself the name of one"),
-  batchTokens: z.number().int().min(1).default(8192).describe('Padded tokens of a batch at most; bounds memory'),
+  batchTokens: z.number().int().min(1).default(8192).describe('Maximum padded tokens per batch; bounds memory'),
   bucket: z
     .enum(['length', 'arrival'])
     .default('length')
     .describe(
-      'length: documents of like length share a batch; arrival: they are batched as they come, which pads more',
+      'length: documents of similar length share a batch; arrival: documents are batched in order, which pads more',
     ),
   sessions: z
     .number()
@@ -61,11 +61,11 @@ export const onnxConfig = z.strictObject({
 export type OnnxConfig = z.infer<typeof onnxConfig>
 
 const sizeDefault = 512
-/** Far above float32's rounding in a few dozen layers, far below what saturated products of an int8 graph make of a logit. */
+/** Far above float32 rounding over a few dozen layers, far below what saturated products of an int8 graph do to a logit. */
 const goldenTolerance = 0.01
-/** Upper bound of what a token stands for, on average: of longer texts only so many characters per token to be read are tokenized. */
+/** Upper bound of a token's average length: of longer texts only this many characters per token to be read are tokenized. */
 const charactersPerToken = 16
-/** Documents of one request to a thread: enough for bucketing by length to choose from, few enough that the next are tokenized meanwhile. */
+/** Documents per request to a thread: enough for bucketing by length, few enough that the next are tokenized meanwhile. */
 const textsPerRequest = 128
 
 function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFolder): number {
@@ -105,7 +105,7 @@ async function prepare(actor: ActorOfLabels, config: OnnxConfig, baseFolder: str
     names,
     actor.subcategories,
     ...(encoder.kind === 'regression' ? [clampedScores] : []),
-    // Another device rounds otherwise.
+    // Another device rounds differently.
     ...(config.device === 'cpu' ? [] : [config.device]),
   ])
   return { encoder, size, overlap, combine, limit, subcategories, version }

@@ -42,7 +42,7 @@ async function windowsOf(texts: string[]): Promise<number[][][]> {
     const further = data.limit > 1 ? encoding.getOverflowing().slice(0, data.limit - 1) : []
     return [encoding, ...further].map((window) => {
       const ids = window.getIds()
-      // A tokenizer without special tokens gives an empty text no token at all, and a model cannot run on none.
+      // Without special tokens an empty text has no tokens at all, and a model cannot run on none.
       return ids.length > 0 ? ids : [data.encoder.padId]
     })
   })
@@ -74,7 +74,7 @@ async function run(session: InferenceSession, sequences: number[][]): Promise<Fl
   const width = data.encoder.labels.length
   const lengths = sequences.map((sequence) => sequence.length)
   for (const batch of batchesOf(lengths, data.batchTokens)) {
-    // `run` holds this thread: only between batches it takes the next request, whose tokenizing then goes on beside the inference.
+    // `run` blocks this thread: between batches it takes the next request, whose tokenization then overlaps with inference.
     await nextTurn()
     const outputs = await session.run(
       feedsOf(
@@ -107,7 +107,7 @@ async function label(session: InferenceSession, tokenized: Promise<number[][][]>
   })
 }
 
-/** Logits of the first window of each text, one at a time, whatever windows and batches are configured: an int8 graph may scale by its batch. */
+/** Logits of each text's first window, one at a time, whatever windows and batches are configured: an int8 graph may scale by its batch. */
 async function outputsOf(session: InferenceSession, texts: readonly string[]): Promise<number[][]> {
   const whole = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
   whole.setTruncation(Math.min(outputTokensMax, data.encoder.positions))
@@ -126,7 +126,7 @@ async function start(): Promise<InferenceSession> {
     intraOpNumThreads: data.threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Threads that spin while they wait take the core from the other services.
+    // Threads that spin while waiting take cores away from other services.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   })
   const unknown = session.inputNames.filter((name) => !['input_ids', 'attention_mask', 'token_type_ids'].includes(name))
@@ -143,7 +143,7 @@ const unusable = (error: unknown) =>
     hint:
       data.device === 'cuda'
         ? 'CUDA needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/labelers.md); device: cpu runs anywhere.'
-        : 'Export model.onnx, tokenizer.json and config.json anew, from one checkpoint.',
+        : 'Export model.onnx, tokenizer.json and config.json again, from one checkpoint.',
     cause: error,
   })
 
@@ -151,14 +151,14 @@ await answerRequests<OnnxRequest, OnnxAnswer>(async () => {
   const session = await start().catch((error: unknown) => {
     throw unusable(error)
   })
-  // One inference at a time: two would only share the same threads and hold twice the memory.
+  // One inference at a time: two would share the same threads and need twice the memory.
   const exclusive = new Exclusive()
   return {
     answer: (request) => {
       if ('outputsOf' in request)
         return exclusive.run(async () => ({ outputs: await outputsOf(session, request.outputsOf) }))
       const tokenized = windowsOf(request.texts)
-      // Its failure is that of the request, whose turn may come later.
+      // Its failure belongs to the request, whose turn may come later.
       tokenized.catch(() => {})
       return exclusive.run(async () => ({ labels: await label(session, tokenized) }))
     },

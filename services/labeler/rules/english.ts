@@ -1,10 +1,13 @@
-/** What tells the language of a text: its ISO 639-1 code, and whether that is more than a guess. */
+/** The language of a text: its ISO 639-1 code, and whether that is more than a guess. */
 export type DetectLanguage = (text: string) => { readonly language: string; readonly reliable: boolean }
 
-/** Of longer texts the beginning decides, which bounds the work. */
+/** Longer texts are judged by their beginning, which bounds the work. */
 const charactersLookedAt = 2000
 
-/** Brackets, operators and the like: at most 2% of the characters of prose, at least 6% of those of source code (mini-SlimPajama's 95% each). */
+/**
+ * Brackets, operators and the like: at most 2% of the characters in prose, at least 6% in source code (mini-SlimPajama, 95% of documents
+ * each).
+ */
 const codeSymbols = /[{}()[\];=<>_&|$\\+*/#"`]/g
 const codeSymbolShareMin = 0.05
 
@@ -14,8 +17,8 @@ const letter = /\p{L}/gu
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0
 
 /**
- * Whether rules that hold for English prose alone apply: not to source code, nor where most letters are not Latin or another language is found.
- * A text whose language cannot be told with confidence (lists, keywords, noise) is held to be English.
+ * Whether rules for English prose apply: not to source code, nor if most letters are not Latin or another language is detected. A text whose
+ * language cannot be detected with confidence (lists, keywords, noise) counts as English.
  */
 export function isEnglishProse(text: string, detect: DetectLanguage): boolean {
   const letters = count(text, letter)

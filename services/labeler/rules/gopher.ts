@@ -3,12 +3,12 @@ import { key53 } from '../../../topologies/hash.ts'
 import { wordsOf } from './words.ts'
 
 /**
- * Rules of Gopher (Rae et al. 2021, tables A1 and A2) with the thresholds printed there, as datatrove's gopher_quality_filter and
- * gopher_repetition_filter apply them. They were made for English web pages. Here the length of words and the stop words are asked of English
- * prose alone, and a text without spaces between its words, which a dictionary cuts and which has no articles, needs 40 words instead of 50.
+ * Rules of Gopher (Rae et al. 2021, tables A1 and A2) with the published thresholds, as implemented by datatrove's gopher_quality_filter and
+ * gopher_repetition_filter. They were made for English web pages. Here word length and stop words are checked for English prose only, and a
+ * text without spaces between words, which is segmented by a dictionary and has no articles, needs 40 words instead of 50.
  */
 
-/** A rule that a text breaks, by a stable name, and the value that breaks it. */
+/** A rule that a text breaks, by a stable name, and the measured value. */
 export interface Breach {
   readonly rule: string
   readonly value: number
@@ -18,13 +18,13 @@ export const passed = 'passed'
 
 const stopWords = new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])
 
-/** Share of characters in the most frequent n-gram of words that may be reached, by n. */
+/** The maximum share of characters in the most frequent word n-gram, by n. */
 const topGramShareMax: readonly (readonly [number, number])[] = [
   [2, 0.2],
   [3, 0.18],
   [4, 0.16],
 ]
-/** Share of characters in n-grams of words that were there before, by n. */
+/** The maximum share of characters in repeated word n-grams, by n. */
 const repeatedGramShareMax: readonly (readonly [number, number])[] = [
   [5, 0.15],
   [6, 0.14],
@@ -39,20 +39,20 @@ interface Rule {
   readonly measure: (text: Text) => number
   readonly min?: number
   readonly max?: number
-  /** Where it differs for text without spaces between words. */
+  /** Its bound for text without spaces between words, if different. */
   readonly unspacedMin?: number
-  /** Only English prose is asked. */
+  /** Checked for English prose only. */
   readonly english?: true
 }
 
-/** What several rules look at. */
+/** What several rules measure. */
 interface Text {
   readonly characters: number
   readonly words: readonly string[]
   readonly unspaced: boolean
-  /** The words as numbers, equal ones alike. */
+  /** The words as numbers, equal for equal words. */
   readonly numbers: Int32Array
-  /** Length of all words before each, and of all of them. */
+  /** Total length of the words before each, and of all of them. */
   readonly ends: Uint32Array
   readonly lines: readonly string[]
   readonly paragraphs: readonly string[]
@@ -72,7 +72,7 @@ function duplicates(parts: readonly string[]): string[] {
   })
 }
 
-/** A number of 53 bits for `n` words from `first` on: of two different n-grams of a text the same one in 10^15. */
+/** A 53-bit number for `n` words from `first`: two different n-grams of a text collide once in 10^15. */
 function gramAt({ numbers }: Text, first: number, n: number): number {
   let low = 0
   let high = n
@@ -83,7 +83,7 @@ function gramAt({ numbers }: Text, first: number, n: number): number {
   return key53(high, low)
 }
 
-/** Length of the `n` words from `first` on, with the spaces between them where there are any. */
+/** Length of the `n` words from `first`, including spaces between them if there are any. */
 const gramLength = ({ ends, unspaced }: Text, first: number, n: number): number =>
   ends[first + n]! - ends[first]! + (unspaced ? 0 : n - 1)
 
@@ -106,7 +106,7 @@ function repeatedGramShare(text: Text, n: number): number {
     const gram = gramAt(text, i, n)
     if (seen.has(gram)) {
       repeated += gramLength(text, i, n)
-      // Words of a repeat count once.
+      // Words of overlapping repeats count once.
       i += n
     } else {
       seen.add(gram)
@@ -116,7 +116,7 @@ function repeatedGramShare(text: Text, n: number): number {
   return share(repeated, text.characters)
 }
 
-/** A text's words as numbers, equal ones alike and spread over 32 bits, and where each ends in the row of all of them. */
+/** A text's words as numbers, equal for equal words and spread over 32 bits, and where each ends in their concatenation. */
 function numbered(words: readonly string[]): Pick<Text, 'numbers' | 'ends'> {
   const known = new Map<string, number>()
   const numbers = new Int32Array(words.length)
@@ -133,7 +133,7 @@ function numbered(words: readonly string[]): Pick<Text, 'numbers' | 'ends'> {
   return { numbers, ends }
 }
 
-/** In the order in which they are asked: cheap ones first; the first that is broken is the verdict. */
+/** In the order of evaluation, cheap ones first; the first broken rule is the verdict. */
 const rules: readonly Rule[] = [
   { name: 'too-few-words', measure: ({ words }) => words.length, min: 50, unspacedMin: 40 },
   { name: 'too-many-words', measure: ({ words }) => words.length, max: 100_000 },
@@ -190,12 +190,12 @@ const rules: readonly Rule[] = [
   })),
 ]
 
-/** Names of all rules, in their order. */
+/** Names of all rules, in order. */
 export const ruleNames: readonly string[] = rules.map(({ name }) => name)
 
 /**
- * The first rule that a text breaks; undefined where it passes all.
- * @param isEnglish whether the text is English prose; asked once at most, and only where it matters
+ * The first rule that a text breaks; undefined if it passes all. @param isEnglish whether the text is English prose; called at most once, and
+ * only if it matters
  */
 export function firstBreach(whole: string, isEnglish: (text: string) => boolean): Breach | undefined {
   const { words, unspaced } = wordsOf(whole)

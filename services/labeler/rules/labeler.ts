@@ -11,34 +11,34 @@ export const rulesConfig = z.strictObject({
   kind: z
     .literal('rules')
     .describe(
-      "By Gopher's rules of quality and repetition: passed, or the first rule that a text breaks. Stop words and the length of words are asked of English prose alone, not of other languages and of source code",
+      "By Gopher's rules of quality and repetition: passed, or the first rule that a text breaks. Stop words and word length are checked for English prose only, not for other languages or source code",
     ),
   verdict: z
     .enum(['label', 'exclude'])
     .default('label')
     .describe(
-      'label: a broken rule is a subcategory; exclude: such a document gets no label, and dead letters keep it with the reason',
+      'label: a broken rule is a subcategory; exclude: such a document gets no label, and goes to dead letters with the reason',
     ),
   characters: z
     .number()
     .int()
     .min(1000)
     .default(200_000)
-    .describe('Of longer texts only so many characters are looked at, which bounds the work'),
+    .describe('Only this many characters from the start are read, which bounds the work'),
 })
 export type RulesConfig = z.infer<typeof rulesConfig>
 
-/** Subcategory for broken rules that the actor does not tell apart. */
+/** Subcategory for broken rules that the actor does not distinguish. */
 const failed = 'failed'
 
-/** The version of the labeler, without making it. */
+/** The version of the labeler, without creating it. */
 export const rulesVersion = (actor: ActorOfLabels, config: RulesConfig): string =>
   versionOf(['rules', 2, library, segmentation, config.verdict, config.characters, actor.subcategories])
 
 /**
- * Labels a document `passed`, or by the first rule that it breaks: as the rule's own subcategory, if the actor has it, else as `failed`.
- * The score is 1 for `passed`, else the measured value that breaks the rule.
- * @throws WinnowError CONFIGURATION for subcategories that leave a verdict without a place, or that no rule has
+ * Labels a document `passed`, or by the first rule that it breaks: as the rule's own subcategory if the actor has it, else as `failed`. The
+ * score is 1 for `passed`, else the measured value that breaks the rule. @throws WinnowError CONFIGURATION if a verdict has no subcategory, or
+ * a subcategory no rule
  */
 export async function createRulesLabeler(actor: ActorOfLabels, config: RulesConfig): Promise<Labeler> {
   const known = [passed, failed, ...ruleNames]

@@ -1,24 +1,24 @@
 /** The words of a text, in its order. */
 export interface Words {
   readonly words: readonly string[]
-  /** Most of them come from writing that puts no spaces between words. */
+  /** Most of them come from scripts that put no spaces between words. */
   readonly unspaced: boolean
 }
 
 /** Letters, marks, digits and apostrophes; symbols are not counted as words. */
 const wordPattern = /[\p{L}\p{M}\p{N}']+/gu
 
-/** Scripts without spaces between words, of which the runtime's segmenter has dictionaries. */
+/** Scripts without spaces between words, for which the runtime's segmenter has dictionaries. */
 const unspacedScript =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
-/** The dictionary goes by the script, not by this locale. */
+/** The dictionary depends on the script, not on this locale. */
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' })
 
 /** The segmenter's time grows faster than its text, and a run of letters may be as long as the document. */
 const segmentedCharacters = 1000
 
-/** Words by what stands between them, and by the runtime's dictionaries where nothing does. */
+/** Words by the separators between them, and by the runtime's dictionaries where there are none. */
 export function wordsOf(text: string): Words {
   const found = text.match(wordPattern) ?? []
   if (!unspacedScript.test(text)) return { words: found, unspaced: false }
@@ -39,5 +39,5 @@ export function wordsOf(text: string): Words {
   return { words, unspaced: segmented > words.length / 2 }
 }
 
-/** What a segmenter says depends on its dictionaries: part of the version of labels that it decides. */
+/** Segmentation depends on the dictionaries, so they are part of the version of labels that rely on it. */
 export const segmentation = `ICU ${process.versions.icu}`

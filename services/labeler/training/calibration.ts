@@ -1,4 +1,4 @@
-/** Documents whose predictions fall into one interval: what was predicted there on average, and what was so. */
+/** Documents whose predictions fall into one interval: the mean prediction, and the mean truth. */
 export interface CalibrationBin {
   from: number
   to: number
@@ -8,7 +8,7 @@ export interface CalibrationBin {
 }
 
 export interface Calibration {
-  /** Mean of |predicted - observed| over the bins, weighed by their documents; 0 is perfect. For classes in probability, for scores in points. */
+  /** Mean of |predicted - observed| over the bins, weighted by documents; 0 is perfect. In probability for classes, in points for scores. */
   expectedError: number
   /** Bins without documents are left out. */
   bins: CalibrationBin[]
@@ -19,7 +19,7 @@ function calibrate(predicted: number[], observed: number[], edges: number[]): Ca
     const to = edges[b + 1]!
     const first = b === 0
     const last = b === edges.length - 2
-    // What lies beyond the ends belongs to the outer bins.
+    // Values beyond the ends belong to the outer bins.
     const inside = predicted.flatMap((value, i) => ((first || value >= from) && (last || value < to) ? [i] : []))
     if (inside.length === 0) return []
     const mean = (values: number[]) => inside.reduce((sum, i) => sum + values[i]!, 0) / inside.length
@@ -35,7 +35,7 @@ function calibrate(predicted: number[], observed: number[], edges: number[]): Ca
 const tenths = Array.from({ length: 11 }, (_, i) => i / 10)
 const points = [0, 1, 2, 3, 4, 5]
 
-/** How often a class given with a probability is right, by tenths of the probability (Guo et al. 2017). */
+/** How often a class predicted with some probability is right, by tenths of the probability (Guo et al. 2017). */
 export const calibrateClasses = (probabilities: number[], correct: boolean[]): Calibration =>
   calibrate(
     probabilities,
@@ -43,5 +43,5 @@ export const calibrateClasses = (probabilities: number[], correct: boolean[]): C
     tenths,
   )
 
-/** What documents with a predicted score really have, by whole points of the prediction. */
+/** The true scores of documents, by whole points of the predicted score. */
 export const calibrateScores = (scores: number[], truth: number[]): Calibration => calibrate(scores, truth, points)

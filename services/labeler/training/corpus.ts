@@ -13,7 +13,7 @@ export interface CorpusFeatures {
   surface: Float64Array[]
   /** For each auxiliary field the document's value, if it is a string. */
   auxiliary: (string | undefined)[][]
-  /** Of each document the place of its file in the list, and its line there. */
+  /** The index of each document's file in the list, and its line there. */
   shards: Uint32Array
   lines: Uint32Array
 }

@@ -10,7 +10,7 @@ import {
 } from './fit.ts'
 import { fitLinear, predictLinear, takeRows } from './linear.ts'
 
-/** Softmax, raised to a power and normalised again, in place: a higher power follows the teacher's first choice more closely. */
+/** Softmax, raised to a power and renormalized, in place: a higher power follows the teacher's first choice more closely. */
 function sharpen(logits: Float64Array, power: number): void {
   const maximum = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
   let sum = 0
@@ -22,17 +22,17 @@ function sharpen(logits: Float64Array, power: number): void {
 }
 
 export interface Annotated {
-  /** Numbers of the documents. */
+  /** Indices of the documents. */
   rows: number[]
   /** Class of each. */
   truth: number[]
 }
 
 /**
- * Spreads the classes of annotated documents to the rest of the corpus, and learns them from there: a teacher, fitted on the annotated
- * documents, sees the auxiliary labels in the metadata besides the text; a student, which sees the text alone, is fitted to the teacher's
- * probabilities on the documents in `others`. (Distillation with privileged information: Lopez-Paz et al. 2016.) The student's
- * log-probabilities become features of the outputs, like those of the other auxiliary classifiers.
+ * Spreads the classes of annotated documents to the rest of the corpus, and learns from there: a teacher, fitted on the annotated documents,
+ * sees the auxiliary labels in the metadata besides the text; a student, which sees only the text, is fitted to the teacher's probabilities on
+ * the documents in `others`. (Distillation with privileged information: Lopez-Paz et al. 2016.) The student's log-probabilities become
+ * features of the outputs, like those of the other auxiliary classifiers.
  */
 export function distil(
   prepared: Prepared,

@@ -2,7 +2,7 @@ import { surfaceCount } from '../hashed/features.ts'
 import type { CorpusFeatures } from './corpus.ts'
 import type { SparseRows } from './linear.ts'
 
-/** How many documents have each row. */
+/** In how many documents each row occurs. */
 export function documentFrequency(corpus: CorpusFeatures, rows: number): Uint32Array {
   const frequency = new Uint32Array(rows)
   for (const row of corpus.rows) frequency[row]!++
@@ -10,8 +10,8 @@ export function documentFrequency(corpus: CorpusFeatures, rows: number): Uint32A
 }
 
 /**
- * The buckets that get weights: those of at least `documentsMin` documents, if more than `rowsMax` then the most frequent (the first of equals),
- * ascending. A bucket that few documents have teaches a classifier little and costs as much space as any other.
+ * The buckets that get weights: those in at least `documentsMin` documents, at most `rowsMax` of the most frequent (ties: the first),
+ * ascending. A rare bucket teaches a classifier little and costs as much space as any other.
  */
 export function chooseBuckets(frequency: Uint32Array, documentsMin: number, rowsMax: number): Uint32Array {
   const candidates = Uint32Array.from(frequency.keys()).filter((bucket) => frequency[bucket]! >= documentsMin)

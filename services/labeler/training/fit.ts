@@ -13,9 +13,9 @@ import {
   takeRows,
 } from './linear.ts'
 
-/** Strengths that were chosen by cross-validation; the scales weigh dense features against the n-grams, whose length is 1. */
+/** Strengths chosen by cross-validation; the scales weigh dense features against the n-grams, whose norm is 1. */
 export interface FitOptions {
-  /** An n-gram counts if so many documents of the corpus have it; at most so many do. */
+  /** An n-gram counts if at least this many documents of the corpus have it; at most this many n-grams are kept. */
   documentsMin: number
   rowsMax: number
   l2: number
@@ -24,14 +24,14 @@ export interface FitOptions {
   auxiliaryIterations: number
   surfaceScale: number
   auxiliaryScale: number
-  /** Iterations without a gain on the validation part after which a fit of the outputs ends. */
+  /** A fit of the outputs ends after this many iterations without a gain on the validation part. */
   patience: number
-  /** Of a classification: how the labels of annotated documents spread to the others; see `distil`. */
+  /** For a classification: how the labels of annotated documents spread to the others; see `distil`. */
   distilledScale: number
   distilledIterations: number
   /** Power that sharpens the teacher's probabilities. */
   distilledSharpness: number
-  /** Probability that an auxiliary label in a document's metadata is right; 0: labels in metadata are not looked at. */
+  /** Probability that an auxiliary label in a document's metadata is right; 0: labels in metadata are ignored. */
   metadataTrust: number
 }
 
@@ -39,14 +39,14 @@ export interface AuxiliaryGroup {
   /** The field of meta that holds the label. */
   name: string
   classes: string[]
-  /** As `metadataTrust`; without it the label in metadata is not looked at. */
+  /** As `metadataTrust`; without it the label in metadata is ignored. */
   trust?: number
 }
 
-/** Whether documents are looked at by their text alone, or with the auxiliary labels that their metadata have. */
+/** Whether documents are seen by their text alone, or with the auxiliary labels in their metadata. */
 export type View = 'text' | 'metadata'
 
-/** The group of the outputs' own classes, learned from what a teacher says of documents without annotation. */
+/** The group of the outputs' own classes, learned from a teacher's predictions on unannotated documents. */
 export const distilledName = 'distilled'
 
 /** Everything that does not depend on which annotations are held out. */
@@ -73,7 +73,7 @@ export function quantize(model: LinearModel): { values: Int8Array; scales: Float
   return { values, scales }
 }
 
-/** Weight of each value, proportional to (how often it occurs)^-balance: 0 weighs rows alike, 1 weighs classes alike. They sum to 1. */
+/** Weight of each value, proportional to (its frequency)^-balance: 0 weighs rows equally, 1 weighs classes equally. They sum to 1. */
 export function rowWeights(values: ArrayLike<number>, balance: number): Float64Array {
   const counts = new Map<number, number>()
   for (let i = 0; i < values.length; i++) counts.set(values[i]!, (counts.get(values[i]!) ?? 0) + 1)
@@ -83,8 +83,8 @@ export function rowWeights(values: ArrayLike<number>, balance: number): Float64A
 }
 
 /**
- * Fits the auxiliary classifiers. Annotated documents are left out of it, so that for the final fit the auxiliary log-probabilities of its
- * documents are those of texts never seen, as they will be in use.
+ * Fits the auxiliary classifiers. Annotated documents are excluded, so that in the final fit their auxiliary log-probabilities are those of
+ * unseen texts, as they will be in use.
  */
 export function prepare(
   corpus: CorpusFeatures,
@@ -120,7 +120,7 @@ export function prepare(
   return { grams, idf, surface: surfaceStatistics(corpus.surface), groups: fitted.map(({ group }) => group), auxiliary }
 }
 
-/** One model whose outputs are those of all. */
+/** One model with the outputs of all. */
 function joinOutputs(models: LinearModel[], width: number): LinearModel {
   const outputs = models.reduce((sum, model) => sum + model.outputs, 0)
   const weights = new Float64Array(width * outputs)
@@ -139,7 +139,7 @@ export function withAuxiliary(prepared: Prepared, group: AuxiliaryGroup, model: 
   return { ...prepared, groups: [...prepared.groups, group], auxiliary }
 }
 
-/** What weighs each auxiliary log-probability. */
+/** The scale of each auxiliary log-probability. */
 function auxiliaryScales(groups: AuxiliaryGroup[], options: FitOptions): number[] {
   return groups.flatMap(({ name, classes }) =>
     classes.map(() => (name === distilledName ? options.distilledScale : options.auxiliaryScale)),
@@ -173,7 +173,7 @@ export function designRows(
   return appendDense(rows, dense)
 }
 
-/** A permutation of 0 to count - 1 by the SHA-256 of seed and number, dealt into `folds` parts. */
+/** A permutation of 0 to count - 1, by the SHA-256 of seed and number, dealt into `folds` parts. */
 export function dealFolds(count: number, folds: number, seed: number): number[] {
   const keys = Array.from({ length: count }, (_, i) => createHash('sha256').update(`${seed}:fold:${i}`).digest('hex'))
   const order = keys.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1))
@@ -182,19 +182,22 @@ export function dealFolds(count: number, folds: number, seed: number): number[] 
   return fold
 }
 
-/** Rounds the n-gram weights of a model of `designRows` to int8, in place; the dense ones stay as they are. */
+/** Rounds the n-gram weights of a model of `designRows` to int8, in place; dense ones stay unchanged. */
 export function quantizeDesign(model: LinearModel, width: number): { values: Int8Array; scales: Float32Array } {
   return quantize({ ...model, weights: model.weights.subarray(0, width * model.outputs) })
 }
 
-/** Puts the auxiliary classifiers and the fitted outputs into the layout of weights.bin; the scales of dense features go into their weights. */
+/**
+ * Puts the auxiliary classifiers and the fitted outputs into the layout of weights.bin; the scales of dense features are folded into their
+ * weights.
+ */
 export function assembleWeights(
   kept: Uint32Array,
   prepared: Prepared,
   model: LinearModel,
   options: FitOptions,
 ): Weights {
-  // What is rounded already stays as it is.
+  // Already rounded weights do not change.
   const auxiliary = quantize(prepared.auxiliary)
   const scaleOf = auxiliaryScales(prepared.groups, options)
   const rows = prepared.idf.length

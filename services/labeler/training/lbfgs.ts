@@ -37,9 +37,9 @@ function descend(
 }
 
 /**
- * Minimises a smooth convex function from `point`, in place, by L-BFGS (Nocedal and Wright, algorithm 7.5) with backtracking.
- * Deterministic. Ends after `iterations`, when an iteration lowers the value by less than `tolerance` of it, or when `watch`, called after
- * each iteration, says so. Returns the value.
+ * Minimizes a smooth convex function from `point`, in place, by L-BFGS (Nocedal and Wright, algorithm 7.5) with backtracking. Deterministic.
+ * Ends after `iterations`, when an iteration lowers the value by less than `tolerance` of it, or when `watch`, called after each iteration,
+ * returns true. Returns the value.
  */
 export function minimize(
   objective: Objective,

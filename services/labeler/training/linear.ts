@@ -5,7 +5,7 @@ export interface SparseRows {
   starts: Uint32Array
   columns: Uint32Array
   values: Float32Array
-  /** How many columns there are. */
+  /** The number of columns. */
   width: number
 }
 
@@ -27,7 +27,7 @@ export function takeRows(rows: SparseRows, chosen: ArrayLike<number>): SparseRow
   return { starts, columns, values, width: rows.width }
 }
 
-/** All rows of matrices of one width, one after the other. */
+/** The rows of several matrices of the same width, concatenated. */
 export function joinRows(parts: SparseRows[]): SparseRows {
   const starts = [0]
   for (const part of parts) {
@@ -45,7 +45,7 @@ export function joinRows(parts: SparseRows[]): SparseRows {
   return { starts: Uint32Array.from(starts), columns, values, width: parts[0]!.width }
 }
 
-/** The rows with `dense[i]` as further columns after their own. */
+/** The rows with `dense[i]` appended as further columns. */
 export function appendDense(rows: SparseRows, dense: ArrayLike<number>[]): SparseRows {
   const extra = dense[0]?.length ?? 0
   const count = rowCount(rows)
@@ -115,7 +115,7 @@ function rowLoss(scores: Float64Array, target: Target, row: number): number {
   return loss
 }
 
-/** The loss that `fitLinear` minimises, without its l2 term, of a model on other rows. */
+/** The loss that `fitLinear` minimizes, without its l2 term, of a model on other rows. */
 export function lossOf(rows: SparseRows, target: Target, model: LinearModel): number {
   return predictLinear(rows, model).reduce(
     (sum, scores, row) => sum + target.rowWeights[row]! * rowLoss(scores, target, row),
@@ -135,7 +135,7 @@ function scoreRow(rows: SparseRows, row: number, point: Float64Array, scores: Fl
   }
 }
 
-/** Linear or multinomial logistic regression: minimises the weighted mean loss + l2 / 2 * |weights|^2; biases are free. */
+/** Linear or multinomial logistic regression: minimizes the weighted mean loss + l2 / 2 * |weights|^2; biases are not regularized. */
 export function fitLinear(rows: SparseRows, target: Target, options: LinearOptions): LinearModel {
   const { outputs } = target
   const { watch } = options

@@ -5,14 +5,14 @@ export function accuracy(truth: number[], guesses: number[]): number {
   return truth.filter((value, i) => value === guesses[i]).length / truth.length
 }
 
-/** counts[true class][guessed class] */
+/** counts[true class][predicted class] */
 export function confusionMatrix(truth: number[], guesses: number[], classes: number): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
   for (const [i, value] of truth.entries()) counts[value]![guesses[i]!]!++
   return counts
 }
 
-/** Mean over the classes of 2TP / (2TP + FP + FN); a class that is neither there nor guessed is left out, as scikit-learn does. */
+/** Mean over the classes of 2TP / (2TP + FP + FN); like scikit-learn, omits a class that is neither true nor predicted anywhere. */
 export function macroF1(counts: number[][]): number {
   const scores = counts.flatMap((row, k) => {
     const inClass = row.reduce((sum, count) => sum + count, 0)
@@ -26,7 +26,7 @@ export function meanSquaredError(truth: number[], guesses: number[]): number {
   return truth.reduce((sum, value, i) => sum + (value - guesses[i]!) ** 2, 0) / truth.length
 }
 
-/** Metrics of scores: accuracy and macro-F1 of the largest of each row, or rank correlation and squared error of a regression (no `classes`). */
+/** Metrics of scores: accuracy and macro-F1 of each row's largest, or rank correlation and squared error of a regression (no `classes`). */
 export function measure(truth: number[], scores: ArrayLike<number>[], classes: string[] | undefined) {
   if (!classes) {
     const guesses = scores.map((row) => row[0]!)

@@ -6,14 +6,14 @@ import { fitLinear, joinRows, type LinearModel, lossOf, predictLinear, type Targ
 /** What the outputs are fitted to, and how. */
 export interface OutputOptions {
   kind: 'regression' | 'classification'
-  /** Of a classification. */
+  /** For a classification. */
   classes: string[]
   balance: number
   seed: number
   fit: FitOptions
 }
 
-/** The share of the documents that decides when to stop: one in so many. */
+/** One document in this many decides when to stop. */
 const validationParts = 10
 
 function targetOf({ kind, classes, balance }: OutputOptions, truth: number[]): Target {
@@ -21,10 +21,10 @@ function targetOf({ kind, classes, balance }: OutputOptions, truth: number[]): T
   return { kind, outputs, values: truth, rowWeights: rowWeights(truth, kind === 'classification' ? balance : 0) }
 }
 
-/** Views that a model is to serve: it is fitted on documents as they look with and without labels in their metadata. */
+/** The views that a model serves: it is fitted on documents both with and without labels in their metadata. */
 export const viewsOf = ({ fit }: OutputOptions): View[] => (fit.metadataTrust > 0 ? ['text', 'metadata'] : ['text'])
 
-/** Weights rounded as they are shipped. */
+/** Weights rounded as shipped. */
 export interface FittedOutputs {
   /** With the student, where there is one. */
   prepared: Prepared
@@ -33,8 +33,8 @@ export interface FittedOutputs {
 }
 
 /**
- * Fits the outputs on annotated documents. How many iterations that takes is found on a validation part first: the fit without it ends when
- * `patience` iterations have not lowered its loss, and the best of them is the number for the fit on all.
+ * Fits the outputs on annotated documents. The number of iterations is found on a validation part first: a fit without it ends when `patience`
+ * iterations have not lowered its loss, and the best iteration is the number for the fit on all.
  */
 function fitOnAnnotated(prepared: Prepared, corpus: CorpusFeatures, annotated: Annotated, options: OutputOptions) {
   const views = viewsOf(options)
@@ -67,7 +67,7 @@ function fitOnAnnotated(prepared: Prepared, corpus: CorpusFeatures, annotated: A
   return { model, iterations: best.iteration }
 }
 
-/** Everything that depends on the annotated documents: the student, where distillation is asked for, and the outputs. */
+/** Everything that depends on the annotated documents: the student, if distillation is configured, and the outputs. */
 export function fitOutputs(
   prepared: Prepared,
   corpus: CorpusFeatures,
@@ -83,7 +83,7 @@ export function fitOutputs(
   return { prepared: taught, model, iterations }
 }
 
-/** Scores of every annotated document, for each view, by outputs that were fitted without its fold. */
+/** Scores of every annotated document, for each view, by outputs fitted without its fold. */
 export function crossValidate(
   prepared: Prepared,
   corpus: CorpusFeatures,

@@ -7,7 +7,7 @@ import { inputOfLine } from '../row.ts'
 
 const annotationRow = z.looseObject({ shard: z.number().int().min(0), line: z.number().int().min(0) })
 
-/** The truth about a document, which it names by the file's place in the list of corpus files and the line, both from 0. */
+/** The truth about a document, named by its file's index in the list of corpus files and its line, both from 0. */
 export interface Annotation {
   shard: number
   line: number
@@ -24,7 +24,7 @@ export interface CorpusRow {
 
 function badRow(file: string, line: number, what: string): WinnowError {
   return new WinnowError('BAD_DATA', `${file}:${line + 1}: ${what}`, {
-    hint: 'Training and evaluation need every row: repair this one, or remove it and number the annotations anew.',
+    hint: 'Training and evaluation need every row: repair this one, or remove it and renumber the annotations.',
   })
 }
 
@@ -41,9 +41,8 @@ function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: num
 }
 
 /**
- * Reads files of rows, whatever ingest reads, in order. Blank lines are no rows, but count as lines.
- * @throws WinnowError BAD_DATA naming file and line of a row that ingest would refuse, or the file that breaks off; CONFIGURATION for one that
- *   cannot be read
+ * Reads files of rows, in any format that ingest reads, in order. Blank lines are not rows, but count as lines. @throws WinnowError BAD_DATA
+ * naming file and line of a row that ingest would reject, or the file that breaks off; CONFIGURATION for one that cannot be read
  */
 export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
   await checkFiles(files)
@@ -75,9 +74,8 @@ function annotationLines(file: string): string[] {
 const typeOfKind = { regression: 'number', classification: 'string' } as const
 
 /**
- * The field that annotations are about: `preferred` if the first row has it, else the only one beside shard and line that holds what `kind` asks
- * for, a number or a string.
- * @throws WinnowError USAGE if there is not exactly one
+ * The field that annotations are about: `preferred` if the first row has it, else the only one besides shard and line that holds what `kind`
+ * asks for, a number or a string. @throws WinnowError USAGE if there is not exactly one
  */
 export function fieldOf(file: string, kind: 'regression' | 'classification' | undefined, preferred?: string): string {
   const first = parseRow(annotationRow, annotationLines(file)[0]!, file, 0)
@@ -89,11 +87,11 @@ export function fieldOf(file: string, kind: 'regression' | 'classification' | un
   if (preferred !== undefined && names.includes(preferred)) return preferred
   if (names.length === 1) return names[0]!
   throw new WinnowError('USAGE', `${file}: has ${names.length} fields that could be meant: ${names.join(', ')}`, {
-    hint: 'Name one by --field.',
+    hint: 'Name one with --field.',
   })
 }
 
-/** What annotations hold, by the first of them. */
+/** What annotations hold, judged by the first one. */
 export function kindOf(annotations: Annotation[]): 'regression' | 'classification' {
   return typeof annotations[0]?.value === 'number' ? 'regression' : 'classification'
 }
@@ -108,8 +106,7 @@ export function readAnnotations(file: string, field: string): Annotation[] {
 }
 
 /**
- * What annotations say as numbers: the score, or the place in `classes` of a classification.
- * @throws WinnowError BAD_DATA for a value that is neither
+ * Annotations as numbers: the score, or the index into `classes`. @throws WinnowError BAD_DATA for a value that is neither
  */
 export function truthOf(annotations: Annotation[], classes: string[] | undefined, file: string): number[] {
   return annotations.map(({ value }, line) => {

@@ -2,14 +2,14 @@ import { WinnowError } from '../../runtime/errors.ts'
 import type { ModelDescription } from '../description.ts'
 import type { FloatTensor } from '../safetensors.ts'
 
-/** What transformers stores beside parameters in some versions: tables that the graphs compute themselves. */
+/** What some versions of transformers store besides parameters: tables that the graphs compute themselves. */
 const tables = /\.(rotary_emb\.inv_freq|(attn|attention)\.(bias|masked_bias))$/
 
-/** The head of a model that shares it with the embedding may be stored a second time. */
+/** If a model's head shares the embedding's weights, they may be stored a second time. */
 const heads = /^(lm_head|embed_out)\.weight$/
 
 /**
- * Refuses tensors that the graphs do not know: a checkpoint of a deeper model has all that a shallower one needs.
+ * Refuses tensors that the graphs do not have: a checkpoint of a deeper model contains all that a shallower one needs.
  * @throws WinnowError BAD_DATA
  */
 export function refuseStrangers(path: string, names: Iterable<string>, { parameters, config }: ModelDescription): void {
@@ -21,7 +21,7 @@ export function refuseStrangers(path: string, names: Iterable<string>, { paramet
   }
 }
 
-/** @throws WinnowError BAD_DATA where a checkpoint lacks a tensor or has it in another shape. */
+/** @throws WinnowError BAD_DATA if a checkpoint lacks a tensor or has it in another shape. */
 export function fitting(
   path: string,
   name: string,

@@ -8,26 +8,25 @@ import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
 import { fitting, refuseStrangers } from './names.ts'
 
-/** Tensors of a checkpoint by the names of the graph's parameters, in memory that threads share. Nothing writes to it. */
+/** Tensors of a checkpoint by the graph's parameter names, in memory shared by threads. Never written to. */
 export type SharedTensors = ReadonlyMap<string, FloatTensor>
 
-/** Memory for the tensors by the names of the graph's parameters, shared by threads; filled as it is needed. */
+/** Memory for the tensors by the graph's parameter names, shared by threads; allocated as needed. */
 export type Buffers = Map<string, Float32Array>
 
-/** Which tensors: the weights, or Adam's second moments of them, stored as `v.NAME`. */
+/** Which tensors: the weights, or their second moments in Adam, stored as `v.NAME`. */
 export type TensorKind = 'weights' | 'second moments'
 
 const indexSuffix = '.safetensors.index.json'
 
-/** As transformers writes it beside the shards. File names only: an index must not lead out of its folder. */
+/** As transformers writes it next to the shards. Plain file names: an index must not lead out of its folder. */
 const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+\.safetensors$/)) })
 
 /**
- * Reads a checkpoint: a safetensors file, or an index (`model.safetensors.index.json`) and its shards. The digest decides whether it is
- * whole: that of the file, or of what `sha256sum` prints for the index and then the shards in the order of their names, run in their
- * folder. The tensors' values are written into `buffers`.
- * @throws WinnowError CHECKPOINT_INCOMPLETE, retriable, where a file is missing or the digest is another one: it may still be written
- * or copied. BAD_DATA where it is what the digest says and does not fit the graphs.
+ * Reads a checkpoint: a safetensors file, or an index (`model.safetensors.index.json`) and its shards. The digest tells whether it is
+ * complete: that of the file, or of what `sha256sum` prints for the index and then the shards in order of their names, run in their folder.
+ * The tensors' values are written into `buffers`. @throws WinnowError CHECKPOINT_INCOMPLETE, retriable, if a file is missing or the digest
+ * differs: it may still be written or copied. BAD_DATA if the digest is right but the graphs do not fit.
  */
 export async function readCheckpoint(
   { path, digest }: CheckpointRef,
@@ -37,7 +36,7 @@ export async function readCheckpoint(
 ): Promise<SharedTensors> {
   const prefix = kind === 'weights' ? '' : 'v.'
   const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, { name, shape }]))
-  // Only what fits gets memory, so that a wrong or damaged file takes no more than a right one.
+  // Only fitting tensors get memory, so that a wrong or damaged file takes no more than a right one.
   const bufferFor = (stored: string, shape: readonly number[]): Float32Array | undefined => {
     const parameter = wanted.get(stored)
     if (parameter === undefined || String(parameter.shape) !== String(shape)) return undefined
@@ -62,7 +61,7 @@ export async function readCheckpoint(
   )
 }
 
-/** Reads one file, and notes the shapes of all that it holds. */
+/** Reads one file, and records the shapes of all its tensors. */
 async function scanPart(
   path: string,
   checkpoint: string,
@@ -83,8 +82,8 @@ async function readIndex(path: string, digest: string) {
     throw incomplete(path, 'it cannot be opened', cause)
   })
   const parsed = ShardIndex.safeParse(jsonOf(bytes))
-  // An index has no digest of its own to tell a half-written one from a wrong one.
-  if (!parsed.success) throw incomplete(path, `it is no index of shards (the request names ${digest})`)
+  // An index has no digest of its own that could tell a half-written one from a wrong one.
+  if (!parsed.success) throw incomplete(path, `it is not an index of shards (the request names ${digest})`)
   const shards = [...new Set(Object.values(parsed.data.weight_map))].sort()
   return { name: basename(path), digest: sha256(bytes), shards }
 }
@@ -104,7 +103,7 @@ const digestOfList = (files: readonly { name: string; digest: string }[]): strin
 
 function incomplete(path: string, reason: string, cause?: unknown): WinnowError {
   return new WinnowError('CHECKPOINT_INCOMPLETE', `The checkpoint ${path} is not whole: ${reason}`, {
-    hint: 'It is read again for a while, in case it is still being written; keep checkpoints until their round is closed.',
+    hint: 'Reading is retried for a while, in case it is still being written; keep checkpoints until their round is closed.',
     cause,
   })
 }

@@ -7,26 +7,26 @@ import { type Buffers, readCheckpoint, type SharedTensors, type TensorKind } fro
 interface Kept {
   readonly buffers: Buffers
   readonly tensors: Promise<SharedTensors>
-  /** Calls that compute with it or wait for it. */
+  /** Calls that use it or wait for it. */
   users: number
-  /** No longer kept: its memory goes to the next when nobody uses it. */
+  /** Evicted: its memory is reused once nobody uses it. */
   dropped: boolean
 }
 
 /**
- * Checkpoints in memory, those used last: one copy, which all worker threads of a model share. They are read in the background,
- * piece by piece, while the threads compute at those that are there. Their memory is used again, never left to garbage collectors: each
- * thread has one of its own, and none of them knows how much a shared buffer holds.
+ * An LRU cache of checkpoints, one copy shared by all worker threads of a model. They are read in the background, in pieces, while the threads
+ * compute with those already there. Memory is reused rather than left to the garbage collector: each thread has its own, and none of them
+ * knows how much a shared buffer holds.
  */
 export class CheckpointStore {
   readonly #description: ModelDescription
   readonly #kept: LRUCache<string, Kept>
   readonly #free: Buffers[] = []
 
-  /** Keeps at most `bytesMax`, beside what is in use; always the checkpoint used last. */
+  /** Keeps at most `bytesMax`, besides what is in use; always the most recently used checkpoint. */
   constructor(description: ModelDescription, bytesMax: number) {
     this.#description = description
-    // All checkpoints of a model are of one size.
+    // All checkpoints of a model are the same size.
     const bytesEach = 4 * description.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
     this.#kept = new LRUCache({
       max: Math.max(1, Math.floor(bytesMax / bytesEach)),
@@ -38,8 +38,8 @@ export class CheckpointStore {
   }
 
   /**
-   * Computes with the tensors of a checkpoint, which stay as they are until `work` has ended and not longer.
-   * @throws WinnowError CHECKPOINT_INCOMPLETE, BAD_DATA; see readCheckpoint. What failed is read anew the next time.
+   * Runs `work` with the tensors of a checkpoint, which stay valid only until it ends. @throws WinnowError CHECKPOINT_INCOMPLETE, BAD_DATA;
+   * see readCheckpoint. After a failure it is read again the next time.
    */
   async use<T>(checkpoint: CheckpointRef, kind: TensorKind, work: (tensors: SharedTensors) => Promise<T>): Promise<T> {
     const key = `${kind} of ${checkpoint.digest}`
@@ -54,7 +54,7 @@ export class CheckpointStore {
   }
 
   #read(checkpoint: CheckpointRef, kind: TensorKind, key: string): Kept {
-    // First, so that what goes leaves its memory to what comes.
+    // Evict first, so that the memory can be reused for the new one.
     while (this.#kept.size >= this.#kept.max) this.#kept.pop()
     const buffers = this.#free.pop() ?? new Map()
     const tensors = readCheckpoint(checkpoint, this.#description, kind, buffers)

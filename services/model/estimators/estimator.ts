@@ -1,7 +1,7 @@
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { Sequence } from '../sequences.ts'
 
-/** What a reference task is at a checkpoint. */
+/** A reference task at a checkpoint. */
 export interface ReferenceSummary {
   /** Mean over the sequences of their mean losses. */
   loss: number
@@ -17,10 +17,10 @@ export interface PreparedReference {
   score(documents: readonly (readonly Sequence[])[]): Promise<number[][]>
 }
 
-/** One way to tell how much training on a document now would help each reference task. Positive: it helps. */
+/** A way to estimate how much training on a document now would help each reference task. Positive: it helps. */
 export interface Estimator {
-  /** As reward events name it. */
+  /** Its name in reward events. */
   readonly name: string
-  /** Done once for a checkpoint and reference. */
+  /** Done once per checkpoint and reference. */
   prepare(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<PreparedReference>
 }

@@ -30,15 +30,15 @@ interface Task {
   directionNorm: number
 }
 
-/** Sequences in one call of a worker: long enough to hide the call, short enough to share work evenly. */
+/** Sequences per worker call: enough to hide the cost of the call, few enough to share work evenly. */
 const sequencesPerCall = 8
 
 /**
- * The inner product of the document's projected gradient with H^-1 times the mean projected gradient of the task (Eq. 3), both of mean
- * loss per token; `cosine` divides it by the norms of these two vectors. H is the identity, or the damped Fisher matrix of all
- * tasks' reference samples at the checkpoint: they are what every worker has, so that a document's reward cannot depend on
- * which others are asked for with it. With Adam's preconditioner D the document's step would be D times its gradient: the mean gradient of
- * the task is multiplied by D before it is projected, which is the same inner product and exact.
+ * The inner product of the document's projected gradient with H^-1 times the task's mean projected gradient (Eq. 3), both of mean loss per
+ * token; `cosine` divides it by the norms of these two vectors. H is the identity, or the damped Fisher matrix of all tasks' reference samples
+ * at the checkpoint: every worker has them, so a document's reward cannot depend on which others are requested with it. With Adam's
+ * preconditioner D the document's step would be D times its gradient: the task's mean gradient is multiplied by D before it is projected,
+ * which is the same inner product and exact.
  */
 export function gradientEstimator(
   description: ModelDescription,

@@ -7,14 +7,15 @@ export interface ProbeOptions {
   /** `cosine`: a step of length `step` whatever the gradient's norm; `none`: a step of `step` times the gradient. */
   normalize: 'none' | 'cosine'
   step: number
-  /** What the step moves: all parameters, or those alone whose gradients are projected. */
+  /** What the step moves: all parameters, or only those whose gradients are projected. */
   parameters?: 'all' | 'projected'
   preconditioner?: Preconditioner
 }
 
 /**
- * MATES' probe: the loss of each task before minus after one small step down the document's gradient, plain or as Adam's second moments scale it, from the checkpoint (windows averaged
- * by targets). A forward pass over the whole reference for each document: slow, and exact up to the step's curvature.
+ * MATES' probe: the loss of each task before minus after one small step down the document's gradient, plain or scaled by Adam's second
+ * moments, from the checkpoint (windows averaged by targets). A forward pass over the whole reference per document: slow, and exact up to the
+ * step's curvature.
  */
 export function probeEstimator(pool: readonly ModelWorker[], options: ProbeOptions): Estimator {
   const { normalize, step, parameters = 'all', preconditioner = 'none' } = options

@@ -22,7 +22,7 @@ export class ModelWorker {
   }
 
   /**
-   * Asks the worker; answers come in the order of the calls, but for those that wait until their checkpoint is read. Arrays are copied
+   * Calls the worker; replies come in the order of the calls, except for those that wait for their checkpoint to be read. Arrays are copied
    * unless their buffers are in `transfer`.
    */
   call<N extends OperationName>(operation: N, argument: Argument<N>, transfer: ArrayBuffer[] = []): Promise<Answer<N>> {
@@ -55,7 +55,7 @@ export class ModelWorker {
     return this.#thread.ask({ operation, argument, ...state }, transfer) as Promise<Answer<N>>
   }
 
-  /** Lets the calls that were made finish, then ends the thread. */
+  /** Lets pending calls finish, then ends the thread. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#waiting)
     await this.#thread.close()

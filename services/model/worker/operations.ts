@@ -2,10 +2,10 @@ import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { Sequence } from '../sequences.ts'
 
-/** `adam`: values count by what they are to Adam, whose second moments are in the checkpoint. */
+/** `adam`: values are scaled as in Adam, by the second moments in the checkpoint. */
 export type Preconditioner = 'none' | 'adam'
 
-/** A step down the gradient, plain or preconditioned, on the windows of a document, their gradients averaged by targets. */
+/** A step down the gradient, plain or preconditioned, on a document's windows, whose gradients are averaged by targets. */
 export interface ProbeStep {
   windows: readonly Sequence[]
   /** The learning rate; with `cosine` the length of the step over the moved parameters. */
@@ -20,13 +20,13 @@ export interface OptimizerSettings {
   beta1: number
   beta2: number
   epsilon: number
-  /** The largest norm of a step's whole gradient; Infinity: any. */
+  /** Clips the norm of a step's whole gradient; Infinity: no clipping. */
   clip: number
 }
 
-/** What a worker thread can be asked; each is an argument and an answer that can be posted between threads. */
+/** The requests a worker thread answers; arguments and answers can be posted between threads. */
 export interface Operations {
-  /** Starts training anew from the seed's initial weights. */
+  /** Starts training from the seed's initial weights. */
   initialize: { argument: { seed: string }; answer: undefined }
   /** One optimizer step on `ids` [rows, length]. */
   step: {
@@ -44,8 +44,8 @@ export interface Operations {
     answer: { phi: Float32Array; losses: Float64Array; targets: Float64Array }
   }
   /**
-   * The mean gradient of the sequences' mean losses, divided by the square roots of Adam's second moments, then projected as phi is.
-   * @throws WinnowError BAD_DATA where the checkpoint has no moments.
+   * The mean gradient of the sequences' mean losses, divided by the square roots of Adam's second moments, then projected like phi. @throws
+   * WinnowError BAD_DATA if the checkpoint has no moments.
    */
   direction: {
     argument: {
@@ -56,7 +56,7 @@ export interface Operations {
     }
     answer: { direction: Float64Array }
   }
-  /** Of each task the mean over its sequences of their mean losses, at the checkpoint, or after a step from it. */
+  /** For each task, the mean of its sequences' mean losses, at the checkpoint or after a step from it. */
   probe: {
     argument: {
       checkpoint: CheckpointRef
@@ -79,7 +79,7 @@ export type OperationName = keyof Operations
 export type Argument<N extends OperationName> = Operations[N]['argument']
 export type Answer<N extends OperationName> = Operations[N]['answer']
 
-/** An execution provider of onnxruntime; `cuda` leaves to the CPU what it has no kernel for. */
+/** An execution provider of onnxruntime; `cuda` falls back to the CPU for what it has no kernel for. */
 export type Device = 'cpu' | 'cuda'
 
 export interface WorkerOptions {
@@ -92,7 +92,7 @@ export interface WorkerOptions {
   guard: SharedArrayBuffer
 }
 
-/** What is computed at a checkpoint is sent its tensors, which threads share. */
+/** Requests that refer to a checkpoint are sent its tensors, which threads share. */
 export interface Request {
   operation: OperationName
   argument: unknown

@@ -2,7 +2,7 @@ import type { Answer, Argument, ProbeStep } from './operations.ts'
 import { type Feeds, floats, lossesOf, type Sessions, type State, tensorsOf } from './sessions.ts'
 import { byTargets, preconditioned, SlopeComputer } from './slopes.ts'
 
-/** Of the trainer, and of the paper (A.7.1). */
+/** The trainer's, and the paper's (A.7.1). */
 const beta2 = 0.95
 
 /** Losses before and after single steps from checkpoints. */
@@ -25,7 +25,7 @@ export class Probes {
     return { losses }
   }
 
-  /** The weights after the step; what it does not move is shared with those before. */
+  /** The weights after the step; unmoved tensors are shared with those before. */
   async #stepped(
     { weights, secondMoments }: State,
     { windows, size, normalize, parameters }: ProbeStep,

@@ -1,20 +1,20 @@
 /**
- * Keeps a process from ending in the middle of a native call. onnxruntime-node aborts the whole process (exit code 134) when its
- * thread is stopped during a run, so whoever ends the process first lets the present call return, and no other begins.
+ * Keeps a process from exiting in the middle of a native call. onnxruntime-node aborts the whole process (exit code 134) if its thread is
+ * stopped during a run, so the exiting thread waits for the current call, and no other begins.
  */
 
 const running = 0
 const stopping = 1
 
-/** Longer than any single run takes; after it the process ends as it may. */
+/** Longer than any single run takes; after it the process exits regardless. */
 const waitMsMax = 5_000
 
 export const guardMemory = (): SharedArrayBuffer => new SharedArrayBuffer(8)
 
-/** The worker's side: `call` is run, unless the process is ending; then nothing happens any more. */
+/** The worker's side: runs `call`, unless the process is exiting; then nothing happens any more. */
 export async function guarded<T>(memory: SharedArrayBuffer, call: () => Promise<T>): Promise<T> {
   const flags = new Int32Array(memory)
-  // First said, then asked: so either this side sees that the process ends, or the other side sees the run.
+  // Announce first, then check: either this side sees the exit, or the other side sees the run.
   Atomics.store(flags, running, 1)
   try {
     if (Atomics.load(flags, stopping) === 1) {
@@ -34,7 +34,7 @@ function release(flags: Int32Array): void {
 
 const guards = new Set<SharedArrayBuffer>()
 
-/** The main thread's side: waits for the worker's present call when the process exits. */
+/** The main thread's side: waits for the worker's current call when the process exits. */
 export function guardExit(memory: SharedArrayBuffer): void {
   if (guards.size === 0) process.once('exit', stopAll)
   guards.add(memory)

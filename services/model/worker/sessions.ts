@@ -12,11 +12,11 @@ export type Feeds = Record<string, Tensor>
 /** A checkpoint in a worker thread. */
 export interface State {
   weights: Feeds
-  /** Adam's, by the names of their parameters, where they were asked for. */
+  /** Adam's second moments by parameter name, if they were requested. */
   secondMoments?: Feeds
 }
 
-/** The sessions of one worker thread, each made when first asked for. */
+/** The sessions of one worker thread, each created on first use. */
 export class Sessions {
   readonly #options: WorkerOptions
   readonly #sessions = new Map<GraphName, Promise<InferenceSession>>()
@@ -27,7 +27,7 @@ export class Sessions {
     this.#options = options
   }
 
-  /** Runs a graph. Outputs named in `outputs` with a tensor are written into it. */
+  /** Runs a graph. Outputs that have a tensor in `outputs` are written into it. */
   async run(name: GraphName, feeds: Feeds, outputs?: Record<string, Tensor | null>): Promise<Feeds> {
     const results = await guarded(this.#options.guard, async () => {
       const session = await this.#get(name)
@@ -47,13 +47,13 @@ export class Sessions {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         logSeverityLevel: 3,
-        // Threads that wait in a busy loop take the cores from every other service of the machine.
+        // Threads that busy-wait take cores away from every other service on the machine.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       }).catch((cause: unknown) => {
         const hint =
           device === 'cuda'
             ? 'CUDA needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/influence.md); influence.device: cpu runs anywhere.'
-            : 'Export the graphs anew (services/influence/export).'
+            : 'Export the graphs again (services/influence/export).'
         throw new WinnowError('MODEL_UNUSABLE', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
           hint,
           cause,
@@ -69,7 +69,7 @@ export class Sessions {
     return this.batch([sequence])
   }
 
-  /** ids and mask of sequences as inputs [sequences, length of the longest], padded at the right. */
+  /** ids and mask of sequences as inputs [sequences, length of the longest], right-padded. */
   batch(sequences: readonly Sequence[]): Feeds {
     const length = Math.max(this.description.lengthMin, ...sequences.map(({ ids }) => ids.length))
     const ids = new Int32Array(sequences.length * length)
@@ -123,12 +123,12 @@ export async function lossOf(
   return { loss: floats(loss)[0]!, targets: floats(count)[0]! }
 }
 
-/** Sequences in one run of a reference: what a batch gains is gained by then, and its logits stay small. */
+/** Sequences per run of a reference: larger batches gain nothing more, and its logits stay small. */
 const sequencesPerRun = 16
 
 /**
- * Mean losses of sequences, run in batches of like length. Only for a reference, which is always the same: in float32 a loss may depend
- * in its last bits on the batch it is computed in.
+ * Mean losses of sequences, run in batches of similar length. Only for a reference, which never changes: in float32 the last bits of a loss
+ * may depend on its batch.
  */
 export async function lossesOf(sessions: Sessions, weights: Feeds, sequences: readonly Sequence[]): Promise<number[]> {
   const order = sequences.map((_, i) => i).sort((a, b) => sequences[a]!.ids.length - sequences[b]!.ids.length || a - b)

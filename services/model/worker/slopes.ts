@@ -4,7 +4,7 @@ import { targetsOf } from '../sequences.ts'
 import { gradientOnly, optimizerFeeds } from './optimizer.ts'
 import { type Feeds, floats, type Sessions, tensorsOf } from './sessions.ts'
 
-/** Whole gradients, unprojected, by the names of parameters. */
+/** Whole gradients, not projected, by parameter name. */
 export type Slopes = ReadonlyMap<string, Float64Array>
 
 /** Added to the square root of a second moment, as the trainer does. */
@@ -13,7 +13,7 @@ const epsilon = 1e-8
 /** Computes whole gradients with the training graph. */
 export class SlopeComputer {
   readonly #sessions: Sessions
-  /** Moments of 0, as the training graph wants them. */
+  /** Zero moments, as the training graph needs them. */
   #zeros: Feeds | undefined
 
   constructor(sessions: Sessions) {
@@ -57,9 +57,9 @@ export class SlopeComputer {
 }
 
 /**
- * Divides each value by what Adam divides it by: the square root of its second moment. The correction of the moments' bias is left out,
- * being the same factor for all. `beta2` is the share of the old moments in those of the step: 1 keeps the division linear, less bounds
- * the step of a parameter that training has not moved yet, as that of a token it has not met.
+ * Divides each value by the square root of its second moment, as Adam does. Bias correction is omitted, being the same factor for all. `beta2`
+ * is the share of the old moments in those of the step: 1 keeps the division linear, smaller values bound the step of a parameter that
+ * training has not moved yet, such as that of a token not seen so far.
  */
 export function preconditioned(slopes: Slopes, secondMoments: Feeds, beta2: number): Slopes {
   return new Map(
@@ -73,7 +73,7 @@ export function preconditioned(slopes: Slopes, secondMoments: Feeds, beta2: numb
   )
 }
 
-/** Of a document, whose windows count by their targets. */
+/** For a document, whose windows are weighted by their targets. */
 export const byTargets = (window: Sequence): number => targetsOf(window)
-/** Of a reference, whose samples count alike. */
+/** For a reference, whose samples have equal weight. */
 export const alike = (): number => 1

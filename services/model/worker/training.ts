@@ -7,7 +7,7 @@ import type { Answer, Argument, SavedState } from './operations.ts'
 import { optimizerFeeds } from './optimizer.ts'
 import { type Feeds, floats, lossOf, type Sessions, tensorsOf } from './sessions.ts'
 
-/** Weights, then first and second moments, as the training graph and checkpoints name them. */
+/** Weights, then first and second moments, as named in the training graph and in checkpoints. */
 const kinds = ['', 'm.', 'v.'] as const
 
 /** A model in training. Its state stays in this thread: only token ids go in and numbers come out. */
@@ -16,7 +16,7 @@ export class Training {
   /** Of every tensor in a checkpoint, in its order. */
   readonly #shapes: ReadonlyMap<string, readonly number[]>
   #state: Feeds = {}
-  /** The next step's outputs. State and outputs take turns, so that no step allocates. */
+  /** The next step's outputs. State and outputs swap roles, so that no step allocates. */
   #spare: Feeds = {}
   #steps = 0
 

@@ -332,7 +332,9 @@ describe('before anything is written it is an error', () => {
     const path = folder({ 'a.jsonl': row('a'), 'b.parquet': lfs, 'c.jsonl.gz': '<html>', 'd.jsonl': '[{"text":"d"}]' })
     await expect(run(kafka, [path])).rejects.toMatchObject({
       code: 'CONFIGURATION',
-      message: expect.stringMatching(/b\.parquet is a Git LFS pointer.*c\.jsonl\.gz is an HTML.*d\.jsonl is a JSON array/),
+      message: expect.stringMatching(
+        /b\.parquet is a Git LFS pointer.*c\.jsonl\.gz is an HTML.*d\.jsonl is a JSON array/,
+      ),
       hint: expect.stringMatching(/git lfs pull.*download.*jq -c '\.\[\]'/),
     })
     expect(kafka.topics.size).toBe(0)

@@ -88,7 +88,7 @@ describe('safetensors', () => {
 
   it.each([
     ['its header is not JSON', file('{"a": ', 0)],
-    ['only F32, F16, BF16 are read', file({ a: { dtype: 'I32', shape: [1], data_offsets: [0, 4] } }, 4)],
+    ['only F32, F16, BF16 are supported', file({ a: { dtype: 'I32', shape: [1], data_offsets: [0, 4] } }, 4)],
     ['its shape [3] needs 12', file({ a: { dtype: 'F32', shape: [3], data_offsets: [0, 8] } }, 8)],
     ['no valid shape', file({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4)],
     ['do not cover its data', file({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 8)],
