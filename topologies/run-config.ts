@@ -77,7 +77,7 @@ const shape = z.strictObject({
         .min(1)
         .max(1024)
         .optional()
-        .describe('Partitions of reward requests and rewards: so many influence workers share the work. Default: 4'),
+        .describe('Partitions of reward requests and rewards: the maximum number of influence workers. Default: 4'),
       combine: z
         .enum(['mean', 'max'])
         .optional()

@@ -9,7 +9,7 @@ const actorLabels = z.strictObject({
     .min(1)
     .refine((names) => new Set(names).size === names.length, 'must not name one twice')
     .optional()
-    .describe('Names in their order; quality, domain and topic have theirs'),
+    .describe('Names, in order; quality, domain and topic have defaults'),
   labeler: labelerConfig.describe('How its labels are found'),
 })
 
@@ -24,59 +24,59 @@ const actors = z
 
 const positiveCount = z.int().min(1)
 
-/** The whole of winnow.yaml; what is said of each key here is its reference (docs/winnow-yaml.md) and what an editor shows. */
+/** The whole of winnow.yaml; the descriptions of its keys are the reference (docs/winnow-yaml.md) and what an editor shows. */
 export const configSchema = z.strictObject({
   kafka: z
     .strictObject({
       brokers: z
         .array(z.string().min(1))
         .default([])
-        .describe('Addresses of your brokers, host:port. None: winnow dev starts one here'),
-      tls: z.boolean().default(false).describe('Whether the brokers are spoken to over TLS'),
-      ca: z.string().optional().describe("File with the certificates to trust, PEM; left out: the system's"),
+        .describe('Addresses of your brokers, host:port. Default: winnow dev starts one here'),
+      tls: z.boolean().default(false).describe('Whether to connect to the brokers over TLS'),
+      ca: z.string().optional().describe("File with the certificates to trust, PEM; default: the system's"),
       certificate: z.string().optional().describe('File with the certificate of this client, PEM (mutual TLS)'),
       key: z.string().optional().describe('File with the key of that certificate, PEM'),
       sasl: z
         .enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'])
         .optional()
         .describe(
-          'How to log in. The password is in WINNOW_KAFKA_PASSWORD, the token of oauthbearer in WINNOW_KAFKA_TOKEN, or in the file that the same with _FILE names',
+          'How to log in. The password is in WINNOW_KAFKA_PASSWORD, the token of oauthbearer in WINNOW_KAFKA_TOKEN, or in the file that the same variable with _FILE names',
         ),
-      username: z.string().min(1).optional().describe('Who logs in by plain or scram'),
+      username: z.string().min(1).optional().describe('User name for plain or scram'),
     })
     .prefault({})
     .describe('Kafka'),
   registry: z
     .strictObject({
-      url: z.url().optional().describe('Address of your registry; needed where brokers are named'),
+      url: z.url().optional().describe('Address of your registry; required if brokers are set'),
       username: z
         .string()
         .min(1)
         .optional()
         .describe(
-          'Who logs in; the password is in WINNOW_REGISTRY_PASSWORD, or in the file of WINNOW_REGISTRY_PASSWORD_FILE',
+          'User name; the password is in WINNOW_REGISTRY_PASSWORD, or in the file of WINNOW_REGISTRY_PASSWORD_FILE',
         ),
     })
     .prefault({})
     .describe("The schema registry, any that speaks Confluent's interface"),
   clickhouse: z
     .strictObject({
-      url: z.string().optional().describe('http://host:8123 or https://host:8443; needed where brokers are named'),
+      url: z.string().optional().describe('http://host:8123 or https://host:8443; required if brokers are set'),
       username: z
         .string()
         .min(1)
         .optional()
         .describe(
-          'Who logs in; the password is in WINNOW_CLICKHOUSE_PASSWORD, or in the file of WINNOW_CLICKHOUSE_PASSWORD_FILE',
+          'User name; the password is in WINNOW_CLICKHOUSE_PASSWORD, or in the file of WINNOW_CLICKHOUSE_PASSWORD_FILE',
         ),
-      database: z.string().optional().describe("Its database; left out, the user's own"),
+      database: z.string().optional().describe("Its database; default: the user's own"),
     })
     .prefault({})
     .describe('ClickHouse, which keeps the corpus'),
   dataFolder: z
     .string()
     .default('.winnow')
-    .describe("What winnow dev keeps; a relative path starts at this file's folder"),
+    .describe("Data of winnow dev; a relative path starts at this file's folder"),
   corpus: z
     .strictObject({
       partitions: z
@@ -84,24 +84,24 @@ export const configSchema = z.strictObject({
         .min(1)
         .max(1024)
         .default(4)
-        .describe('Partitions of documents and of every label topic: as many instances of a labeler may run'),
+        .describe('Partitions of documents and of every label topic: the maximum number of instances of a labeler'),
       bytesPerToken: z
         .number()
         .positive()
         .default(4)
-        .describe('Bytes of a token in the estimate that ingest makes for token budgets'),
+        .describe('Bytes per token, by which ingest estimates tokens for budgets'),
       textField: z
         .string()
         .min(1)
         .default('text')
-        .describe('Where the rows that are ingested have their text: a key, or keys with points between'),
+        .describe('Field with the text of ingested rows: a key, or keys joined by dots'),
       recordBytesMax: z
         .int()
         .min(1_048_588)
         .max(64 * 1024 * 1024)
         .default(8 * 1024 * 1024)
         .describe(
-          'Bytes that a document may have as a record, compressed if it is longer: max.message.bytes of the topics with texts, when they are created',
+          'Maximum bytes of a document as a record, compressed if necessary: max.message.bytes of the topics with texts, when they are created',
         ),
       rowGroupBytesMax: z
         .int()
@@ -109,20 +109,20 @@ export const configSchema = z.strictObject({
         .max(16 * 1024 ** 3)
         .default(1024 ** 3)
         .describe(
-          'Bytes that ingest may unpack of a row group of Parquet at a time, in memory. Of larger groups lists and structs are unpacked whole, other columns page by page',
+          'Bytes of a Parquet row group that ingest may unpack into memory at a time. Of larger groups lists and structs are unpacked whole, other columns page by page',
         ),
       longDocuments: z
         .enum(['whole', 'split'])
         .default('whole')
         .describe(
-          'whole: a row is one document, and refused where it is too long for a record; split: rows with longer texts than pieceBytes become several documents',
+          'whole: a row is one document, and rejected if it is too long for a record; split: rows with texts longer than pieceBytes become several documents',
         ),
       pieceBytes: z
         .int()
         .min(600_000)
         .max(64 * 1024 * 1024)
         .default(1_000_000)
-        .describe('Bytes of UTF-8 that a piece of a text that is split has at most'),
+        .describe('Maximum bytes (UTF-8) of a piece of a split text'),
     })
     .prefault({})
     .describe('The topics that all runs share'),
@@ -135,7 +135,7 @@ export const configSchema = z.strictObject({
         .max(65535)
         .optional()
         .describe(
-          `Port of this process; 0: any free one. Left out: ${metricsPortDefault}, or a free one where that is taken`,
+          `Port of this process; 0: any free one. Default: ${metricsPortDefault}, or a free one if that is taken`,
         ),
       host: z
         .string()
@@ -147,7 +147,10 @@ export const configSchema = z.strictObject({
         .min(16)
         .optional()
         .meta({ writeOnly: true, description: 'Scrapers send it as Authorization: Bearer TOKEN' }),
-      openly: z.boolean().default(false).describe('Serves others without a token: for a network that is closed itself'),
+      openly: z
+        .boolean()
+        .default(false)
+        .describe('Serves others without a token: for networks that are closed themselves'),
     })
     .prefault({})
     .describe('Prometheus metrics of every service'),
@@ -162,14 +165,14 @@ export const configSchema = z.strictObject({
         ),
       checkpointMiBMax: positiveCount
         .default(1024)
-        .describe('Memory for the checkpoints used last, shared by the threads; what is in use always fits'),
+        .describe('Memory for recently used checkpoints, shared by the threads; what is in use always fits'),
       device: z
         .enum(['cpu', 'cuda'])
         .default('cpu')
         .describe('cuda needs an NVIDIA device and the CUDA libraries of onnxruntime-node (docs/influence.md)'),
     })
     .prefault({})
-    .describe('What computing rewards may take of this machine'),
+    .describe('The resources of this machine that rewards may use'),
   tracing: z
     .strictObject({
       ratio: z
@@ -183,10 +186,10 @@ export const configSchema = z.strictObject({
     .describe('W3C trace contexts; spans are exported where an OpenTelemetry SDK is registered (docs/operating.md)'),
   actors: actors
     .optional()
-    .describe("Left out: quality, domain and topic, as for SlimPajama. An actor's name is its key"),
+    .describe("Default: quality, domain and topic, as for SlimPajama. An actor's name is its key"),
 })
 
-/** Actors as the file has them, by name. */
+/** Actors as in the file, by name. */
 export type ActorsInput = NonNullable<z.input<typeof configSchema>['actors']>
 
 export interface ActorLabels {
@@ -197,7 +200,7 @@ export interface ActorLabels {
 
 export interface Config extends Omit<z.output<typeof configSchema>, 'actors'> {
   readonly actors: ActorLabels[]
-  /** The configuration file's folder, where its relative paths start; the working folder without a file. */
+  /** The configuration file's folder, against which relative paths are resolved; the working folder without a file. */
   readonly baseFolder: string
   /** The file that was read, if any. */
   readonly file: string | undefined

@@ -5,7 +5,7 @@ import type { SASLOptions } from 'kafkajs'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Config } from './config.ts'
 
-/** What a secret is for. Each is read from the variable, or from the file that the variable with _FILE names; never from winnow.yaml. */
+/** Secrets. Each is read from the variable, or from the file that the variable with _FILE names; never from winnow.yaml. */
 const secretVariables = {
   WINNOW_KAFKA_PASSWORD: 'the password of kafka.username (PLAIN, SCRAM)',
   WINNOW_KAFKA_TOKEN: 'the bearer token of OAUTHBEARER; a file is read again for every connection',
@@ -14,7 +14,7 @@ const secretVariables = {
 } as const
 export type SecretVariable = keyof typeof secretVariables
 
-/** How to prove who one is. Goes to the clients alone: nothing of it is ever logged. */
+/** How to authenticate. Goes only to the clients: never logged. */
 export interface Credentials {
   readonly kafka?: { readonly ssl?: ConnectionOptions; readonly sasl?: SASLOptions }
   readonly registry?: { readonly username: string; readonly password: string }
@@ -23,7 +23,7 @@ export interface Credentials {
 
 type Settings = Pick<Config, 'kafka' | 'registry' | 'clickhouse' | 'baseFolder'>
 
-/** @throws WinnowError CONFIGURATION where a secret that the configuration needs is not there, or a file cannot be read */
+/** @throws WinnowError CONFIGURATION if a required secret is missing, or a file cannot be read */
 export function credentialsOf(config: Settings, env: NodeJS.ProcessEnv): Credentials {
   const { username: registryUser } = config.registry
   const { username: clickHouseUser } = config.clickhouse
@@ -75,11 +75,11 @@ function needed(env: NodeJS.ProcessEnv, name: SecretVariable, because: string): 
   const secret = secretOf(env, name)
   if (secret !== undefined) return secret
   throw new WinnowError('CONFIGURATION', `configuration: ${because} is set, and neither ${name} nor ${name}_FILE is`, {
-    hint: `Set ${name}, or ${name}_FILE to the path of a file that holds it. Secrets do not belong into winnow.yaml.`,
+    hint: `Set ${name}, or ${name}_FILE to the path of a file that holds it. Secrets do not belong in winnow.yaml.`,
   })
 }
 
-/** The value of NAME, or the text of the file that NAME_FILE names, without the line break at its end. */
+/** The value of NAME, or the text of the file that NAME_FILE names, without a trailing line break. */
 export function secretOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const [value, file] = [env[name] || undefined, env[`${name}_FILE`] || undefined]
   if (value !== undefined && file !== undefined) {

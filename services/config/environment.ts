@@ -1,4 +1,4 @@
-/** Environment variables, and the place in the configuration that each one overrides. */
+/** Environment variables, and the configuration key that each one overrides. */
 export const environment = {
   WINNOW_BROKERS: 'kafka.brokers',
   WINNOW_KAFKA_TLS: 'kafka.tls',
@@ -16,14 +16,14 @@ export const environment = {
   WINNOW_METRICS_TOKEN: 'metrics.token',
 } as const
 
-/** How a variable's text becomes a value that is no text. A number that is none stays as it is, for the schema to name it. */
+/** Parses non-string variables; unparsable numbers are passed on, so that the schema reports them. */
 const readAs: Readonly<Partial<Record<string, (text: string) => unknown>>> = {
   'kafka.brokers': (text) => text.split(',').map((one) => one.trim()),
   'kafka.tls': (text) => (text === 'true' || text === 'false' ? text === 'true' : text),
   'metrics.port': (text) => (/^\d+$/.test(text) ? Number(text) : text),
 }
 
-/** What a file gives, with what variables give in its place. */
+/** The file's values, overridden by variables. */
 export function withEnvironment(given: unknown, env: NodeJS.ProcessEnv): unknown {
   if (typeof given !== 'object' || given === null) return given
   const config = structuredClone(given) as Record<string, Record<string, unknown> | string>

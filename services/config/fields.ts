@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** JSON Schema as far as zod writes it for configurations. */
+/** JSON Schema as far as zod emits it for configurations. */
 export interface JsonSchema {
   readonly type?: string
   readonly description?: string
@@ -19,7 +19,7 @@ export interface JsonSchema {
   readonly writeOnly?: boolean
 }
 
-/** One key of a configuration. `path` has a word in capitals where a name of one's own stands, and `[kind]` where kinds differ. */
+/** One key of a configuration. `path` has a word in capitals for a name of the user's choice, and `[kind]` where kinds differ. */
 export interface ConfigField {
   readonly path: string
   readonly type: string
@@ -28,17 +28,17 @@ export interface ConfigField {
   readonly description: string
   /** Never shown. */
   readonly secret: boolean
-  /** A section: what stands below it has fields of its own. */
+  /** A section: its children are fields of their own. */
   readonly section: boolean
 }
 
-/** What a person may write into a configuration of this schema, for editors and for the reference. */
+/** The JSON Schema of what may be written into a configuration file, for editors and for the reference. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
-      // zod writes the range of exact numbers into every whole number: nobody wants to read that.
+      // zod adds the range of exact integers to every whole number: noise to readers.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
       delete jsonSchema.propertyNames
@@ -88,7 +88,7 @@ const withoutKind = ({ properties }: JsonSchema): Record<string, JsonSchema> =>
 const isSection = ({ properties, additionalProperties }: JsonSchema): boolean =>
   properties !== undefined || (typeof additionalProperties === 'object' && isSection(additionalProperties))
 
-/** A type in a person's words: `one of first, mean, max`, `whole number, at least 1`, `list of text`. */
+/** A type in words: `one of first, mean, max`, `whole number, at least 1`, `list of text`. */
 function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.length > 10 ? 'a name' : `one of ${schema.enum.join(', ')}`
   const kinds = kindsOf(schema)

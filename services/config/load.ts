@@ -38,7 +38,7 @@ export function loadConfig(
   return { ...parsed, actors: known, dataFolder, baseFolder, file }
 }
 
-/** The configuration file that counts, if any, and what it holds, unchecked. */
+/** The configuration file in use, if any, and its unchecked contents. */
 export function configFile({ file: named, folder = process.cwd() }: { file?: string; folder?: string }): {
   file: string | undefined
   given: unknown
@@ -48,7 +48,7 @@ export function configFile({ file: named, folder = process.cwd() }: { file?: str
   return { file, given: file === undefined ? {} : (readYaml(file) ?? {}) }
 }
 
-/** A file is copied, shown and committed: an address with a password may stand in the environment alone. */
+/** Files are copied, shown and committed: an address with a password may only be in the environment. */
 function refusePassword(file: string | undefined, given: unknown): void {
   const sections = given as Partial<Record<string, { url?: unknown }>>
   for (const section of ['registry', 'clickhouse']) {
@@ -61,7 +61,7 @@ function refusePassword(file: string | undefined, given: unknown): void {
   }
 }
 
-/** Puts the file before what is wrong in it, and says which variables had a part in it. */
+/** Prefixes problems with the file, and names the variables involved. */
 function namingWhere<T>(file: string | undefined, env: NodeJS.ProcessEnv, work: () => T): T {
   try {
     return work()
@@ -78,7 +78,7 @@ function namingWhere<T>(file: string | undefined, env: NodeJS.ProcessEnv, work: 
   }
 }
 
-/** A YAML or JSON file that a person wrote. @throws WinnowError CONFIGURATION naming the file, and the line where it is no YAML */
+/** A YAML or JSON file written by a person. @throws WinnowError CONFIGURATION naming the file, and the line if it is not YAML */
 export function readYaml(file: string): unknown {
   try {
     return parse(readFileSync(file, 'utf8'))
@@ -95,7 +95,7 @@ function actorsOf(actors: ActorsInput): ActorLabels[] {
     const known = subcategories ?? (Object.hasOwn(defaultActors, name) ? [...(defaultActors[name] ?? [])] : undefined)
     if (known === undefined) {
       throw new WinnowError('CONFIGURATION', `configuration: actors.${name}.subcategories is missing`, {
-        hint: 'Name the subcategories in their order; only quality, domain and topic have defaults.',
+        hint: 'List the subcategories in order; only quality, domain and topic have defaults.',
       })
     }
     return { name, subcategories: known, labeler: labelerConfig.parse(labeler) }

@@ -5,7 +5,7 @@ import { configFile, loadConfig } from './load.ts'
 
 export type Origin = 'flag' | 'environment' | 'file' | 'default'
 
-/** A value of the configuration in force, and who set it. */
+/** A value of the configuration in force, and its origin. */
 export interface ConfigValue {
   readonly path: string
   /** null: not set. Secrets are masked. */
@@ -47,7 +47,7 @@ function originOf(
     : { origin: 'default' }
 }
 
-/** The values that are no sections: those of the schema, and for each actor its own. */
+/** The values that are not sections: those of the schema, and for each actor its own. */
 function leavesOf(config: Config): { path: string; value: unknown }[] {
   const actors = Object.fromEntries(config.actors.map(({ name, ...actor }) => [name, actor]))
   const own = fields.filter(({ path, section }) => !section && !path.startsWith('actors'))

@@ -7,15 +7,15 @@ import { createLog } from '../runtime/log.ts'
 import { within } from '../runtime/within.ts'
 import type { Addresses } from './connections.ts'
 
-/** More than a busy machine needs, and little enough for a command to say what hangs within ten seconds. */
+/** More than a busy machine needs, yet short enough for a command to name what hangs within ten seconds. */
 export const answerWithinMs = 4_000
-/** What is away is mostly away together. */
+/** What is down is mostly down together. */
 const sameTimeMs = 500
 
 /**
- * Asks broker, registry and ClickHouse for something small, all at once. A process that hangs (stopped, swapping, its disk full) still
- * takes connections, and whoever waits for it waits for minutes and for the wrong one.
- * @returns an error for each that is not reached or does not answer, which names it; none where all answer
+ * Asks broker, registry and ClickHouse for something small, concurrently. A process that hangs (stopped, swapping, its disk full) still
+ * accepts connections, so callers would wait for minutes and blame the wrong one. @returns an error for each that cannot be reached or does
+ * not answer, which names it; none if all answer
  */
 export async function whatHangs(addresses: Addresses, withinMs = answerWithinMs): Promise<WinnowError[]> {
   const { brokers, registryUrl, clickhouseUrl } = addresses
@@ -27,7 +27,7 @@ export async function whatHangs(addresses: Addresses, withinMs = answerWithinMs)
   const found: WinnowError[] = []
   const asking = asked.map(async ({ name, variable, ask }, at) => {
     const late = () => {
-      const hint = `It takes connections and hangs, or the network loses what is sent: look at its process, log and disk. ${variable} names another.`
+      const hint = `It accepts connections but hangs, or the network drops packets: check its process, log and disk. ${variable} names another.`
       return new WinnowError('UNREACHABLE', `${name} does not answer within ${withinMs / 1000} s`, { hint })
     }
     await within(withinMs, ask(addresses, withinMs), late).catch((error: WinnowError) => {
@@ -35,7 +35,7 @@ export async function whatHangs(addresses: Addresses, withinMs = answerWithinMs)
       throw error
     })
   })
-  // Who has found one that is not there need not wait long for the others.
+  // Once one is found down, the others get less time.
   const soon = Promise.any(
     asking.map((one) =>
       one.then(
@@ -64,7 +64,7 @@ async function askKafka({ brokers, credentials = {} }: Addresses): Promise<void>
     const admin = await connection.admin()
     await connection.attempt('look at the cluster', () => admin.describeCluster())
   } finally {
-    // Not waited for: a broker that hangs does not answer that either.
+    // Not awaited: a broker that hangs does not answer that either.
     void connection.close()
   }
 }
@@ -94,7 +94,7 @@ async function askClickHouse(addresses: Addresses): Promise<void> {
   try {
     await clickHouse.sql.query('SELECT 1')
   } catch (error) {
-    // Whoever refuses an answer has given one; what is wrong is told by the work itself.
+    // A refusal is an answer; the work itself reports what is wrong.
     if (error instanceof WinnowError && error.code === 'UNREACHABLE') throw error
   } finally {
     void clickHouse.close()

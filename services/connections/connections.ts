@@ -22,7 +22,7 @@ export interface Addresses {
   readonly credentials?: Credentials
 }
 
-/** How what goes on is seen from outside. */
+/** How this process is observed from outside. */
 type Watched = Pick<Runtime, 'metrics' | 'traceRatio'>
 
 /** Open connections to everything a station needs. */
@@ -32,7 +32,7 @@ export interface Runtime {
   readonly clickHouse: ClickHouse
   readonly store: ClickHouseStore
   readonly log: Log
-  /** What this process measures; left out where nobody asks. */
+  /** What this process measures; omitted if nothing collects it. */
   readonly metrics?: Metrics | undefined
   /** The share of documents whose trace contexts are carried in headers. */
   readonly traceRatio?: number | undefined
@@ -66,7 +66,7 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
 
 type Settings = Pick<Config['corpus'], 'partitions' | 'recordBytesMax'>
 
-/** What a request or a dead letter has beside the text that it carries. */
+/** What a request or a dead letter holds besides the text that it carries. */
 const besideText = 64 * 1024
 
 export const definitionOf = (
@@ -81,9 +81,8 @@ export const definitionOf = (
 })
 
 /**
- * Creates the topics of the corpus, where they are missing. Documents and labels have the same number of partitions, the configured one or,
- * where somebody has given one of them more, that.
- * @throws WinnowError CONFIGURATION where one exists with fewer, or with other settings
+ * Creates the missing topics of the corpus. Documents and labels have the same number of partitions: the configured one, or more if somebody
+ * has added some to one of them. @throws WinnowError CONFIGURATION if one exists with fewer, or with other settings
  */
 export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<void> {
   const specs = [...Object.values<TopicSpec>(topics), ...config.actors.map(({ name }) => labelsTopic(name))]
@@ -95,8 +94,8 @@ export async function createCorpusTopics(kafka: Kafka, config: Config): Promise<
 }
 
 /**
- * Creates the topics of a run, where they are missing. Its requests may be as long as the documents are. Those of requests and rewards have as
- * many partitions as the run says: so many influence workers share them.
+ * Creates the missing topics of a run. Its requests may be as long as documents. Requests and rewards have as many partitions as the run says:
+ * the maximum number of influence workers.
  */
 export async function createRunTopics(
   kafka: Kafka,

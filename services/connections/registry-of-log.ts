@@ -3,17 +3,16 @@ import { type Codec, DecodeError } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { IncomingRecord, Kafka } from '../runtime/kafka/port.ts'
 
-/** Poison may be among them, but not all of them are. */
+/** Some records may be invalid, but not all of them. */
 const recordsMax = 20
 
 /**
- * Whether the registry is the one that the topics were written with. One that lost its storage gives the same ids to other schemas, by which
- * every record would be refused, or taken for another.
- * @throws WinnowError CONFIGURATION where it is another one
+ * Whether the registry is the one that the topics were written with. One that lost its storage assigns the same ids to other schemas, so that
+ * every record would be rejected, or decoded as another type. @throws WinnowError CONFIGURATION if it is a different one
  */
 export async function assertRegistryOfLog({ kafka, codec }: { kafka: Kafka; codec: Codec }): Promise<void> {
   const existing = new Set(await kafka.topicNames())
-  // The small ones first: a single record that is understood is enough.
+  // Small topics first: a single decoded record is enough.
   for (const { name, records } of [topics.sources, topics.runs, topics.documents]) {
     if (!existing.has(name)) continue
     const [expected] = records
@@ -44,14 +43,14 @@ async function judge(
       'CONFIGURATION',
       `The schema registry is not the one of these topics: ${topic}[${partition}]@${offset} is a ${expected.name} that was written under schema id ${id}, and here that id means something else (${error.message}).`,
       {
-        hint: "Has the registry lost its storage, or is another one named (registry.url)? Restore its storage from a backup; until then nothing is read or written, and nothing is lost. To begin anew, delete winnow's topics.",
+        hint: "Has the registry lost its storage, or does registry.url name another one? Restore its storage from a backup; until then nothing is read or written, and nothing is lost. To start over, delete winnow's topics.",
         cause: error,
       },
     )
   }
 }
 
-/** None where this process may not read the topic: others look at it. */
+/** None if this process may not read the topic: others check it. */
 async function firstRecords(kafka: Kafka, topic: string): Promise<IncomingRecord[]> {
   const found: IncomingRecord[] = []
   try {

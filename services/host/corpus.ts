@@ -9,14 +9,14 @@ import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
 
 /**
- * A labeler without an encoder waits for the broker as long as it works: a second member of its group fetches, decodes and writes while the
- * texts of the first are scored, and larger batches ask the broker less often (test/bench/labelers.ts). An encoder's batches stay small
- * enough to be done before the group goes on without it.
+ * A labeler without an encoder waits for the broker half of its time: a second member of its group fetches, decodes and writes while the first
+ * one's texts are scored, and larger batches mean fewer fetches (test/bench/labelers.ts). An encoder's batches stay small enough to be done
+ * before a rebalance excludes it.
  */
 const quick = { members: 2, batchBytesMax: 2 * 1024 * 1024 }
 const slow = { members: 1, batchBytesMax: 256 * 1024 }
 
-/** Which machine makes the labels of a version: in the log and, as a label of a metric, where all labelers are seen side by side. */
+/** Which machine produces the labels of a version: in the log, and as a metric that shows all labelers side by side. */
 function tellOf({ actor, version, model }: Labeler, { log, metrics }: Runtime): void {
   if (model === undefined) return
   const { machine, golden } = model
@@ -27,7 +27,7 @@ function tellOf({ actor, version, model }: Labeler, { log, metrics }: Runtime): 
   metrics?.labelerStarted({ actor, version, ...machine, golden: golden.state })
 }
 
-/** Labels every document for one actor. Its consumer group is the actor's: a new actor reads from the start. */
+/** Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start. */
 export async function startLabeler(
   runtime: Runtime,
   config: Config,
@@ -59,7 +59,7 @@ export async function startLabeler(
   return { name: station.name, detail: `version ${labeler.version}`, labeler, close: () => running.disposeAsync() }
 }
 
-/** Labels are small and an insert costs some milliseconds however few rows it has: many at a time. */
+/** Labels are small and an insert costs some milliseconds however few rows it has, so many are written at a time. */
 const sinkBatchBytesMax = 8 * 1024 * 1024
 
 /** Writes documents and labels into ClickHouse. */

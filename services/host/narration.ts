@@ -31,7 +31,7 @@ const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
     .filter((part) => part !== undefined)
     .join('  ')
 
-/** What each actor currently favours: a negative theta turns its weights round. A control favours nothing. */
+/** What each actor currently favours: a negative theta reverses its weights. A control favours nothing. */
 function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {

@@ -13,8 +13,8 @@ interface Told {
 }
 
 /**
- * Tells what a run's trainer reports, wherever it is, from now on, and once when it has made its last step, also where it has made it
- * before. Nothing depends on it: what goes wrong is only logged, and a service without permission to read reports goes without.
+ * Reports what a run's trainer reports, wherever it runs, from now on, and once when it has made its last step, even if that was before.
+ * Nothing depends on it: failures are only logged, and a service without permission to read reports goes without.
  */
 export async function followProgress(
   { kafka, codec, log }: Ports,
@@ -43,7 +43,7 @@ async function following({ kafka, codec, log }: Ports, run: RunConfig, { onProgr
     onDone()
   }
   const consumer = await kafka.consume({
-    // One of the console's, as far as permissions go.
+    // A group of the console's, as far as permissions go.
     groupId: ephemeralGroup(groupNamed('console reports', run.name)),
     topics: [topic],
     startOffset: () => 0,

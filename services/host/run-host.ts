@@ -11,29 +11,29 @@ import { type RunHooks, startInfluence, startRunStations, startTrainer } from '.
 import { followRuns } from './run-list.ts'
 
 export interface RunHostHooks {
-  /** What computing rewards may take of this machine. */
+  /** The machine resources that rewards may use. */
   readonly influence?: Config['influence']
-  /** What concerns more than one run: then all of them end. */
+  /** A failure that concerns more than one run: all of them end. */
   readonly onFailure: (error: unknown) => void
-  /** What concerns one run alone, whose services are closed: the others go on. Left out: as `onFailure`. */
+  /** A failure that concerns one run, whose services are closed: the others go on. Default: `onFailure`. */
   readonly onRunFailure?: (run: string, error: unknown) => void
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
   /** A run's trainer has made its last step. */
   readonly onDone?: (run: string) => void
-  /** The services of a run are there, at first or after a pause. */
+  /** The services of a run have started, at first or after a pause. */
   readonly onStarted?: (run: RunConfig, services: readonly Service[]) => void
-  /** The services of a run are closed because that is what the log says of it now. */
+  /** The services of a run are closed because the log now says so. */
   readonly onStopped?: (run: string, life: RunLife | 'deleted') => void
-  /** Which runs; left out: all. */
+  /** Which runs; default: all. */
   readonly only?: ReadonlySet<string>
-  /** What of a run runs here. `stations` are influence worker, actors and console, `influence` is a further worker. Default: everything. */
+  /** Which parts of a run run here. `stations` are influence worker, actors and console, `influence` is a further worker. Default: everything. */
   readonly parts?: readonly ('stations' | 'influence' | 'trainer')[]
 }
 
 /**
- * Runs the recorded runs in this process, also those that are recorded while it runs: influence worker, actors, console and reference
- * trainer. A run that was interrupted goes on where it was; one that is paused rests until it is resumed; one that has ended or was deleted
- * is closed; a replay has nothing to run. A run whose own files are at fault ends by itself.
+ * Runs the recorded runs in this process, including those recorded while it is up: influence worker, actors, console and reference trainer. An
+ * interrupted run resumes where it was; a paused one waits until it is resumed; one that has ended or was deleted is closed; a replay has
+ * nothing to run. A run whose own files are at fault ends alone.
  */
 export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
   await using starting = new AsyncDisposableStack()
@@ -44,7 +44,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   const started = new Map<string, string>()
   const refused = new Set<string>()
   const models = new Map<string, Promise<Model>>()
-  // A model that could not be opened has failed its run already.
+  // A model that could not be opened has already failed its run.
   starting.defer(async () => {
     await Promise.allSettled([...models.values()].map(async (model) => (await model).close()))
   })
@@ -68,7 +68,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     }
     const own = services.get(run)
     services.delete(run)
-    // The first failure is the cause, what follows from it is not worth a line.
+    // Only the first failure is reported; later ones follow from it.
     if (own === undefined) return
     hooks.onRunFailure(run, error)
     ending.push(
@@ -96,7 +96,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
         () => {},
       )
     }
-    // It failed while it was started.
+    // It failed while it was starting.
     if (services.get(name) !== mine) await closeAll(mine)
     else hooks.onStarted?.(run, mine)
   }
@@ -146,13 +146,13 @@ const codesOfOneRun = new Set<ErrorCode>([
   'BAD_DATA',
   'CHECKPOINT_INCOMPLETE',
   'CONFIGURATION',
-  // Another process has taken this run over.
+  // Another process has taken over this run.
   'FENCED',
   'MODEL_UNUSABLE',
   'NORMALIZATION',
   'POSITION_REFUSED',
 ])
-/** Whether an error says something of a run's own files, configuration and processes, and nothing of what all runs stand on. */
+/** Whether an error concerns only a run's own files, configuration and processes, not what all runs depend on. */
 const ofItsOwn = (error: unknown): boolean => {
   const known = error instanceof WinnowError ? error : systemFailure(error)
   return known !== undefined && codesOfOneRun.has(known.code)

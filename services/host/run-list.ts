@@ -12,7 +12,7 @@ type Ports = Pick<Runtime, 'kafka' | 'codec' | 'log'>
 export class RunList {
   /** By name, in the order in which they were first recorded. */
   readonly runs = new Map<string, Run>()
-  /** Where to go on reading, by partition. */
+  /** Where to continue reading, by partition. */
   readonly next: number[] = []
   readonly #codec: Ports['codec']
 
@@ -20,14 +20,14 @@ export class RunList {
     this.#codec = codec
   }
 
-  /** All that is recorded now; what is no record is passed over. */
+  /** Reads all that is recorded now; invalid records are skipped. */
   static async read({ kafka, codec }: Pick<Ports, 'kafka' | 'codec'>): Promise<RunList> {
     const list = new RunList(codec)
     for await (const records of kafka.read(topics.runs.name)) for (const record of records) await list.apply(record)
     return list
   }
 
-  /** @returns false for what is no record of a run */
+  /** @returns false if it is not a record of a run */
   async apply({ partition, offset, key, value }: IncomingRecord): Promise<boolean> {
     this.next[partition] = offset + 1
     if (value === null) {
@@ -41,8 +41,8 @@ export class RunList {
 }
 
 /**
- * Calls `onRuns` with all runs as they are recorded now, and again after each change; one call at a time, and none for states in between.
- * @param who begins the name of its consumer group
+ * Calls `onRuns` with all runs as recorded now, and again after each change; one call at a time, skipping states in between. @param who begins
+ * the name of its consumer group
  */
 export async function followRuns(
   runtime: Ports,

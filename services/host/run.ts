@@ -25,8 +25,8 @@ export interface RunHooks {
 }
 
 /**
- * An influence worker alone: as many may run, beside the one of startRunStations, as the requests have partitions, which they share.
- * @throws WinnowError CONFIGURATION where the run asks for no rewards
+ * A further influence worker, besides that of startRunStations: as many may run as the requests have partitions, which they share. @throws
+ * WinnowError CONFIGURATION if the run requests no rewards
  */
 export async function startInfluence(
   runtime: Runtime,
@@ -65,7 +65,7 @@ async function startInto(
   hooks: RunHooks,
 ): Promise<void> {
   const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
-  // A control run asks for no rewards and needs no worker.
+  // A control run requests no rewards and needs no worker.
   const { influenceWorkers = 1 } = hooks
   const answersHere = run.sampleDocuments > 0 && influenceWorkers > 0
   const influence = answersHere ? await createRunInfluence(run, model, influenceWorkers) : undefined

@@ -5,10 +5,10 @@ import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
 
-/** How many documents of each subcategory, by actor in configuration order. */
+/** Documents per subcategory, by actor in configuration order. */
 export type Composition = readonly (readonly number[])[]
 
-/** The corpus that a round saw, out of its cells. */
+/** The corpus that a round saw, from its cells. */
 export async function corpusComposition(runtime: Runtime, run: RunConfig, manifest: Manifest): Promise<Composition> {
   const columns = columnsOf(run)
   const view = await runtime.store.view({ columns, labelOffsets: manifest.labelOffsets, readsOf: null })
@@ -19,7 +19,7 @@ export async function corpusComposition(runtime: Runtime, run: RunConfig, manife
   return counts
 }
 
-/** A round's selection, or the first `documents` of it in emission order: those that a trainer read. */
+/** A round's selection, or its first `documents` in emission order: those that a trainer read. */
 export async function selectionComposition(
   runtime: Runtime,
   run: RunConfig,

@@ -3,8 +3,8 @@ import type { Runtime } from '../connections/connections.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 
 /**
- * Which labelers of these versions, and whether the label sink, are not connected, as a sentence that says how to start them; undefined:
- * all are, or nobody who asks may see it.
+ * Which labelers of these versions, and whether the label sink, are not connected, as a sentence that says how to start them; undefined: all
+ * are, or we may not see them.
  */
 export async function missingOfCorpus(
   kafka: Pick<Runtime['kafka'], 'consumerGroups'>,

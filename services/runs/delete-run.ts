@@ -9,14 +9,14 @@ import { forgetRun, recordOf, setLife } from './registry.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec' | 'store'>
 
-/** Services close what they have in hand first. */
+/** Services finish their current batch first. */
 const leaveMsMax = 30_000
 const pollMs = 250
 
 /**
- * Removes a run: its topics, the places of its consumer groups and the reads that were counted for it; its checkpoints, which may be of
- * use, stay. The record goes last: killed anywhere, it is repeated by the same call. Its services are told to end first.
- * @throws WinnowError CONFIGURATION where there is no such run; UNREACHABLE where a service of it does not leave
+ * Removes a run: its topics, the offsets of its consumer groups and its read counts; its checkpoints stay, as they may be of use. The record
+ * goes last: after a kill, the same call completes it. Its services are told to end first. @throws WinnowError CONFIGURATION if there is no
+ * such run; UNREACHABLE if one of its services does not leave
  */
 export async function deleteRun({ kafka, codec, store }: Ports, name: string, waitMs = leaveMsMax): Promise<void> {
   const record = await recordOf({ kafka, codec }, name)

@@ -8,7 +8,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { readDocument, readsBefore, type StoredDocument } from '../corpus/document.ts'
 import { readManifests } from './recorded.ts'
 
-/** Why a document was or was not selected, round by round; undefined where the corpus has no such document. */
+/** Why a document was or was not selected, round by round; undefined if the corpus has no such document. */
 export async function explainDocument(
   runtime: Runtime,
   run: RunConfig,

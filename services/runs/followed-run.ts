@@ -8,11 +8,11 @@ import { RunView, type RunViewLimits } from './run-view.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
-/** A run as it stands in the log; each look reads what is new since the last one. A run that was never started has no topics, and that is fine. */
+/** A run as it stands in the log; each look reads what is new since the last one. A run that was never started has no topics yet. */
 export class FollowedRun {
   readonly config: RunConfig
   readonly view: RunView
-  /** As it was last recorded. */
+  /** As last recorded. */
   record: Run
   /** Its topics exist. */
   started = false
@@ -35,7 +35,7 @@ export class FollowedRun {
     for (const { name } of [progress, consoleState]) if (existing.has(name)) await this.#readOn(ports, name)
   }
 
-  /** @param members who is connected; left out: nobody asked */
+  /** @param members who is connected; omitted: not checked */
   state(members?: ReadonlySet<RunMember>): RunState {
     return runState({ ...this, view: this.view, started: this.started, ...(members && { members }) })
   }
@@ -54,7 +54,7 @@ export class FollowedRun {
   }
 }
 
-/** Who of the stations of each run is connected now, by run. */
+/** Which stations of each run are connected now, by run. */
 export async function membersOf(
   kafka: Pick<Runtime['kafka'], 'consumerGroups'>,
   runs: readonly string[],
@@ -68,7 +68,7 @@ export async function membersOf(
   return new Map(runs.map((run) => [run, new Set(all.filter(isThere(run)))]))
 }
 
-/** All recorded runs as they stand now, with who is connected; archived ones only where they are asked for. */
+/** All recorded runs as they stand now, with who is connected; archived ones only on request. */
 export async function lookAtRuns(
   { kafka, codec }: Ports,
   records: Iterable<Run>,

@@ -10,7 +10,7 @@ import { labelerVersions } from './label-progress.ts'
 import { findLogTrouble, type LogTrouble } from './log-trouble.ts'
 import { listRuns } from './registry.ts'
 
-/** Gaps that are recorded, and those that no station has met yet because it does not run. */
+/** Recorded gaps, and those that no station has met yet because it does not run. */
 export async function allGaps(runtime: Runtime, config: Config): Promise<Gap[]> {
   const configs = [...(await listRuns(runtime)).values()].map((run) => parseRunConfig(JSON.parse(run.config)))
   const watched = { labelers: await labelerVersions(config), runs: configs }

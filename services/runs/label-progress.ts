@@ -17,12 +17,12 @@ export interface LabelProgress {
   readonly documents: number
   /** Documents with a label of every actor. */
   readonly complete: number
-  /** Documents without, because a labeler refused them: they are in dead letters. */
+  /** Documents without one, because a labeler rejected them: they are in dead letters. */
   readonly refused: number
 }
 
 export interface WaitedLabels extends LabelProgress {
-  /** Every document of the topic is labelled by every actor and in ClickHouse, or refused. */
+  /** Every document of the topic is labelled by every actor and in ClickHouse, or rejected. */
   readonly done: boolean
 }
 
@@ -30,9 +30,9 @@ interface WaitOptions {
   readonly signal?: AbortSignal
   readonly terminal?: Terminal
   readonly onProgress?: (progress: LabelProgress) => void
-  /** Told once, where nothing moves for some seconds, which labelers or sinks are not connected. */
+  /** Called once, if nothing moves for some seconds, with the labelers or sinks that are not connected. */
   readonly onMissing?: (sentence: string) => void
-  /** A labeler or a sink that makes no progress for so long is down or gone: waiting longer helps nobody. */
+  /** A labeler or sink that makes no progress for this long is down or gone: waiting longer does not help. */
   readonly patienceMs?: number
 }
 
@@ -41,8 +41,8 @@ const patienceMsDefault = 60_000
 const missingAfterMs = 5000
 
 /**
- * Waits until every document that is in the topic now is labelled by every actor and in ClickHouse, or refused; gives up when stopped, or
- * after `patienceMs` without progress.
+ * Waits until every document now in the topic is labelled by every actor and in ClickHouse, or rejected; gives up when stopped, or after
+ * `patienceMs` without progress.
  */
 export async function waitForLabels(
   runtime: Runtime,
@@ -64,7 +64,7 @@ export async function waitForLabels(
       const moved = JSON.stringify(counts)
       unchangedMs = moved === before ? unchangedMs + pollMs : 0
       before = moved
-      // Who was refused is asked only where nothing else moves: it is read from a topic.
+      // Rejections are read from a topic, so only when nothing else moves.
       const refused = unchangedMs > 0 && counts.complete < counts.documents ? await refusals.count(versions) : 0
       progress = { ...counts, refused }
       onProgress?.(progress)
@@ -108,7 +108,7 @@ export async function countDocuments(
   return await countLabelled(runtime.clickHouse.sql, versions)
 }
 
-/** The documents that labelers refused, as far as dead letters tell; each question reads only what has come since the last one. */
+/** The documents that labelers rejected, according to dead letters; each call reads only what is new since the last one. */
 class Refusals {
   readonly #runtime: Runtime
   readonly #ids = new Set<DocumentId>()
@@ -118,13 +118,13 @@ class Refusals {
     this.#runtime = runtime
   }
 
-  /** Those of them that lack a label: one that was refused may have been labelled later, by another version. */
+  /** Those of them that lack a label: a rejected document may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
     await this.#readOn(this.#runtime, new Set([...versions.keys()].map((actor) => labelerStation(actor).name)))
     return await countIncomplete(this.#runtime.clickHouse.sql, versions, [...this.#ids])
   }
 
-  /** @param labelers names of the stations whose refusals count: all that dead letters tell of who wrote them */
+  /** @param labelers names of the stations whose rejections count: dead letters name their writer only so */
   async #readOn({ kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>, labelers: ReadonlySet<string>): Promise<void> {
     for await (const records of kafka.read(topics.deadLetters.name, this.#from)) {
       for (const { partition, offset, value } of records) {
@@ -135,7 +135,7 @@ class Refusals {
           const id = key === null ? null : parseId(Buffer.from(key).toString())
           if (labelers.has(station) && id !== null) this.#ids.add(id)
         } catch (error) {
-          // Somebody else wrote it: it tells nothing about our labelers.
+          // Written by somebody else: it does not concern our labelers.
           if (!(error instanceof DecodeError)) throw error
         }
       }
@@ -143,7 +143,7 @@ class Refusals {
   }
 }
 
-/** The offset of the last record of each partition, -1 where there is none; the end offset counts the markers of transactions as well. */
+/** The offset of the last record of each partition, -1 if there is none; the end offset also counts markers of transactions. */
 async function lastOffsets(kafka: Kafka, topic: string): Promise<number[]> {
   const ends = await kafka.endOffsets(topic)
   const last = ends.map(() => -1)
@@ -157,7 +157,7 @@ async function lastOffsets(kafka: Kafka, topic: string): Promise<number[]> {
   return last
 }
 
-/** Whether the label sink has come past these offsets of the documents' topic. */
+/** Whether the label sink has got past these offsets of the documents' topic. */
 async function isSunk({ store }: Runtime, last: readonly number[]): Promise<boolean> {
   const committed = new Map<number, number>()
   for (const { topic, partition, offsetNext } of await store.committed())

@@ -15,7 +15,7 @@ export interface StationLag extends Lag {
 
 export interface Watched {
   readonly runs: readonly RunConfig[]
-  /** Versions of labelers that are configured, by actor, beside those that runs name. */
+  /** Configured versions of labelers, by actor, besides those that runs use. */
   readonly labelers?: ReadonlyMap<string, string>
 }
 
@@ -24,11 +24,11 @@ export interface Reader {
   readonly run: string | null
   readonly station: string
   readonly reads: readonly string[]
-  /** The group's name, or its beginning where each instance is in an ephemeral one. */
+  /** The group's name, or its beginning if each instance is in an ephemeral group. */
   readonly group: string
 }
 
-/** How far behind all stations are, console, actors and trainers included, and how old what waits is. */
+/** How far behind all stations are, console, actors and trainers included, and how old the oldest waiting record is. */
 export class StationLags {
   readonly #kafka: Pick<Kafka, 'consumerGroups'>
   readonly #meter: LagMeter
@@ -39,13 +39,13 @@ export class StationLags {
   }
 
   /**
-   * A station whose groups have committed nothing is left out: it has never run, or keeps its place elsewhere.
+   * A station whose groups have committed nothing is left out: it has never run, or keeps its offsets elsewhere.
    * @param ends the next offset of each partition, by topic; stations' other topics are left out
    */
   async measure(watched: Watched, ends: ReadonlyMap<string, readonly number[]>): Promise<StationLag[]> {
     const live = (await this.#kafka.consumerGroups('winnow.')).map(({ groupId }) => groupId)
     const questions = readersOf(watched).flatMap((reader) => {
-      // A group that nobody is in still knows how far it came.
+      // A group without members still has its committed offsets.
       const groups = new Set([reader.group, ...live.filter((id) => id.startsWith(`${reader.group}.`))])
       return reader.reads.flatMap((topic) => {
         const topicEnds = ends.get(topic)
@@ -59,7 +59,7 @@ export class StationLags {
       lags[i] === undefined ? [] : [{ reader, topic, lag: lags[i] }],
     )
     return [...Map.groupBy(found, ({ reader, topic }) => `${reader.group} ${topic}`).values()].map((instances) => {
-      // Of several instances that each read everything, the one that is furthest behind.
+      // Of several instances that each read everything, the one furthest behind.
       const { reader, topic, lag } = instances.reduce((a, b) => (behind(b.lag) > behind(a.lag) ? b : a))
       return { run: reader.run, station: reader.station, topic, ...lag }
     })
@@ -74,7 +74,7 @@ export function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
   const add = (station: StationNode, owner: GroupOwner) => {
     const group = consumerGroupOf(station, owner)
     const shared = station.kind === 'ingest' || station.kind === 'labeler' || station.kind === 'label-sink'
-    // A sink reads what the actors of any run bring.
+    // A sink reads the labels of the actors of any run.
     const reads = [...new Set([...(readers.get(group)?.reads ?? []), ...station.reads])]
     readers.set(group, {
       kind: station.kind,

@@ -4,26 +4,26 @@ import { holeBefore, holeOutOfRange, isBehind } from '../runtime/kafka/hole.ts'
 import type { Hole, Kafka, PartitionLog } from '../runtime/kafka/port.ts'
 import { readersOf, type Watched } from './lag.ts'
 
-/** A hole in front of a station, whether or not the station runs and has met it. */
+/** A hole before a station's next record, whether or not the station runs and has met it. */
 export interface FoundHole extends Hole {
   readonly station: string
 }
 
-/** What is not as it should be with the logs themselves. */
+/** Problems of the logs themselves. */
 export interface LogTrouble {
   readonly holes: readonly FoundHole[]
-  /** Records that are written, and that no reader is given because a transaction before them stays open. */
+  /** Records that no reader gets because an earlier transaction stays open. */
   readonly heldBack: readonly PartitionLog[]
-  /** Topics that keep everything, and whose first records are gone: what is read from their beginning cannot be read again. */
+  /** Topics that keep everything, but whose first records are gone: they can no longer be read from the beginning. */
   readonly beheaded: readonly PartitionLog[]
 }
 
 type LogKafka = Pick<Kafka, 'logsOf' | 'committedPlaces' | 'topicNames'>
 
-/** winnow's own transactions are open for less than this, or move meanwhile. */
+/** Our own transactions are shorter than this, or make progress meanwhile. */
 const openMsMin = 2000
 
-/** @param covered up to where the label sink's rows go; left out where nobody asked ClickHouse */
+/** @param covered the offsets up to which the label sink has written; omitted if ClickHouse was not asked */
 export async function findLogTrouble(
   kafka: LogKafka,
   watched: Watched,
@@ -35,7 +35,7 @@ export async function findLogTrouble(
   const found = readersOf(watched).flatMap(({ kind, station, run, reads, group }) =>
     reads.map(async (topic): Promise<FoundHole[]> => {
       const ofTopic = logs.get(topic)
-      // Actors, consoles and trainers keep their places in their own records; what they meet they write down themselves.
+      // Actors, consoles and trainers keep their offsets in their own records; they record the holes that they meet.
       if (ofTopic === undefined || (run !== null && kind !== 'influence')) return []
       const places = await kafka.committedPlaces(group, topic)
       return ofTopic.flatMap((log) => {

@@ -1,7 +1,7 @@
 /** Long enough not to flicker, short enough to see a round begin. */
 const windowMs = 10_000
 
-/** How fast things grow: differences over the last ten seconds of totals that are told now and then. */
+/** Growth rates: differences over the last ten seconds between totals sampled now and then. */
 export class Rates {
   #samples: { atMs: number; totals: ReadonlyMap<string, number> }[] = []
 

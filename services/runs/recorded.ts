@@ -6,8 +6,8 @@ import { WinnowError } from '../runtime/errors.ts'
 import { ascending, RunView } from './run-view.ts'
 
 /**
- * All records of a topic up to its end as it is now, decoded, partition by partition. What is no record is passed over, as the stations
- * do, which keep it in dead letters.
+ * All records of a topic up to its current end, decoded, partition by partition. Invalid records are skipped; the stations send them to dead
+ * letters.
  */
 export async function readTopic(runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> {
   const all: Delivered[] = []
@@ -21,7 +21,7 @@ export async function readTopic(runtime: Pick<Runtime, 'kafka' | 'codec'>, topic
   return all
 }
 
-/** The same of a topic of a run, which is not there before a station of the run was started once: then it has none. */
+/** The same for a topic of a run, which does not exist before a station of the run was first started: then there are none. */
 const readRunTopic = async (runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> =>
   (await runtime.kafka.topicNames()).includes(topic) ? await readTopic(runtime, topic) : []
 
@@ -30,11 +30,11 @@ export interface RecordedRun {
   readonly opened: readonly RoundOpened[]
   readonly closed: readonly RoundClosed[]
   readonly manifests: readonly Manifest[]
-  /** As they stand in the log: what the actors fold. */
+  /** As in the log: what the actors fold. */
   readonly decisions: readonly Delivered[]
 }
 
-/** @throws WinnowError CONFIGURATION where the run has decided nothing yet */
+/** @throws WinnowError CONFIGURATION if the run has not decided anything yet */
 export async function readRecordedRun(runtime: Runtime, run: string): Promise<RecordedRun> {
   const decisions = await readRunTopic(runtime, runTopics(run).consoleState.name)
   const { opened, closed, manifests } = viewOf(decisions)
@@ -42,7 +42,7 @@ export async function readRecordedRun(runtime: Runtime, run: string): Promise<Re
   return { opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests), decisions }
 }
 
-/** What trainer and console of a run have said up to now. */
+/** What trainer and console of a run have reported so far. */
 export async function readRun(runtime: Runtime, run: string): Promise<RunView> {
   const { consoleState, progress } = runTopics(run)
   const [decisions, reports] = await Promise.all(
@@ -51,7 +51,7 @@ export async function readRun(runtime: Runtime, run: string): Promise<RunView> {
   return viewOf([...decisions!, ...reports!])
 }
 
-/** The manifests of a run, by round; none where nothing is selected yet. */
+/** The manifests of a run, by round; empty if nothing is selected yet. */
 export const readManifests = async (runtime: Runtime, run: string): Promise<Manifest[]> =>
   ascending(viewOf(await readRunTopic(runtime, runTopics(run).consoleState.name)).manifests)
 

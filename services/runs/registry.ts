@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { nearest } from '../terminal/nearest.ts'
 
-/** Records a run. The same run again is the same record; another configuration under its name is refused. */
+/** Records a run. Recording the same run again changes nothing; another configuration under its name is refused. */
 export async function submitRun(
   runtime: Runtime,
   run: RunConfig,
@@ -18,7 +18,7 @@ export async function submitRun(
   const config = runConfigJson(run)
   if (known !== undefined && known.config !== config) {
     throw new WinnowError('CONFIGURATION', `run ${run.name} exists with another configuration`, {
-      hint: `A run is never changed: give the new one another name, or delete the other (winnow run delete ${run.name}). How they differ: winnow run show.`,
+      hint: `A run is never changed: give the new one another name, or delete the other (winnow run delete ${run.name}). 'winnow run show' says how they differ.`,
     })
   }
   if (known !== undefined) checkSelectionVersion(known)
@@ -31,11 +31,11 @@ export async function submitRun(
   await write(runtime, run.name, recorded)
 }
 
-/** All recorded runs by name; what is no record is passed over. */
+/** All recorded runs by name; invalid records are skipped. */
 export const listRuns = async (runtime: Pick<Runtime, 'kafka' | 'codec'>): Promise<Map<string, Run>> =>
   (await RunList.read(runtime)).runs
 
-/** @throws WinnowError CONFIGURATION where there is none of that name */
+/** @throws WinnowError CONFIGURATION if there is none of that name */
 export async function recordOf(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<Run> {
   const runs = await listRuns(runtime)
   const run = runs.get(name)
@@ -46,7 +46,7 @@ export async function recordOf(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: 
   })
 }
 
-/** @throws WinnowError CONFIGURATION where there is none of that name, or it selects by another version of SELECTION.md */
+/** @throws WinnowError CONFIGURATION if there is none of that name, or it selects by another version of SELECTION.md */
 export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<RunConfig> {
   const run = await recordOf(runtime, name)
   checkSelectionVersion(run)
@@ -54,8 +54,8 @@ export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: 
 }
 
 /**
- * A run whose services may be started: it may be paused, and then they wait.
- * @throws WinnowError CONFIGURATION for what is no run, a replay, or has ended
+ * A run whose services may be started; if it is paused, they wait.
+ * @throws WinnowError CONFIGURATION if there is no such run, it is a replay, or it has ended
  */
 export async function runnable(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
@@ -70,11 +70,11 @@ export async function runnable(
 }
 
 const hasEnded = (name: string): WinnowError =>
-  new WinnowError('CONFIGURATION', `run ${name} has ended, which is for ever`, {
+  new WinnowError('CONFIGURATION', `run ${name} has ended, which is final`, {
     hint: 'Record its configuration under another name.',
   })
 
-/** What may follow what: an end is for ever. */
+/** Allowed transitions: an end is final. */
 const follows: Readonly<Record<RunLife, readonly RunLife[]>> = {
   active: ['paused', 'ended', 'archived'],
   paused: ['active', 'ended', 'archived'],
@@ -83,8 +83,8 @@ const follows: Readonly<Record<RunLife, readonly RunLife[]>> = {
 }
 
 /**
- * Records what a person wants of a run; every service of it, wherever it runs, reads that and goes by it. The same again changes nothing.
- * @throws WinnowError CONFIGURATION where there is no such run, or it has ended
+ * Records what somebody wants of a run; its services, wherever they run, act on that. Repeating it changes nothing.
+ * @throws WinnowError CONFIGURATION if there is no such run, or it has ended
  */
 export async function setLife(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string, life: RunLife): Promise<void> {
   const run = await recordOf(runtime, name)

@@ -8,17 +8,17 @@ import { WinnowError } from '../runtime/errors.ts'
 /** Versions of labelers by actor. */
 type Versions = ReadonlyMap<string, string>
 
-/** A run's file, read, with what it leaves out still left out. */
+/** A run's file as parsed, without defaults. */
 export interface RunFile {
   readonly file: string
   readonly given: unknown
 }
 
-/** Stands for a version while a file is read before anybody is asked which versions are in force. */
+/** Stands for a version while a file is read without knowing which versions are in force. */
 const anyVersion = '0'
 
 /**
- * Reads a run's file and refuses what is wrong with it in itself.
+ * Reads a run's file and refuses what is wrong with the file itself.
  * @throws WinnowError CONFIGURATION naming the file and every place in it
  */
 export function readRunFile(path: string, folder: string): RunFile {
@@ -31,8 +31,8 @@ export function readRunFile(path: string, folder: string): RunFile {
 }
 
 /**
- * The run of a file as it is recorded: labeler versions that the file leaves out are those in force, and paths, which are given from the
- * file's folder, are absolute, so that stations started anywhere find the same files.
+ * The run of a file as it is recorded: omitted labeler versions are those in force, and paths, which are relative to the file's folder, become
+ * absolute, so that stations started anywhere find the same files.
  * @throws WinnowError CONFIGURATION naming the file and every place in it
  */
 export function completeRun({ file, given }: RunFile, inForce: Versions): RunConfig {
@@ -53,7 +53,7 @@ const entryOf = (given: unknown, key: string): unknown =>
 function withVersions(given: unknown, inForce: Versions): unknown {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return given
   const own = entryOf(given, 'labelers') ?? {}
-  // What is no list of versions is refused by the schema.
+  // Anything but a list of versions is refused by the schema.
   if (typeof own !== 'object' || Array.isArray(own)) return given
   const actors = (entryOf(given, 'selection') as { actors?: object } | undefined)?.actors ?? defaultActors
   const wanted = Object.keys(actors).filter((name) => inForce.has(name))

@@ -1,4 +1,4 @@
-/** Every setting of a recorded configuration by its path, in order; lists are one setting. */
+/** Every setting of a recorded configuration by its path, in order; a list is one setting. */
 export function flat(config: unknown, above = ''): Map<string, unknown> {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) return new Map([[above, config]])
   return new Map(
@@ -8,12 +8,12 @@ export function flat(config: unknown, above = ''): Map<string, unknown> {
 
 export interface Difference {
   readonly key: string
-  /** undefined: it is not set. */
+  /** undefined: not set. */
   readonly here: unknown
   readonly there: unknown
 }
 
-/** What two configurations have differently, but for their names. */
+/** How two configurations differ, except for their names. */
 export function differencesOf(here: unknown, there: unknown): Difference[] {
   const [a, b] = [flat(here), flat(there)]
   return [...new Set([...a.keys(), ...b.keys()])]

@@ -19,25 +19,25 @@ export type RunStateName =
 
 export interface RunState {
   readonly state: RunStateName
-  /** What it waits for, and what mends it where something is missing; null: nothing. */
+  /** What it waits for, with a remedy if something is missing; null: nothing. */
   readonly waitsFor: string | null
 }
 
-/** A station of a run whose instances can be seen as members of its consumer groups. */
+/** A station of a run whose instances are visible as members of its consumer groups. */
 export type RunMember = 'console' | 'influence' | 'trainer'
 
 export interface RunFacts {
   readonly record: Pick<Run, 'life' | 'replayOf'>
   readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers'>
-  /** What trainer and console have said up to now. */
+  /** What trainer and console have reported so far. */
   readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'>
-  /** Its topics exist: a station of it has been started once. */
+  /** Its topics exist: one of its stations has been started once. */
   readonly started: boolean
-  /** Who is connected now; left out: nobody asked. */
+  /** Who is connected now; omitted: not checked. */
   readonly members?: ReadonlySet<RunMember>
 }
 
-/** The state of a run: a function of what is in the log, the same for command line, `top` and board. */
+/** The state of a run: a function of the log, the same for command line, `top` and board. */
 export function runState(facts: RunFacts): RunState {
   const { record, config, view, started } = facts
   const { life, replayOf } = record
@@ -84,7 +84,7 @@ const missing = (run: string, by: RunMember): string => {
 
 const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 19)} UTC`
 
-/** A control draws at random: it asks for no rewards, and no actor weighs anything. */
+/** A control draws at random: it requests no rewards, and no actor has weights. */
 export const isControl = ({ sampleDocuments, selection }: Pick<RunConfig, 'sampleDocuments' | 'selection'>): boolean =>
   sampleDocuments === 0 && selection.actors.every(({ initialTheta }) => initialTheta === 0)
 

@@ -2,11 +2,11 @@ import { Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/inde
 import type { Delivered } from '../../topologies/node.ts'
 
 export interface RunViewLimits {
-  /** Of rounds before the last so many nothing is kept. */
+  /** Only this many of the last rounds are kept. */
   readonly rounds: number
-  /** Of rounds before the last so many the documents that were asked about are forgotten: they are most of what a round takes. */
+  /** The requested documents are kept for this many of the last rounds only: they are most of a round's memory. */
   readonly sampledRounds: number
-  /** Reports kept at most: of those that hold nothing but a training loss every second one goes, evaluations stay. */
+  /** Maximum number of reports kept: beyond it every second one with only a training loss is dropped, evaluations stay. */
   readonly steps: number
 }
 
@@ -14,8 +14,8 @@ const all = Number.POSITIVE_INFINITY
 const unlimited: RunViewLimits = { rounds: all, sampledRounds: all, steps: all }
 
 /**
- * What trainer and console of a run have said: the fold of its topics that the board, `top`, `status` and replay share. Topics may come in
- * any order between them; of several records of a round the last counts.
+ * What trainer and console of a run have reported: the fold of its topics that board, `top`, `status` and replay share. Topics may be read in
+ * any order; of several records of a round the last counts.
  */
 export class RunView {
   readonly opened = new Map<number, RoundOpened>()
@@ -28,7 +28,7 @@ export class RunView {
     this.#limits = limits
   }
 
-  /** Other records than those of trainer and console say nothing here. */
+  /** Records of other types are ignored. */
   apply({ record, value }: Pick<Delivered, 'record' | 'value'>): void {
     if (record === Progress.name) this.#report(value as Progress)
     if (record === RoundOpened.name) this.#open(value as RoundOpened)
@@ -46,12 +46,12 @@ export class RunView {
     return lastOf(this.#progress)
   }
 
-  /** The report of the highest step that knows this loss. */
+  /** The report of the highest step that has this loss. */
   lastWith(loss: 'trainLoss' | 'referenceLoss'): Progress | undefined {
     return lastOf(this.#progress, (report) => report[loss] !== null)
   }
 
-  /** The last round that was opened, closed, selected. */
+  /** The last round opened, closed, selected. */
   get lastOpened(): RoundOpened | undefined {
     return lastOf(this.opened)
   }
@@ -83,7 +83,7 @@ export class RunView {
   }
 }
 
-/** A step that is reported twice (after a kill) counts once, with what either report knows. */
+/** A step reported twice (after a kill) counts once, with what either report has. */
 const merged = (before: Progress, after: Progress): Progress => ({
   ...after,
   trainLoss: before.trainLoss ?? after.trainLoss,

@@ -4,14 +4,14 @@ import { FollowedRun, membersOf } from './followed-run.ts'
 import { recordOf } from './registry.ts'
 
 const everyMs = 5000
-/** Only who waits this long is told of. */
+/** Shorter waits are not reported. */
 const looksBefore = 2
-/** Told again after so many looks. */
+/** Reported again after this many looks. */
 const looksBetween = 60
 
 /**
- * Says what a run waits for, where it waits longer than some seconds, and again every few minutes. It looks at the log alone; what it
- * cannot see is not told, and stops nobody.
+ * Logs what a run waits for if it waits longer than some seconds, and again every few minutes. It looks only at the log; failures are ignored
+ * and stop nothing.
  */
 export function tellWaiting(
   { kafka, codec, log }: Pick<Runtime, 'kafka' | 'codec' | 'log'>,
@@ -31,7 +31,7 @@ export function tellWaiting(
     const line = waitsFor === null ? '' : `run ${name} is ${state}: waits for ${waitsFor}`
     unchanged = line === before ? unchanged + 1 : 0
     before = line
-    // A trainer that is there needs its time.
+    // A connected trainer takes its time.
     const quiet = line === '' || state === 'paused' || (state === 'training' && !line.includes(';'))
     if (!quiet && unchanged % looksBetween === looksBefore) say(line)
   }

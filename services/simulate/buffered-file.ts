@@ -3,7 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 /** Bytes gathered before a write. */
 const bufferBytes = 1 << 20
 
-/** A text file written from its start in large pieces. Synchronous: nothing piles up in memory behind a slow disk. */
+/** A text file written sequentially in large pieces. Synchronous: nothing piles up in memory behind a slow disk. */
 export class BufferedFile {
   readonly #descriptor: number
   #pieces: string[] = []

@@ -8,7 +8,7 @@ export interface SimulateContext {
   readonly stderr: Terminal
 }
 
-/** `winnow simulate`: progress on stderr, what it came to on stdout. Lines that were rejected do not make it fail. */
+/** `winnow simulate`: progress on stderr, a summary on stdout. Rejected lines do not make it fail. */
 export async function simulateCommand(
   { json, ...options }: SimulateOptions & { json?: boolean },
   { stdout, stderr }: SimulateContext,

@@ -18,7 +18,7 @@ export function readSelectionConfig(file: string): SelectionConfig {
     json = JSON.parse(text.replace(/^\ufeff/, ''), keepSeedDigits)
   } catch (error) {
     throw new WinnowError('CONFIGURATION', `${file}: is not JSON: ${(error as Error).message}`, {
-      hint: 'Mend the JSON; NaN and Infinity are not JSON.',
+      hint: 'Fix the JSON; NaN and Infinity are not JSON.',
       cause: error,
     })
   }
@@ -33,7 +33,7 @@ export function readSelectionConfig(file: string): SelectionConfig {
   }
 }
 
-/** A seed that a double cannot hold is kept as the digits that stand in the file. */
+/** A seed that a double cannot hold keeps its digits as written. */
 function keepSeedDigits(key: string, value: unknown, context?: { source?: string }): unknown {
   const exceeds = key === 'seed' && typeof value === 'number' && !Number.isSafeInteger(value)
   return exceeds && /^-?[0-9]+$/.test(context?.source ?? '') ? context!.source : value

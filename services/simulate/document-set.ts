@@ -2,8 +2,8 @@
 const slotsFirst = 64
 
 /**
- * A set of document numbers below `documents`: a hash table while it has few members, a bit a document once that is smaller.
- * Never more than documents / 8 bytes, and a little at first.
+ * A set of document numbers below `documents`: a hash table while it has few members, one bit per document once that is smaller. Never more
+ * than documents / 8 bytes, plus a little at first.
  */
 export class DocumentSet {
   readonly #documents: number
@@ -15,7 +15,7 @@ export class DocumentSet {
     this.#documents = documents
   }
 
-  /** @returns false where it is a member already */
+  /** @returns false if it is already a member */
   add(document: number): boolean {
     if (this.#bits !== undefined) return addBit(this.#bits, document)
     const slot = this.#slot(document)

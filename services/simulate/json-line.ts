@@ -1,11 +1,11 @@
 import { withoutNonFinite } from '../../schemas/index.ts'
 import type { RejectionReason } from './reasons.ts'
 
-/** A line as read: the object, or why there is none (with the object as far as it can be told). */
+/** A parsed line: the object, or why there is none (with the object as far as it is known). */
 export interface ParsedLine {
   object: Record<string, unknown> | null
   reason: RejectionReason | null
-  /** What rejected.jsonl shows as `record`: JSON text, exactly as it stood where the line is JSON, so that no digit is lost. */
+  /** `record` in rejected.jsonl: JSON text, exactly as in the file if the line is JSON, so that no digit is lost. */
   record: string
 }
 
@@ -23,7 +23,7 @@ export function parseLine(bytes: Buffer, start: number, end: number, line: numbe
       ? { object: value, reason: null, record: text }
       : { object: null, reason: 'not-an-object', record: text }
   }
-  // Python writes NaN and Infinity, which JSON has not.
+  // Python writes NaN and Infinity, which JSON lacks.
   const repaired = tryJson(withoutNonFinite(text))
   const record = JSON.stringify(text)
   return isObject(repaired)

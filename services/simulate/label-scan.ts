@@ -23,13 +23,13 @@ const docId = Buffer.from('docId')
 const tokens = Buffer.from('tokens')
 const labels = Buffer.from('labels')
 
-/** Digits of an integer that a double holds for certain. */
+/** Maximum digits of an integer that a double holds exactly. */
 const integerDigitsMax = 15
 
 /**
- * Reads the usual label line, `{"docId": "1", "tokens": 2, "labels": {"a": 0}}` with its keys in any order and each once, straight from the
- * bytes: several times as fast as JSON.parse, which matters for ten million lines. It accepts only lines that are beyond doubt; whatever else
- * there is (other keys, escapes, exponents, anything wrong) it leaves to the careful way.
+ * Parses the usual label line, `{"docId": "1", "tokens": 2, "labels": {"a": 0}}` with its keys in any order and each once, straight from the
+ * bytes: several times as fast as JSON.parse, which matters for ten million lines. It accepts only lines beyond doubt; anything else (other
+ * keys, escapes, exponents, errors) is left to the careful parser.
  */
 export class LabelScanner {
   readonly document: ScannedDocument
@@ -71,7 +71,7 @@ export class LabelScanner {
     }
   }
 
-  /** Spaces and one character. */
+  /** Skips spaces and one character. */
   #take(character: number): boolean {
     this.#skipSpace()
     if (this.#at >= this.#end || this.#bytes[this.#at] !== character) return false
@@ -142,7 +142,7 @@ export class LabelScanner {
     const { labels } = this.document
     labels.fill(-1)
     if (!this.#take(braceOpen)) return false
-    // Labels usually stand in configuration order, so the search starts with the next actor.
+    // Labels are usually in configuration order, so the search starts with the next actor.
     let next = 0
     do {
       if (!this.#take(quote)) return false
@@ -158,7 +158,7 @@ export class LabelScanner {
     return this.#take(braceClose) && !labels.includes(-1)
   }
 
-  /** The actor whose name stands here, looked for from `first` on; -1 where there is none. */
+  /** The actor with the name found here, searched from `first` on; -1 if there is none. */
   #actor(first: number): number {
     for (let i = 0; i < this.#names.length; i++) {
       const actor = (first + i) % this.#names.length
@@ -167,7 +167,7 @@ export class LabelScanner {
     return -1
   }
 
-  /** A plain integer of 0 or more; -1 where there is anything else. */
+  /** A plain integer of 0 or more; -1 for anything else. */
   #integer(): number {
     this.#skipSpace()
     const first = this.#at

@@ -10,8 +10,8 @@ export type OnLine = (bytes: Buffer | null, start: number, end: number, line: nu
 const newline = 0x0a
 
 /**
- * Calls `onLine` for every line of a file, whatever ingest reads; lines count from 1 and the last needs no line break. A row of Parquet is the line
- * that it stands for.
+ * Calls `onLine` for every line of a file, in any format that ingest reads; lines count from 1 and the last needs no line break. A row of
+ * Parquet is its JSON line.
  * @param onBlock called between blocks, for progress and for ending early by an exception
  * @throws WinnowError CONFIGURATION for a file that cannot be read; BAD_DATA naming the one that breaks off
  */
@@ -32,7 +32,7 @@ export async function readLines(file: string, onLine: OnLine, onBlock: () => voi
   splitter.end()
 }
 
-/** Cuts blocks into lines. What is left of a block waits for the next ones. */
+/** Splits blocks into lines, carrying over incomplete ones. */
 class LineSplitter {
   readonly #onLine: OnLine
   #waiting: Buffer[] = []

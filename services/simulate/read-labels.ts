@@ -21,7 +21,7 @@ export async function readLabels(
   const scored = scoredActors(config.strategy ?? defaultStrategy, config.actors).map((a) => names[a]!)
   const scanner = new LabelScanner(names, sizes)
   const { document } = scanner
-  // A line with scores is read the careful way.
+  // A line with scores goes to the careful parser.
   const scan = (bytes: Buffer, start: number, end: number): boolean =>
     scored.length === 0 &&
     scanner.scan(bytes, start, end) &&
@@ -64,7 +64,7 @@ function addDocument(
   return corpus.add(id, tokens, labels, scores) ? null : 'duplicate'
 }
 
-/** Puts the scores that the strategy looks at into `scores`, by actor. @returns why they cannot be used, or null */
+/** Puts the scores that the strategy uses into `scores`, by actor. @returns why they cannot be used, or null */
 function readScores(
   given: unknown,
   names: readonly string[],

@@ -4,7 +4,7 @@ import { forEachRecord } from './records.ts'
 import type { Rejections } from './rejections.ts'
 
 /**
- * Reads P.jsonl: m, how many documents of a round's selection the trainer had passed when the next round opened. The first line of a round counts.
+ * Reads P.jsonl: m, how many documents of a round's selection the trainer had read when the next round opened. The first line of a round counts.
  * @param rounds the rounds of this run, 0 included
  */
 export async function readPositions(
@@ -22,7 +22,7 @@ export async function readPositions(
     const read = own(object, 'read')
     if (read === Number.POSITIVE_INFINITY || read === Number.NEGATIVE_INFINITY) return 'not-finite'
     if (!isCount(read)) return 'bad-read'
-    // A position of a round that does not occur says nothing about this run.
+    // A position of a round that does not occur is irrelevant to this run.
     if (!known.has(round)) return null
     if (positions.has(round)) return 'duplicate'
     positions.set(round, read)

@@ -10,9 +10,9 @@ import type { Rejections } from './rejections.ts'
 import type { RewardSpill } from './reward-spill.ts'
 
 /**
- * Reads R.jsonl into the spill, the first of several for the same (round, actor, document) in the file's order. A file has no closing times,
- * so rewards of a round count wherever they stand, and none is late. A round exists once a line names it, though the line be rejected for
- * another reason.
+ * Reads R.jsonl into the spill; of several rewards for the same (round, actor, document) the first in the file counts. A file has no closing
+ * times, so rewards of a round count wherever they are, and none is late. A round exists once a line names it, even if that line is rejected
+ * for another reason.
  *
  * Memory: one DocumentSet for each (round, actor), so at most rounds * actors * documents / 8 bytes, however many lines there are.
  */

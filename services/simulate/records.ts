@@ -4,15 +4,14 @@ import type { RejectionReason } from './reasons.ts'
 import type { Rejections } from './rejections.ts'
 
 /**
- * Takes in the object of a line.
- * @param reason why the line is to be rejected although its object can be told (a number that is not finite), or null
- * @returns why it was not taken in, or null
+ * Accepts the object of a line. @param reason why the line is to be rejected although its object is known (a number that is not finite), or
+ * null @returns why it was not accepted, or null
  */
 export type Accept = (object: Record<string, unknown>, reason: RejectionReason | null) => RejectionReason | null
 
 /**
- * Gives every object of a file of JSON lines to `accept`; what is rejected goes to `rejections`, blank lines are skipped.
- * @param scan takes in a line from its bytes, where it can; what it leaves (false) is parsed
+ * Passes every object of a JSON lines file to `accept`; what is rejected goes to `rejections`, blank lines are skipped. @param scan tries to
+ * accept a line from its bytes; if it returns false, the line is parsed
  */
 export async function forEachRecord(
   file: string,

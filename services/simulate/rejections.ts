@@ -1,7 +1,7 @@
 import { BufferedFile } from './buffered-file.ts'
 import type { RejectionReason } from './reasons.ts'
 
-/** rejected.jsonl, and how many lines were rejected for which reason. */
+/** rejected.jsonl, and the number of rejected lines by reason. */
 export class Rejections {
   readonly #file: BufferedFile
   readonly counts = new Map<RejectionReason, number>()

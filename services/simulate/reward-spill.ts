@@ -2,9 +2,9 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 
 /** Actor and document as uint32, the reward as float64. */
 const recordBytes = 16
-/** Records of one round gathered before a write: 64 KiB. */
+/** Records of one round buffered before a write: 64 KiB. */
 const recordsPerPiece = 4096
-/** Bytes gathered over all rounds before all are written, so that many rounds cannot fill the memory. */
+/** Bytes buffered over all rounds before all are written, so that many rounds cannot fill the memory. */
 const waitingBytesMax = 64 << 20
 
 interface RoundSpill {
@@ -15,7 +15,7 @@ interface RoundSpill {
   pieces: { position: number; bytes: number }[]
 }
 
-/** Accepted rewards by round in a temporary file, since all of them may exceed the memory. */
+/** Accepted rewards by round in a temporary file, since they may exceed the memory. */
 export class RewardSpill {
   readonly #descriptor: number
   readonly #rounds = new Map<number, RoundSpill>()

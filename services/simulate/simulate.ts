@@ -24,10 +24,10 @@ export interface SimulateOptions {
   rewards: string
   config: string
   positions?: string | undefined
-  /** The folder that takes the results. */
+  /** The folder for the results. */
   out: string
   signal?: AbortSignal | undefined
-  /** Told now and then while documents are read (no total is known), and before each round. */
+  /** Called now and then while documents are read (no total is known), and before each round. */
   onProgress?: ((doing: 'reading' | 'selecting', done: number, total: number | null) => void) | undefined
 }
 
@@ -119,7 +119,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new WinnowError('INTERRUPTED', 'interrupted; nothing was written')
 }
 
-/** Documents between two lines of progress. */
+/** Documents between two progress reports. */
 const progressDocuments = 16_384
 
 function progressOf(corpus: MemoryCorpus, { onProgress }: SimulateOptions, checkAborted: () => void): () => void {
@@ -133,8 +133,8 @@ function progressOf(corpus: MemoryCorpus, { onProgress }: SimulateOptions, check
 }
 
 /**
- * Writes the ids and counts what the trainer read of them: no group of this round is needed any more, so it need not wait for the next.
- * @param passed how many of them the trainer had passed when the next round opened; 0 where nothing depends on it
+ * Writes the ids and counts those that the trainer read: no group of this round is needed any more, so this need not wait for the next. @param
+ * passed how many of them the trainer had read when the next round opened; 0 if nothing depends on it
  */
 async function writeSelection(
   path: string,

@@ -6,24 +6,24 @@ import { makeFolder } from '../runtime/make-folder.ts'
 const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
 
 /**
- * A folder inside DIR that takes the results until they are complete, so that DIR never holds a mixture of an old and a new run, and an
- * error leaves it as it was.
+ * A folder inside DIR that holds the results until they are complete, so that DIR never has a mixture of an old and a new run, and an error
+ * leaves it as it was.
  */
 export class Staging {
   readonly path: string
   readonly #out: string
-  /** The topmost folder that had to be made, if any. */
+  /** The topmost folder that had to be created, if any. */
   readonly #topMade: string | undefined
 
-  /** @throws WinnowError CONFIGURATION where the folder cannot be made or written */
+  /** @throws WinnowError CONFIGURATION if the folder cannot be created or written */
   constructor(out: string) {
     this.#out = resolve(out)
     try {
       this.#topMade = makeFolder(out)
       this.path = mkdtempSync(join(out, '.simulate-'))
     } catch (error) {
-      throw new WinnowError('CONFIGURATION', `${out}: cannot be made or written: ${(error as Error).message}`, {
-        hint: 'Name a folder that can be written.',
+      throw new WinnowError('CONFIGURATION', `${out}: cannot be created or written: ${(error as Error).message}`, {
+        hint: 'Name a writable folder.',
         cause: error,
       })
     }
@@ -48,7 +48,7 @@ export class Staging {
     try {
       for (let folder = this.#out; folder.length >= this.#topMade.length; folder = dirname(folder)) rmdirSync(folder)
     } catch {
-      // Something else was put there meanwhile; an empty folder too many is no reason to hide the error that led here.
+      // Something else was put there meanwhile; a leftover empty folder is no reason to hide the original error.
     }
   }
 }

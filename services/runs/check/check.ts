@@ -29,7 +29,7 @@ export function checkSubcategories(run: RunConfig, configured: readonly Configur
   })
 }
 
-/** Looks at all that a run needs before it is recorded, which is for ever. */
+/** Checks all that a run needs before it is recorded, which is final. */
 export async function checkRun(
   runtime: Runtime,
   run: RunConfig,
@@ -49,7 +49,7 @@ export async function checkRun(
   ]
 }
 
-/** The folder can be written to, and has nothing of an earlier run of this name, which training would go on from. */
+/** The folder can be written to, and has no checkpoint of an earlier run of this name, from which training would resume. */
 export async function checkCheckpoints({ name, checkpoints }: RunConfig): Promise<Problem[]> {
   const unwritable = await problemOf(async () => {
     makeFolder(checkpoints)
@@ -62,7 +62,7 @@ export async function checkCheckpoints({ name, checkpoints }: RunConfig): Promis
   if (latest === undefined) return []
   return [
     {
-      what: `checkpoints: ${join(checkpoints, name)} has a checkpoint of an earlier run of this name, at step ${latest.step}, which training would go on from`,
+      what: `checkpoints: ${join(checkpoints, name)} has a checkpoint of an earlier run of this name, at step ${latest.step}, from which training would resume`,
       mend: `Remove the folder (rm -r ${join(checkpoints, name)}), or give the run another name.`,
     },
   ]

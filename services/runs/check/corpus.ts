@@ -6,7 +6,7 @@ import { labelVersions } from '../../corpus/label-versions.ts'
 import { countDocuments } from '../label-progress.ts'
 import type { Problem } from './problem.ts'
 
-/** Whether the corpus has labels of the run's versions, enough documents for its budget, and whether a first round can be decided. */
+/** Whether the corpus has labels of the run's versions, enough documents for its budget, and whether a first round could be selected. */
 export async function checkCorpus(runtime: Runtime, run: RunConfig): Promise<Problem[]> {
   const actors = run.selection.actors.map(({ name }) => name)
   const versions = new Map(actors.map((name) => [name, run.labelers[name]!]))
@@ -20,7 +20,7 @@ export async function checkCorpus(runtime: Runtime, run: RunConfig): Promise<Pro
       mend:
         has === ''
           ? `Ingest documents and run the labeler: winnow ingest FILES, winnow run labeler --actor ${actor}.`
-          : `Name in labelers.${actor} a version that the corpus has, leave it out for the one in force, or run that labeler: winnow run labeler --actor ${actor}.`,
+          : `Set labelers.${actor} to a version that the corpus has, omit it for the one in force, or run that labeler: winnow run labeler --actor ${actor}.`,
     })
   }
   if (missing.length > 0) return missing
@@ -35,7 +35,7 @@ export async function checkCorpus(runtime: Runtime, run: RunConfig): Promise<Pro
   return await checkFirstRound(runtime, run)
 }
 
-/** Decides a selection of round 0 from the corpus as it is now, and writes nothing. */
+/** Selects round 0 from the corpus as it is now, without writing anything. */
 async function checkFirstRound({ store }: Runtime, run: RunConfig): Promise<Problem[]> {
   const { selection } = run
   const view = await store.view({ columns: columnsOf(run), labelOffsets: await store.committed(), readsOf: null })
@@ -61,7 +61,7 @@ async function checkFirstRound({ store }: Runtime, run: RunConfig): Promise<Prob
   return [
     {
       what: `round 0 would select none of the ${held.documents.toLocaleString('en')} documents`,
-      mend: 'Look at selection.budget and selection.strategy: pool and mixture may leave nothing.',
+      mend: 'Check selection.budget and selection.strategy: pool and mixture may exclude everything.',
     },
   ]
 }

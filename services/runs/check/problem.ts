@@ -1,13 +1,13 @@
 import { WinnowError } from '../../runtime/errors.ts'
 import { systemFailure } from '../../runtime/system-failure.ts'
 
-/** What stands in the way of a run, in a sentence, and what mends it. */
+/** An obstacle to a run, in a sentence, and its remedy. */
 export interface Problem {
   readonly what: string
   readonly mend: string
 }
 
-/** Does something that may fail as things of a user fail: the failure is a problem. A fault of our own goes on. */
+/** Runs something that user input may make fail: such a failure becomes a problem. Any other error is rethrown. */
 export async function problemOf(work: () => Promise<unknown>, mend: string): Promise<Problem[]> {
   try {
     await work()

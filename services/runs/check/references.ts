@@ -24,9 +24,8 @@ const referencesOf = ({ reference }: RunConfig): Reference[] => [
 ]
 
 /**
- * Each file is there and has samples; none serves twice; no sample to evaluate on is one that rewards are measured on; and none is a
- * document of the corpus, which the model would be trained on.
- * @param model left out where it cannot be used: then samples are not cut into tokens
+ * Each file exists and has samples; no file is used twice; evaluation samples are not reward samples; and no sample is a document of the
+ * corpus, on which the model would be trained. @param model omitted if it cannot be used: then samples are not tokenized
  */
 export async function checkReferences(run: RunConfig, sql: Sql, model: Model | undefined): Promise<Problem[]> {
   const references = referencesOf(run)
@@ -58,7 +57,7 @@ async function twice(references: readonly Reference[]): Promise<Problem[]> {
   return problems
 }
 
-/** The samples that count, as text. */
+/** The samples in use, as text. */
 async function textsOf(path: string, samplesMax: number): Promise<Set<string>> {
   const texts = new Set<string>()
   let rows = 0
@@ -71,7 +70,7 @@ async function textsOf(path: string, samplesMax: number): Promise<Set<string>> {
   return texts
 }
 
-/** Undefined where a row is no sample, which whoever cuts samples into tokens says with its line. */
+/** Undefined if a row is not a sample, which tokenization reports with its line. */
 function textOf(bytes: Buffer): string | undefined {
   const row = isUtf8(bytes) ? jsonOf(bytes.toString('utf8')) : undefined
   if (typeof row !== 'object' || row === null) return undefined

@@ -8,12 +8,12 @@ export interface StoredLetter {
   readonly letter: DeadLetter
 }
 
-/** Which letters are meant: those that fit all that is given. */
+/** Selects letters: those that match every given condition. */
 export interface LetterFilter {
   readonly offsets?: readonly number[]
   readonly station?: string
   readonly reason?: string
-  /** The topic that the refused record stood in. */
+  /** The topic from which the rejected record was read. */
   readonly topic?: string
 }
 
@@ -23,7 +23,7 @@ export const fits = ({ offset, letter }: StoredLetter, { offsets, station, reaso
   (reason === undefined || letter.reason === reason) &&
   (topic === undefined || letter.topic === topic)
 
-/** The letters there are now, oldest first, one batch in memory at a time. What is no letter was written by somebody else and is passed over. */
+/** The letters there are now, oldest first, one batch in memory at a time. Records of any other type, written by others, are skipped. */
 export async function* readDeadLetters(
   { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
   filter: LetterFilter = {},

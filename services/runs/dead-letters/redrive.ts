@@ -5,17 +5,16 @@ import { WinnowError } from '../../runtime/errors.ts'
 import type { IncomingRecord, Kafka, OutgoingRecord, Producer } from '../../runtime/kafka/port.ts'
 import type { StoredLetter } from './read.ts'
 
-/** Sent: where the record stands now. Refused: why it cannot be sent again. */
+/** Sent: where the record is now. Refused: why it cannot be sent again. */
 export type Redriven =
   | { readonly offset: Offset; readonly topic: string; readonly partition: Partition; readonly offsetNew: number }
   | { readonly offset: Offset; readonly refused: string }
 
 /**
- * Sends refused records to the topics they came from again, with their own key, to their own partition; after what refused them is
- * mended. Every effect has an identity, so stations that took the record the first time come to nothing new, and a record that is still
- * refused becomes another dead letter.
- * @param mended bytes to be sent in the record's place, for example with a field put right
- * @throws WinnowError UNREACHABLE, CONFIGURATION (the topic is gone); what was sent until then stays sent
+ * Sends rejected records to their original topics again, with their own key, to their own partition, once the cause is fixed. Every effect has
+ * an identity, so stations that accepted the record the first time do nothing new, and a record that is rejected again becomes another dead
+ * letter. @param mended bytes to send in the record's place, for example with a corrected field
+ * @throws WinnowError UNREACHABLE, CONFIGURATION (the topic is gone); what was sent before stays sent
  */
 export async function redrive(
   { kafka }: Pick<Runtime, 'kafka'>,
@@ -36,7 +35,7 @@ export async function redrive(
       const [landed] = await producer.send([record])
       done.push({ offset, topic: record.topic, partition: landed!.partition, offsetNew: landed!.offsetFirst })
     } catch (error) {
-      // Too large for winnow to write, whoever wrote it before.
+      // Too large for us to write, whoever wrote it before.
       if (!(error instanceof WinnowError && error.code === 'BAD_DATA')) throw error
       done.push({ offset, refused: error.message })
     }
@@ -50,19 +49,19 @@ async function recordOf(
   mended: Uint8Array | undefined,
 ): Promise<OutgoingRecord | { refused: string }> {
   if (topic === null || partition === null || offset === null) {
-    const refused = `row ${line} of ${file} came from no topic: mend it in a new file and ingest that`
+    const refused = `row ${line} of ${file} came from no topic: fix it in a new file and ingest that`
     return { refused }
   }
-  // Long ones are kept in part; the whole is at the origin.
+  // Long ones are kept only in part; the whole record is at the origin.
   const cut = (key?.length ?? 0) >= keyBytesKept || (value?.length ?? 0) >= valueBytesKept
   if (!cut) return { topic, partition, key: textOf(key), value: mended ?? value }
   const whole = await recordAt(kafka, topic, partition, offset)
   if (whole === undefined)
-    return { refused: `its bytes were kept in part, and ${topic}[${partition}]@${offset} is gone` }
+    return { refused: `its bytes were kept only in part, and ${topic}[${partition}]@${offset} is gone` }
   return { topic, partition, key: textOf(whole.key), value: mended ?? whole.value }
 }
 
-/** Keys of winnow's topics are text. */
+/** Keys in our topics are text. */
 const textOf = (key: Uint8Array | null): string | null => (key === null ? null : Buffer.from(key).toString('utf8'))
 
 async function recordAt(

@@ -5,14 +5,14 @@ export interface RoundComparison {
   readonly round: number
   /** Every weight, theta, total, digest and id is the same to the bit. */
   readonly same: boolean
-  /** The first thing that differs, in words. */
+  /** The first difference, in words. */
   readonly firstDifference: string | undefined
   readonly documents: readonly [number, number]
   /** Documents that both selected. */
   readonly common: number
 }
 
-/** Bit for bit: unlike ===, tells 0 from -0, and takes NaN for itself. */
+/** Bitwise: unlike ===, distinguishes 0 from -0, and NaN equals itself. */
 const equal = (a: unknown, b: unknown): boolean => {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, i) => equal(value, b[i]))
   return Object.is(a, b)

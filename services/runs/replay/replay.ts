@@ -17,17 +17,17 @@ import { compareRounds, type RoundComparison } from './compare.ts'
 export interface ReplayOptions {
   readonly runtime: Runtime
   readonly recorded: RunConfig
-  /** The same run under a new name, or with other hyperparameters. Actors and seed decide what was sampled, so they stay. */
+  /** The same run under a new name, or with other hyperparameters. Actors and seed decide what was sampled, so they cannot change. */
   readonly replay: RunConfig
   readonly onRound?: (comparison: RoundComparison) => void
-  /** Told before each round, and after the last one. */
+  /** Called before each round, and after the last one. */
   readonly onProgress?: (roundsDone: number, roundsTotal: number) => void
 }
 
 /**
- * Refolds a run's recorded streams from offset 0 through the same fold, theta, scores and top-k into topics of a new name, and compares
- * round by round. What the console once decided about time (when a round opened and closed, which labels and rewards it saw) is taken
- * from the log; everything else is computed again.
+ * Refolds a run's recorded streams from offset 0 through the same fold, theta, scores and top-k into topics of a new name, and compares round
+ * by round. The console's decisions about time (when a round opened and closed, which labels and rewards it saw) are taken from the log;
+ * everything else is computed again.
  */
 export async function replay({
   runtime,
@@ -84,7 +84,7 @@ export async function replay({
   return comparisons
 }
 
-/** The actors' states of every round, folded anew from the recorded decisions and rewards. */
+/** The actors' states of every round, refolded from the recorded decisions and rewards. */
 async function refold(
   runtime: Runtime,
   recorded: RunConfig,

@@ -1,11 +1,11 @@
 import { type ScaleLinear, scaleLinear } from 'd3-scale'
 
-/** A picture of points, (x, y) each, as an SVG document that needs nothing beside it. */
+/** A scatter plot of points, (x, y) each, as a self-contained SVG document. */
 export interface Scatter {
   readonly title: string
   readonly x: string
   readonly y: string
-  /** A point's name is shown when the pointer rests on it. */
+  /** Shown when the pointer rests on the point. */
   readonly points: readonly { readonly x: number; readonly y: number; readonly name: string }[]
 }
 
@@ -58,7 +58,7 @@ function axis(values: readonly number[], range: readonly [number, number]): Axis
   const finite = values.filter(Number.isFinite)
   const low = finite.reduce((least, value) => Math.min(least, value), finite[0] ?? 0)
   const high = finite.reduce((most, value) => Math.max(most, value), finite[0] ?? 0)
-  // One value alone gets an axis from it upwards.
+  // A single value gets an axis from it upwards.
   return scaleLinear([low, high > low ? high : low + (Math.abs(low) || 1)], range).nice(ticksWanted)
 }
 
@@ -66,7 +66,7 @@ function ticksOf(scale: Axis): { at: string; label: string; colour: string }[] {
   const format = scale.tickFormat(ticksWanted, '~g')
   return scale.ticks(ticksWanted).map((tick) => ({
     at: scale(tick).toFixed(1),
-    // The library's minus sign is not the hyphen that the table of rewards has.
+    // The library's minus sign is not the hyphen used in the table of rewards.
     label: format(tick).replace('\u2212', '-'),
     colour: tick === 0 ? '#888' : '#e5e5e5',
   }))

@@ -27,7 +27,7 @@ export interface Validation {
   readonly gradient: string
   readonly probe: string
   readonly referenceLoss: number
-  /** Rank correlation of the rewards: 1 where both order all documents alike. */
+  /** Rank correlation of the rewards: 1 if both rank all documents alike. */
   readonly spearman: number
   /** As `spearman`, for each reference task. */
   readonly taskSpearman: readonly number[]
@@ -35,19 +35,19 @@ export interface Validation {
 }
 
 export interface ValidateOptions {
-  /** How many documents, drawn from the corpus by the run's seed. */
+  /** How many documents are drawn from the corpus by the run's seed. */
   readonly documents: number
   readonly workers: number
   readonly onProgress?: (done: number) => void
 }
 
-/** Documents in one step of the report: progress is reported after each. */
+/** Documents per step of the report; progress is reported after each. */
 const documentsAtATime = 10
 
 /**
- * Compares, at the run's last checkpoint, the `gradient` estimator as the run configures it with the `probe`, which really steps: the
- * same documents, windows and reference samples.
- * @throws WinnowError CONFIGURATION where the run has written no checkpoint or the corpus has too few documents
+ * Compares, at the run's last checkpoint, the `gradient` estimator as configured by the run with the `probe`, which takes real steps: the same
+ * documents, windows and reference samples.
+ * @throws WinnowError CONFIGURATION if the run has written no checkpoint or the corpus has too few documents
  */
 export async function validate(
   runtime: Runtime,
@@ -109,7 +109,7 @@ async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Ch
 
 async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<DocumentId[]> {
   const ids = await drawDocuments(runtime.clickHouse.sql, seedOf(run.selection.seed, 0, 'validate'), count)
-  // Of two documents a rank correlation is 1 or -1 whatever the rewards are.
+  // With two documents a rank correlation is 1 or -1 whatever the rewards are.
   if (ids.length < 3)
     throw new WinnowError('CONFIGURATION', `the corpus has ${ids.length} documents, a comparison of ranks needs more`, {
       hint: 'Ingest documents first.',

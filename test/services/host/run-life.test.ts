@@ -52,7 +52,7 @@ test('a run rests while it is paused, goes on when it is resumed, and never agai
   await until(async () => events.length === 5)
   expect(events).toEqual(['a started', 'b started', 'a paused', 'a started', 'a ended'])
   expect(await groups('a')).toBe(0)
-  await expect(setLife(runtime, 'a', 'active')).rejects.toThrow('run a has ended, which is for ever')
+  await expect(setLife(runtime, 'a', 'active')).rejects.toThrow('run a has ended, which is final')
   await expect(setLife(runtime, 'c', 'ended')).rejects.toMatchObject({ message: 'there is no run c' })
 })
 

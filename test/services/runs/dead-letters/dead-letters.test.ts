@@ -96,7 +96,7 @@ describe('sent again, a refused record', () => {
     await keep(letter({ ...cut, partition: 1, offset: 0 }), letter({ ...cut, partition: 1, offset: 5 }))
     expect(await redrive(runtime, readDeadLetters(runtime))).toEqual([
       { offset: 0, topic: origin, partition: 1, offsetNew: 1 },
-      { offset: 1, refused: `its bytes were kept in part, and ${origin}[1]@5 is gone` },
+      { offset: 1, refused: `its bytes were kept only in part, and ${origin}[1]@5 is gone` },
     ])
     const [, again] = runtime.kafka.records(origin)
     expect([again!.key?.toString(), again!.value?.equals(whole)]).toEqual(['long', true])
