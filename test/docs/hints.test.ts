@@ -1,14 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { type Command, CommanderError } from 'commander'
 import { expect, test } from 'vitest'
-import { deployCommands } from '../../deploy/commands.ts'
-import type { CliContext } from '../../services/cli/context.ts'
-import { buildProgram } from '../../services/cli/program.ts'
+import { program, refusal } from './command-line.ts'
 
 const root = join(import.meta.dirname, '../..')
-const context = { env: {}, stderr: { write: () => true } } as unknown as CliContext
-const program = () => buildProgram(context, deployCommands)
 const names = (await program()).commands.map((command) => command.name())
 
 /** What may follow `winnow` in a sentence about it. Another word is a command, or a command that does not exist. */
@@ -20,9 +15,6 @@ const spoken = new Set(
     /\s+/,
   ),
 )
-
-/** Placeholders that an option or argument reads as something else than text. */
-const example = (word: string): string => (/^(ID|N|K|COUNT)$/.test(word) ? '1' : word)
 
 function* files(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -45,31 +37,6 @@ function* mentions(text: string): Generator<string[]> {
     const words = said.trim().split(/\s+/)
     const prose = words.findIndex((word, i) => i > 0 && spoken.has(word))
     yield prose === -1 ? words : words.slice(0, prose)
-  }
-}
-
-/** What the command line has against these words; that something is left out is no mistake of a hint. */
-async function refusal(words: readonly string[]): Promise<string | undefined> {
-  const parser = await program()
-  const idle = (command: Command): void => {
-    command.configureOutput({ writeErr: () => {}, writeOut: () => {}, outputError: () => {} })
-    if (command.commands.length === 0) command.action(() => {})
-    for (const child of command.commands) idle(child)
-  }
-  idle(parser)
-  try {
-    await parser.parseAsync(words.map(example), { from: 'user' })
-    return undefined
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    const leftOut = [
-      'commander.missingArgument',
-      'commander.missingMandatoryOptionValue',
-      'commander.optionMissingArgument',
-      'commander.help',
-      'commander.helpDisplayed',
-    ]
-    return leftOut.includes(error.code) ? undefined : error.message
   }
 }
 
