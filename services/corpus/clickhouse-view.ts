@@ -8,6 +8,7 @@ import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import { idOfRow } from './ids.ts'
 import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
+import { idsOfKeys, type SampleRow, samplesSql } from './samples-sql.ts'
 import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
 
 /** Ids fetched at a time while a selection is emitted: 16 MB as text, whatever the size of the selection. */
@@ -52,14 +53,12 @@ export class ClickHouseCorpus implements Corpus {
     }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
+  async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
     const { from, parameters } = this.#view()
-    const key = drawKeySql('place', 'starts')
-    const rows = await this.#sql.query<{ doc: string }>(
-      `SELECT doc FROM (${from}) WHERE labels[{actor:UInt32}] = {subcategory:UInt16} ORDER BY ${key}, doc LIMIT {count:UInt64}`,
-      { ...parameters, actor: actorIndex + 1, subcategory, starts: startsOf(seed), count },
-    )
-    return rows.map(({ doc }) => idOfRow(doc))
+    const rows = await this.#sql.query<SampleRow>(samplesSql(`labels[{actor:UInt32}]`, count, `(${from})`), {
+      ...{ ...parameters, actor: actorIndex + 1, starts: startsOf(seed) },
+    })
+    return new Map(rows.map(({ subcategory, keys }) => [subcategory, idsOfKeys(keys, seed)]))
   }
 
   async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {

@@ -70,9 +70,8 @@ async function round(corpus: Corpus, documents: number): Promise<Steps> {
   const run = config(documents)
   const [histogram] = await timed(() => corpus.groups())
   const [samples] = await timed(async () => {
-    for (const [a, { name, subcategories }] of run.actors.entries())
-      for (const j of subcategories.keys())
-        await corpus.sample(a, j, seedOf(7, 1, `sample:${name}`), samplesPerSubcategory)
+    for (const [a, { name }] of run.actors.entries())
+      await corpus.samples(a, seedOf(7, 1, `sample:${name}`), samplesPerSubcategory)
   })
   const weights = run.actors.map(({ subcategories }, a) => subcategories.map((_, j) => Math.sin(a * 13 + j)))
   const [decide, selection] = await timed(() => select(corpus, run, 1, weights, [0.4, 0.3, 0.3]))

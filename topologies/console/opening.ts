@@ -29,9 +29,10 @@ export async function openRound(
   if (round > 0 && run.sampleDocuments > 0) {
     for (const [actorIndex, actor] of run.selection.actors.entries()) {
       const seed = seedOf(run.selection.seed, round, `sample:${actor.name}`)
+      const drawn = await corpus.samples(actorIndex, seed, run.sampleDocuments)
       for (const subcategory of actor.subcategories.keys()) {
-        const docIds = await corpus.sample(actorIndex, subcategory, seed, run.sampleDocuments)
-        if (docIds.length > 0) samples.push({ actor: actor.name, subcategory, docIds: [...docIds] })
+        const docIds = drawn.get(subcategory)
+        if (docIds !== undefined) samples.push({ actor: actor.name, subcategory, docIds: [...docIds] })
       }
     }
   }

@@ -32,8 +32,11 @@ export interface Corpus {
   /** All groups that have documents, in any order. */
   groups(): Promise<Group[]>
 
-  /** The `count` documents of an actor's subcategory with the smallest (key(id, seed), id), in that order; all if there are fewer. */
-  sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]>
+  /**
+   * Of each of an actor's subcategories that has documents, by its number: the `count` documents with the smallest (key(id, seed), id), in that
+   * order; all if there are fewer.
+   */
+  samples(actorIndex: number, seed: Seed, count: number): Promise<ReadonlyMap<number, DocumentId[]>>
 
   /**
    * The documents of these groups with the smallest (key(id, seed), id), until `remaining` is reached: that many documents, or the shortest

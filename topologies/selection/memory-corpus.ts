@@ -105,9 +105,15 @@ export class MemoryCorpus implements Corpus {
     return this.#table.all.filter((group) => group.documents > 0).map((group) => ({ ...group }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
-    const groups = this.#table.all.filter((group) => group.labels[actorIndex] === subcategory && group.documents > 0)
-    return Array.from(sortByKey(this.#idsOf(groups), seed).subarray(0, count), asDocumentId)
+  async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
+    const held = this.#table.all.filter((group) => group.documents > 0)
+    const bySubcategory = Map.groupBy(held, ({ labels }) => labels[actorIndex]!)
+    return new Map(
+      [...bySubcategory].map(([subcategory, groups]) => [
+        subcategory,
+        Array.from(sortByKey(this.#idsOf(groups), seed).subarray(0, count), asDocumentId),
+      ]),
+    )
   }
 
   async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {

@@ -6,8 +6,8 @@ import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
-import { idOfRow } from '../ids.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
+import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, stretchesSql } from './stretches.ts'
 
@@ -16,7 +16,7 @@ const bucketBits = 12
 const bucketShift = 64 - bucketBits
 
 /** Up to this many documents a scan is as fast as finding 64 stretches among them. */
-const scannedMax = 1_000_000
+const scannedMaxDefault = 1_000_000
 
 /** Sorting a selection uses at most this much memory, then disk. */
 const sortBytes = 400_000_000
@@ -29,8 +29,11 @@ export class SortedCorpus implements Corpus {
   readonly #sql: Sql
   readonly #state: SortedState
   readonly #wide: Corpus
+  readonly #scannedMax: number
 
-  constructor(sql: Sql, state: SortedState, wide: Corpus) {
+  /** @param scannedMax documents of a subcategory up to which all of them are read for its sample */
+  constructor(sql: Sql, state: SortedState, wide: Corpus, scannedMax = scannedMaxDefault) {
+    this.#scannedMax = scannedMax
     this.#sql = sql
     this.#state = state
     this.#wide = wide
@@ -40,19 +43,34 @@ export class SortedCorpus implements Corpus {
     return this.#state.cells.map((cell) => ({ ...cell }))
   }
 
-  async sample(actorIndex: number, subcategory: number, seed: Seed, count: number): Promise<DocumentId[]> {
-    const cells = this.#state.cells.filter(({ labels }) => labels[actorIndex] === subcategory)
-    const held = cells.reduce((sum, { documents }) => sum + documents, 0)
-    if (held === 0) return []
-    // Twice the reach that the draw should need: almost always enough, and if not, further.
-    for (let share = held <= scannedMax ? 1 : (2 * count + 64) / held; ; share *= 8) {
-      const rows = await this.#sql.query<{ doc: string }>(
-        `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${this.#rows(cells)} AND ${stretchesSql('place', seed, reachOf(share))}
-         ORDER BY ${drawKeySql('place', 'starts')} LIMIT {count:UInt64}`,
-        { starts: startsOf(seed), count },
+  async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
+    const bySubcategory = Map.groupBy(this.#state.cells, ({ labels }) => labels[actorIndex]!)
+    const open = new Map(
+      [...bySubcategory].map(([j, cells]) => [j, cells.reduce((sum, cell) => sum + cell.documents, 0)]),
+    )
+    const found = new Map<number, DocumentId[]>()
+    // Twice the reach that the draws should need: almost always enough, and if not, further.
+    for (let wanted = 2 * count + 64; open.size > 0; wanted *= 8) {
+      const isWhole = (held: number) => held <= Math.max(this.#scannedMax, wanted)
+      const cellsOf = (whole: boolean) =>
+        [...open].flatMap(([j, held]) => (isWhole(held) === whole ? bySubcategory.get(j)! : []))
+      const heldLeast = Math.min(...[...open.values()].filter((held) => !isWhole(held)))
+      const stretches = stretchesSql('place', seed, reachOf(wanted / heldLeast))
+      const rows = await this.#sql.query<SampleRow>(
+        samplesSql(
+          `l${actorIndex}`,
+          count,
+          `${this.#state.table} WHERE ${this.#inState()} AND (${this.#cellsIn(cellsOf(true))} OR (${this.#cellsIn(cellsOf(false))} AND ${stretches}))`,
+        ),
+        { starts: startsOf(seed) },
       )
-      if (rows.length >= Math.min(count, held)) return rows.map(({ doc }) => idOfRow(doc))
+      for (const { subcategory, keys } of rows) {
+        if (keys.length < Math.min(count, open.get(subcategory)!)) continue
+        found.set(subcategory, idsOfKeys(keys, seed))
+        open.delete(subcategory)
+      }
     }
+    return found
   }
 
   async cut(groups: readonly Group[], seed: Seed, remaining: Remaining): Promise<Cut> {

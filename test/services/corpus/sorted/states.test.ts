@@ -84,8 +84,10 @@ async function histogram(store: CorpusStore, places: readonly number[]) {
 async function drawn(store: CorpusStore, places: readonly number[]): Promise<bigint[]> {
   const corpus = await viewOf(store, places)
   const ids: bigint[] = []
-  for (const [actor] of columns.entries())
-    for (const label of [0, 1, 2]) ids.push(...(await corpus.sample(actor, label, seedOf(places[0]!, 1, 'select'), 5)))
+  for (const [actor] of columns.entries()) {
+    const samples = await corpus.samples(actor, seedOf(places[0]!, 1, 'select'), 5)
+    for (const label of [0, 1, 2]) ids.push(...(samples.get(label) ?? []))
+  }
   const actors = { quality: { subcategories: ['a', 'b', 'c'] }, topic: { subcategories: ['x', 'y', 'z'] } }
   const config = parseSelectionConfig({ seed: 3, actors, budget: { documents: 40 } })
   const weights = [
