@@ -87,6 +87,13 @@ const platformatic: Client = {
 
 const clients = [kafkajs, platformatic]
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+/** Until the markers of the last transaction are there. */
+async function whole(topic: string): Promise<void> {
+  for (let logs = await port.logsOf(topic); logs.some(({ stable, end }) => stable < end); )
+    logs = await port.logsOf(topic)
+}
+
 const newTopic = async (name: string): Promise<string> => {
   await port.createTopics([{ name, partitions: 1, cleanup: 'delete', retentionMs: -1 }])
   return name
@@ -104,10 +111,12 @@ async function compare(what: string, bytes: number, transactional: boolean, coun
       const topic = await newTopic(`bench-${what.replaceAll(/\W/g, '-')}-${i}-${turn}`)
       const began = performance.now()
       await client.write(topic, batch, batches, transactional)
+      const writtenAt = performance.now()
+      await whole(topic)
       const between = performance.now()
       const read = await client.read(topic, written)
       if (read !== written) throw new Error(`${client.name} read ${read} of ${written} records`)
-      rates[i]!.write.push((1000 * written) / (between - began))
+      rates[i]!.write.push((1000 * written) / (writtenAt - began))
       rates[i]!.read.push((1000 * written) / (performance.now() - between))
     }
   for (const step of ['write', 'read'] as const) {
