@@ -193,7 +193,7 @@ async function training(page: Page, runs: string[], show: Show) {
 }
 
 async function documents(page: Page, world: World, run: string, show: Show) {
-  await show(`documents?run=${run}&q=ledger%205`)
+  await show(`documents?run=${run}&q=%22ledger%205%22`)
   await page.waitForSelector('.results li')
   expect(await page.locator('.results li').first().textContent()).toMatch(/part-0\.jsonl, row 5/)
   await page.locator('.results a').first().click()
