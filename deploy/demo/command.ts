@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   type CliContext,
   clusterCommand,
@@ -10,8 +10,18 @@ import { summaries } from '../../services/cli/summaries.ts'
 import { exitCodes } from '../../services/runtime/errors.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { configOf } from '../connect.ts'
+import { type ReferenceName, referenceNames } from './corpus.ts'
 import { startDemo } from './demo.ts'
-import { stepsDefault } from './runs.ts'
+import { referenceDefault, stepsDefault } from './runs.ts'
+
+type DemoFlags = GlobalOptions & {
+  exit?: boolean
+  fresh?: boolean
+  seed: number
+  steps: number
+  reference: ReferenceName
+  json?: boolean
+}
 
 export const demo = (context: CliContext): Command =>
   clusterCommand('demo', summaries.demo)
@@ -24,8 +34,14 @@ export const demo = (context: CliContext): Command =>
       naturalNumber,
       stepsDefault,
     )
-    .addHelpText('after', example('npm start', 'npm start -- --exit --seed 3'))
-    .action(async (options: GlobalOptions & { exit?: boolean; fresh?: boolean; seed: number; steps: number }) => {
+    .addOption(
+      new Option('--reference <name>', 'what the model is to become good at')
+        .choices([...referenceNames])
+        .default(referenceDefault),
+    )
+    .option('--json', 'write the summary as JSON')
+    .addHelpText('after', example('npm start', 'npm start -- --exit --seed 3', 'npm start -- --reference addresses'))
+    .action(async (options: DemoFlags) => {
       const config = configOf(context, options)
       let finished = false
       const code = await runUntilSignal(async (started, signal, fail) => {

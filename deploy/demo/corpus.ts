@@ -14,7 +14,8 @@ import { type SourceName, sourceNames, type Work } from './corpus/work.ts'
 export { type SourceName, sourceNames } from './corpus/work.ts'
 
 /** What the model is to become good at: `fiction` is a minority of Prose, `addresses` of Speeches. */
-export type ReferenceName = 'fiction' | 'addresses'
+export const referenceNames = ['fiction', 'addresses'] as const
+export type ReferenceName = (typeof referenceNames)[number]
 
 export interface SourceCount {
   readonly documents: number

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { boardOptions, startBoard } from '../../services/board/board.ts'
@@ -23,9 +23,12 @@ import { closeAll } from '../../services/runtime/service.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { demoFolder, openMetrics, watched } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
-import { buildDemoCorpus, type CorpusManifest, requireCorpusPackages, sourceNames } from './corpus.ts'
+import { type CorpusManifest, type ReferenceName, requireCorpusPackages, sourceNames } from './corpus.ts'
+import { corpusInBackground } from './corpus-in-background.ts'
 import { demoRuns } from './runs.ts'
-import { summary } from './summary.ts'
+import { summaryOf } from './summary.ts'
+import { summaryHtml } from './summary-html.ts'
+import { summaryText } from './summary-text.ts'
 
 export interface DemoOptions {
   /** Everything that is started is added here, even if the demo fails. */
@@ -35,6 +38,9 @@ export interface DemoOptions {
   readonly seed: number
   readonly steps: number
   readonly fresh?: boolean
+  readonly reference: ReferenceName
+  /** The summary as JSON on standard output, instead of tables. */
+  readonly json?: boolean
   readonly metrics: Config['metrics']
   readonly signal: AbortSignal
   readonly fail: (error: unknown) => void
@@ -48,6 +54,8 @@ export async function startDemo({
   seed,
   steps,
   fresh,
+  reference,
+  json,
   metrics,
   signal,
   fail,
@@ -60,6 +68,11 @@ export async function startDemo({
   const folder = join(dataFolder, demoFolder)
   const log = createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
   requireCorpusPackages()
+  makeFolder(folder)
+  const corpus = corpusInBackground(join(folder, 'texts'))
+  started.defer(() => corpus.close())
+  if (corpus.isNew)
+    say('building the corpus from texts, mails, manuals and code of installed packages, while everything starts')
   const cluster = await startCluster({
     dataFolder: folder,
     fresh: fresh === true,
@@ -75,7 +88,6 @@ export async function startDemo({
     `broker ${cluster.brokers.join(',')}, registry ${withoutLogin(cluster.registryUrl)}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
   )
   if (fresh === true) rmSync(join(folder, 'checkpoints'), { recursive: true, force: true })
-  const manifest = corpusOf(folder, say)
   const config = demoConfig(folder)
   const measured = await openMetrics({ metrics }, say)
   started.defer(() => measured?.service.close())
@@ -89,21 +101,32 @@ export async function startDemo({
   const { services, versions } = await startCorpus(runtime, config, fail)
   started.defer(() => closeAll(services))
   signal.throwIfAborted()
+  const manifest = await corpus.manifest
   await fillCorpus(runtime, config, manifest, { context, signal, say })
   signal.throwIfAborted()
 
-  const { collaborative, control } = demoRuns({ seed, steps, actors: config.actors, versions, manifest, folder })
-  await trainBoth(runtime, [collaborative, control], { started, fail, signal, say })
-  context.stdout.write(await summary(runtime, collaborative, control, manifest))
+  const { collaborative, control } = demoRuns({
+    seed,
+    steps,
+    actors: config.actors,
+    versions,
+    manifest,
+    folder,
+    reference,
+  })
+  let firstSelectionSeconds: number | null = null
+  const onSelected = (round: number) => {
+    if (firstSelectionSeconds !== null || round !== 0) return
+    firstSelectionSeconds = (systemClock() - began) / 1000
+    say(`the first selection, ${firstSelectionSeconds.toFixed(1)} s after the start`)
+  }
+  await trainBoth(runtime, [collaborative, control], { started, fail, signal, say, onSelected })
+  const summary = await summaryOf(runtime, { run: collaborative, control, reference }, manifest, firstSelectionSeconds)
+  context.stdout.write(json === true ? `${JSON.stringify(summary, null, 2)}\n` : summaryText(summary))
+  const page = join(folder, `summary-${collaborative.name}.html`)
+  writeFileSync(page, summaryHtml(summary))
+  say(`the summary as a page: ${page}`)
   say('done')
-}
-
-function corpusOf(folder: string, say: (line: string) => void): CorpusManifest {
-  const corpusFolder = join(folder, 'texts')
-  const file = join(corpusFolder, 'manifest.json')
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as CorpusManifest
-  say('building the corpus from texts, mails, manuals and code of installed packages')
-  return buildDemoCorpus(corpusFolder)
 }
 
 /** The demo's configuration, as a file, so that `winnow status` in a second terminal reads the same. */
@@ -161,11 +184,13 @@ async function trainBoth(
     fail,
     signal,
     say,
+    onSelected,
   }: {
     started: AsyncDisposableStack
     fail: (error: unknown) => void
     signal: AbortSignal
     say: (line: string) => void
+    onSelected: (round: number) => void
   },
 ): Promise<void> {
   const left = new Set(runs.map(({ name }) => name))
@@ -176,7 +201,16 @@ async function trainBoth(
       trained.reject(error)
       fail(error)
     },
-    hooksOf: (run) => narrate(run, say),
+    hooksOf: (run) => {
+      const told = narrate(run, say)
+      return {
+        ...told,
+        onConsole: (event) => {
+          told.onConsole?.(event)
+          if (event.kind === 'selected') onSelected(event.manifest.round)
+        },
+      }
+    },
     onDone: (run) => {
       left.delete(run)
       if (left.size === 0) trained.resolve()

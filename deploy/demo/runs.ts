@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { ActorLabels } from '../../services/config/config.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
-import type { CorpusManifest } from './corpus.ts'
+import type { CorpusManifest, ReferenceName } from './corpus.ts'
 import { demoModel } from './model.ts'
 
-/** What the rewards measure; README, "What you will see", says why this is a fair question. */
-export const demoReference = 'fiction'
+/** What the rewards measure unless told; README, "What you will see", says why this is a fair question. */
+export const referenceDefault: ReferenceName = 'fiction'
 
 /** Round 0 and six reselections. */
 const rounds = 7
@@ -23,16 +23,19 @@ export function demoRuns(options: {
   versions: Readonly<Record<string, string>>
   manifest: CorpusManifest
   folder: string
+  reference: ReferenceName
 }): { collaborative: RunConfig; control: RunConfig } {
-  const { seed, steps, actors, versions, manifest, folder } = options
-  const { reward, eval: evaluation } = manifest.references[demoReference]
+  const { seed, steps, actors, versions, manifest, folder, reference: measured } = options
+  const { reward, eval: evaluation } = manifest.references[measured]
+  // A run is never changed: with another reference it is another run, beside the first.
+  const of = measured === referenceDefault ? `${seed}` : `${measured}-${seed}`
   const run = (name: string, actor: object, sampleDocuments: number) =>
     parseRunConfig({
-      name: `${name}-${seed}`,
+      name: `${name}-${of}`,
       selection: {
         seed,
         actors: Object.fromEntries(
-          actors.map(({ name: of, subcategories }) => [of, { subcategories, eta: 0.5, ...actor }]),
+          actors.map(({ name: named, subcategories }) => [named, { subcategories, eta: 0.5, ...actor }]),
         ),
         // With raw rewards of this size the initial weights would dominate every round; see SELECTION.md, "Actors".
         rewardTransform: { kind: 'standardize' },

@@ -3,18 +3,69 @@ import type { Runtime } from '../../services/connections/connections.ts'
 import { type Composition, corpusComposition, selectionComposition } from '../../services/runs/composition.ts'
 import { readManifests, readProgress } from '../../services/runs/recorded.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
-import { formatFixed, percent, table } from '../../services/terminal/table.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import type { CorpusManifest } from './corpus.ts'
-import { demoReference } from './runs.ts'
+import type { CorpusManifest, ReferenceName } from './corpus.ts'
+
+/** What the two runs showed: `npm start -- --json` writes it as it is. Losses in nats per token, shares from 0 to 1. */
+export interface Summary {
+  readonly run: string
+  readonly control: string
+  readonly seed: string
+  readonly reference: ReferenceName
+  /** Documents of the corpus. */
+  readonly documents: number
+  /** From the start of the demo to the first selection; null: the demo was resumed after it. */
+  readonly firstSelectionSeconds: number | null
+  /** The last round, which `selected` is about. */
+  readonly round: number
+  readonly selected: readonly Share[]
+  readonly rounds: readonly number[]
+  /** By round. A negative theta turns the actor's weights round. */
+  readonly actors: readonly {
+    actor: string
+    theta: number[]
+    subcategories: { subcategory: string; weights: number[] }[]
+  }[]
+  readonly losses: readonly LossRow[]
+  readonly verdict: Verdict
+}
+
+export interface Share {
+  readonly actor: string
+  readonly subcategory: string
+  readonly corpus: number
+  readonly selected: number
+  /** null: the corpus has none. */
+  readonly lift: number | null
+}
+
+/** At the same step and tokens; null where the control has not reported. */
+export interface LossRow {
+  readonly step: number
+  readonly tokens: number
+  readonly reference: number
+  readonly referenceControl: number | null
+  readonly otherText: number | null
+  readonly otherTextControl: number | null
+}
+
+export interface Verdict {
+  readonly tokens: number
+  /** The run's loss less the control's, at the end. */
+  readonly referenceDifference: number
+  readonly otherTextDifference: number
+  /** Share of the control's tokens that the run needed for the control's final reference loss; null: it did not reach it. */
+  readonly shareOfTokens: number | null
+}
 
 /** The results of the two runs, from the log alone. */
-export async function summary(
+export async function summaryOf(
   runtime: Runtime,
-  run: RunConfig,
-  control: RunConfig,
+  runs: { run: RunConfig; control: RunConfig; reference: ReferenceName },
   corpus: CorpusManifest,
-): Promise<string> {
+  firstSelectionSeconds: number | null,
+): Promise<Summary> {
+  const { run, control, reference } = runs
   const [manifests, progress, controlProgress] = await Promise.all([
     readManifests(runtime, run.name),
     readProgress(runtime, run.name),
@@ -22,127 +73,76 @@ export async function summary(
   ])
   const last = manifests.at(-1)!
   await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'demo summary' })
-  const compositions = [
-    await corpusComposition(runtime, run, last),
-    await selectionComposition(runtime, run, last, reader),
-  ] as const
-  return [
-    '',
-    `What was selected, round ${last.round} of ${run.name}, against the corpus (${corpus.corpus.documents} documents)`,
-    selected(run, ...compositions),
-    '',
-    'Weights of the actors and theta by round (equal before round 1)',
-    weightsByRound(run, manifests),
-    '',
-    `Loss in nats per token at equal tokens (reference: held-out ${demoReference}; other text: held-out pieces of all sources)`,
-    lossTable(run, control, progress, controlProgress),
-    '',
-    ...verdict(run, control, progress, controlProgress),
-    '',
-  ].join('\n')
+  const before = await corpusComposition(runtime, run, last)
+  const after = await selectionComposition(runtime, run, last, reader)
+  const losses = lossesOf(evaluated(progress), evaluated(controlProgress))
+  return {
+    run: run.name,
+    control: control.name,
+    seed: `${run.selection.seed}`,
+    reference,
+    documents: corpus.corpus.documents,
+    firstSelectionSeconds,
+    round: last.round,
+    selected: sharesOf(run, before, after),
+    rounds: manifests.map(({ round }) => round),
+    actors: weightsOf(run, manifests),
+    losses,
+    verdict: verdictOf(evaluated(progress), evaluated(controlProgress)),
+  }
 }
 
-function selected(run: RunConfig, corpus: Composition, selection: Composition): string {
+function sharesOf(run: RunConfig, corpus: Composition, selection: Composition): Share[] {
   const share = (counts: readonly number[], j: number) =>
     counts[j]! /
     Math.max(
       1,
-      counts.reduce((sum, count) => sum + count, 0),
+      counts.reduce((sum, one) => sum + one, 0),
     )
-  const rows = run.selection.actors.flatMap(({ name, subcategories }, a) =>
+  return run.selection.actors.flatMap(({ name, subcategories }, a) =>
     subcategories.map((subcategory, j) => {
       const [before, after] = [share(corpus[a]!, j), share(selection[a]!, j)]
-      return [
-        j === 0 ? name : '',
-        subcategory,
-        percent(before),
-        percent(after),
-        before === 0 ? '–' : `${(after / before).toFixed(2)}×`,
-      ]
+      return { actor: name, subcategory, corpus: before, selected: after, lift: before === 0 ? null : after / before }
     }),
-  )
-  const number = true
-  return table(
-    [
-      { title: 'actor' },
-      { title: 'subcategory' },
-      { title: 'corpus', number },
-      { title: 'selected', number },
-      { title: 'lift', number },
-    ],
-    rows,
   )
 }
 
-function weightsByRound(run: RunConfig, manifests: readonly Manifest[]): string {
-  const rows = run.selection.actors.flatMap(({ name, subcategories }, a) => [
-    [name, 'theta', ...manifests.map(({ theta }) => formatFixed(theta[a], 3))],
-    ...subcategories.map((subcategory, j) => [
-      '',
+const weightsOf = (run: RunConfig, manifests: readonly Manifest[]): Summary['actors'] =>
+  run.selection.actors.map(({ name, subcategories }, a) => ({
+    actor: name,
+    theta: manifests.map(({ theta }) => theta[a]!),
+    subcategories: subcategories.map((subcategory, j) => ({
       subcategory,
-      ...manifests.map(({ weights }) => formatFixed(weights[a]![j], 2)),
-    ]),
-  ])
-  const number = true
-  return table(
-    [{ title: 'actor' }, { title: '' }, ...manifests.map(({ round }) => ({ title: `${round}`, number }))],
-    rows,
-  )
-}
+      weights: manifests.map(({ weights }) => weights[a]![j]!),
+    })),
+  }))
 
 const evaluated = (progress: readonly Progress[]) => progress.filter(({ referenceLoss }) => referenceLoss !== null)
 
-function lossTable(
-  run: RunConfig,
-  control: RunConfig,
-  progress: readonly Progress[],
-  controlProgress: readonly Progress[],
-): string {
-  const ofControl = new Map(evaluated(controlProgress).map((one) => [one.step, one]))
-  const number = true
-  return table(
-    [
-      { title: 'step', number },
-      { title: 'tokens', number },
-      { title: `reference: ${run.name}`, number },
-      { title: control.name, number },
-      { title: `other text: ${run.name}`, number },
-      { title: control.name, number },
-    ],
-    evaluated(progress).map(({ step, tokens, referenceLoss, corpusLoss }) => {
-      const other = ofControl.get(step)
-      return [
-        `${step}`,
-        `${tokens}`,
-        formatFixed(referenceLoss, 4),
-        formatFixed(other?.referenceLoss, 4),
-        formatFixed(corpusLoss, 4),
-        formatFixed(other?.corpusLoss, 4),
-      ]
-    }),
-  )
+function lossesOf(progress: readonly Progress[], controlProgress: readonly Progress[]): LossRow[] {
+  const ofControl = new Map(controlProgress.map((one) => [one.step, one]))
+  return progress.map(({ step, tokens, referenceLoss, corpusLoss }) => {
+    const other = ofControl.get(step)
+    return {
+      step,
+      tokens,
+      reference: referenceLoss!,
+      referenceControl: other?.referenceLoss ?? null,
+      otherText: corpusLoss,
+      otherTextControl: other?.corpusLoss ?? null,
+    }
+  })
 }
 
-/** What one run shows, and what it does not. */
-function verdict(
-  run: RunConfig,
-  control: RunConfig,
-  progress: readonly Progress[],
-  controlProgress: readonly Progress[],
-): string[] {
-  const [mine, theirs] = [evaluated(progress).at(-1)!, evaluated(controlProgress).at(-1)!]
-  const reference = mine.referenceLoss! - theirs.referenceLoss!
-  const corpus = mine.corpusLoss! - theirs.corpusLoss!
-  const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`
-  const needed = tokensToReach(evaluated(progress), theirs.referenceLoss!)
-  return [
-    `Reference loss against the control at ${mine.tokens} tokens: ${signed(reference)}. Price on other text: ${signed(corpus)}.`,
-    needed === undefined
-      ? `${run.name} did not reach ${control.name}'s final reference loss.`
-      : `${run.name} reached ${control.name}'s final reference loss with ${percent(needed / theirs.tokens)} of its tokens.`,
-    `Seed ${run.selection.seed}; one run is one run: another seed gives other numbers. Selection follows the reference it is given, and this does not show`,
-    'that the collaboration of actors beats the best single one: it finds the useful actor without being told.',
-  ]
+export function verdictOf(progress: readonly Progress[], controlProgress: readonly Progress[]): Verdict {
+  const [mine, theirs] = [progress.at(-1)!, controlProgress.at(-1)!]
+  const needed = tokensToReach(progress, theirs.referenceLoss!)
+  return {
+    tokens: mine.tokens,
+    referenceDifference: mine.referenceLoss! - theirs.referenceLoss!,
+    otherTextDifference: mine.corpusLoss! - theirs.corpusLoss!,
+    shareOfTokens: needed === undefined ? null : needed / theirs.tokens,
+  }
 }
 
 /** Tokens at which the loss first falls to a target, interpolated linearly between evaluations. */

@@ -37,7 +37,8 @@ function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
     const sign = theta[a]! < 0 ? -1 : 1
     const best = weights[a]!.reduce((top, weight, j) => (sign * weight > sign * weights[a]![top]! ? j : top), 0)
-    return `${name} ${subcategories[best]} (theta ${formatFixed(theta[a], 2)})`
+    const turned = sign < 0 ? ', its weights turned round' : ''
+    return `${name} ${subcategories[best]} (theta ${formatFixed(theta[a], 2)}${turned})`
   })
   return `; favoured: ${favoured.join(', ')}`
 }

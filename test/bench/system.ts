@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildDemoCorpus, sourceNames } from '../../deploy/demo/corpus.ts'
-import { demoRuns } from '../../deploy/demo/runs.ts'
+import { demoRuns, referenceDefault } from '../../deploy/demo/runs.ts'
 import { startCluster } from '../../deploy/dev/cluster.ts'
 import { loadConfig } from '../../services/config/load.ts'
 import { createCorpusTopics, openRuntime } from '../../services/connections/connections.ts'
@@ -89,6 +89,7 @@ try {
     versions: corpus.versions,
     manifest,
     folder,
+    reference: referenceDefault,
   })
   const done = Promise.withResolvers<void>()
   let left = 2

@@ -200,8 +200,10 @@ async function documents(page: Page, world: World, run: string, show: Show) {
   await page.waitForSelector('.explanations')
   // Words apart and in another order find it as well, and every one of them is marked.
   await page.getByRole('searchbox').fill('5 ledger')
-  await page.waitForSelector('.results li')
-  expect(await page.locator('.results mark').allTextContents()).toEqual(expect.arrayContaining(['ledger', '5']))
+  await until(async () => {
+    const marks = await page.locator('.results mark').allTextContents()
+    return ['ledger', '5'].every((word) => marks.includes(word))
+  })
   expect(await page.locator('.document .text').textContent()).toMatch(/^ledger 5/)
   const verdicts = await page.locator('.explanations .verdict').allTextContents()
   expect(verdicts).toHaveLength(3)
@@ -217,6 +219,7 @@ async function documents(page: Page, world: World, run: string, show: Show) {
 async function byFilter(page: Page, actor: string, run: string, show: Show) {
   await show(`documents?run=${run}&round=2`)
   await page.waitForSelector('.results h3:text("20 found")')
+  await page.goto('about:blank')
   await show(`documents?run=${run}&label.${actor}=ledger`)
   const title = page.locator('.results h3:text("found")')
   await title.waitFor()

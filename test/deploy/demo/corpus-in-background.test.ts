@@ -1,0 +1,38 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { corpusInBackground } from '../../../deploy/demo/corpus-in-background.ts'
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'winnow-demo-corpus-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'texts')
+}
+
+test('a corpus that is there is taken as it is', async () => {
+  const folder = emptyFolder()
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'manifest.json'), '{"digest":"d"}')
+  const corpus = corpusInBackground(folder)
+  expect([corpus.isNew, await corpus.manifest]).toEqual([false, { digest: 'd' }])
+  await corpus.close()
+})
+
+test('one that is not is built beside everything else, and is there when it is told', async () => {
+  const folder = emptyFolder()
+  const corpus = corpusInBackground(folder)
+  expect(corpus.isNew).toBe(true)
+  const { corpus: counts } = await corpus.manifest
+  expect(counts.documents).toBeGreaterThan(5000)
+  expect([...counts.files, join(folder, 'manifest.json')].every((file) => existsSync(file))).toBe(true)
+  await corpus.close()
+}, 60_000)
+
+test('one that is given up is not told, and leaves no manifest behind', async () => {
+  const folder = emptyFolder()
+  const corpus = corpusInBackground(folder)
+  await corpus.close()
+  await expect(corpus.manifest).rejects.toThrow('building the corpus was given up')
+  expect(existsSync(join(folder, 'manifest.json'))).toBe(false)
+})
