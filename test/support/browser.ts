@@ -31,6 +31,6 @@ export async function openBrowser({
     viewport: { width: 1360, height: 900 },
     ...options,
   })
-  browser.on('close', () => rmSync(profile, { recursive: true, force: true }))
+  browser.on('close', () => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }))
   return browser
 }

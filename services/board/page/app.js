@@ -62,7 +62,7 @@ function App() {
       else if (event.key === 'Escape') closed()
       else if (event.key === '/') {
         location.hash = hashOf('documents', keptSettings(views[4]))
-        setTimeout(() => document.querySelector('input[type=search]')?.focus(), 50)
+        focusSearch()
       } else return
       event.preventDefault()
     }
@@ -121,6 +121,13 @@ function App() {
     ${current?.ofRun && run?.status?.waitsFor && html`<p class="told waits">${run.info.name} is ${run.status.state}: it waits for ${run.status.waitsFor}.</p>`}
     <main>${state.arrived ? shown() : html`<p class="empty loading" role="status">reading the log …</p>`}</main>
     ${help && html`<${Help} close=${() => setHelp(false)} />`}`
+}
+
+/** As soon as the view is there: it may have to be loaded first. */
+function focusSearch(tries = 60) {
+  const input = document.querySelector('input[type=search]')
+  if (input) input.focus()
+  else if (tries > 0) setTimeout(() => focusSearch(tries - 1), 50)
 }
 
 /** The run stays the same from view to view. */
