@@ -1,7 +1,8 @@
 import { formatFixed } from '../../services/terminal/table.ts'
+import { escaped } from './escaped.ts'
 import type { LossRow, Summary } from './summary.ts'
 
-const size = { width: 640, height: 260, left: 48, right: 150, top: 12, bottom: 34 }
+const size = { width: 690, height: 260, left: 48, right: 200, top: 12, bottom: 34 }
 
 /** Reference losses of run and control over tokens, as an SVG that needs nothing from outside. */
 export function losslines({ run, control, losses }: Pick<Summary, 'run' | 'control' | 'losses'>): string {
@@ -21,7 +22,7 @@ export function losslines({ run, control, losses }: Pick<Summary, 'run' | 'contr
     const end = known.at(-1)
     if (end === undefined) return ''
     const path = known.map((point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`).join('L')
-    return `<path class="${kind}" d="M${path}"/><text class="name ${kind}" x="${(end.x + 8).toFixed(1)}" y="${(end.y + 4).toFixed(1)}">${name}</text>`
+    return `<path class="${kind}" d="M${path}"/><text class="name ${kind}" x="${(end.x + 8).toFixed(1)}" y="${(end.y + 4).toFixed(1)}">${escaped(name)}</text>`
   }
   const ticks = [low, (low + high) / 2, high].map(
     (

@@ -1,11 +1,8 @@
 import { formatFixed, percent } from '../../services/terminal/table.ts'
+import { escaped } from './escaped.ts'
 import { losslines } from './loss-lines.ts'
 import type { Summary } from './summary.ts'
 import { captionsOf, liftOf, verdictLines } from './summary-text.ts'
-
-/** Characters that mean something in HTML, as text and in attributes. */
-export const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 const style = `
   :root { color-scheme: light dark; --line: #d5dbd7; --muted: #5c6660; --run: #136f60; --control: #d1495b }
