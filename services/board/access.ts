@@ -1,24 +1,24 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
-/** `localhost` too: on every system that winnow runs on it is this machine. */
+/** `localhost` too: on every supported system it is this machine. */
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 const cookie = 'winnow-board'
 
 const isLoopback = (host: string): boolean => loopback.test(host)
 
-/** The token that a page must bring; undefined where none is asked for: on loopback, unless one is set. */
+/** The token that a page must bring; undefined if none is needed: on loopback, unless one is set. */
 export const tokenFor = (host: string, given: string | undefined): string | undefined =>
   given ?? (isLoopback(host) ? undefined : randomBytes(18).toString('base64url'))
 
 /**
- * Who may ask. With a token: who brings it, once as `?token=` in the address (it becomes a cookie), or as a bearer token. Without: who asks
- * under a name of this machine. Changes are taken from the board's own page alone.
+ * Who has access. With a token: whoever brings it, once as `?token=` in the address (it becomes a cookie), or as a bearer token. Without:
+ * requests under a name of this machine. Changes are accepted only from the board's own page.
  */
 export function guard(server: FastifyInstance, token: string | undefined): void {
   server.addHook('onRequest', async (request, reply) => {
     if (token === undefined) {
-      // A page of another site whose name was made to point here would read everything otherwise (DNS rebinding).
+      // Otherwise a page of another site whose name was made to point here could read everything (DNS rebinding).
       const name = (request.headers.host ?? '').replace(/:\d+$/, '')
       if (!isLoopback(name)) return await refuse(reply, 403, 'the board answers to 127.0.0.1 and localhost only')
     } else if (!matches(tokenOf(request), token)) {
@@ -27,16 +27,16 @@ export function guard(server: FastifyInstance, token: string | undefined): void 
         const value = `${cookie}=${token}; HttpOnly; SameSite=Strict; Path=/`
         return await reply.header('set-cookie', value).redirect('/')
       }
-      return await refuse(reply, 401, 'the board asks for its token: open the address that its start printed')
+      return await refuse(reply, 401, 'the board needs its token: open the address printed when it started')
     }
     if (request.method !== 'GET' && request.method !== 'HEAD' && !fromOwnPage(request))
-      return await refuse(reply, 403, "changes are taken from the board's own page alone")
+      return await refuse(reply, 403, "changes are accepted only from the board's own page")
   })
 }
 
 const refuse = (reply: FastifyReply, code: number, message: string) => reply.code(code).send({ message })
 
-/** Browsers name the origin with every request that changes something; other clients, which hold no cookies of anybody, need not. */
+/** Browsers send the origin with every request that changes something; other clients, which hold nobody's cookies, need not. */
 function fromOwnPage({ headers }: FastifyRequest): boolean {
   const { origin, host } = headers
   if (origin === undefined) return headers['sec-fetch-site'] === undefined

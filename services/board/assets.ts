@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify'
 const require = createRequire(import.meta.url)
 const pageFolder = join(import.meta.dirname, 'page')
 
-/** The libraries as their packages bring them: files that browsers run as they are. */
+/** The libraries as shipped in their packages: files that browsers run unchanged. */
 const vendor: Readonly<Record<string, readonly [name: string, file: string]>> = {
   'preact.mjs': ['preact', 'dist/preact.mjs'],
   'hooks.mjs': ['preact', 'hooks/dist/hooks.mjs'],
@@ -27,17 +27,17 @@ const types: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 }
 
-/** Where a file of a package lies; packages need not export their files for that. */
+/** Where a file of a package is; packages need not export their files for that. */
 function fileOf([name, file]: readonly [string, string]): string {
   const folder = (require.resolve.paths(name) ?? []).map((path) => join(path, name)).find((path) => existsSync(path))
   if (folder === undefined) throw new Error(`the package ${name} is not installed`)
   return join(folder, file)
 }
 
-/** Loaded with the first plot: they take seconds to compress, which begins when the page is asked for. */
+/** Loaded with the first plot: compressing them takes seconds, and starts when the page is requested. */
 const loadedLater = ['/vendor/d3.js', '/vendor/plot.js']
 
-/** Beside the event loop, so that nobody waits who asks for something else; each encoding once, when it is first asked for. */
+/** Off the event loop, so that other requests do not wait; each encoding once, on first use. */
 const compress = {
   br: (plain: Buffer) => promisify(brotliCompress)(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
   gzip: (plain: Buffer) => promisify(gzip)(plain, { level: 9 }),
@@ -60,7 +60,7 @@ class Asset {
   }
 }
 
-/** Serves the page's files. They are read when first asked for; there is no build step. */
+/** Serves the page's files. They are read on first use; there is no build step. */
 export function serveAssets(server: FastifyInstance): void {
   const index = join(pageFolder, 'index.html')
   const files = new Map<string, string>([
@@ -101,7 +101,7 @@ export function serveAssets(server: FastifyInstance): void {
   }
 }
 
-/** Nothing is loaded from elsewhere, and no script runs but the page's own; the import map stands in the page itself. */
+/** Nothing is loaded from elsewhere, and only the page's own scripts run; the import map is inlined in the page. */
 function contentPolicy(page: string): string {
   const inline = /<script type="importmap">([\s\S]*?)<\/script>/.exec(page)?.[1] ?? ''
   const digest = createHash('sha256').update(inline).digest('base64')

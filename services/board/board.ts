@@ -10,23 +10,23 @@ import { Refresher } from './refresher.ts'
 import { Replays } from './replays.ts'
 import { serveApi } from './routes.ts'
 
-/** Where a board is looked for; another is taken where something else listens here already. */
+/** The board's usual port; another is used if this one is taken. */
 export const boardPort = 7077
 
 export interface BoardOptions {
-  /** 0: any free one. Left out: 7077, or any free one where that is taken. */
+  /** 0: any free one. Default: 7077, or any free one if that is taken. */
   readonly port?: number
-  /** The address that is listened on: 127.0.0.1. On any other one a token is asked for. */
+  /** The address to listen on, default 127.0.0.1. Any other one needs a token. */
   readonly host?: string
-  /** The token that is asked for. Left out: none on loopback, a random one elsewhere. */
+  /** The token. Default: none on loopback, a random one elsewhere. */
   readonly token?: string
 }
 
-/** What the environment says: `WINNOW_BOARD_TOKEN`. */
+/** Settings from the environment: `WINNOW_BOARD_TOKEN`. */
 export const boardOptions = ({ WINNOW_BOARD_TOKEN: token }: NodeJS.ProcessEnv): BoardOptions =>
   token === undefined || token === '' ? {} : { token }
 
-/** The web page and what it asks for. `url` has the token in it, where one is asked for. */
+/** The web page and its API. `url` includes the token, if there is one. */
 export async function startBoard(runtime: Runtime, options: BoardOptions = {}): Promise<Service & { url: string }> {
   const model = new BoardModel()
   const events = new EventHub()
@@ -59,7 +59,7 @@ async function listen(server: ReturnType<typeof fastify>, host: string, port: nu
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     if (port === undefined) return await server.listen({ host, port: 0 })
     throw new WinnowError('CONFIGURATION', `port ${port} of ${host} is taken`, {
-      hint: 'Name another with --port, or 0 for any free one.',
+      hint: 'Choose another with --port, or 0 for any free one.',
       cause: error,
     })
   }

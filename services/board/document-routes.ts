@@ -19,17 +19,17 @@ const pageRequest = z.object({
   count: z.coerce.number('count must be a number').int().min(1).max(pageMax).default(30),
 })
 
-/** Documents: found, of a round's selection, and why they were selected or not. */
+/** Documents: search, a round's selection, and why a document was selected or not. */
 export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): void {
   const search = new DocumentSearch(runtime.clickHouse.sql, () => model.sources)
 
   get('/api/documents', async (given) => {
     const words = one(given.q)?.trim() ?? ''
     const { by, ...page } = parsed(pageRequest, given)
-    if (termsOf(words).length > termsMax) throw new BadRequest(`more than ${termsMax} words: leave some out`)
+    if (termsOf(words).length > termsMax) throw new BadRequest(`more than ${termsMax} words: use fewer`)
     if (by !== 'id') return await search.find({ words, by, ...page, ...(await filtersOf(given)) })
     const id = parseId(words)
-    if (id === null) throw new NotFound(`${words} is not a document id: ids are whole numbers of 64 bits`)
+    if (id === null) throw new NotFound(`${words} is not a document id: ids are 64-bit whole numbers`)
     const documents = await search.byId([id])
     return { total: documents.length, complete: true, offset: 0, documents }
   })
@@ -41,7 +41,7 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
 
   get('/api/runs/:run/documents/:id', async ({ run, id }) => {
     const docId = parseId(one(id)!)
-    if (docId === null) throw new NotFound(`${one(id)} is not a document id: ids are whole numbers of 64 bits`)
+    if (docId === null) throw new NotFound(`${one(id)} is not a document id: ids are 64-bit whole numbers`)
     const explained = await explainDocument(runtime, runNamed(model, one(run)!).config, docId)
     if (explained === undefined) throw new NotFound(`the corpus has no document ${one(id)}`)
     return explained
@@ -50,7 +50,7 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
   async function filtersOf({ run, round, label }: Parameters): Promise<Pick<DocumentQuestion, 'labels' | 'ids'>> {
     const wanted = label === undefined ? [] : typeof label === 'string' ? [label] : label
     if (wanted.length === 0 && round === undefined) return {}
-    if (run === undefined) throw new BadRequest('label and round are of a run: name it by run=NAME')
+    if (run === undefined) throw new BadRequest('label and round need a run: add run=NAME')
     const followed = runNamed(model, one(run)!)
     const labels = wanted.map((name) => labelOf(followed, name))
     // A run may be asked about before the first label of one of its actors.
@@ -60,7 +60,7 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
   }
 }
 
-/** @param name the actor's and the subcategory's name with a / between */
+/** @param name the names of actor and subcategory, joined by / */
 function labelOf({ config }: FollowedRun, name: string): NonNullable<DocumentQuestion['labels']>[number] {
   const at = name.indexOf('/')
   const actor = config.selection.actors.find((one) => one.name === name.slice(0, at))

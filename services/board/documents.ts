@@ -14,12 +14,12 @@ import type { Sql } from '../runtime/clickhouse/sql.ts'
 import type { SourceView } from './shape.ts'
 import { termsOf } from './terms.ts'
 
-/** Of the source files that a name fits, the first few are looked into. */
+/** Of the source files whose name matches, the first few are searched. */
 const sourcesMax = 30
 
 export interface FoundDocument {
   readonly doc: string
-  /** The source file and the row in it, from 0: they are in the id. */
+  /** The source file and the row in it, from 0: both are encoded in the id. */
   readonly source: string | null
   readonly row: number
   readonly tokens: number
@@ -28,16 +28,16 @@ export interface FoundDocument {
 }
 
 export interface FoundDocuments {
-  /** How many there are, this page's and all others'. */
+  /** The number on all pages. */
   readonly total: number
-  /** false: the search was ended after some seconds, and there may be more. */
+  /** false: the search was stopped after some seconds, and there may be more. */
   readonly complete: boolean
   readonly offset: number
   readonly documents: readonly FoundDocument[]
 }
 
 export interface DocumentQuestion {
-  /** Words, all of which a document must have; what stands in quotation marks stands together. */
+  /** Words, all of which a document must have; quoted words must be adjacent. */
   readonly words: string
   /** Where: anywhere, in text and metadata, or in the name of the source file. */
   readonly by: 'any' | 'text' | 'source'
@@ -58,7 +58,7 @@ export class DocumentSearch {
     this.#sources = sources
   }
 
-  /** In the order of ids, a page of them. Words that are the id of a document find it alone, unless only texts or sources are asked about. */
+  /** A page of documents, ordered by id. If the words are the id of a document, only that is found, unless only texts or sources are searched. */
   async find({ words, by, labels = [], ids, offset, count }: DocumentQuestion): Promise<FoundDocuments> {
     const id = by === 'any' ? parseId(words.trim()) : null
     const named = id === null ? [] : await this.byId([id])
@@ -80,7 +80,7 @@ export class DocumentSearch {
     return this.#placed(await documentsOfIds(this.#sql, ids))
   }
 
-  /** Ids of documents of the source files whose name has all of these. */
+  /** Ids of documents from source files whose names contain all of these. */
   #rangesOf(terms: readonly string[]): IdRange[] {
     const wanted = terms.map((term) => term.toLowerCase())
     return this.#sources()

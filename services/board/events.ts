@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { BoardPatch } from './shape.ts'
 
-/** A page that does not read is dropped when so much waits for it: it connects again and is sent everything. */
+/** A page that does not read is dropped when this much waits for it: it reconnects and is sent everything. */
 const waitingBytesMax = 8 * 1024 * 1024
 
 /** The pages that listen: server-sent events, each a patch. */
@@ -20,7 +20,7 @@ export class EventHub {
       connection: 'keep-alive',
       'x-content-type-options': 'nosniff',
     })
-    // The browser asks again so many milliseconds after it lost us.
+    // The browser reconnects this many milliseconds after losing us.
     response.write('retry: 1000\n')
     response.write(event('whole', whole))
     this.#pages.add(response)
@@ -35,7 +35,7 @@ export class EventHub {
     }
   }
 
-  /** A comment line, so that a connection that died is noticed. */
+  /** A comment line, so that dead connections are noticed. */
   beat(): void {
     for (const page of this.#pages) page.write(': here\n\n')
   }

@@ -3,14 +3,14 @@ import type { Runtime } from '../connections/connections.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 import type { BoardModel } from './model.ts'
 
-/** The latest runs are looked at every time; an older one that has been quiet for long only every so often: it costs requests. */
+/** The latest runs are checked every time; an older one that has been quiet for long only now and then: checking costs requests. */
 const runsAlways = 4
 const quietPollsMax = 100
 const quietEvery = 8
 
 /**
- * Reads the topics that the model is folded from, from offset 0 and then whatever has come since. It joins no consumer group, so a board
- * that is opened and closed leaves nothing behind on the broker and takes nothing away from anybody.
+ * Reads the topics that the model is folded from, from offset 0 and then whatever is new. It joins no consumer group, so a board leaves
+ * nothing behind on the broker and takes nothing away from anybody.
  */
 export class Follower {
   readonly #runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>
@@ -20,7 +20,7 @@ export class Follower {
   #polls = 0
   /** The names of all topics, as of the last poll. */
   existing: ReadonlySet<string> = new Set()
-  /** The next offset of each partition of each topic that was asked for. */
+  /** The next offset of each partition of each topic read so far. */
   readonly ends = new Map<string, readonly number[]>()
   /** How many records were read of each topic: offsets count the markers of transactions too. */
   readonly records = new Map<string, number>()
@@ -30,7 +30,7 @@ export class Follower {
     this.#model = model
   }
 
-  /** Reads what is new, once. Topics that do not exist yet are passed over. */
+  /** Reads what is new, once. Topics that do not exist yet are skipped. */
   async poll(): Promise<void> {
     const existing = new Set(await this.#runtime.kafka.topicNames())
     this.existing = existing
@@ -42,7 +42,7 @@ export class Follower {
       const before = this.#model.runs.get(name)?.model
       if (value === null) this.#model.removeRun(name)
       else this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
-      // A run that is gone, or another of the same name: its topics are others.
+      // The run is gone, or another has its name: its topics are different ones.
       if (before !== undefined && this.#model.runs.get(name)?.model !== before) this.#forget(name)
     })
     await follow(topics.sources.name, async ({ value }) => {
@@ -58,7 +58,7 @@ export class Follower {
       if (!always && this.#polls % quietEvery !== 0) return
       let news = false
       const { consoleState, actorState, progress, rewards } = runTopics(run)
-      // Openings first, so that few rewards wait for theirs.
+      // Openings first, so that few rewards have to wait for theirs.
       for (const topic of [consoleState, actorState, progress, rewards]) {
         const found = await follow(topic.name, async ({ partition, offset, value, writtenMs }) => {
           if (value === null) return
@@ -82,18 +82,18 @@ export class Follower {
     if (ends.every((end, partition) => end <= (positions[partition] ?? 0))) return false
     for await (const records of this.#runtime.kafka.read(topic, positions)) {
       for (const record of records) {
-        // A record that nobody can read is in dead letters already, or will be: the board shows the rest.
+        // An invalid record is in dead letters already, or will be: the board shows the rest.
         await onRecord(record).catch((error: unknown) => this.#runtime.log.warn({ err: error, topic }, 'not shown'))
         positions[record.partition] = record.offset + 1
       }
       this.records.set(topic, (this.records.get(topic) ?? 0) + records.length)
     }
-    // Past transaction markers, which are no records.
+    // Past transaction markers, which are not records.
     for (const [partition, end] of ends.entries()) positions[partition] = Math.max(positions[partition] ?? 0, end)
     return true
   }
 
-  /** What is remembered does not grow with runs long past. */
+  /** Memory does not grow with runs long past. */
   #forgetRunsExcept(runs: ReadonlySet<string>): void {
     for (const run of this.#quietPolls.keys()) {
       if (!runs.has(run)) this.#forget(run)

@@ -3,7 +3,7 @@ import { nearest } from '../terminal/nearest.ts'
 import type { BoardModel, FollowedRun } from './model.ts'
 import { NotFound } from './requests.ts'
 
-/** @throws NotFound naming the run that is nearest, or all */
+/** @throws NotFound naming the run with the most similar name, or all */
 export function runNamed({ runs }: Pick<BoardModel, 'runs'>, name: string): FollowedRun {
   const run = runs.get(name)
   if (run !== undefined) return run
@@ -11,7 +11,7 @@ export function runNamed({ runs }: Pick<BoardModel, 'runs'>, name: string): Foll
   throw new NotFound(`there is no run ${name}. ${nearest(name, names) ?? `Runs: ${names.join(', ') || 'none'}.`}`)
 }
 
-/** @throws NotFound saying which rounds have selected */
+/** @throws NotFound naming the rounds that have a selection */
 export function selectedRound(run: FollowedRun, round: string): Manifest {
   const { manifests } = run.model
   const manifest = /^\d{1,9}$/.test(round) ? manifests.get(Number(round)) : undefined

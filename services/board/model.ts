@@ -10,18 +10,18 @@ import type { BoardPatch, RunInfo, RunPatch, SourceView, Traffic } from './shape
 
 /** The latest runs that are followed. Each costs some requests a second and up to a few megabytes. */
 export const runsMax = 16
-/** Source files that are shown; the documents of others are found by their text. */
+/** Source files that are shown; documents of others are found by their text. */
 const sourcesMax = 2000
 
 export interface FollowedRun {
   readonly config: RunConfig
   readonly model: RunModel
-  /** As it was last recorded. */
+  /** As last recorded. */
   record: Run
   status?: RunState
 }
 
-/** What the board knows, folded from the topics: pure, bounded, and the same whoever folds it. */
+/** What the board knows, folded from the topics: pure, bounded and deterministic. */
 export class BoardModel {
   /** By name, in the order of recording. */
   readonly runs = new Map<string, FollowedRun>()
@@ -36,7 +36,7 @@ export class BoardModel {
   #problem: string | null = null
   #problemChanged = false
 
-  /** A run, or news of one that is known. An archived one is not shown. */
+  /** Adds or updates a run. Archived ones are not shown. */
   addRun(record: Run): void {
     const { run, recordedMs, life } = record
     const known = this.runs.get(run)
@@ -89,12 +89,12 @@ export class BoardModel {
     return [...this.#sources.values()]
   }
 
-  /** Documents of all sources; null where there are more sources than are kept. */
+  /** Documents of all sources; null if there are more sources than are kept. */
   get documents(): number | null {
     return this.#sources.size < sourcesMax ? sumOf(this.sources.map(({ documents }) => documents)) : null
   }
 
-  /** What keeps the board from reading, null where nothing does. @returns whether that is news */
+  /** What keeps the board from reading, or null. @returns whether that is news */
   setProblem(problem: string | null): boolean {
     const isNews = problem !== this.#problem
     this.#problem = problem
@@ -117,7 +117,7 @@ export class BoardModel {
     }
   }
 
-  /** What changed since it was asked last; undefined: nothing. */
+  /** What changed since the last call; undefined: nothing. */
   takeChanges(): BoardPatch | undefined {
     const runs: Record<string, RunPatch> = {}
     for (const [name, followed] of this.runs) {

@@ -11,16 +11,16 @@ import type { StationActivity } from './shape.ts'
 import { StationWatch } from './stations.ts'
 import { TrafficMeter } from './traffic.ts'
 
-/** A change is on the page after this long at most, and the time of reading it. */
+/** A change is on the page after at most this long, plus the time to read it. */
 const pollMs = 400
-/** Nobody looks: often enough that the page is full at once when somebody does. */
+/** Nobody is watching: often enough that the page is up to date at once when somebody opens it. */
 const pollUnwatchedMs = 3000
 const lagMs = 800
 const beatMs = 15_000
-/** A coordinator that moves or has just started answers the next time; what lasts longer is said. */
+/** A coordinator that moves or has just started answers next time; what lasts longer is reported. */
 const failuresQuiet = 2
 
-/** Keeps the board's model at what the topics say, and sends what has changed to the pages. */
+/** Keeps the board's model up to date with the topics, and sends changes to the pages. */
 export class Refresher {
   readonly #runtime: Runtime
   readonly #model: BoardModel
@@ -43,7 +43,7 @@ export class Refresher {
     this.#lags = new StationLags(runtime.kafka)
   }
 
-  /** Until the signal. A broker that is away comes back; the board shows meanwhile what it knows, and says so. */
+  /** Runs until the signal. If the broker is away, the board shows what it knows, and says so, until it comes back. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -113,7 +113,7 @@ export class Refresher {
   }
 }
 
-/** Waits in small steps, so that a page that is opened does not wait for the long pause. */
+/** Waits in small steps, so that a newly opened page does not wait for the long pause. */
 async function pause(wantedMs: () => number, signal: AbortSignal): Promise<void> {
   const stepMs = 100
   for (let waitedMs = 0; waitedMs < wantedMs() && !signal.aborted; waitedMs += stepMs) {

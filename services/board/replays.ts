@@ -34,7 +34,7 @@ export class Replays {
     return this.#started
   }
 
-  /** @returns once the configuration is known to be valid; the replay goes on. @throws WinnowError CONFIGURATION */
+  /** @returns once the configuration is known to be valid; the replay continues. @throws WinnowError CONFIGURATION */
   async start(recorded: RunConfig, changes: object): Promise<StartedReplay> {
     const taken = [...(await listRuns(this.#runtime)).keys(), ...this.#started.map(({ name }) => name)]
     const run = replayRun(recorded, freeReplayName(recorded.name, taken), changes)
@@ -52,7 +52,7 @@ export class Replays {
     return one
   }
 
-  /** Waits for the replay in hand. */
+  /** Waits for the running replay. */
   async close(): Promise<void> {
     await this.#exclusive.idle()
   }

@@ -1,7 +1,7 @@
 import type { DocumentId, Offset, Partition, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Spread } from './shape.ts'
 
-/** A reward with its place in the log, by which a round decides whether it counts. */
+/** A reward with its position in the log, by which a round decides whether it counts. */
 export interface PlacedReward {
   readonly partition: Partition
   readonly offset: Offset
@@ -20,7 +20,7 @@ interface Sum {
   max: number
 }
 
-/** The rewards of one round as they come: spread by actor and subcategory, and how many came too late. */
+/** The rewards of one round as they arrive: spread by actor and subcategory, and how many came too late. */
 export class RoundRewards {
   readonly #actors: readonly string[]
   #subcategories: Map<string, Map<DocumentId, number>> | undefined
@@ -55,7 +55,7 @@ export class RoundRewards {
     this.#settle()
   }
 
-  /** Forgets which documents were asked for; rewards that still come are not counted. For rounds long past. */
+  /** Forgets which documents were requested; later rewards are not counted. For rounds long past. */
   forget(): void {
     this.#subcategories = new Map()
     this.#waiting = []
@@ -92,7 +92,7 @@ export class RoundRewards {
         this.#late++
         continue
       }
-      // The first in log order counts; a second answer finds its document answered.
+      // The first in log order counts; for a second one the document is already answered.
       known.get(actor)?.delete(docId)
       this.#count(`${this.#actors.indexOf(actor)} ${subcategory}`, reward.reward)
     }

@@ -13,10 +13,10 @@ import type { Replays } from './replays.ts'
 import { BadRequest, type Get, NotFound, type Parameters, parsed } from './requests.ts'
 import { serveRuns } from './run-routes.ts'
 
-/** Of many letters that could not be sent again, the first so many are told with their reasons. */
+/** Of many letters that could not be sent again, this many are listed with their reasons. */
 const refusedShown = 50
 
-/** Some letters by number, or all that fit; all of them only by saying so. */
+/** Some letters by number, or all that match; all letters only on explicit request. */
 const redriveRequest = z
   .strictObject({
     offsets: z.array(z.int().min(0)).min(1).optional(),

@@ -6,10 +6,10 @@ import { sumOf } from '../runtime/lag.ts'
 import { RoundRewards } from './round-rewards.ts'
 import type { ManifestView, ProgressPoint, RoundView, RunInfo, RunPatch } from './shape.ts'
 
-/** More would be thinned by the eye anyway: a plot is some hundred pixels wide. */
+/** More points are useless: a plot is some hundred pixels wide. */
 const pointsMax = 4000
 const roundsMax = 2000
-/** Rounds whose asked documents are remembered: a reward later than that is not counted as late. */
+/** Rounds whose requested documents are remembered: a reward later than that is not counted as late. */
 const askedRoundsMax = 32
 
 interface Round {
@@ -17,7 +17,7 @@ interface Round {
   readonly rewards: RoundRewards
 }
 
-/** What the board knows of one run, folded from its topics in any order between them; bounded in rounds and points. */
+/** What the board knows of one run, folded from its topics in any order; bounded in rounds and points. */
 export class RunModel {
   readonly info: RunInfo
   readonly #schedule: LearningRateSchedule
@@ -25,7 +25,7 @@ export class RunModel {
   readonly #sizes: number[]
   readonly view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
   readonly #rounds = new Map<number, Round>()
-  /** Global index into its selection that the trainer has come to, by round. */
+  /** Global index into its selection that the trainer has reached, by round. */
   readonly positions = new Map<number, number>()
   /** When a step was first reported. */
   readonly #reportedMs = new Map<number, number | null>()
@@ -91,7 +91,7 @@ export class RunModel {
     return { info: this.info, rounds: rounds.map((round) => this.#viewOf(round)), progress }
   }
 
-  /** What changed since it was asked last; undefined: nothing. */
+  /** What changed since the last call; undefined: nothing. */
   takeChanges(): RunPatch | undefined {
     if (this.#changedRounds.size === 0 && this.#changedSteps.size === 0) return undefined
     const rounds = [...this.#changedRounds]

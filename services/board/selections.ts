@@ -7,12 +7,12 @@ import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
 import type { FollowedRun } from './model.ts'
 
-/** Of a larger selection the first so many in emission order are looked at. */
+/** Of a larger selection, the first this many in emission order are examined. */
 const documentsMax = 20_000
 /** Finished compositions that are kept: they never change. */
 const keptMax = 64
 
-/** Documents by their labels, one an actor in configuration order: from which every share, pair and lift is added up. */
+/** Documents by their labels, one per actor in configuration order: the basis of every share, pair and lift. */
 export interface Composition {
   /** `score`: S(x) of Eq. 6 in this round, before any decay by reads. */
   readonly cells: readonly { labels: number[]; score: number; corpus: number; selected: number }[]
@@ -92,7 +92,7 @@ export async function overlap(
   return { a: ofA!.length, b: ofB!.length, both, complete }
 }
 
-/** How often documents repeat, by the first so many of each round's selection. */
+/** How often documents repeat, by the first `documentsMax` of each round's selection. */
 export interface Repeats {
   /** Documents of this round's selection by the number of earlier rounds that had selected them. */
   readonly selectedBefore: readonly number[]
@@ -102,8 +102,8 @@ export interface Repeats {
 }
 
 /**
- * @param manifests of the rounds up to the one asked about, ascending
- * @param passed how many documents of each one's selection the trainer passed, counting on past its end
+ * @param manifests of the rounds up to the requested one, ascending @param passed how many documents of each one's selection the trainer has
+ * read, continuing past its end
  */
 export async function repeats(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,

@@ -4,7 +4,7 @@ import type { Strategy } from '../../topologies/selection/strategy.ts'
 import type { StationLag } from '../runs/lag.ts'
 import type { RunState } from '../runs/run-state.ts'
 
-/** What the page is sent: JSON, every 64-bit id a decimal string. The first one holds everything, later ones what changed. */
+/** What the page is sent: JSON, with 64-bit ids as decimal strings. The first message holds everything, later ones what changed. */
 export interface BoardPatch {
   readonly runs?: Readonly<Record<string, RunPatch>>
   /** Runs that were deleted or archived. */
@@ -28,9 +28,9 @@ export interface SourceView {
 export interface RunPatch {
   readonly info?: RunInfo
   readonly status?: RunState
-  /** Whole rounds, each replacing the one of its number. */
+  /** Whole rounds, each replacing the one with its number. */
   readonly rounds?: readonly RoundView[]
-  /** Each replacing the one of its step. */
+  /** Each replacing the one with its step. */
   readonly progress?: readonly ProgressPoint[]
 }
 
@@ -60,14 +60,14 @@ export type Table<T> = readonly (readonly T[])[]
 export interface RoundView {
   readonly round: number
   readonly step: number | null
-  /** m: documents of the previous selection that the trainer had passed when the round opened. */
+  /** m: documents of the previous selection that the trainer had read when the round opened. */
   readonly previousRead: number | null
-  /** Documents asked for, by actor and subcategory. */
+  /** Requested documents, by actor and subcategory. */
   readonly asked: Table<number> | null
   readonly closed: { reason: string; missing: number } | null
   /** Rewards that came after the round had closed and do not count. */
   readonly late: number
-  /** Raw rewards of the asked documents, by actor and subcategory; null where none came. */
+  /** Raw rewards of the requested documents, by actor and subcategory; null where none came. */
   readonly rewards: Table<Spread | null> | null
   readonly states: Readonly<Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>>
   readonly manifest: ManifestView | null
@@ -116,7 +116,7 @@ export interface ProgressPoint {
 
 export interface DeadLetterView {
   readonly total: number
-  /** `topic`: that of the refused record; null: a row of a file. */
+  /** `topic`: that of the rejected record; null: a row of a file. */
   readonly reasons: readonly { station: string; reason: string; topic: string | null; count: number }[]
   /** The last ones, newest first. */
   readonly last: readonly DeadLetterEntry[]

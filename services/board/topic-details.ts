@@ -3,7 +3,7 @@ import { DecodeError } from '../runtime/codec.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 
 const recordsShownMax = 12
-/** Longer texts of a shown record are cut: a page of documents is for looking, not for reading. */
+/** Longer texts in a shown record are cut: a page is for a look, not for reading. */
 const charactersMax = 2000
 
 /** Partitions of a topic, who consumes it, and its last records, decoded. */
@@ -30,7 +30,7 @@ async function lastRecords(
   topic: string,
   ends: readonly number[],
 ): Promise<object[]> {
-  // Some further back, since the marks of transactions take places too.
+  // A few more, since transaction markers use up offsets too.
   const from = ends.map((end) => Math.max(0, end - 2 * recordsShownMax))
   const byPartition = new Map<number, IncomingRecord[]>()
   for await (const batch of kafka.read(topic, from)) {

@@ -14,8 +14,8 @@ interface FollowPorts {
 }
 
 /**
- * Makes each checkpoint ready as soon as the trainer reports it, so that the requests at it, which the console sends when it has drawn the
- * samples, find its weights and reference gradients there. Nothing depends on it but time: what goes wrong here is only logged.
+ * Loads each checkpoint as soon as the trainer reports it, so that requests for it, which the console sends once it has drawn the samples,
+ * find weights and reference gradients ready. Only time depends on it: failures are only logged.
  */
 export async function followCheckpoints(
   { kafka, codec, log }: FollowPorts,
@@ -27,24 +27,21 @@ export async function followCheckpoints(
   const consumer = await kafka.consume({
     groupId: ephemeralGroup(groupNamed('influence checkpoints', run.name)),
     topics: [topic],
-    // Checkpoints of the past were answered, or are asked for anyway.
+    // Past checkpoints were answered, or will be requested anyway.
     startOffset: (_topic, partition) => ends[partition] ?? 0,
     onBatch: async (records) => {
       for (const { value } of records) {
         if (value === null) continue
         try {
           const { checkpoint, step } = await codec.decodeAs(Progress, value)
-          // After the last step no round opens.
+          // No round opens after the last step.
           if (checkpoint !== null && step < run.steps) influence.prepare?.(checkpoint)
         } catch (error) {
-          log.warn(
-            { err: error, topic },
-            'a progress record cannot be read; its checkpoint is loaded when it is asked for',
-          )
+          log.warn({ err: error, topic }, 'a progress record cannot be read; its checkpoint is loaded on request')
         }
       }
     },
-    onFailure: (error) => log.warn({ err: error, topic }, 'checkpoints are loaded only when they are asked for'),
+    onFailure: (error) => log.warn({ err: error, topic }, 'checkpoints are loaded only on request'),
   })
   return { name: `checkpoints of ${run.name}`, close: () => consumer.close() }
 }

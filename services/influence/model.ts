@@ -34,7 +34,7 @@ export function influenceOptions(run: RunConfig): InfluenceOptions {
   }
 }
 
-/** The reference tasks that a run's rewards measure against. */
+/** The reference tasks that a run's rewards are measured against. */
 export async function rewardTasks(run: RunConfig, model: Model, samplesMax: number): Promise<Sequence[][]> {
   const { context = run.trainer.context } = run.influence
   const tasks: Sequence[][] = []
@@ -60,7 +60,7 @@ export async function createRunInfluence(run: RunConfig, model: Model, workers =
       if (tasks.length === 1) return rewards.map(([reward]) => reward!)
       return rewards.map((apart) => ({ reward: combined(apart, options.combine ?? 'mean'), tasks: apart }))
     },
-    // What fails here fails again, and is reported, where it is asked for.
+    // A failure here happens again, and is reported, when it is requested.
     prepare: (checkpoint) => void influence.at(checkpoint, tasks).catch(() => undefined),
     close: () => influence.close(),
   }

@@ -3,22 +3,22 @@ import { state } from './store.js'
 
 const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
 
-/** What the readers of a topic have not read, of this run and of the corpus. */
+/** Lag of a topic's readers, of this run and of the corpus. */
 export const lagsOf = (topic, run) =>
   (state.traffic?.lag ?? [])
     .filter((one) => one.topic === topic && (one.run === run || one.run === null))
     .map((one) => ({ ...one, lag: sum(one.partitions) }))
 
-/** Nothing of such a run is expected to be there. */
+/** No station of such a run is expected to be connected. */
 const atRest = new Set(['recorded', 'done', 'paused', 'ended', 'archived', 'replay'])
 
-/** How far a run's trainer has come in the selection that it reads. */
+/** How far a run's trainer has read its selection. */
 export function readingOf({ info, rounds, progress }) {
   const last = progress.at(-1)
   const round = last && rounds.find((one) => one.round === last.round)
   if (!round?.manifest || round.read === null) return null
   const { documents } = round.manifest
-  const again = round.read > documents ? ', and on from its beginning' : ''
+  const again = round.read > documents ? ', then again from its beginning' : ''
   return {
     brief: `step ${integer(last.step)} / ${integer(info.steps)}`,
     words: `It has read ${integer(Math.min(round.read, documents))} of the ${integer(documents)} documents of round ${round.round}${again}.`,
@@ -27,8 +27,8 @@ export function readingOf({ info, rounds, progress }) {
 }
 
 /**
- * A station's state as its box shows it. here: somebody is connected; gone: nobody, though the run is at work; rests: nobody needs to be;
- * none: not known.
+ * A station's state, as shown in its box. here: somebody is connected; gone: nobody, although the run is active; rests: nobody needs to be;
+ * none: unknown.
  */
 export function activityOf(name, run) {
   const known = (state.traffic?.stations ?? []).find(

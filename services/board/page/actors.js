@@ -24,12 +24,12 @@ export function Actors({ run, settings, theme }) {
     <${NegativeTheta} info=${info} manifest=${selected.at(-1)?.manifest} />
     <div class="grid">
       <${Figure} title="Theta of the actors" name=${`theta-${info.name}`} rows=${theta} theme=${theme}
-        note="How much each actor counts in the score (Eq. 8). Below zero its weights count the other way round." empty="no round has been selected yet"
+        note="How much each actor counts in the score (Eq. 8). Below zero, its weights are reversed." empty="no round has been selected yet"
         draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: info.actors.map(({ name }) => name), integerX: true, zero: true })} />
       ${info.actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
     </div>
     <h2>Rewards by training step</h2>
-    <p class="note">What training on a document of the subcategory would have done to the reference loss at that step: mean of the sampled documents and, where at most five subcategories or a chosen one are drawn, one standard deviation as a band.</p>
+    <p class="note">How much training on a document of the subcategory would have lowered the reference loss at that step: mean of the sampled documents and, if at most five subcategories or a chosen one are shown, one standard deviation as a band.</p>
     <div class="grid">${info.actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
     <${Samples} run=${run} settings=${settings} />`
 }
@@ -41,7 +41,7 @@ function Weights({ run: { info, rounds }, actor, a, series, theme, focus }) {
       : [],
   )
   return html`<${Figure} title=${`Weights of ${actor.name}`} name=${`weights-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus}
-    note=${noteOf(series, `one line a subcategory; eta ${actor.eta}`)}
+    note=${noteOf(series, `one line per subcategory; eta ${actor.eta}`)}
     draw=${(Plot, all, width) => namedLines(Plot, focused(all, focus), { x: 'round', y: 'weight', width, series, integerX: true })} />`
 }
 
@@ -89,7 +89,7 @@ function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
 
 const focused = (rows, focus) => (focus === undefined ? rows : rows.filter(({ series }) => series === focus))
 
-/** Subcategories in their order; where there are more than colours, those with the highest weights now come first. */
+/** Subcategories in their order; if there are more than colours, those with the highest current weights come first. */
 function inColours({ subcategories }, weights) {
   if (subcategories.length <= coloredMax || !weights) return subcategories
   const highest = subcategories.map((name, j) => ({ name, weight: weights[j] })).sort((x, y) => y.weight - x.weight)
@@ -97,9 +97,9 @@ function inColours({ subcategories }, weights) {
 }
 
 const noteOf = (series, text) =>
-  series.length > coloredMax ? `${text}; the ${coloredMax} highest now are named` : text
+  series.length > coloredMax ? `${text}; the ${coloredMax} highest now are labelled` : text
 
-/** What one round asked for and got. */
+/** What one round requested and received. */
 function Samples({ run: { info, rounds }, settings }) {
   const asked = rounds.filter((round) => round.asked && total(round.asked) > 0)
   const numbers = asked.map(({ round }) => round)
@@ -111,11 +111,11 @@ function Samples({ run: { info, rounds }, settings }) {
     answered: total((one.rewards ?? []).map((row) => row.map((spread) => spread?.count ?? 0))),
   }))
   if (asked.length === 0)
-    return html`<section class="card"><h3>Samples</h3><p class="empty">This run ${info.sampleDocuments === 0 ? 'asks for no rewards' : 'has asked for no rewards yet: the first round to ask is 1'}.</p></section>`
+    return html`<section class="card"><h3>Samples</h3><p class="empty">This run ${info.sampleDocuments === 0 ? 'requests no rewards' : 'has requested no rewards yet: round 1 is the first to'}.</p></section>`
   const csv = () =>
     downloadCsv(Object.keys(table[0]), table.map(Object.values), `samples-${info.name}-round-${round.round}`)
   return html`
-    <section class="card"><h3>Rounds that asked</h3><${Scroll}><table class="rounds"><thead><tr><th class="n">round</th><th class="n">step</th><th class="n">asked</th><th class="n">answered</th><th class="n">missing</th><th class="n">late</th><th>closed</th></tr></thead>
+    <section class="card"><h3>Rounds with rewards</h3><${Scroll}><table class="rounds"><thead><tr><th class="n">round</th><th class="n">step</th><th class="n">asked</th><th class="n">answered</th><th class="n">missing</th><th class="n">late</th><th>closed</th></tr></thead>
       <tbody>${overview.map(
         (
           one,
@@ -125,7 +125,7 @@ function Samples({ run: { info, rounds }, settings }) {
     <section class="card"><div class="head"><h3>Samples of round ${round?.round ?? settings.round}</h3><${RoundSlider} rounds=${numbers} round=${round?.round ?? numbers.at(-1)} onChange=${(next) => set({ round: next }, { replace: true })} /><span class="tools"><button type="button" onClick=${csv} aria-label="Samples: download CSV">CSV</button></span></div>
       ${
         round === undefined
-          ? html`<p class="told">Round ${settings.round} has asked for no rewards. Rounds that have: ${numbers[0]} to ${numbers.at(-1)}.</p>`
+          ? html`<p class="told">Round ${settings.round} has requested no rewards. Rounds that have: ${numbers[0]} to ${numbers.at(-1)}.</p>`
           : html`<${Scroll}><table class="samples"><thead><tr><th>actor</th><th>subcategory</th><th class="n">asked</th><th class="n">answered</th><th class="n">mean reward</th><th class="n">deviation</th><th class="n">lowest</th><th class="n">highest</th><th class="n">weight</th></tr></thead>
       <tbody>${table.map((row) => html`<tr><td>${row.actor}</td><td>${row.subcategory}</td><td class="n">${row.asked}</td><td class="n">${row.answered}</td><td class="n">${fixed(row.mean, 4)}</td><td class="n">${fixed(row.deviation, 4)}</td><td class="n">${fixed(row.lowest, 4)}</td><td class="n">${fixed(row.highest, 4)}</td><td class="n">${fixed(row.weight, 4)}</td></tr>`)}</tbody></table><//>`
       }</section>`

@@ -4,7 +4,7 @@ import { html, Loading, Missing, RunState } from './html.js'
 import { closed, hashOf, readRoute, set } from './route.js'
 import { listen, runOf, state, subscribe } from './store.js'
 
-/** Each loads its module when it is first shown, so that the first view does not wait for the others. */
+/** Each loads its module when first shown, so that the first view does not wait for the others. */
 const views = [
   { name: 'dataflow', title: 'Dataflow', load: async () => (await import('./dataflow.js')).Dataflow, ofRun: true },
   { name: 'actors', title: 'Actors', load: async () => (await import('./actors.js')).Actors, ofRun: true },
@@ -24,7 +24,7 @@ function App() {
   const [help, setHelp] = useState(false)
   useEffect(() => {
     let asked = false
-    // However many changes come, the page is drawn once a frame.
+    // However many changes arrive, the page is drawn once per frame.
     const redraw = () => {
       if (asked) return
       asked = true
@@ -35,7 +35,7 @@ function App() {
     }
     const unsubscribe = subscribe(redraw)
     addEventListener('hashchange', redraw)
-    // What came between the first drawing and this.
+    // Changes between the first drawing and this.
     redraw()
     return () => {
       unsubscribe()
@@ -49,7 +49,7 @@ function App() {
   const nextTheme = () => setTheme((now) => themes[(themes.indexOf(now) + 1) % themes.length])
   useEffect(() => {
     const onKey = (event) => {
-      // The dialog has the keys while it is open.
+      // An open dialog gets the keys.
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return
       if (event.target.closest('input, textarea, select')) {
         if (event.key === 'Escape') event.target.blur()
@@ -118,7 +118,7 @@ function App() {
       </span>
     </header>
     ${state.problem && html`<p class="problem" role="alert">The board cannot read: ${state.problem}</p>`}
-    ${current?.ofRun && run?.status?.waitsFor && html`<p class="told waits">${run.info.name} is ${run.status.state}: it waits for ${run.status.waitsFor}.</p>`}
+    ${current?.ofRun && run?.status?.waitsFor && html`<p class="told waits">${run.info.name} is ${run.status.state}: waiting for ${run.status.waitsFor}.</p>`}
     <main>${state.arrived ? shown() : html`<p class="empty loading" role="status">reading the log …</p>`}</main>
     ${help && html`<${Help} close=${() => setHelp(false)} />`}`
 }
@@ -135,7 +135,7 @@ const keptSettings = ({ ofRun }) => (ofRun ? { run: readRoute().settings.run } :
 
 const liveness = () => (!state.connected ? 'reconnecting' : state.problem ? 'stale' : 'live')
 
-/** A modal dialog: the browser keeps the focus inside and gives it back, and closes it on Escape. */
+/** A modal dialog: the browser traps and restores the focus, and closes it on Escape. */
 function Help({ close }) {
   const dialog = useRef(null)
   useEffect(() => dialog.current.showModal(), [])

@@ -2,10 +2,10 @@ import { useState } from 'preact/hooks'
 import { date } from './format.js'
 import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
 
-/** A setting as it stands in run.yaml; what is not set is a dash. */
+/** A setting as in run.yaml; a dash if not set. */
 const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value))
 
-/** How two runs are configured: where they differ, and everything. */
+/** The configurations of two runs: their differences, or all settings. */
 export function Configuration({ a, b }) {
   const [whole, setWhole] = useState(false)
   const {
@@ -15,7 +15,7 @@ export function Configuration({ a, b }) {
   } = useAnswer(a !== b && `/api/differences?${new URLSearchParams({ a, b })}`)
   return html`<section class="card configuration"><div class="head"><h3>Configuration</h3><span class="tools"><button type="button" aria-pressed=${whole} onClick=${() => setWhole(!whole)}>all settings of ${a}</button></span></div>
     <${Failure} error=${error} />
-    ${a === b ? html`<p class="empty">Choose two runs to see where they differ.</p>` : (!differences || waiting) && !error ? html`<${Loading} what="the configurations" />` : differences?.length === 0 && html`<p class="empty">${a} and ${b} are configured the same, but for their names.</p>`}
+    ${a === b ? html`<p class="empty">Choose two runs to see where they differ.</p>` : (!differences || waiting) && !error ? html`<${Loading} what="the configurations" />` : differences?.length === 0 && html`<p class="empty">${a} and ${b} have the same configuration, except for their names.</p>`}
     ${
       a !== b &&
       differences?.length > 0 &&

@@ -12,10 +12,10 @@ import { TopicPanel } from './topic-panel.js'
 
 /** On a phone the dataflow runs down. */
 const narrow = matchMedia('(max-width: 760px)')
-/** What waits longer than this is drawn as a problem. */
+/** Records that wait longer than this are shown as a problem. */
 const lateMs = 60_000
 
-/** Stations and topics as describe() gives them, with what flows between them now. */
+/** Stations and topics as returned by describe(), with what flows between them now. */
 export function Dataflow({ run, settings }) {
   const picture = useRef(null)
   if (run === undefined) {
@@ -48,7 +48,7 @@ export function Dataflow({ run, settings }) {
         <button type="button" onClick=${() => downloadSvg(picture.current, `dataflow-${info.name}`)} aria-label="Dataflow: download SVG">SVG</button>
         <button type="button" onClick=${csv} aria-label="Dataflow: download CSV">CSV</button>
       </span></figcaption>
-      <p class="note">Boxes are stations, with who is connected and what they do a second; pills are topics, with records a second over the last ten, what the reader furthest behind has not read, and the age of the oldest of it. Choose one for more.</p>
+      <p class="note">Boxes are stations, with who is connected and their records per second; pills are topics, with records per second over the last ten, the lag of the reader furthest behind, and the age of its oldest waiting record. Choose one for more.</p>
       <${Picture} run=${run} rows=${rows} settings=${settings} picture=${picture} />
     </figure>
     <${StationPanel} run=${run} name=${settings.station} close=${() => set({ station: undefined })} />
@@ -65,7 +65,7 @@ export function Dataflow({ run, settings }) {
         <td class="n">${row.errors > 0 ? html`<a class="bad" href=${hashOf('dead-letters', { topic: row.topic })}>${row.errors}</a>` : 0}</td>
       </tr>`,
       )}</tbody></table><//>
-      <p class="note">≤: records that the board does not read itself are known by offsets, among which are the markers of transactions.</p>
+      <p class="note">≤: for topics that the board does not read, records are counted by offsets, which include markers of transactions.</p>
     </section>`
 }
 
@@ -94,7 +94,7 @@ const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
 
 const settingsOf = (info, changes) => hashOf('dataflow', { run: info.name, ...changes })
 
-/** The arrangement, with what each part of it does now. */
+/** The layout, with the current activity of each part. */
 function Picture({ run, rows, settings, picture }) {
   const { info } = run
   const drawn = useMemo(() => arrange(info, narrow.matches), [info, narrow.matches])

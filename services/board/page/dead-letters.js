@@ -7,10 +7,10 @@ import { centred } from './lines.js'
 import { hashOf, set } from './route.js'
 import { ask, state } from './store.js'
 
-/** What was refused, by reason, with its bytes. */
+/** What was rejected, by reason, with its bytes. */
 export function DeadLetters({ settings, theme }) {
   const letters = state.deadLetters
-  if (!letters || letters.total === 0) return html`<p class="empty">No dead letters: nothing was refused.</p>`
+  if (!letters || letters.total === 0) return html`<p class="empty">No dead letters: nothing was rejected.</p>`
   const { reason, station, topic, at } = settings
   const matches = (one) =>
     (!reason || one.reason === reason) && (!station || one.station === station) && (!topic || one.topic === topic)
@@ -81,7 +81,7 @@ export function DeadLetters({ settings, theme }) {
         ${topic && html`<button type="button" onClick=${() => set({ topic: undefined })}>${shortTopic(topic)} ✕</button>`}
         <span class="tools"><button type="button" onClick=${csv} aria-label="Dead letters: download CSV">CSV</button></span></div>
       <${Redrive} key=${JSON.stringify([reason, station, topic])} what=${`all ${integer(matching)}`} request=${filter} />
-      <${Scroll}><table class="letters"><thead><tr><th class="n">no.</th><th>station</th><th>reason</th><th>where it stood</th><th class="n">bytes</th><th>what was wrong</th></tr></thead>
+      <${Scroll}><table class="letters"><thead><tr><th class="n">no.</th><th>station</th><th>reason</th><th>origin</th><th class="n">bytes</th><th>what was wrong</th></tr></thead>
       <tbody>${last.map(
         (
           one,
@@ -92,7 +92,7 @@ export function DeadLetters({ settings, theme }) {
     ${chosen && html`<${Letter} key=${chosen.at} letter=${chosen} />`}`
 }
 
-/** Sends refused records to their topics again, asked twice: what refused them should be mended first. */
+/** Sends rejected records to their topics again, after a confirmation: the cause should be fixed first. */
 function Redrive({ what, request }) {
   const [asked, setAsked] = useState(false)
   const [working, setWorking] = useState(false)
@@ -112,7 +112,7 @@ function Redrive({ what, request }) {
   return html`<div class="redrive">
     ${
       asked
-        ? html`<span>Is what refused them mended? Records that were taken come to nothing new; what is still refused is refused again.</span><button type="button" class="primary" disabled=${working} onClick=${send}>Send ${what} again</button><button type="button" onClick=${() => setAsked(false)}>Cancel</button>`
+        ? html`<span>Is the cause fixed? Records that were accepted before have no further effect; what is still invalid is rejected again.</span><button type="button" class="primary" disabled=${working} onClick=${send}>Send ${what} again</button><button type="button" onClick=${() => setAsked(false)}>Cancel</button>`
         : html`<button type="button" onClick=${() => setAsked(true)}>Re-drive ${what}</button>`
     }
     ${done && html`<span class="note" role="status">${integer(done.sent)} sent again${done.refused > 0 ? `, ${integer(done.refused)} not: ${done.firstRefused[0].refused}` : ''}</span>`}
@@ -142,7 +142,7 @@ function Origin({ origin }) {
   return topic ? html`<a href=${hashOf('dataflow', { topic })}>${where}</a>` : where
 }
 
-/** As hexdump -C writes it. */
+/** In the format of hexdump -C. */
 function hexOf(bytes) {
   const lines = []
   for (let at = 0; at < bytes.length; at += 16) {

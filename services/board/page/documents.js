@@ -12,7 +12,7 @@ const kinds = [
 const pageSize = 30
 const labelKey = (actor) => `label.${actor}`
 
-/** What the address asks the board; undefined: nothing yet. */
+/** The query in the address; undefined: nothing yet. */
 function questionOf({ q = '', by = 'any', page = '1', round, ...settings }, info) {
   const labels = (info?.actors ?? []).flatMap(({ name }) => {
     const chosen = settings[labelKey(name)]
@@ -25,7 +25,7 @@ function questionOf({ q = '', by = 'any', page = '1', round, ...settings }, info
   return new URLSearchParams([['q', q], ['by', by], ['offset', offset], ['count', pageSize], ...ofRun])
 }
 
-/** Finds documents, shows one, and says why each round selected it or did not. */
+/** Finds documents, shows one, and says why each round did or did not select it. */
 export function Documents({ run, settings }) {
   const { q = '', by = 'any', id } = settings
   const [typed, setTyped] = useState(q)
@@ -42,7 +42,7 @@ export function Documents({ run, settings }) {
       event.preventDefault()
       set({ q: typed || undefined, page: undefined })
     }}>
-      <input type="search" placeholder="An id, or words: all of them must be there" aria-label="Find documents" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
+      <input type="search" placeholder="An id, or words (all must occur)" aria-label="Find documents" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
       <select aria-label="Search in" value=${by} onChange=${(event) => set({ by: event.target.value, page: undefined })}>${kinds.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
     </form>
     ${run && html`<${Filters} run=${run} settings=${settings} />`}
@@ -51,7 +51,7 @@ export function Documents({ run, settings }) {
       ${question && !error && html`<${Results} found=${found} waiting=${waiting} settings=${settings} run=${run} words=${q} />`}
       ${id && (run ? html`<${Explained} run=${run} id=${id} words=${q} />` : html`<p class="empty">No run is recorded yet.</p>`)}
     </div>
-    ${!question && !id && html`<p class="empty">Search above, or press <kbd>/</kbd> anywhere. Words are looked for in texts, metadata and names of source files; "words in quotation marks" stand together. A document says for every round why it was or was not selected.</p>`}`
+    ${!question && !id && html`<p class="empty">Search above, or press <kbd>/</kbd> anywhere. Words are searched in texts, metadata and names of source files; "quoted words" must be adjacent. A document shows for every round why it was or was not selected.</p>`}`
 }
 
 /** Labels by the run's actors, and the rounds that have selected. */
@@ -83,7 +83,7 @@ function Results({ found, waiting, settings, run, words }) {
   const turn = (to, label, is) =>
     html`<button type="button" disabled=${!is} onClick=${() => set({ page: to === 1 ? undefined : to })}>${label}</button>`
   return html`<section class="card results"><h3 role="status">${many}</h3>
-    ${total === 0 && html`<p class="empty">No document has ${words ? 'all of this' : 'these labels'}${complete ? '' : ', as far as the search came in its time'}.</p>`}
+    ${total === 0 && html`<p class="empty">No document has ${words ? 'all of this' : 'these labels'}${complete ? '' : ', as far as the search got in its time'}.</p>`}
     ${total > documents.length && documents.length > 0 && html`<div class="pages">${turn(page - 1, '← back', page > 1)}<span class="note">${integer(offset + 1)} to ${integer(offset + documents.length)}</span>${turn(page + 1, 'on →', offset + documents.length < total)}</div>`}
     <ul class="documents">${documents.map(
       ({
@@ -99,7 +99,7 @@ function Results({ found, waiting, settings, run, words }) {
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** The text with every word that was looked for marked; as the board takes a question apart. */
+/** The text with every search term marked; terms are split as on the server. */
 function marked(text, words) {
   const terms = [...words.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, word]) => (quoted ?? word).trim())
   if (terms.length === 0) return text
@@ -131,7 +131,7 @@ function Explained({ run, id, words }) {
     ${
       explanations.length === 0
         ? html`<p class="empty">no round has selected yet</p>`
-        : html`<${Scroll} tall><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">score</th><th class="n">threshold</th><th>theta × weight</th><th>what would turn it</th></tr></thead>
+        : html`<${Scroll} tall><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">score</th><th class="n">threshold</th><th>theta × weight</th><th>what would change it</th></tr></thead>
       <tbody>${explanations.map(
         (
           one,

@@ -13,7 +13,7 @@ const inlined = [
   'color',
 ]
 
-/** An SVG with the colours that it has on the screen written into it: it looks the same without our style sheet. */
+/** An SVG with its colours as on the screen written into it, so that it looks the same without our style sheet. */
 export function downloadSvg(svg, name) {
   const copy = svg.cloneNode(true)
   const originals = [svg, ...svg.querySelectorAll('*')]

@@ -5,7 +5,7 @@ import { html, Scroll } from './html.js'
 
 let loading
 
-/** Observable Plot on d3, loaded with the first plot: the dataflow is drawn without it. */
+/** Observable Plot on d3, loaded with the first plot: the dataflow does not need it. */
 const loadPlot = () => {
   loading ??= (async () => {
     await script('/vendor/d3.js')

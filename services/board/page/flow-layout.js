@@ -10,7 +10,7 @@ export const topicSize = (topic) => ({
 })
 export const cut = (name) => (name.length > nameMax ? `${name.slice(0, nameMax - 1)}…` : name)
 
-/** The topics that stations write or read, with who does. */
+/** The topics that stations write or read, and which stations do. */
 export function topicsOf({ stations }) {
   const names = new Set(stations.flatMap(({ writes, reads }) => [...writes, ...reads]))
   return [...names].map((topic) => ({
@@ -20,7 +20,7 @@ export function topicsOf({ stations }) {
   }))
 }
 
-/** Where stations, topics and edges are drawn. The corpus and the run are two pictures, one below the other, where no topic joins them. */
+/** Positions of stations, topics and edges. If no topic joins corpus and run, they are two pictures, one below the other. */
 export function arrange(info, isNarrow) {
   const topics = topicsOf(info).filter(({ topic }) => topic !== 'winnow.dead-letters')
   const parts = components(info.stations, topics).map((part) => arrangeOne(part, isNarrow ? 'TB' : 'LR'))
@@ -37,7 +37,7 @@ export function arrange(info, isNarrow) {
   return arranged
 }
 
-/** Stations that topics join, directly or over others; the largest first only where the description says so. */
+/** Groups of stations connected by topics; the largest first only if the description says so. */
 function components(stations, topics) {
   const left = new Set(stations)
   const parts = []
@@ -90,7 +90,7 @@ function arrangeOne({ stations, topics }, rankdir) {
   }
 }
 
-/** Through the middles of the points, with the points as handles: smooth, and never outside of them. */
+/** A curve through the middles of the segments, with the points as handles: smooth, and never outside of them. */
 function curve(points) {
   const at = ({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`
   const middle = (a, b) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 })

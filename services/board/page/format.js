@@ -29,7 +29,7 @@ export function age(ms) {
 export const time = (ms) => (missing(ms) ? '' : new Date(ms).toLocaleTimeString())
 export const date = (ms) => (missing(ms) ? '–' : new Date(ms).toLocaleString('sv').slice(0, 16))
 
-/** A topic without what all topics of winnow, or of the run, begin with. */
+/** A topic's name without the prefix shared by all topics, or by those of the run. */
 export const shortTopic = (name) => name.replace(/^winnow\.(run\.[^.]+\.)?/, '')
 
 /** Records of a topic: counted, or at most as many as its offsets. */

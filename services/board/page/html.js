@@ -8,8 +8,8 @@ import { ask } from './store.js'
 export const html = htm.bind(h)
 
 /**
- * The board's answer to a path, asked again when the path or `version` changes; what was there stays until the new one has come.
- * @param path undefined: nothing is asked
+ * The board's answer to a path, fetched again when the path or `version` changes; the old one stays until the new one has arrived.
+ * @param path undefined: nothing is fetched
  */
 export function useAnswer(path, version) {
   const [answer, setAnswer] = useState({ path: undefined, value: undefined, error: undefined })
@@ -31,7 +31,7 @@ export function useAnswer(path, version) {
 export const Failure = ({ error }) => error && html`<p class="problem" role="alert">${error}</p>`
 export const Loading = ({ what }) => html`<p class="empty loading" role="status">reading ${what} …</p>`
 
-/** What the address names and is not there, with what there is: [[name, address], ...]. */
+/** Says that what the address names does not exist, with links to what does: [[name, address], ...]. */
 export const Missing = ({ what, instead, links }) => html`<section class="card missing" role="alert"><h3>${what}</h3>
   ${links.length > 0 ? html`<p>${instead} ${links.map(([name, href]) => html`<a href=${href}>${name}</a> `)}</p>` : html`<p>${instead}</p>`}
 </section>`
@@ -40,13 +40,13 @@ export const Tiles = ({ tiles }) => html`<dl class="tiles">
   ${tiles.map(([label, value, note]) => html`<div><dt>${label}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`)}
 </dl>`
 
-/** A box that scrolls, and says so where something is below or to the right. */
+/** A scrolling box that says if there is more below or to the right. */
 export function Scroll({ children, tall }) {
   const box = useRef(null)
   const [more, setMore] = useState('')
   useEffect(() => {
     const look = () => {
-      // An observer may speak once more after the box has gone.
+      // An observer may fire once more after the box is gone.
       if (box.current === null) return
       const { scrollHeight, clientHeight, scrollTop, scrollWidth, clientWidth, scrollLeft } = box.current
       const below = scrollHeight - clientHeight - scrollTop > 4 ? 'below' : ''
@@ -63,7 +63,7 @@ export function Scroll({ children, tall }) {
     ${where.length > 0 && html`<p class="more">more ${where.map((side) => (side === 'below' ? 'rows below ↓' : 'columns to the right →')).join(', ')}</p>`}</div>`
 }
 
-/** A slider through rounds; arrow keys move it, and the address keeps where it is. */
+/** A slider through rounds; arrow keys move it, and the address stores its position. */
 export function RoundSlider({ rounds, round, onChange }) {
   if (rounds.length === 0) return null
   const at = Math.max(0, rounds.indexOf(round))
@@ -77,7 +77,7 @@ export function RoundSlider({ rounds, round, onChange }) {
 export const DocumentLink = ({ id, run }) => html`<a href=${hashOf('documents', { run, id })}><code>${id}</code></a>`
 export const StationLink = ({ name, run }) => html`<a href=${hashOf('dataflow', { run, station: name })}>${name}</a>`
 
-/** What sort of run it is and what it is doing. */
+/** A run's kind and state. */
 export const RunState = ({ status }) =>
   status
     ? html`<span class=${`state ${status.state.replaceAll(' ', '-')}`} title=${status.waitsFor ? `waits for ${status.waitsFor}` : undefined}>${status.state}</span>`

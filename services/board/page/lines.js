@@ -9,7 +9,7 @@ export const colorOf = (i) => colors[i % colors.length]
 export const centred = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 }
 
 /**
- * Options for lines that are named at their ends, so that a downloaded picture needs no legend.
+ * Options for lines labelled at their ends, so that a downloaded picture needs no legend.
  * @param rows [{ [x], [y], series }]
  * @param series names in order; those from `coloredMax` on are grey
  * @param marks further marks, drawn below
@@ -73,7 +73,7 @@ export function namedLines(
               fill: (row) => color(row.series),
               fillOpacity: 0.13,
             }),
-            // A band of a single place would be invisible.
+            // A band at a single x would be invisible.
             ...(xs.length === 1
               ? [
                   Plot.ruleX(known, {
@@ -130,12 +130,12 @@ const tipOf = (row) =>
       .map(([key, value]) => `${key} ${typeof value === 'number' ? number(value) : value}`),
   ].join('\n')
 
-/** Moves labels apart that would lie on each other, in data units. */
+/** Moves apart labels that would overlap, in data units. */
 function spread(lasts, { y, domain: [low, high], pixels }) {
   const gap = (labelHeight / pixels) * (high - low)
   const sorted = [...lasts].sort((a, b) => a[y] - b[y]).map((row) => ({ ...row, at: row[y] }))
   for (let i = 1; i < sorted.length; i++) sorted[i].at = Math.max(sorted[i].at, sorted[i - 1].at + gap)
-  // Those that were pushed out at the top come back down together.
+  // Labels pushed out at the top come back down together.
   let ceiling = high + gap / 2
   for (let i = sorted.length - 1; i >= 0; i--) {
     sorted[i].at = Math.min(sorted[i].at, ceiling)
@@ -149,7 +149,7 @@ function widened(low, high) {
   return [low - by, high + by]
 }
 
-/** Rounds are whole: each its own tick where there is room. */
+/** Rounds are integers: each gets its own tick if there is room. */
 function integerTicks(xs, width) {
   const room = Math.max(3, Math.floor(width / 60))
   const every = Math.max(1, Math.ceil(xs.length / room))

@@ -1,4 +1,4 @@
-/** Reports that know a value, with x as tokens or as minutes since the run's first report. */
+/** Reports that have a value, with x in tokens or in minutes since the run's first report. */
 export function pointsOf({ info, progress }, value, by = 'tokens') {
   const first = progress.find(({ atMs }) => atMs !== null)?.atMs ?? null
   return progress.flatMap((point) => {
@@ -9,7 +9,7 @@ export function pointsOf({ info, progress }, value, by = 'tokens') {
   })
 }
 
-/** A run's loss less the control's at equal tokens, interpolated between the control's reports; none beyond its last one. */
+/** A run's loss minus the control's at equal tokens, interpolated between the control's reports; none after its last one. */
 export function againstControl(run, control, value) {
   const known = control.progress.filter((point) => point[value] !== null)
   return run.progress.flatMap((point) => {
@@ -24,7 +24,7 @@ export function againstControl(run, control, value) {
   })
 }
 
-/** Tokens a second between reports. */
+/** Tokens per second between reports. */
 export const speeds = ({ progress }) =>
   progress.flatMap((point, i) => {
     const before = progress[i - 1]
@@ -36,7 +36,7 @@ export const speeds = ({ progress }) =>
 
 const recentReports = 12
 
-/** How long a run still needs at the pace of its last reports, waiting for rewards and evaluation included; null: not known, or done. */
+/** A run's remaining time at the pace of its last reports, including evaluation and waiting for rewards; null: unknown, or done. */
 export function msLeft({ info, progress }) {
   const recent = progress.slice(-recentReports).filter(({ atMs }) => atMs !== null)
   const [first, last] = [recent[0], recent.at(-1)]

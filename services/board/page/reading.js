@@ -1,26 +1,26 @@
 import { fixed } from './format.js'
 import { html } from './html.js'
 
-/** Its theta and weights take part in its scores. */
+/** Whether its theta and weights affect its scores. */
 export const hasActorScores = ({ kind, strategy }) =>
   kind !== 'control' && (strategy === null || strategy.score.kind === 'actors')
 
-/** A round whose documents all have the same score: the first, for nothing is rewarded yet, and every one of a control. */
+/** A round whose documents all have the same score: the first, since nothing is rewarded yet, and every round of a control. */
 export const isRandom = (info, round) =>
   info.kind === 'control' ||
   info.strategy?.score.kind === 'zero' ||
   (round === 0 && info.firstSelection === 'random' && hasActorScores(info))
 
-/** Said of every view of a run that its theta and weights mean nothing for. */
+/** A note for every view of a run whose theta and weights have no effect. */
 export const NoScores = ({ info }) =>
   !hasActorScores(info) &&
   html`<p class="told">${
     info.kind === 'control'
-      ? `${info.name} is a control: every round is drawn at random. It asks for no rewards, and theta and weights stay as they began.`
-      : `${info.name} selects by a strategy that does not use the actors' scores (${info.strategy.score.kind === 'zero' ? 'no score' : `labels of ${info.strategy.score.actor}`}): theta and weights change nothing.`
+      ? `${info.name} is a control: every round is drawn at random. It requests no rewards, and theta and weights keep their initial values.`
+      : `${info.name} selects by a strategy that does not use the actors' scores (${info.strategy.score.kind === 'zero' ? 'no score' : `labels of ${info.strategy.score.actor}`}): theta and weights have no effect.`
   }</p>`
 
-/** What a negative theta does, said where one stands. */
+/** Explains a negative theta where there is one. */
 export function NegativeTheta({ info, manifest }) {
   if (!manifest || !hasActorScores(info)) return null
   const negative = info.actors.flatMap(({ name, subcategories }, a) => {
@@ -35,7 +35,7 @@ export function NegativeTheta({ info, manifest }) {
       name,
       theta,
       favoured,
-    }) => html`Theta of <b>${name}</b> is negative (${fixed(theta, 3)}): its weights count the other way round, so by itself it
+    }) => html`Theta of <b>${name}</b> is negative (${fixed(theta, 3)}): its weights are reversed, so by itself it
     favours what it weighs least, <b>${favoured}</b>. `,
   )}</p>`
 }

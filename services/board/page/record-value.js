@@ -9,7 +9,7 @@ const linkOf = (key, value, run) => {
   return undefined
 }
 
-/** A decoded record as JSON, in which documents and runs are links. */
+/** A decoded record as JSON, with links to documents and runs. */
 export const RecordValue = ({ value }) => html`<pre>${lines(value, '', undefined, value?.run)}</pre>`
 
 function lines(value, indent, key, run) {

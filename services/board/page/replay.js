@@ -27,15 +27,15 @@ export function Replay({ names, settings }) {
       await ask(`/api/runs/${encodeURIComponent(of)}/replays`, { changes: wanted })
       setProblem(undefined)
     } catch (error) {
-      setProblem(error instanceof SyntaxError ? `The changes are no JSON: ${error.message}` : error.message)
+      setProblem(error instanceof SyntaxError ? `The changes are not JSON: ${error.message}` : error.message)
     }
     setAsked((n) => n + 1)
   }
   return html`<section class="card replay"><h3>Replay</h3>
-    <p class="note">Folds the recorded rewards of a run again from the log, under a new name. Without changes every round must be the same to the bit; with other hyperparameters it is an experiment. What may be changed: update, rewardTransform, normalize, collaboration, firstSelection, unrewarded, repetitionDecay, repeat, budget, and eta, initialWeights and initialTheta of actors. A replay that is no longer wanted: <code>winnow run delete NAME</code>.</p>
+    <p class="note">Refolds the recorded rewards of a run from the log, under a new name. Without changes every round must be the same to the bit; with other hyperparameters it is an experiment. Allowed changes: update, rewardTransform, normalize, collaboration, firstSelection, unrewarded, repetitionDecay, repeat, budget, and eta, initialWeights and initialTheta of actors. To remove a replay: <code>winnow run delete NAME</code>.</p>
     <form onSubmit=${start}>
       <label>Run <select value=${of} onChange=${(event) => setOf(event.target.value)}>${recorded.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
-      <label class="grow">Changes, as JSON; none: the same again <textarea rows="2" placeholder=${exampleChanges} value=${changes} onInput=${(event) => setChanges(event.target.value)}></textarea></label>
+      <label class="grow">Changes, as JSON; none: an exact replay <textarea rows="2" placeholder=${exampleChanges} value=${changes} onInput=${(event) => setChanges(event.target.value)}></textarea></label>
       <button type="submit" class="primary">Start replay</button>
     </form>
     <${Failure} error=${problem} />

@@ -1,4 +1,4 @@
-/** A view and its settings, as the address says: #/selection?run=a&round=3. Every view can be restored from it. */
+/** A view and its settings, as in the address: #/selection?run=a&round=3. Every view can be restored from it. */
 export function readRoute() {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?')
   return { view: path || 'dataflow', settings: Object.fromEntries(new URLSearchParams(query)) }
@@ -9,7 +9,7 @@ export function hashOf(view, settings) {
   return `#/${view}${query.size > 0 ? `?${query}` : ''}`
 }
 
-/** Changes settings of the view that is shown. A scrubbed slider should not fill the history: then it replaces. */
+/** Changes settings of the current view. Replaces the history entry for a dragged slider, which should not fill the history. */
 export function set(changes, { replace = false } = {}) {
   const { view, settings } = readRoute()
   const hash = hashOf(view, { ...settings, ...changes })

@@ -7,7 +7,7 @@ import { hashOf, set } from './route.js'
 import { Compared } from './shares.js'
 import { Strata } from './strata.js'
 
-/** What a round selected against what there was (the paper's Figures 11 to 13). */
+/** What a round selected compared with what there was (the paper's Figures 11 to 13). */
 export function Selection({ run, settings, theme }) {
   const rounds = run?.rounds.filter(({ manifest }) => manifest) ?? []
   const current =
@@ -45,7 +45,7 @@ export function Selection({ run, settings, theme }) {
     </section>`
 }
 
-/** The numbers of a round, each with what it means. */
+/** The numbers of a round, each with its meaning. */
 function tilesOf(info, { round, manifest, read }, composition) {
   const { documents, tokens, threshold, marginal } = manifest
   const available = composition?.cells.reduce((sum, { corpus }) => sum + corpus, 0)
@@ -61,7 +61,7 @@ function tilesOf(info, { round, manifest, read }, composition) {
   ]
   if (manifest.strata !== null) return size
   if (isRandom(info, round)) {
-    const why = info.kind === 'control' ? 'a control never scores' : 'round 0 has no rewards to go by'
+    const why = info.kind === 'control' ? 'a control never scores' : 'there are no rewards before round 0'
     return [...size, ['scores', 'all the same', `${why}: the seed drew the documents`]]
   }
   const marginalCells =
@@ -70,12 +70,12 @@ function tilesOf(info, { round, manifest, read }, composition) {
       : []
   return [
     ...size,
-    ['lowest score selected', fixed(threshold, 5), 'the threshold: what scores higher is in, what scores lower is out'],
+    ['lowest score selected', fixed(threshold, 5), 'the threshold: higher scores are in, lower ones are out'],
     [
       'drawn at the threshold',
       marginal ? `${integer(marginal.taken)} of ${integer(marginal.documents)}` : '–',
       marginal
-        ? 'documents with just this score: the budget ended among them, and the seed drew which are in'
+        ? 'documents with exactly this score: the budget ended among them, and the seed decided which are in'
         : 'the budget ended between two scores: nothing had to be drawn',
     ],
     [

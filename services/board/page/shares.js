@@ -4,7 +4,7 @@ import { integer, percent, times } from './format.js'
 import { html } from './html.js'
 import { centred } from './lines.js'
 
-/** What a round selected against the corpus, by every label and every pair of labels. */
+/** A round's selection compared with the corpus, by every label and every pair of labels. */
 export function Compared({ info, round, composition, theme }) {
   const { cells, looked, selection } = composition
   const pairs = useMemo(
@@ -12,7 +12,7 @@ export function Compared({ info, round, composition, theme }) {
     [info],
   )
   return html`
-    ${looked < selection && html`<p class="note">Shares of the selection are of its first ${integer(looked)} documents in emission order, a fair sample.</p>`}
+    ${looked < selection && html`<p class="note">Shares of the selection are based on its first ${integer(looked)} documents in emission order, a fair sample.</p>`}
     <h2>Corpus and selection</h2>
     <div class="grid">${info.actors.map(({ name }, a) => html`<${Shares} key=${name} info=${info} a=${a} cells=${cells} theme=${theme} round=${round} />`)}</div>
     <h2>Every pair</h2>
@@ -20,7 +20,7 @@ export function Compared({ info, round, composition, theme }) {
     <div class="grid">${pairs.map(([a, b]) => html`<${Lifts} key=${`${a}-${b}`} info=${info} a=${a} b=${b} cells=${cells} theme=${theme} round=${round} />`)}</div>`
 }
 
-/** Adds cells up by some of their labels. */
+/** Sums cells by some of their labels. */
 function totals(cells, keyOf) {
   const sums = new Map()
   let corpus = 0
@@ -109,7 +109,7 @@ function Shares({ info, a, cells, theme, round }) {
     })} />`
 }
 
-/** The axis with more subcategories runs down. */
+/** The axis with more subcategories is vertical. */
 function Lifts({ info, a, b, cells, theme, round }) {
   const [down, across] = info.actors[a].subcategories.length >= info.actors[b].subcategories.length ? [a, b] : [b, a]
   const of = totals(cells, (labels) => `${labels[down]} ${labels[across]}`)

@@ -4,7 +4,7 @@ import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
 import { hashOf } from './route.js'
 import { state } from './store.js'
 
-/** What a station does, who is connected as it, what it reads and writes. Asked again as its members change. */
+/** What a station does, its members, what it reads and writes. Fetched again as its members change. */
 export function StationPanel({ run, name, close }) {
   const { info } = run
   const activity = name && activityOf(name, run)
@@ -33,7 +33,7 @@ export function StationPanel({ run, name, close }) {
                 },
               )}</tbody></table>`
         }
-        ${name === 'trainer' && html`<p class="note">A trainer commits no offsets: its place is in its checkpoint. ${activity.reading}</p>`}</div>
+        ${name === 'trainer' && html`<p class="note">A trainer commits no offsets: its position is in its checkpoint. ${activity.reading}</p>`}</div>
         <div><h4>Writes</h4><table class="writes"><thead><tr><th>topic</th><th class="n">rate</th></tr></thead><tbody>${value.writes.map(
           (topic) =>
             html`<tr><td>${topicLink(topic)}</td><td class="n">${rate(state.traffic?.topics[topic]?.ratePerSecond ?? 0)}</td></tr>`,
@@ -43,9 +43,9 @@ export function StationPanel({ run, name, close }) {
       <h4>Members now</h4>
       ${
         value.group === null
-          ? html`<p class="note">It is in no consumer group: it is there while its command runs.</p>`
+          ? html`<p class="note">It has no consumer group: it exists while its command runs.</p>`
           : value.members.length === 0
-            ? html`<p class="empty">nobody is connected in group <code>${value.group}</code></p>`
+            ? html`<p class="empty">no member is connected in group <code>${value.group}</code></p>`
             : html`<${Scroll}><table class="members"><thead><tr><th>member</th><th>host</th><th>state</th><th>partitions</th></tr></thead><tbody>${value.members.map(
                 ({ client, host, state: now, assigned }) =>
                   html`<tr><td>${client}</td><td>${host}</td><td>${now}</td><td>${Object.entries(assigned).map(([topic, partitions]) => html`<div>${shortTopic(topic)}: ${partitions.join(', ')}</div>`)}</td></tr>`,

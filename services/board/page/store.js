@@ -9,7 +9,7 @@ export const state = {
   arrived: false,
 }
 
-/** As on the server, so that a page that stays open does not grow: more points than a plot has pixels are of no use. */
+/** As on the server, so that a page that stays open does not grow: more points than a plot has pixels are useless. */
 const pointsMax = 4000
 const roundsMax = 2000
 const runsMax = 16
@@ -58,9 +58,9 @@ const thinned = (points) =>
     ? points
     : points.filter((point, i) => i % 2 === 0 || point.referenceLoss !== null).slice(-pointsMax)
 
-/** Listens; a lost connection is made again by the browser, and everything is sent anew. */
+/** Listens; the browser reconnects after a lost connection, and everything is sent again. */
 export function listen() {
-  // An address of its own: Chromium lets requests for the same one wait for each other, and these never end.
+  // An address of its own: Chromium makes requests for the same one wait for each other, and these never end.
   const source = new EventSource(`/api/events?page=${crypto.randomUUID?.() ?? Math.random()}`)
   source.addEventListener('whole', ({ data }) => {
     state.runs = new Map()
@@ -90,7 +90,7 @@ export function runOf(name) {
   return runs.findLast(meant) ?? runs.findLast(({ info }) => info.kind !== 'replay') ?? runs.at(-1)
 }
 
-/** Asks the board; its own words where it refuses. */
+/** Calls the board; on a refusal throws its message. */
 export async function ask(path, body) {
   const options =
     body === undefined

@@ -2,7 +2,7 @@ import { age, integer, number, shortTopic, time } from './format.js'
 import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
 import { RecordValue } from './record-value.js'
 
-/** Partitions, consumers and the last records of a topic. Asked again as it grows. */
+/** Partitions, consumers and the last records of a topic. Fetched again as it grows. */
 export function TopicPanel({ topic, run, version, close }) {
   const { value, error, waiting } = useAnswer(topic && `/api/topics/${encodeURIComponent(topic)}`, version)
   if (topic === undefined) return null

@@ -54,14 +54,14 @@ export function Training({ settings, theme }) {
     <div class="bar"><div class="chips">${names.map((name, i) => html`<button type="button" aria-pressed=${!hidden.has(name)} style=${`--chip:${colorOf(i)}`} onClick=${() => toggle(name)}>${name}</button>`)}</div>
       <label>by <select value=${by} onChange=${(event) => set({ x: event.target.value === 'tokens' ? undefined : event.target.value })}>${Object.entries(axes).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
       ${controls.length > 1 && html`<label>control <select value=${control.info.name} onChange=${(event) => set({ control: event.target.value })}>${controls.map(({ info }) => html`<option value=${info.name}>${info.name}</option>`)}</select></label>`}</div>
-    <p class="note">${by === 'tokens' ? 'All runs at equal tokens. Upright dashes are reselections.' : 'By the time of the reports: evaluation and waiting for rewards are in it.'}</p>
+    <p class="note">${by === 'tokens' ? 'All runs at equal tokens. Vertical dashes are reselections.' : 'By the time of the reports: evaluation and waiting for rewards are in it.'}</p>
     <div class="grid">
-      ${figure('Loss on the reference', 'loss-reference', 'referenceLoss', 'What rewards are measured for: held-out texts of the reference, nats a token.')}
+      ${figure('Loss on the reference', 'loss-reference', 'referenceLoss', 'What rewards are measured for: held-out texts of the reference, nats per token.')}
       ${control && figure(`Reference loss against ${control.info.name}`, 'loss-against-control', 'difference', 'Loss less that of the control, which draws at random, at equal tokens: below zero is better than chance.', less('referenceLoss'), 'tokens', 'no run has come as far as the control')}
-      ${figure('Loss on other text', 'loss-corpus', 'corpusLoss', 'Held-out documents of the whole corpus, nats a token.')}
-      ${figure('Training loss', 'loss-training', 'trainLoss', 'Of what the trainer reads, so it moves with the selection.')}
+      ${figure('Loss on other text', 'loss-corpus', 'corpusLoss', 'Held-out documents of the whole corpus, nats per token.')}
+      ${figure('Training loss', 'loss-training', 'trainLoss', 'On what the trainer reads, so it moves with the selection.')}
       ${figure('Learning rate', 'learning-rate', 'learningRate', "By the run's schedule, as the reference trainer uses it; a trainer of your own may use another.")}
-      ${figure('Tokens a second', 'tokens-per-second', 'tokensPerSecond', 'Between reports; evaluation and waiting count.', (run) => pointsOf({ ...run, progress: speeds(run) }, 'tokensPerSecond', by))}
+      ${figure('Tokens per second', 'tokens-per-second', 'tokensPerSecond', 'Between reports, including evaluation and waiting.', (run) => pointsOf({ ...run, progress: speeds(run) }, 'tokensPerSecond', by))}
     </div>
     ${runs.map(
       ({ info, progress }) => html`<section class="card" key=${info.name}><h3>Checkpoints of ${info.name}</h3>

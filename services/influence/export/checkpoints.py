@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from supported import Unsupported
 
-# What older versions of transformers stored beside the weights: constants that a model makes for itself.
+# What older versions of transformers stored besides the weights: constants that a model computes itself.
 CONSTANTS = re.compile(r'(^|\.)(attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|rotary_emb\.inv_freq)$')
 
 
@@ -57,7 +57,7 @@ def stored_shapes(folder):
 
 
 def folder_keys(model, folder):
-    """Parameter name -> its key in the checkpoint of `folder`, every one found and of the right shape, none left over."""
+    """Parameter name -> its key in the checkpoint of `folder`; every one is found with the right shape, and none is left over."""
     shapes = stored_shapes(folder)
     aliases = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -81,7 +81,7 @@ def folder_keys(model, folder):
                 'use the config.json that was saved with the weights'
             )
         keys[name] = found[0]
-        # A tied weight may be stored once more under its other name.
+        # A tied weight may be stored again under its other name.
         same.update(found)
     extra = [key for key in shapes if key not in same and not CONSTANTS.search(key)]
     if extra:

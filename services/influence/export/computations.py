@@ -12,8 +12,8 @@ from torch import nn
 def logits_of(model, parameters, ids):
     """Logits [B, T, V] of a transformers causal LM at ids [B, T].
 
-    The causal bias is handed over as a ready 4-D mask, which makes transformers skip its own mask code (it does not trace).
-    Fits models without sliding windows or ALiBi.
+    The causal bias is passed as a ready 4-D mask, which makes transformers skip its own mask code (it cannot be traced). Fits models without
+    sliding windows or ALiBi.
     """
     positions = torch.arange(ids.shape[1], device=ids.device)
     dtype = next(iter(parameters.values())).dtype

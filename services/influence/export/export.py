@@ -58,7 +58,7 @@ SIZES = ('vocab_size', 'max_position_embeddings')
 
 
 def projected_modules(names, linears):
-    """`transposed`: the weight is stored as [in, out]; said only where it is so."""
+    """`transposed`: the weight is stored as [in, out]; present only if it is."""
     return [
         dict(name=name, inSize=size_in, outSize=size_out) | ({'transposed': True} if type(module).__name__ == 'Conv1D' else {})
         for name, (_, module, size_in, size_out) in zip(names, linears)
@@ -66,7 +66,7 @@ def projected_modules(names, linears):
 
 
 def copied_tokenizer(folder, out, config):
-    """Puts tokenizer.json beside the graphs; gives the id of the token that ends a document."""
+    """Copies tokenizer.json next to the graphs; returns the id of the token that ends a document."""
     path = os.path.join(folder, 'tokenizer.json')
     if not os.path.exists(path):
         raise Unsupported(
@@ -98,7 +98,7 @@ def export(config, out, k_in, k_out, folder=None):
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     names, values, stored = list(parameters), list(parameters.values()), list(keys.values())
     linears = projected_linears(model)
-    # A module carries its weight's name in a checkpoint, so that its gradient, moments and projection are found by it.
+    # A module gets its weight's name in the checkpoint, by which its gradient, moments and projection are found.
     modules = [keys[f'{name}.weight'].removesuffix('.weight') for name, *_ in linears]
     batch = example_batch(model.config.vocab_size)
     count = len(values)
@@ -118,7 +118,7 @@ def export(config, out, k_in, k_out, folder=None):
         stored + projection_names + ['ids', 'mask'], ['loss', 'phi'], f'{out}/influence.onnx',
     )
 
-    # A tensor of its own for each moment: the tracer tells inputs apart by identity.
+    # A separate tensor for each moment: the tracer distinguishes inputs by identity.
     moments = [torch.zeros_like(p) for p in values + values]
     scalars = [torch.tensor(0.5 + index / 16) for index in range(len(ADAMW_SCALARS))]
     state = [prefix + key for prefix in ('', 'm.', 'v.') for key in stored]
@@ -130,7 +130,7 @@ def export(config, out, k_in, k_out, folder=None):
 
     description = dict(
         name=os.path.basename(os.path.normpath(out)),
-        # Some families have other words for these (GPT-2: n_positions), or leave them to their default.
+        # Some families use other names for these (GPT-2: n_positions), or leave them at their defaults.
         config=config | {key: getattr(model.config, key) for key in SIZES if key not in config and hasattr(model.config, key)},
         **({} if folder is None else copied_tokenizer(folder, out, model.config)),
         parameters=[dict(name=keys[name], shape=list(p.shape)) for name, p in parameters.items()],

@@ -24,18 +24,18 @@ from torch.overrides import TorchFunctionMode
 from export import causal_model, export
 
 SEED, K = '7', 4
-# The last is shorter than the graphs' least length, so that padding is met too.
+# The last is shorter than the graphs' minimum length, so that padding is covered too.
 LENGTHS = (48, 17, 3)
 BATCH_ROWS, BATCH_LENGTH = 8, 40
 SAMPLES = 24
-# 3,096 tokens of 3 ids, on an embedding 256 wide: a scatter that races then misses a tenth of the gradient on two threads.
+# 3,096 tokens of 3 ids, on an embedding 256 wide: a racing scatter then misses a tenth of the gradient on two threads.
 SCATTER_ROWS, SCATTER_LENGTH, SCATTER_IDS = 24, 129, 3
 
 COMMON = dict(vocab_size=160, hidden_size=32, num_hidden_layers=1, max_position_embeddings=64)
 LLAMA = dict(COMMON, model_type='llama', num_attention_heads=4, intermediate_size=48, hidden_act='silu',
              rms_norm_eps=1e-5, attention_dropout=0.0)
 FAMILIES = {
-    # Llama 3's rotary angles: another base, and long wave lengths stretched, here from positions that the test's texts have.
+    # Llama 3's rotary angles: another base, and long wavelengths stretched, from positions that occur in the test's texts.
     'llama-gqa': dict(LLAMA, num_key_value_heads=2, tie_word_embeddings=False, rope_theta=500.0,
                       rope_scaling=dict(rope_type='llama3', factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                         original_max_position_embeddings=32)),
@@ -52,7 +52,7 @@ WIDE = dict(LLAMA, vocab_size=1024, hidden_size=256, num_key_value_heads=1, inte
 
 
 def weight(key, shape):
-    """Uniform, so that a test in any language repeats it to the bit: matrices in +-0.2, gains 1 +- 0.2, biases +-0.2."""
+    """Uniform, so that a test in any language can reproduce it to the bit: matrices in +-0.2, gains 1 +- 0.2, biases +-0.2."""
     words = (random_words(SEED, f'weights:{key}', math.prod(shape)) >> np.uint64(40)).astype(np.float64)
     values = (words / 2**23 - 1) * 0.2
     if len(shape) == 1 and not key.endswith('bias'):
@@ -82,7 +82,7 @@ class Float64(TorchFunctionMode):
 
 
 def float64_model(config):
-    """To be made and used within Float64."""
+    """To be created and used within Float64."""
     keys = saved_keys(causal_model(config))
     model = causal_model(config).double()
     with torch.no_grad():

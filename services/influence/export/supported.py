@@ -6,10 +6,10 @@ from computations import logits_of
 # Families whose graphs are compared with a float64 reference (families.py and the tests of test/services/influence/export).
 TESTED = ('gpt2', 'gpt_neox', 'llama', 'qwen2')
 
-# Their angles depend on the length of the input, which a graph with constant angles cannot follow.
+# Their angles depend on the length of the input, which a graph with constant angles cannot reproduce.
 DYNAMIC_ROPE = ('dynamic', 'longrope')
 
-# Names of configuration values that switch on what the graphs leave out.
+# Configuration values that switch on features missing from the graphs.
 EXPERTS = ('num_local_experts', 'num_experts', 'n_routed_experts', 'moe_num_experts')
 
 LOGIT_TOLERANCE = 1e-3
@@ -20,7 +20,7 @@ class Unsupported(Exception):
 
 
 def refuse_unsupported(config):
-    """`config`: a config.json as a dict. Raises Unsupported for what the graphs would compute wrongly or not at all."""
+    """`config`: a config.json as a dict. Raises Unsupported for anything that the graphs would compute wrongly or not at all."""
     kind = config.get('model_type')
     if kind is None:
         raise Unsupported('config.json has no model_type; use the config.json that save_pretrained wrote beside the weights')
@@ -48,7 +48,7 @@ def refuse_unsupported(config):
 
 
 def refuse_sliding_windows(config):
-    """Mistral has a window wherever it names one; Qwen2 names one always and uses it only with use_sliding_window."""
+    """Mistral has a window wherever one is configured; Qwen2 always has the setting and uses it only with use_sliding_window."""
     window = config.get('sliding_window')
     shorter = window is not None and window < config.get('max_position_embeddings', 1 << 62)
     if (shorter and config.get('use_sliding_window', True)) or 'sliding_attention' in (config.get('layer_types') or []):

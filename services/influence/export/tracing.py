@@ -85,7 +85,7 @@ def with_zeros_made_at_run_time(model, bytes_min=4096):
 
 
 def without_provenance(model):
-    """Drops what says where and from what source lines a node came: half of the file, and paths of the exporting machine."""
+    """Drops each node's scope and source lines: half of the file, and paths of the exporting machine."""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.graph.value_info[:]
@@ -121,7 +121,7 @@ def write_graph(function, arguments, ids_index, input_names, output_names, path)
 
 
 def check(model, input_names):
-    """No racy scatter is left, and no input was optimized away."""
+    """Checks that no racy scatter is left, and no input was optimized away."""
     for node in model.graph.node:
         racy = node.op_type == 'ScatterND' and any(a.name == 'reduction' and a.s not in (b'', b'none') for a in node.attribute)
         assert not racy, f'{node.name}: ScatterND with a reduction races when indices repeat'

@@ -15,7 +15,7 @@ END_OF_TEXT = '<|endoftext|>'
 
 
 def texts(paths, characters_max):
-    """The beginnings of documents, so that one long document does not decide the vocabulary."""
+    """The beginnings of documents, so that one long document does not dominate the vocabulary."""
     for path in paths:
         opener = gzip.open if path.endswith('.gz') else open
         with opener(path, 'rt', encoding='utf-8') as file:
@@ -39,7 +39,7 @@ def main():
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=arguments.vocabulary, special_tokens=[END_OF_TEXT], show_progress=False,
-        # All 256 bytes: whatever a document holds, it has tokens.
+        # All 256 bytes, so that every document can be tokenized.
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(texts(arguments.files, arguments.characters), trainer)

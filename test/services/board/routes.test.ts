@@ -99,7 +99,7 @@ test('a question about documents that cannot be meant is refused before anybody 
   ])
   expect(await messageOf('q=a&offset=-1')).toEqual([400, expect.stringContaining('offset')])
   expect(await messageOf('q=a&count=1000')).toEqual([400, expect.stringContaining('count')])
-  expect(await messageOf('q=a&round=1')).toEqual([400, 'label and round are of a run: name it by run=NAME'])
+  expect(await messageOf('q=a&round=1')).toEqual([400, 'label and round need a run: add run=NAME'])
   expect(await messageOf('label=quality/none&run=mine')).toEqual([
     404,
     'run mine has no label quality/none: labels are written ACTOR/SUBCATEGORY',
@@ -107,6 +107,6 @@ test('a question about documents that cannot be meant is refused before anybody 
   expect(await messageOf('q=12x&by=id')).toEqual([404, expect.stringContaining('12x is not a document id')])
   expect(await messageOf(`q=${Array.from({ length: 17 }, (_, i) => `w${i}`).join('+')}`)).toEqual([
     400,
-    'more than 16 words: leave some out',
+    'more than 16 words: use fewer',
   ])
 })

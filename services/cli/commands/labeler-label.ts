@@ -1,0 +1,57 @@
+import { Command } from 'commander'
+import type { Line } from '../../ingest/lines.ts'
+import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
+import { labelCommand } from '../../labeler/commands/label.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { Counter } from '../../terminal/progress.ts'
+import { type CliContext, example, print } from '../context.ts'
+import { type Choice, choose, withLabelerOptions } from './labeler-options.ts'
+
+export const label = (context: CliContext): Command =>
+  withLabelerOptions(
+    new Command('label').description('labels the rows of standard input, or of files that ingest reads'),
+  )
+    .argument('[file...]', 'JSON lines, plain, gzip or Zstandard, or Parquet (default: standard input)')
+    .addHelpText(
+      'after',
+      example(
+        'winnow labeler label --actor quality < documents.jsonl > labels.jsonl',
+        'winnow labeler label --actor quality documents.parquet > labels.jsonl',
+      ),
+    )
+    .action(async (files: string[], options: Choice) => {
+      const paths = files.length === 0 ? ['-'] : files
+      await checkFiles(paths)
+      const write = (text: string) => print(context.stdout, text)
+      const progress = new Counter(context.stderr, systemClock, { doing: 'labelling', unit: 'lines' })
+      const reject = (text: string) => {
+        progress.clear()
+        return print(context.stderr, text)
+      }
+      const input = counted(linesOfFiles(paths, context.stdin), progress)
+      const { labelled, rejected } = await labelCommand(choose(context, options), input, write, reject)
+      progress.clear()
+      context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
+    })
+
+/** Lines of the files, counted across files. */
+async function* linesOfFiles(paths: readonly string[], standardInput: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+  let before = 0
+  for (const path of paths) {
+    let after = before
+    for await (const line of linesOfFile(path, { standardInput })) {
+      after = before + line.row + 1
+      yield { ...line, row: before + line.row }
+    }
+    before = after
+  }
+}
+
+/** Passes lines on and counts them. */
+async function* counted(lines: AsyncIterable<Line>, progress: Counter): AsyncGenerator<Line> {
+  let count = 0
+  for await (const line of lines) {
+    yield line
+    progress.at(++count)
+  }
+}

@@ -1,0 +1,55 @@
+import type { Command, Option } from 'commander'
+import { loadConfig } from '../../config/load.ts'
+import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import type { CliContext } from '../context.ts'
+
+export type Task = 'regression' | 'classification'
+
+export interface Choice {
+  readonly actor?: string
+  readonly model?: string
+  readonly config?: string
+}
+
+export interface Annotated {
+  readonly task?: Task
+  readonly data: string
+  readonly text: string[]
+  readonly field?: string
+}
+
+export const names = (text: string): string[] => text.split(',').map((name) => name.trim())
+
+/** The labeler of a configured actor, or of a model's folder. @throws WinnowError USAGE, CONFIGURATION */
+export function choose(context: CliContext, { actor, model, config }: Choice): LabelerChoice {
+  if ((actor === undefined) === (model === undefined)) {
+    throw new WinnowError('USAGE', 'give either --actor or --model', {
+      hint: '--actor names an actor of the configuration (quality, domain and topic by default), --model a folder written by train.',
+    })
+  }
+  if (model !== undefined) return choiceOfModel(model, context.folder)
+  const { actors, baseFolder } = loadConfig({
+    ...(config !== undefined && { file: config }),
+    env: context.env,
+    folder: context.folder,
+  })
+  const found = actors.find(({ name }) => name === actor)
+  if (found === undefined) {
+    const hint = `Actors: ${actors.map(({ name }) => name).join(', ')}.`
+    throw new WinnowError('CONFIGURATION', `the configuration has no actor ${actor}`, { hint })
+  }
+  return { actor: found, labeler: found.labeler, baseFolder }
+}
+
+export const withLabelerOptions = (command: Command): Command =>
+  command
+    .option('--actor <name>', 'an actor of the configuration')
+    .option('--model <folder>', 'instead of an actor: a folder written by train')
+    .option('--config <file>', 'configuration file (default: winnow.yaml, if it exists)')
+
+export const withAnnotationOptions = (command: Command, task: Option): Command =>
+  command
+    .addOption(task.choices(['regression', 'classification']))
+    .requiredOption('--data <file>', 'annotations: JSON lines with shard, line and the field')
+    .requiredOption('--text <shards...>', 'the annotated files, anything ingest reads, in the order of their numbers')
