@@ -3,10 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { MemoryKafka } from './memory-kafka.ts'
+import { MemoryKafka, text } from './memory-kafka.ts'
 import { folder, row, rows, run } from './support.ts'
-
-const text = (kafka: MemoryKafka) => kafka.documents.map((document) => document.text)
 
 const sha256 = (of: number) => createHash('sha256').update(`${of}`).digest('hex')
 

@@ -90,3 +90,6 @@ export class MemoryKafka {
     }))
   }
 }
+
+/** The texts of the documents written so far. */
+export const text = (kafka: MemoryKafka): string[] => kafka.documents.map((document) => document.text)

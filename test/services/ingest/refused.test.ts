@@ -2,11 +2,9 @@ import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { MemoryKafka } from './memory-kafka.ts'
+import { MemoryKafka, text } from './memory-kafka.ts'
 import { parquetOf } from './parquet/support.ts'
 import { folder, row, run } from './support.ts'
-
-const text = (kafka: MemoryKafka) => kafka.documents.map((document) => document.text)
 
 test('sources of other content are all told, and the others are ingested', async () => {
   const kafka = new MemoryKafka()
