@@ -71,10 +71,9 @@ export class ClickHouseStore implements CorpusStore {
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
     const wide = new ClickHouseCorpus(this.#sql, options)
-    // Reads differ from run to run, and move documents between groups: those are queried from the wide table.
-    if (options.readsOf !== null) return wide
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
-    return state === undefined ? wide : new SortedCorpus(this.#sql, state, wide)
+    const { readsOf } = options
+    return state === undefined ? wide : new SortedCorpus(this.#sql, state, wide, { readsOf })
   }
 
   async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {

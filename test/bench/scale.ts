@@ -41,8 +41,9 @@ async function fill(sql: Sql, store: ClickHouseStore, documents: number): Promis
   }
 }
 
-const config = (documents: number) =>
+const config = (documents: number, repeat: 'allow' | 'exclude') =>
   parseSelectionConfig({
+    repeat,
     seed: 7,
     actors: Object.fromEntries(
       Object.entries(actors).map(([name, n]) => [
@@ -66,8 +67,8 @@ interface Steps {
   emit: number
 }
 
-async function round(corpus: Corpus, documents: number): Promise<Steps> {
-  const run = config(documents)
+async function round(corpus: Corpus, documents: number, repeat: 'allow' | 'exclude' = 'allow'): Promise<Steps> {
+  const run = config(documents, repeat)
   const [histogram] = await timed(() => corpus.groups())
   const [samples] = await timed(async () => {
     for (const [a, { name }] of run.actors.entries())
@@ -81,6 +82,14 @@ async function round(corpus: Corpus, documents: number): Promise<Steps> {
     }
   })
   return { histogram, samples, decide, emit }
+}
+
+function compare(bySorted: Steps, byWide: Steps): void {
+  const ratios = Object.fromEntries(
+    Object.entries(byWide).map(([step, seconds]) => [step, seconds / bySorted[step as keyof Steps]]),
+  )
+  console.log('sorted', bySorted)
+  console.log('wide', byWide, 'wide / sorted', ratios)
 }
 
 const asOf = (documents: number): TopicOffset[] =>
@@ -101,15 +110,23 @@ for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) {
   console.log(`${documents} documents`)
   console.log({ 'first state': first, 'state of a percent more': later })
   const bySorted = await round(sorted, documents)
-  console.log('sorted', bySorted, `${Math.round(documents / 10 / bySorted.emit)} ids/s`)
+  console.log(`${Math.round(documents / 10 / bySorted.emit)} ids/s`)
+  if (documents > documentsMaxWide) console.log('sorted', bySorted)
   if (documents <= documentsMaxWide) {
     // As it was before a state was made: another set of columns has none, and its documents are the same.
     const wide = await store.view({ columns, labelOffsets: asOf(documents - 1), readsOf: null })
     const byWide = await round(wide, documents)
-    const ratios = Object.fromEntries(
-      Object.entries(byWide).map(([step, s]) => [step, s / bySorted[step as keyof Steps]]),
+    compare(bySorted, byWide)
+    // A twentieth of the corpus has been read, and is not selected again.
+    await sql.command(
+      `INSERT INTO reads SELECT 'bench', 0, cityHash64(number), 1 FROM numbers(${Math.floor(documents / 20)})`,
     )
-    console.log('wide', byWide, 'wide / sorted', ratios)
+    const readsOf = 'bench'
+    const ofReads = { columns, labelOffsets: asOf(documents), readsOf }
+    const sortedReads = await store.view({ ...ofReads, draws: true })
+    const wideReads = await store.view({ ...ofReads, labelOffsets: asOf(documents - 1) })
+    console.log('what was read is excluded')
+    compare(await round(sortedReads, documents, 'exclude'), await round(wideReads, documents, 'exclude'))
   }
   await close()
   rmSync(folder, { recursive: true })

@@ -6,7 +6,7 @@ import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
-import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
+import { drawKeySql, idOfPlaceSql, orderKeySql, placeSql, startsOf } from '../key-sql.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, stretchesSql } from './stretches.ts'
@@ -23,24 +23,60 @@ const sortBytes = 400_000_000
 
 /**
  * The corpus as of a state, in a table sorted by (cell, place): the histogram is stored, samples and cuts read ranges, an emission reads the
- * cells it takes. What needs each document's score is queried from the wide table.
+ * cells it takes. What a run has read is joined to these rows, of a few bytes a document. What needs each document's score is queried from
+ * the wide table.
  */
 export class SortedCorpus implements Corpus {
   readonly #sql: Sql
   readonly #state: SortedState
   readonly #wide: Corpus
+  readonly #readsOf: string | null
   readonly #scannedMax: number
 
-  /** @param scannedMax documents of a subcategory up to which all of them are read for its sample */
-  constructor(sql: Sql, state: SortedState, wide: Corpus, scannedMax = scannedMaxDefault) {
-    this.#scannedMax = scannedMax
+  /**
+   * @param readsOf a run whose reads distinguish groups
+   * @param scannedMax documents of a subcategory up to which all of them are read for its sample
+   */
+  constructor(
+    sql: Sql,
+    state: SortedState,
+    wide: Corpus,
+    { readsOf = null, scannedMax = scannedMaxDefault }: { readsOf?: string | null; scannedMax?: number } = {},
+  ) {
     this.#sql = sql
     this.#state = state
     this.#wide = wide
+    this.#readsOf = readsOf
+    this.#scannedMax = scannedMax
   }
 
   async groups(): Promise<Group[]> {
-    return this.#state.cells.map((cell) => ({ ...cell }))
+    const unread = new Map(this.#state.cells.map((cell) => [cell.labels.join(), { ...cell }]))
+    const read = await this.#groupsRead()
+    for (const { labels, documents, tokens } of read) {
+      const cell = unread.get(labels.join())!
+      cell.documents -= documents
+      cell.tokens -= tokens
+    }
+    return [...[...unread.values()].filter(({ documents }) => documents > 0), ...read]
+  }
+
+  /** The groups of documents that have been read: their rows are looked up, and the others' are known by what the cells hold. */
+  async #groupsRead(): Promise<Group[]> {
+    const names = this.#state.cells[0]?.labels.map((_, i) => `l${i}`)
+    if (this.#readsOf === null || names === undefined) return []
+    const rows = await this.#sql.query<{ labels: number[]; reads: string; documents: string; tokens: string }>(
+      `SELECT CAST([${names.join(', ')}], 'Array(UInt16)') AS labels, reads, count() AS documents, sum(tokens) AS tokens
+       FROM ${this.#state.table} INNER JOIN (${readsSql}) AS r ON place = placeRead WHERE ${this.#inState()} AND reads > 0
+       GROUP BY ${names.join(', ')}, reads`,
+      { run: this.#readsOf },
+    )
+    return rows.map(({ labels, ...amounts }) => ({
+      labels,
+      reads: Number(amounts.reads),
+      documents: Number(amounts.documents),
+      tokens: Number(amounts.tokens),
+    }))
   }
 
   async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
@@ -52,7 +88,7 @@ export class SortedCorpus implements Corpus {
     // Twice the reach that the draws should need: almost always enough, and if not, further.
     for (let wanted = 2 * count + 64; open.size > 0; wanted *= 8) {
       const isWhole = (held: number) => held <= Math.max(this.#scannedMax, wanted)
-      const cellsOf = (whole: boolean) =>
+      const cellsFor = (whole: boolean) =>
         [...open].flatMap(([j, held]) => (isWhole(held) === whole ? bySubcategory.get(j)! : []))
       const heldLeast = Math.min(...[...open.values()].filter((held) => !isWhole(held)))
       const stretches = stretchesSql('place', seed, reachOf(wanted / heldLeast))
@@ -60,7 +96,7 @@ export class SortedCorpus implements Corpus {
         samplesSql(
           `l${actorIndex}`,
           count,
-          `${this.#state.table} WHERE ${this.#inState()} AND (${this.#cellsIn(cellsOf(true))} OR (${this.#cellsIn(cellsOf(false))} AND ${stretches}))`,
+          `${this.#state.table} WHERE ${this.#inState()} AND (${isAmong(cellsFor(true))} OR (${isAmong(cellsFor(false))} AND ${stretches}))`,
         ),
         { starts: startsOf(seed) },
       )
@@ -79,9 +115,9 @@ export class SortedCorpus implements Corpus {
     const wanted = 'documents' in remaining ? remaining.documents : remaining.tokens
     const before = await this.#bucketsBefore(groups, seed, unit, wanted)
     const rows = await this.#sql.query<{ k: string; tokens: string }>(
-      `SELECT ${drawKeySql('place', 'starts')} AS k, tokens FROM ${this.#rows(groups)} AND ${stretchesSql('place', seed, before.reach)}
+      `SELECT ${drawKeySql('place', 'starts')} AS k, tokens FROM ${this.#rows(groups, stretchesSql('place', seed, before.reach))}
          AND k BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
-      { starts: startsOf(seed), first: before.first, last: before.last },
+      this.#parameters({ starts: startsOf(seed), first: before.first, last: before.last }),
     )
     let { documents, tokens } = before
     let keyLast: bigint | null = null
@@ -97,12 +133,12 @@ export class SortedCorpus implements Corpus {
   /** The totals of the key buckets that are taken whole, and where the bucket that the budget cuts begins. */
   async #bucketsBefore(groups: readonly Group[], seed: Seed, unit: 'documents' | 'tokens', wanted: number) {
     const held = groups.reduce((sum, group) => sum + group[unit], 0)
-    const parameters: SqlParameters = { starts: startsOf(seed) }
+    const parameters = this.#parameters({ starts: startsOf(seed) })
     for (let share = held === 0 ? 1 : (1.1 * wanted) / held + 0.01; ; share *= 2) {
       const reach = reachOf(share)
       const buckets = await this.#sql.query<{ bucket: number; documents: string; tokens: string }>(
         `SELECT toUInt32(bitShiftRight(${drawKeySql('place', 'starts')}, ${bucketShift})) AS bucket, count() AS documents,
-           sum(tokens) AS tokens FROM ${this.#rows(groups)} AND ${stretchesSql('place', seed, reach)} GROUP BY bucket ORDER BY bucket`,
+           sum(tokens) AS tokens FROM ${this.#rows(groups, stretchesSql('place', seed, reach))} GROUP BY bucket ORDER BY bucket`,
         parameters,
       )
       const taken = { documents: 0, tokens: 0 }
@@ -121,15 +157,16 @@ export class SortedCorpus implements Corpus {
   }
 
   async *emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
-    const parameters: SqlParameters = { seed: orderSeed }
-    const parts = [this.#cellsIn(whole)]
+    const parameters = this.#parameters({ seed: orderSeed })
+    const parts = [this.#among(whole)]
     for (const [i, { groups, seed, keyLast }] of cuts.entries()) {
       if (keyLast === null) continue
       parameters[`starts${i}`] = startsOf(seed)
       parameters[`keyLast${i}`] = keyLast
-      parts.push(`(${this.#cellsIn(groups)} AND ${drawKeySql('place', `starts${i}`)} <= {keyLast${i}:UInt64})`)
+      parts.push(`(${this.#among(groups)} AND ${drawKeySql('place', `starts${i}`)} <= {keyLast${i}:UInt64})`)
     }
-    const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${this.#state.table} WHERE ${this.#inState()} AND (${parts.join(' OR ')})`
+    const all = [...whole, ...cuts.flatMap(({ groups }) => groups)]
+    const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${this.#rows(all)} AND (${parts.join(' OR ')})`
     yield* this.#sql.ids(
       `SELECT doc FROM (${chosen}) ORDER BY ${orderKeySql('doc', 'seed', 'order')}
        SETTINGS max_bytes_before_external_sort = ${sortBytes}`,
@@ -153,16 +190,38 @@ export class SortedCorpus implements Corpus {
     return `state IN (${this.#state.states.join(', ')})`
   }
 
-  #rows(groups: readonly Group[]): string {
-    return `${this.#state.table} WHERE ${this.#inState()} AND ${this.#cellsIn(groups)}`
+  /** The rows of these groups of which `where` is true. Ends in a condition, to which a statement may add. */
+  #rows(groups: readonly Group[], where = 'true'): string {
+    const cells =
+      this.#readsOf === null
+        ? groups
+        : new Map(groups.map((group) => [group.labels.join(), { ...group, reads: 0 }])).values().toArray()
+    const rows = `${this.#state.table} WHERE ${this.#inState()} AND ${isAmong(cells)} AND ${where}`
+    if (this.#readsOf === null) return rows
+    return `(SELECT * FROM (SELECT * FROM ${rows}) AS t LEFT JOIN (${readsSql}) AS r ON place = placeRead) WHERE ${this.#among(groups)}`
   }
 
-  #cellsIn(groups: readonly Group[]): string {
-    const unread = groups.filter(({ reads }) => reads === 0)
-    if (unread.length === 0) return 'false'
-    const names = unread[0]!.labels.map((_, i) => `l${i}`).join(', ')
-    return `(${names}) IN (${unread.map(({ labels }) => `(${labels.map(Number).join(', ')})`).join(', ')})`
+  #among(groups: readonly Group[]): string {
+    return isAmong(groups, this.#readsOf !== null)
   }
+
+  #parameters(parameters: SqlParameters): SqlParameters {
+    return this.#readsOf === null ? parameters : { ...parameters, run: this.#readsOf }
+  }
+}
+
+/** How often a run has read a document, by its place. Joined from the left, a document without a row was read 0 times. */
+const readsSql = `SELECT ${placeSql('doc', 'r')} AS placeRead, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc`
+
+/** A condition on labels, and on reads if they have a column; without one, only what was not read is there. */
+function isAmong(groups: readonly Group[], withReads = false): string {
+  const asked = groups.filter(({ reads }) => withReads || reads === 0)
+  if (asked.length === 0) return 'false'
+  const names = [...asked[0]!.labels.map((_, i) => `l${i}`), ...(withReads ? ['reads'] : [])]
+  const tuples = asked.map(
+    ({ labels, reads }) => `(${[...labels, ...(withReads ? [reads] : [])].map(Number).join(', ')})`,
+  )
+  return `(${names.join(', ')}) IN (${tuples.join(', ')})`
 }
 
 /** Places per block that hold all keys up to the end of a bucket. */
