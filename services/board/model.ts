@@ -53,8 +53,14 @@ export class BoardModel {
     this.runs.set(run, { config, model: new RunModel(infoOf(config, record), schedule), record })
     this.#newRuns.add(run)
     this.#removed.delete(run)
-    const oldest = this.runs.keys().next().value
-    if (this.runs.size > runsMax && oldest !== undefined) this.runs.delete(oldest)
+    // News of a run that was forgotten, for example that it ended, do not make it a new one.
+    if (this.runs.size > runsMax) this.runs.delete(this.#oldest())
+  }
+
+  #oldest(): string {
+    const [first, ...others] = this.runs.values()
+    const recordedMs = ({ record }: FollowedRun) => record.recordedMs ?? 0
+    return others.reduce((oldest, one) => (recordedMs(one) < recordedMs(oldest) ? one : oldest), first!).config.name
   }
 
   removeRun(run: string): void {

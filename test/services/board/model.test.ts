@@ -174,6 +174,11 @@ test('only the latest runs are held', () => {
   for (let i = 0; i < 40; i++) model.addRun(recordOf(testRun(`r${i}`)))
   expect([...model.runs.keys()].at(-1)).toBe('r39')
   expect(model.runs.size).toBe(16)
+  for (let i = 40; i < 56; i++) model.addRun(recordOf(testRun(`r${i}`), { recordedMs: i }))
+  // One that was forgotten has ended: it does not come back.
+  model.addRun(recordOf(testRun('r41'), { recordedMs: 41, life: 'ended' }))
+  model.addRun(recordOf(testRun('r3'), { life: 'ended' }))
+  expect([...model.runs.keys()]).toEqual(Array.from({ length: 16 }, (_, i) => `r${i + 40}`))
 })
 
 test('a run that was deleted or archived is gone from pages too; one that was recorded anew under its name is another', () => {
