@@ -3,6 +3,7 @@ import { httpAddress, withoutLogin } from '../runtime/address.ts'
 import { createClickHouse } from '../runtime/clickhouse/client.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { createConnection } from '../runtime/kafka/connection.ts'
+import { advertisedHint } from '../runtime/kafka/failure.ts'
 import { createLog } from '../runtime/log.ts'
 import { within } from '../runtime/within.ts'
 import type { Addresses } from './connections.ts'
@@ -57,12 +58,15 @@ export async function assertAnswering(addresses: Addresses): Promise<void> {
   throw new WinnowError(first.code, message, { ...(first.hint !== undefined && { hint: first.hint }), cause: first })
 }
 
-async function askKafka({ brokers, credentials = {} }: Addresses): Promise<void> {
+async function askKafka({ brokers, credentials = {} }: Addresses, withinMs: number): Promise<void> {
   const log = createLog('winnow', 'silent')
   const connection = createConnection({ brokers, clientId: 'winnow-probe', log, ...credentials.kafka })
   try {
     const admin = await connection.admin()
-    await connection.attempt('look at the cluster', () => admin.describeCluster())
+    const looking = connection.attempt('look at the cluster', () => admin.describeCluster())
+    // Those that were named have answered; what is asked now goes to an address that they gave.
+    const elsewhere = `Kafka at ${brokers.join(', ')} answers, and a broker that it sends clients to does not`
+    await within(0.9 * withinMs, looking, () => new WinnowError('UNREACHABLE', elsewhere, { hint: advertisedHint }))
   } finally {
     // Not awaited: a broker that hangs does not answer that either.
     void connection.close()

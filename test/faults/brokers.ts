@@ -17,6 +17,8 @@ export const brokersCanBeStarted = !('missing' in java)
 /** A real broker that clients reach through a proxy alone. */
 export interface TestBroker {
   readonly proxy: FaultProxy
+  /** Where it listens itself: it answers there, and sends clients to the proxy. */
+  readonly port: number
   /** Where its partitions lie. */
   readonly logFolder: string
   /** SIGKILL; resolves when it is gone. */
@@ -81,7 +83,7 @@ export async function startBrokers(count: 1 | 3, root = tmpdir()): Promise<TestB
         await child!.ended
       }
       await start()
-      return { proxy, logFolder: join(own, 'log'), kill, start }
+      return { proxy, port: broker, logFolder: join(own, 'log'), kill, start }
     }),
   )
   return {

@@ -8,6 +8,8 @@ interface KafkajsError {
   readonly code?: string | number
   readonly retriable?: boolean
   readonly message?: string
+  /** host:port of the broker that could not be connected to. */
+  readonly broker?: string
   readonly cause?: unknown
 }
 
@@ -72,6 +74,14 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
       cause: error,
     })
   }
+  const advertised = advertisedAddress(error, brokers)
+  if (advertised !== undefined) {
+    return new WinnowError(
+      'UNREACHABLE',
+      `Could not ${doing}: Kafka at ${brokers.join(', ')} sends clients to ${advertised}, which does not answer (${reason}).`,
+      { hint: advertisedHint, cause: error },
+    )
+  }
   return new WinnowError(
     'UNREACHABLE',
     `Could not ${doing}: no answer from Kafka at ${brokers.join(', ')} (${reason}).`,
@@ -80,6 +90,15 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
       cause: error,
     },
   )
+}
+
+export const advertisedHint =
+  'Is that broker running? If it is, its advertised.listeners must be an address that this machine reaches.'
+
+/** The address that could not be connected to, where it is one that brokers gave (advertised.listeners), not one that was configured. */
+function advertisedAddress(error: unknown, brokers: readonly string[]): string | undefined {
+  const address = [...chain(error)].findLast(({ broker }) => broker !== undefined)?.broker
+  return address === undefined || brokers.includes(address) ? undefined : address
 }
 
 /** A fenced producer must stop: another instance has taken over. */
