@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { whatHangs } from '../../services/connections/answering.ts'
-import { connect } from '../support/kafka.ts'
+import { connect, newTopic } from '../support/kafka.ts'
 import { brokersCanBeStarted, startBrokers, type TestBrokers } from './brokers.ts'
 
 describe.skipIf(!brokersCanBeStarted)('a broker that sends its clients to an address that they cannot reach', () => {
@@ -16,8 +16,9 @@ describe.skipIf(!brokersCanBeStarted)('a broker that sends its clients to an add
     const nobody = 'http://127.0.0.1:9'
     const probe = async () =>
       (await whatHangs({ brokers: named, registryUrl: nobody, clickhouseUrl: 'chdb:' })).map(({ message }) => message)
+    const topic = await newTopic(connect(brokers.addresses))
     proxy.cut()
-    await expect(connect(named).endOffsets('winnow.documents')).rejects.toMatchObject({
+    await expect(connect(named).endOffsets(topic)).rejects.toMatchObject({
       code: 'UNREACHABLE',
       message: expect.stringContaining(
         `Kafka at ${named} sends clients to 127.0.0.1:${proxy.port}, which does not answer`,

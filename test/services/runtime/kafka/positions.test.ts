@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { WinnowError } from '../../../../services/runtime/errors.ts'
+import { DamagedBatch } from '../../../../services/runtime/kafka/checked-fetch.ts'
 import type { Hole, PartitionLog, Place } from '../../../../services/runtime/kafka/port.ts'
 import { Positions } from '../../../../services/runtime/kafka/positions.ts'
 
@@ -119,6 +120,28 @@ test('an offset out of range is a hole where the log lost its end, and none wher
   expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'truncated', from: 70, to: 90 }])
   holes[0]!.accept()
   await vi.waitFor(() => expect(positions.of('t', 0)?.place).toEqual(place(70)))
+})
+
+test('a damaged batch is a hole where somebody can be asked; where nobody can, reading fails with it', async () => {
+  const damage = new DamagedBatch('t', 0, 40n, { offset: '38', offsetNext: '45', why: 'its checksum is wrong' })
+  const asking = member()
+  asking.state.committed = [place(40)]
+  await asking.join()
+  asking.did.length = 0
+  await asking.positions.damaged(damage)
+  // Asked for again before the pause took effect.
+  await asking.positions.damaged(damage)
+  expect(asking.holes.map(({ hole }) => hole)).toEqual([
+    { topic: 't', partition: 0, topicId: 'id', reason: 'damaged', from: 40, to: 45 },
+  ])
+  expect(asking.did).toEqual(['pause 0'])
+  asking.holes[0]!.accept()
+  await vi.waitFor(() => expect(asking.did).toEqual(['pause 0', 'seek 0 45', 'resume 0', 'commit 0 45']))
+
+  const alone = member({ onHole: undefined } as object)
+  await alone.join()
+  await alone.positions.damaged(damage)
+  expect(alone.failures).toEqual([damage])
 })
 
 test('a topic that is made again while it is read is noticed by its id', async () => {
