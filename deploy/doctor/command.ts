@@ -30,6 +30,9 @@ import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portO
 import { checkRegistryOfLog } from './registry-of-log.ts'
 import { askRegistry, checkClickHouse, checkRegistry } from './stores.ts'
 
+/** Less than Kafka has to answer in, so that a registry that hangs is not taken for it. */
+const registryOfLogMs = answerWithinMs / 2
+
 interface Options extends GlobalOptions {
   readonly json?: boolean
   readonly service?: string
@@ -131,14 +134,14 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
   opened.defer(() => connection.close())
   try {
     const admin = await connection.admin()
+    const asking = checkRegistryOfLog(connection, askRegistry(addresses.registryUrl, credentials.registry))
+    // A registry that is away or hangs is told by its own check.
+    const registryOfLog = within(registryOfLogMs, asking, () => new Error('late')).catch(() => [])
     return await connection.attempt('look at the cluster', async () => [
       ...(await checkBrokers(admin)),
       ...(await checkTopics(admin, config)),
       ...(await checkLogs(connection, await labelerVersions(config))),
-      // A registry that is away is told by its own check.
-      ...(await checkRegistryOfLog(connection, askRegistry(addresses.registryUrl, credentials.registry)).catch(
-        () => [],
-      )),
+      ...(await registryOfLog),
       await permissions(),
     ])
     async function permissions(): Promise<Finding> {

@@ -39,6 +39,8 @@ interface WaitOptions {
 const pollMs = 250
 const patienceMsDefault = 60_000
 const missingAfterMs = 5000
+const markersPollMs = 50
+const markersMsMax = 5000
 
 /**
  * Waits until every document now in the topic is labelled by every actor and in ClickHouse, or rejected; gives up when stopped, or after
@@ -143,9 +145,22 @@ class Refusals {
   }
 }
 
+/**
+ * Where a reader's view ends once the transactions that have just been committed are in it: their markers are written some milliseconds
+ * later. One of another client that stays open is not waited for any longer.
+ */
+async function endsOfTransactions(kafka: Pick<Kafka, 'logsOf'>, topic: string): Promise<number[]> {
+  for (let waitedMs = 0; ; waitedMs += markersPollMs) {
+    const logs = await kafka.logsOf(topic)
+    const settled = logs.every(({ stable, end }) => stable === end)
+    if (settled || waitedMs >= markersMsMax) return logs.map(({ stable }) => stable)
+    await sleep(markersPollMs)
+  }
+}
+
 /** The offset of the last record of each partition, -1 if there is none; the end offset also counts markers of transactions. */
 async function lastOffsets(kafka: Kafka, topic: string): Promise<number[]> {
-  const ends = await kafka.endOffsets(topic)
+  const ends = await endsOfTransactions(kafka, topic)
   const last = ends.map(() => -1)
   for (const [partition, end] of ends.entries()) {
     for (let back = 16; last[partition] === -1 && end > 0; back *= 8) {
