@@ -11,11 +11,12 @@ import { failpoint } from './failpoints.ts'
 import { Gaps } from './gaps.ts'
 import { StationInput } from './input.ts'
 import type { Hole, IncomingRecord, Kafka } from './kafka/port.ts'
-import { LagMeter, sumOf } from './lag.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
 import { type RetryPolicy, withRetries } from './retry.ts'
+import { stationLag } from './station-lag.ts'
+import { everyTick } from './ticks.ts'
 import { StationTraces } from './tracing/tracing.ts'
 
 export interface StationOptions {
@@ -135,17 +136,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   // A station that keeps its own offsets reads every partition: sharing them with a second instance would starve both.
   const groupId = running.startOffset === undefined ? options.groupId : ephemeralGroup(options.groupId)
   const startOf = (topic: string, partition: Partition) => running.startOffset?.(topic, partition) ?? 0
-  const lagMeter = new LagMeter(kafka)
-  const lagOf = async () => {
-    const logs = await Promise.all(station.reads.map((topic) => kafka.logsOf(topic)))
-    const ends = logs.map((partitions) => partitions.map(({ stable }) => stable))
-    const lags = await lagMeter.measure(station.reads.map((topic, i) => ({ groupId, topic, ends: ends[i]!, startOf })))
-    return station.reads.map((topic, i) => ({
-      topic,
-      records: sumOf(lags[i]?.partitions ?? []),
-      heldBack: sumOf(logs[i]!.map(({ stable, end }) => end - stable)),
-    }))
-  }
+  const lagOf = stationLag(kafka, station.reads, groupId, startOf)
   const meter = metrics?.station({
     station: station.name,
     run,
@@ -175,11 +166,11 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   }
 
   let failed = false
-  let ticking: NodeJS.Timeout | undefined
+  let stopTicks = () => {}
   const fail = (error: unknown) => {
     if (failed) return
     failed = true
-    clearInterval(ticking)
+    stopTicks()
     // A retriable failure while stopping is left to the next start.
     if (stopping.signal.aborted && error instanceof WinnowError && error.retriable)
       log.warn({ station: station.name, err: error }, 'stopped while it was trying again')
@@ -208,23 +199,11 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       onBatch: (records) => exclusive.run(() => processBatch(records)),
       onFailure: fail,
     })
-    if (running.tick !== undefined) {
-      let waiting = false
-      ticking = setInterval(() => {
-        // Ticks must not pile up behind a long batch.
-        if (waiting || failed) return
-        waiting = true
-        exclusive
-          .run(() => persistently('a tick', tick))
-          .catch(fail)
-          .finally(() => {
-            waiting = false
-          })
-      }, station.tickMs ?? 1000)
-    }
+    if (running.tick !== undefined && !failed)
+      stopTicks = everyTick(station.tickMs ?? 1000, () => exclusive.run(() => persistently('a tick', tick)), fail)
     return {
       close: async () => {
-        clearInterval(ticking)
+        stopTicks()
         stopping.abort()
         await consumer.close()
         await exclusive.idle()

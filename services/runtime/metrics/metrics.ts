@@ -10,7 +10,7 @@ const roundSecondsBuckets = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3
 /** A station's lag by topic, as Kafka counts it now, and the records held back by an open transaction. */
 export type LagOf = () => Promise<readonly TopicLag[]>
 
-interface TopicLag {
+export interface TopicLag {
   readonly topic: string
   readonly records: number
   readonly heldBack: number
