@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { allRecords, Manifest, runTopics } from '../../schemas/index.ts'
+import { createCodec } from '../../services/runtime/codec.ts'
+import { connect, until } from '../support/kafka.ts'
+
+const root = join(import.meta.dirname, '../..')
+const documents = 2000
+const words = {
+  ledger:
+    'invoice lists units at a price each so the total due by march is 840 plus tax of 8% on the account of the firm'.split(
+      ' ',
+    ),
+  letter:
+    'my dear friend the ship left harbour at dawn and sailed past cliffs where gulls cried over grey water and rain'.split(
+      ' ',
+    ),
+  recipe:
+    'warm butter and flour make a soft dough that rests before you bake bread with salt and honey in a hot oven'.split(
+      ' ',
+    ),
+}
+
+/** Somebody's corpus: 2,000 documents from three sources. */
+function writeCorpus(folder: string): void {
+  mkdirSync(folder)
+  const sources = Object.keys(words) as (keyof typeof words)[]
+  const lines = Array.from({ length: documents }, (_, n) => {
+    const source = sources[n % sources.length]!
+    const own = words[source]
+    let state = 48271 * (n + 1)
+    const text = Array.from({ length: 60 + (n % 50) }, () => {
+      state = (state * 48271) % 2147483647
+      return own[state % own.length]
+    })
+    return `${JSON.stringify({ text: `${source} ${n}: ${text.join(' ')}.`, meta: { source } })}\n`
+  })
+  writeFileSync(join(folder, 'part-1.jsonl'), lines.slice(0, documents / 2).join(''))
+  writeFileSync(join(folder, 'part-2.jsonl.gz'), gzipSync(lines.slice(documents / 2).join('')))
+}
+
+interface Block {
+  /** In a terminal of its own, beside the others. */
+  readonly stays: boolean
+  readonly commands: string
+}
+
+/** The commands of the tutorial, as they stand there but for addresses. */
+function blocksOf(markdown: string): Block[] {
+  const { host, protocol, username } = new URL(inject('clickhouseUrl'))
+  const given: [string, string][] = [
+    ['localhost:9092', inject('brokers').join(',')],
+    ['http://localhost:8081', inject('registryUrl')],
+    ['--clickhouse http://localhost:8123', `--clickhouse ${protocol}//${host} --username ${username || 'default'}`],
+  ]
+  return [...markdown.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => ({
+    stays: text!.startsWith('# in a terminal of its own\n'),
+    commands: given.reduce((commands, [there, here]) => commands.replaceAll(there, here), text!),
+  }))
+}
+
+/** A shell in the newcomer's folder, where `npx winnow` is this checkout. */
+function shellIn(folder: string) {
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  const npx = join(bin, 'npx')
+  writeFileSync(
+    npx,
+    `#!/bin/sh\n[ "$1" = winnow ] || exit 127\nshift\nexec '${process.execPath}' '${root}/deploy/main.ts' "$@"\n`,
+  )
+  chmodSync(npx, 0o755)
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINNOW_')))
+  const password = decodeURIComponent(new URL(inject('clickhouseUrl')).password)
+  const env = {
+    ...own,
+    NODE_ENV: 'production',
+    NODE_OPTIONS: `--import ${pathToFileURL(join(import.meta.dirname, 'connections.mjs'))}`,
+    CONNECTIONS_FILE: join(folder, 'connections.txt'),
+    PATH: `${bin}${delimiter}${process.env.PATH}`,
+    WINNOW_CLICKHOUSE_PASSWORD: password,
+  }
+  return (commands: string, cwd: string) => {
+    const child = spawn('sh', ['-e', '-c', commands], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const said = { text: '' }
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (part: string) => {
+        said.text += part
+      })
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+    return { child, said, ended }
+  }
+}
+
+const end = (child: ChildProcess, signal: NodeJS.Signals): void => {
+  if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, signal)
+}
+
+test('a newcomer gets from 2,000 documents to a run compared with its control by the commands of the tutorial, with no file but those that they write', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'winnow-newcomer-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const kafka = connect()
+  const codec = await createCodec({ registry: inject('registryUrl'), records: allRecords })
+  // Its names of topics are those of every corpus, and other tests may have left theirs.
+  const ours = async () => (await kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
+  const clear = async () => {
+    await kafka.deleteTopics(await ours())
+    await until(async () => (await ours()).length === 0)
+  }
+  await clear()
+  const work = join(folder, 'work')
+  mkdirSync(work)
+  writeCorpus(join(work, 'corpus'))
+  const shell = shellIn(folder)
+
+  const blocks = blocksOf(readFileSync(join(root, 'docs/tutorial.md'), 'utf8'))
+  expect(blocks.length).toBeGreaterThan(8)
+  let all = ''
+  let up: ReturnType<typeof shell> | undefined
+  for (const { stays, commands } of blocks) {
+    // Signals are for what stays, not for the shell around it.
+    const started = shell(stays ? commands.replace('npx', 'exec npx') : commands, work)
+    onTestFinished(() => end(started.child, 'SIGKILL'))
+    if (stays) {
+      up = started
+      await until(async () => started.said.text.includes('everything runs'), 60_000)
+    } else {
+      expect(await started.ended, `${commands}\n${started.said.text}`).toBe(0)
+      all += `$ ${commands}${started.said.text}`
+    }
+  }
+  end(up!.child, 'SIGTERM')
+  expect(await up!.ended, up!.said.text).toBe(0)
+
+  // Of all processes, to the addresses that were configured and to nothing else.
+  const connections = new Set(readFileSync(join(folder, 'connections.txt'), 'utf8').trim().split('\n'))
+  const configured = [
+    inject('brokers')[0]!.split(':')[0],
+    ...['registryUrl', 'clickhouseUrl'].map((name) => new URL(inject(name as 'registryUrl')).hostname),
+  ]
+  expect([...connections].toSorted()).toEqual([...new Set(configured)].toSorted())
+
+  expect(readdirSync(work).toSorted()).toEqual(
+    ['.winnow', 'checkpoints', 'control.yaml', 'corpus', 'reference', 'run.yaml', 'winnow.yaml'].filter(
+      (name) => name !== '.winnow' || readdirSync(work).includes('.winnow'),
+    ),
+  )
+  for (const part of ['2,000 documents', 'run first is done', 'run first-control is done']) expect(all).toContain(part)
+  for (const run of ['first', 'first-control']) {
+    const rounds: number[] = []
+    for await (const records of kafka.read(runTopics(run).consoleState.name))
+      for (const { value } of records) {
+        const decoded = await codec.decode(value!)
+        if (decoded.record !== Manifest.name) continue
+        const manifest = decoded.value as Manifest
+        rounds.push(manifest.round)
+        expect(manifest.documents).toBe(documents / 4)
+        // A control collaborates with nobody.
+        expect(manifest.theta.every((theta) => theta === 0)).toBe(run === 'first-control')
+      }
+    expect(rounds).toEqual([0, 1, 2, 3])
+  }
+  await clear()
+}, 300_000)
