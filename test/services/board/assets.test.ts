@@ -44,6 +44,12 @@ test('all script of the board is 200 KB compressed at most, that of the first vi
   expect(await compressedBytes([...vendor, ...lazy, ...urls(scripts)])).toBeLessThan(scriptBytesMax)
 })
 
+test('the page asks for all modules of the first view at once', () => {
+  const index = readFileSync(join(pageFolder, 'index.html'), 'utf8')
+  const preloaded = [...index.matchAll(/rel="modulepreload" href="([^"]+)"/g)].map(([, url]) => url)
+  expect(preloaded.sort()).toEqual([...vendor, ...first.map((file) => `/page/${file}`)].sort())
+})
+
 test('nothing of the page comes from elsewhere, and no script runs that the board does not serve', async () => {
   const server = fastify()
   serveAssets(server)
