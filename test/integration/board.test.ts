@@ -171,6 +171,8 @@ async function selection(page: Page, run: string, show: Show) {
 
 async function training(page: Page, runs: string[], show: Show) {
   await show('training')
+  // The view before stays until the module of this one is loaded.
+  await page.waitForSelector('table.now tbody tr')
   expect(await page.locator('table.now tbody tr').allTextContents()).toEqual([
     expect.stringMatching(/^chosen-\S*done6 \/ 6/),
     expect.stringMatching(/^control-\S* \(control\)done6 \/ 6/),
