@@ -55,6 +55,8 @@ test.skipIf(!hasChromium)(`the board shows what happened, in a real browser${tit
     if (!request.url().startsWith(board.url) && !request.url().startsWith('blob:')) problems.push(request.url())
   })
   const show = async (view: string) => {
+    // Nothing of the view before is left to be taken for this one.
+    await page.goto('about:blank')
     await page.goto(`${board.url}/#/${view}`)
     await page.waitForSelector('main :is(figure, .card)')
   }
@@ -221,7 +223,6 @@ async function documents(page: Page, world: World, run: string, show: Show) {
 async function byFilter(page: Page, actor: string, run: string, show: Show) {
   await show(`documents?run=${run}&round=2`)
   await page.waitForSelector('.results h3:text("20 found")')
-  await page.goto('about:blank')
   await show(`documents?run=${run}&label.${actor}=ledger`)
   const title = page.locator('.results h3:text("found")')
   await title.waitFor()
@@ -254,7 +255,6 @@ async function notThere(page: Page, run: string, show: Show) {
 }
 
 async function deadLetters(page: Page, world: World, show: Show) {
-  await page.goto('about:blank')
   await show('dataflow')
   await refuseOne(world)
   await page.waitForSelector('nav .count')
