@@ -1,6 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core'
 
 /** Debian's package; another one by WINNOW_CHROMIUM. */
@@ -12,8 +10,8 @@ export async function openBrowser({
   args = [],
   ...options
 }: BrowserContextOptions & { args?: string[] } = {}): Promise<BrowserContext> {
-  const profile = mkdtempSync(join(tmpdir(), 'winnow-chromium-'))
-  const browser = await chromium.launchPersistentContext(profile, {
+  // Without a folder Playwright makes one, and removes it after Chromium's processes, which write to it until they end, have exited.
+  return await chromium.launchPersistentContext('', {
     executablePath: chromiumPath,
     headless: true,
     args: [
@@ -31,6 +29,4 @@ export async function openBrowser({
     viewport: { width: 1360, height: 900 },
     ...options,
   })
-  browser.on('close', () => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }))
-  return browser
 }
