@@ -42,15 +42,6 @@ export async function readRecordedRun(runtime: Runtime, run: string): Promise<Re
   return { opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests), decisions }
 }
 
-/** What trainer and console of a run have reported so far. */
-export async function readRun(runtime: Runtime, run: string): Promise<RunView> {
-  const { consoleState, progress } = runTopics(run)
-  const [decisions, reports] = await Promise.all(
-    [consoleState, progress].map(({ name }) => readRunTopic(runtime, name)),
-  )
-  return viewOf([...decisions!, ...reports!])
-}
-
 /** The manifests of a run, by round; empty if nothing is selected yet. */
 export const readManifests = async (runtime: Runtime, run: string): Promise<Manifest[]> =>
   ascending(viewOf(await readRunTopic(runtime, runTopics(run).consoleState.name)).manifests)

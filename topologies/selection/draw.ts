@@ -32,12 +32,6 @@ export function key(documentId: DocumentId, seed: Seed): bigint {
   return (((at - start) & (blockSize - 1n)) << blockBits) | block
 }
 
-/** How many places of a block, from the draw's start in it, have keys of at most `keyLast`; 0 to 2^58. */
-export function reachIn(block: number, keyLast: bigint): bigint {
-  const b = BigInt(block)
-  return keyLast < b ? 0n : ((keyLast - b) >> blockBits) + 1n
-}
-
 /** Replaces every id of the column by key(id, seed). */
 export function drawInPlace(column: BigUint64Array, seed: Seed): void {
   mixInPlace(column, 0n)

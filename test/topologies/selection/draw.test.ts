@@ -8,7 +8,6 @@ import {
   key,
   place,
   placeBits,
-  reachIn,
   sortByKey,
   undrawInPlace,
 } from '../../../topologies/selection/draw.ts'
@@ -18,6 +17,12 @@ import { naiveKey } from './naive.ts'
 const u64 = fc.bigInt({ min: 0n, max: u64Max })
 const seeds = u64.map((value) => value as Seed)
 const edges = [0n, 1n, u64Max, 2n ** 32n, 2n ** 32n - 1n, 2n ** 58n, 2n ** 58n - 1n, 2n ** 63n]
+
+/** How many places of a block, from the draw's start in it, have keys of at most `keyLast`; 0 to 2^58. */
+function reachIn(block: number, keyLast: bigint): bigint {
+  const b = BigInt(block)
+  return keyLast < b ? 0n : ((keyLast - b) >> BigInt(Math.log2(blocks))) + 1n
+}
 
 describe('a draw', () => {
   test('orders by the keys of SELECTION.md, for ids and seeds across all 64 bits', () => {
