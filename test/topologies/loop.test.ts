@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type ActorState,
   asDocumentId,
+  Progress,
   Reward,
   type RoundClosed,
   type RoundOpened,
@@ -114,6 +115,26 @@ describe('the whole dataflow in memory', () => {
       expect(selected[round]!.filter((id) => read.has(id))).toEqual([])
       expect(selected[round]).toHaveLength(30)
     }
+  })
+
+  test('a report without a checkpoint, or an older one with one, does not hide the checkpoint that opens a round', async () => {
+    const run = tinyRun()
+    const { driver, manifests } = await runLoop(run, undefined, 3, run.updateSteps)
+    expect(manifests.map(({ round }) => round)).toEqual([0])
+    const report = (step: number, hasCheckpoint: boolean): Progress => ({
+      ...{ run: run.name, step, tokens: step, round: 0, position: 7, trainLoss: 1 },
+      ...{ referenceLoss: null, corpusLoss: null },
+      checkpoint: hasCheckpoint ? { path: `step-${step}`, digest: 'x'.repeat(step), step } : null,
+    })
+    const due = 2 * run.updateSteps
+    const reports = [report(due, true), report(due + 1, false), report(run.updateSteps, true), report(due + 2, false)]
+    const topic = runTopics(run.name).progress.name
+    driver.append(reports.map((value) => ({ topic, record: Progress, key: run.name, value })))
+    await driver.run()
+    expect(manifests.map(({ round, step }) => ({ round, step }))).toEqual([
+      { round: 0, step: 0 },
+      { round: 2, step: due },
+    ])
   })
 
   test('refuses rewards that are late, unknown or not finite, and takes the first of several', async () => {

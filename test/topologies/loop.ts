@@ -33,7 +33,7 @@ export const tinyRun = (selection: object = {}, more: object = {}): RunConfig =>
 const docIdOf = (text: string): bigint => documents.find((document) => document.text === text)!.docId
 
 /** Runs the whole dataflow in memory: labels, then a trainer that reports every U steps as soon as its selection is there. */
-export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions = 3) {
+export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions = 3, stepsReported = run.steps) {
   const { selections, progress } = runTopics(run.name)
   const driven = await drive(run, {
     documents,
@@ -50,7 +50,7 @@ export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions =
       score: async ({ digest }, texts) => texts.map((text) => rewardOf(digest, docIdOf(text))),
     },
     reports: function* (manifests) {
-      for (let step = run.updateSteps; step < run.steps; step += run.updateSteps) {
+      for (let step = run.updateSteps; step < stepsReported; step += run.updateSteps) {
         yield {
           run: run.name,
           step,

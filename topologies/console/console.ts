@@ -61,6 +61,7 @@ export class Console implements Processor {
   readonly #manifests = new Map<number, Manifest>()
   readonly #actorStates = new Map<string, ActorState>()
   readonly #positions = new Map<number, number>()
+  /** The newest report with a checkpoint. */
   #progress: Progress | undefined
   #ledger: RoundLedger | undefined
   #roundOpen = -1
@@ -107,7 +108,7 @@ export class Console implements Processor {
 
   async process(batch: readonly Delivered[]): Promise<void> {
     for (const delivered of batch) {
-      if (delivered.record === Progress.name) this.#progress = delivered.value as Progress
+      if (delivered.record === Progress.name) this.#heed(delivered.value as Progress)
       else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
       else this.#answer(delivered as Delivered<Reward>)
     }
@@ -117,6 +118,11 @@ export class Console implements Processor {
   /** Closes a round whose deadline has passed. Called periodically. */
   async tick(): Promise<void> {
     await this.#advance()
+  }
+
+  /** A round opens by a checkpoint: reports without one that come before it is opened, and older ones, do not hide it. */
+  #heed(progress: Progress): void {
+    if (progress.checkpoint !== null && progress.step >= (this.#progress?.step ?? 0)) this.#progress = progress
   }
 
   #learn(state: ActorState): void {
