@@ -86,6 +86,13 @@ const found = async (filter: DocumentFilter, page = {}) => {
   return { ...more, ids: some.map(({ docId }) => docId) }
 }
 
+test('a search that its time limit has ended says that there may be more', async () => {
+  const times = [0, 60_000]
+  const page = await findDocuments(sql, { terms: anywhere('harbour') }, { count: 3, clock: () => times.shift()! })
+  expect(page).toMatchObject({ complete: false, documents: [{}, {}, {}] })
+  expect(await findDocuments(sql, { terms: anywhere('harbour') }, { count: 3 })).toMatchObject({ complete: true })
+})
+
 test('documents are found by words of text or metadata in any case, with what stands around them', async () => {
   const { total, documents: some } = await findDocuments(sql, { terms: anywhere('17TH harbour') }, { count: 30 })
   expect(some).toEqual(
