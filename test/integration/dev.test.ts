@@ -8,7 +8,8 @@ const folder = mkdtempSync(join(tmpdir(), 'winnow-dev-'))
 const dataFolder = join(folder, 'data')
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const rows = 20_000
+/** Some seconds of ingest: the signal, sent at its first line of progress, must come well before its last batch. */
+const rows = 60_000
 
 /** Programs of this test's cluster that run: all of them name the data folder. */
 const running = (): string[] =>
