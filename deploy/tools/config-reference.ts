@@ -46,18 +46,18 @@ export function configReference(): Record<string, string> {
 
 const strategiesIntroduction = `# Strategies
 
-What a round selects by has four parts ([SELECTION.md](SELECTION.md), "Strategies"): a pool, a score, a mixture and a sampler. \`selection.strategy\` in
-[run.yaml](run-yaml.md) gives them, or names one of the methods below, or names one and changes a part:
+A strategy says how a round selects. It has four parts ([SELECTION.md](SELECTION.md), "Strategies"): a pool, a score, a mixture and a sampler.
+\`selection.strategy\` in [run.yaml](run-yaml.md) gives them, or names one of the methods below, or names one and changes parts of it:
 
 \`\`\`yaml
 selection:
   strategy: { preset: qurating-edu, sampler: { kind: gumbel, temperature: 1 } }
-sampleDocuments: 0 # no rewards are asked for
+sampleDocuments: 0 # no rewards are requested
 \`\`\`
 
-A run records the parts, not the name. All run on the same corpus, labels and streams, are replayed to the bit, and are compared by \`winnow compare\`.
+A run records the parts, not the name. All strategies use the same corpus, labels and streams, can be replayed to the bit, and are compared by \`winnow compare\`.
 \`winnow strategies\` lists them, \`winnow strategies show NAME\` prints one. G is the noise of the Gumbel sampler, N a model's parameters, T the corpus's tokens.
-MATES is not among them: it needs labels of a new model at each stage.`
+MATES is not included: it needs labels from a new model at each stage.`
 
 function strategiesPage(): string {
   const sections = presets.map(({ name, summary, needs, source, formula, divergence, cost }) => {

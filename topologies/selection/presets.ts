@@ -12,7 +12,7 @@ export interface Preset {
   readonly formula: string
   /** Where this differs from the authors' code, or that from their paper; undefined: nowhere that we know of. */
   readonly divergence?: string
-  /** In floating-point operations, beside training: N parameters, T tokens of the corpus. */
+  /** In floating-point operations, besides training: N parameters, T tokens of the corpus. */
   readonly cost: string
 }
 
@@ -28,7 +28,7 @@ const ppl = (band: string, quantiles: [number, number]): Preset => ({
   source: 'Ankner et al. 2024, arXiv 2405.20541, Algorithm 1 with rate 0.5',
   formula: `score between the quantiles ${quantiles[0]} and ${quantiles[1]} of the corpus; then a uniform draw`,
   divergence:
-    'The original ranks by perplexity, which is monotone in the mean; quantiles are of the documents that take part, not of a half of the corpus.',
+    'The original ranks by perplexity, which is monotone in the mean; quantiles are over all documents that take part, not over half of the corpus.',
   cost: '2 N T for the labels, and the training of the reference model',
 })
 
@@ -45,7 +45,7 @@ const qurating = (criterion: string, actor: string, what: string): Preset => ({
   formula:
     'g = z / 2 + G with z the rating, standardized by mean and population deviation of the corpus; highest g first',
   divergence:
-    'The repository adds noise only with --sample, which its example with temperature 2.0 leaves out; it works on segments of 1,024 tokens, this on documents.',
+    'The repository adds noise only with --sample, which its example with temperature 2.0 leaves out; it works on segments of 1,024 tokens, winnow on documents.',
   cost: '2 N T for the labels: 7.13e20 for 1.345e9 parameters and 265e9 tokens (Table 6)',
 })
 
@@ -61,7 +61,7 @@ const dsir = (target: string, domainName: string): Preset => ({
   source: 'Xie et al. 2023, arXiv 2302.03169; hashed_ngram_dsir.py',
   formula: 'g = log importance weight + G; highest g first; documents of at least 100 tokens',
   divergence:
-    "As in the authors' package, the weight is not divided by the length, so long documents win; tokens are counted by winnow, not by WordPunct.",
+    "As in the authors' package, the weight is not divided by the length, so long documents are favoured; tokens are counted by winnow, not by WordPunct.",
   cost: 'about 4 T on a CPU',
 })
 
@@ -74,11 +74,11 @@ const mixture = (name: string, method: string, source: string, weights: number[]
   source: `${source}; weights: the paper, Table 10`,
   formula: 'quotas of the budget by weight over the sum of weights; a uniform draw within each',
   ...(divergence !== undefined && { divergence }),
-  cost: 'none here: the weights are published; proxies of your own cost what the method says',
+  cost: 'none here: the weights are published; training your own proxy models costs what the method says',
 })
 
 const published =
-  'The weights were published for SlimPajama or fitted by others; a fit on your own corpus gives others.'
+  'The weights were published for SlimPajama or fitted by others; a fit on your own corpus gives different ones.'
 
 export const presets: readonly Preset[] = [
   {
@@ -132,7 +132,7 @@ export const presets: readonly Preset[] = [
     'data mixing laws',
     'Ye et al. 2024, arXiv 2403.16952',
     [25, 9.38, 25, 12.5, 14.06, 12.5, 1.56],
-    `${published} These are of RedPajama.`,
+    `${published} These are for RedPajama.`,
   ),
   mixture(
     'regmix',
