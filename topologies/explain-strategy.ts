@@ -10,13 +10,13 @@ import { scoreOf } from './selection/score.ts'
 import type { Strategy } from './selection/strategy.ts'
 import { seedOf } from './selection/u64.ts'
 
-/** What a strategy of a round says of any document, once the corpus as of that round was asked for what it depends on. */
+/** What a round's strategy says of any document; what it depends on in the corpus as of that round has been looked up. */
 export interface RoundOfStrategy {
   readonly conditions: readonly DocumentCondition[]
   readonly labelScore: Awaited<ReturnType<typeof labelScore>>
 }
 
-/** @param corpus as of the round; it is asked for quantiles and moments of scores where the strategy has such */
+/** @param corpus as of the round; it is asked for quantiles and moments of scores if the strategy uses them */
 export async function roundOfStrategy(
   config: SelectionConfig,
   strategy: Strategy,
@@ -93,7 +93,7 @@ function stratumOf(
   return strata?.find((stratum) => stratum.subcategory === subcategory)
 }
 
-/** In words, the condition on subcategories that the document's cell does not meet. */
+/** In words: the condition on subcategories that the document's cell does not meet. */
 function subcategoryOutside({ actors }: SelectionConfig, { pool }: Strategy, labels: readonly number[]) {
   for (const condition of pool) {
     if (!('subcategories' in condition)) continue
@@ -105,7 +105,7 @@ function subcategoryOutside({ actors }: SelectionConfig, { pool }: Strategy, lab
   return undefined
 }
 
-/** What the pool's conditions look at. */
+/** What the pool's conditions depend on. */
 function valuesOf({ actors }: SelectionConfig, { pool }: Strategy, { tokens, scores }: ExplainedDocument): string {
   const values = pool.flatMap((condition) => {
     if ('tokensMin' in condition) return [`${tokens} tokens`]

@@ -19,21 +19,21 @@ export interface EmissionLayout {
 }
 
 /**
- * A chunk is 64 KiB of ids, far below the broker's message limit; a part is 4,194,304 ids, some seconds of writing, far below the time that
- * brokers and clients give a transaction (a minute by default).
+ * A chunk is 64 KiB of ids, far below the broker's message limit; a part is 4,194,304 ids, a few seconds of writing, far below the
+ * transaction timeout of brokers and clients (a minute by default).
  */
 export const emissionLayout: EmissionLayout = { chunkDocuments: 8192, partChunks: 512 }
 
-/** Chunks that go in one request: about half of what a broker takes. */
+/** Chunks in one request: about half of what a broker takes. */
 const chunksPerSend = 8
 
 /**
- * Writes a selection in parts, each a transaction of its own, and with the last part the manifest, which says where every part stands: a
- * reader that has the manifest can read all of it. Parts without a manifest are what a console left that was killed on the way; nobody
- * reads them, and its successor writes all parts anew.
- * @param output of a producer that alone writes chunks: a transactional id fences the others
+ * Writes a selection in parts, each a transaction of its own, and with the last part the manifest, which says where every part is: a
+ * reader that has the manifest can read all of it. Parts without a manifest were left by a console killed in between; nobody
+ * reads them, and its successor writes all parts again.
+ * @param output of the only producer that writes chunks: its transactional id fences the others
  * @param alongside written with the manifest, before it
- * @throws WinnowError FENCED where another producer has taken over
+ * @throws WinnowError FENCED if another producer has taken over
  */
 export async function emitSelection(
   output: Pick<Output, 'transaction'>,
@@ -67,7 +67,7 @@ export async function emitSelection(
   }
 }
 
-/** Chunks in sequence, so that their offsets follow one another. @returns the first offset */
+/** Sends chunks in sequence, so that their offsets are consecutive. @returns the first offset */
 async function sendPart(
   send: Send,
   topic: string,

@@ -1,8 +1,8 @@
 import type { Manifest, Offset } from '../../schemas/index.ts'
 
-/** Chunks of a selection that one transaction made visible, with offsets that follow one another. */
+/** Chunks of a selection that one transaction made visible, at consecutive offsets. */
 export interface Part {
-  /** The number of its first chunk within the selection, and where that chunk stands in the selections topic. */
+  /** The number of its first chunk within the selection, and that chunk's offset in the selections topic. */
   readonly chunkFirst: number
   readonly offsetFirst: Offset
 }
@@ -13,19 +13,19 @@ type Place = Pick<Manifest, 'documents' | 'chunkDocuments' | 'chunkOffsetFirst' 
 export const chunkCount = ({ documents, chunkDocuments }: Pick<Manifest, 'documents' | 'chunkDocuments'>): number =>
   documents === 0 ? 0 : Math.ceil(documents / chunkDocuments)
 
-/** The parts of a selection in order. Manifests from before there were parts have one. */
+/** The parts of a selection in order. Manifests older than parts have one. */
 export function partsOf(manifest: Place): readonly Part[] {
   if (manifest.documents === 0) return []
   return manifest.parts.length > 0 ? manifest.parts : [{ chunkFirst: 0, offsetFirst: manifest.chunkOffsetFirst }]
 }
 
-/** A stretch of the selections topic: `chunks` records from `offsetFirst` on. */
+/** A range of the selections topic: `chunks` records from `offsetFirst` on. */
 export interface Stretch {
   readonly offsetFirst: Offset
   readonly chunks: number
 }
 
-/** Where the chunks of a selection from number `chunk` on stand, in order. Between two stretches there are markers of transactions. */
+/** Where the chunks of a selection from number `chunk` on are, in order. Between two ranges there are transaction markers. */
 export function stretchesFrom(manifest: Place, chunk: number): Stretch[] {
   const parts = partsOf(manifest)
   return parts.flatMap(({ chunkFirst, offsetFirst }, i) => {

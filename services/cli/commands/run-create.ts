@@ -53,7 +53,7 @@ export function create(context: CliContext): Command {
   return command
 }
 
-/** What is recorded is for ever, so it is looked at before. @throws WinnowError CONFIGURATION after a line for each problem */
+/** A recorded run cannot be changed, so it is checked first. @throws WinnowError CONFIGURATION after a line for each problem */
 function refuse({ stderr }: CliContext, run: RunConfig, problems: readonly Problem[]): void {
   if (problems.length === 0) return
   for (const { what, mend } of problems) stderr.write(`- ${what}. ${mend}\n`)

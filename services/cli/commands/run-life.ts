@@ -78,7 +78,7 @@ export const remove = (context: CliContext): Command =>
 
 const over: readonly RunState['state'][] = ['recorded', 'done', 'ended', 'archived', 'replay']
 
-/** What cannot be taken back is done to a run that is over. @throws WinnowError CONFIGURATION */
+/** What cannot be undone is only done to a run that is over. @throws WinnowError CONFIGURATION */
 async function refuseAtWork(runtime: Runtime, name: string): Promise<void> {
   const [found] = await lookAtRuns(runtime, [await recordOf(runtime, name)], { archived: true })
   const { state } = found!.state

@@ -16,7 +16,7 @@ interface Options extends GlobalOptions {
 }
 type Parts = NonNullable<RunHostHooks['parts']>
 
-/** Everything that a run needs, in one process that ends when the run is done. */
+/** Everything that a run needs, in one process that exits when the run is done. */
 export const start = (context: CliContext): Command =>
   clusterCommand('start', 'runs a run: influence worker, actors, console and trainer, until it is done')
     .argument('<run>', 'the run')
@@ -41,8 +41,8 @@ const partOf = (context: CliContext, name: string, description: string, parts: P
     })
 
 /**
- * Serves a run until a signal, its end, or, where the trainer is here, its last step. While the run is paused nothing of it is here; what
- * it waits for is told.
+ * Serves a run until a signal, its end, or, if the trainer runs here, its last step. While the run is paused none of its services run here;
+ * what it waits for is printed.
  */
 async function serveRun(context: CliContext, options: Options, name: string, parts: Parts): Promise<void> {
   const say = (line: string) => context.stderr.write(`${line}\n`)
@@ -87,7 +87,7 @@ async function serveRun(context: CliContext, options: Options, name: string, par
   context.exitCode(code)
 }
 
-/** Connected first, for what a run's name is checked against; its metrics are served only for a run that is there. */
+/** Connects first, because the run's name is checked on the cluster; metrics are served only for a run that exists. */
 async function connectFor(context: CliContext, options: Options, name: string): Promise<Connection> {
   await using looking = await context.connect(options)
   await runNamed(looking.runtime, name)
@@ -97,7 +97,7 @@ async function connectFor(context: CliContext, options: Options, name: string): 
 const running = (services: readonly Service[]): string =>
   `running: ${services.map(named).join(', ')}; Ctrl-C drains and stops`
 
-/** Whether a console is there; false where nobody may see it. */
+/** Whether a console is running; false if we may not see it. */
 const isServed = async ({ kafka }: Connection['runtime'], name: string): Promise<boolean> =>
   (await membersOf(kafka, [name]).catch(() => undefined))?.get(name)?.has('console') === true
 

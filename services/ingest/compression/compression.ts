@@ -3,7 +3,7 @@ import { unzstd } from './zstd.ts'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
-/** By the first four bytes, not by the name: files are renamed, and standard input has none. No JSON starts like this. */
+/** By the first four bytes, not by the name: files get renamed, and standard input has no name. No JSON starts like this. */
 export function compressionOf(head: Buffer): Compression {
   if (head.length >= 2 && head.readUInt16BE() === 0x1f8b) return 'gzip'
   if (head.length < 4) return 'none'
@@ -12,8 +12,8 @@ export function compressionOf(head: Buffer): Compression {
 }
 
 /**
- * The bytes of a source, decompressed piece by piece as they are asked for.
- * Throws DamagedFile where a compressed file breaks off, after everything that comes before; an error of the input itself passes as it is.
+ * The bytes of a source, decompressed piece by piece on demand.
+ * Throws DamagedFile where a compressed file breaks off, after yielding everything before; an error of the input itself is passed on.
  */
 export async function* decompressed(input: CompressedInput, compression: Compression): AsyncGenerator<Buffer> {
   if (compression === 'none') yield* input.bytes

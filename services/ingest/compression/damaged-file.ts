@@ -1,9 +1,9 @@
-/** A file that cannot be read to its end, because it is truncated, corrupt, or beyond a limit (`too-large`): what came before is good, and has been given. */
+/** A file that cannot be read to its end, because it is truncated, corrupt, or beyond a limit (`too-large`): what came before is good, and has been yielded. */
 export class DamagedFile extends Error {
   readonly reason: 'truncated-file' | 'corrupt-file' | 'too-large'
-  /** How many bytes of the file, from its beginning and as they are on disk, are known to be good; undefined: not known. */
+  /** How many bytes of the file, from its start and as stored on disk, are known to be good; undefined: not known. */
   readonly bytesGood: number | undefined
-  /** It may have been noticed late: what was unpacked last may be wrong. */
+  /** The damage may have been detected late: what was unpacked last may be wrong. */
   readonly late: boolean
 
   constructor(reason: DamagedFile['reason'], message: string, cause?: unknown, bytesGood?: number, late = false) {

@@ -3,16 +3,16 @@ import type { Transform } from 'node:stream'
 export interface Given {
   /** What the bytes unpacked to, in pieces of at most the decompressor's `chunkSize`. */
   readonly out: readonly Buffer[]
-  /** Why the decompressor stopped. What it made of the last bytes before it stopped is lost. */
+  /** Why the decompressor stopped. What it unpacked from the last bytes before it stopped is lost. */
   readonly error: Error | null
 }
 
 /**
- * One of Node's decompressors, given one slice of bytes at a time. As a stream it drops what it unpacked before an error, as far as nobody
- * has read it yet; here everything of the slices before is known when a slice fails.
+ * One of Node's decompressors, given one slice of bytes at a time. As a stream it would drop what it unpacked before an error and nobody has
+ * read yet; here everything from the slices before is there when a slice fails.
  */
 export class Engine {
-  /** Its data is complete: it takes no more. */
+  /** The compressed data is complete: no more is taken. */
   ended = false
   /** Bytes given so far. */
   given = 0
@@ -30,7 +30,7 @@ export class Engine {
     stream.on('error', (error) => this.#failed(error))
   }
 
-  /** Of the bytes given, those that its data did not reach to. */
+  /** The bytes given that lie after the end of the compressed data. */
   get untaken(): number {
     return this.given - this.#stream.bytesWritten
   }
@@ -40,7 +40,7 @@ export class Engine {
     return await this.#answer((done) => this.#stream.write(slice, done))
   }
 
-  /** Nothing more comes: an error where that is too early. */
+  /** The input has ended: an error if that is too early. */
   async finish(): Promise<Given> {
     return await this.#answer((done) => {
       this.#stream.once('end', () => done())

@@ -3,26 +3,26 @@ import { DamagedFile } from './damaged-file.ts'
 import { Engine } from './engine.ts'
 import { Slices } from './slices.ts'
 
-/** Bytes of a file, and again from a position on; null: they are not to be had again. */
+/** Bytes of a file, and again from a position on; null: they cannot be read again. */
 export interface CompressedInput {
   readonly bytes: AsyncIterable<Buffer>
   again(position: number): AsyncIterable<Buffer> | null
 }
 
-/** Large enough that the work per chunk does not count, small enough to hold several. */
+/** Large enough that the work per chunk is negligible, small enough to hold several. */
 export const chunkSize = 256 * 1024
 
-/** What is unpacked at a time; Deflate makes at most 1,032 bytes of one, so 17 MB of it. */
+/** What is unpacked at a time; Deflate expands a byte to at most 1,032, so this to 17 MB. */
 const sliceBytes = 16 * 1024
 
-/** Longer than blocks of Deflate are. */
+/** Longer than Deflate blocks. */
 const lateBytes = 256 * 1024
 
 const isMember = (bytes: Buffer) => bytes[0] === 0x1f && (bytes.length < 2 || bytes[1] === 0x8b)
 
 /**
- * The members of a gzip file one after the other, with zero bytes between and behind them passed over (tapes and block devices pad so).
- * Throws DamagedFile where it breaks off, after everything that precedes the bad byte.
+ * The members of a gzip file one after the other, skipping zero bytes between and after them (tapes and block devices pad like this).
+ * Throws DamagedFile where the file breaks off, after yielding everything before the bad byte.
  */
 export async function* gunzipped(input: CompressedInput): AsyncGenerator<Buffer> {
   const slices = new Slices(input.bytes, sliceBytes)
@@ -42,7 +42,7 @@ export async function* gunzipped(input: CompressedInput): AsyncGenerator<Buffer>
   }
 }
 
-/** Members that stand right one behind the other. */
+/** Members that directly follow one another. */
 async function* membersOf(slices: Slices, input: CompressedInput): AsyncGenerator<Buffer> {
   const engine = new Engine(createGunzip({ chunkSize }))
   const start = slices.position
@@ -76,9 +76,9 @@ async function* membersOf(slices: Slices, input: CompressedInput): AsyncGenerato
 }
 
 interface Failing {
-  /** Where the decompressor's first byte stands in the file. */
+  /** Where the decompressor's first byte is in the file. */
   readonly start: number
-  /** The bytes that it failed at, and how many it was given before. */
+  /** The bytes that it failed on, and how many it was given before. */
   readonly slice: Buffer
   readonly before: number
   /** Bytes that it had unpacked by then. */
@@ -87,7 +87,7 @@ interface Failing {
 }
 
 /**
- * What the failing slice unpacks to up to the bad byte, which the decompressor keeps to itself: unpacked once more, the slice byte by byte.
+ * What the failing slice unpacks to before the bad byte, which the decompressor does not return: it is unpacked again, the slice byte by byte.
  * Then throws the DamagedFile.
  */
 async function* replay(failing: Failing, { again }: CompressedInput, cause: Error): AsyncGenerator<Buffer> {
@@ -118,7 +118,7 @@ async function* replay(failing: Failing, { again }: CompressedInput, cause: Erro
     engine.close()
   }
   const garbage = cause.message === 'incorrect header check' && toSkip < delivered
-  // Wrong bytes of Deflate unpack to something until a code comes that cannot be, in the same block as a rule.
+  // Wrong Deflate bytes unpack to garbage until an invalid code comes, usually in the same block.
   const late = garbage || bytesGood < 128 ? 0 : Math.min(lateBytes, Math.ceil(bytesGood / 2))
   const message = garbage
     ? 'what follows the compressed data is not gzip'

@@ -1,8 +1,8 @@
-/** Bytes of a file in slices of bounded length, of which what is not taken can be put back. */
+/** Bytes of a file in slices of bounded length; what is not used of a slice can be put back. */
 export class Slices {
   /** Where in the file the next slice begins. */
   position = 0
-  /** Bytes from the beginning that are known to be good; whoever reads says so. */
+  /** Bytes from the start that are known to be good; set by the reader. */
   good = 0
   readonly #chunks: AsyncIterator<Buffer>
   readonly #sliceBytes: number

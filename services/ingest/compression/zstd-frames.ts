@@ -1,13 +1,13 @@
 /**
  * Finds where each Zstandard frame ends (RFC 8878, 3.1) without decompressing anything.
- * Needed because Node's decompressor drops, silently, what follows the first frame in a chunk, and many tools (pzstd, `zstd -T` with
+ * Needed because Node's decompressor silently drops what follows the first frame in a chunk, and many tools (pzstd, `zstd -T` with
  * long inputs, `cat a.zst b.zst`) write several frames.
  */
 
 const magic = 0xfd2fb528
 const skippableMagic = 0x184d2a50
 
-/** Of the window that a frame needs in memory, the logarithm: what `zstd --long=31` makes, and the most that the library takes. */
+/** Log2 of the largest window a frame may need in memory: that of `zstd --long=31`, and the most that the library takes. */
 export const windowLogMax = 31
 
 export interface FrameSlice {
@@ -18,7 +18,7 @@ export interface FrameSlice {
   readonly end: number
 }
 
-/** What stands next in the file: a header whose bytes must be seen whole, or bytes to pass on. */
+/** What comes next in the file: a header, which must be seen whole, or bytes to pass on. */
 type Expecting = 'magic' | 'descriptor' | 'frameHeader' | 'skipSize' | 'block' | 'checksum'
 
 export class ZstdFrames {
@@ -39,8 +39,8 @@ export class ZstdFrames {
   }
 
   /**
-   * The slices of frames in this chunk; skippable frames, and zero bytes between frames, are left out. To be read to its end before the
-   * next chunk. Throws an Error, after the slices before, on bytes that are no frame and on frames that cannot be unpacked.
+   * The slices of frames in this chunk; skippable frames, and zero bytes between frames, are left out. Must be read to its end before
+   * the next chunk. Throws an Error, after the slices before, at bytes that are not a frame and at frames that cannot be unpacked.
    */
   *push(chunk: Buffer): Generator<FrameSlice> {
     let rest = chunk
@@ -114,7 +114,7 @@ export class ZstdFrames {
         const runLength = ((word >> 1) & 3) === 1
         this.#lastBlock = (word & 1) === 1
         this.#passing = runLength ? 1 : word >> 3
-        // A slice of its own: where it is wrong, the block before it has been given.
+        // A slice of its own: if it is wrong, the block before it has already been yielded.
         if (this.#lastBlock && (this.#descriptor & 4) !== 0) this.#expect('checksum', 4)
         return header
       }
@@ -136,7 +136,7 @@ export class ZstdFrames {
   }
 }
 
-/** Lengths of the parts of a frame's header behind its descriptor. */
+/** Lengths of the parts of a frame header after its descriptor. */
 function partsOf(descriptor: number) {
   const singleSegment = (descriptor & 0x20) !== 0
   return {
@@ -146,7 +146,7 @@ function partsOf(descriptor: number) {
   }
 }
 
-/** Told by name, because the decompressor's own words for these leave a person to guess. */
+/** Reported by name, because the decompressor's own errors for these are unclear. */
 function checkFrame(header: Buffer, descriptor: number) {
   const { windowBytes, dictionaryBytes } = partsOf(descriptor)
   const windowLog = windowBytes === 0 ? 0 : 10 + (header[0]! >> 3)

@@ -8,8 +8,8 @@ const open = () =>
   new Engine(createZstdDecompress({ chunkSize, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } }))
 
 /**
- * The frames of a Zstandard file one after the other. A frame is given block by block, which unpack to 128 KiB at most each.
- * Throws DamagedFile where it breaks off, after every block before.
+ * The frames of a Zstandard file one after the other. A frame is yielded block by block, each at most 128 KiB unpacked.
+ * Throws DamagedFile where the file breaks off, after yielding every block before.
  */
 export async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const frames = new ZstdFrames()

@@ -23,13 +23,13 @@ export interface KafkaOptions {
 }
 
 /**
- * Retries of connecting and of finding coordinators: 1.5 s, so that somebody who named a wrong broker is told at once. All five numbers are
+ * Retries of connecting and of finding coordinators: 1.5 s, so that a wrong broker address is reported at once. All five numbers are
  * set because kafkajs has other defaults where NODE_ENV is `test`.
  */
 const connectRetry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 5 }
 
 /**
- * Retries of a producer once it was connected: half a minute, more than a killed broker needs to come back (12.5 s). The first are short
+ * Retries of a producer that has been connected: half a minute, more than a killed broker needs to come back (12.5 s). The first are short
  * because a transaction right after another gets CONCURRENT_TRANSACTIONS for some milliseconds.
  */
 export const produceRetry: RetryOptions = {
@@ -49,9 +49,9 @@ export interface Connection {
   /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
   admin(): Promise<Admin>
-  /** Runs `work` on the shared admin connection, and once more on a new one where a topic that the old one knew has been deleted. */
+  /** Runs `work` on the shared admin connection, and once more on a new one if a topic that the old one knew has been deleted. */
   onAdmin<T>(doing: string, work: (admin: Admin) => Promise<T>): Promise<T>
-  /** Runs `work` on the shared cluster connection, with its metadata for `topic` loaded; retries what may pass. */
+  /** Runs `work` on the shared cluster connection, with its metadata for `topic` loaded; retries transient errors. */
   onCluster<T>(topic: string, doing: string, work: (cluster: Cluster) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -136,7 +136,7 @@ async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
   if (!known()) throw Object.assign(new Error(`topic ${topic} has no partitions yet`), { retriable: true })
 }
 
-/** How long to retry: not at all where it does not help, and briefly for a topic, which may have just been created. */
+/** How long to retry: not at all if it cannot help, and briefly for a missing topic, which may just have been created. */
 function waitMsMax(error: unknown): number {
   const { retriable, name, type } = error as { retriable?: boolean; name?: string; type?: string }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return 100
@@ -146,7 +146,7 @@ function waitMsMax(error: unknown): number {
 
 const retiredMs = 10_000
 
-/** A connection that is opened once, by whoever comes first, and opened again after it was closed or could not be opened. */
+/** A connection opened once, by its first user, and reopened after it was closed or could not be opened. */
 function shared<T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) {
   let current: Promise<T> | undefined
   const retired = new Set<Promise<T>>()
@@ -165,7 +165,7 @@ function shared<T extends { disconnect(): Promise<void> }>(open: () => Promise<T
       }
       return current
     },
-    /** The next one who asks is given a new one; the old one is closed when those who use it have had their time. */
+    /** The next caller gets a new connection; the old one is closed once its users have had time to finish. */
     renew: (): void => {
       const old = current
       current = undefined

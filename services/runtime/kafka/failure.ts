@@ -95,7 +95,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
 export const advertisedHint =
   'Is that broker running? If it is, its advertised.listeners must be an address that this machine reaches.'
 
-/** The address that could not be connected to, where it is one that brokers gave (advertised.listeners), not one that was configured. */
+/** The address that could not be connected to, if it is one that brokers advertise (advertised.listeners), not a configured one. */
 function advertisedAddress(error: unknown, brokers: readonly string[]): string | undefined {
   const address = [...chain(error)].findLast(({ broker }) => broker !== undefined)?.broker
   return address === undefined || brokers.includes(address) ? undefined : address

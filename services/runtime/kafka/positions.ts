@@ -27,7 +27,7 @@ export interface Held {
   readonly own: Place | undefined
   /** The next offset expected; undefined until settled. */
   place: Place | undefined
-  /** In front of a hole: nothing is read until somebody has decided. */
+  /** Before a hole: nothing is read until a person has decided. */
   waiting: boolean
   readonly settled: PromiseWithResolvers<void>
   /** The offset that a fetch has skipped to once. */
@@ -43,7 +43,7 @@ const unknownTopicAttemptsMax = 11
 
 /**
  * A group member's position in each of its partitions, and the id of its topic: looked up on every join, compared with the log as it is then,
- * and advanced batch by batch. A hole in the log (see `Hole`) stops its partition; the others are read on.
+ * and advanced batch by batch. A hole in the log (see `Hole`) stops its partition; the others continue.
  */
 export class Positions {
   readonly #ports: PositionsPorts

@@ -8,9 +8,9 @@ export interface RawRecord {
 
 /** The first batch of a fetch that cannot be read, and why. */
 export interface Damage {
-  /** Of the batch's first record, according to its header. */
+  /** The offset of the batch's first record, according to its header. */
   readonly offset: string
-  /** Where the batch behind it begins, as far as that can be known. */
+  /** Where the next batch begins, as far as that can be known. */
   readonly offsetNext: string
   readonly why: string
 }
@@ -46,7 +46,7 @@ const prefixBytes = 12
 const magicKnown = 2
 
 /**
- * The records of one partition in a fetch response, each batch after its CRC-32C was verified. A broker sends whole batches; only the last may
+ * The records of one partition in a fetch response, each batch after its CRC-32C has been verified. A broker sends whole batches; only the last may
  * be cut off (KIP-74).
  */
 export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
@@ -71,8 +71,8 @@ export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
 }
 
 /**
- * Where reading could go on behind a damaged batch: at the next batch, if that one is whole; else behind as many records as the header says
- * in two places; else at the next offset, so that no good record is passed over.
+ * Where reading could continue after a damaged batch: at the next batch, if that is whole; else after as many records as the header says
+ * in two places; else at the next offset, so that no good record is skipped.
  */
 function behind(offset: bigint, batch: Buffer, rest: Buffer): bigint {
   const next = rest.length < header.bytes ? rest : rest.subarray(0, prefixBytes + rest.readInt32BE(header.length))
@@ -88,7 +88,7 @@ const isWhole = (batch: Buffer): boolean =>
   batch.readInt8(header.magic) === magicKnown &&
   batch.readUInt32BE(header.checksum) === crc32c(batch.subarray(header.attributes))
 
-/** @returns what is wrong with the batch, none of which is decoded then */
+/** @returns what is wrong with the batch; then none of it is decoded */
 async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string | undefined> {
   if (batch.length < header.bytes) return 'its length is less than that of a header'
   const magic = batch.readInt8(header.magic)
@@ -114,7 +114,7 @@ async function decodeMessages(decoder: Decoder): Promise<FetchedRecords> {
 }
 
 const path = require.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js')
-// kafkajs loads it on the first response, so it picks up what stands here.
+// kafkajs loads it on the first response, so it picks up this one.
 if (require.cache[path] !== undefined)
   throw new TypeError('kafkajs has read records before their checksums were looked at')
 require(path)

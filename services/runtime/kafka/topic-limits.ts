@@ -12,7 +12,7 @@ const forbidden = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED']
 export async function messageBytesMaxOf(connection: Connection, topic: string): Promise<number> {
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [setting] }]
   return await connection.onAdmin(`ask what topic ${topic} takes`, async (admin) => {
-    // Of a topic that is not there kafkajs would go on asking.
+    // For a missing topic kafkajs would keep retrying.
     if (!(await admin.listTopics()).includes(topic)) return messageBytesDefault
     try {
       const answer = await admin.describeConfigs({ includeSynonyms: false, resources })

@@ -19,7 +19,7 @@ const connecting = new WeakMap<Connection, Promise<boolean>>()
 /**
  * Fixes kafkajs 2.2.4, whose reopened connection keeps the leftovers of its previous socket: half a response in front of the next one, so that
  * no response can be parsed any more, or an ERR_BUFFER_OUT_OF_BOUNDS that ends the process (kafkajs issue 715). Here a new connection starts
- * empty, the old socket can deliver nothing more, and all who ask for the connection wait for the same one.
+ * empty, the old socket can deliver nothing more, and all callers who connect wait for the same connection.
  */
 prototype.connect = function (this: Connection) {
   if (this.isConnected()) return Promise.resolve(true)
