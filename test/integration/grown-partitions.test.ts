@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import kafkajs, { Kafka as KafkajsClient } from 'kafkajs'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { Label, labelsTopic, topics } from '../../schemas/index.ts'
+import { Label, labelsTopic, runTopics, topics } from '../../schemas/index.ts'
+import { createRunTopics, definitionOf } from '../../services/connections/connections.ts'
 import { cliOn } from '../support/cli.ts'
+import { connect, until } from '../support/kafka.ts'
+import { parityRun } from '../support/memory-runtime.ts'
 import { openWorld } from './loop-world.ts'
 
 test('partitions that were added to documents are read once labels have as many, and nothing is lost on the way', async () => {
@@ -43,4 +47,31 @@ test('partitions that were added to documents are read once labels have as many,
       }
     }
   }
+})
+
+test('in the topics of a run a key stays in its partition when partitions are added, in a new process as well', async () => {
+  const run = parityRun(`grown-${randomUUID()}`, {}, { influence: { partitions: 2 } })
+  const { rewards } = runTopics(run.name)
+  const keys = Array.from({ length: 100 }, (_, i) => `${i}`)
+  const placesOf = async () => {
+    const kafka = connect()
+    // The topics of a run take records as long as documents are.
+    await kafka.createTopics([definitionOf(topics.documents, { partitions: 1, recordBytesMax: 8 * 1024 * 1024 })])
+    await createRunTopics(kafka, run)
+    const producer = await kafka.producer()
+    const sent: string[] = []
+    for (const key of keys) {
+      const [landed] = await producer.send([{ topic: rewards.name, key, value: Buffer.from(key) }])
+      sent.push(`${key} in ${landed!.partition}`)
+    }
+    return sent
+  }
+  const before = await placesOf()
+  const admin = new KafkajsClient({ brokers: inject('brokers'), logLevel: kafkajs.logLevel.NOTHING }).admin()
+  onTestFinished(() => admin.disconnect())
+  await admin.connect()
+  await admin.createPartitions({ topicPartitions: [{ topic: rewards.name, count: 6 }] })
+  const grown = connect()
+  await until(async () => (await grown.endOffsets(rewards.name)).length === 6)
+  expect(await placesOf()).toEqual(before)
 })

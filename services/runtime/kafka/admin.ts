@@ -9,6 +9,7 @@ type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'c
 
 export const createAdmin = (connection: Connection): AdminPart => ({
   createTopics: async (definitions) => {
+    for (const { name, partitions } of definitions) connection.partitionsWanted.set(name, partitions)
     let first = true
     await connection.onAdmin('create the topics', async (admin) => {
       // A connection that knows a topic deleted since fails every request about topics: soon try another one.

@@ -46,6 +46,8 @@ export interface Connection {
   readonly client: KafkajsClient
   /** The same, for callers that would rather wait than fail: retries as in `produceRetry`. */
   readonly patientClient: KafkajsClient
+  /** With how many partitions this process has created topics, or would have: what a run says of its own. */
+  readonly partitionsWanted: Map<string, number>
   /** Runs `work`; its errors become WinnowErrors that say "Could not <doing>". */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T>
   admin(): Promise<Admin>
@@ -92,6 +94,7 @@ export function createConnection(options: KafkaOptions): Connection {
     options,
     client,
     patientClient: clientWith(produceRetry),
+    partitionsWanted: new Map(),
     attempt,
     admin: () => attempt('connect', admin.get),
     onAdmin: (doing, work) =>

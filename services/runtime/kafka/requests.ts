@@ -59,7 +59,7 @@ export class Requests {
     for (const [topic, ofTopic] of Map.groupBy(records, (record) => record.topic)) {
       const named = Math.max(-1, ...ofTopic.map(({ partition }) => partition ?? -1))
       const partitionMetadata = await this.#partitionsOf(topic, named)
-      const forKeys = partitionsForKeys(topic, partitionMetadata)
+      const forKeys = this.#partitionsForKeys(topic, partitionMetadata)
       const leaders = new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]))
       for (const record of ofTopic) {
         const message = toMessage(record)
@@ -83,21 +83,19 @@ export class Requests {
       if (this.#leadersMoved || named >= cluster.findTopicPartitionMetadata(topic).length)
         await cluster.refreshMetadata()
       this.#leadersMoved = false
-      const found = cluster.findTopicPartitionMetadata(topic)
-      // Just created: its leaders are not elected yet.
-      if (found.length === 0) throw Object.assign(new Error(`${topic} has no partitions yet`), { retriable: true })
-      return found as PartitionMetadata[]
+      return cluster.findTopicPartitionMetadata(topic) as PartitionMetadata[]
     })
   }
-}
 
-/**
- * Where winnow sets a topic's partition count, a key keeps its partition even if somebody adds partitions: order and compaction hold only
- * within one. In topics of the corpus, records go to every partition.
- */
-function partitionsForKeys(topic: string, all: PartitionMetadata[]): PartitionMetadata[] {
-  const count = topicNamed(topic)?.partitions
-  return typeof count === 'number' ? all.filter(({ partitionId }) => partitionId < count) : all
+  /**
+   * Where winnow or a run sets a topic's partition count, a key keeps its partition even if somebody adds partitions: order and compaction
+   * hold only within one. In topics of the corpus, records go to every partition.
+   */
+  #partitionsForKeys(topic: string, all: PartitionMetadata[]): PartitionMetadata[] {
+    const set = topicNamed(topic)?.partitions
+    const count = set === 'run' ? this.#connection.partitionsWanted.get(topic) : set
+    return typeof count === 'number' ? all.filter(({ partitionId }) => partitionId < count) : all
+  }
 }
 
 const noSuchPartition = (topic: string, partition: number, count: number): WinnowError =>
