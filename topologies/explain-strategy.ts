@@ -1,10 +1,10 @@
 import type { Manifest, Stratum } from '../schemas/index.ts'
-import { type ExplainedDocument, type Explanation, formatNumber } from './explain.ts'
+import { contributionsOf, type ExplainedDocument, type Explanation, formatNumber, leftOut } from './explain.ts'
 import { labelScore } from './selection/candidates.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { key } from './selection/draw.ts'
-import { type DocumentCondition, documentConditions } from './selection/pool.ts'
+import { actorIndex, type DocumentCondition, documentConditions } from './selection/pool.ts'
 import { rank } from './selection/prefix.ts'
 import { scoreOf } from './selection/score.ts'
 import type { Strategy } from './selection/strategy.ts'
@@ -47,19 +47,15 @@ export function explainStrategy(
   const own = round.labelScore?.(labelScoreOf, reads) ?? ofCell
   const score = rank(own, drawn, strategy.sampler)
   const stratum = stratumOf(config, strategy, manifest, labels)
-  const contributions = config.actors.map(({ name, subcategories }, a) => ({
-    actor: name,
-    subcategory: subcategories[labels[a]!]!,
-    theta: byActors ? theta[a]! : 0,
-    weight: weights[a]![labels[a]!]!,
-  }))
+  // Of another kind of score the actors are no part.
+  const contributions = contributionsOf(config, manifest, labels).map((one) => (byActors ? one : { ...one, theta: 0 }))
   const threshold = stratum?.threshold ?? null
   const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
     ...{ round: manifest.round, verdict, score, threshold, contributions, flip },
   })
 
-  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round was opened')
-  if (config.repeat === 'exclude' && reads > 0) return is('already read', 'repeat: allow')
+  const out = leftOut(config, document)
+  if (out !== undefined) return is(...out)
   const outside = subcategoryOutside(config, strategy, labels)
   if (outside !== undefined) return is('not in the pool', outside)
   const failed = round.conditions.find(({ holds }) => !holds(tokens, labelScoreOf))
@@ -88,8 +84,7 @@ function stratumOf(
   { strata }: Manifest,
   labels: readonly number[],
 ): Stratum | undefined {
-  const a = actors.findIndex(({ name }) => name === mixture?.actor)
-  const subcategory = mixture === undefined ? null : labels[a]!
+  const subcategory = mixture === undefined ? null : labels[actorIndex(actors, mixture.actor)]!
   return strata?.find((stratum) => stratum.subcategory === subcategory)
 }
 
@@ -97,7 +92,7 @@ function stratumOf(
 function subcategoryOutside({ actors }: SelectionConfig, { pool }: Strategy, labels: readonly number[]) {
   for (const condition of pool) {
     if (!('subcategories' in condition)) continue
-    const a = actors.findIndex(({ name }) => name === condition.actor)
+    const a = actorIndex(actors, condition.actor)
     const own = actors[a]!.subcategories[labels[a]!]!
     if (!condition.subcategories.includes(own))
       return `${condition.actor} one of ${condition.subcategories.join(', ')}; it is ${own}`
@@ -110,7 +105,7 @@ function valuesOf({ actors }: SelectionConfig, { pool }: Strategy, { tokens, sco
   const values = pool.flatMap((condition) => {
     if ('tokensMin' in condition) return [`${tokens} tokens`]
     if ('subcategories' in condition) return []
-    const a = actors.findIndex(({ name }) => name === condition.actor)
+    const a = actorIndex(actors, condition.actor)
     return [`${condition.actor} ${formatNumber(scores[a]!)}`]
   })
   return `it has ${values.join(', ')}`
@@ -119,7 +114,7 @@ function valuesOf({ actors }: SelectionConfig, { pool }: Strategy, { tokens, sco
 const placeOf = ({ actors }: SelectionConfig, { mixture }: Strategy, { subcategory }: Stratum): string =>
   mixture === undefined
     ? 'the pool'
-    : `${mixture.actor} ${actors.find(({ name }) => name === mixture.actor)!.subcategories[subcategory!]} in the pool`
+    : `${mixture.actor} ${actors[actorIndex(actors, mixture.actor)]!.subcategories[subcategory!]} in the pool`
 
 function nothingTaken(config: SelectionConfig, strategy: Strategy, stratum: Stratum | undefined): string {
   if (stratum === undefined || strategy.mixture === undefined) return 'nothing was selected in this round'

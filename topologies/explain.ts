@@ -41,12 +41,7 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   const { round, theta, weights, threshold, marginal } = manifest
   const scoreAt = scoreOf(config, round, weights, theta)
   const score = scoreAt(document.labels, document.reads)
-  const contributions = config.actors.map(({ name, subcategories }, a) => ({
-    actor: name,
-    subcategory: subcategories[document.labels[a]!]!,
-    theta: factorOf(config, manifest, document.labels, a),
-    weight: weights[a]![document.labels[a]!]!,
-  }))
+  const contributions = contributionsOf(config, manifest, document.labels)
   const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
     round,
     verdict,
@@ -55,8 +50,8 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
     contributions,
     flip,
   })
-  if (!document.tookPart) return is('not there yet', 'an earlier ingest: its labels came after this round was opened')
-  if (config.repeat === 'exclude' && document.reads > 0) return is('already read', 'repeat: allow')
+  const out = leftOut(config, document)
+  if (out !== undefined) return is(...out)
   if (threshold === null) return is('below the threshold', 'nothing was selected in this round')
   if (score < threshold)
     return is(
@@ -79,6 +74,28 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
     `the draw: only ${marginal.taken} of ${marginal.documents} documents of this score were taken, by the seed`,
   )
 }
+
+/** Why a document could not be selected whatever its score; undefined: it could. */
+export function leftOut(
+  { repeat }: SelectionConfig,
+  { tookPart, reads }: ExplainedDocument,
+): [Explanation['verdict'], flip: string] | undefined {
+  if (!tookPart) return ['not there yet', 'an earlier ingest: its labels came after this round was opened']
+  if (repeat === 'exclude' && reads > 0) return ['already read', 'repeat: allow']
+  return undefined
+}
+
+export const contributionsOf = (
+  config: SelectionConfig,
+  manifest: Manifest,
+  labels: readonly number[],
+): Explanation['contributions'] =>
+  config.actors.map(({ name, subcategories }, a) => ({
+    actor: name,
+    subcategory: subcategories[labels[a]!]!,
+    theta: factorOf(config, manifest, labels, a),
+    weight: manifest.weights[a]![labels[a]!]!,
+  }))
 
 /** The factor of one actor's weight in the score: the score with a weight of 1 for it and 0 for all others. */
 function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, labels: readonly number[], a: number) {

@@ -153,6 +153,8 @@ const Part = record('Part', 'Chunks of a selection at offsets that follow one an
   chunkFirst: documented(int, 'Number of its first chunk within the selection'),
   offsetFirst: documented(offset, 'Where that chunk stands in the selections topic'),
 })
+/** Chunks of a selection that one transaction made visible, at consecutive offsets. */
+export type Part = RecordValue<typeof Part>
 
 const Stratum = record('Stratum', 'What a stratum of a mixture gave; without a mixture there is one', {
   subcategory: documented(nullable(int), "Of the mixture's actor; null: there is no mixture"),

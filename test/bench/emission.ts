@@ -11,12 +11,11 @@ import { asDocumentId, SelectionChunk } from '../../schemas/index.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { KafkaOutput } from '../../services/runtime/output.ts'
-import { emissionLayout, emitSelection } from '../../topologies/console/emitting.ts'
+import { chunksPerSend, emissionLayout, emitSelection } from '../../topologies/console/emitting.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
 
 const ids = Number(process.argv[2] ?? 20_000_000)
 const { chunkDocuments, partChunks } = emissionLayout
-const chunksPerSend = 8
 const log = createLog('bench', 'warn')
 const folder = mkdtempSync(join(tmpdir(), 'winnow-bench-'))
 const cluster = await startCluster({ dataFolder: join(folder, 'data'), log })

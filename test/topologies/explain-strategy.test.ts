@@ -120,4 +120,23 @@ describe('why a document was or was not selected by a strategy', () => {
     for (const { flip } of draws)
       expect(flip).toBe('the draw: 2 of 3 documents of domain Book in the pool were taken, by the seed')
   })
+
+  test('counts for an actor the theta that counts: under competitive none of an actor left out', async () => {
+    const given = {
+      seed: 1,
+      actors: {
+        quality: { subcategories: ['low', 'high'], initialTheta: 0.75 },
+        domain: { subcategories: ['Book', 'Web'], initialTheta: 0.25 },
+      },
+      budget: { documents: 1 },
+      collaboration: 'competitive',
+    }
+    const documents = [{ docId: '1', tokens: 1, labels: { quality: 1, domain: 0 } }]
+    const thetasOf = async (strategy: object) =>
+      (await explained(parseSelectionConfig({ ...given, strategy }), documents))[0]!.explanation.contributions.map(
+        ({ theta }) => theta,
+      )
+    expect(await thetasOf({})).toEqual([0.75, 0])
+    expect(await thetasOf({ score: { kind: 'zero' } })).toEqual([0, 0])
+  })
 })

@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
-import { asDocumentId, type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { asDocumentId, type DocumentId, Manifest, type Part, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import type { Outgoing, Output, Send } from '../node.ts'
-import { chunkCount, type Part } from './parts.ts'
+import { chunkCount } from './parts.ts'
 
 /** A selection that is decided but not yet written. Its ids can be read once. */
 export interface DecidedSelection {
@@ -25,7 +25,7 @@ export interface EmissionLayout {
 export const emissionLayout: EmissionLayout = { chunkDocuments: 8192, partChunks: 512 }
 
 /** Chunks in one request: about half of what a broker takes. */
-const chunksPerSend = 8
+export const chunksPerSend = 8
 
 /**
  * Writes a selection in parts, each a transaction of its own, and with the last part the manifest, which says where every part is: a

@@ -1,11 +1,4 @@
-import type { Manifest, Offset } from '../../schemas/index.ts'
-
-/** Chunks of a selection that one transaction made visible, at consecutive offsets. */
-export interface Part {
-  /** The number of its first chunk within the selection, and that chunk's offset in the selections topic. */
-  readonly chunkFirst: number
-  readonly offsetFirst: Offset
-}
+import type { Manifest, Offset, Part } from '../../schemas/index.ts'
 
 type Place = Pick<Manifest, 'documents' | 'chunkDocuments' | 'chunkOffsetFirst' | 'parts'>
 
@@ -14,7 +7,7 @@ export const chunkCount = ({ documents, chunkDocuments }: Pick<Manifest, 'docume
   documents === 0 ? 0 : Math.ceil(documents / chunkDocuments)
 
 /** The parts of a selection in order. Manifests older than parts have one. */
-export function partsOf(manifest: Place): readonly Part[] {
+function partsOf(manifest: Place): readonly Part[] {
   if (manifest.documents === 0) return []
   return manifest.parts.length > 0 ? manifest.parts : [{ chunkFirst: 0, offsetFirst: manifest.chunkOffsetFirst }]
 }

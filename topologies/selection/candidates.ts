@@ -2,7 +2,7 @@ import type { SelectionConfig } from './config.ts'
 import type { Corpus } from './corpus.ts'
 import type { Group } from './groups.ts'
 import { standardization } from './moments.ts'
-import { documentTest } from './pool.ts'
+import { actorIndex, documentTest } from './pool.ts'
 import type { Candidates } from './prefix.ts'
 import { decayed, type ScoreOf } from './score.ts'
 import { type Strategy, scoredActors } from './strategy.ts'
@@ -50,7 +50,7 @@ export async function labelScore(
   { score }: Strategy,
 ): Promise<((scoreOf: (actor: number) => number, reads: number) => number) | null> {
   if (score.kind !== 'label') return null
-  const a = actors.findIndex(({ name }) => name === score.actor)
+  const a = actorIndex(actors, score.actor)
   const f = score.standardize === 'corpus' ? standardization(await corpus.scoreSums(a)) : (x: number) => x
   return (scoreOf, reads) => decayed(score.sign * f(scoreOf(a)), repetitionDecay, reads)
 }

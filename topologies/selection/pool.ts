@@ -6,7 +6,9 @@ import type { PoolCondition } from './strategy.ts'
 /** Whether a document may be selected, by conditions that its cell does not decide. @param scoreOf its label scores, by actor's index */
 export type DocumentTest = (tokens: number, scoreOf: (actor: number) => number) => boolean
 
-const actorIndex = (actors: readonly ActorConfig[], name: string) => actors.findIndex((actor) => actor.name === name)
+/** Of a configured actor. */
+export const actorIndex = (actors: readonly ActorConfig[], name: string): number =>
+  actors.findIndex((actor) => actor.name === name)
 
 /** The groups that satisfy a pool's conditions on subcategories. */
 export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly ActorConfig[], groups: Group[]): Group[] {

@@ -4,7 +4,7 @@ import type { Corpus, Cut } from './corpus.ts'
 import { type Group, histogramDigest } from './groups.ts'
 import { sortByOrderKey } from './mix.ts'
 import { planSelection, type SelectionPlan } from './plan.ts'
-import { groupsOfPool, looksAtDocuments } from './pool.ts'
+import { actorIndex, groupsOfPool, looksAtDocuments } from './pool.ts'
 import { type Prefix, takePrefix } from './prefix.ts'
 import { sharesOf } from './quotas.ts'
 import { type ScoreOf, scoreOf } from './score.ts'
@@ -90,7 +90,7 @@ interface Stratum {
 
 function strataOf(mixture: Mixture | undefined, { actors }: SelectionConfig, groups: Group[]): Stratum[] {
   if (mixture === undefined) return [{ subcategory: null, groups }]
-  const a = actors.findIndex(({ name }) => name === mixture.actor)
+  const a = actorIndex(actors, mixture.actor)
   return actors[a]!.subcategories.map((_, subcategory) => ({
     subcategory,
     groups: groups.filter(({ labels }) => labels[a] === subcategory),

@@ -133,7 +133,7 @@ export function createConnection(options: KafkaOptions): Connection {
  * kafkajs shares one metadata refresh among all callers while it is under way, including those that added a topic after it was sent. They
  * would be told that their topic has no partitions, and would silently read nothing of it.
  */
-async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
+export async function learnPartitions(cluster: Cluster, topic: string): Promise<void> {
   const known = () => cluster.findTopicPartitionMetadata(topic).length > 0
   if (!known()) await cluster.refreshMetadata()
   if (!known()) throw Object.assign(new Error(`topic ${topic} has no partitions yet`), { retriable: true })

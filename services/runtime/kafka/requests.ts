@@ -2,7 +2,7 @@ import { type Message, Partitioners, type PartitionMetadata } from 'kafkajs'
 import { topicNamed } from '../../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import { addPartitions } from './alter.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, learnPartitions } from './connection.ts'
 import { headersOf } from './headers.ts'
 import type { OutgoingRecord } from './port.ts'
 import { maxRecordBytes, recordBytes } from './record-size.ts'
@@ -80,8 +80,10 @@ export class Requests {
   async #partitionsOf(topic: string, named: number): Promise<PartitionMetadata[]> {
     return await this.#connection.onCluster(topic, `write to topic ${topic}`, async (cluster) => {
       // A partition may have been added since.
-      if (this.#leadersMoved || named >= cluster.findTopicPartitionMetadata(topic).length)
+      if (this.#leadersMoved || named >= cluster.findTopicPartitionMetadata(topic).length) {
         await cluster.refreshMetadata()
+        await learnPartitions(cluster, topic)
+      }
       this.#leadersMoved = false
       return cluster.findTopicPartitionMetadata(topic) as PartitionMetadata[]
     })
