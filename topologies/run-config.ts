@@ -167,6 +167,9 @@ export type RunConfig = z.output<typeof runConfigSchema>
 /** @throws WinnowError CONFIGURATION naming the path of every problem */
 export const parseRunConfig = (json: unknown): RunConfig => parseConfigWith(runConfigSchema, json)
 
+/** The run that a record of `winnow.runs` holds. @throws WinnowError CONFIGURATION */
+export const recordedConfig = ({ config }: { readonly config: string }): RunConfig => parseRunConfig(JSON.parse(config))
+
 /** The run as recorded in `winnow.runs`: parses to the same RunConfig. */
 export function runConfigJson(run: RunConfig): string {
   const actors = Object.fromEntries(run.selection.actors.map(({ name, ...actor }) => [name, actor]))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DocumentId } from '../../schemas/index.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { idsMax } from '../corpus/search.ts'
@@ -28,9 +29,7 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
     const { by, ...page } = parsed(pageRequest, given)
     if (termsOf(words).length > termsMax) throw new BadRequest(`more than ${termsMax} words: use fewer`)
     if (by !== 'id') return await search.find({ words, by, ...page, ...(await filtersOf(given)) })
-    const id = parseId(words)
-    if (id === null) throw new NotFound(`${words} is not a document id: ids are 64-bit whole numbers`)
-    const documents = await search.byId([id])
+    const documents = await search.byId([idOf(words)])
     return { total: documents.length, complete: true, offset: 0, documents }
   })
 
@@ -40,8 +39,7 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
   })
 
   get('/api/runs/:run/documents/:id', async ({ run, id }) => {
-    const docId = parseId(one(id)!)
-    if (docId === null) throw new NotFound(`${one(id)} is not a document id: ids are 64-bit whole numbers`)
+    const docId = idOf(one(id)!)
     const explained = await explainDocument(runtime, runNamed(model, one(run)!).config, docId)
     if (explained === undefined) throw new NotFound(`the corpus has no document ${one(id)}`)
     return explained
@@ -69,4 +67,10 @@ function labelOf({ config }: FollowedRun, name: string): NonNullable<DocumentQue
   if (actor === undefined || version === undefined || subcategory === -1)
     throw new NotFound(`run ${config.name} has no label ${name}: labels are written ACTOR/SUBCATEGORY`)
   return { column: { actor: actor.name, version }, subcategory }
+}
+
+function idOf(text: string): DocumentId {
+  const id = parseId(text)
+  if (id === null) throw new NotFound(`${text} is not a document id: ids are 64-bit whole numbers`)
+  return id
 }

@@ -1,8 +1,8 @@
 import type { DeadLetter, Offset, Run, Source } from '../../schemas/index.ts'
 import { describe } from '../../topologies/describe.ts'
 import type { Delivered } from '../../topologies/node.ts'
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
-import { isControl, type RunState } from '../runs/run-state.ts'
+import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
+import { type RunState, sortOf } from '../runs/run-state.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { DeadLetterModel } from './dead-letter-model.ts'
 import { RunModel } from './run-model.ts'
@@ -48,7 +48,7 @@ export class BoardModel {
       same.record = record
       return
     }
-    const config = parseRunConfig(JSON.parse(record.config))
+    const config = recordedConfig(record)
     const schedule = { ...config.trainer, totalSteps: config.steps }
     this.runs.set(run, { config, model: new RunModel(infoOf(config, record), schedule), record })
     this.#newRuns.add(run)
@@ -165,7 +165,7 @@ function infoOf(run: RunConfig, { replayOf, recordedMs }: Run): RunInfo {
     ...describe(run),
     name,
     replayOf,
-    kind: replayOf !== null ? 'replay' : isControl(run) ? 'control' : 'run',
+    kind: sortOf({ replayOf }, run),
     recordedMs,
     strategy: selection.strategy ?? null,
     actors: selection.actors.map(({ name: actor, subcategories, eta }) => ({ name: actor, subcategories, eta })),

@@ -63,8 +63,8 @@ export class Refresher {
     const { ends } = this.#follower
     if (nowMs - this.#lagAtMs >= lagMs) {
       const runs = [...this.#model.runs.values()].map(({ config }) => config)
-      this.#lag = await this.#lags.measure({ runs }, ends)
       const groups = await this.#runtime.kafka.consumerGroups('winnow.')
+      this.#lag = await this.#lags.measure({ runs }, ends, groups)
       this.#activity = this.#stations.look(nowMs, { runs, groups, ends, lag: this.#lag })
       this.#tellStates()
       this.#lagAtMs = nowMs

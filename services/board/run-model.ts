@@ -1,4 +1,5 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import { chunkCount } from '../../topologies/console/parts.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { type LearningRateSchedule, learningRateAt } from '../model/schedule.ts'
 import { ascending, RunView } from '../runs/run-view.ts'
@@ -50,7 +51,7 @@ export class RunModel {
     const manifests = [...this.manifests.values()]
     return {
       rewardRequests: sumOf([...this.#rounds.values()].flatMap(({ rewards }) => rewards.asked ?? []).flat()),
-      selections: sumOf(manifests.map(({ documents, chunkDocuments }) => Math.ceil(documents / chunkDocuments))),
+      selections: sumOf(manifests.map(chunkCount)),
     }
   }
 

@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { type DocumentId, type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
+import { chunksFrom } from '../selections/selection-reader.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Of a larger selection, the first this many in emission order are examined. */
@@ -23,20 +24,14 @@ export interface Composition {
 
 /** Ids of a round's selection from its beginning, at most `count`. */
 export async function selectedIds(
-  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
   manifest: Manifest,
   count: number,
 ): Promise<DocumentId[]> {
   const ids: DocumentId[] = []
-  if (manifest.documents === 0) return ids
-  for await (const records of kafka.read(runTopics(manifest.run).selections.name, [manifest.chunkOffsetFirst])) {
-    for (const { value } of records) {
-      if (value === null) continue
-      const chunk = await codec.decodeAs(SelectionChunk, value)
-      if (chunk.round !== manifest.round) return ids.slice(0, count)
-      ids.push(...chunk.docIds)
-      if (ids.length >= Math.min(count, manifest.documents)) return ids.slice(0, count)
-    }
+  for await (const { docIds } of chunksFrom(runtime, manifest, 0)) {
+    ids.push(...docIds)
+    if (ids.length >= count) break
   }
   return ids.slice(0, count)
 }

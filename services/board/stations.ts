@@ -1,6 +1,7 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { type Reader, readersOf, type StationLag } from '../runs/lag.ts'
 import { Rates } from '../runs/rates.ts'
+import { isOfGroup } from '../runtime/consumer-groups.ts'
 import type { ConsumerGroup } from '../runtime/kafka/port.ts'
 import { sumOf } from '../runtime/lag.ts'
 import type { StationActivity } from './shape.ts'
@@ -9,7 +10,7 @@ import type { StationActivity } from './shape.ts'
 export const isOfStation =
   ({ group }: Pick<Reader, 'group'>) =>
   ({ groupId }: Pick<ConsumerGroup, 'groupId'>): boolean =>
-    groupId === group || groupId.startsWith(`${group}.`)
+    isOfGroup(groupId, group)
 
 interface Seen {
   readonly runs: readonly RunConfig[]

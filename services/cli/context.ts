@@ -52,7 +52,7 @@ export const example = (...lines: string[]): string => `\nExample:\n${lines.map(
 
 /**
  * How many: `-n, --limit` everywhere, beside what a command called it before.
- * @returns the command with both options; what was given is `limit` or, by the old name, that
+ * @returns the command with both options; its action finds what was given as `limit`, also by the old name
  */
 export function withLimit(
   command: Command,
@@ -63,7 +63,11 @@ export function withLimit(
 ): Command {
   const limit = new Option('-n, --limit <count>', description).argParser(parse)
   if (fallback !== undefined) limit.default(fallback)
-  return command.addOption(limit).addOption(new Option(`--${before} <count>`, description).argParser(parse).hideHelp())
+  command.addOption(limit).addOption(new Option(`--${before} <count>`, description).argParser(parse).hideHelp())
+  return command.hook('preAction', () => {
+    const given = command.getOptionValue(before)
+    if (given !== undefined) command.setOptionValue('limit', given)
+  })
 }
 
 export function naturalNumber(text: string): number {

@@ -48,9 +48,9 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
   const registry = registryClient(addresses.registryUrl, credentials.registry)
   const codec = await createCodec({ registry, records: allRecords })
   const server = { url: addresses.clickhouseUrl, ...credentials.clickHouse }
-  if (database !== undefined) await ensureDatabase({ ...server, database })
   const clickHouse = await createClickHouse({ ...server, ...(database !== undefined && { database }) })
   opening.defer(() => clickHouse.close())
+  if (database !== undefined) await ensureDatabase(clickHouse.sql, { ...server, database })
   await migrate(clickHouse.sql)
   const open = opening.move()
   return {

@@ -56,7 +56,9 @@ export class ClickHouseCorpus implements Corpus {
   async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
     const { from, parameters } = this.#view()
     const rows = await this.#sql.query<SampleRow>(samplesSql(`labels[{actor:UInt32}]`, count, `(${from})`), {
-      ...{ ...parameters, actor: actorIndex + 1, starts: startsOf(seed) },
+      ...parameters,
+      actor: actorIndex + 1,
+      starts: startsOf(seed),
     })
     return new Map(rows.map(({ subcategory, keys }) => [subcategory, idsOfKeys(keys, seed)]))
   }

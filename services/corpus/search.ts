@@ -54,6 +54,8 @@ export interface FoundPage {
   readonly documents: readonly FoundText[]
 }
 
+const limits = `SETTINGS max_execution_time = ${searchSecondsMax}, timeout_overflow_mode = 'break'`
+
 /** Documents that a filter lets through, in the order of their ids, a page of them; and how many there are. */
 export async function findDocuments(
   sql: Sql,
@@ -61,26 +63,34 @@ export async function findDocuments(
   { offset = 0, count, clock = systemClock }: { offset?: number; count: number; clock?: Clock },
 ): Promise<FoundPage> {
   const { where, parameters } = conditionsOf(filter)
-  const limits = `SETTINGS max_execution_time = ${searchSecondsMax}, timeout_overflow_mode = 'break'`
   const beganMs = clock()
   const [counted] = await sql.query<{ total: string }>(
     `SELECT uniqExact(doc) AS total FROM documents WHERE ${where} ${limits}`,
     parameters,
   )
   const complete = clock() - beganMs < searchSecondsMax * 1000
+  const documents = await pageOf(sql, filter, { offset, count })
+  return { total: Math.max(Number(counted!.total), offset + documents.length), complete, documents }
+}
+
+async function pageOf(
+  sql: Sql,
+  filter: DocumentFilter,
+  { offset, count }: { offset: number; count: number },
+): Promise<FoundText[]> {
+  const { where, parameters } = conditionsOf(filter)
   const rows = await sql.query<TextRow>(
     `SELECT ${textColumns(filter.terms?.length ?? 0)} FROM documents WHERE ${where}
      ORDER BY doc LIMIT 1 BY doc LIMIT {count:UInt32} OFFSET {offset:UInt64} ${limits}`,
     { ...parameters, count, offset },
   )
-  const documents = rows.map(foundOf)
-  return { total: Math.max(Number(counted!.total), offset + documents.length), complete, documents }
+  return rows.map(foundOf)
 }
 
 /** Documents by id, in the order given; ids that the corpus does not have are left out. At most `idsMax`. */
 export async function documentsOfIds(sql: Sql, ids: readonly DocumentId[]): Promise<FoundText[]> {
   if (ids.length === 0) return []
-  const { documents } = await findDocuments(sql, { ids }, { count: ids.length })
+  const documents = await pageOf(sql, { ids }, { offset: 0, count: ids.length })
   const order = new Map(ids.map((id, i) => [id, i]))
   return documents.toSorted((a, b) => order.get(a.docId)! - order.get(b.docId)!)
 }

@@ -1,5 +1,5 @@
 import type { Run, RunLife } from '../../schemas/index.ts'
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
 import { selectionVersion } from '../../topologies/selection/version.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -76,10 +76,11 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     )
   }
 
-  async function startRun({ run: name, config }: Run): Promise<void> {
+  async function startRun(record: Run): Promise<void> {
+    const { run: name } = record
     const mine: Service[] = []
     services.set(name, mine)
-    const run = parseRunConfig(JSON.parse(config))
+    const run = recordedConfig(record)
     const own = {
       ...hooks.hooksOf?.(run),
       ...(workers !== undefined && { influenceWorkers: workers }),

@@ -34,10 +34,7 @@ export async function startInfluence(
   model: Model,
   hooks: RunHooks,
 ): Promise<Service[]> {
-  if (run.sampleDocuments === 0)
-    throw new WinnowError('CONFIGURATION', `run ${run.name} asks for no rewards`, {
-      hint: 'It is a control run: its sampleDocuments is 0.',
-    })
+  if (run.sampleDocuments === 0) throw asksForNone(run.name)
   await createRunTopics(runtime.kafka, run)
   return await startTogether(async (started) => {
     const influence = await createRunInfluence(run, model, hooks.influenceWorkers)
@@ -45,6 +42,11 @@ export async function startInfluence(
     started.push(await startStation(runtime, run, influenceStation(run), { influence }, hooks))
   })
 }
+
+export const asksForNone = (run: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `run ${run} asks for no rewards`, {
+    hint: 'It is a control run: its sampleDocuments is 0.',
+  })
 
 /** The influence worker, actors and console of a run. */
 export async function startRunStations(

@@ -1,6 +1,7 @@
+import type { Run } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { type FollowedRun, lookAtRuns } from './followed-run.ts'
+import { FollowedRun } from './followed-run.ts'
 import { listRuns } from './registry.ts'
 import { isControl } from './run-state.ts'
 
@@ -9,12 +10,20 @@ import { isControl } from './run-state.ts'
  * that is not a replay. @throws WinnowError CONFIGURATION if there is none
  */
 export async function defaultRun(runtime: Pick<Runtime, 'kafka' | 'codec'>): Promise<string> {
-  const own = [...(await listRuns(runtime)).values()].filter(({ replayOf }) => replayOf === null)
-  const looked = (await lookAtRuns(runtime, own)).map(({ run }) => run)
+  const shown = (record: Run) => record.replayOf === null && record.life !== 'archived'
+  const own = [...(await listRuns(runtime)).values()].filter(shown)
   // Runs recorded by earlier versions have no time: the last in the log is the newest.
-  const newest = looked.toSorted((a, b) => (a.record.recordedMs ?? 0) - (b.record.recordedMs ?? 0)).reverse()
-  const meant = (run: FollowedRun) => run.view.lastManifest !== undefined && !isControl(run.config)
-  const found = newest.find(meant) ?? newest[0]
+  const newest = own
+    .toSorted((a, b) => (a.recordedMs ?? 0) - (b.recordedMs ?? 0))
+    .reverse()
+    .map((record) => new FollowedRun(record))
+  const existing = new Set(await runtime.kafka.topicNames())
+  for (const run of newest) {
+    if (isControl(run.config)) continue
+    await run.look(runtime, existing)
+    if (run.view.lastManifest !== undefined) return run.name
+  }
+  const [found] = newest
   if (found !== undefined) return found.name
   throw new WinnowError('CONFIGURATION', 'there is no run yet', {
     hint: 'winnow init --run writes one, winnow run create records it.',

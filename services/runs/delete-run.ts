@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runTopics } from '../../schemas/index.ts'
-import { dataflow, edgeStations } from '../../topologies/dataflow.ts'
-import { parseRunConfig } from '../../topologies/run-config.ts'
+import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { consumerGroupOf, groupNamed } from '../runtime/consumer-groups.ts'
+import { groupNamed, isOfGroup } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { readersOf } from './lag.ts'
 import { forgetRun, recordOf, setLife } from './registry.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec' | 'store'>
@@ -21,10 +21,9 @@ const pollMs = 250
 export async function deleteRun({ kafka, codec, store }: Ports, name: string, waitMs = leaveMsMax): Promise<void> {
   const record = await recordOf({ kafka, codec }, name)
   if (record.replayOf === null) await setLife({ kafka, codec }, name, 'ended')
-  const run = parseRunConfig(JSON.parse(record.config))
-  const groups = [...dataflow(run), ...edgeStations(run)]
-    .filter(({ kind }) => kind !== 'ingest' && kind !== 'labeler' && kind !== 'label-sink')
-    .map((station) => consumerGroupOf(station, { run: name }))
+  const run = recordedConfig(record)
+  const own = readersOf({ runs: [run] }).filter((reader) => reader.run !== null)
+  const groups = own.map(({ group }) => group)
   await untilLeft(kafka, name, groups, waitMs)
   await kafka.deleteTopics(Object.values(runTopics(name)).map((topic) => topic.name))
   await kafka.deleteGroups(groupNamed('', name))
@@ -40,7 +39,7 @@ async function untilLeft(
 ): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     const there = (await kafka.consumerGroups('winnow.')).filter(({ groupId }) =>
-      groups.some((group) => groupId === group || groupId.startsWith(`${group}.`)),
+      groups.some((group) => isOfGroup(groupId, group)),
     )
     if (there.length === 0) return
     if (waitedMs >= waitMs) {

@@ -1,8 +1,9 @@
 import { type Run, runTopics } from '../../schemas/index.ts'
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readable } from '../runtime/codec.ts'
-import { groupNamed } from '../runtime/consumer-groups.ts'
+import { groupNamed, isOfGroup } from '../runtime/consumer-groups.ts'
+import type { ConsumerGroup } from '../runtime/kafka/port.ts'
 import { type RunMember, type RunState, runState } from './run-state.ts'
 import { RunView, type RunViewLimits } from './run-view.ts'
 
@@ -20,7 +21,7 @@ export class FollowedRun {
 
   constructor(record: Run, limits?: RunViewLimits) {
     this.record = record
-    this.config = parseRunConfig(JSON.parse(record.config))
+    this.config = recordedConfig(record)
     this.view = new RunView(limits)
   }
 
@@ -32,7 +33,8 @@ export class FollowedRun {
   async look(ports: Ports, existing: ReadonlySet<string>): Promise<void> {
     const { progress, consoleState } = runTopics(this.name)
     this.started = existing.has(consoleState.name)
-    for (const { name } of [progress, consoleState]) if (existing.has(name)) await this.#readOn(ports, name)
+    const names = [progress, consoleState].map(({ name }) => name).filter((name) => existing.has(name))
+    await Promise.all(names.map((name) => this.#readOn(ports, name)))
   }
 
   /** @param members who is connected; omitted: not checked */
@@ -55,14 +57,19 @@ export class FollowedRun {
 }
 
 /** Which stations of each run are connected now, by run. */
-export async function membersOf(
+export const membersOf = async (
   kafka: Pick<Runtime['kafka'], 'consumerGroups'>,
   runs: readonly string[],
-): Promise<Map<string, ReadonlySet<RunMember>>> {
-  const groups = (await kafka.consumerGroups('winnow.')).map(({ groupId }) => groupId)
+): Promise<Map<string, ReadonlySet<RunMember>>> => membersAmong(await kafka.consumerGroups('winnow.'), runs)
+
+/** @param groups those that have members */
+export function membersAmong(
+  groups: readonly Pick<ConsumerGroup, 'groupId'>[],
+  runs: readonly string[],
+): Map<string, ReadonlySet<RunMember>> {
   const isThere = (run: string) => (member: RunMember) => {
     const group = groupNamed(member, run)
-    return groups.some((id) => id === group || id.startsWith(`${group}.`))
+    return groups.some(({ groupId }) => isOfGroup(groupId, group))
   }
   const all: readonly RunMember[] = ['console', 'influence', 'trainer']
   return new Map(runs.map((run) => [run, new Set(all.filter(isThere(run)))]))
@@ -78,7 +85,7 @@ export async function lookAtRuns(
   const runs = [...records]
     .filter(({ life }) => archived || life !== 'archived')
     .map((record) => new FollowedRun(record))
-  for (const run of runs) await run.look({ kafka, codec }, existing)
+  await Promise.all(runs.map((run) => run.look({ kafka, codec }, existing)))
   const members = await membersOf(
     kafka,
     runs.map(({ name }) => name),

@@ -1,5 +1,5 @@
 import type { Gap } from '../../schemas/index.ts'
-import { parseRunConfig } from '../../topologies/run-config.ts'
+import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -12,7 +12,7 @@ import { listRuns } from './registry.ts'
 
 /** Recorded gaps, and those that no station has met yet because it does not run. */
 export async function allGaps(runtime: Runtime, config: Config): Promise<Gap[]> {
-  const configs = [...(await listRuns(runtime)).values()].map((run) => parseRunConfig(JSON.parse(run.config)))
+  const configs = [...(await listRuns(runtime)).values()].map(recordedConfig)
   const watched = { labelers: await labelerVersions(config), runs: configs }
   return await withRecorded(runtime, await findLogTrouble(runtime.kafka, watched, await runtime.store.committed()))
 }

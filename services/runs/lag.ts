@@ -1,8 +1,8 @@
 import { dataflow, edgeStations, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import type { StationKind, StationNode } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import { consumerGroupOf, type GroupOwner } from '../runtime/consumer-groups.ts'
-import type { Kafka } from '../runtime/kafka/port.ts'
+import { consumerGroupOf, type GroupOwner, isOfGroup } from '../runtime/consumer-groups.ts'
+import type { ConsumerGroup, Kafka } from '../runtime/kafka/port.ts'
 import { type Lag, LagMeter, sumOf } from '../runtime/lag.ts'
 
 /** What a station has not yet read of a topic. */
@@ -41,17 +41,20 @@ export class StationLags {
   /**
    * A station whose groups have committed nothing is left out: it has never run, or keeps its offsets elsewhere.
    * @param ends the next offset of each partition, by topic; stations' other topics are left out
+   * @param groups those that have members; omitted: asked for
    */
-  async measure(watched: Watched, ends: ReadonlyMap<string, readonly number[]>): Promise<StationLag[]> {
-    const live = (await this.#kafka.consumerGroups('winnow.')).map(({ groupId }) => groupId)
+  async measure(
+    watched: Watched,
+    ends: ReadonlyMap<string, readonly number[]>,
+    groups?: readonly Pick<ConsumerGroup, 'groupId'>[],
+  ): Promise<StationLag[]> {
+    const live = (groups ?? (await this.#kafka.consumerGroups('winnow.'))).map(({ groupId }) => groupId)
     const questions = readersOf(watched).flatMap((reader) => {
       // A group without members still has its committed offsets.
-      const groups = new Set([reader.group, ...live.filter((id) => id.startsWith(`${reader.group}.`))])
+      const own = new Set([reader.group, ...live.filter((id) => isOfGroup(id, reader.group))])
       return reader.reads.flatMap((topic) => {
         const topicEnds = ends.get(topic)
-        return topicEnds === undefined
-          ? []
-          : [...groups].map((groupId) => ({ reader, groupId, topic, ends: topicEnds }))
+        return topicEnds === undefined ? [] : [...own].map((groupId) => ({ reader, groupId, topic, ends: topicEnds }))
       })
     })
     const lags = await this.#meter.measure(questions)

@@ -1,5 +1,5 @@
 import { Run, type RunLife, topics } from '../../schemas/index.ts'
-import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { type RunConfig, recordedConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { checkSelectionVersion, selectionVersion } from '../../topologies/selection/version.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { RunList } from '../host/run-list.ts'
@@ -50,7 +50,7 @@ export async function recordOf(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: 
 export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<RunConfig> {
   const run = await recordOf(runtime, name)
   checkSelectionVersion(run)
-  return parseRunConfig(JSON.parse(run.config))
+  return recordedConfig(run)
 }
 
 /**
@@ -61,8 +61,10 @@ export async function runnable(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
   name: string,
 ): Promise<{ run: RunConfig; life: RunLife }> {
-  const run = await runNamed(runtime, name)
-  const { life, replayOf } = await recordOf(runtime, name)
+  const record = await recordOf(runtime, name)
+  checkSelectionVersion(record)
+  const run = recordedConfig(record)
+  const { life, replayOf } = record
   if (replayOf !== null)
     throw new WinnowError('CONFIGURATION', `${name} is a replay of ${replayOf}: it has nothing to run`)
   if (life === 'ended' || life === 'archived') throw hasEnded(name)

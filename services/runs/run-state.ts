@@ -88,11 +88,17 @@ const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 
 export const isControl = ({ sampleDocuments, selection }: Pick<RunConfig, 'sampleDocuments' | 'selection'>): boolean =>
   sampleDocuments === 0 && selection.actors.every(({ initialTheta }) => initialTheta === 0)
 
-/** What sort of run it is, in a word or two. */
-export function kindOf(
-  record: Pick<Run, 'replayOf'>,
-  config: Pick<RunConfig, 'sampleDocuments' | 'selection'>,
-): string {
-  if (record.replayOf !== null) return `replay of ${record.replayOf}`
+type Configured = Pick<RunConfig, 'sampleDocuments' | 'selection'>
+
+export function sortOf({ replayOf }: Pick<Run, 'replayOf'>, config: Configured): 'run' | 'control' | 'replay' {
+  if (replayOf !== null) return 'replay'
   return isControl(config) ? 'control' : 'run'
 }
+
+/** What sort of run it is, in a word or two. */
+export const kindOf = (record: Pick<Run, 'replayOf'>, config: Configured): string =>
+  record.replayOf === null ? sortOf(record, config) : `replay of ${record.replayOf}`
+
+/** Its trainer is connected and takes its time: nothing to report. */
+export const onlyTrains = ({ state, waitsFor }: RunState): boolean =>
+  state === 'training' && waitsFor?.includes(';') !== true

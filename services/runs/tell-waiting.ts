@@ -1,7 +1,9 @@
 import type { Runtime } from '../connections/connections.ts'
 import type { Service } from '../runtime/service.ts'
+import { everyTick } from '../runtime/ticks.ts'
 import { FollowedRun, membersOf } from './followed-run.ts'
 import { recordOf } from './registry.ts'
+import { onlyTrains } from './run-state.ts'
 
 const everyMs = 5000
 /** Shorter waits are not reported. */
@@ -24,32 +26,32 @@ export function tellWaiting(
   let unchanged = 0
   const look = async (): Promise<void> => {
     const record = await recordOf({ kafka, codec }, name)
+    // Its name may have been deleted and recorded again.
+    if (run?.record.recordedMs !== record.recordedMs) run = undefined
     run ??= new FollowedRun(record)
     run.record = record
     await run.look({ kafka, codec }, new Set(await kafka.topicNames()))
-    const { state, waitsFor } = run.state((await membersOf(kafka, [name])).get(name))
-    const line = waitsFor === null ? '' : `run ${name} is ${state}: waits for ${waitsFor}`
+    const now = run.state((await membersOf(kafka, [name])).get(name))
+    const line = now.waitsFor === null ? '' : `run ${name} is ${now.state}: waits for ${now.waitsFor}`
     unchanged = line === before ? unchanged + 1 : 0
     before = line
-    // A connected trainer takes its time.
-    const quiet = line === '' || state === 'paused' || (state === 'training' && !line.includes(';'))
+    const quiet = line === '' || now.state === 'paused' || onlyTrains(now)
     if (!quiet && unchanged % looksBetween === looksBefore) say(line)
   }
   let looking: Promise<void> = Promise.resolve()
-  let idle = true
-  const timer = setInterval(() => {
-    if (!idle) return
-    idle = false
-    looking = look()
-      .catch((error: unknown) => log.debug({ err: error, run: name }, 'what the run waits for could not be seen'))
-      .finally(() => {
-        idle = true
-      })
-  }, intervalMs)
+  const unseen = (error: unknown) => log.debug({ err: error, run: name }, 'what the run waits for could not be seen')
+  const stop = everyTick(
+    intervalMs,
+    () => {
+      looking = look().catch(unseen)
+      return looking
+    },
+    unseen,
+  )
   return {
     name: `what ${name} waits for`,
     close: async () => {
-      clearInterval(timer)
+      stop()
       await looking
     },
   }

@@ -9,6 +9,10 @@ export const groupNamed = (reader: string, run?: string): string =>
 /** A consumer group of one member, for readers that need every partition. Its offsets vanish with its member. */
 export const ephemeralGroup = (groupId: string): string => `${groupId}.${randomUUID()}`
 
+/** Whether a group is this one, or an ephemeral one whose name begins with it. */
+export const isOfGroup = (groupId: string, group: string): boolean =>
+  groupId === group || groupId.startsWith(`${group}.`)
+
 export interface GroupOwner {
   /** Name of the run; not needed for the stations of the corpus. */
   readonly run?: string

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type DocumentId, Manifest, type RunTopics, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { stretchesFrom } from '../../topologies/console/parts.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
@@ -9,6 +9,11 @@ import { checkRank, partOf, type Rank } from './ranks.ts'
 
 const attemptsMax = 100
 const attemptMs = 50
+
+interface Ports {
+  readonly kafka: Pick<Kafka, 'read'>
+  readonly codec: Codec
+}
 
 interface Waiting {
   readonly round: number
@@ -43,10 +48,8 @@ export interface RankBatch {
  * slices of the global order, so any number of them reads the same global batches.
  */
 export class SelectionReader {
-  readonly #kafka: Kafka
-  readonly #codec: Codec
+  readonly #ports: Ports
   readonly #run: string
-  readonly #topics: RunTopics
   readonly #manifests = new Map<number, Manifest>()
   readonly #waiting = new Set<Waiting>()
   #consumer: Consumer | undefined
@@ -54,10 +57,8 @@ export class SelectionReader {
   #failure: unknown
 
   private constructor(kafka: Kafka, codec: Codec, run: string) {
-    this.#kafka = kafka
-    this.#codec = codec
+    this.#ports = { kafka, codec }
     this.#run = run
-    this.#topics = runTopics(run)
   }
 
   /** @param reader who reads: the beginning of the consumer group's name. Every reader has a group of its own, so ranks do not share. */
@@ -65,7 +66,7 @@ export class SelectionReader {
     const reader = new SelectionReader(options.kafka, options.codec, options.run)
     reader.#consumer = await options.kafka.consume({
       groupId: ephemeralGroup(groupNamed(options.reader, options.run)),
-      topics: [reader.#topics.consoleState.name],
+      topics: [runTopics(options.run).consoleState.name],
       startOffset: () => 0,
       onBatch: async (records) => {
         for (const { value } of records) if (value !== null) await reader.#learn(value)
@@ -77,7 +78,7 @@ export class SelectionReader {
 
   async #learn(bytes: Buffer): Promise<void> {
     // Invalid record: the stations that read this topic send it to dead letters.
-    const decoded = await readable(() => this.#codec.decode(bytes))
+    const decoded = await readable(() => this.#ports.codec.decode(bytes))
     if (decoded?.record !== Manifest.name) return
     const manifest = decoded.value as Manifest
     this.#manifests.set(manifest.round, manifest)
@@ -187,7 +188,7 @@ export class SelectionReader {
     let next = index
     for (let attempt = 0; next < manifest.documents; attempt++) {
       const before = next
-      for await (const chunk of this.#chunksFrom(manifest, next)) {
+      for await (const chunk of chunksFrom(this.#ports, manifest, next)) {
         const skip = next - chunk.indexFirst
         yield skip === 0 ? chunk.docIds : chunk.docIds.slice(skip)
         next = chunk.indexFirst + chunk.docIds.length
@@ -201,30 +202,6 @@ export class SelectionReader {
     }
   }
 
-  /** The chunks readable now, from the one that holds `index`. */
-  async *#chunksFrom(manifest: Manifest, index: number): AsyncGenerator<SelectionChunk> {
-    let next = index
-    for (const { offsetFirst, chunks } of stretchesFrom(manifest, Math.floor(index / manifest.chunkDocuments))) {
-      let left = chunks
-      for await (const records of this.#kafka.read(this.#topics.selections.name, [offsetFirst])) {
-        for (const { value, offset } of records.slice(0, left)) {
-          const chunk = await this.#codec.decodeAs(SelectionChunk, value!)
-          const skip = next - chunk.indexFirst
-          if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
-            const message = `offset ${offset} of ${this.#topics.selections.name} does not hold index ${next} of round ${manifest.round}`
-            throw new WinnowError('GUARANTEE_VIOLATED', message)
-          }
-          yield chunk
-          next = chunk.indexFirst + chunk.docIds.length
-          left--
-        }
-        if (left === 0) break
-      }
-      // Not visible yet, and neither is what follows.
-      if (left > 0) return
-    }
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -232,6 +209,35 @@ export class SelectionReader {
   async close(): Promise<void> {
     for (const { round, reject } of this.#waiting) reject(interrupted(round))
     await this.#consumer?.close()
+  }
+}
+
+/** The chunks readable now, from the one that holds `index`. @throws WinnowError GUARANTEE_VIOLATED if others stand in their places */
+export async function* chunksFrom(
+  { kafka, codec }: Ports,
+  manifest: Manifest,
+  index: number,
+): AsyncGenerator<SelectionChunk> {
+  const topic = runTopics(manifest.run).selections.name
+  let next = index
+  for (const { offsetFirst, chunks } of stretchesFrom(manifest, Math.floor(index / manifest.chunkDocuments))) {
+    let left = chunks
+    for await (const records of kafka.read(topic, [offsetFirst])) {
+      for (const { value, offset } of records.slice(0, left)) {
+        const chunk = await codec.decodeAs(SelectionChunk, value!)
+        const skip = next - chunk.indexFirst
+        if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
+          const message = `offset ${offset} of ${topic} does not hold index ${next} of round ${manifest.round}`
+          throw new WinnowError('GUARANTEE_VIOLATED', message)
+        }
+        yield chunk
+        next = chunk.indexFirst + chunk.docIds.length
+        left--
+      }
+      if (left === 0) break
+    }
+    // Not visible yet, and neither is what follows.
+    if (left > 0) return
   }
 }
 

@@ -1,4 +1,5 @@
 import stringWidth from 'string-width'
+import { onlyTrains } from '../runs/run-state.ts'
 import { formatCount } from '../terminal/progress.ts'
 import { type Column, fittingTable, formatFixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
@@ -50,9 +51,7 @@ const runLines = (runs: readonly RunNumbers[], width?: number): string[] =>
 
 /** What each run waits for, but for those that only train on. */
 const waitingLines = (runs: readonly RunNumbers[]): string[] =>
-  runs.flatMap(({ run, state, waitsFor }) =>
-    waitsFor === null || (state === 'training' && !waitsFor.includes(';')) ? [] : `${run} waits for ${waitsFor}`,
-  )
+  runs.flatMap((one) => (one.waitsFor === null || onlyTrains(one) ? [] : `${one.run} waits for ${one.waitsFor}`))
 
 const runRow = (run: RunNumbers): string[] => [
   run.run,

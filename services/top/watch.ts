@@ -1,6 +1,6 @@
 import { topics as winnowTopics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { FollowedRun, membersOf } from '../runs/followed-run.ts'
+import { FollowedRun, membersAmong } from '../runs/followed-run.ts'
 import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { Rates } from '../runs/rates.ts'
@@ -85,14 +85,15 @@ export class Watch {
     const all = await runtime.kafka.topicNames()
     const existing = new Set(all)
     await Promise.all([...this.#runs.values()].map((run) => run.look(runtime, existing)))
-    const members = await membersOf(runtime.kafka, [...this.#runs.keys()])
+    const groups = await runtime.kafka.consumerGroups('winnow.')
+    const members = membersAmong(groups, [...this.#runs.keys()])
     const names = all.filter((name) => name.startsWith('winnow.'))
     const ends = new Map<string, number[]>()
     await Promise.all(names.map(async (name) => ends.set(name, await runtime.kafka.endOffsets(name))))
     const runs = [...this.#runs.values()]
     const [counts, lags, memory] = await Promise.all([
       countDocuments(runtime, labelers),
-      this.#lags.measure({ labelers, runs: runs.map(({ config }) => config) }, ends),
+      this.#lags.measure({ labelers, runs: runs.map(({ config }) => config) }, ends, groups),
       pid === undefined ? undefined : memoryOf(pid),
     ])
     const atMs = clock()

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { parse } from 'yaml'
 import { openRuntime } from '../../services/connections/connections.ts'
-import { drawDocuments } from '../../services/corpus/passages.ts'
+import { drawDocuments } from '../../services/corpus/draw.ts'
 import { labelProgress } from '../../services/runs/label-progress.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import type { Seed } from '../../topologies/selection/u64.ts'
 import { startWinnow } from '../services/cli/winnow.ts'
 import { cliOn } from '../support/cli.ts'
 import { until } from '../support/kafka.ts'
@@ -41,7 +42,7 @@ test('a run of one’s own: an example that is written works as it is', async ()
   // What is wrong is told in a sentence each, and nothing is recorded.
   const run = parse(readFileSync(join(folder, 'run.yaml'), 'utf8'))
   const [actor] = config.actors.map(({ name }) => name) as [string]
-  const known = (await runtime.store.texts([...(await drawDocuments(runtime.clickHouse.sql, 1, 1))])).values()
+  const known = (await runtime.store.texts([...(await drawDocuments(runtime.clickHouse.sql, 1n as Seed, 1))])).values()
   writeFileSync(join(folder, 'leak.jsonl'), `${JSON.stringify({ text: [...known][0] })}\n`)
   const wrong = async (more: object) => {
     writeFileSync(join(folder, 'wrong.yaml'), JSON.stringify({ ...run, name: 'wrong', ...more }))

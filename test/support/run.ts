@@ -1,4 +1,16 @@
-import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { Run } from '../../schemas/index.ts'
+import { parseRunConfig, type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+
+/** A run as it is recorded. */
+export const recordOf = (config: RunConfig, more: Partial<Run> = {}): Run => ({
+  run: config.name,
+  config: runConfigJson(config),
+  replayOf: null,
+  selectionVersion: 2,
+  life: 'active',
+  recordedMs: 1,
+  ...more,
+})
 
 /** Subcategories by actor. */
 export type Actors = Readonly<Record<string, readonly string[]>>

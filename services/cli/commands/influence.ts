@@ -22,8 +22,6 @@ import { summaries } from '../summaries.ts'
 interface Options extends GlobalOptions {
   readonly run: string
   readonly limit: number
-  /** As it was called before. */
-  readonly documents?: number
   readonly workers?: number
   readonly out: string
   readonly json?: boolean
@@ -34,12 +32,10 @@ export function influence(context: CliContext): Command {
   command.addCommand(
     withLimit(
       clusterCommand('validate', "compares a run's gradient rewards with real small steps at its last checkpoint"),
-      ...([
-        'documents',
-        'documents drawn from the corpus; each takes a pass over the reference',
-        atLeast3,
-        100,
-      ] as const),
+      'documents',
+      'documents drawn from the corpus; each takes a pass over the reference',
+      atLeast3,
+      100,
     )
       .requiredOption('--run <name>', 'the run')
       .option('--workers <n>', 'worker threads (default: as configured)', naturalNumber)
@@ -49,7 +45,7 @@ export function influence(context: CliContext): Command {
       .action(async (options: Options) => {
         await using connection = await context.connect(options)
         const { config, runtime } = connection
-        const documents = options.documents ?? options.limit
+        const documents = options.limit
         const run = await runNamed(runtime, options.run)
         await using model = await openModel({ graphs: run.model, ...modelResources(config.influence) })
         const validation = await validate(runtime, run, model, {

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { parseRunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { deleteRun } from '../../runs/delete-run.ts'
-import { lookAtRuns } from '../../runs/followed-run.ts'
+import { type FollowedRun, lookAtRuns } from '../../runs/followed-run.ts'
 import { recordOf, setLife } from '../../runs/registry.ts'
 import type { RunState } from '../../runs/run-state.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -69,8 +68,7 @@ export const remove = (context: CliContext): Command =>
     .action(async (run: string, options: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      await refuseAtWork(runtime, run)
-      const { checkpoints } = parseRunConfig(JSON.parse((await recordOf(runtime, run)).config))
+      const { checkpoints } = (await refuseAtWork(runtime, run)).config
       await deleteRun(runtime, run)
       await print(context.stdout, options.json ? `${json({ run, deleted: true })}\n` : `${run} deleted\n`)
       context.stderr.write(`its checkpoints, if any, are still in ${checkpoints}/${run}\n`)
@@ -79,10 +77,10 @@ export const remove = (context: CliContext): Command =>
 const over: readonly RunState['state'][] = ['recorded', 'done', 'ended', 'archived', 'replay']
 
 /** What cannot be undone is only done to a run that is over. @throws WinnowError CONFIGURATION */
-async function refuseAtWork(runtime: Runtime, name: string): Promise<void> {
+async function refuseAtWork(runtime: Runtime, name: string): Promise<FollowedRun> {
   const [found] = await lookAtRuns(runtime, [await recordOf(runtime, name)], { archived: true })
   const { state } = found!.state
-  if (over.includes(state)) return
+  if (over.includes(state)) return found!.run
   throw new WinnowError('CONFIGURATION', `run ${name} is not over: it is ${state}`, {
     hint: `End it first, which is for ever: winnow run end ${name}.`,
   })

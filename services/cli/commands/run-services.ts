@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import type { RunLife } from '../../../schemas/index.ts'
 import { narrate } from '../../host/narration.ts'
 import { followProgress } from '../../host/progress.ts'
+import { asksForNone } from '../../host/run.ts'
 import { type RunHostHooks, startRunHost } from '../../host/run-host.ts'
 import { membersOf } from '../../runs/followed-run.ts'
 import { runNamed, runnable, setLife } from '../../runs/registry.ts'
 import { tellWaiting } from '../../runs/tell-waiting.ts'
-import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { named, type Service } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
@@ -94,17 +94,12 @@ async function connectFor(context: CliContext, options: Options, name: string): 
   return await context.connect(options, { metrics: true })
 }
 
-const running = (services: readonly Service[]): string =>
+export const running = (services: readonly Service[]): string =>
   `running: ${services.map(named).join(', ')}; Ctrl-C drains and stops`
 
 /** Whether a console is running; false if we may not see it. */
 const isServed = async ({ kafka }: Connection['runtime'], name: string): Promise<boolean> =>
   (await membersOf(kafka, [name]).catch(() => undefined))?.get(name)?.has('console') === true
-
-const asksForNone = (name: string): WinnowError =>
-  new WinnowError('CONFIGURATION', `run ${name} asks for no rewards`, {
-    hint: 'It is a control run: its sampleDocuments is 0.',
-  })
 
 export const paused = (name: string): string =>
   `run ${name} is paused: nothing of it runs here until winnow run resume ${name}`

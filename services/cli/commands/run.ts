@@ -2,13 +2,13 @@ import { Command } from 'commander'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { closeAll, named, type Service } from '../../runtime/service.ts'
+import { closeAll, type Service } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
-import { influence, start, stations, trainer } from './run-services.ts'
+import { influence, running, start, stations, trainer } from './run-services.ts'
 import { show } from './run-show.ts'
 
 /** Runs a service in the foreground until a signal: the first drains, the second stops at once. */
@@ -21,7 +21,7 @@ async function serve(
     const connection = started.use(await context.connect(options, { metrics: true }))
     const services = await start(connection, fail)
     started.defer(() => closeAll(services))
-    context.stderr.write(`running: ${services.map(named).join(', ')}; Ctrl-C drains and stops\n`)
+    context.stderr.write(`${running(services)}\n`)
   })
   context.exitCode(code)
 }

@@ -21,8 +21,6 @@ interface Options extends GlobalOptions {
   readonly round?: number
   readonly from: number
   readonly limit?: number
-  /** As it was called before. */
-  readonly documents?: number
   readonly json?: boolean
 }
 
@@ -36,13 +34,13 @@ export const select = (context: CliContext): Command =>
       'after',
       example('winnow select --run demo-7 --round 3 --limit 10', 'winnow select --run demo-7 > ids.txt'),
     )
-    .action(async ({ run, round, from, limit, documents, ...options }: Options) => {
+    .action(async ({ run, round, from, limit, ...options }: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
       await runNamed(runtime, run)
       const manifest = chosen(await readManifests(runtime, run), run, round)
       await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
-      const end = from + (limit ?? documents ?? Number.POSITIVE_INFINITY)
+      const end = from + (limit ?? Number.POSITIVE_INFINITY)
       let index = from
       for await (const ids of reader.chunks(manifest, from)) {
         const wanted = ids.slice(0, end - index)

@@ -21,15 +21,16 @@ import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly limit: number
-  /** As it was called before. */
-  readonly lines?: number
   readonly follow: boolean
 }
 
 export const tail = (context: CliContext): Command =>
   withLimit(
     alwaysJson(clusterCommand('tail', summaries.tail)),
-    ...(['lines', 'records of each partition to start with', naturalNumber, 10] as const),
+    'lines',
+    'records of each partition to start with',
+    naturalNumber,
+    10,
   )
     .argument('<topic>', 'name of the topic, with or without winnow.')
     .option('--no-follow', 'stop at the end of the topic')
@@ -39,7 +40,7 @@ export const tail = (context: CliContext): Command =>
       const { runtime } = connection
       const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
-      const from = await offsetsOfLast(runtime.kafka, topic, options.lines ?? options.limit)
+      const from = await offsetsOfLast(runtime.kafka, topic, options.limit)
       if (!options.follow) {
         for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
         return

@@ -1,8 +1,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseJson } from '../../../schemas/index.ts'
+import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
-import { drawDocuments, passageOf } from '../../corpus/passages.ts'
+import { drawDocuments } from '../../corpus/draw.ts'
+import { passageOf } from '../../corpus/passages.ts'
 import { linesOfFile } from '../../ingest/lines-of-file.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
@@ -18,7 +20,7 @@ export interface ReferenceFiles {
   readonly written: readonly string[]
 }
 
-const seed = 1
+const seed = 1n as Seed
 const samplesEach = 64
 /** Some documents are too short for a passage. */
 const drawn = 6 * samplesEach

@@ -1,5 +1,6 @@
 import { WinnowError } from '../errors.ts'
 import { createClickHouse } from './client.ts'
+import type { Sql } from './sql.ts'
 
 /** Names that can be quoted by backticks alone. */
 const quoted = (name: string): string => `\`${name.replaceAll(/[\\`]/g, (mark) => `\\${mark}`)}\``
@@ -9,25 +10,22 @@ export const createDatabaseStatement = (name: string): string => `CREATE DATABAS
 /**
  * Creates the configured database if it is missing and the user is allowed to. @throws WinnowError CONFIGURATION with the statement to be run
  * by somebody who is
+ * @param sql of a client whose default is that database
  */
-export async function ensureDatabase(options: {
-  url: string
-  database: string
-  username?: string
-  password?: string
-}): Promise<void> {
-  const { database, ...server } = options
+export async function ensureDatabase(
+  sql: Sql,
+  { database, ...server }: { url: string; database: string; username?: string; password?: string },
+): Promise<void> {
   // The embedded engine manages its own databases.
   if (server.url.startsWith('chdb:')) return
-  await using opened = new AsyncDisposableStack()
-  const own = opened.adopt(await createClickHouse(options), (one) => one.close())
   try {
-    await own.sql.query('SELECT 1')
+    await sql.query('SELECT 1')
     return
   } catch (error) {
     if (!isUnknownDatabase(error)) throw error
   }
   // Connects without a database, so to the user's default.
+  await using opened = new AsyncDisposableStack()
   const users = opened.adopt(await createClickHouse(server), (one) => one.close())
   const statement = createDatabaseStatement(database)
   await users.sql.command(statement).catch((cause: unknown) => {

@@ -9,8 +9,7 @@ const { AssignerProtocol } = kafkajs
 /** Consumer groups whose name begins with `prefix` and that have members now. */
 export async function consumerGroups(connection: Connection, prefix: string): Promise<ConsumerGroup[]> {
   return await connection.onAdmin('list the consumer groups', async (admin) => {
-    const { groups } = await admin.listGroups()
-    const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
+    const ids = await groupIds(admin, prefix)
     if (ids.length === 0) return []
     const described = (await admin.describeGroups(ids)).groups
     return described
@@ -28,14 +27,18 @@ export async function consumerGroups(connection: Connection, prefix: string): Pr
   })
 }
 
+async function groupIds(admin: kafkajs.Admin, prefix: string): Promise<string[]> {
+  const { groups } = await admin.listGroups()
+  return groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
+}
+
 const nonEmptyGroup = 68
 const unknownGroup = 69
 
 /** Deletes groups whose name begins with `prefix`, with their committed offsets; a group with members is kept. */
 export async function deleteGroups(connection: Connection, prefix: string): Promise<void> {
   await connection.onAdmin('delete consumer groups', async (admin) => {
-    const { groups } = await admin.listGroups()
-    const ids = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix))
+    const ids = await groupIds(admin, prefix)
     if (ids.length === 0) return
     try {
       await admin.deleteGroups(ids)

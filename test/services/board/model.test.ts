@@ -1,19 +1,9 @@
 import { expect, test } from 'vitest'
-import type { Manifest, Progress, Run } from '../../../schemas/index.ts'
+import type { Manifest, Progress } from '../../../schemas/index.ts'
 import { BoardModel } from '../../../services/board/model.ts'
-import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
-import { testRun } from '../../support/run.ts'
+import { recordOf, testRun } from '../../support/run.ts'
 
 const run = testRun('r')
-const recordOf = (config: RunConfig, more: Partial<Run> = {}): Run => ({
-  run: config.name,
-  config: runConfigJson(config),
-  replayOf: null,
-  selectionVersion: 2,
-  life: 'active',
-  recordedMs: 1,
-  ...more,
-})
 const recorded = recordOf(run)
 
 const modelWithRun = () => {

@@ -2,24 +2,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
-import type { Run } from '../../../schemas/index.ts'
 import { EventHub } from '../../../services/board/events.ts'
 import { BoardModel } from '../../../services/board/model.ts'
 import { Replays } from '../../../services/board/replays.ts'
 import { serveApi } from '../../../services/board/routes.ts'
 import type { Runtime } from '../../../services/connections/connections.ts'
 import { createLog } from '../../../services/runtime/log.ts'
-import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
-import { testRun } from '../../support/run.ts'
-
-const recordOf = (config: RunConfig): Run => ({
-  run: config.name,
-  config: runConfigJson(config),
-  replayOf: null,
-  selectionVersion: 2,
-  life: 'active',
-  recordedMs: 1,
-})
+import { recordOf, testRun } from '../../support/run.ts'
 
 /** A board that knows two runs and can ask nobody: what these tests ask is decided before. */
 function boardOf() {

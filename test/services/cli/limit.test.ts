@@ -1,6 +1,7 @@
+import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { deployCommands } from '../../../deploy/commands.ts'
-import type { CliContext } from '../../../services/cli/context.ts'
+import { type CliContext, withLimit } from '../../../services/cli/context.ts'
 import { buildProgram } from '../../../services/cli/program.ts'
 
 const context = { env: {}, stderr: { write: () => true } } as unknown as CliContext
@@ -25,4 +26,15 @@ test.each([
   expect(await optionsOf(path, ...args, '-n', '7')).toMatchObject({ limit: 7 })
   expect(await optionsOf(path, ...args, '--limit', '8')).toMatchObject({ limit: 8 })
   expect(await optionsOf(path, ...args, `--${before}`, '9')).toMatchObject({ [before]: 9 })
+})
+
+test('the action finds the count as its limit, also by the name from before', async () => {
+  const given: unknown[] = []
+  for (const args of [[], ['-n', '7'], ['--lines', '9']]) {
+    const command = withLimit(new Command('x'), 'lines', 'how many', Number, 10).action(
+      ({ limit }) => void given.push(limit),
+    )
+    await command.parseAsync(args, { from: 'user' })
+  }
+  expect(given).toEqual([10, 7, 9])
 })
