@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { WinnowError } from './errors.ts'
 import { parseConfigWith, selectionConfig } from './selection/config.ts'
 
 const positive = z.int().min(1)
@@ -167,8 +168,21 @@ export type RunConfig = z.output<typeof runConfigSchema>
 /** @throws WinnowError CONFIGURATION naming the path of every problem */
 export const parseRunConfig = (json: unknown): RunConfig => parseConfigWith(runConfigSchema, json)
 
-/** The run that a record of `winnow.runs` holds. @throws WinnowError CONFIGURATION */
-export const recordedConfig = ({ config }: { readonly config: string }): RunConfig => parseRunConfig(JSON.parse(config))
+/** The run that a record of `winnow.runs` holds. @throws WinnowError CONFIGURATION if another version of winnow wrote it, which knows more */
+export function recordedConfig({ run, config }: { readonly run: string; readonly config: string }): RunConfig {
+  try {
+    return parseRunConfig(JSON.parse(config))
+  } catch (cause) {
+    throw unreadableRun(run, `its configuration: ${(cause as Error).message}`, cause)
+  }
+}
+
+/** What is said of a run that cannot be read. @param why in words */
+export const unreadableRun = (run: string, why: string, cause?: unknown): WinnowError =>
+  new WinnowError('CONFIGURATION', `run ${run} cannot be read by this version of winnow: ${why}`, {
+    hint: `Use the version of winnow that recorded it, or remove it: winnow run delete ${run}.`,
+    cause,
+  })
 
 /** The run as recorded in `winnow.runs`: parses to the same RunConfig. */
 export function runConfigJson(run: RunConfig): string {

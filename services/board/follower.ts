@@ -1,5 +1,7 @@
-import { DeadLetter, Run, runTopics, Source, topics } from '../../schemas/index.ts'
+import { DeadLetter, runTopics, Source, topics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { RunList } from '../host/run-list.ts'
+import { unreadableIn } from '../runs/unreadable.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 import type { BoardModel } from './model.ts'
 
@@ -15,6 +17,7 @@ const quietEvery = 8
 export class Follower {
   readonly #runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>
   readonly #model: BoardModel
+  readonly #recorded: RunList
   readonly #positions = new Map<string, number[]>()
   readonly #quietPolls = new Map<string, number>()
   #polls = 0
@@ -28,6 +31,7 @@ export class Follower {
   constructor(runtime: Pick<Runtime, 'kafka' | 'codec' | 'log'>, model: BoardModel) {
     this.#runtime = runtime
     this.#model = model
+    this.#recorded = new RunList(runtime.codec)
   }
 
   /** Reads what is new, once. Topics that do not exist yet are skipped. */
@@ -37,11 +41,14 @@ export class Follower {
     const follow = async (topic: string, onRecord: (record: IncomingRecord) => Promise<void>) =>
       existing.has(topic) && (await this.#follow(topic, onRecord))
     this.#polls++
-    await follow(topics.runs.name, async ({ key, value }) => {
-      const name = `${key}`
+    await follow(topics.runs.name, async (record) => {
+      const name = `${record.key}`
       const before = this.#model.runs.get(name)?.model
-      if (value === null) this.#model.removeRun(name)
-      else this.#model.addRun(await this.#runtime.codec.decodeAs(Run, value))
+      await this.#recorded.apply(record)
+      const run = this.#recorded.runs.get(name)
+      if (run === undefined) this.#model.removeRun(name)
+      else this.#model.addRun(run)
+      this.#model.setUnreadable(unreadableIn(this.#recorded))
       // The run is gone, or another has its name: its topics are different ones.
       if (before !== undefined && this.#model.runs.get(name)?.model !== before) this.#forget(name)
     })

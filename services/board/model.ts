@@ -3,6 +3,7 @@ import { describe } from '../../topologies/describe.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
 import { type RunState, sortOf } from '../runs/run-state.ts'
+import type { UnreadableRun } from '../runs/unreadable.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { DeadLetterModel } from './dead-letter-model.ts'
 import { RunModel } from './run-model.ts'
@@ -33,6 +34,8 @@ export class BoardModel {
   #sourcesChanged = false
   #traffic: Traffic | undefined
   #trafficChanged = false
+  #unreadable: readonly UnreadableRun[] = []
+  #unreadableChanged = false
   #problem: string | null = null
   #problemChanged = false
 
@@ -67,6 +70,12 @@ export class BoardModel {
     if (!this.runs.delete(run)) return
     this.#newRuns.delete(run)
     this.#removed.add(run)
+  }
+
+  setUnreadable(runs: readonly UnreadableRun[]): void {
+    if (JSON.stringify(runs) === JSON.stringify(this.#unreadable)) return
+    this.#unreadable = runs
+    this.#unreadableChanged = true
   }
 
   setStatus(run: string, status: RunState): void {
@@ -118,6 +127,7 @@ export class BoardModel {
       runs: Object.fromEntries([...this.runs].map(([name, followed]) => [name, wholeOf(followed)])),
       sources: this.sources,
       deadLetters: this.#deadLetters.view(),
+      unreadable: this.#unreadable,
       problem: this.#problem,
       ...(this.#traffic !== undefined && { traffic: this.#traffic }),
     }
@@ -143,11 +153,15 @@ export class BoardModel {
     this.#sourcesChanged = false
     const problem = this.#problemChanged ? this.#problem : undefined
     this.#problemChanged = false
+    const unreadable = this.#unreadableChanged ? this.#unreadable : undefined
+    this.#unreadableChanged = false
     const ofRuns = Object.keys(runs).length > 0 ? runs : undefined
-    if ([ofRuns, removed, sources, deadLetters, traffic, problem].every((part) => part === undefined)) return undefined
+    if ([ofRuns, removed, unreadable, sources, deadLetters, traffic, problem].every((part) => part === undefined))
+      return undefined
     return {
       ...(ofRuns !== undefined && { runs: ofRuns }),
       ...(removed !== undefined && { removed }),
+      ...(unreadable !== undefined && { unreadable }),
       ...(sources !== undefined && { sources }),
       ...(deadLetters !== undefined && { deadLetters }),
       ...(traffic !== undefined && { traffic }),

@@ -1,6 +1,6 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { listRuns } from '../runs/registry.ts'
+import { namesTaken } from '../runs/registry.ts'
 import { replayRun } from '../runs/replay/changes.ts'
 import type { RoundComparison } from '../runs/replay/compare.ts'
 import { freeReplayName } from '../runs/replay/name.ts'
@@ -36,7 +36,7 @@ export class Replays {
 
   /** @returns once the configuration is known to be valid; the replay continues. @throws WinnowError CONFIGURATION */
   async start(recorded: RunConfig, changes: object): Promise<StartedReplay> {
-    const taken = [...(await listRuns(this.#runtime)).keys(), ...this.#started.map(({ name }) => name)]
+    const taken = [...(await namesTaken(this.#runtime)), ...this.#started.map(({ name }) => name)]
     const run = replayRun(recorded, freeReplayName(recorded.name, taken), changes)
     const changed = Object.keys(changes).length > 0
     const one: StartedReplay = {

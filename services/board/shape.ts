@@ -3,12 +3,15 @@ import type { Description } from '../../topologies/describe.ts'
 import type { Strategy } from '../../topologies/selection/strategy.ts'
 import type { StationLag } from '../runs/lag.ts'
 import type { RunState } from '../runs/run-state.ts'
+import type { UnreadableRun } from '../runs/unreadable.ts'
 
 /** What the page is sent: JSON, with 64-bit ids as decimal strings. The first message holds everything, later ones what changed. */
 export interface BoardPatch {
   readonly runs?: Readonly<Record<string, RunPatch>>
   /** Runs that were deleted or archived. */
   readonly removed?: readonly string[]
+  /** Runs of another version of winnow: all of them. */
+  readonly unreadable?: readonly UnreadableRun[]
   readonly sources?: readonly SourceView[]
   readonly deadLetters?: DeadLetterView
   readonly traffic?: Traffic

@@ -1,9 +1,11 @@
+import type { Run } from '../../schemas/index.ts'
 import { type BoardOptions, startBoard } from '../board/board.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { startCorpus } from '../host/corpus.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
+import { isDone } from '../runs/followed-run.ts'
 import { tellWaiting } from '../runs/tell-waiting.ts'
 import { type ProcessLike, printError } from '../runtime/lifecycle.ts'
 import { closeAll, named } from '../runtime/service.ts'
@@ -32,9 +34,14 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
   started.defer(() => closeAll(services))
   say(`labelling: ${services.map(named).join(', ')}`)
   signal.throwIfAborted()
+  const isOver = async (record: Run) => {
+    const done = await isDone(runtime, record)
+    if (done) say(`run ${record.run} is done: it is not started again`)
+    return done
+  }
   const host = await startRunHost(runtime, {
     influence: config.influence,
-    ...(runs && { only: runs }),
+    ...(runs === undefined ? { isDone: isOver } : { only: runs }),
     ...(parts && { parts }),
     hooksOf: (run) => narrate(run, say),
     onFailure: fail,

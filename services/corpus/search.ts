@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
@@ -148,16 +149,38 @@ function conditionsOf({ terms = [], within, labels = [], ids }: DocumentFilter):
   return { where: conditions.length === 0 ? '1' : conditions.join(' AND '), parameters }
 }
 
+/** Documents that are one of some texts. */
+export interface FoundTexts {
+  readonly documents: readonly { readonly docId: DocumentId; readonly text: string }[]
+  /** false: the search ended after `seconds`, before it had seen everything, so there may be more. */
+  readonly complete: boolean
+  readonly seconds: number
+}
+
 /**
- * Ids of documents whose text is one of these, in ascending order. A full scan of texts: after `overlapSecondsMax` it returns what it has
- * found by then.
+ * Documents whose text is one of these, in the order of their ids. A full scan of texts, compared by length and digest: texts themselves would
+ * not fit into a statement. It ends after `overlapSecondsMax` with what it has found by then.
  */
-export async function documentsOfTexts(sql: Sql, texts: readonly string[]): Promise<DocumentId[]> {
-  if (texts.length === 0) return []
-  const rows = await sql.query<{ doc: string }>(
-    `SELECT doc FROM documents WHERE text IN {texts:Array(String)} ORDER BY doc LIMIT 1 BY doc
-     SETTINGS max_execution_time = ${overlapSecondsMax}, timeout_overflow_mode = 'break'`,
-    { texts },
-  )
-  return rows.map(({ doc }) => idOfRow(doc))
+export async function documentsOfTexts(
+  sql: Sql,
+  texts: readonly string[],
+  clock: Clock = systemClock,
+): Promise<FoundTexts> {
+  const byDigest = new Map(texts.map((text) => [createHash('md5').update(text).digest('hex'), text]))
+  const beganMs = clock()
+  const rows =
+    texts.length === 0
+      ? []
+      : await sql.query<{ doc: string; digest: string }>(
+          `SELECT doc, lower(hex(MD5(text))) AS digest FROM documents
+           PREWHERE length(text) IN {lengths:Array(UInt64)}
+           WHERE digest IN {digests:Array(String)} ORDER BY doc LIMIT 1 BY doc
+           SETTINGS max_execution_time = ${overlapSecondsMax}, timeout_overflow_mode = 'break'`,
+          { lengths: [...new Set(texts.map((text) => Buffer.byteLength(text)))], digests: [...byDigest.keys()] },
+        )
+  return {
+    documents: rows.map(({ doc, digest }) => ({ docId: idOfRow(doc), text: byDigest.get(digest)! })),
+    complete: clock() - beganMs < overlapSecondsMax * 1000,
+    seconds: overlapSecondsMax,
+  }
 }

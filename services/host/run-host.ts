@@ -26,6 +26,8 @@ export interface RunHostHooks {
   readonly onStopped?: (run: string, life: RunLife | 'deleted') => void
   /** Which runs; default: all. */
   readonly only?: ReadonlySet<string>
+  /** Asked before a run is started: one that is done is not started again. Default: every run is. */
+  readonly isDone?: (record: Run) => Promise<boolean>
   /** Which parts of a run run here. `stations` are influence worker, actors and console, `influence` is a further worker. Default: everything. */
   readonly parts?: readonly ('stations' | 'influence' | 'trainer')[]
 }
@@ -128,6 +130,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     for (const [name, run] of wanted) {
       if (started.has(name)) continue
       started.set(name, run.config)
+      if (await hooks.isDone?.(run)) continue
       try {
         await startRun(run)
       } catch (error) {

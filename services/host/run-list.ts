@@ -1,7 +1,9 @@
 import { Run, topics } from '../../schemas/index.ts'
+import { plainName, recordedConfig, unreadableRun } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
+import type { WinnowError } from '../runtime/errors.ts'
 import { Exclusive } from '../runtime/exclusive.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 import type { Service } from '../runtime/service.ts'
@@ -10,8 +12,10 @@ type Ports = Pick<Runtime, 'kafka' | 'codec' | 'log'>
 
 /** The recorded runs: the fold of `winnow.runs`. The last record of a name counts, and a deletion removes it. */
 export class RunList {
-  /** By name, in the order in which they were first recorded. */
+  /** By name, in the order in which they were first recorded. Their configurations can be read. */
   readonly runs = new Map<string, Run>()
+  /** Why a run cannot be read here, by name: it is of another version of winnow. */
+  readonly unreadable = new Map<string, WinnowError>()
   /** Where to continue reading, by partition. */
   readonly next: number[] = []
   readonly #codec: Ports['codec']
@@ -20,28 +24,42 @@ export class RunList {
     this.#codec = codec
   }
 
-  /** Reads all that is recorded now; invalid records are skipped. */
+  /** Reads all that is recorded now. */
   static async read({ kafka, codec }: Pick<Ports, 'kafka' | 'codec'>): Promise<RunList> {
     const list = new RunList(codec)
     for await (const records of kafka.read(topics.runs.name)) for (const record of records) await list.apply(record)
     return list
   }
 
-  /** @returns false if it is not a record of a run */
+  /** @returns false if it is not a record of a run: then what was recorded of it before stays */
   async apply({ partition, offset, key, value }: IncomingRecord): Promise<boolean> {
     this.next[partition] = offset + 1
+    const name = `${key ?? ''}`
     if (value === null) {
-      if (key !== null) this.runs.delete(key.toString())
+      this.runs.delete(name)
+      this.unreadable.delete(name)
       return true
     }
-    const run = await readable(() => this.#codec.decodeAs(Run, value))
-    if (run !== undefined) this.runs.set(run.run, run)
-    return run !== undefined
+    const record = await readable(() => this.#codec.decodeAs(Run, value))
+    if (record !== undefined) this.#set(record)
+    else if (plainName.test(name) && !this.runs.has(name)) this.unreadable.set(name, unreadableRun(name, 'its record'))
+    return record !== undefined
+  }
+
+  #set(record: Run): void {
+    try {
+      recordedConfig(record)
+      this.runs.set(record.run, record)
+      this.unreadable.delete(record.run)
+    } catch (error) {
+      this.runs.delete(record.run)
+      this.unreadable.set(record.run, error as WinnowError)
+    }
   }
 }
 
 /**
- * Calls `onRuns` with all runs as recorded now, and again after each change; one call at a time, skipping states in between. @param who begins
+ * Calls `onRuns` with all readable runs as recorded now, and again after each change; one call at a time, skipping states in between. @param who begins
  * the name of its consumer group
  */
 export async function followRuns(
@@ -53,7 +71,14 @@ export async function followRuns(
   const { kafka, log } = runtime
   const list = await RunList.read(runtime)
   const exclusive = new Exclusive()
-  const tell = () => exclusive.run(() => onRuns(list.runs))
+  const told = new Set<string>()
+  const tell = () => {
+    for (const [run, { message, hint }] of list.unreadable) {
+      if (!told.has(run)) log.error({ run }, `${message}. ${hint}`)
+      told.add(run)
+    }
+    return exclusive.run(() => onRuns(list.runs))
+  }
   tell().catch(onFailure)
   const consumer = await kafka.consume({
     groupId: ephemeralGroup(groupNamed(who)),

@@ -12,29 +12,55 @@ const row = z.union([
   z.object({ context: z.string(), continuation: z.string().min(1) }),
 ])
 
+/** A sample of a reference task: a text, or a continuation whose context is given. */
+export type ReferenceSample = z.output<typeof row>
+
 /**
- * Reads the first `samplesMax` rows of a reference task: a file of rows in any format that ingest reads, with `text`, or with `context` and
+ * The first `samplesMax` samples of a reference task: a file of rows in any format that ingest reads, with `text`, or with `context` and
  * `continuation`. @throws WinnowError BAD_DATA naming file and line, or the file that breaks off; CONFIGURATION if it cannot be read or is
  * empty
  */
+export async function readSamples(path: string, samplesMax: number): Promise<ReferenceSample[]> {
+  const samples: ReferenceSample[] = []
+  for await (const line of linesOfFile(path)) {
+    samples.push(sampleOf(line, path))
+    if (samples.length === samplesMax) break
+  }
+  if (samples.length === 0) throw new WinnowError('CONFIGURATION', `the reference ${path} has no samples`)
+  return samples
+}
+
+/** The same as tokens. @param context the length of a sequence, in tokens */
 export async function readReference(
   path: string,
   model: Model,
   context: number,
   samplesMax: number,
 ): Promise<Sequence[]> {
+  return await sequencesOf(await readSamples(path, samplesMax), model, context)
+}
+
+export async function sequencesOf(
+  samples: readonly ReferenceSample[],
+  model: Model,
+  context: number,
+): Promise<Sequence[]> {
   const sequences: Sequence[] = []
-  for await (const line of linesOfFile(path)) {
-    try {
-      sequences.push(await sequenceOf(row.parse(jsonOf(line)), model, context))
-    } catch (cause) {
-      const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
-      throw new WinnowError('BAD_DATA', `${path}:${line.row + 1}: not a reference sample`, { hint, cause })
-    }
-    if (sequences.length === samplesMax) break
-  }
-  if (sequences.length === 0) throw new WinnowError('CONFIGURATION', `the reference ${path} has no samples`)
+  for (const sample of samples) sequences.push(await sequenceOf(sample, model, context))
   return sequences
+}
+
+/** What a model that has learned the sample has read. */
+export const wholeText = (sample: ReferenceSample): string =>
+  'text' in sample ? sample.text : sample.context + sample.continuation
+
+function sampleOf(line: Line, path: string): ReferenceSample {
+  try {
+    return row.parse(jsonOf(line))
+  } catch (cause) {
+    const hint = 'A row has "text", or "context" and "continuation", all of them strings.'
+    throw new WinnowError('BAD_DATA', `${path}:${line.row + 1}: not a reference sample`, { hint, cause })
+  }
 }
 
 function jsonOf({ bytes, tooLong }: Line): unknown {

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runTopics } from '../../schemas/index.ts'
-import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { groupNamed, isOfGroup } from '../runtime/consumer-groups.ts'
+import { RunList } from '../host/run-list.ts'
+import { groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { readersOf } from './lag.ts'
 import { forgetRun, recordOf, setLife } from './registry.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec' | 'store'>
@@ -19,28 +18,20 @@ const pollMs = 250
  * such run; UNREACHABLE if one of its services does not leave
  */
 export async function deleteRun({ kafka, codec, store }: Ports, name: string, waitMs = leaveMsMax): Promise<void> {
-  const record = await recordOf({ kafka, codec }, name)
-  if (record.replayOf === null) await setLife({ kafka, codec }, name, 'ended')
-  const run = recordedConfig(record)
-  const own = readersOf({ runs: [run] }).filter((reader) => reader.run !== null)
-  const groups = own.map(({ group }) => group)
-  await untilLeft(kafka, name, groups, waitMs)
+  const { unreadable } = await RunList.read({ kafka, codec })
+  // Of one that cannot be read nothing runs here, and the version that recorded it ends what runs elsewhere.
+  if (!unreadable.has(name) && (await recordOf({ kafka, codec }, name)).replayOf === null)
+    await setLife({ kafka, codec }, name, 'ended')
+  await untilLeft(kafka, name, waitMs)
   await kafka.deleteTopics(Object.values(runTopics(name)).map((topic) => topic.name))
   await kafka.deleteGroups(groupNamed('', name))
   await store.forgetReads(name)
   await forgetRun({ kafka, codec }, name)
 }
 
-async function untilLeft(
-  kafka: Runtime['kafka'],
-  name: string,
-  groups: readonly string[],
-  waitMs: number,
-): Promise<void> {
+async function untilLeft(kafka: Runtime['kafka'], name: string, waitMs: number): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += pollMs) {
-    const there = (await kafka.consumerGroups('winnow.')).filter(({ groupId }) =>
-      groups.some((group) => isOfGroup(groupId, group)),
-    )
+    const there = await kafka.consumerGroups(groupNamed('', name))
     if (there.length === 0) return
     if (waitedMs >= waitMs) {
       const who = there.map(({ groupId, members }) => `${groupId} on ${members.map(({ host }) => host).join(', ')}`)

@@ -92,3 +92,10 @@ export async function lookAtRuns(
   )
   return runs.map((run) => ({ run, state: run.state(members.get(run.name)) }))
 }
+
+/** Whether its trainer has made its last step. */
+export async function isDone({ kafka, codec }: Ports, record: Run): Promise<boolean> {
+  const run = new FollowedRun(record)
+  await run.look({ kafka, codec }, new Set(await kafka.topicNames()))
+  return run.state().state === 'done'
+}

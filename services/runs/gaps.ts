@@ -12,7 +12,7 @@ import { listRuns } from './registry.ts'
 
 /** Recorded gaps, and those that no station has met yet because it does not run. */
 export async function allGaps(runtime: Runtime, config: Config): Promise<Gap[]> {
-  const configs = [...(await listRuns(runtime)).values()].map(recordedConfig)
+  const configs = [...(await listRuns(runtime)).values()].map((record) => recordedConfig(record))
   const watched = { labelers: await labelerVersions(config), runs: configs }
   return await withRecorded(runtime, await findLogTrouble(runtime.kafka, watched, await runtime.store.committed()))
 }

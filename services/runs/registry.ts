@@ -14,7 +14,7 @@ export async function submitRun(
   replayOf: string | null = null,
   clock: Clock = systemClock,
 ): Promise<void> {
-  const known = (await listRuns(runtime)).get(run.name)
+  const known = await recordIfAny(runtime, run.name)
   const config = runConfigJson(run)
   if (known !== undefined && known.config !== config) {
     throw new WinnowError('CONFIGURATION', `run ${run.name} exists with another configuration`, {
@@ -31,15 +31,33 @@ export async function submitRun(
   await write(runtime, run.name, recorded)
 }
 
-/** All recorded runs by name; invalid records are skipped. */
+/** All recorded runs that can be read, by name. */
 export const listRuns = async (runtime: Pick<Runtime, 'kafka' | 'codec'>): Promise<Map<string, Run>> =>
   (await RunList.read(runtime)).runs
 
-/** @throws WinnowError CONFIGURATION if there is none of that name */
+/** Of all runs, those too that cannot be read. */
+export async function namesTaken(runtime: Pick<Runtime, 'kafka' | 'codec'>): Promise<string[]> {
+  const { runs, unreadable } = await RunList.read(runtime)
+  return [...runs.keys(), ...unreadable.keys()]
+}
+
+/** Undefined if there is none of that name. @throws WinnowError CONFIGURATION if it cannot be read */
+export async function recordIfAny(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<Run | undefined> {
+  return recordAmong(await RunList.read(runtime), name)
+}
+
+function recordAmong({ runs, unreadable }: RunList, name: string): Run | undefined {
+  const problem = unreadable.get(name)
+  if (problem !== undefined) throw problem
+  return runs.get(name)
+}
+
+/** @throws WinnowError CONFIGURATION if there is none of that name, or it cannot be read */
 export async function recordOf(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string): Promise<Run> {
-  const runs = await listRuns(runtime)
-  const run = runs.get(name)
+  const list = await RunList.read(runtime)
+  const run = recordAmong(list, name)
   if (run !== undefined) return run
+  const { runs } = list
   const names = [...runs.keys()]
   throw new WinnowError('CONFIGURATION', `there is no run ${name}`, {
     hint: nearest(name, names) ?? `Runs: ${names.join(', ') || 'none'}.`,

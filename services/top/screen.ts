@@ -1,5 +1,6 @@
 import stringWidth from 'string-width'
 import { onlyTrains } from '../runs/run-state.ts'
+import { inWords } from '../runs/unreadable.ts'
 import { formatCount } from '../terminal/progress.ts'
 import { type Column, fittingTable, formatFixed, table } from '../terminal/table.ts'
 import type { Numbers, RunNumbers, TopicNumbers } from './watch.ts'
@@ -11,7 +12,9 @@ export function screenOf(numbers: Numbers, { columns, rows }: { columns?: number
     ...headOf(numbers).map((line) => (width === undefined ? line : cut(line, width))),
     '',
     ...(numbers.runs.length === 0 ? ['no runs yet'] : runLines(numbers.runs, width)),
-    ...waitingLines(numbers.runs).map((line) => (width === undefined ? line : cut(line, width))),
+    ...[...waitingLines(numbers.runs), ...numbers.unreadable.map(inWords)].map((line) =>
+      width === undefined ? line : cut(line, width),
+    ),
     '',
     ...table(topicColumns, numbers.topics.map(topicRow), { width }).split('\n'),
   ]

@@ -1,11 +1,12 @@
 import { topics as winnowTopics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { RunList } from '../host/run-list.ts'
 import { FollowedRun, membersAmong } from '../runs/followed-run.ts'
 import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { Rates } from '../runs/rates.ts'
-import { listRuns } from '../runs/registry.ts'
 import { isControl, type RunState, type RunStateName } from '../runs/run-state.ts'
+import { type UnreadableRun, unreadableIn } from '../runs/unreadable.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { type Memory, memoryOf } from './memory.ts'
@@ -54,6 +55,8 @@ export interface Numbers {
   readonly memoryBytes: Memory | null
   readonly topics: readonly TopicNumbers[]
   readonly runs: readonly RunNumbers[]
+  /** Recorded by another version of winnow. */
+  readonly unreadable: readonly UnreadableRun[]
 }
 
 export interface WatchOptions {
@@ -81,7 +84,7 @@ export class Watch {
 
   async look(): Promise<Numbers> {
     const { runtime, labelers, clock, pid } = this.#options
-    await this.#learnRuns()
+    const unreadable = await this.#learnRuns()
     const all = await runtime.kafka.topicNames()
     const existing = new Set(all)
     await Promise.all([...this.#runs.values()].map((run) => run.look(runtime, existing)))
@@ -121,11 +124,14 @@ export class Watch {
       runs: runs.map((run) =>
         numbersOf(run, run.state(members.get(run.name)), atMs, perSecond(tokensOf(run.config.name)) ?? null),
       ),
+      unreadable,
     }
   }
 
-  async #learnRuns(): Promise<void> {
-    const runs = await listRuns(this.#options.runtime)
+  /** @returns those that cannot be read */
+  async #learnRuns(): Promise<UnreadableRun[]> {
+    const list = await RunList.read(this.#options.runtime)
+    const { runs } = list
     for (const [name, record] of runs) {
       if (record.replayOf !== null || record.life === 'archived') continue
       const known = this.#runs.get(name)
@@ -138,6 +144,7 @@ export class Watch {
       const record = runs.get(name)
       if (record === undefined || record.life === 'archived') this.#runs.delete(name)
     }
+    return unreadableIn(list)
   }
 }
 

@@ -1,7 +1,9 @@
-import { age, integer, rate } from './format.js'
+import { age, integer, rate, sum } from './format.js'
 import { state } from './store.js'
 
-const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
+/** How many dead letters there are of the reasons that match. */
+export const errorsWhere = (matches) =>
+  sum((state.deadLetters?.reasons ?? []).filter(matches).map(({ count }) => count))
 
 /** Lag of a topic's readers, of this run and of the corpus. */
 export const lagsOf = (topic, run) =>

@@ -74,6 +74,7 @@ function App() {
   const current = views.find((one) => one.name === name)
   const run = runOf(settings.run)
   const isMissing = current?.ofRun && settings.run !== undefined && run === undefined
+  const unreadable = state.unreadable.find((one) => one.run === settings.run)
   const title = [current?.title ?? 'Not found', current?.ofRun && (settings.run ?? run?.info.name), 'winnow']
   useEffect(() => {
     document.title = title.filter(Boolean).join(' · ')
@@ -90,7 +91,7 @@ function App() {
     if (current === undefined)
       return html`<${Missing} what=${`There is no view ${name}.`} instead="Views:" links=${views.map((one) => [one.title, hashOf(one.name, {})])} />`
     if (isMissing)
-      return html`<${Missing} what=${`There is no run ${settings.run} on this board.`} instead=${state.runs.size > 0 ? 'It may be archived, deleted, or older than the 16 latest. Runs:' : 'No run is recorded yet.'} links=${[...state.runs.keys()].map((one) => [one, hashOf(current.name, { run: one })])} />`
+      return html`<${Missing} what=${unreadable?.why ?? `There is no run ${settings.run} on this board.`} instead=${unreadable ? `${unreadable.hint} Runs:` : state.runs.size > 0 ? 'It may be archived, deleted, or older than the 16 latest. Runs:' : 'No run is recorded yet.'} links=${[...state.runs.keys()].map((one) => [one, hashOf(current.name, { run: one })])} />`
     if (View === undefined) return html`<${Loading} what="the view" />`
     return html`<${View} run=${run} settings=${settings} theme=${theme} />`
   }

@@ -1,8 +1,8 @@
 import { useMemo, useRef } from 'preact/hooks'
-import { activityOf, lagsOf, readingOf } from './activity.js'
+import { activityOf, errorsWhere, lagsOf, readingOf } from './activity.js'
 import { downloadCsv, downloadSvg } from './download.js'
 import { arrange, cut, stationSize, topicSize, topicsOf } from './flow-layout.js'
-import { age, integer, rate, records, short, shortTopic } from './format.js'
+import { age, integer, rate, records, short, shortTopic, sum } from './format.js'
 import { html, Scroll, StationLink } from './html.js'
 import { NoScores } from './reading.js'
 import { hashOf, set } from './route.js'
@@ -88,9 +88,6 @@ function flowOf({ topic }, run) {
     errors: errorsWhere((reason) => reason.topic === topic),
   }
 }
-
-const errorsWhere = (matches) => sum((state.deadLetters?.reasons ?? []).filter(matches).map(({ count }) => count))
-const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
 
 const settingsOf = (info, changes) => hashOf('dataflow', { run: info.name, ...changes })
 

@@ -2,6 +2,8 @@ const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 
 const missing = (value) => value === null || value === undefined
+export const sum = (numbers) => numbers.reduce((total, one) => total + one, 0)
+
 /** A minus that is as wide as a plus, and no minus before a zero. */
 const signed = (text) => (/^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace(/^-/, '−'))
 

@@ -36,6 +36,13 @@ export const Missing = ({ what, instead, links }) => html`<section class="card m
   ${links.length > 0 ? html`<p>${instead} ${links.map(([name, href]) => html`<a href=${href}>${name}</a> `)}</p>` : html`<p>${instead}</p>`}
 </section>`
 
+/** What was chosen in the dataflow, over the whole width; its children are shown once the answer is there. */
+export const Panel = ({ title, what, close, error, waiting, children }) => html`<section class="card panel">
+  <div class="head"><h3>${title}</h3><button type="button" onClick=${close} aria-label=${`Close ${what}`}>Close</button></div>
+  <${Failure} error=${error} />
+  ${waiting ? html`<${Loading} what=${`the ${what}`} />` : children}
+</section>`
+
 export const Tiles = ({ tiles }) => html`<dl class="tiles">
   ${tiles.map(([label, value, note]) => html`<div><dt>${label}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd></div>`)}
 </dl>`

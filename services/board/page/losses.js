@@ -9,6 +9,9 @@ export function pointsOf({ info, progress }, value, by = 'tokens') {
   })
 }
 
+/** The last loss of a kind that was reported; undefined: none. */
+export const lastWith = (progress, value) => progress.findLast((point) => point[value] !== null)?.[value]
+
 /** A run's loss minus the control's at equal tokens, interpolated between the control's reports; none after its last one. */
 export function againstControl(run, control, value) {
   const known = control.progress.filter((point) => point[value] !== null)

@@ -3,6 +3,7 @@ import { Figure } from './figure.js'
 import { date, fixed, integer, percent, short } from './format.js'
 import { Failure, html, Missing, RoundSlider, RunState, Scroll, useAnswer } from './html.js'
 import { centred, namedLines } from './lines.js'
+import { lastWith, pointsOf } from './losses.js'
 import { hasActorScores } from './reading.js'
 import { Replay } from './replay.js'
 import { hashOf, set } from './route.js'
@@ -11,7 +12,8 @@ import { runOf, state } from './store.js'
 /** All runs, two of them side by side with their configurations, and replays. */
 export function Runs({ settings, theme }) {
   const names = [...state.runs.keys()]
-  if (names.length === 0) return html`<p class="empty">No run is recorded yet.</p>`
+  if (names.length === 0)
+    return html`<${Unreadable} /><p class="empty">No run ${state.unreadable.length > 0 ? 'that this board can read' : ''} is recorded yet.</p>`
   const missing = [settings.a, settings.b].filter((name) => name !== undefined && !state.runs.has(name))
   const a = state.runs.get(settings.a) ?? runOf()
   const others = [...state.runs.values()].filter((run) => run !== a)
@@ -28,13 +30,19 @@ export function Runs({ settings, theme }) {
           rounds,
           progress,
         }) => html`<tr><td><a href=${hashOf(info.kind === 'control' ? 'selection' : 'actors', { run: info.name })}>${info.name}</a></td><td>${info.replayOf ? html`replay of <a href=${hashOf('actors', { run: info.replayOf })}>${info.replayOf}</a>` : info.kind}</td><td><${RunState} status=${status} /></td><td>${date(info.recordedMs)}</td><td>${hasActorScores(info) ? info.update : '–'}</td><td>${hasActorScores(info) ? info.collaboration : '–'}</td><td class="n">${rounds.filter(({ manifest }) => manifest).length}</td><td class="n">${progress.length === 0 ? '–' : `${integer(progress.at(-1).step)} / ${integer(info.steps)}`}</td>
-        <td class="n">${fixed(progress.findLast(({ referenceLoss }) => referenceLoss !== null)?.referenceLoss, 4)}</td><td class="n">${fixed(progress.findLast(({ corpusLoss }) => corpusLoss !== null)?.corpusLoss, 4)}</td>${mark(info.name)}</tr>`,
+        <td class="n">${fixed(lastWith(progress, 'referenceLoss'), 4)}</td><td class="n">${fixed(lastWith(progress, 'corpusLoss'), 4)}</td>${mark(info.name)}</tr>`,
       )}</tbody></table><//></section>
+    <${Unreadable} />
     <div class="bar"><${Picker} label="A" names=${names} value=${a.info.name} onChange=${(name) => set({ a: name })} /><${Picker} label="B" names=${names} value=${b.info.name} onChange=${(name) => set({ b: name })} /></div>
     ${missing.map((name) => html`<${Missing} what=${`There is no run ${name} on this board.`} instead="Runs:" links=${names.map((one) => [one, hashOf('runs', { a: one })])} />`)}
     ${missing.length === 0 && html`<${Compared} a=${a} b=${b} theme=${theme} settings=${settings} /><${Configuration} a=${a.info.name} b=${b.info.name} />`}
     <${Replay} names=${names} settings=${settings} />`
 }
+
+/** Runs of another version of winnow. */
+const Unreadable = () =>
+  state.unreadable.length > 0 &&
+  html`<section class="card unreadable" role="alert"><h3>Not readable here</h3><ul>${state.unreadable.map(({ why, hint }) => html`<li>${why}. ${hint}</li>`)}</ul></section>`
 
 const Picker = ({ label, names, value, onChange }) =>
   html`<label>Run ${label} <select value=${value} onChange=${(event) => onChange(event.target.value)}>${names.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>`
@@ -58,12 +66,6 @@ function Compared({ a, b, theme, settings }) {
     ),
   )
   const seriesOf = (rows) => [...new Set(rows.map(({ series }) => series))]
-  const losses = (value) =>
-    both.flatMap(({ info, progress }) =>
-      progress
-        .filter((point) => point[value] !== null)
-        .map((point) => ({ series: info.name, tokens: point.tokens, step: point.step, [value]: point[value] })),
-    )
   const common = (overlaps || []).map(({ round, a: ofA, b: ofB, both: documents }) => ({
     round,
     share: documents / Math.max(1, Math.min(ofA, ofB)),
@@ -125,7 +127,7 @@ function Compared({ a, b, theme, settings }) {
       ([
         heading,
         value,
-      ]) => html`<${Figure} key=${value} title=${heading} name=${`${value}-${name}`} rows=${losses(value)} theme=${theme}
+      ]) => html`<${Figure} key=${value} title=${heading} name=${`${value}-${name}`} rows=${both.flatMap((run) => pointsOf(run, value))} theme=${theme}
       draw=${(Plot, all, width) => namedLines(Plot, all, { x: 'tokens', y: value, width, xFormat: short, series: seriesOf(all) })} />`,
     )}
   </div>`

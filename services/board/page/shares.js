@@ -48,6 +48,9 @@ function totals(cells, keyOf) {
 /** As in the plots. */
 const formats = { corpus: percent, selection: percent, lift: times, documents: integer, selected: integer }
 
+const tipOf = (title, { corpus, documents, selection, selected, lift }) =>
+  `${title}\ncorpus ${percent(corpus)}: ${integer(documents)}\nselection ${percent(selection)}: ${integer(selected)}\nlift ${times(lift)}`
+
 function Shares({ info, a, cells, theme, round }) {
   const { name, subcategories } = info.actors[a]
   const of = totals(cells, (labels) => labels[a])
@@ -101,8 +104,7 @@ function Shares({ info, a, cells, theme, round }) {
             y: 'subcategory',
             fill: 'var(--surface)',
             stroke: 'var(--line)',
-            title: (row) =>
-              `${row.subcategory}\ncorpus ${percent(row.corpus)}: ${integer(row.documents)}\nselection ${percent(row.selection)}: ${integer(row.selected)}\nlift ${times(row.lift)}`,
+            title: (row) => tipOf(row.subcategory, row),
           }),
         ),
       ],
@@ -158,8 +160,7 @@ function Lifts({ info, a, b, cells, theme, round }) {
               y: rowsOf.name,
               fill: 'var(--surface)',
               stroke: 'var(--line)',
-              title: (row) =>
-                `${row[rowsOf.name]} · ${row[columnsOf.name]}\ncorpus ${percent(row.corpus)}: ${integer(row.documents)}\nselection ${percent(row.selection)}: ${integer(row.selected)}\nlift ${times(row.lift)}`,
+              title: (row) => tipOf(`${row[rowsOf.name]} · ${row[columnsOf.name]}`, row),
             }),
           ),
         ],

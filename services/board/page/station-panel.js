@@ -1,6 +1,6 @@
-import { activityOf, lagsOf } from './activity.js'
+import { activityOf, errorsWhere, lagsOf } from './activity.js'
 import { age, integer, rate, shortTopic } from './format.js'
-import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
+import { html, Panel, Scroll, useAnswer } from './html.js'
 import { hashOf } from './route.js'
 import { state } from './store.js'
 
@@ -12,15 +12,10 @@ export function StationPanel({ run, name, close }) {
   const { value, error, waiting } = useAnswer(path, activity?.members)
   if (name === undefined) return null
   const topicLink = (topic) => html`<a href=${hashOf('dataflow', { run: info.name, topic })}>${shortTopic(topic)}</a>`
-  const errors = (state.deadLetters?.reasons ?? []).filter(({ station }) => station === name)
-  const refused = errors.reduce((sum, { count }) => sum + count, 0)
-  return html`<section class="card panel" data-station=${name}>
-    <div class="head"><h3>${name}</h3><button type="button" onClick=${close} aria-label="Close station">Close</button></div>
-    <${Failure} error=${error} />
-    ${waiting && html`<${Loading} what="the station" />`}
+  const refused = errorsWhere(({ station }) => station === name)
+  return html`<${Panel} title=${name} what="station" close=${close} error=${error} waiting=${waiting}>
     ${
       value &&
-      !waiting &&
       html`<p>${value.purpose}. <span class="note">${activity.words}${value.state ? ` · its state: ${shortTopic(value.state)}` : ''}</span></p>
       <div class="columns">
         <div><h4>Reads</h4>${
@@ -52,5 +47,5 @@ export function StationPanel({ run, name, close }) {
               )}</tbody></table><//>`
       }`
     }
-  </section>`
+  <//>`
 }

@@ -4,6 +4,8 @@ export const state = {
   deadLetters: null,
   sources: [],
   traffic: null,
+  /** Runs of another version of winnow: [{ run, why, hint }]. */
+  unreadable: [],
   problem: null,
   connected: false,
   arrived: false,
@@ -43,6 +45,7 @@ export function apply(patch) {
   if (patch.deadLetters) state.deadLetters = patch.deadLetters
   if (patch.traffic) state.traffic = patch.traffic
   if (patch.sources) state.sources = patch.sources
+  if (patch.unreadable) state.unreadable = patch.unreadable
   if (patch.problem !== undefined) state.problem = patch.problem
 }
 

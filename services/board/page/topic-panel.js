@@ -1,18 +1,14 @@
 import { age, integer, number, shortTopic, time } from './format.js'
-import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
+import { html, Panel, Scroll, useAnswer } from './html.js'
 import { RecordValue } from './record-value.js'
 
 /** Partitions, consumers and the last records of a topic. Fetched again as it grows. */
 export function TopicPanel({ topic, run, version, close }) {
   const { value, error, waiting } = useAnswer(topic && `/api/topics/${encodeURIComponent(topic)}`, version)
   if (topic === undefined) return null
-  return html`<section class="card panel" data-topic=${topic}>
-    <div class="head"><h3>${topic}</h3><button type="button" onClick=${close} aria-label="Close topic">Close</button></div>
-    <${Failure} error=${error} />
-    ${waiting && html`<${Loading} what="the topic" />`}
+  return html`<${Panel} title=${topic} what="topic" close=${close} error=${error} waiting=${waiting}>
     ${
       value &&
-      !waiting &&
       html`
       <div class="columns">
         <div><h4>Partitions</h4><${Scroll}><table class="partitions"><thead><tr><th class="n">partition</th><th class="n">next offset</th>${value.consumers.map(({ group }) => html`<th class="n">waiting, ${shortGroup(group, run)}</th>`)}</tr></thead>
@@ -39,7 +35,7 @@ export function TopicPanel({ topic, run, version, close }) {
             )}</ul>`
       }`
     }
-  </section>`
+  <//>`
 }
 
 /** Without the run's name and the random end of a group of one member; a labeler's version shortened. */

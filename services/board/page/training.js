@@ -2,7 +2,7 @@ import { Figure } from './figure.js'
 import { age, fixed, integer, number, short } from './format.js'
 import { html, RunState, Scroll } from './html.js'
 import { colorOf, namedLines } from './lines.js'
-import { againstControl, msLeft, pointsOf, speeds } from './losses.js'
+import { againstControl, lastWith, msLeft, pointsOf, speeds } from './losses.js'
 import { hashOf, set } from './route.js'
 import { state } from './store.js'
 
@@ -85,7 +85,7 @@ const Now = ({
     const last = progress.at(-1)
     const left = status?.state === 'paused' || status?.state === 'ended' ? null : msLeft(run)
     return html`<tr><td><a href=${hashOf('actors', { run: info.name })}>${info.name}</a>${info.kind === 'control' ? ' (control)' : ''}</td><td><${RunState} status=${status} /></td><td class="n">${integer(last.step)} / ${integer(info.steps)}</td><td class="n">${short(last.tokens)}</td>
-    <td class="n">${fixed(progress.findLast(({ referenceLoss }) => referenceLoss !== null)?.referenceLoss, 4)}</td><td class="n">${number(last.learningRate)}</td><td class="n">${left === null ? '–' : age(left)}</td></tr>`
+    <td class="n">${fixed(lastWith(progress, 'referenceLoss'), 4)}</td><td class="n">${number(last.learningRate)}</td><td class="n">${left === null ? '–' : age(left)}</td></tr>`
   })}</tbody></table><//></section>`
 
 /** The tokens at which a run's later selections began. */

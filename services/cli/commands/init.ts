@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,8 @@ import {
   defaultAnswers,
   questions,
 } from '../init/configuration.ts'
-import { type ExampleOptions, exampleOptions, writeExample } from '../init/run-file.ts'
+import { refuseExisting } from '../init/existing.ts'
+import { type ExampleOptions, withExampleOptions, writeExample } from '../init/run-file.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends Partial<Answers>, ClickHouseLogin, ExampleOptions {
@@ -59,11 +60,7 @@ export function init(context: CliContext): Command {
         return
       }
       const file = resolve(context.folder, options.out ?? 'winnow.yaml')
-      if (existsSync(file) && options.force !== true) {
-        throw new WinnowError('CONFIGURATION', `${file} already exists`, {
-          hint: 'Replace it with --force, or name another with --out.',
-        })
-      }
+      refuseExisting(file, options.force)
       if (options.yes !== true && !context.stdin.isTTY) {
         throw new WinnowError('USAGE', 'there is no terminal to ask on', {
           hint: 'Give --yes, and options for what has no default.',
@@ -83,11 +80,7 @@ export function init(context: CliContext): Command {
       await print(context.stdout, `${file}\n`)
       context.stderr.write(`written; to see the effective values: npx winnow config show; next: ${next}\n`)
     })
-  for (const option of exampleOptions()) {
-    option.description = `with --run: ${option.description}`
-    command.addOption(option)
-  }
-  return command
+  return withExampleOptions(command, '--run')
 }
 
 const names = Object.keys(questions) as (keyof Answers)[]

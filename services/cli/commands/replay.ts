@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readYaml } from '../../config/load.ts'
-import { listRuns, runNamed } from '../../runs/registry.ts'
+import { namesTaken, runNamed } from '../../runs/registry.ts'
 import { replayRun } from '../../runs/replay/changes.ts'
 import type { RoundComparison } from '../../runs/replay/compare.ts'
 import { freeReplayName } from '../../runs/replay/name.ts'
@@ -32,7 +32,7 @@ export const replay = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const recorded = await runNamed(runtime, options.run)
-      const name = options.as ?? freeReplayName(options.run, [...(await listRuns(runtime)).keys()])
+      const name = options.as ?? freeReplayName(options.run, await namesTaken(runtime))
       const run = replayRun(recorded, name, changes)
       const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
       const show = (round: RoundComparison) => {

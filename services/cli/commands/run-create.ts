@@ -3,11 +3,11 @@ import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts
 import { checkRun } from '../../runs/check/check.ts'
 import type { Problem } from '../../runs/check/problem.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
-import { listRuns, submitRun } from '../../runs/registry.ts'
+import { recordIfAny, submitRun } from '../../runs/registry.ts'
 import { completeRun, readRunFile } from '../../runs/run-file.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, print } from '../context.ts'
-import { type ExampleOptions, exampleIn, exampleOptions } from '../init/run-file.ts'
+import { type ExampleOptions, exampleIn, withExampleOptions } from '../init/run-file.ts'
 
 interface Options extends ExampleOptions {
   readonly example?: boolean
@@ -34,7 +34,7 @@ export function create(context: CliContext): Command {
       const { config, runtime } = connection
       const versions = await labelerVersions(config)
       const run = completeRun(file, versions)
-      const known = (await listRuns(runtime)).get(run.name)
+      const known = await recordIfAny(runtime, run.name)
       if (options.check && known === undefined) {
         const configured = config.actors.map((actor) => ({ ...actor, version: versions.get(actor.name) }))
         refuse(context, run, await checkRun(runtime, run, configured))
@@ -46,17 +46,14 @@ export function create(context: CliContext): Command {
         `recorded; next: ${next} (not where 'winnow dev' or 'winnow up --all-runs' runs: they run it)\n`,
       )
     })
-  for (const option of exampleOptions()) {
-    option.description = `with --example: ${option.description}`
-    command.addOption(option)
-  }
-  return command
+  return withExampleOptions(command, '--example')
 }
 
 /** A recorded run cannot be changed, so it is checked first. @throws WinnowError CONFIGURATION after a line for each problem */
-function refuse({ stderr }: CliContext, run: RunConfig, problems: readonly Problem[]): void {
+function refuse({ stderr }: CliContext, run: RunConfig, found: readonly Problem[]): void {
+  for (const { what, mend, isWarning } of found) stderr.write(`- ${isWarning ? 'Warning: ' : ''}${what}. ${mend}\n`)
+  const problems = found.filter(({ isWarning }) => isWarning !== true)
   if (problems.length === 0) return
-  for (const { what, mend } of problems) stderr.write(`- ${what}. ${mend}\n`)
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
   throw new WinnowError('CONFIGURATION', `run ${run.name} is not recorded: ${count}, told above`, {
     hint: 'Mend the file and create it again, or record it as it is with --no-check.',

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Runtime } from '../../connections/connections.ts'
+import { RunList } from '../../host/run-list.ts'
 import { deleteRun } from '../../runs/delete-run.ts'
 import { type FollowedRun, lookAtRuns } from '../../runs/followed-run.ts'
 import { recordOf, setLife } from '../../runs/registry.ts'
@@ -68,10 +69,12 @@ export const remove = (context: CliContext): Command =>
     .action(async (run: string, options: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const { checkpoints } = (await refuseAtWork(runtime, run)).config
+      const { unreadable } = await RunList.read(runtime)
+      const config = unreadable.has(run) ? undefined : (await refuseAtWork(runtime, run)).config
       await deleteRun(runtime, run)
       await print(context.stdout, options.json ? `${json({ run, deleted: true })}\n` : `${run} deleted\n`)
-      context.stderr.write(`its checkpoints, if any, are still in ${checkpoints}/${run}\n`)
+      const where = config === undefined ? 'where its configuration says' : `in ${config.checkpoints}/${run}`
+      context.stderr.write(`its checkpoints, if any, are still ${where}\n`)
     })
 
 const over: readonly RunState['state'][] = ['recorded', 'done', 'ended', 'archived', 'replay']

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { RunList } from '../../host/run-list.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
-import { listRuns } from '../../runs/registry.ts'
 import { kindOf } from '../../runs/run-state.ts'
+import { unreadableIn, unreadableLines } from '../../runs/unreadable.ts'
 import { json } from '../../runtime/json.ts'
 import { fittingTable, formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
@@ -17,17 +18,21 @@ export const list = (context: CliContext): Command =>
     .action(async (options: GlobalOptions & { all?: boolean; json?: boolean }) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const records = (await listRuns(runtime)).values()
-      const runs = await lookAtRuns(runtime, records, { archived: options.all === true })
+      const recorded = await RunList.read(runtime)
+      const runs = await lookAtRuns(runtime, recorded.runs.values(), { archived: options.all === true })
       if (options.json) {
         for (const { run, state } of runs) {
           const { run: name, replayOf, life, recordedMs, config } = run.record
           const line = { run: name, kind: kindOf(run.record, run.config), ...state, replayOf, life, recordedMs }
           await print(context.stdout, `${json({ ...line, config: JSON.parse(config) })}\n`)
         }
+        for (const one of unreadableIn(recorded))
+          await print(context.stdout, `${json({ ...one, state: 'unreadable' })}\n`)
         return
       }
+      for (const line of unreadableLines(recorded)) context.stderr.write(`${line}\n`)
       if (runs.length === 0) {
+        if (recorded.unreadable.size > 0) return
         context.stderr.write('no runs yet: winnow init --run writes one, winnow run create records it\n')
         return
       }

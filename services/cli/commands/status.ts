@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
+import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
 import { findLogTrouble } from '../../runs/log-trouble.ts'
-import { listRuns } from '../../runs/registry.ts'
 import { kindOf } from '../../runs/run-state.ts'
+import { unreadableIn, unreadableLines } from '../../runs/unreadable.ts'
 import { json } from '../../runtime/json.ts'
 import { fittingTable, formatFixed } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
@@ -28,7 +29,8 @@ export const status = (context: CliContext): Command =>
         (sum, offset) => sum + offset,
         0,
       )
-      const looked = await lookAtRuns(runtime, (await listRuns(runtime)).values())
+      const list = await RunList.read(runtime)
+      const looked = await lookAtRuns(runtime, list.runs.values())
       const runs = looked.map(({ run: { config: run, view, record }, state }) => {
         const manifest = view.lastManifest
         return {
@@ -61,6 +63,7 @@ export const status = (context: CliContext): Command =>
           gaps,
           heldBack,
           runs,
+          unreadable: unreadableIn(list),
         }
         return await print(context.stdout, `${json(found)}\n`)
       }
@@ -99,5 +102,6 @@ export const status = (context: CliContext): Command =>
         rows.length === 0
           ? 'no runs yet'
           : `${fittingTable(columns, rows, leftOut, widthOf(context.stdout))}${waiting.join('')}`
-      await print(context.stdout, `${head}${told.join('')}\n\n${shown}\n`)
+      const unreadable = unreadableLines(list).map((line) => `\n${line}`)
+      await print(context.stdout, `${head}${told.join('')}\n\n${shown}${unreadable.join('')}\n`)
     })

@@ -1,16 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parseJson } from '../../../schemas/index.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { drawDocuments } from '../../corpus/draw.ts'
 import { passageOf } from '../../corpus/passages.ts'
-import { linesOfFile } from '../../ingest/lines-of-file.ts'
+import { type ReferenceSample, readSamples } from '../../model/reference.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
 
 const names = ['reward', 'evaluation', 'corpus'] as const
-type Texts = Record<(typeof names)[number], object[]>
+type Texts = Record<(typeof names)[number], ReferenceSample[]>
 
 export interface ReferenceFiles {
   /** From the folder of run.yaml, as it names them. */
@@ -60,7 +59,7 @@ async function textsFor(runtime: Runtime, own: string | undefined): Promise<Text
     const inTurn = (which: number) => passages.filter((_, i) => i % names.length === which).slice(0, samplesEach)
     return enough({ reward: inTurn(0), evaluation: inTurn(1), corpus: inTurn(2) }, 'the corpus')
   }
-  const rows = await rowsOf(own)
+  const rows = await samplesOf(own)
   const half = (which: number) => rows.filter((_, i) => i % 2 === which)
   return enough({ reward: half(0), evaluation: half(1), corpus: passages.slice(0, samplesEach) }, own)
 }
@@ -81,24 +80,7 @@ async function passagesOf({ clickHouse, store }: Runtime): Promise<string[]> {
 }
 
 /** The samples of a file, each once. */
-async function rowsOf(file: string): Promise<object[]> {
-  const rows = new Map<string, object>()
-  for await (const { bytes, row } of linesOfFile(file)) {
-    const value = rowOf(bytes)
-    if (value === undefined)
-      throw new WinnowError('BAD_DATA', `${file}:${row + 1}: not a reference sample`, {
-        hint: 'A row is a JSON object with "text", or "context" and "continuation", all of them strings.',
-      })
-    rows.set(JSON.stringify(value), value)
-  }
-  return [...rows.values()]
-}
-
-function rowOf(bytes: Buffer): object | undefined {
-  try {
-    const value = parseJson(bytes.toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+async function samplesOf(file: string): Promise<ReferenceSample[]> {
+  const samples = await readSamples(file, Number.POSITIVE_INFINITY)
+  return [...new Map(samples.map((sample) => [JSON.stringify(sample), sample])).values()]
 }

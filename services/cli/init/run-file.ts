@@ -1,12 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { plainName, plainNameRule } from '../../../topologies/run-config.ts'
 import { countDocuments, labelerVersions } from '../../runs/label-progress.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
 import type { CliContext, GlobalOptions } from '../context.ts'
+import { refuseExisting } from './existing.ts'
 import { referenceFiles } from './reference-files.ts'
 import { exampleRun, type Preset, presets } from './run-example.ts'
 
@@ -17,8 +18,16 @@ export interface ExampleOptions extends GlobalOptions {
   readonly reference?: string
 }
 
-/** The options of whatever makes an example of run.yaml. */
-export const exampleOptions = (): Option[] => [
+/** Adds the options of whatever makes an example of run.yaml. @param flag the one that they come with */
+export function withExampleOptions(command: Command, flag: string): Command {
+  for (const option of exampleOptions()) {
+    option.description = `with ${flag}: ${option.description}`
+    command.addOption(option)
+  }
+  return command
+}
+
+const exampleOptions = (): Option[] => [
   new Option('--name <run>', 'its name (default: first, or first-control)'),
   new Option('--control', 'a control, which draws at random in every round'),
   new Option('--preset <which>', 'settings for a small model, or those of the paper')
@@ -69,10 +78,7 @@ export async function writeExample(
   options: ExampleOptions & { readonly out?: string; readonly force?: boolean },
 ): Promise<string> {
   const file = resolve(context.folder, options.out ?? 'run.yaml')
-  if (existsSync(file) && options.force !== true)
-    throw new WinnowError('CONFIGURATION', `${file} already exists`, {
-      hint: 'Replace it with --force, or name another with --out.',
-    })
+  refuseExisting(file, options.force)
   makeFolder(dirname(file))
   writeFileSync(file, await exampleIn(context, dirname(file), options))
   return file

@@ -5,6 +5,8 @@ import { systemFailure } from '../../runtime/system-failure.ts'
 export interface Problem {
   readonly what: string
   readonly mend: string
+  /** It is said, and does not keep the run from being recorded. */
+  readonly isWarning?: boolean
 }
 
 /** Runs something that user input may make fail: such a failure becomes a problem. Any other error is rethrown. */

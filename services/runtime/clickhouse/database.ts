@@ -29,6 +29,7 @@ export async function ensureDatabase(
   const users = opened.adopt(await createClickHouse(server), (one) => one.close())
   const statement = createDatabaseStatement(database)
   await users.sql.command(statement).catch((cause: unknown) => {
+    if (cause instanceof WinnowError && cause.code === 'UNREACHABLE') throw cause
     throw new WinnowError('CONFIGURATION', `ClickHouse has no database ${database}, and it could not be created`, {
       hint: `Ask somebody with the rights to run: ${statement}`,
       cause,

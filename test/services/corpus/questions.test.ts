@@ -6,7 +6,12 @@ import { asDocumentId, labelsTopic } from '../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
 import { drawDocuments } from '../../../services/corpus/draw.ts'
 import { countByLabels, countIncomplete, countLabelled } from '../../../services/corpus/label-counts.ts'
-import { type DocumentFilter, documentsOfIds, findDocuments } from '../../../services/corpus/search.ts'
+import {
+  type DocumentFilter,
+  documentsOfIds,
+  documentsOfTexts,
+  findDocuments,
+} from '../../../services/corpus/search.ts'
 import { type ClickHouse, createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
 import type { Sql } from '../../../services/runtime/clickhouse/sql.ts'
@@ -54,6 +59,19 @@ afterAll(async () => {
 test('labelled documents are counted once each, however often they were inserted', async () => {
   expect(await countLabelled(sql, versions)).toEqual({ documents, complete: documents - documents / 10 })
   expect(await countLabelled(sql, new Map([['quality', 'v1']]))).toEqual({ documents, complete: documents })
+})
+
+test('documents that are one of some texts are found by all of their text', async () => {
+  const long = Array.from({ length: 500 }, (_, n) => `${n} ${'x'.repeat(10_000)}`)
+  const asked = ['the 3th Harbour', 'the 3th harbour', 'the 3th Harbour ', 'the 299th Harbour', ...long]
+  expect(await documentsOfTexts(sql, asked)).toMatchObject({
+    documents: [
+      { docId: idOf(3), text: 'the 3th Harbour' },
+      { docId: idOf(299), text: 'the 299th Harbour' },
+    ],
+    complete: true,
+  })
+  expect(await documentsOfTexts(sql, [])).toMatchObject({ documents: [], complete: true })
 })
 
 test('of the ids asked about those count that are in the corpus and lack a label', async () => {

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
-import { runTopics, topics } from '../../../schemas/index.ts'
-import { startRunHost } from '../../../services/host/run-host.ts'
+import { Progress, runTopics, topics } from '../../../schemas/index.ts'
+import { createRunTopics } from '../../../services/connections/connections.ts'
+import { type RunHostHooks, startRunHost } from '../../../services/host/run-host.ts'
 import { RunList } from '../../../services/host/run-list.ts'
+import { isDone } from '../../../services/runs/followed-run.ts'
 import { readManifests } from '../../../services/runs/recorded.ts'
 import { forgetRun, listRuns, setLife, submitRun } from '../../../services/runs/registry.ts'
 import type { WinnowError } from '../../../services/runtime/errors.ts'
@@ -15,10 +17,11 @@ afterEach(() => closeAll(services))
 /** A control: it needs no worker and no trainer to select its first round. */
 const control = (name: string) => parityRun(name, {}, { sampleDocuments: 0, model: 'shipped:llama-64x2' })
 
-async function hostOf(runtime: MemoryRuntime, only?: ReadonlySet<string>) {
+async function hostOf(runtime: MemoryRuntime, { only, isDone }: Pick<RunHostHooks, 'only' | 'isDone'> = {}) {
   const events: string[] = []
   const host = await startRunHost(runtime, {
     ...(only && { only }),
+    ...(isDone && { isDone }),
     parts: ['stations'],
     onFailure: (error) => events.push(`failed: ${error}`),
     onStarted: ({ name }) => events.push(`${name} started`),
@@ -80,7 +83,7 @@ test('a host of one run leaves the others alone, and a run that is deleted and r
   const runtime = await memoryRuntime()
   await submitRun(runtime, control('a'))
   await submitRun(runtime, control('b'))
-  const { events } = await hostOf(runtime, new Set(['b']))
+  const { events } = await hostOf(runtime, { only: new Set(['b']) })
   await until(async () => events.length === 1)
   await forgetRun(runtime, 'b')
   await until(async () => events.length === 2)
@@ -88,6 +91,28 @@ test('a host of one run leaves the others alone, and a run that is deleted and r
   await until(async () => events.length === 3)
   expect(events).toEqual(['b started', 'b deleted', 'b started'])
   expect(await runtime.kafka.topicNames()).not.toContain(runTopics('a').consoleState.name)
+})
+
+test('a host of all runs leaves those alone that are done, and they can be removed', async () => {
+  const runtime = await memoryRuntime()
+  const done = control('done')
+  await submitRun(runtime, done)
+  await createRunTopics(runtime.kafka, done)
+  const report = (step: number) =>
+    runtime.codec.encode(Progress, {
+      ...{ run: 'done', step, tokens: 0, round: 0, position: 0, checkpoint: null },
+      ...{ trainLoss: null, referenceLoss: null, corpusLoss: null },
+    })
+  const producer = await runtime.kafka.producer()
+  await producer.send([{ topic: runTopics('done').progress.name, key: null, value: report(done.steps) }])
+  await submitRun(runtime, control('new'))
+  const { events, groups } = await hostOf(runtime, { isDone: (record) => isDone(runtime, record) })
+  await until(async () => events.length === 1)
+  expect(events).toEqual(['new started'])
+  expect(await groups('done')).toBe(0)
+  await setLife(runtime, 'done', 'archived')
+  await until(async () => events.length === 2)
+  expect(events).toEqual(['new started', 'done archived'])
 })
 
 test('a run that another process takes over ends alone in the first: the others go on', async () => {

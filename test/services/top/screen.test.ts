@@ -22,6 +22,7 @@ const numbers: Numbers = {
     },
     { topic: 'winnow.run.multi-actor-7.progress', records: 12, perSecond: 0.2, lags: [] },
   ],
+  unreadable: [],
   runs: [
     {
       run: 'multi-actor-7',

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { checkCheckpoints, checkSubcategories } from '../../../../services/runs/check/check.ts'
 import { checkReferences } from '../../../../services/runs/check/references.ts'
 import type { Sql } from '../../../../services/runtime/clickhouse/sql.ts'
@@ -15,8 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** A corpus of these texts, whose ids are their places. */
 const corpusOf = (...documents: string[]) =>
   ({
-    query: async (_statement: string, { texts }: { texts: string[] }) =>
-      documents.flatMap((text, doc) => (texts.includes(text) ? [{ doc: `${doc}` }] : [])),
+    query: async (_statement: string, { digests }: { digests: string[] }) =>
+      documents
+        .map((text, doc) => ({ doc: `${doc}`, digest: createHash('md5').update(text).digest('hex') }))
+        .filter(({ digest }) => digests.includes(digest)),
   }) as unknown as Sql
 
 function file(name: string, ...rows: object[]): string {
@@ -67,9 +70,25 @@ test('files that are not there, empty, or of something else', async () => {
   const nowhere = join(folder, 'nowhere.jsonl')
   expect((await problemsOf({ reward: nowhere }))[0]).toContain(`reference.reward: cannot read ${nowhere}`)
   expect(await problemsOf({ corpus: file('empty.jsonl') })).toEqual([expect.stringContaining('has no samples')])
-  expect(await problemsOf({ corpus: file('other.jsonl', { body: 'x' }) })).toEqual([
-    expect.stringContaining('has no samples'),
-  ])
+  const second = file('other.jsonl', { text: 'x' }, { body: 'x' })
+  expect(await problemsOf({ corpus: second })).toEqual([`reference.corpus: ${second}:2: not a reference sample`])
+})
+
+test('a search of the corpus that did not see all of it is said, and keeps nobody from recording the run', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const slow = {
+    query: async () => {
+      vi.setSystemTime(Date.now() + 60_000)
+      return []
+    },
+  } as unknown as Sql
+  const run = testRun('mine', { reference: { reward, evaluation, corpus } })
+  const found = await checkReferences(run, slow, undefined)
+  expect(found).toEqual([expect.objectContaining({ isWarning: true })])
+  expect(found[0]?.what).toBe(
+    'whether the corpus contains samples of the references is not known: the search took longer than 60 s, and has not seen all documents',
+  )
 })
 
 test('a checkpoints folder is writable and has nothing of an earlier run of the name', async () => {
