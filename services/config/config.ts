@@ -94,7 +94,13 @@ export const configSchema = z.strictObject({
         .string()
         .min(1)
         .default('text')
-        .describe('Field with the text of ingested rows: a key, or keys joined by dots'),
+        .describe('Field with the text of rows: a key, or keys joined by dots'),
+      textFields: z
+        .record(z.string().min(1), z.string().min(1))
+        .default({})
+        .describe(
+          'The same for some sources, by name: `redpajama-v2/*: raw_content`; * stands for any characters, and the first that fits counts',
+        ),
       recordBytesMax: z
         .int()
         .min(1_048_588)

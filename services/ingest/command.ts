@@ -10,15 +10,14 @@ import { metered } from './metered.ts'
 import { createProgress, type Terminal } from './progress.ts'
 import type { IngestResult } from './result.ts'
 import { sentenceOf, warningOf } from './sentences.ts'
+import type { TextFields } from './text-field.ts'
 import { defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 
-export interface IngestFlags {
+export interface IngestFlags extends TextFields {
   /** Prefix of the sources' names. */
   readonly name?: string
   /** `bytes:N` or `tokenizer:FILE`. */
   readonly tokens?: string
-  /** Field that holds a row's text. */
-  readonly textField?: string
   /** Folders that links may lead into. */
   readonly followLinks?: readonly string[]
   /** Rows with more bytes of text than this become several documents; default: never split. */
@@ -70,7 +69,7 @@ export async function ingestCommand(
     pieceBytes: flags.pieceBytes,
     limits: limitsOf(flags),
     nameOptions: nameOptionsOf(flags),
-    ...(flags.textField !== undefined && { textField: flags.textField }),
+    ...textFieldsOf(flags),
   })
   stdout.write(flags.json ? `${JSON.stringify(result)}\n` : describe(result))
   stderr.write(leftOutText(result.leftOut))
@@ -78,6 +77,12 @@ export async function ingestCommand(
   if (result.failed > 0) return exitCodes.badData
   return result.stopped ? exitCodes.interrupted : exitCodes.ok
 }
+
+export const textFieldsOf = ({ textField, textFields, textFieldDefault }: IngestFlags): TextFields => ({
+  ...(textField !== undefined && { textField }),
+  ...(textFields !== undefined && { textFields }),
+  ...(textFieldDefault !== undefined && { textFieldDefault }),
+})
 
 export const nameOptionsOf = ({ name, followLinks }: IngestFlags) => ({
   ...(name !== undefined && { prefix: name }),

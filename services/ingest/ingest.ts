@@ -13,6 +13,7 @@ import type { IngestProgress } from './progress.ts'
 import { type ReadSourceOptions, readSource } from './read-source.ts'
 import { type IngestResult, type SourceResult, summary } from './result.ts'
 import { findSources, type NameOptions, type SourceFile } from './source-files.ts'
+import type { TextFields } from './text-field.ts'
 import { createTokenCounter, defaultTokenCounting, type TokenCounting } from './token-counter.ts'
 import { SourceWriter } from './writer.ts'
 
@@ -21,7 +22,7 @@ const transactionalId = 'winnow-ingest'
 
 export type IngestCodec = Pick<Codec, 'encode' | 'decodeAs'>
 
-export interface IngestOptions {
+export interface IngestOptions extends TextFields {
   /** Files, folders and `-` for standard input. */
   readonly paths: readonly string[]
   readonly kafka: Kafka
@@ -31,8 +32,6 @@ export interface IngestOptions {
   readonly progress: IngestProgress
   readonly nameOptions?: NameOptions
   readonly tokens?: TokenCounting
-  /** Field that holds a row's text; default: `text`. */
-  readonly textField?: string
   /** When aborted, the current batch is written; the next start continues after it. */
   readonly signal?: AbortSignal
   readonly standardInput?: AsyncIterable<Buffer>
@@ -48,7 +47,7 @@ export interface IngestOptions {
  * @throws WinnowError CONFIGURATION, before anything is written, for paths or contents that cannot be ingested under their names
  */
 export async function ingest(options: IngestOptions): Promise<IngestResult> {
-  const { kafka, codec, log, clock, progress, signal, textField = 'text' } = options
+  const { kafka, codec, log, clock, progress, signal } = options
   const startedMs = clock()
   const given = options.standardInput ?? process.stdin
   const standardInput = signal === undefined ? given : untilAborted(given, signal)
@@ -69,11 +68,16 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
     // An empty transaction: it fences an ingest that is still alive and ends what it left open, so that what is read next stays true.
     await producer.transaction(async () => {})
     const known = await readSources(kafka, codec)
-    const { plans, descriptions } = await planSources(found.sources, { known, standardInput, limits, textField })
+    const { plans, descriptions } = await planSources(found.sources, {
+      known,
+      standardInput,
+      limits,
+      textFields: options,
+    })
     const leftOut = await leftOutOf(found.leftOut, descriptions)
     if (plans.length === 0) throw nothingToRead(options.paths, leftOut)
     const numberNext = known.values().reduce((next, { source }) => Math.max(next, source + 1), 0)
-    const reading = { writer, limits, progress, textField, ...(signal && { signal }) }
+    const reading = { writer, limits, progress, ...(signal && { signal }) }
     const results = await readAll(plans, numberNext, reading, log)
     await writer.settled()
     const result = summary(results, leftOut)

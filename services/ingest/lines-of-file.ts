@@ -2,11 +2,11 @@ import { WinnowError } from '../runtime/errors.ts'
 import { decompressed } from './compression/compression.ts'
 import { DamagedFile } from './compression/damaged-file.ts'
 import { formatOf } from './formats/detect.ts'
-import { type ForeignSource, foreignError } from './formats/refusal.ts'
+import { type ForeignSource, foreignError, type Receiver } from './formats/refusal.ts'
 import { openFile } from './input.ts'
 import type { Line } from './lines.ts'
 import { type OpenRowsOptions, openRows } from './open-rows.ts'
-import { inspect } from './paths.ts'
+import { inspect, lengthOfFile } from './paths.ts'
 
 /**
  * The rows of a file as lines (see `openRows`), one after the other.
@@ -28,11 +28,11 @@ export async function* linesOfFile(path: string, options?: OpenRowsOptions): Asy
 }
 
 /** Examines the first bytes of all files before any is read. @throws WinnowError CONFIGURATION, one for all that cannot be read */
-export async function checkFiles(paths: readonly string[]): Promise<void> {
+export async function checkFiles(paths: readonly string[], receiver: Receiver = 'file'): Promise<void> {
   const refused: ForeignSource[] = []
   for (const path of paths) {
     if (path === '-') continue
-    const found = await inspect(path)
+    const found = await inspect(path, receiver)
     if (found.isDirectory())
       throw new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
     const input = await openFile(path, found.size)
@@ -43,7 +43,7 @@ export async function checkFiles(paths: readonly string[]): Promise<void> {
       await input.close()
     }
   }
-  if (refused.length > 0) throw foreignError(refused)
+  if (refused.length > 0) throw foreignError(refused, receiver)
 }
 
 /**
@@ -52,7 +52,7 @@ export async function checkFiles(paths: readonly string[]): Promise<void> {
  * after all bytes before
  */
 export async function* unpackedBytes(path: string): AsyncGenerator<Buffer> {
-  const { size } = await inspect(path)
+  const size = await lengthOfFile(path, 'file')
   const input = await openFile(path, size)
   const format = await formatOf(input, path)
   if (format.kind === 'lines') return yield* decompressed(input, format.compression)

@@ -1,5 +1,5 @@
 import { formatOf } from './formats/detect.ts'
-import { foreignError, parquetFromStandardInput } from './formats/refusal.ts'
+import { foreignError, parquetFromStandardInput, type Receiver } from './formats/refusal.ts'
 import { openFile, openStream } from './input.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { parquetThread } from './parquet/thread.ts'
@@ -12,6 +12,8 @@ export interface OpenRowsOptions {
   readonly standardInput?: AsyncIterable<Buffer>
   readonly limits?: Partial<IngestLimits>
   readonly signal?: AbortSignal
+  /** Who reads, for hints; default: a reader of files. */
+  readonly receiver?: Receiver
 }
 
 /**
@@ -26,15 +28,15 @@ export interface OpenRowsOptions {
  * WinnowError CONFIGURATION for a path that is missing, remote, a folder or unreadable, and for an unsupported format
  */
 export async function openRows(path: string, options: OpenRowsOptions = {}): Promise<RowReader> {
-  const { standardInput = process.stdin, signal } = options
+  const { standardInput = process.stdin, signal, receiver = 'file' } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const byteLength = path === '-' ? null : await lengthOfFile(path)
+  const byteLength = path === '-' ? null : await lengthOfFile(path, receiver)
   const input = byteLength === null ? await openStream(standardInput) : await openFile(path, byteLength)
   const format = await formatOf(input, path)
   const source = { name: path === '-' ? 'stdin' : path, path: path === '-' ? null : path }
   if (format.kind === 'lines') return lineReader(input, format.compression, limits, noProgress)
   await input.close()
-  if (format.kind === 'foreign') throw foreignError([{ ...source, format }])
+  if (format.kind === 'foreign') throw foreignError([{ ...source, format }], receiver)
   if (byteLength === null) throw parquetFromStandardInput()
   return parquetThread({ path, byteLength, rowFirst: 0 }, { limits, progress: noProgress, ...(signal && { signal }) })
 }

@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { WinnowError } from '../runtime/errors.ts'
-import { quoted } from './formats/refusal.ts'
+import { handedTo, quoted, type Receiver } from './formats/refusal.ts'
 
 /** What is at a path. @throws WinnowError CONFIGURATION for what is remote, missing or unreadable */
-export async function inspect(path: string): Promise<Stats> {
+export async function inspect(path: string, receiver: Receiver = 'ingest'): Promise<Stats> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1]?.toLowerCase()
-  if (scheme !== undefined) throw remote(path, scheme)
+  if (scheme !== undefined) throw remote(path, scheme, receiver)
   try {
     await access(path, constants.R_OK)
     return await stat(path)
@@ -24,13 +24,13 @@ export async function checkPaths(paths: readonly string[]): Promise<void> {
 }
 
 /** The length of a file given by its path. @throws WinnowError CONFIGURATION if it is not a file */
-export async function lengthOfFile(path: string): Promise<number> {
-  const found = await inspect(path)
+export async function lengthOfFile(path: string, receiver: Receiver = 'ingest'): Promise<number> {
+  const found = await inspect(path, receiver)
   if (found.isFile()) return found.size
   throw found.isDirectory()
     ? new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
     : new WinnowError('CONFIGURATION', `${path} is not a file but a pipe or a device`, {
-        hint: `pass its output as standard input: cat ${quoted(path)} | winnow ingest --name NAME -`,
+        hint: `pass on its output: cat ${quoted(path)} ${handedTo(receiver, 'NAME')}`,
       })
 }
 
@@ -51,7 +51,7 @@ const tools: Readonly<Record<string, readonly [cat: string, copy: string]>> = {
   oci: ['rclone cat F', 'rclone copy F .'],
 }
 
-function remote(path: string, scheme: string): WinnowError {
+function remote(path: string, scheme: string, receiver: Receiver): WinnowError {
   const message = `${path} is a remote path, and winnow does not read these yet`
   if (scheme === 'file') {
     return new WinnowError('CONFIGURATION', `${path} is an address, not a path`, {
@@ -63,7 +63,7 @@ function remote(path: string, scheme: string): WinnowError {
     const type = kind === 'datasets' ? 'dataset' : kind.replace(/s$/, '')
     const what = file.length === 0 ? '' : ` ${quoted(file.join('/'))}`
     return new WinnowError('CONFIGURATION', message, {
-      hint: `hf download --repo-type ${type} ${owner}/${name.replace(/@.*/, '')}${what} --local-dir DIR, then winnow ingest DIR`,
+      hint: `hf download --repo-type ${type} ${owner}/${name.replace(/@.*/, '')}${what} --local-dir DIR, then ${receiver === 'ingest' ? 'winnow ingest DIR' : 'give the files in DIR'}`,
     })
   }
   const [cat, copy] = (tools[scheme] ?? ['rclone cat F', 'rclone copy F .']).map((command) =>
@@ -76,6 +76,6 @@ function remote(path: string, scheme: string): WinnowError {
       .split('/')
       .at(-1) ?? ''
   return new WinnowError('CONFIGURATION', message, {
-    hint: `pipe it: ${cat} | winnow ingest --name ${quoted(name)} - ; Parquet and folders need a copy on this machine: ${copy}`,
+    hint: `${receiver === 'file' ? `copy it: ${copy}` : `pipe it: ${cat} ${handedTo(receiver, name)} ; Parquet and folders need a copy on this machine: ${copy}`}`,
   })
 }

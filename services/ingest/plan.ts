@@ -13,6 +13,7 @@ import { beyondLimits } from './parquet/check.ts'
 import type { ParquetLimits } from './parquet/read.ts'
 import { parseRow } from './row.ts'
 import type { FileSource, SourceFile } from './source-files.ts'
+import { type TextFields, textFieldOf } from './text-field.ts'
 
 interface Planned {
   readonly source: SourceFile
@@ -27,6 +28,8 @@ export type Rows =
 
 export interface ToRead extends Planned {
   readonly action: 'read'
+  /** Where its rows have their text. */
+  readonly textField: string
   /** Read from the first row: it was never seen, or gave no document, so there are no ids to keep. */
   readonly anew: boolean
   readonly rows: Rows
@@ -54,7 +57,7 @@ export interface PlanOptions {
   /** Read (its beginning only) if one of the sources is standard input. */
   readonly standardInput: AsyncIterable<Buffer>
   readonly limits: ParquetLimits
-  readonly textField: string
+  readonly textFields: TextFields
 }
 
 /**
@@ -93,9 +96,10 @@ interface ForeignPlan {
 async function planFile(
   source: FileSource,
   known: Source | null,
-  { limits, textField }: PlanOptions,
+  { limits, textFields }: PlanOptions,
 ): Promise<Plan | ForeignPlan> {
-  const { path, byteLength } = source
+  const { path, byteLength, name } = source
+  const textField = textFieldOf(name, textFields)
   const change = known === null ? null : ((await changeOf(source, known)) ?? fieldChange(known, textField))
   if (known !== null && known.documents > 0 && change !== null) return otherContent(source, known, change)
   const outcome = known === null || change !== null ? null : settledOutcome(known, byteLength)
@@ -114,14 +118,15 @@ async function planFile(
       ? { kind: 'parquet', path, byteLength }
       : { kind: 'lines', compression: format.compression, open: () => openFile(path, byteLength) }
   const fingerprint = (length = byteLength) => fingerprintOfFile(path, length)
-  return { source, known, action: 'read', anew: known === null || change !== null, rows, fingerprint }
+  return { source, known, action: 'read', textField, anew: known === null || change !== null, rows, fingerprint }
 }
 
 async function planStandardInput(
   source: SourceFile,
   known: Source | null,
-  { standardInput, textField }: PlanOptions,
+  { standardInput, textFields }: PlanOptions,
 ): Promise<Plan | ForeignPlan> {
+  const textField = textFieldOf(source.name, textFields)
   const input = await openStream(standardInput)
   const { head } = input
   const fingerprint = (length = head.length) => fingerprintOfHead(head.subarray(0, length))
@@ -141,7 +146,7 @@ async function planStandardInput(
   if (format.kind === 'foreign') return { action: 'foreign', format }
   // Its end is unknown: known rows are skipped, and the same input adds nothing.
   const rows: Rows = { kind: 'lines', compression: format.compression, open: async () => input }
-  return { source, known, action: 'read', anew: known === null || change !== null, rows, fingerprint }
+  return { source, known, action: 'read', textField, anew: known === null || change !== null, rows, fingerprint }
 }
 
 const fieldChange = (known: Source, textField: string): string | null =>

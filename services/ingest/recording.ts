@@ -17,7 +17,6 @@ export interface RecordingOptions {
   readonly writer: SourceWriter
   readonly limits: IngestLimits
   readonly progress: Pick<IngestProgress, 'wrote'>
-  readonly textField: string
 }
 
 /** What is written of one source: its rows batch by batch, each with the state of the source, from the first unknown row on. */
@@ -35,7 +34,7 @@ export class Recording {
   #documentsEnd: number
 
   private constructor(plan: ToRead, number: number, fingerprint: string, options: RecordingOptions) {
-    const { textField } = options
+    const { textField } = plan
     const counts = { rowNext: 0, documents: 0, rejected: 0 }
     this.#plan = plan
     this.#options = options
@@ -97,7 +96,7 @@ export class Recording {
     const { rows, unit } = reader
     const rest = reader.rest()
     const last = { row: rows, bytes: rest, byteLength: rest.length, tooLong: false }
-    const whole = rows >= this.rowFirst && !('reason' in parseRow(last, this.#options.textField))
+    const whole = rows >= this.rowFirst && !('reason' in parseRow(last, this.#plan.textField))
     if (whole) await this.add(last)
     const garbage = error.late ? this.#batch.takeBackGarbage() : null
     const end = garbage?.row ?? Math.max(whole ? rows + 1 : rows, this.rowFirst)
@@ -132,7 +131,8 @@ export class Recording {
   }
 
   #newBatch(): Batch {
-    const { limits, textField } = this.#options
+    const { limits } = this.#options
+    const { textField } = this.#plan
     const file = placeOf(this.#plan.source)
     return new Batch({ source: this.#before.source, file, limits, textField, refusals: this.#refusals })
   }

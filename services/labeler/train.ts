@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { TextFields } from '../ingest/text-field.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
 import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
 import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
@@ -20,6 +21,7 @@ export interface TrainOptions {
   annotations: string
   /** Files of rows in any format that ingest reads; an annotation's `shard` is an index into this list. */
   corpus: string[]
+  textFields?: TextFields
   /** Fields of the rows' meta whose labels help: a classifier is trained for each. */
   auxiliaryFields: string[]
   /** Receives model.json, weights.bin and cross-validation.json. */
@@ -49,8 +51,8 @@ export const defaultFit: FitOptions = {
   metadataTrust: 0,
 }
 
-async function keptBuckets({ corpus, features, fit }: TrainOptions): Promise<Uint32Array> {
-  const everything = await readCorpus(corpus, new FeatureExtractor(features), [])
+async function keptBuckets({ corpus, textFields, features, fit }: TrainOptions): Promise<Uint32Array> {
+  const everything = await readCorpus(corpus, new FeatureExtractor(features), [], textFields)
   return chooseBuckets(documentFrequency(everything, 2 ** features.bits), fit.documentsMin, fit.rowsMax)
 }
 
@@ -60,8 +62,13 @@ async function keptBuckets({ corpus, features, fit }: TrainOptions): Promise<Uin
  */
 export async function train(options: TrainOptions, progress: (step: string) => void = () => {}): Promise<ModelFile> {
   const kept = await keptBuckets(options)
-  const corpus = await readCorpus(options.corpus, new FeatureExtractor(options.features, kept), options.auxiliaryFields)
-  const annotations = readAnnotations(options.annotations, options.task)
+  const corpus = await readCorpus(
+    options.corpus,
+    new FeatureExtractor(options.features, kept),
+    options.auxiliaryFields,
+    options.textFields,
+  )
+  const annotations = await readAnnotations(options.annotations, options.task)
   const classes = options.kind === 'classification' ? options.classes : undefined
   const truth = truthOf(annotations, classes, options.annotations)
   const chosen = locate(annotations, corpus, options.annotations)

@@ -6,6 +6,14 @@ import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command
 import { json } from '../../runtime/json.ts'
 import { alwaysJson, type CliContext, example, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { configDescription, textFieldsFor, withTextField } from './labeler-options.ts'
+
+interface Options {
+  readonly near?: number | true
+  readonly exclusions?: string
+  readonly textField?: string
+  readonly config?: string
+}
 
 function share(text: string): number {
   const value = Number(text)
@@ -30,10 +38,10 @@ async function openExclusions(file: string | undefined) {
 }
 
 export const deduplicate = (context: CliContext): Command =>
-  alwaysJson(new Command('deduplicate'))
+  withTextField(alwaysJson(new Command('deduplicate')))
     .description(summaries.deduplicate)
     .argument('<file...>', 'anything ingest reads: JSON lines, plain, gzip or Zstandard; Parquet; - for standard input')
-    .option('--text-field <name>', 'the field with the text; a.b for b within a (text)')
+    .option('--config <file>', configDescription)
     .option('--near [similarity]', 'also near duplicates, of at least this Jaccard similarity (0.8)', share)
     .option(
       '--exclusions <file>',
@@ -43,7 +51,7 @@ export const deduplicate = (context: CliContext): Command =>
       'after',
       example('winnow deduplicate --near --exclusions out.jsonl corpus/*.jsonl.gz | winnow ingest --name unique -'),
     )
-    .action(async (files: string[], options: { near?: number | true; exclusions?: string; textField?: string }) => {
+    .action(async (files: string[], options: Options) => {
       const nearSimilarity = options.near === true ? 0.8 : options.near
       const exclusions = await openExclusions(options.exclusions)
       const { counts, failure } = await deduplicateFiles(
@@ -51,7 +59,7 @@ export const deduplicate = (context: CliContext): Command =>
         {
           nearSimilarity,
           standardInput: context.stdin,
-          ...(options.textField !== undefined && { textField: options.textField }),
+          ...textFieldsFor(context, options),
         },
         (bytes) => print(context.stdout, bytes),
         exclusions.write,

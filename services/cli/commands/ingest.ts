@@ -36,7 +36,10 @@ export const ingest = (context: CliContext): Command =>
     .argument('<path...>', 'files and folders')
     .option('--name <prefix>', 'prefix of the names of the sources')
     .option('--tokens <how>', 'bytes:N or tokenizer:FILE (default: bytes:4)')
-    .option('--text-field <name>', 'the field with the text; a.b for b within a (default: text, or corpus.textField)')
+    .option(
+      '--text-field <name>',
+      'the field with the text; a.b for b within a (default: corpus.textFields, corpus.textField, text)',
+    )
     .option(
       '--split-long',
       'split long texts at paragraphs into several documents (corpus.longDocuments, corpus.pieceBytes)',
@@ -91,10 +94,11 @@ export const ingest = (context: CliContext): Command =>
       }
       await using connection = await context.connectOrStart(options, fail)
       const { config, runtime } = connection
-      const { bytesPerToken, textField, longDocuments, rowGroupBytesMax } = config.corpus
+      const { bytesPerToken, textField: textFieldDefault, textFields, longDocuments, rowGroupBytesMax } = config.corpus
       const split = options.splitLong === true || longDocuments === 'split'
       const pieceBytes = split ? config.corpus.pieceBytes : undefined
-      const flags = { textField, tokens: `bytes:${bytesPerToken}`, pieceBytes, rowGroupBytesMax, ...options }
+      const fields = { textFieldDefault, textFields }
+      const flags = { ...fields, tokens: `bytes:${bytesPerToken}`, pieceBytes, rowGroupBytesMax, ...options }
       const { stdin, stdout, stderr } = context
       const ingestContext = { ...runtime, clock: systemClock, signal: stop.signal, stdin, stdout, stderr }
       if (folder !== null) {

@@ -2,11 +2,19 @@ import { Command, Option } from 'commander'
 import { evaluateCommand } from '../../labeler/commands/evaluate.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, example, print } from '../context.ts'
-import { type Annotated, type Choice, choose, withAnnotationOptions, withLabelerOptions } from './labeler-options.ts'
+import {
+  type Annotated,
+  type Choice,
+  choose,
+  textFieldsFor,
+  withAnnotationOptions,
+  withLabelerOptions,
+  withTextField,
+} from './labeler-options.ts'
 
 export const evaluate = (context: CliContext): Command =>
   withAnnotationOptions(
-    withLabelerOptions(new Command('evaluate').description('scores a labeler on annotated documents')),
+    withTextField(withLabelerOptions(new Command('evaluate').description('scores a labeler on annotated documents'))),
     new Option('--task <task>', 'what the annotations are: scores or names (default: by the data)'),
   )
     .option('--field <name>', "field of the annotations (default: the actor's name, or the only one)")
@@ -19,6 +27,7 @@ export const evaluate = (context: CliContext): Command =>
         ...choose(context, options),
         annotations: options.data,
         corpus: options.text,
+        textFields: textFieldsFor(context, options),
         ...(options.field !== undefined && { task: options.field }),
         ...(options.task !== undefined && { kind: options.task }),
       })

@@ -1,15 +1,18 @@
+import { basename } from 'node:path'
 import { Command } from 'commander'
-import type { Line } from '../../ingest/lines.ts'
 import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
-import { labelCommand } from '../../labeler/commands/label.ts'
+import { type TextFields, textFieldOf } from '../../ingest/text-field.ts'
+import { type LabelLine, labelCommand } from '../../labeler/commands/label.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { type CliContext, example, print } from '../context.ts'
-import { type Choice, choose, withLabelerOptions } from './labeler-options.ts'
+import { type Choice, choose, textFieldsFor, withLabelerOptions, withTextField } from './labeler-options.ts'
 
 export const label = (context: CliContext): Command =>
-  withLabelerOptions(
-    new Command('label').description('labels the rows of standard input, or of files that ingest reads'),
+  withTextField(
+    withLabelerOptions(
+      new Command('label').description('labels the rows of standard input, or of files that ingest reads'),
+    ),
   )
     .argument('[file...]', 'JSON lines, plain, gzip or Zstandard, or Parquet (default: standard input)')
     .addHelpText(
@@ -21,34 +24,39 @@ export const label = (context: CliContext): Command =>
     )
     .action(async (files: string[], options: Choice) => {
       const paths = files.length === 0 ? ['-'] : files
-      await checkFiles(paths)
+      await checkFiles(paths, 'label')
       const write = (text: string) => print(context.stdout, text)
       const progress = new Counter(context.stderr, systemClock, { doing: 'labelling', unit: 'lines' })
       const reject = (text: string) => {
         progress.clear()
         return print(context.stderr, text)
       }
-      const input = counted(linesOfFiles(paths, context.stdin), progress)
+      const input = counted(linesOfFiles(paths, context.stdin, textFieldsFor(context, options)), progress)
       const { labelled, rejected } = await labelCommand(choose(context, options), input, write, reject)
       progress.clear()
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
     })
 
 /** Lines of the files, counted across files. */
-async function* linesOfFiles(paths: readonly string[], standardInput: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+async function* linesOfFiles(
+  paths: readonly string[],
+  standardInput: AsyncIterable<Buffer>,
+  fields: TextFields,
+): AsyncGenerator<LabelLine> {
   let before = 0
   for (const path of paths) {
     let after = before
-    for await (const line of linesOfFile(path, { standardInput })) {
+    const textField = textFieldOf(path === '-' ? 'stdin' : basename(path), fields)
+    for await (const line of linesOfFile(path, { standardInput, receiver: 'label' })) {
       after = before + line.row + 1
-      yield { ...line, row: before + line.row }
+      yield { ...line, row: before + line.row, textField }
     }
     before = after
   }
 }
 
 /** Passes lines on and counts them. */
-async function* counted(lines: AsyncIterable<Line>, progress: Counter): AsyncGenerator<Line> {
+async function* counted(lines: AsyncIterable<LabelLine>, progress: Counter): AsyncGenerator<LabelLine> {
   let count = 0
   for await (const line of lines) {
     yield line

@@ -1,5 +1,6 @@
 import type { Command, Option } from 'commander'
 import { loadConfig } from '../../config/load.ts'
+import type { TextFields } from '../../ingest/text-field.ts'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { CliContext } from '../context.ts'
@@ -10,6 +11,7 @@ export interface Choice {
   readonly actor?: string
   readonly model?: string
   readonly config?: string
+  readonly textField?: string
 }
 
 export interface Annotated {
@@ -17,7 +19,11 @@ export interface Annotated {
   readonly data: string
   readonly text: string[]
   readonly field?: string
+  readonly config?: string
+  readonly textField?: string
 }
+
+export const configDescription = 'configuration file (default: winnow.yaml, if it exists)'
 
 export const names = (text: string): string[] => text.split(',').map((name) => name.trim())
 
@@ -42,11 +48,31 @@ export function choose(context: CliContext, { actor, model, config }: Choice): L
   return { actor: found, labeler: found.labeler, baseFolder }
 }
 
+/** Where the rows of files have their text: as the option says, or as the configuration says for ingest. */
+export function textFieldsFor(
+  context: CliContext,
+  { config, textField }: { readonly config?: string; readonly textField?: string },
+): TextFields {
+  if (textField !== undefined) return { textField }
+  const { corpus } = loadConfig({
+    ...(config !== undefined && { file: config }),
+    env: context.env,
+    folder: context.folder,
+  })
+  return { textFields: corpus.textFields, textFieldDefault: corpus.textField }
+}
+
+export const withTextField = (command: Command): Command =>
+  command.option(
+    '--text-field <name>',
+    'the field with the text; a.b for b within a (default: corpus.textFields, corpus.textField, text)',
+  )
+
 export const withLabelerOptions = (command: Command): Command =>
   command
     .option('--actor <name>', 'an actor of the configuration')
     .option('--model <folder>', 'instead of an actor: a folder written by train')
-    .option('--config <file>', 'configuration file (default: winnow.yaml, if it exists)')
+    .option('--config <file>', configDescription)
 
 export const withAnnotationOptions = (command: Command, task: Option): Command =>
   command

@@ -8,7 +8,15 @@ import { defaultFeatures } from '../../labeler/train.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, example, naturalNumber, print } from '../context.ts'
-import { type Annotated, names, type Task, withAnnotationOptions } from './labeler-options.ts'
+import {
+  type Annotated,
+  configDescription,
+  names,
+  type Task,
+  textFieldsFor,
+  withAnnotationOptions,
+  withTextField,
+} from './labeler-options.ts'
 
 interface Training {
   readonly task: Task
@@ -22,7 +30,10 @@ interface Training {
 
 export const train = (context: CliContext): Command =>
   withAnnotationOptions(
-    new Command('train').description('trains a hashed n-gram model from annotations'),
+    withTextField(new Command('train').description('trains a hashed n-gram model from annotations')).option(
+      '--config <file>',
+      configDescription,
+    ),
     new Option('--task <task>', 'scores or names').makeOptionMandatory(),
   )
     .option('--field <name>', 'field of the annotations (default: the only one with numbers, or with names)')
@@ -56,6 +67,7 @@ export const train = (context: CliContext): Command =>
           kind: task,
           annotations: data,
           corpus: text,
+          textFields: textFieldsFor(context, options),
           ...(field !== undefined && { task: field }),
           ...(classes !== undefined && { classes }),
           ...(auxiliaryFields !== undefined && { auxiliaryFields }),

@@ -1,16 +1,16 @@
+import { basename } from 'node:path'
 import { withoutNonFinite } from '../../../schemas/index.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { Line } from '../lines.ts'
 import { checkFiles, linesOfFile } from '../lines-of-file.ts'
 import { parseRow } from '../row.ts'
+import { type TextFields, textFieldOf } from '../text-field.ts'
 import { type Duplicate, DuplicateIndex, type DuplicateOptions } from './index.ts'
 
 /** Writes bytes, waiting while the receiver is full. */
 type Write = (bytes: Uint8Array) => Promise<void>
 
-export interface DeduplicateOptions extends DuplicateOptions {
-  /** As in ingest. */
-  readonly textField?: string
+export interface DeduplicateOptions extends DuplicateOptions, TextFields {
   /** Read where a file is `-`. */
   readonly standardInput?: AsyncIterable<Buffer>
 }
@@ -33,6 +33,7 @@ export interface Deduplicated {
 /** Bytes written at a time. */
 const pieceBytes = 1 << 20
 
+const receiver = 'deduplicate'
 const lineFeed = Buffer.from('\n')
 
 /**
@@ -48,7 +49,7 @@ export async function deduplicate(
   keep: Write,
   exclude: Write,
 ): Promise<Deduplicated> {
-  await checkFiles(files)
+  await checkFiles(files, receiver)
   const index = new DuplicateIndex(options)
   const counts: DuplicateCounts = { rows: 0, kept: 0, exact: 0, near: 0 }
   const output = new Pieces(keep)
@@ -74,10 +75,11 @@ export async function deduplicate(
 
   for (const [file, path] of files.entries()) {
     const seen = { rows: 0, texts: 0, why: '' }
+    const textField = textFieldOf(path === '-' ? 'stdin' : basename(path), options)
     try {
       const { standardInput } = options
-      for await (const line of linesOfFile(path, standardInput && { standardInput })) {
-        const row = parseRow(line, options.textField)
+      for await (const line of linesOfFile(path, { receiver, ...(standardInput && { standardInput }) })) {
+        const row = parseRow(line, textField)
         seen.rows++
         // Bytes in another encoding cannot be compared. Ingest keeps them.
         if (!('reason' in row) || row.reason === 'not-utf8') seen.texts++

@@ -1,7 +1,14 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
-import { type IngestContext, type IngestFlags, limitsOf, nameOptionsOf, parseTokenCounting } from '../command.ts'
+import {
+  type IngestContext,
+  type IngestFlags,
+  limitsOf,
+  nameOptionsOf,
+  parseTokenCounting,
+  textFieldsOf,
+} from '../command.ts'
 import { ingest } from '../ingest.ts'
 import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
@@ -44,7 +51,7 @@ export async function watchCommand(
           paths: names,
           tokens,
           nameOptions: { folder, ...nameOptionsOf(flags) },
-          ...(flags.textField !== undefined && { textField: flags.textField }),
+          ...textFieldsOf(flags),
           pieceBytes: flags.pieceBytes,
           limits: limitsOf(flags),
           progress: {

@@ -1,3 +1,4 @@
+import type { TextFields } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { spearman } from '../../runtime/statistics.ts'
 import { modelFolder } from '../hashed/labeler.ts'
@@ -13,6 +14,7 @@ export interface EvaluateOptions extends LabelerChoice {
   annotations: string
   /** Files of rows in any format that ingest reads; an annotation's `shard` is an index into this list. */
   corpus: string[]
+  textFields?: TextFields
   /** Field of the annotations; default: the actor's name, or else the only one that holds what `kind` asks for. */
   task?: string
   /** What the field holds: scores, or names of subcategories. Default: judged by its first row. */
@@ -35,11 +37,11 @@ export interface Evaluation {
 /** Runs a labeler on annotated documents exactly as the service would. @throws WinnowError BAD_DATA, USAGE */
 export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluation> {
   const { subcategories, name } = options.actor
-  const task = options.task ?? fieldOf(options.annotations, options.kind, name)
-  const annotations = readAnnotations(options.annotations, task)
+  const task = options.task ?? (await fieldOf(options.annotations, options.kind, name))
+  const annotations = await readAnnotations(options.annotations, task)
   const kind = options.kind ?? kindOf(annotations)
   const truth = truthOf(annotations, kind === 'classification' ? subcategories : undefined, options.annotations)
-  const inputs = await inputsOf(annotations, options.corpus, options.annotations)
+  const inputs = await inputsOf(annotations, options)
   const known: number[] = []
   const guesses: number[] = []
   const scores: number[] = []
@@ -77,22 +79,25 @@ function intervalOf(score: number, count: number): number {
 }
 
 /** Texts and metadata of the annotated documents, in the annotations' order. */
-async function inputsOf(annotations: Annotation[], corpus: string[], file: string): Promise<LabelInput[]> {
+async function inputsOf(
+  annotations: Annotation[],
+  { corpus, annotations: file, textFields }: EvaluateOptions,
+): Promise<LabelInput[]> {
   const places = new Map<string, number[]>()
   for (const [i, { shard, line }] of annotations.entries()) {
     const key = `${shard}:${line}`
     places.set(key, [...(places.get(key) ?? []), i])
   }
   const inputs = new Array<LabelInput | undefined>(annotations.length).fill(undefined)
-  for await (const { shard, line, text, meta } of readRows(corpus)) {
+  for await (const { shard, line, text, meta } of readRows(corpus, textFields)) {
     for (const i of places.get(`${shard}:${line}`) ?? []) inputs[i] = { text, meta }
   }
   return inputs.map((input, i) => {
     if (input) return input
-    const { shard, line } = annotations[i]!
+    const { shard, line, fileLine } = annotations[i]!
     throw new WinnowError(
       'BAD_DATA',
-      `${file}:${i + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
+      `${file}:${fileLine + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
       {
         hint: 'Give the corpus files in the order that the annotations number them.',
       },

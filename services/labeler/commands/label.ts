@@ -3,6 +3,11 @@ import type { Labeler, LabelResult } from '../labeler.ts'
 import { inputOfLine } from '../row.ts'
 import { batchCharacters, batchDocuments, type LabelerChoice, openLabeler, type Write } from './choice.ts'
 
+/** A line, and the field with the text of its file. */
+export interface LabelLine extends Line {
+  readonly textField?: string
+}
+
 interface Row {
   readonly line: number
   readonly input: ReturnType<typeof inputOfLine>
@@ -28,11 +33,11 @@ async function labelBatch(labeler: Labeler, subcategories: string[], batch: read
 }
 
 /** The rows in batches. */
-async function* batches(rows: AsyncIterable<Line>): AsyncGenerator<Row[]> {
+async function* batches(rows: AsyncIterable<LabelLine>): AsyncGenerator<Row[]> {
   let batch: Row[] = []
   let bytes = 0
   for await (const line of rows) {
-    batch.push({ line: line.row, input: inputOfLine(line) })
+    batch.push({ line: line.row, input: inputOfLine(line, line.textField) })
     bytes += line.bytes.length
     if (batch.length < batchDocuments && bytes < batchCharacters) continue
     yield batch
@@ -49,7 +54,7 @@ async function* batches(rows: AsyncIterable<Line>): AsyncGenerator<Row[]> {
  */
 export async function labelCommand(
   options: LabelerChoice,
-  rows: AsyncIterable<Line>,
+  rows: AsyncIterable<LabelLine>,
   write: Write,
   reject: Write,
 ): Promise<{ labelled: number; rejected: number }> {

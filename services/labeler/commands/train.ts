@@ -2,7 +2,8 @@ import type { ModelFile } from '../hashed/model.ts'
 import { defaultFeatures, defaultFit, type TrainOptions, train } from '../train.ts'
 import { fieldOf, readAnnotations } from '../training/rows.ts'
 
-export interface TrainCommandOptions extends Pick<TrainOptions, 'kind' | 'annotations' | 'corpus' | 'out'> {
+export interface TrainCommandOptions
+  extends Pick<TrainOptions, 'kind' | 'annotations' | 'corpus' | 'textFields' | 'out'> {
   /** Field of the annotations; default: the only one that holds what `kind` asks for. */
   task?: string
   /** Default: the annotations' own, in alphabetical order. */
@@ -24,13 +25,13 @@ export async function trainCommand(
   progress?: (step: string) => void,
 ): Promise<ModelFile> {
   const { kind, annotations } = options
-  const task = options.task ?? fieldOf(annotations, kind)
+  const task = options.task ?? (await fieldOf(annotations, kind))
   const { l2, balance } = strengths[kind]
   return await train(
     {
       ...options,
       task,
-      classes: kind === 'regression' ? [] : (options.classes ?? classesOf(annotations, task)),
+      classes: kind === 'regression' ? [] : (options.classes ?? (await classesOf(annotations, task))),
       auxiliaryFields: options.auxiliaryFields ?? [],
       seed: options.seed ?? 0,
       folds: options.folds ?? 5,
@@ -43,7 +44,9 @@ export async function trainCommand(
 }
 
 /** The class names used in the annotations; anything else in the field is refused later, with its line. */
-function classesOf(annotations: string, field: string): string[] {
-  const names = readAnnotations(annotations, field).flatMap(({ value }) => (typeof value === 'string' ? [value] : []))
+async function classesOf(annotations: string, field: string): Promise<string[]> {
+  const names = (await readAnnotations(annotations, field)).flatMap(({ value }) =>
+    typeof value === 'string' ? [value] : [],
+  )
   return [...new Set(names)].sort()
 }

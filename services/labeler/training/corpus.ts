@@ -1,4 +1,5 @@
 import { fieldAt } from '../../../topologies/fields.ts'
+import type { TextFields } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type FeatureExtractor, surfaceCount } from '../hashed/features.ts'
 import { type Annotation, readRows } from './rows.ts'
@@ -47,6 +48,7 @@ export async function readCorpus(
   files: string[],
   extractor: FeatureExtractor,
   auxiliaryFields: string[],
+  textFields?: TextFields,
 ): Promise<CorpusFeatures> {
   const rows = new Growing()
   const counts = new Growing()
@@ -54,7 +56,7 @@ export async function readCorpus(
   const surface: Float64Array[] = []
   const auxiliary: (string | undefined)[][] = []
   const [shards, lines]: [number[], number[]] = [[], []]
-  for await (const { shard, line, text, meta } of readRows(files)) {
+  for await (const { shard, line, text, meta } of readRows(files, textFields)) {
     shards.push(shard)
     lines.push(line)
     extractor.extract(text)
@@ -86,12 +88,12 @@ export function locate(
     const place = `${shard}:${lines[number]}`
     if (wanted.has(place)) wanted.set(place, number)
   }
-  return annotations.map(({ shard, line }, i) => {
+  return annotations.map(({ shard, line, fileLine }) => {
     const number = wanted.get(`${shard}:${line}`)!
     if (number >= 0) return number
     throw new WinnowError(
       'BAD_DATA',
-      `${file}:${i + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
+      `${file}:${fileLine + 1}: names shard ${shard}, line ${line}, which the corpus does not have`,
       {
         hint: 'Give the corpus files in the order that the annotations number them.',
       },

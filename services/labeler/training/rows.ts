@@ -1,7 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
+import { type TextFields, textFieldOf } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { inputOfLine } from '../row.ts'
 
@@ -12,6 +15,8 @@ export interface Annotation {
   shard: number
   line: number
   value: unknown
+  /** Where the annotation is in its own file, from 0. */
+  fileLine: number
 }
 
 export interface CorpusRow {
@@ -44,30 +49,31 @@ function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: num
  * Reads files of rows, in any format that ingest reads, in order. Blank lines are not rows, but count as lines. @throws WinnowError BAD_DATA
  * naming file and line of a row that ingest would reject, or the file that breaks off; CONFIGURATION for one that cannot be read
  */
-export async function* readRows(files: string[]): AsyncGenerator<CorpusRow> {
+export async function* readRows(files: string[], fields: TextFields = {}): AsyncGenerator<CorpusRow> {
   await checkFiles(files)
   for (const [shard, file] of files.entries()) {
+    const textField = textFieldOf(basename(file), fields)
     for await (const line of linesOfFile(file)) {
-      const input = inputOfLine(line)
+      const input = inputOfLine(line, textField)
       if ('reason' in input) throw badRow(file, line.row, input.message)
       yield { shard, line: line.row, ...input }
     }
   }
 }
 
-function annotationLines(file: string): string[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new WinnowError('BAD_DATA', `${file}: cannot be read: ${(cause as Error).message}`, {
-      hint: 'Give a file of JSON lines with shard, line and the annotated field.',
-      cause,
-    })
+interface AnnotationRow extends z.output<typeof annotationRow> {
+  /** In the file, from 0; blank lines count. */
+  fileLine: number
+}
+
+async function* annotationRows(file: string): AsyncGenerator<AnnotationRow> {
+  let rows = 0
+  for await (const { row, bytes, tooLong } of linesOfFile(file)) {
+    if (tooLong || !isUtf8(bytes)) throw badRow(file, row, tooLong ? 'is too long' : 'is not UTF-8')
+    rows++
+    yield { ...parseRow(annotationRow, bytes.toString('utf8'), file, row), fileLine: row }
   }
-  const rows = text.split('\n')
-  if (rows.at(-1) === '') rows.pop()
-  if (rows.length > 0) return rows
+  if (rows > 0) return
   throw new WinnowError('BAD_DATA', `${file}: has no annotation`, { hint: 'Give a row for each annotated document.' })
 }
 
@@ -77,8 +83,12 @@ const typeOfKind = { regression: 'number', classification: 'string' } as const
  * The field that annotations are about: `preferred` if the first row has it, else the only one besides shard and line that holds what `kind`
  * asks for, a number or a string. @throws WinnowError USAGE if there is not exactly one
  */
-export function fieldOf(file: string, kind: 'regression' | 'classification' | undefined, preferred?: string): string {
-  const first = parseRow(annotationRow, annotationLines(file)[0]!, file, 0)
+export async function fieldOf(
+  file: string,
+  kind: 'regression' | 'classification' | undefined,
+  preferred?: string,
+): Promise<string> {
+  const first = await firstOf(file)
   const fits = (value: unknown) => {
     const type = typeof value
     return kind === undefined ? type === 'number' || type === 'string' : type === typeOfKind[kind]
@@ -91,25 +101,34 @@ export function fieldOf(file: string, kind: 'regression' | 'classification' | un
   })
 }
 
+async function firstOf(file: string): Promise<Record<string, unknown>> {
+  for await (const { fileLine, ...row } of annotationRows(file)) return row
+  return {}
+}
+
 /** What annotations hold, judged by the first one. */
 export function kindOf(annotations: Annotation[]): 'regression' | 'classification' {
   return typeof annotations[0]?.value === 'number' ? 'regression' : 'classification'
 }
 
-/** Reads annotations `{"shard", "line", [field]}`. @throws WinnowError BAD_DATA naming file and line */
-export function readAnnotations(file: string, field: string): Annotation[] {
-  return annotationLines(file).map((text, line) => {
-    const parsed = parseRow(annotationRow, text, file, line)
-    if (parsed[field] === undefined) throw badRow(file, line, `has no field ${field}`)
-    return { shard: parsed.shard, line: parsed.line, value: parsed[field] }
-  })
+/**
+ * Reads annotations `{"shard", "line", [field]}`, from a file in any format that ingest reads. @throws WinnowError BAD_DATA naming file and
+ * line, or the file that breaks off; CONFIGURATION for one that cannot be read
+ */
+export async function readAnnotations(file: string, field: string): Promise<Annotation[]> {
+  const annotations: Annotation[] = []
+  for await (const { shard, line, fileLine, [field]: value } of annotationRows(file)) {
+    if (value === undefined) throw badRow(file, fileLine, `has no field ${field}`)
+    annotations.push({ shard, line, value, fileLine })
+  }
+  return annotations
 }
 
 /**
  * Annotations as numbers: the score, or the index into `classes`. @throws WinnowError BAD_DATA for a value that is neither
  */
 export function truthOf(annotations: Annotation[], classes: string[] | undefined, file: string): number[] {
-  return annotations.map(({ value }, line) => {
+  return annotations.map(({ value, fileLine: line }) => {
     if (classes?.includes(value as string)) return classes.indexOf(value as string)
     if (!classes && typeof value === 'number' && Number.isFinite(value)) return value
     throw badRow(

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { checkFiles } from '../../../services/ingest/lines-of-file.ts'
 import { openRows } from '../../../services/ingest/open-rows.ts'
 import { parquetRows } from './parquet/support.ts'
 import { folder, rows } from './support.ts'
@@ -65,5 +66,24 @@ test.each([
   ['webhdfs://h/a', 'rclone cat webhdfs://h/a'],
   ['file:///tmp/a%20b', 'give the path alone: /tmp/a b'],
 ])('a remote path says how to pipe it: %s', async (path, hint) => {
-  await expect(openRows(path)).rejects.toMatchObject({ code: 'CONFIGURATION', hint: expect.stringContaining(hint) })
+  await expect(openRows(path, { receiver: 'ingest' })).rejects.toMatchObject({
+    code: 'CONFIGURATION',
+    hint: expect.stringContaining(hint),
+  })
+})
+
+test.each([
+  ['deduplicate', '| winnow deduplicate -'],
+  ['label', '| winnow labeler label --actor ACTOR -'],
+  ['file', '> rows-rows.jsonl'],
+] as const)('hints lead back to the command that reads: %s', async (receiver, hint) => {
+  const path = join(
+    folder({ 'rows.jsonl.xz': Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 1, 2, 3]) }),
+    'rows.jsonl.xz',
+  )
+  await expect(openRows(path, { receiver })).rejects.toMatchObject({ hint: expect.stringContaining(hint) })
+  await expect(checkFiles([path], receiver)).rejects.toMatchObject({ hint: expect.stringContaining(hint) })
+  const remote = openRows('s3://bucket/rows.jsonl.gz', { receiver })
+  const way = receiver === 'file' ? 'copy it: aws s3 cp s3://bucket/rows.jsonl.gz .' : hint
+  await expect(remote).rejects.toMatchObject({ hint: expect.stringContaining(way) })
 })
