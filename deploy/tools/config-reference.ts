@@ -57,7 +57,7 @@ sampleDocuments: 0 # no rewards are requested
 
 A run records the parts, not the name. All strategies use the same corpus, labels and streams, can be replayed to the bit, and are compared by \`winnow compare\`.
 \`winnow strategies\` lists them, \`winnow strategies show NAME\` prints one. G is the noise of the Gumbel sampler, N a model's parameters, T the corpus's tokens.
-MATES is not included: it needs labels from a new model at each stage.`
+[labelers.md](labelers.md), "Labelers for strategies", has the labelers that they need.`
 
 function strategiesPage(): string {
   const sections = presets.map(({ name, summary, needs, source, formula, divergence, cost }) => {
