@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { parseConfigWith } from '../../topologies/selection/config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
-import { labelerConfig } from '../labeler/labeler.ts'
+import { labelerConfig, subcategoriesBy } from '../labeler/labeler.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { type ActorLabels, type ActorsInput, type Config, configSchema } from './config.ts'
 import { environment, withEnvironment } from './environment.ts'
@@ -81,7 +81,7 @@ function namingWhere<T>(file: string | undefined, env: NodeJS.ProcessEnv, work: 
 /** A YAML or JSON file written by a person. @throws WinnowError CONFIGURATION naming the file, and the line if it is not YAML */
 export function readYaml(file: string): unknown {
   try {
-    return parse(readFileSync(file, 'utf8'))
+    return parse(readFileSync(file, 'utf8'), { merge: true })
   } catch (cause) {
     throw new WinnowError('CONFIGURATION', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
       hint: 'Give a readable YAML or JSON file.',
@@ -91,13 +91,15 @@ export function readYaml(file: string): unknown {
 }
 
 function actorsOf(actors: ActorsInput): ActorLabels[] {
-  return Object.entries(actors).map(([name, { subcategories, labeler }]) => {
-    const known = subcategories ?? (Object.hasOwn(defaultActors, name) ? [...(defaultActors[name] ?? [])] : undefined)
+  return Object.entries(actors).map(([name, { subcategories, labeler: given }]) => {
+    const labeler = labelerConfig.parse(given)
+    const usual = subcategoriesBy(labeler) ?? (Object.hasOwn(defaultActors, name) ? defaultActors[name] : undefined)
+    const known = subcategories ?? (usual && [...usual])
     if (known === undefined) {
       throw new WinnowError('CONFIGURATION', `configuration: actors.${name}.subcategories is missing`, {
-        hint: 'List the subcategories in order; only quality, domain and topic have defaults.',
+        hint: 'List the subcategories in order; only quality, domain and topic have defaults, and some kinds of labelers.',
       })
     }
-    return { name, subcategories: known, labeler: labelerConfig.parse(labeler) }
+    return { name, subcategories: known, labeler }
   })
 }

@@ -3,7 +3,7 @@ import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
 import { goldenFault } from '../labeler/golden/golden.ts'
-import { createLabeler, type Labeler } from '../labeler/labeler.ts'
+import { createLabeler, Encoders, type Labeler } from '../labeler/labeler.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
@@ -27,18 +27,26 @@ function tellOf({ actor, version, model }: Labeler, { log, metrics }: Runtime): 
   metrics?.labelerStarted({ actor, version, ...machine, golden: golden.state })
 }
 
-/** Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start. */
+/** Whether it runs a model of which a batch of documents takes seconds. */
+const isSlow = ({ kind, ...labeler }: ActorLabels['labeler']): boolean =>
+  kind === 'onnx' || ('by' in labeler && labeler.by.kind === 'onnx')
+
+/**
+ * Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start. Labelers of the same
+ * `encoders` run a document through a model that they share only once.
+ */
 export async function startLabeler(
   runtime: Runtime,
   config: Config,
   actor: ActorLabels,
   onFailure: (error: unknown) => void,
+  encoders?: Encoders,
 ): Promise<Service & { labeler: Labeler }> {
   await createCorpusTopics(runtime.kafka, config)
   const station = labelerStation(actor.name)
-  const { members, ...batches } = actor.labeler.kind === 'onnx' ? slow : quick
+  const { members, ...batches } = isSlow(actor.labeler) ? slow : quick
   await using starting = new AsyncDisposableStack()
-  const labeler = await createLabeler(actor, actor.labeler, config.baseFolder)
+  const labeler = await createLabeler(actor, actor.labeler, config.baseFolder, encoders)
   starting.defer(() => labeler.close())
   tellOf(labeler, runtime)
   const start = async () => {
@@ -86,9 +94,10 @@ export async function startCorpus(runtime: Runtime, config: Config, onFailure: (
   await createCorpusTopics(runtime.kafka, config)
   await assertRegistryOfLog(runtime)
   const versions: Record<string, string> = {}
+  const encoders = new Encoders()
   const services = await startTogether(async (started) => {
     const labelers = await Promise.allSettled(
-      config.actors.map((actor) => startLabeler(runtime, config, actor, onFailure)),
+      config.actors.map((actor) => startLabeler(runtime, config, actor, onFailure, encoders)),
     )
     for (const one of labelers) if (one.status === 'fulfilled') started.push(one.value)
     for (const one of labelers) {

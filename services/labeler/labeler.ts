@@ -1,11 +1,15 @@
 import { z } from 'zod'
+import { createEduLabeler, eduClasses, eduConfig, eduVersion } from './edu.ts'
 import { createHashedLabeler, hashedConfig, hashedVersion } from './hashed/labeler.ts'
 import { createLanguageLabeler, languageConfig, languageVersion } from './language.ts'
 import { createMetadataLabeler, metadataConfig } from './metadata.ts'
-import { createOnnxLabeler, onnxConfig, onnxVersion } from './onnx/labeler.ts'
+import { onnxConfig } from './onnx/config.ts'
+import { Encoders } from './onnx/encoder.ts'
+import { createOnnxLabeler, onnxVersion } from './onnx/labeler.ts'
 import { createRulesLabeler, rulesConfig, rulesVersion } from './rules/labeler.ts'
 import type { ActorOfLabels, Labeler } from './types.ts'
 
+export { Encoders } from './onnx/encoder.ts'
 export type { ActorOfLabels, Labeler, LabelInput, LabelResult } from './types.ts'
 
 /** How an actor's documents are labelled. A new kind needs a schema, a factory, a version, and a line in each of the three lists here. */
@@ -15,28 +19,41 @@ export const labelerConfig = z.discriminatedUnion('kind', [
   onnxConfig,
   rulesConfig,
   languageConfig,
+  eduConfig,
 ])
 export type LabelerConfig = z.infer<typeof labelerConfig>
 /** The form in a configuration file: whatever has a default may be omitted. */
 export type LabelerConfigInput = z.input<typeof labelerConfig>
 
+/** The subcategories of an actor that lists none, where its labeler says what they are. */
+export function subcategoriesBy(config: LabelerConfig): readonly string[] | undefined {
+  return config.kind === 'edu' ? eduClasses : undefined
+}
+
 /**
- * Creates the labeler of an actor. Relative paths in `config` are resolved against `baseFolder`. @throws WinnowError CONFIGURATION for a
+ * Creates the labeler of an actor; labelers of the same `encoders` share models. Relative paths in `config` are resolved against `baseFolder`. @throws WinnowError CONFIGURATION for a
  * mapping to a subcategory that the actor does not have; MODEL_UNUSABLE for a model that is missing, damaged, or does not fit its tokenizer or
  * the actor
  */
-export async function createLabeler(actor: ActorOfLabels, config: LabelerConfig, baseFolder: string): Promise<Labeler> {
+export async function createLabeler(
+  actor: ActorOfLabels,
+  config: LabelerConfig,
+  baseFolder: string,
+  encoders: Encoders = new Encoders(),
+): Promise<Labeler> {
   switch (config.kind) {
     case 'metadata':
       return createMetadataLabeler(actor, config)
     case 'hashed':
       return await createHashedLabeler(actor, config, baseFolder)
     case 'onnx':
-      return await createOnnxLabeler(actor, config, baseFolder)
+      return await createOnnxLabeler(actor, config, baseFolder, encoders)
     case 'rules':
       return await createRulesLabeler(actor, config)
     case 'language':
       return await createLanguageLabeler(actor, config)
+    case 'edu':
+      return await createEduLabeler(actor, config, baseFolder, encoders)
   }
 }
 
@@ -56,5 +73,7 @@ export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig
       return rulesVersion(actor, config)
     case 'language':
       return languageVersion(actor, config)
+    case 'edu':
+      return await eduVersion(actor, config, baseFolder)
   }
 }

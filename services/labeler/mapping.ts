@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { isUsableScore } from '../../topologies/selection/strategy.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { checkRanges, createRangeFinder, type Ranges, rangesShown } from './ranges.ts'
 import type { ActorOfLabels, LabelResult } from './types.ts'
 
 /** The largest score of a regression head; SELECTION.md, "Default actors". */
@@ -19,6 +21,35 @@ export function labelOfScore(score: number, count: number): LabelResult {
     return { ok: false, reason: 'non-finite-score', message: `The model's score is ${score}.` }
   const clamped = Math.min(scoreMax, Math.max(0, score))
   return { ok: true, subcategory: Math.min(count - 1, Math.floor((clamped * count) / scoreMax)), score: clamped }
+}
+
+/** A document's label by its score. */
+export type CutOfScores = (score: number) => LabelResult
+
+/**
+ * Labels by scores that are taken as they are: the subcategory whose range holds the score, or the only one of an actor that has one. A score
+ * outside all ranges has no label, nor has one that selections cannot use (SELECTION.md, "Precisions").
+ * @throws WinnowError CONFIGURATION for ranges that do not fit the actor, or that are missing though it has several subcategories
+ */
+export function cutByRanges(actor: ActorOfLabels, ranges: Ranges | undefined): CutOfScores {
+  if (ranges === undefined && actor.subcategories.length > 1) {
+    throw new WinnowError('CONFIGURATION', `Labeler of actor ${actor.name}: ranges is missing`, {
+      hint: `Give the range of each subcategory (${actor.subcategories.join(', ')}), or the actor a single one: [all].`,
+    })
+  }
+  checkRanges(actor, ranges ?? {})
+  const subcategoryOf = ranges === undefined ? () => 0 : createRangeFinder(actor, ranges)
+  return (score) => {
+    if (!isUsableScore(score))
+      return { ok: false, reason: 'non-finite-score', message: `The score is ${score}: not finite, or 2^32 or more.` }
+    const subcategory = subcategoryOf(score)
+    if (subcategory !== undefined) return { ok: true, subcategory, score }
+    return {
+      ok: false,
+      reason: 'outside-ranges',
+      message: `The score ${score} is in no range: ${rangesShown(ranges ?? {})}.`,
+    }
+  }
 }
 
 /** The class with the largest logit (the first of equals), as the actor's subcategory, with its softmax probability. */

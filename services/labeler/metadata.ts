@@ -102,7 +102,7 @@ export function createMetadataLabeler(actor: ActorOfLabels, config: MetadataConf
 }
 
 /** Scores are numbers, or strings of one. */
-function numberOf(text: string | undefined): number | undefined {
+export function numberOf(text: string | undefined): number | undefined {
   if (text === undefined || !/^\s*[-+]?(\d|\.\d)/.test(text)) return undefined
   const number = Number(text)
   return Number.isFinite(number) ? number : undefined

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
+import { Encoders } from '../../labeler/labeler.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
-import { closeAll, type Service } from '../../runtime/service.ts'
+import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { create } from './run-create.ts'
@@ -29,17 +30,21 @@ async function serve(
 export function run(context: CliContext): Command {
   const command = new Command('run').description(summaries.run)
   command.addCommand(
-    clusterCommand('labeler', 'labels documents for one actor')
-      .requiredOption('--actor <name>', 'an actor of the configuration')
+    clusterCommand('labeler', 'labels documents for one actor, or for several in one process')
+      .requiredOption('--actor <names...>', 'actors of the configuration; those that share a model run it once')
       .addHelpText('after', example('winnow run labeler --actor topic'))
-      .action((options: GlobalOptions & { actor: string }) =>
+      .action((options: GlobalOptions & { actor: string[] }) =>
         serve(context, options, async ({ runtime, config }, fail) => {
-          const actor = config.actors.find(({ name }) => name === options.actor)
-          if (actor === undefined) {
+          const actors = [...new Set(options.actor)].map((wanted) => {
+            const actor = config.actors.find(({ name }) => name === wanted)
+            if (actor !== undefined) return actor
             const hint = `Actors: ${config.actors.map(({ name }) => name).join(', ')}.`
-            throw new WinnowError('CONFIGURATION', `the configuration has no actor ${options.actor}`, { hint })
-          }
-          return [await startLabeler(runtime, config, actor, fail)]
+            throw new WinnowError('CONFIGURATION', `the configuration has no actor ${wanted}`, { hint })
+          })
+          const encoders = new Encoders()
+          return await startTogether(async (started) => {
+            for (const actor of actors) started.push(await startLabeler(runtime, config, actor, fail, encoders))
+          })
         }),
       ),
   )

@@ -1,8 +1,17 @@
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { WinnowError } from '../../runtime/errors.ts'
 import { goldenConfig, modelHere } from '../golden/model.ts'
-import { clampedScores, subcategoriesOfClasses, versionOf } from '../mapping.ts'
+import {
+  clampedScores,
+  cutByRanges,
+  labelOfLogits,
+  labelOfScore,
+  subcategoriesOfClasses,
+  versionOf,
+} from '../mapping.ts'
+import { rangesConfig } from '../ranges.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
 import { givenClasses, readModel } from './model.ts'
@@ -11,6 +20,11 @@ import type { HashedAnswer, HashedRequest, HashedWorkerData } from './worker.ts'
 export const hashedConfig = z.strictObject({
   kind: z.literal('hashed').describe('By a linear model of hashed n-grams'),
   model: z.string().min(1).describe('A folder with model.json and weights.bin, or shipped:quality or shipped:topic'),
+  ranges: rangesConfig
+    .optional()
+    .describe(
+      'Of a model of scores: the interval [from, to) of each subcategory, for scores of any size. Default: [0, 5] in equal parts, with scores clamped to it',
+    ),
   golden: goldenConfig,
   threads: z.number().int().min(1).max(64).default(1).describe('Worker threads'),
 })
@@ -33,20 +47,31 @@ export function modelFolder(model: string, baseFolder: string): string {
   return isAbsolute(model) ? model : join(baseFolder, model)
 }
 
-/** A model that fits its actor, and the version of its labels. @throws WinnowError MODEL_UNUSABLE */
+/** A model that fits its actor, how its outputs become labels, and their version. @throws WinnowError MODEL_UNUSABLE, CONFIGURATION */
 function prepare(actor: ActorOfLabels, config: HashedConfig, baseFolder: string) {
   const folder = modelFolder(config.model, baseFolder)
   const { file, weights, digest } = readModel(folder)
+  const { ranges } = config
+  if (ranges !== undefined && file.kind !== 'regression')
+    throw new WinnowError('CONFIGURATION', `Labeler of actor ${actor.name}: ranges, but ${folder} gives classes`, {
+      hint: 'Ranges are for models of scores (winnow labeler train --task regression).',
+    })
   const subcategories = subcategoriesOfClasses(actor, file.classes, join(folder, 'model.json'))
+  const cut = ranges && cutByRanges(actor, ranges)
+  const labelOf = (outputs: readonly number[]): LabelResult => {
+    if (file.kind !== 'regression') return labelOfLogits(outputs, subcategories)
+    return cut === undefined ? labelOfScore(outputs[0]!, actor.subcategories.length) : cut(outputs[0]!)
+  }
   const trusting = file.auxiliary.some(({ trust }) => trust !== undefined)
   const version = versionOf([
     'hashed',
     digest,
     actor.subcategories,
-    ...(file.kind === 'regression' ? [clampedScores] : []),
+    ...(file.kind === 'regression' && ranges === undefined ? [clampedScores] : []),
+    ...(ranges === undefined ? [] : [ranges]),
     ...(trusting ? [fieldsBesideMeta] : []),
   ])
-  return { folder, file, weights, digest, subcategories, trusting, version }
+  return { folder, file, weights, digest, labelOf, trusting, version }
 }
 
 /** The version of the labeler, without starting it. @throws WinnowError MODEL_UNUSABLE */
@@ -59,8 +84,8 @@ export async function createHashedLabeler(
   config: HashedConfig,
   baseFolder: string,
 ): Promise<Labeler> {
-  const { folder, file, weights, digest, subcategories, trusting, version } = prepare(actor, config, baseFolder)
-  const data: HashedWorkerData = { file, weights, subcategories, count: actor.subcategories.length }
+  const { folder, file, weights, digest, labelOf, trusting, version } = prepare(actor, config, baseFolder)
+  const data: HashedWorkerData = { file, weights }
   const pool = await LabelingThreads.start<HashedRequest, HashedAnswer>(
     new URL('./worker.ts', import.meta.url),
     data,
@@ -73,10 +98,7 @@ export async function createHashedLabeler(
     provider: 'javascript',
     tolerance: goldenTolerance,
     policy: config.golden,
-    outputsOf: async (texts) => {
-      const answer = await pool.ask({ outputsOf: texts })
-      return 'outputs' in answer ? answer.outputs : []
-    },
+    outputsOf: (texts) => pool.ask({ texts }),
   }).catch(async (error: unknown) => {
     await pool.close()
     throw error
@@ -98,7 +120,7 @@ export async function createHashedLabeler(
           }),
         )
       }
-      return (await Promise.all(requests)).flatMap((answer): LabelResult[] => ('labels' in answer ? answer.labels : []))
+      return (await Promise.all(requests)).flat().map(labelOf)
     },
     close: () => pool.close(),
   }

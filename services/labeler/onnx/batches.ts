@@ -47,13 +47,21 @@ export function batchByArrival(lengths: readonly number[], tokensMax: number): n
   return batches
 }
 
-/** Combines the logits of a document's windows, class by class; with `first` there is one window. */
-export function combineWindows(windows: ArrayLike<number>[], combine: 'first' | 'mean' | 'max'): number[] {
+export type Combination = 'first' | 'mean' | 'weighted' | 'max'
+
+/** Combines the logits of a document's windows, class by class, `weighted` by their tokens; with `first` there is one window. */
+export function combineWindows(
+  windows: readonly ArrayLike<number>[],
+  combine: Combination,
+  tokens: readonly number[],
+): number[] {
   const first = Array.from(windows[0]!)
   if (combine === 'first') return first
-  if (combine === 'mean')
-    return first.map((_, k) => windows.reduce((sum, window) => sum + window[k]!, 0) / windows.length)
-  return first.map((_, k) =>
-    windows.reduce((largest, window) => Math.max(largest, window[k]!), Number.NEGATIVE_INFINITY),
-  )
+  if (combine === 'max')
+    return first.map((_, k) =>
+      windows.reduce((largest, window) => Math.max(largest, window[k]!), Number.NEGATIVE_INFINITY),
+    )
+  const weightOf = (w: number) => (combine === 'weighted' ? tokens[w]! : 1)
+  const weights = windows.reduce((sum, _, w) => sum + weightOf(w), 0)
+  return first.map((_, k) => windows.reduce((sum, window, w) => sum + window[k]! * weightOf(w), 0) / weights)
 }

@@ -14,12 +14,13 @@ const configFile = z.looseObject({
   id2label: z.record(z.string().regex(/^\d+$/), z.string()),
 })
 
-/** A model as exported: one label makes it a regression. */
+/** A model as exported. */
 export interface EncoderFolder {
   folder: string
   /** File name of the graph. */
   file: string
-  kind: 'regression' | 'classification'
+  /** heads: several regressions; a folder whose problem_type does not say may also be a classification. */
+  kind: 'regression' | 'heads' | 'classification' | 'heads or classification'
   /** Names of the outputs by index. */
   labels: string[]
   padId: number
@@ -85,11 +86,11 @@ export async function describeFolder(folder: string, file: string): Promise<Enco
   const labels = Array.from({ length: Object.keys(config.id2label).length }, (_, i) => config.id2label[i])
   if (labels.length === 0 || labels.includes(undefined))
     throw unusable(path('config.json'), 'id2label does not number its labels from 0')
-  const kind = labels.length === 1 ? 'regression' : 'classification'
-  if (kind === 'classification' && config.problem_type && config.problem_type !== 'single_label_classification') {
+  const kind = kindOf(labels.length, config.problem_type ?? undefined)
+  if (kind === undefined) {
     throw unusable(
       path('config.json'),
-      `problem_type is ${config.problem_type}; with several labels only single_label_classification gives a document one`,
+      `problem_type is ${config.problem_type}; with several labels only single_label_classification gives a document one, and regression a score of each`,
     )
   }
   const weights = listModelFiles(folder, file)
@@ -105,6 +106,13 @@ export async function describeFolder(folder: string, file: string): Promise<Enco
     vocabulary: config.vocab_size,
     digest: await digestOf([...weights, tokenizer, path('config.json')]),
   }
+}
+
+function kindOf(labels: number, problemType: string | undefined): EncoderFolder['kind'] | undefined {
+  if (labels === 1) return 'regression'
+  if (problemType === undefined) return 'heads or classification'
+  if (problemType === 'regression') return 'heads'
+  return problemType === 'single_label_classification' ? 'classification' : undefined
 }
 
 /** Checks that the tokenizer belongs to the model. @throws WinnowError MODEL_UNUSABLE naming the files */

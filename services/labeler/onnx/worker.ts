@@ -5,28 +5,25 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { WinnowError } from '../../runtime/errors.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import { answerRequests } from '../../runtime/thread-server.ts'
-import { labelOfLogits, labelOfScore } from '../mapping.ts'
-import type { LabelResult } from '../types.ts'
-import { batchByArrival, bucketByLength, combineWindows } from './batches.ts'
+import { batchByArrival, bucketByLength, type Combination, combineWindows } from './batches.ts'
 import { type EncoderFolder, readTokenizer } from './folder.ts'
 
 export interface OnnxWorkerData {
   encoder: EncoderFolder
   size: number
   overlap: number
-  combine: 'first' | 'mean' | 'max'
+  combine: Combination
   limit: number
   batchTokens: number
   bucket: 'length' | 'arrival'
   device: 'cpu' | 'cuda'
   threads: number
-  subcategories: number[]
-  count: number
 }
 
-/** Well-formed starts of texts; or texts whose raw outputs are wanted. */
+/** Well-formed starts of texts; or texts whose first windows are wanted, each run alone. */
 export type OnnxRequest = { texts: string[] } | { outputsOf: string[] }
-export type OnnxAnswer = { labels: LabelResult[] } | { outputs: number[][] }
+/** The logits of each text: its windows', combined. */
+export type OnnxAnswer = number[][]
 
 const data = workerData as OnnxWorkerData
 const outputTokensMax = 512
@@ -62,6 +59,7 @@ function feedsOf(session: InferenceSession, rows: number[][]): Record<string, Te
     input_ids: ids,
     attention_mask: mask,
     token_type_ids: new BigInt64Array(ids.length),
+    position_ids: BigInt64Array.from({ length: ids.length }, (_, i) => BigInt(i % longest)),
   }
   return Object.fromEntries(
     session.inputNames.map((name) => [name, new Tensor('int64', known[name]!, [rows.length, longest])]),
@@ -94,16 +92,15 @@ async function run(session: InferenceSession, sequences: number[][]): Promise<Fl
   return logits
 }
 
-async function label(session: InferenceSession, tokenized: Promise<number[][][]>): Promise<LabelResult[]> {
+async function score(session: InferenceSession, tokenized: Promise<number[][][]>): Promise<number[][]> {
   const windows = await tokenized
   const logits = await run(session, windows.flat())
   let next = 0
   return windows.map((own) => {
-    const combined = combineWindows(logits.slice(next, next + own.length), data.combine)
+    const tokens = own.map(({ length }) => length)
+    const combined = combineWindows(logits.slice(next, next + own.length), data.combine, tokens)
     next += own.length
-    return data.encoder.kind === 'regression'
-      ? labelOfScore(combined[0]!, data.count)
-      : labelOfLogits(combined, data.subcategories)
+    return combined
   })
 }
 
@@ -129,12 +126,13 @@ async function start(): Promise<InferenceSession> {
     // Threads that spin while waiting take cores away from other services.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   })
-  const unknown = session.inputNames.filter((name) => !['input_ids', 'attention_mask', 'token_type_ids'].includes(name))
+  const known = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids']
+  const unknown = session.inputNames.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new Error(
-      `wants the inputs ${unknown.join(', ')}; an encoder has input_ids, attention_mask and perhaps token_type_ids`,
+      `wants the inputs ${unknown.join(', ')}; an encoder has input_ids, attention_mask and perhaps token_type_ids or position_ids`,
     )
-  await label(session, windowsOf(['probe']))
+  await score(session, windowsOf(['probe']))
   return session
 }
 
@@ -155,12 +153,11 @@ await answerRequests<OnnxRequest, OnnxAnswer>(async () => {
   const exclusive = new Exclusive()
   return {
     answer: (request) => {
-      if ('outputsOf' in request)
-        return exclusive.run(async () => ({ outputs: await outputsOf(session, request.outputsOf) }))
+      if ('outputsOf' in request) return exclusive.run(() => outputsOf(session, request.outputsOf))
       const tokenized = windowsOf(request.texts)
       // Its failure belongs to the request, whose turn may come later.
       tokenized.catch(() => {})
-      return exclusive.run(async () => ({ labels: await label(session, tokenized) }))
+      return exclusive.run(() => score(session, tokenized))
     },
     close: () => session.release(),
   }

@@ -305,8 +305,9 @@ describe('combineWindows', () => {
       [1, 4],
       [3, 0],
     ]
-    expect(combineWindows(windows, 'first')).toEqual([1, 4])
-    expect(combineWindows(windows, 'mean')).toEqual([2, 2])
-    expect(combineWindows(windows, 'max')).toEqual([3, 4])
+    expect(combineWindows(windows, 'first', [30, 10])).toEqual([1, 4])
+    expect(combineWindows(windows, 'mean', [30, 10])).toEqual([2, 2])
+    expect(combineWindows(windows, 'weighted', [30, 10])).toEqual([1.5, 3])
+    expect(combineWindows(windows, 'max', [30, 10])).toEqual([3, 4])
   })
 })
