@@ -49,6 +49,8 @@ const scoreOnly = ({ name }: ActorOfLabels): ActorOfLabels => ({
 const rounded = (result: LabelResult): LabelResult =>
   result.ok ? { ...result, subcategory: roundHalfEven(result.score) } : result
 
+const cut = (score: number): LabelResult => rounded(labelOfScore(score, 1))
+
 function scoreOfField({ meta }: LabelInput, path: string): LabelResult {
   const value = fieldAt(meta, path)
   const number = numberOf(textOfJson(value))
@@ -94,12 +96,12 @@ export async function createEduLabeler(
   const version = await eduVersion(actor, config, baseFolder)
   if (by.kind === 'metadata') {
     const label = async (inputs: LabelInput[]) => inputs.map((input) => rounded(scoreOfField(input, by.path)))
-    return { actor: actor.name, version, label, close: async () => {} }
+    return { actor: actor.name, version, label, cut, close: async () => {} }
   }
   const whole = scoreOnly(actor)
   const inner =
     by.kind === 'hashed'
       ? await createHashedLabeler(whole, by, baseFolder)
       : await createOnnxLabeler(whole, onnxOf(by), baseFolder, encoders)
-  return { ...inner, version, label: async (inputs) => (await inner.label(inputs)).map(rounded) }
+  return { ...inner, version, cut, label: async (inputs) => (await inner.label(inputs)).map(rounded) }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { createDsirLabeler, dsirConfig, dsirVersion } from './dsir/labeler.ts'
 import { createEduLabeler, eduClasses, eduConfig, eduVersion } from './edu.ts'
 import { createHashedLabeler, hashedConfig, hashedVersion } from './hashed/labeler.ts'
 import { createLanguageLabeler, languageConfig, languageVersion } from './language.ts'
@@ -20,6 +21,7 @@ export const labelerConfig = z.discriminatedUnion('kind', [
   rulesConfig,
   languageConfig,
   eduConfig,
+  dsirConfig,
 ])
 export type LabelerConfig = z.infer<typeof labelerConfig>
 /** The form in a configuration file: whatever has a default may be omitted. */
@@ -27,7 +29,8 @@ export type LabelerConfigInput = z.input<typeof labelerConfig>
 
 /** The subcategories of an actor that lists none, where its labeler says what they are. */
 export function subcategoriesBy(config: LabelerConfig): readonly string[] | undefined {
-  return config.kind === 'edu' ? eduClasses : undefined
+  if (config.kind === 'edu') return eduClasses
+  return config.kind === 'dsir' ? Object.keys(config.ranges ?? { all: {} }) : undefined
 }
 
 /**
@@ -54,6 +57,8 @@ export async function createLabeler(
       return await createLanguageLabeler(actor, config)
     case 'edu':
       return await createEduLabeler(actor, config, baseFolder, encoders)
+    case 'dsir':
+      return await createDsirLabeler(actor, config, baseFolder)
   }
 }
 
@@ -75,5 +80,7 @@ export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig
       return languageVersion(actor, config)
     case 'edu':
       return await eduVersion(actor, config, baseFolder)
+    case 'dsir':
+      return dsirVersion(actor, config, baseFolder)
   }
 }

@@ -1,4 +1,4 @@
-import type { LabelModel } from '../../topologies/stations/labeling.ts'
+import type { LabelModel, LabelResult } from '../../topologies/stations/labeling.ts'
 import type { ModelHere } from './golden/model.ts'
 
 export type { LabelInput, LabelResult } from '../../topologies/stations/labeling.ts'
@@ -7,6 +7,8 @@ export type { LabelInput, LabelResult } from '../../topologies/stations/labeling
 export interface Labeler extends LabelModel {
   /** Only labelers whose outputs may depend on the machine: hashed and onnx. */
   readonly model?: ModelHere
+  /** How it labels a score; left out by labelers without scores of their own, and by those that cut [0, 5] into equal parts. */
+  readonly cut?: (score: number) => LabelResult
   /** Waits for pending work and ends the threads. */
   close(): Promise<void>
 }

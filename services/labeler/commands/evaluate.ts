@@ -3,7 +3,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { spearman } from '../../runtime/statistics.ts'
 import { modelFolder } from '../hashed/labeler.ts'
 import { readModel } from '../hashed/model.ts'
-import type { LabelInput } from '../labeler.ts'
+import type { Labeler, LabelInput } from '../labeler.ts'
 import { labelOfScore } from '../mapping.ts'
 import { type Calibration, calibrateClasses, calibrateScores } from '../training/calibration.ts'
 import { accuracy, confusionMatrix, macroF1, meanSquaredError } from '../training/metrics.ts'
@@ -58,7 +58,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluat
   } finally {
     await labeler.close()
   }
-  const places = kind === 'classification' ? known : known.map((score) => intervalOf(score, subcategories.length))
+  const places = kind === 'classification' ? known : known.map((score) => placeOf(score, labeler, subcategories.length))
   const confusion = confusionMatrix(places, guesses, subcategories.length)
   const ofPlaces = { accuracy: accuracy(places, guesses), macroF1: macroF1(confusion) }
   const ofScores = { spearman: spearman(known, scores), meanSquaredError: meanSquaredError(known, scores) }
@@ -73,8 +73,9 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluat
   }
 }
 
-function intervalOf(score: number, count: number): number {
-  const label = labelOfScore(score, count)
+/** Where the labeler would put a document of this score. */
+function placeOf(score: number, { cut }: Labeler, count: number): number {
+  const label = cut === undefined ? labelOfScore(score, count) : cut(score)
   return label.ok ? label.subcategory : 0
 }
 

@@ -71,7 +71,7 @@ function prepare(actor: ActorOfLabels, config: HashedConfig, baseFolder: string)
     ...(ranges === undefined ? [] : [ranges]),
     ...(trusting ? [fieldsBesideMeta] : []),
   ])
-  return { folder, file, weights, digest, labelOf, trusting, version }
+  return { folder, file, weights, digest, cut, labelOf, trusting, version }
 }
 
 /** The version of the labeler, without starting it. @throws WinnowError MODEL_UNUSABLE */
@@ -84,7 +84,7 @@ export async function createHashedLabeler(
   config: HashedConfig,
   baseFolder: string,
 ): Promise<Labeler> {
-  const { folder, file, weights, digest, labelOf, trusting, version } = prepare(actor, config, baseFolder)
+  const { folder, file, weights, digest, cut, labelOf, trusting, version } = prepare(actor, config, baseFolder)
   const data: HashedWorkerData = { file, weights }
   const pool = await LabelingThreads.start<HashedRequest, HashedAnswer>(
     new URL('./worker.ts', import.meta.url),
@@ -107,6 +107,7 @@ export async function createHashedLabeler(
     actor: actor.name,
     version,
     model,
+    ...(cut && { cut }),
     label: async (inputs) => {
       const requests: Promise<HashedAnswer>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest) {

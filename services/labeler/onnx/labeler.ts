@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
 import {
+  type CutOfScores,
   clampedScores,
   cutByRanges,
   labelOfLogits,
@@ -35,6 +36,7 @@ function windowSize(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFo
 /** How logits become a label, and what of it decides the version. */
 interface Decision {
   readonly labelOf: (logits: readonly number[]) => LabelResult
+  readonly cut?: CutOfScores | undefined
   readonly version: readonly unknown[]
 }
 
@@ -50,7 +52,7 @@ function decide(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFolder
       throw wrong(`head ${head} of ${folder}, which is a classification`, 'Leave head out, or name a regression model.')
     if (index < 0) throw wrong(`${folder} has no head ${head}`, `Its heads are ${labels.join(', ')}.`)
     const cut = cutByRanges(actor, ranges)
-    return { labelOf: (logits) => cut(logits[index]!), version: ['head', index, ranges ?? null] }
+    return { cut, labelOf: (logits) => cut(logits[index]!), version: ['head', index, ranges ?? null] }
   }
   if (kind === 'heads')
     throw wrong(`${folder} has several regression heads, and head is missing`, `Name one: ${labels.join(', ')}.`)
@@ -58,7 +60,7 @@ function decide(actor: ActorOfLabels, config: OnnxConfig, encoder: EncoderFolder
     const cut = ranges && cutByRanges(actor, ranges)
     return cut === undefined
       ? { labelOf: ([score]) => labelOfScore(score!, actor.subcategories.length), version: [clampedScores] }
-      : { labelOf: ([score]) => cut(score!), version: ['ranges', ranges] }
+      : { cut, labelOf: ([score]) => cut(score!), version: ['ranges', ranges] }
   }
   if (ranges !== undefined) throw wrong(`ranges, but ${folder} is a classification`, 'Ranges are for regressions.')
   const names = labels.map((label) => config.mapping[label] ?? label)
@@ -110,6 +112,7 @@ export async function createOnnxLabeler(
     actor: actor.name,
     version,
     model,
+    ...(decision.cut && { cut: decision.cut }),
     label: async (inputs) => (await outputsOf(inputs.map(({ text }) => text))).map(decision.labelOf),
     close,
   }

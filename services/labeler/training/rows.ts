@@ -47,15 +47,24 @@ function parseRow<T>(schema: z.ZodType<T>, text: string, file: string, line: num
 
 /**
  * Reads files of rows, in any format that ingest reads, in order. Blank lines are not rows, but count as lines. @throws WinnowError BAD_DATA
- * naming file and line of a row that ingest would reject, or the file that breaks off; CONFIGURATION for one that cannot be read
+ * naming the file that breaks off, or file and line of a row that ingest would reject, unless `onRejected` takes it; CONFIGURATION for a file
+ * that cannot be read
  */
-export async function* readRows(files: string[], fields: TextFields = {}): AsyncGenerator<CorpusRow> {
+export async function* readRows(
+  files: string[],
+  fields: TextFields = {},
+  onRejected?: () => void,
+): AsyncGenerator<CorpusRow> {
   await checkFiles(files)
   for (const [shard, file] of files.entries()) {
     const textField = textFieldOf(basename(file), fields)
     for await (const line of linesOfFile(file)) {
       const input = inputOfLine(line, textField)
-      if ('reason' in input) throw badRow(file, line.row, input.message)
+      if ('reason' in input) {
+        if (onRejected === undefined) throw badRow(file, line.row, input.message)
+        onRejected()
+        continue
+      }
       yield { shard, line: line.row, ...input }
     }
   }
