@@ -24,14 +24,17 @@ export interface Artifacts {
 }
 
 /**
- * Where programs are cached for all data folders, each set of pins in its own folder: WINNOW_CACHE, else winnow/ in XDG_CACHE_HOME, else
- * ~/.cache/winnow. A relative XDG_CACHE_HOME is ignored, as the XDG Base Directory Specification says.
+ * What is cached for all data folders and checkouts: WINNOW_CACHE, else winnow/ in XDG_CACHE_HOME, else ~/.cache/winnow. A relative
+ * XDG_CACHE_HOME is ignored, as the XDG Base Directory Specification says.
  */
+export function cachesFolder({ WINNOW_CACHE: own, XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
+  return own || join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'winnow')
+}
+
+/** Where programs are cached, each set of pins in its own folder. */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
   const pins = createHash('sha256').update(readFileSync(pomFile)).update(readFileSync(checksumFile)).digest('hex')
-  const { WINNOW_CACHE: own, XDG_CACHE_HOME: xdg } = env
-  const caches = xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache')
-  return join(own || join(caches, 'winnow'), pins.slice(0, 16))
+  return join(cachesFolder(env), pins.slice(0, 16))
 }
 
 /**

@@ -187,8 +187,7 @@ export class SortedCorpus implements Corpus {
   }
 
   #inState(): string {
-    const { states } = this.#state
-    return states.length === 0 ? 'false' : `state IN (${states.join(', ')})`
+    return `state IN (${this.#state.states.join(', ')})`
   }
 
   /** The rows of these groups of which `where` is true. Ends in a condition, to which a statement may add. */

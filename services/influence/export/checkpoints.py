@@ -8,6 +8,7 @@ import tempfile
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+
 from supported import Unsupported
 
 # What older versions of transformers stored besides the weights: constants that a model computes itself.

@@ -118,7 +118,14 @@ def projected_gradients(model, names, linears):
 # Everything about the optimizer is an input: the exporter's own optimizer drops an `x + eps` with eps <= 1e-8, and
 # 1 - beta^step in float32 is inexact, so the host computes the bias corrections in float64.
 ADAMW_SCALARS = (
-    'learning_rate', 'weight_decay', 'clip', 'beta1', 'beta2', 'epsilon', 'bias_correction1', 'bias_correction2',
+    'learning_rate',
+    'weight_decay',
+    'clip',
+    'beta1',
+    'beta2',
+    'epsilon',
+    'bias_correction1',
+    'bias_correction2',
 )
 
 

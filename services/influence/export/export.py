@@ -19,15 +19,25 @@ from importlib.metadata import version
 
 import torch
 import transformers
+
 from checkpoints import folder_keys, saved_keys
 from computations import ADAMW_SCALARS, adamw_step, projected_gradients, projected_linears, sequence_loss
 from supported import TESTED, Unsupported, check_forward, refuse_unsupported
 from tracing import LENGTH_MIN, OPSET, write_graph
 
 DEMO = dict(
-    model_type='llama', vocab_size=4096, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
-    num_key_value_heads=4, intermediate_size=160, tie_word_embeddings=False, hidden_act='silu',
-    max_position_embeddings=512, rms_norm_eps=1e-5, attention_dropout=0.0,
+    model_type='llama',
+    vocab_size=4096,
+    hidden_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    intermediate_size=160,
+    tie_word_embeddings=False,
+    hidden_act='silu',
+    max_position_embeddings=512,
+    rms_norm_eps=1e-5,
+    attention_dropout=0.0,
 )
 
 
@@ -71,7 +81,7 @@ def copied_tokenizer(folder, out, config):
     if not os.path.exists(path):
         raise Unsupported(
             f'{path} is missing: documents are tokenized by it. Save the fast tokenizer of the model there: '
-            "AutoTokenizer.from_pretrained(...).save_pretrained(folder)"
+            'AutoTokenizer.from_pretrained(...).save_pretrained(folder)'
         )
     shutil.copyfile(path, os.path.join(out, 'tokenizer.json'))
     end = config.eos_token_id
@@ -105,7 +115,11 @@ def export(config, out, k_in, k_out, folder=None):
     os.makedirs(out, exist_ok=True)
 
     write_graph(
-        sequence_loss(model, names), values + batch, count, stored + ['ids', 'mask'], ['loss', 'count'],
+        sequence_loss(model, names),
+        values + batch,
+        count,
+        stored + ['ids', 'mask'],
+        ['loss', 'count'],
         f'{out}/loss.onnx',
     )
 
@@ -114,8 +128,12 @@ def export(config, out, k_in, k_out, folder=None):
         projections += [torch.ones(size_in, k_in), torch.ones(size_out, k_out)]
         projection_names += [f'P_in.{name}', f'P_out.{name}']
     write_graph(
-        projected_gradients(model, names, linears), values + projections + batch, count + len(projections),
-        stored + projection_names + ['ids', 'mask'], ['loss', 'phi'], f'{out}/influence.onnx',
+        projected_gradients(model, names, linears),
+        values + projections + batch,
+        count + len(projections),
+        stored + projection_names + ['ids', 'mask'],
+        ['loss', 'phi'],
+        f'{out}/influence.onnx',
     )
 
     # A separate tensor for each moment: the tracer distinguishes inputs by identity.
@@ -123,8 +141,11 @@ def export(config, out, k_in, k_out, folder=None):
     scalars = [torch.tensor(0.5 + index / 16) for index in range(len(ADAMW_SCALARS))]
     state = [prefix + key for prefix in ('', 'm.', 'v.') for key in stored]
     write_graph(
-        adamw_step(model, names), values + moments + batch + scalars, 3 * count,
-        state + ['ids', 'mask', *ADAMW_SCALARS], ['loss', 'gradient_norm', *('new.' + name for name in state)],
+        adamw_step(model, names),
+        values + moments + batch + scalars,
+        3 * count,
+        state + ['ids', 'mask', *ADAMW_SCALARS],
+        ['loss', 'gradient_norm', *('new.' + name for name in state)],
         f'{out}/train.onnx',
     )
 

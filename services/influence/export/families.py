@@ -17,11 +17,11 @@ import warnings
 import numpy as np
 import torch
 import transformers
-from checkpoints import saved_keys
-from golden import mean_loss, random_words, rounded
 from torch.overrides import TorchFunctionMode
 
+from checkpoints import saved_keys
 from export import causal_model, export
+from golden import mean_loss, random_words, rounded
 
 SEED, K = '7', 4
 # The last is shorter than the graphs' minimum length, so that padding is covered too.
@@ -32,23 +32,67 @@ SAMPLES = 24
 SCATTER_ROWS, SCATTER_LENGTH, SCATTER_IDS = 24, 129, 3
 
 COMMON = dict(vocab_size=160, hidden_size=32, num_hidden_layers=1, max_position_embeddings=64)
-LLAMA = dict(COMMON, model_type='llama', num_attention_heads=4, intermediate_size=48, hidden_act='silu',
-             rms_norm_eps=1e-5, attention_dropout=0.0)
+LLAMA = dict(
+    COMMON,
+    model_type='llama',
+    num_attention_heads=4,
+    intermediate_size=48,
+    hidden_act='silu',
+    rms_norm_eps=1e-5,
+    attention_dropout=0.0,
+)
 FAMILIES = {
     # Llama 3's rotary angles: another base, and long wavelengths stretched, from positions that occur in the test's texts.
-    'llama-gqa': dict(LLAMA, num_key_value_heads=2, tie_word_embeddings=False, rope_theta=500.0,
-                      rope_scaling=dict(rope_type='llama3', factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-                                        original_max_position_embeddings=32)),
+    'llama-gqa': dict(
+        LLAMA,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+        rope_theta=500.0,
+        rope_scaling=dict(
+            rope_type='llama3', factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32
+        ),
+    ),
     'llama-tied': dict(LLAMA, num_key_value_heads=4, tie_word_embeddings=True),
-    'gpt2': dict(model_type='gpt2', vocab_size=160, n_embd=32, n_layer=1, n_head=4, n_positions=64,
-                 resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0),
-    'qwen2': dict(COMMON, model_type='qwen2', num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
-                  tie_word_embeddings=True, attention_dropout=0.0),
-    'neox': dict(COMMON, model_type='gpt_neox', num_attention_heads=4, intermediate_size=64, rotary_pct=0.25,
-                 tie_word_embeddings=False, hidden_dropout=0.0, attention_dropout=0.0),
+    'gpt2': dict(
+        model_type='gpt2',
+        vocab_size=160,
+        n_embd=32,
+        n_layer=1,
+        n_head=4,
+        n_positions=64,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    ),
+    'qwen2': dict(
+        COMMON,
+        model_type='qwen2',
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        tie_word_embeddings=True,
+        attention_dropout=0.0,
+    ),
+    'neox': dict(
+        COMMON,
+        model_type='gpt_neox',
+        num_attention_heads=4,
+        intermediate_size=64,
+        rotary_pct=0.25,
+        tie_word_embeddings=False,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+    ),
 }
-WIDE = dict(LLAMA, vocab_size=1024, hidden_size=256, num_key_value_heads=1, intermediate_size=32, max_position_embeddings=128,
-            tie_word_embeddings=False)
+WIDE = dict(
+    LLAMA,
+    vocab_size=1024,
+    hidden_size=256,
+    num_key_value_heads=1,
+    intermediate_size=32,
+    max_position_embeddings=128,
+    tie_word_embeddings=False,
+)
 
 
 def weight(key, shape):

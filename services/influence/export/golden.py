@@ -82,10 +82,14 @@ def influence_values():
             p_out = signs(f'projection:out:{name}', module.out_features)
             parts.append((p_out.T @ gradient @ p_in).flatten())
         phi = torch.cat(parts)
-        result.append(dict(
-            tokens=tokens(row, length), loss=loss.item(),
-            moduleNorms=[p.norm().item() for p in parts], everySixteenth=phi[::16].tolist(),
-        ))
+        result.append(
+            dict(
+                tokens=tokens(row, length),
+                loss=loss.item(),
+                moduleNorms=[p.norm().item() for p in parts],
+                everySixteenth=phi[::16].tolist(),
+            )
+        )
     return result
 
 
@@ -125,9 +129,12 @@ def main():
     arguments = parser.parse_args()
     head = initial('lm_head.weight', (4096, 64)).flatten()
     values = dict(
-        seed=SEED, projectionSeed=PROJECTION_SEED, weightScale=WEIGHT_SCALE,
+        seed=SEED,
+        projectionSeed=PROJECTION_SEED,
+        weightScale=WEIGHT_SCALE,
         initial=dict(name='lm_head.weight', first=head[:8].tolist(), last=head[-8:].tolist(), sum=head.sum()),
-        influence=influence_values(), training=training_values(),
+        influence=influence_values(),
+        training=training_values(),
     )
     with open(arguments.out, 'w') as file:
         json.dump(rounded(values), file)

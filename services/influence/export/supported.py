@@ -1,6 +1,7 @@
 """Which configurations the graphs compute correctly, and a sentence on what to do about each of the others."""
 
 import torch
+
 from computations import logits_of
 
 # Families whose graphs are compared with a float64 reference (families.py and the tests of test/services/influence/export).

@@ -106,12 +106,21 @@ def write_graph(function, arguments, ids_index, input_names, output_names, path)
     shapes = tuple({d: names[d] for d in dynamic[i]} if i in dynamic else None for i in range(len(arguments)))
     with torch.no_grad():
         program = torch.export.export(
-            graph, tuple(t.detach() for t in arguments), dynamic_shapes=shapes, strict=False,
+            graph,
+            tuple(t.detach() for t in arguments),
+            dynamic_shapes=shapes,
+            strict=False,
             prefer_deferred_runtime_asserts_over_guards=True,
         )
     exported = torch.onnx.export(
-        program, (), dynamo=True, input_names=input_names, output_names=output_names, opset_version=OPSET,
-        optimize=True, verbose=False,
+        program,
+        (),
+        dynamo=True,
+        input_names=input_names,
+        output_names=output_names,
+        opset_version=OPSET,
+        optimize=True,
+        verbose=False,
     )
     exported.save(path, external_data=False)
     model = without_provenance(with_zeros_made_at_run_time(onnx.load(path)))

@@ -38,7 +38,9 @@ def main():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=arguments.vocabulary, special_tokens=[END_OF_TEXT], show_progress=False,
+        vocab_size=arguments.vocabulary,
+        special_tokens=[END_OF_TEXT],
+        show_progress=False,
         # All 256 bytes, so that every document can be tokenized.
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )

@@ -9,9 +9,10 @@ import sys
 import torch
 from confluent_kafka import Consumer, TopicPartition
 
-from .connection import kafka_settings, registry_authorization
-from .errors import WorkerError
-from .records import Reader, Registry
+from winnow_wire.connection import kafka_settings, registry_authorization
+from winnow_wire.errors import WinnowError
+from winnow_wire.records import Reader, Registry
+
 from .run import RUNS, parse_run
 from .scorer import Scorer, device_named
 from .worker import Worker
@@ -73,7 +74,7 @@ def recorded_config(settings, registry, name):
             ends = {p: consumer.get_watermark_offsets(TopicPartition(RUNS, p), timeout=10) for p in partitions}
         except Exception as error:  # KafkaException, and what it wraps
             hint = 'WINNOW_BROKERS or --brokers names them.'
-            raise WorkerError(
+            raise WinnowError(
                 'UNREACHABLE', f'{RUNS} cannot be read from {settings["bootstrap.servers"]}: {error}', hint
             ) from error
         consumer.assign([TopicPartition(RUNS, p, first) for p, (first, _) in ends.items()])
@@ -92,14 +93,14 @@ def recorded_config(settings, registry, name):
     finally:
         consumer.close()
     if config is None:
-        raise WorkerError('CONFIGURATION', f'there is no run {name}', 'winnow run list names them.')
+        raise WinnowError('CONFIGURATION', f'there is no run {name}', 'winnow run list names them.')
     return config
 
 
 def serve(options):
     device, dtype = device_named(options.device), DTYPES[options.dtype]
     if device.type == 'cuda' and not torch.cuda.is_available():
-        raise WorkerError(
+        raise WinnowError(
             'CONFIGURATION', 'there is no CUDA device', 'Use --device cpu, or install a torch built for your driver.'
         )
     if options.threads:
@@ -129,7 +130,7 @@ def main(arguments=None):
     options = parsed(arguments)
     try:
         serve(options)
-    except WorkerError as error:
+    except WinnowError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code
     return 0

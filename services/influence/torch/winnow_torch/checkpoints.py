@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .errors import WorkerError
+from winnow_wire.errors import WinnowError
 
 INDEX_SUFFIX = '.safetensors.index.json'
 SECOND_MOMENT = 'v.'
@@ -16,7 +16,7 @@ DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torc
 
 
 def incomplete(path, reason):
-    return WorkerError(
+    return WinnowError(
         'CHECKPOINT_INCOMPLETE',
         f'The checkpoint {path} is not whole: {reason}',
         'It is read again for a while, in case it is still being written; keep checkpoints until their round is closed.',
@@ -51,7 +51,7 @@ class _File:
                 yield key, tensor.reshape(entry['shape'])
         except (ValueError, KeyError, TypeError, RuntimeError) as error:
             hint = 'Use another checkpoint, or let the trainer write this one again.'
-            raise WorkerError('BAD_DATA', f'{self.path} is not a usable safetensors file: {error}', hint) from error
+            raise WinnowError('BAD_DATA', f'{self.path} is not a usable safetensors file: {error}', hint) from error
 
 
 def _files(path, digest):
@@ -64,7 +64,7 @@ def _files(path, digest):
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise incomplete(path, f'it is no index of shards ({error})') from error
         if any('/' in name or '\\' in name for name in names):
-            raise WorkerError(
+            raise WinnowError(
                 'BAD_DATA', f'{path} names files outside of its folder', 'Use the index that was saved with its shards.'
             )
         parts = [_File(first.path.parent / name, path) for name in names]
@@ -90,7 +90,7 @@ def read_weights(path, digest, shapes, device, dtype):
             hint = 'Use a checkpoint of this model, or the graphs it was trained with.'
             if found == 'missing' and key.startswith(SECOND_MOMENT):
                 hint = 'The checkpoint holds no moments of Adam; choose influence.preconditioner: none.'
-            raise WorkerError('BAD_DATA', f'{path} does not fit the model: {key} is {found}, expected {list(shape)}', hint)
+            raise WinnowError('BAD_DATA', f'{path} does not fit the model: {key} is {found}, expected {list(shape)}', hint)
     return weights
 
 

@@ -9,7 +9,8 @@ import torch
 import transformers
 from transformers.initialization import no_init_weights
 
-from .errors import WorkerError
+from winnow_wire.errors import WinnowError
+
 from .projection import projections
 
 
@@ -18,7 +19,7 @@ def read_description(folder):
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise WorkerError(
+        raise WinnowError(
             'MODEL_UNUSABLE',
             f'The model in {folder} cannot be used: {error}',
             'Write it with services/influence/export/export.py, or name its folder as this machine sees it: --map-path FROM=TO.',
@@ -169,7 +170,7 @@ def _keys(network, shapes):
     if len(rest) == 1 and len(free) == 1:
         keys[rest[0]] = free[0]
     elif rest or free:
-        raise WorkerError(
+        raise WinnowError(
             'MODEL_UNUSABLE',
             f'model.json has weights {free[:5]} that the network lacks, and lacks {rest[:5]}',
             'Export the model again, with the pinned version of transformers.',

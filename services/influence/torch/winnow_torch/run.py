@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import WorkerError
+from winnow_wire.errors import WinnowError
 
 RUNS = 'winnow.runs'
 DEAD_LETTERS = 'winnow.dead-letters'
@@ -76,7 +76,7 @@ def parse_run(name, config, batch_tokens, mapped):
     influence, reference = config.get('influence', {}), config['reference']
     unknown = set(influence) - KNOWN
     if unknown:
-        raise WorkerError(
+        raise WinnowError(
             'CONFIGURATION',
             f'run {name} has influence settings that this worker does not know: {", ".join(sorted(unknown))}',
             'Run the worker of the winnow that recorded it.',

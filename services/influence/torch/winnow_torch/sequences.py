@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer as Tokens
 
-from .errors import WorkerError
+from winnow_wire.errors import WinnowError
 
 # Of a text no more than this many UTF-16 units for each token of its windows is tokenized.
 UNITS_PER_TOKEN = 16
@@ -31,10 +31,10 @@ class Tokenizer:
             self._tokens = Tokens.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
             hint = 'Write the model again with services/influence/export/export.py.'
-            raise WorkerError('MODEL_UNUSABLE', f'The tokenizer {path} cannot be read: {error}', hint) from error
+            raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} cannot be read: {error}', hint) from error
         found = self._tokens.get_vocab_size()
         if found > vocabulary:
-            raise WorkerError(
+            raise WinnowError(
                 'MODEL_UNUSABLE', f'{path} has {found} tokens, the model {vocabulary}', 'Use the tokenizer of this model.'
             )
         self.end_of_text = end_of_text
@@ -78,9 +78,9 @@ def read_reference(path, tokenizer, context, samples_max):
                     break
     except OSError as error:
         hint = 'Name the file as this machine sees it: --map-path FROM=TO.'
-        raise WorkerError('CONFIGURATION', f'the reference {path} cannot be read: {error}', hint) from error
+        raise WinnowError('CONFIGURATION', f'the reference {path} cannot be read: {error}', hint) from error
     if not sequences:
-        raise WorkerError('CONFIGURATION', f'the reference {path} has no samples')
+        raise WinnowError('CONFIGURATION', f'the reference {path} has no samples')
     return sequences
 
 
@@ -92,5 +92,5 @@ def _sample(path, number, line, tokenizer, context):
         ids = [tokenizer.end_of_text, *tokenizer.ids(row['context']), *tokenizer.ids(row['continuation'])][-(context + 1) :]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = 'A row has "text", or "context" and "continuation", all of them strings.'
-        raise WorkerError('BAD_DATA', f'{path}:{number}: not a reference sample', hint) from error
+        raise WinnowError('BAD_DATA', f'{path}:{number}: not a reference sample', hint) from error
     return Sequence(np.array(ids, dtype=np.int64), np.ones(len(ids), dtype=np.float32))

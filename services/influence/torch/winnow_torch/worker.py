@@ -10,8 +10,9 @@ import uuid
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from .errors import WorkerError
-from .records import DecodeError, Reader, Writer, document_id
+from winnow_wire.errors import WinnowError
+from winnow_wire.records import DecodeError, Reader, Writer, document_id
+
 from .run import DEAD_LETTERS
 
 log = logging.getLogger('winnow.influence')
@@ -81,11 +82,11 @@ class Worker:
             topics = self._consumer.list_topics(timeout=10).topics
             self._producer.init_transactions(OPERATION_SECONDS)
         except KafkaException as error:
-            raise WorkerError(
+            raise WinnowError(
                 'UNREACHABLE', f'The brokers do not answer: {error.args[0].str()}', 'WINNOW_BROKERS or --brokers names them.'
             ) from error
         if self._run.requests not in topics:
-            raise WorkerError(
+            raise WinnowError(
                 'CONFIGURATION', f'there is no topic {self._run.requests}', 'Start the run first: winnow run stations.'
             )
 
@@ -94,7 +95,7 @@ class Worker:
             try:
                 rewards, letters = self._compute(messages)
                 break
-            except WorkerError as error:
+            except WinnowError as error:
                 if not error.retriable or wait is None:
                     raise
                 log.warning('a batch failed, trying again in %.1f s: %s', wait, error)
@@ -163,15 +164,15 @@ class Worker:
             producer.begin_transaction()
             for reward, trace in rewards:
                 key = str(document_id(reward['docId']))
-                self._produce(self._run.rewards, key, self._rewards.bytes(reward), trace)
+                self._produce(self._run.rewards, key, self._rewards.encode(reward), trace)
             for letter in letters:
-                self._produce(DEAD_LETTERS, letter['origin'], self._letters.bytes(letter))
+                self._produce(DEAD_LETTERS, letter['origin'], self._letters.encode(letter))
             producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), OPERATION_SECONDS)
             self._retried(producer.commit_transaction)
         except KafkaException as failure:
             error = failure.args[0]
             if error.fatal() or not error.txn_requires_abort():
-                raise WorkerError(
+                raise WinnowError(
                     'UNREACHABLE', f'A batch could not be committed: {error.str()}', 'Start the worker again.'
                 ) from failure
             log.warning('a transaction is aborted, its batch comes again: %s', error.str())
@@ -225,12 +226,12 @@ class Worker:
 
     def _on_error(self, error):
         if error.code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL:
-            self._failure = WorkerError(
+            self._failure = WinnowError(
                 'CONFIGURATION',
                 f'other workers than this kind are in the group {self.group}',
                 'End the ONNX workers of the run first; the group hands the offsets over. Or compare both kinds with --group.',
             )
         elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            self._failure = WorkerError('UNREACHABLE', f'The brokers refuse this worker: {error.str()}', 'Start it again.')
+            self._failure = WinnowError('UNREACHABLE', f'The brokers refuse this worker: {error.str()}', 'Start it again.')
         else:
             log.warning('%s', error.str())

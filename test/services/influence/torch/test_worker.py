@@ -1,4 +1,4 @@
-"""The parts of the PyTorch worker that need no cluster: python -m unittest test_worker (with the worker on PYTHONPATH)."""
+"""The parts of the PyTorch worker that need no cluster."""
 
 import dataclasses
 import hashlib
@@ -10,17 +10,20 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import torch
+try:
+    import torch
+except ImportError as error:
+    raise unittest.SkipTest(f'{error}: WINNOW_TEST_TORCH=yes npm test installs it') from error
 from safetensors.torch import save_file
 from winnow_torch.checkpoints import Checkpoints, read_weights
-from winnow_torch.connection import kafka_settings, registry_authorization
-from winnow_torch.errors import WorkerError
 from winnow_torch.estimators import Gradient, Probe, fisher_inverse, in_batches
 from winnow_torch.model import Model, read_description
 from winnow_torch.projection import random_words
-from winnow_torch.records import DecodeError, Reader, Writer, document_id, signed
 from winnow_torch.run import parse_run
 from winnow_torch.sequences import Sequence, document_windows
+from winnow_wire.connection import kafka_settings, registry_authorization
+from winnow_wire.errors import WinnowError
+from winnow_wire.records import DecodeError, Reader, Writer, document_id, signed
 
 FAMILIES = Path(__file__).parents[1] / 'export' / 'families'
 GOLDEN = json.loads((FAMILIES / 'golden.json').read_text())
@@ -178,7 +181,7 @@ class Weights(unittest.TestCase):
         self.shapes['v.b'] = [4]
         self.assertEqual(self.read(path, digest, torch.bfloat16)['v.b'].dtype, torch.float32)
         self.shapes['v.a'] = [2, 3]
-        with self.assertRaises(WorkerError) as raised:
+        with self.assertRaises(WinnowError) as raised:
             self.read(path, digest)
         self.assertIn('preconditioner: none', raised.exception.hint)
 
@@ -198,18 +201,18 @@ class Weights(unittest.TestCase):
         digest = hashlib.sha256(listing.encode()).hexdigest()
         self.assertTrue(torch.equal(self.read(index, digest)['b'], self.tensors['b']))
         self.save('b.safetensors', {'b': torch.zeros(4)})
-        with self.assertRaisesRegex(WorkerError, 'is not whole'):
+        with self.assertRaisesRegex(WinnowError, 'is not whole'):
             self.read(index, digest)
 
     def test_a_half_written_file_is_waited_for_and_another_model_is_not(self):
         path, digest = self.save('one.safetensors', self.tensors)
         with open(path, 'r+b') as file:
             file.truncate(os.path.getsize(path) - 3)
-        with self.assertRaises(WorkerError) as raised:
+        with self.assertRaises(WinnowError) as raised:
             self.read(path, digest)
         self.assertEqual((raised.exception.code, raised.exception.retriable), ('CHECKPOINT_INCOMPLETE', True))
         path, digest = self.save('other.safetensors', {'a': torch.zeros(3, 2)})
-        with self.assertRaisesRegex(WorkerError, r'a is \[3, 2\], expected \[2, 3\]') as raised:
+        with self.assertRaisesRegex(WinnowError, r'a is \[3, 2\], expected \[2, 3\]') as raised:
             self.read(path, digest)
         self.assertFalse(raised.exception.retriable)
 
@@ -221,7 +224,7 @@ class Weights(unittest.TestCase):
         os.remove(saved[2][0])
         self.assertEqual(checkpoints.weights(*saved[2])['a'][0, 0], 2)
         os.remove(saved[0][0])
-        with self.assertRaises(WorkerError):
+        with self.assertRaises(WinnowError):
             checkpoints.weights(*saved[0])
 
 
@@ -247,13 +250,13 @@ class Records(unittest.TestCase):
         writer, other = Writer(registry, 'RewardRequest'), Writer(registry, 'Run')
         reader = Reader(registry, 'RewardRequest')
         request = dict(run='r', round=1, actor='a', docId=-1, text='t', checkpointPath='p', checkpointDigest='d')
-        good = writer.bytes(request)
+        good = writer.encode(request)
         self.assertEqual(reader.value(good), request)
         wrong = {
             'bad-framing': [None, b'', b'\1' + good[1:]],
             'unknown-schema': [b'\0\0\0\0\x63' + good[5:]],
             'bad-body': [good[:-3], good + b'x'],
-            'wrong-record': [other.bytes(dict(run='r', config='{}', replayOf=None))],
+            'wrong-record': [other.encode(dict(run='r', config='{}', replayOf=None))],
         }
         for reason, values in wrong.items():
             for value in values:
@@ -268,7 +271,7 @@ class Connections(unittest.TestCase):
         environment = dict(
             WINNOW_KAFKA_TLS='true', WINNOW_KAFKA_CA='/ca.pem', WINNOW_KAFKA_SASL='scram-sha-256', WINNOW_KAFKA_USERNAME='u'
         )
-        with self.assertRaisesRegex(WorkerError, 'WINNOW_KAFKA_PASSWORD is not'):
+        with self.assertRaisesRegex(WinnowError, 'WINNOW_KAFKA_PASSWORD is not'):
             kafka_settings(environment, 'b:1')
         with tempfile.NamedTemporaryFile('w') as file:
             file.write('secret\n')
@@ -277,7 +280,7 @@ class Connections(unittest.TestCase):
         self.assertEqual(settings['security.protocol'], 'SASL_SSL')
         self.assertEqual((settings['ssl.ca.location'], settings['sasl.mechanisms']), ('/ca.pem', 'SCRAM-SHA-256'))
         self.assertEqual((settings['sasl.username'], settings['sasl.password']), ('u', 'secret'))
-        with self.assertRaisesRegex(WorkerError, 'cannot log in by oauthbearer'):
+        with self.assertRaisesRegex(WinnowError, 'cannot log in by oauthbearer'):
             kafka_settings({'WINNOW_KAFKA_SASL': 'oauthbearer'}, 'b:1')
 
     def test_the_registry_is_told_who_asks(self):
@@ -306,7 +309,7 @@ class Runs(unittest.TestCase):
 
     def test_a_setting_that_it_does_not_know_stops_it(self):
         config = self.CONFIG | {'influence': self.CONFIG['influence'] | {'curvature': 1}}
-        with self.assertRaisesRegex(WorkerError, 'does not know: curvature'):
+        with self.assertRaisesRegex(WinnowError, 'does not know: curvature'):
             parse_run('r', json.dumps(config), 1, str)
 
 

@@ -11,16 +11,6 @@ const { python, missing } = pythonWith('services/influence/torch', modules)
 const title = missing === undefined ? 'the PyTorch worker' : `the PyTorch worker (skipped: ${missing})`
 
 describe.skipIf(missing !== undefined)(title, { timeout: 120_000 }, () => {
-  it('passes its own tests: gradients of five families, windows, checkpoints, records', async () => {
-    const env = { ...process.env, PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' }
-    const { stderr } = await promisify(execFile)(python!, ['-m', 'unittest', 'test_worker'], {
-      cwd: import.meta.dirname,
-      env,
-    })
-    expect(stderr).toMatch(/Ran \d\d tests/)
-    expect(stderr).toMatch(/OK\s*$/)
-  })
-
   it('ends with a usage message where it is not told which run or which brokers', async () => {
     const env = { ...process.env, WINNOW_BROKERS: '', WINNOW_REGISTRY_URL: '', PYTHONDONTWRITEBYTECODE: '1' }
     const call = promisify(execFile)(python!, ['-m', 'winnow_torch', '--run', 'r'], { cwd: folder, env })

@@ -1,6 +1,6 @@
 """Records to bytes and back, in Confluent's framing: a zero byte, the schema's id as 4 bytes big-endian, the Avro body.
 
-The schemas are the published ones of the repository; document ids, unsigned 64-bit, travel as an Avro long of the same bits.
+The schemas are the published ones (schemas/published); document ids, unsigned 64-bit, travel as an Avro long of the same bits.
 """
 
 import io
@@ -10,59 +10,65 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import fastavro
 
-from .errors import WorkerError
+from .errors import WinnowError
 
-PUBLISHED = Path(__file__).parents[4] / 'schemas' / 'published'
+# Beside this file where the package was installed, else those of the checkout.
+BUNDLED = Path(__file__).parent / 'schemas'
+PUBLISHED = BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[4] / 'schemas' / 'published'
 ATTEMPTS, WAIT_SECONDS = 5, 0.5
 
 
 class DecodeError(Exception):
     """The bytes are at fault, and will be every time. `reason`: the stable word that dead letters carry."""
 
-    def __init__(self, reason, message):
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-def published_schema(name):
+def published_schema(name: str) -> dict[str, Any]:
     """The newest published version of a record's schema."""
-    versions = {int(re.search(r'\.v(\d+)\.avsc$', path.name)[1]): path for path in PUBLISHED.glob(f'{name}.v*.avsc')}
-    return json.loads(versions[max(versions)].read_text())
+    newest = max(PUBLISHED.glob(f'{name}.v*.avsc'), key=lambda path: int(re.sub(r'\D', '', path.name.removeprefix(name))))
+    schema: dict[str, Any] = json.loads(newest.read_text())
+    return schema
 
 
-def document_id(value):
+def document_id(value: int) -> int:
     return value % 2**64
 
 
-def signed(doc_id):
+def signed(doc_id: int) -> int:
     return doc_id - 2**64 if doc_id >= 2**63 else doc_id
 
 
 class Registry:
     """A schema registry with Confluent's interface."""
 
-    def __init__(self, url, authorization=None):
+    def __init__(self, url: str, authorization: str | None = None) -> None:
         self._url = url.rstrip('/')
         self._headers = {'Content-Type': 'application/vnd.schemaregistry.v1+json'}
         if authorization is not None:
             self._headers['Authorization'] = authorization
 
-    def register(self, schema):
+    def register(self, schema: dict[str, Any]) -> int:
         """Gives the schema's id, the same for the same schema every time."""
         subject = f'{schema["namespace"]}.{schema["name"]}'
         body = json.dumps({'schema': json.dumps(schema), 'schemaType': 'AVRO'}).encode()
-        return self._call(f'/subjects/{subject}/versions', body)['id']
+        answer: int = self._answered(f'/subjects/{subject}/versions', body)['id']
+        return answer
 
-    def schema(self, schema_id):
+    def schema(self, schema_id: int) -> Any:
         """The schema, or None where the registry has no such id."""
-        found = self._call(f'/schemas/ids/{schema_id}', missing_ok=True)
+        found = self._answered(f'/schemas/ids/{schema_id}', missing_ok=True)
         return None if found is None else json.loads(found['schema'])
 
-    def _call(self, path, body=None, missing_ok=False):
+    def _answered(self, path: str, body: bytes | None = None, missing_ok: bool = False) -> Any:
         request = urllib.request.Request(self._url + path, data=body, headers=self._headers)
+        failure: Exception | None = None
         for attempt in range(ATTEMPTS):
             try:
                 with urllib.request.urlopen(request, timeout=10) as response:
@@ -72,7 +78,7 @@ class Registry:
                     return None
                 if error.code < 500 and error.code not in (408, 429):
                     text = error.read().decode(errors='replace')[:500]
-                    raise WorkerError(
+                    raise WinnowError(
                         'CONFIGURATION',
                         f'The registry answered {error.code} to {path}: {text}',
                         'Check its address; 409 means that the topics were written by a newer winnow.',
@@ -82,7 +88,7 @@ class Registry:
                 failure = error
             if attempt + 1 < ATTEMPTS:
                 time.sleep(WAIT_SECONDS * 2**attempt)
-        raise WorkerError(
+        raise WinnowError(
             'UNREACHABLE',
             f'The schema registry {self._url} does not answer ({failure})',
             'Is it running? WINNOW_REGISTRY_URL or --registry names it.',
@@ -93,12 +99,12 @@ class Registry:
 class Writer:
     """Writes records of one kind."""
 
-    def __init__(self, registry, name):
+    def __init__(self, registry: Registry, name: str) -> None:
         schema = published_schema(name)
         self._header = b'\0' + registry.register(schema).to_bytes(4, 'big')
         self._schema = fastavro.parse_schema(schema)
 
-    def bytes(self, value):
+    def encode(self, value: dict[str, Any]) -> bytes:
         body = io.BytesIO()
         fastavro.schemaless_writer(body, self._schema, value)
         return self._header + body.getvalue()
@@ -107,14 +113,14 @@ class Writer:
 class Reader:
     """Reads records of one kind, in whatever compatible version they were written."""
 
-    def __init__(self, registry, name):
+    def __init__(self, registry: Registry, name: str) -> None:
         self._registry = registry
         self._own = fastavro.parse_schema(published_schema(name))
         self._full_name = f'winnow.{name}'
-        self._written = {}
+        self._written: dict[int, Any] = {}
 
-    def value(self, data):
-        """Raises DecodeError, and WorkerError where the registry is needed and away."""
+    def value(self, data: bytes | None) -> dict[str, Any]:
+        """Raises DecodeError, and WinnowError where the registry is needed and away."""
         if data is None:
             raise DecodeError('bad-framing', 'The record has no value.')
         if len(data) < 5 or data[0] != 0:
@@ -122,16 +128,17 @@ class Reader:
         name, schema = self._schema(int.from_bytes(data[1:5], 'big'))
         body = io.BytesIO(data[5:])
         try:
-            value = fastavro.schemaless_reader(body, schema, self._own if name == self._full_name else None)
+            value: Any = fastavro.schemaless_reader(body, schema, self._own if name == self._full_name else None)
         except Exception as error:  # whatever damaged bytes make of it
             raise DecodeError('bad-body', f'The bytes are not a {name}: {error}') from error
         if body.read(1):
             raise DecodeError('bad-body', f'Bytes are left over after a {name}.')
         if name != self._full_name:
             raise DecodeError('wrong-record', f'It is a {name}, which is not expected here.')
-        return value
+        read: dict[str, Any] = value
+        return read
 
-    def _schema(self, schema_id):
+    def _schema(self, schema_id: int) -> tuple[str, Any]:
         """Full name and schema of one of winnow's records."""
         if schema_id not in self._written:
             schema = self._registry.schema(schema_id)

@@ -1,0 +1,1 @@
+"""What winnow's Python programs share: addresses and logins, records and their schemas, errors with exit codes."""

@@ -1,0 +1,91 @@
+"""Partition 0 of a few topics, from given offsets on: what was committed, by nobody's group."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from .errors import WinnowError
+
+log = logging.getLogger('winnow.kafka')
+
+BEGINNING = -2
+# Brokers that are away come back; after this long a person should look.
+UNREACHABLE_SECONDS = 600
+REFUSALS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,
+}
+
+
+class TopicReader:
+    """`at_end` tells of each topic whether all was read that there was."""
+
+    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[str, int], group: str) -> None:
+        """`group`: a name that the permissions of this reader cover; offsets are not committed."""
+        self._failure: WinnowError | None = None
+        self._answered = time.monotonic()
+        self._consumer = Consumer(
+            dict(kafka)
+            | {
+                'group.id': group,
+                'enable.auto.commit': False,
+                'enable.partition.eof': True,
+                'isolation.level': 'read_committed',
+                'auto.offset.reset': 'error',
+                'allow.auto.create.topics': False,
+                'error_cb': self._on_error,
+                'logger': log,
+            }
+        )
+        self.at_end: dict[str, bool] = {}
+        self.assign(starts)
+
+    def assign(self, starts: Mapping[str, int]) -> None:
+        """Reads these topics from these offsets, and nothing else any more."""
+        self.at_end = dict.fromkeys(starts, False)
+        self._consumer.assign([TopicPartition(topic, 0, offset) for topic, offset in starts.items()])
+
+    def poll(self, seconds: float) -> Message | None:
+        """The next record, or None where there is none in this time. Raises WinnowError: UNREACHABLE where brokers have been away
+        for ten minutes, CONFIGURATION where they refuse, GUARANTEE_VIOLATED where an offset is gone."""
+        message = self._consumer.poll(seconds)
+        if self._failure is not None:
+            raise self._failure
+        if message is None:
+            if not all(self.at_end.values()) and time.monotonic() - self._answered > UNREACHABLE_SECONDS:
+                hint = 'WINNOW_BROKERS names them.'
+                raise WinnowError('UNREACHABLE', f'The brokers have not answered for {UNREACHABLE_SECONDS} s', hint, True)
+            return None
+        self._answered = time.monotonic()
+        topic, error = str(message.topic()), message.error()
+        if error is None:
+            self.at_end[topic] = False
+            return message
+        if error.code() == KafkaError._PARTITION_EOF:
+            self.at_end[topic] = True
+        elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            raise WinnowError('CONFIGURATION', f'there is no topic {topic}', 'Is the run recorded? winnow run list names them.')
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise WinnowError('GUARANTEE_VIOLATED', f'records of {topic} are gone: {error.str()}', 'Was the topic deleted?')
+        else:
+            self._on_error(error)
+        return None
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in REFUSALS or error.fatal():
+            hint = 'winnow acls prints the permissions of a trainer.'
+            self._failure = WinnowError('CONFIGURATION', f'The brokers refuse this reader: {error.str()}', hint)
+        else:
+            log.warning('%s', error.str())
+
+    def close(self) -> None:
+        try:
+            self._consumer.close()
+        except (KafkaException, RuntimeError) as error:
+            log.debug('closing: %s', error)

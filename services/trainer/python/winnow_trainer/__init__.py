@@ -1,0 +1,10 @@
+"""Trains on the corpus that winnow chooses live. `SelectedStream` is what users need; docs/trainer.md is the contract behind it."""
+
+from winnow_wire.connection import Connection
+from winnow_wire.errors import WinnowError
+
+from .cursor import Cursor
+from .ranks import Ranks
+from .stream import SelectedStream
+
+__all__ = ['Connection', 'Cursor', 'Ranks', 'SelectedStream', 'WinnowError']

@@ -1,0 +1,45 @@
+"""Texts to token ids by a Hugging Face tokenizer.json: the rule of services/model/tokenizer.ts."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer as Native
+
+from winnow_wire.errors import WinnowError
+
+from .packing import Tokens
+
+
+class Tokenizer:
+    """`end`: the id that ends every document, by default that of a model.json beside the file. `digest`: SHA-256 of the file."""
+
+    def __init__(self, path: str | Path, end: int | None = None) -> None:
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+            self._native = Native.from_str(data.decode())
+        except Exception as error:  # the library raises plain Exception
+            raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} cannot be used: {error}') from error
+        self._native.no_truncation()
+        self._native.no_padding()
+        self.digest = hashlib.sha256(data).hexdigest()
+        self.end = _end_beside(path) if end is None else end
+        if self._native.id_to_token(self.end) is None:
+            raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} has no token {self.end}, which ends a document')
+
+    def encode(self, texts: list[str]) -> list[Tokens]:
+        """The ids of each text, without any that mark beginnings or ends. Runs in the library's own threads."""
+        encodings = self._native.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+
+def _end_beside(path: Path) -> int:
+    try:
+        # The default is that of services/model/description.ts.
+        end: int = json.loads((path.parent / 'model.json').read_text()).get('endOfText', 0)
+        return end
+    except (OSError, ValueError) as error:
+        hint = 'Give end=, the id that ends a document.'
+        raise WinnowError('CONFIGURATION', f'no model.json beside {path} says what ends a document: {error}', hint) from error
