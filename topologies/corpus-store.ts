@@ -34,6 +34,12 @@ export interface ViewOptions {
   readonly draws?: boolean
 }
 
+/** How far the corpus is sorted for draws: of `total` rows `done` have been looked at; both 0 at the beginning. */
+export interface Preparing {
+  readonly done: number
+  readonly total: number
+}
+
 /**
  * The corpus as the label sink writes it and the console reads it: ClickHouse in production, maps in the driver.
  * Every write may be repeated, in any order, without effect.
@@ -44,6 +50,13 @@ export interface CorpusStore {
   /** Commits offsets: everything before them has been added. Called after those adds. */
   commit(offsets: readonly TopicOffset[]): Promise<void>
   committed(): Promise<TopicOffset[]>
+  /**
+   * Has the corpus sorted for draws as of these offsets, in the background if that takes longer than a moment.
+   * @returns how far that is; undefined: it is done, and a view of these options for draws reads only what it needs
+   */
+  prepare(options: ViewOptions): Promise<Preparing | undefined>
+  /** How far such work on these labels is, by whichever process, also one that has ended; undefined: nothing is left unfinished. */
+  preparing(columns: readonly LabelColumn[]): Promise<Preparing | undefined>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>

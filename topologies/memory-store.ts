@@ -37,6 +37,10 @@ export class MemoryStore implements CorpusStore {
     )
   }
 
+  async prepare(): Promise<undefined> {}
+
+  async preparing(): Promise<undefined> {}
+
   async view({ columns, labelOffsets, readsOf }: ViewOptions): Promise<Corpus> {
     const limits = new Map(
       labelOffsets.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { runTopics, topics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
+import { withPreparing } from '../runs/preparing.ts'
 import { type RunMember, runState } from '../runs/run-state.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { EventHub } from './events.ts'
@@ -66,7 +67,7 @@ export class Refresher {
       const groups = await this.#runtime.kafka.consumerGroups('winnow.')
       this.#lag = await this.#lags.measure({ runs }, ends, groups)
       this.#activity = this.#stations.look(nowMs, { runs, groups, ends, lag: this.#lag })
-      this.#tellStates()
+      await this.#tellStates()
       this.#lagAtMs = nowMs
     }
     this.#model.setTraffic({
@@ -96,12 +97,13 @@ export class Refresher {
     return counts
   }
 
-  #tellStates(): void {
+  async #tellStates(): Promise<void> {
     for (const [name, { config, model, record }] of this.#model.runs) {
       const isThere = ({ run, members }: StationActivity) => run === name && members > 0
       const members = new Set(this.#activity.filter(isThere).map(({ station }) => station as RunMember))
       const started = this.#follower.existing.has(runTopics(name).consoleState.name)
-      this.#model.setStatus(name, runState({ record, config, view: model.view, started, members }))
+      const state = runState({ record, config, view: model.view, started, members })
+      this.#model.setStatus(name, await withPreparing(this.#runtime, config, state))
     }
   }
 

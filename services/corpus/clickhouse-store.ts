@@ -1,5 +1,5 @@
 import type { Document, DocumentId, Label, TopicOffset } from '../../schemas/index.ts'
-import type { At, CorpusStore, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
@@ -15,9 +15,10 @@ export class ClickHouseStore implements CorpusStore {
   readonly #columnsKnown = new Set<string>()
   readonly #sorted: SortedStates
 
-  constructor(sql: Sql) {
+  /** @param options of the builds of states */
+  constructor(sql: Sql, options: { rowsPerStep?: number } = {}) {
     this.#sql = sql
-    this.#sorted = new SortedStates(sql)
+    this.#sorted = new SortedStates(sql, options)
   }
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
@@ -66,6 +67,15 @@ export class ClickHouseStore implements CorpusStore {
       'SELECT topic, partition, offsetNext FROM sink_offsets FINAL ORDER BY topic, partition',
     )
     return rows.map((row) => ({ ...row, offsetNext: Number(row.offsetNext) }))
+  }
+
+  async prepare(options: ViewOptions): Promise<Preparing | undefined> {
+    for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
+    return await this.#sorted.prepare(options)
+  }
+
+  preparing(columns: ViewOptions['columns']): Promise<Preparing | undefined> {
+    return this.#sorted.unfinished({ columns })
   }
 
   async view(options: ViewOptions): Promise<Corpus> {

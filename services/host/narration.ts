@@ -1,5 +1,6 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { howFar } from '../corpus/how-far.ts'
 import { formatFixed } from '../terminal/table.ts'
 import type { RunHooks } from './run.ts'
 
@@ -8,6 +9,8 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
   const name = run.name.padEnd(14)
   return {
     onConsole: (event) => {
+      if (event.kind === 'preparing')
+        say(`${name} round ${event.round} waits until the corpus is sorted for draws${howFar(event.preparing)}`)
       if (event.kind === 'opened' && event.requests > 0)
         say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')

@@ -4,6 +4,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { readable } from '../runtime/codec.ts'
 import { groupNamed, isOfGroup } from '../runtime/consumer-groups.ts'
 import type { ConsumerGroup } from '../runtime/kafka/port.ts'
+import { withPreparing } from './preparing.ts'
 import { type RunMember, type RunState, runState } from './run-state.ts'
 import { RunView, type RunViewLimits } from './run-view.ts'
 
@@ -77,7 +78,7 @@ export function membersAmong(
 
 /** All recorded runs as they stand now, with who is connected; archived ones only on request. */
 export async function lookAtRuns(
-  { kafka, codec }: Ports,
+  { kafka, codec, store }: Ports & Pick<Runtime, 'store'>,
   records: Iterable<Run>,
   { archived = false } = {},
 ): Promise<{ run: FollowedRun; state: RunState }[]> {
@@ -90,7 +91,12 @@ export async function lookAtRuns(
     kafka,
     runs.map(({ name }) => name),
   )
-  return runs.map((run) => ({ run, state: run.state(members.get(run.name)) }))
+  return await Promise.all(
+    runs.map(async (run) => ({
+      run,
+      state: await withPreparing({ store }, run.config, run.state(members.get(run.name))),
+    })),
+  )
 }
 
 /** Whether its trainer has made its last step. */

@@ -2,6 +2,7 @@ import type { Runtime } from '../connections/connections.ts'
 import type { Service } from '../runtime/service.ts'
 import { everyTick } from '../runtime/ticks.ts'
 import { FollowedRun, membersOf } from './followed-run.ts'
+import { withPreparing } from './preparing.ts'
 import { recordOf } from './registry.ts'
 import { onlyTrains } from './run-state.ts'
 
@@ -16,7 +17,7 @@ const looksBetween = 60
  * and stop nothing.
  */
 export function tellWaiting(
-  { kafka, codec, log }: Pick<Runtime, 'kafka' | 'codec' | 'log'>,
+  { kafka, codec, log, store }: Pick<Runtime, 'kafka' | 'codec' | 'log' | 'store'>,
   name: string,
   say: (line: string) => void,
   intervalMs = everyMs,
@@ -31,7 +32,7 @@ export function tellWaiting(
     run ??= new FollowedRun(record)
     run.record = record
     await run.look({ kafka, codec }, new Set(await kafka.topicNames()))
-    const now = run.state((await membersOf(kafka, [name])).get(name))
+    const now = await withPreparing({ store }, run.config, run.state((await membersOf(kafka, [name])).get(name)))
     const line = now.waitsFor === null ? '' : `run ${name} is ${now.state}: waits for ${now.waitsFor}`
     unchanged = line === before ? unchanged + 1 : 0
     before = line

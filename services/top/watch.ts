@@ -4,6 +4,7 @@ import { RunList } from '../host/run-list.ts'
 import { FollowedRun, membersAmong } from '../runs/followed-run.ts'
 import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
+import { withPreparing } from '../runs/preparing.ts'
 import { Rates } from '../runs/rates.ts'
 import { isControl, type RunState, type RunStateName } from '../runs/run-state.ts'
 import { type UnreadableRun, unreadableIn } from '../runs/unreadable.ts'
@@ -121,8 +122,11 @@ export class Watch {
           perSecond: perSecond(topic) ?? null,
           lags: lags.filter((lag) => lag.topic === topic).map(lagOf),
         })),
-      runs: runs.map((run) =>
-        numbersOf(run, run.state(members.get(run.name)), atMs, perSecond(tokensOf(run.config.name)) ?? null),
+      runs: await Promise.all(
+        runs.map(async (run) => {
+          const state = await withPreparing(runtime, run.config, run.state(members.get(run.name)))
+          return numbersOf(run, state, atMs, perSecond(tokensOf(run.config.name)) ?? null)
+        }),
       ),
       unreadable,
     }

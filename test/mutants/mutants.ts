@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a document enters the table for drawing with each state',
-    file: 'services/corpus/sorted/states.ts',
+    file: 'services/corpus/sorted/build.ts',
     find: 'conditions.push(`NOT (',
     replace: 'conditions.push(`(true OR ',
     tests: ['test/services/corpus'],
@@ -102,8 +102,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a draw ignores as of what it is made',
     file: 'services/corpus/sorted/sorted-corpus.ts',
-    find: 'return `state IN (',
-    replace: 'return `state NOT IN (0) AND 0 NOT IN (',
+    find: '`state IN (${',
+    replace: '`state NOT IN (0) AND 0 NOT IN (${',
     tests: ['test/services/corpus'],
   },
   {

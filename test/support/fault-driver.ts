@@ -393,6 +393,8 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
       ),
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),
+    prepare: (options) => call(() => store.prepare(options)),
+    preparing: (columns) => call(() => store.preparing(columns)),
     view: (options) => call(() => store.view(options)),
     texts: (ids) => call(() => store.texts(ids)),
     addReads: (run, round, reads) => call(() => {}).then(() => store.addReads(run, round, reads)),

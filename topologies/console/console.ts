@@ -14,7 +14,7 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
+import type { CorpusStore, LabelColumn, Preparing } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
@@ -22,7 +22,7 @@ import type { RunConfig } from '../run-config.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { openRound, roundDue } from './opening.ts'
 import type { ReadsSource } from './reads.ts'
-import { decideSelection, viewOf } from './selecting.ts'
+import { decideSelection, viewOf, viewOptions } from './selecting.ts'
 
 export interface ConsolePorts {
   readonly store: CorpusStore
@@ -38,6 +38,7 @@ export interface ConsolePorts {
 }
 
 export type ConsoleEvent =
+  | { kind: 'preparing'; round: number; preparing: Preparing }
   | { kind: 'opened'; round: number; requests: number }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
@@ -68,6 +69,10 @@ export class Console implements Processor {
   /** A decision being written: if the outcome of a write is unknown, the identical record is written again. */
   #opening: RoundOpened | undefined
   #closing: RoundClosed | undefined
+  /** The offsets that the next round waits for the corpus to be prepared as of. */
+  #awaited: TopicOffset[] | undefined
+  /** How far that was when it was last told. */
+  #told = ''
 
   constructor(run: RunConfig, ports: ConsolePorts) {
     this.#run = run
@@ -162,8 +167,7 @@ export class Console implements Processor {
         if (!(await this.#selectIfFolded(round))) return
       } else {
         const due = this.#progress === undefined ? undefined : roundDue(this.#progress, this.#run, round)
-        if (due === undefined) return
-        await this.#open(due)
+        if (due === undefined || !(await this.#open(due))) return
       }
     }
   }
@@ -175,14 +179,40 @@ export class Console implements Processor {
 
   /** A run may be recorded before its corpus is labelled: it waits, since an empty selection is of no use to a trainer. */
   async #openFirst(): Promise<boolean> {
-    const corpus = await viewOf(this.#ports, this.#run, await this.#labelOffsets())
-    if ((await corpus.groups()).length === 0) return false
-    await this.#open(0)
-    return true
+    const labelOffsets = await this.#offsetsToOpen(0)
+    if (labelOffsets === undefined) return false
+    const corpus = await viewOf(this.#ports, this.#run, labelOffsets)
+    if ((await corpus.groups()).length === 0) {
+      this.#awaited = undefined
+      return false
+    }
+    return await this.#open(0)
   }
 
-  async #decideOpening(round: number): Promise<RoundOpened> {
-    const labelOffsets = await this.#labelOffsets()
+  /**
+   * The label offsets that a round opens as of: those of now, once the corpus is sorted for draws as of them. What is labelled while that goes
+   * on waits for the next round.
+   */
+  async #offsetsToOpen(round: number): Promise<TopicOffset[] | undefined> {
+    this.#awaited ??= await this.#labelOffsets()
+    return (await this.#isPrepared(round, this.#awaited)) ? this.#awaited : undefined
+  }
+
+  async #isPrepared(round: number, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
+    const preparing = await this.#ports.store.prepare(viewOptions(this.#ports, this.#run, labelOffsets))
+    if (preparing === undefined) {
+      this.#told = ''
+      return true
+    }
+    const told = `${round}/${Math.floor((20 * preparing.done) / Math.max(1, preparing.total))}`
+    if (told !== this.#told) this.#ports.onEvent?.({ kind: 'preparing', round, preparing })
+    this.#told = told
+    return false
+  }
+
+  async #decideOpening(round: number): Promise<RoundOpened | undefined> {
+    const labelOffsets = await this.#offsetsToOpen(round)
+    if (labelOffsets === undefined) return undefined
     return await openRound(this.#run, round, await viewOf(this.#ports, this.#run, labelOffsets), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
@@ -191,8 +221,10 @@ export class Console implements Processor {
     })
   }
 
-  async #open(due: number): Promise<void> {
+  /** @returns whether the round is open; if not, the corpus is being prepared for it */
+  async #open(due: number): Promise<boolean> {
     const opened = this.#opening ?? (await this.#decideOpening(due))
+    if (opened === undefined) return false
     const { round } = opened
     this.#opening = opened
     await this.#ports.output.transaction(async (send) => {
@@ -202,10 +234,12 @@ export class Console implements Processor {
       ])
     })
     this.#opening = undefined
+    this.#awaited = undefined
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
     this.#ledger = new RoundLedger(opened, this.#run.selection.rewardTransform)
     this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
+    return true
   }
 
   async #request(opened: RoundOpened, send: Send): Promise<void> {
@@ -266,6 +300,7 @@ export class Console implements Processor {
     const actorStates = this.#run.selection.actors.map(({ name }) => this.#actorStates.get(`${name}/${round}`))
     if (actorStates.some((state) => state === undefined)) return false
     const opened = this.#opened.get(round)!
+    if (!(await this.#isPrepared(round, opened.labelOffsets))) return false
     const previous = this.#manifests.get(Math.max(-1, ...[...this.#manifests.keys()].filter((other) => other < round)))
     const decided = await decideSelection({
       ...this.#ports,

@@ -1,5 +1,5 @@
 import type { ActorState, Manifest, RoundOpened, Stratum, TopicOffset } from '../../schemas/index.ts'
-import type { CorpusStore, LabelColumn } from '../corpus-store.ts'
+import type { CorpusStore, LabelColumn, ViewOptions } from '../corpus-store.ts'
 import type { RunConfig } from '../run-config.ts'
 import { updateTheta } from '../selection/console.ts'
 import type { Corpus } from '../selection/corpus.ts'
@@ -24,14 +24,18 @@ export interface SelectionInputs {
   readonly layout?: EmissionLayout | undefined
 }
 
-/** The corpus as a round of this run sees it: labels before these offsets and, if they matter, the run's reads. */
-export function viewOf(
-  { store, columns }: Pick<SelectionInputs, 'store' | 'columns'>,
+/** What a round of this run sees of the corpus: labels before these offsets and, if they matter, the run's reads. */
+export const viewOptions = (
+  { columns }: Pick<SelectionInputs, 'columns'>,
   run: RunConfig,
   labelOffsets: readonly TopicOffset[],
-): Promise<Corpus> {
-  return store.view({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null, draws: true })
-}
+): ViewOptions => ({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null, draws: true })
+
+export const viewOf = (
+  ports: Pick<SelectionInputs, 'store' | 'columns'>,
+  run: RunConfig,
+  labelOffsets: readonly TopicOffset[],
+): Promise<Corpus> => ports.store.view(viewOptions(ports, run, labelOffsets))
 
 /** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
 export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {

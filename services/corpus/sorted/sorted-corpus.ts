@@ -187,7 +187,8 @@ export class SortedCorpus implements Corpus {
   }
 
   #inState(): string {
-    return `state IN (${this.#state.states.join(', ')})`
+    const { states } = this.#state
+    return states.length === 0 ? 'false' : `state IN (${states.join(', ')})`
   }
 
   /** The rows of these groups of which `where` is true. Ends in a condition, to which a statement may add. */

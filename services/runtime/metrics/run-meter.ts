@@ -29,7 +29,7 @@ export class RunMeter {
       numbers.rewardsAsked.inc({ run }, this.#asked)
       numbers.rewardsMissing.inc({ run }, event.missing)
       if (this.#asked > 0) numbers.rewardCoverage.set({ run }, 1 - event.missing / this.#asked)
-    } else {
+    } else if (event.kind === 'selected') {
       const { round, documents, actors, theta } = event.manifest
       if (this.#closedMs !== undefined) numbers.reselectionSeconds.observe({ run }, (nowMs - this.#closedMs) / 1000)
       numbers.roundOpenedAt.set({ run }, 0)

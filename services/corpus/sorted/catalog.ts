@@ -1,0 +1,163 @@
+import { createHash, randomInt } from 'node:crypto'
+import type { TopicOffset } from '../../../schemas/index.ts'
+import type { ViewOptions } from '../../../topologies/corpus-store.ts'
+import type { Group } from '../../../topologies/selection/groups.ts'
+import { u64Max } from '../../../topologies/selection/u64.ts'
+import type { Sql } from '../../runtime/clickhouse/sql.ts'
+import { offsetColumns } from '../view-sql.ts'
+
+/** What a table sorted for drawing holds, and as of which offsets. */
+export type AsOf = Pick<ViewOptions, 'columns' | 'labelOffsets'>
+
+export interface State {
+  readonly state: number
+  /** 0: none. */
+  readonly parent: number
+  /** As `offsetsText` writes them. */
+  readonly offsets: string
+  /** Of the state and all before it. */
+  readonly documents: number
+  /** Documents up to this id are in, null: none yet. Of a whole state the largest id. */
+  readonly through: bigint | null
+  /** Of a step: rows of the wide table that were, and in all will be, looked at. */
+  readonly done: number
+  readonly total: number
+}
+
+export const isWhole = ({ through }: State): boolean => through === u64Max
+
+/** The recorded states and steps of one table sorted for drawing. They are only added to, so a copy may be old but not wrong. */
+export class StateCatalog {
+  readonly draw: string
+  readonly #sql: Sql
+  #states: Map<number, State> | undefined
+  readonly #cells = new Map<number, readonly Group[]>()
+
+  constructor(sql: Sql, columns: AsOf['columns']) {
+    this.#sql = sql
+    this.draw = drawName(columns)
+  }
+
+  get table(): string {
+    return `draw_${this.draw}`
+  }
+
+  /** Reads again what others may have recorded. */
+  async refresh(): Promise<void> {
+    const ofDraw = { draw: this.draw }
+    const [whole, steps] = await Promise.all([
+      this.#sql.query<Record<'state' | 'parent', number> & Record<'offsets' | 'documents', string>>(
+        'SELECT state, parent, offsets, documents FROM draw_states FINAL WHERE draw = {draw:String}',
+        ofDraw,
+      ),
+      this.#sql.query<
+        Record<'state' | 'parent', number> &
+          Record<'offsets' | 'documents' | 'done' | 'total', string> & { through: string | null }
+      >(
+        'SELECT state, parent, offsets, documents, through, done, total FROM draw_builds FINAL WHERE draw = {draw:String}',
+        ofDraw,
+      ),
+    ])
+    this.#states = new Map([
+      ...steps.map(({ state, parent, offsets, through, ...counts }): [number, State] => [
+        state,
+        {
+          ...{ state, parent, offsets, through: through === null ? null : BigInt(through) },
+          ...{ documents: Number(counts.documents), done: Number(counts.done), total: Number(counts.total) },
+        },
+      ]),
+      ...whole.map(({ documents, ...state }): [number, State] => [
+        state.state,
+        { ...state, documents: Number(documents), through: u64Max, done: 0, total: 0 },
+      ]),
+    ])
+  }
+
+  async all(): Promise<readonly State[]> {
+    if (this.#states === undefined) await this.refresh()
+    return [...this.#states!.values()]
+  }
+
+  /** The numbers of a state and of all before it, the latest first. */
+  chainOf(last: State): number[] {
+    const chain: number[] = []
+    for (let at: State | undefined = last; at !== undefined; at = this.#states?.get(at.parent)) chain.push(at.state)
+    return chain
+  }
+
+  /** The whole state that a step adds to; undefined: none, everything is looked at. */
+  baseOf(step: State): State | undefined {
+    let at = this.#states?.get(step.parent)
+    while (at !== undefined && !isWhole(at)) at = this.#states?.get(at.parent)
+    return at
+  }
+
+  /** A number of this attempt only; no selection depends on it. */
+  newNumber(): number {
+    for (;;) {
+      const number = randomInt(1, 2 ** 32)
+      if (this.#states?.has(number) !== true) return number
+    }
+  }
+
+  /** Rows that carry its number count from now on. */
+  async record(state: State): Promise<void> {
+    const { done, total, through, ...recorded } = { draw: this.draw, ...state }
+    if (isWhole(state)) await this.#sql.insert('draw_states', [recorded])
+    else await this.#sql.insert('draw_builds', [{ ...recorded, through, done, total }])
+    this.#states?.set(state.state, state)
+  }
+
+  /** Documents that came with a state or step, by the counts that the inserts of its rows have kept. */
+  async came(state: number): Promise<number> {
+    const [row] = await this.#sql.query<{ documents: string }>(
+      'SELECT sum(documents) AS documents FROM draw_cells WHERE draw = {draw:String} AND state = {state:UInt32}',
+      { draw: this.draw, state },
+    )
+    return Number(row!.documents)
+  }
+
+  async cellsOf(last: State): Promise<readonly Group[]> {
+    const known = this.#cells.get(last.state)
+    if (known !== undefined) return known
+    const rows = await this.#sql.query<{ labels: number[]; documents: string; tokens: string }>(
+      `SELECT labels, sum(documents) AS documents, sum(tokens) AS tokens FROM (
+         SELECT labels, documents, tokens FROM draw_cells
+         WHERE draw = {draw:String} AND state IN (${this.chainOf(last).join(', ')}))
+       GROUP BY labels`,
+      { draw: this.draw },
+    )
+    const cells = rows.map(({ labels, documents, tokens }) => ({
+      labels,
+      reads: 0,
+      documents: Number(documents),
+      tokens: Number(tokens),
+    }))
+    this.#cells.set(last.state, cells)
+    return cells
+  }
+}
+
+/** Part of the names of tables: one that is laid out otherwise is another table. */
+const layout = 2
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** For a set of actors and labeler versions, in configuration order. */
+const drawName = (columns: AsOf['columns']): string => digest(JSON.stringify({ layout, columns })).toString('hex', 0, 8)
+
+/** The offsets relevant to these columns, in a fixed order. */
+export function offsetsText({ columns, labelOffsets }: AsOf): string {
+  const topics = new Set(offsetColumns({ columns }).map(({ topic }) => topic))
+  const relevant = labelOffsets.filter(({ topic, offsetNext }) => topics.has(topic) && offsetNext > 0)
+  relevant.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
+  return JSON.stringify(relevant.map(({ topic, partition, offsetNext }) => ({ topic, partition, offsetNext })))
+}
+
+export const offsetsOf = ({ offsets }: Pick<State, 'offsets'>): TopicOffset[] => JSON.parse(offsets) as TopicOffset[]
+
+/** Whether no partition's offset has decreased. */
+export function isNotBefore(now: readonly TopicOffset[], before: readonly TopicOffset[]): boolean {
+  const offsets = new Map(now.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]))
+  return before.every(({ topic, partition, offsetNext }) => (offsets.get(`${topic}[${partition}]`) ?? 0) >= offsetNext)
+}

@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { asDocumentId, topics } from '../../../../schemas/index.ts'
+import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
+import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
+import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
+import { Sql, type SqlParameters } from '../../../../services/runtime/clickhouse/sql.ts'
+import { parseSelectionConfig } from '../../../../topologies/selection/config.ts'
+import { select } from '../../../../topologies/selection/select.ts'
+import { seedOf, splitmix64 } from '../../../../topologies/selection/u64.ts'
+
+const column = { actor: 'topic', version: 'v1', topic: 'winnow.labels.topic' }
+const documents = 3000
+const idOf = (n: number) => asDocumentId(splitmix64(BigInt(n)))
+const asOf = (n: number) => ({
+  columns: [column],
+  labelOffsets: [topics.documents.name, column.topic].map((topic) => ({ topic, partition: 0, offsetNext: n })),
+  readsOf: null,
+  draws: true,
+})
+
+/** Statements that were sent, in order. Can fail a chosen one, as a kill before it would. */
+class WatchedSql extends Sql {
+  readonly statements: string[] = []
+  failAt: (statement: string) => boolean = () => false
+
+  #note(statement: string): void {
+    if (this.failAt(statement)) throw new Error('killed')
+    this.statements.push(statement)
+  }
+
+  override async query<Row>(sql: string, parameters: SqlParameters = {}): Promise<Row[]> {
+    this.#note(sql)
+    return await super.query<Row>(sql, parameters)
+  }
+
+  override async *ids(sql: string, parameters: SqlParameters = {}): AsyncGenerator<BigUint64Array> {
+    this.#note(sql)
+    yield* super.ids(sql, parameters)
+  }
+
+  override async command(sql: string, parameters: SqlParameters = {}): Promise<void> {
+    this.#note(sql)
+    await super.command(sql, parameters)
+  }
+
+  override async insert<Row extends object>(table: string, rows: readonly Row[]): Promise<void> {
+    this.#note(`INSERT INTO ${table}`)
+    await super.insert(table, rows)
+  }
+}
+
+let folder: string
+let clickHouse: ClickHouse
+const watched = () => {
+  const sql = new WatchedSql(clickHouse.sql.client)
+  return { sql, store: new ClickHouseStore(sql, { rowsPerStep: 500 }) }
+}
+
+async function add(first: number, count: number): Promise<void> {
+  const store = new ClickHouseStore(clickHouse.sql)
+  const all = Array.from({ length: count }, (_, n) => first + n)
+  const at = (n: number) => ({ partition: 0, offset: n })
+  const tokens = (n: number) => 1 + (n % 3)
+  await store.addDocuments(
+    all.map((n) => ({ value: { docId: idOf(n), text: '', meta: '{}', tokens: tokens(n) }, ...at(n) })),
+  )
+  const { actor, version } = column
+  const label = (n: number) => ({ docId: idOf(n), actor, version, subcategory: n % 4, score: 0.5, tokens: tokens(n) })
+  await store.addLabels(all.map((n) => ({ value: label(n), ...at(n) })))
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'winnow-build-'))
+  clickHouse = await createClickHouse({ url: `chdb:${folder}` })
+  await migrate(clickHouse.sql)
+  await add(0, documents)
+})
+afterAll(async () => {
+  await clickHouse.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function prepared(store: ClickHouseStore, n: number): Promise<void> {
+  while ((await store.prepare(asOf(n))) !== undefined) await sleep(5)
+}
+
+const counted = async (store: ClickHouseStore, n: number) =>
+  (await (await store.view(asOf(n))).groups())
+    .map(({ labels, documents: held, tokens }) => `${labels}: ${held}, ${tokens}`)
+    .sort()
+
+const expected = (n: number) =>
+  [0, 1, 2, 3].map((label) => {
+    const held = Array.from({ length: n }, (_, i) => i).filter((i) => i % 4 === label)
+    return `${label}: ${held.length}, ${held.reduce((sum, i) => sum + 1 + (i % 3), 0)}`
+  })
+
+/** Cut off at each kind of effect: nothing of what was recorded is done again, and nothing is counted twice. */
+const cuts = ['INSERT INTO draw_builds', 'INSERT INTO draw_states', 'INSERT INTO draw_', 'FROM draw_cells']
+
+describe('a build of the corpus for draws', () => {
+  test('that is cut off anywhere goes on after its last step, by whichever process, and holds each document once', async () => {
+    let done = 0
+    for (const [i, at] of [...cuts, ...cuts].entries()) {
+      const { sql, store } = watched()
+      let passed = 0
+      sql.failAt = (statement) => statement.includes(at) && ++passed > 1 + (i % 2)
+      const broken = await prepared(store, documents).then(
+        () => undefined,
+        (error: Error) => error.message,
+      )
+      if (broken !== undefined) expect(broken).toBe('killed')
+      const left = await new ClickHouseStore(clickHouse.sql).preparing([column])
+      expect(left?.done ?? documents * 2).toBeGreaterThanOrEqual(done)
+      done = left?.done ?? documents * 2
+      if (left !== undefined) expect(left.total).toBeGreaterThanOrEqual(documents)
+    }
+    const { store } = watched()
+    await prepared(store, documents)
+    expect(await store.preparing([column])).toBeUndefined()
+    expect(await counted(store, documents)).toEqual(expected(documents))
+    expect(await counted(store, 1234)).toEqual(expected(1234))
+  })
+
+  test('that grows by what came goes in steps as well, and is finished before a later one begins', async () => {
+    await add(documents, 2000)
+    const { sql, store } = watched()
+    let steps = 0
+    sql.failAt = (statement) => statement.startsWith('INSERT INTO draw_builds') && ++steps > 2
+    await expect(prepared(store, documents + 1800)).rejects.toThrow('killed')
+    const next = watched()
+    await prepared(next.store, documents + 2000)
+    expect(await counted(next.store, documents + 2000)).toEqual(expected(documents + 2000))
+    expect(await counted(next.store, documents + 1800)).toEqual(expected(documents + 1800))
+    // What the first one had looked at was not looked at again.
+    expect(next.sql.statements.filter((one) => one.startsWith('INSERT INTO draw_builds')).length).toBeLessThan(8)
+  })
+
+  test('is told once if it fails, and is then begun again', async () => {
+    await add(documents + 2000, 10)
+    const { sql, store } = watched()
+    sql.failAt = (statement) => statement.includes('FROM corpus FINAL')
+    await expect(store.prepare(asOf(documents + 2010))).rejects.toThrow('killed')
+    sql.failAt = () => false
+    await prepared(store, documents + 2010)
+    expect(await counted(store, documents + 2010)).toEqual(expected(documents + 2010))
+  })
+})
+
+describe('a round', () => {
+  test('once the corpus is prepared for it, reads no row of the wide table', async () => {
+    const { sql, store } = watched()
+    await prepared(store, documents)
+    const from = sql.statements.length
+    const corpus = await store.view(asOf(documents))
+    await corpus.groups()
+    await corpus.samples(0, seedOf(1, 1, 'sample:topic'), 10)
+    for (const budget of [{ documents: 100 }, { tokens: 777 }]) {
+      const config = parseSelectionConfig({
+        seed: 1,
+        actors: { topic: { subcategories: ['a', 'b', 'c', 'd'] } },
+        budget,
+      })
+      for await (const _ of (await select(corpus, config, 1, [[0.1, 0.4, 0.3, 0.2]], [1])).ids);
+    }
+    const sent = sql.statements.slice(from)
+    expect(sent.length).toBeGreaterThan(5)
+    expect(sent.filter((one) => /\bcorpus\b/.test(one) || /\bdraw_[0-9a-f]{16}\s+FINAL\b/.test(one))).toEqual([])
+  })
+})
