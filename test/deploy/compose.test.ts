@@ -30,7 +30,7 @@ const services = Object.entries(compose.services)
 const own = services.filter(([, { image }]) => image.startsWith('winnow:'))
 const config = loadConfig({ file: file('compose/winnow.yaml'), env: {} })
 
-test('all of winnow, and what it needs, is in it', () => {
+test('every winnow service and everything it depends on is in the compose file', () => {
   expect(Object.keys(compose.services)).toEqual(
     expect.arrayContaining([
       'kafka',
@@ -51,7 +51,7 @@ test('all of winnow, and what it needs, is in it', () => {
 })
 
 test.each(services)(
-  '%s has an image of one version, and ports for this machine alone',
+  '%s pins its image to one version and publishes ports on loopback only',
   (_name, { image, ports = [] }) => {
     expect(image).toMatch(/:v?\d+\.\d+/)
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
@@ -64,7 +64,7 @@ test('no port is published twice', () => {
 })
 
 test.each(services)(
-  '%s mounts what is there, and waits for what has a health check',
+  '%s mounts files that exist, and waits only for services that have a health check',
   (_name, { volumes = [], depends_on = {} }) => {
     for (const volume of volumes) {
       const source = volume.replace(/^\$\{\w+:-([^}]*)\}/, '$1').split(':')[0]!
@@ -101,7 +101,7 @@ function called(words: readonly string[]): { command: Command; options: string[]
 }
 
 test.each(own)(
-  'what %s runs is a command of winnow, with options that it has',
+  '%s runs an existing winnow command with options that the command has',
   (_name, { command = [], entrypoint, build }) => {
     expect(build).toEqual({ context: '..', dockerfile: 'Dockerfile' })
     expect(existsSync(file('../Dockerfile'))).toBe(true)
@@ -113,7 +113,7 @@ test.each(own)(
   },
 )
 
-test('the configuration names the services as they are called, and Prometheus and Grafana do so too', () => {
+test('winnow.yaml, Prometheus and Grafana address the services by their names in the compose file', () => {
   const names = Object.keys(compose.services)
   const hosts = [
     ...config.kafka.brokers.map((broker) => broker.split(':')[0]!),
@@ -145,7 +145,7 @@ test('the image has every folder that the program imports from', () => {
 
 const plugin = spawnSync('docker', ['compose', 'version']).status === 0
 test.skipIf(!plugin)(
-  `docker compose takes it${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
+  `docker compose accepts the file${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
   () => {
     const config = [
       'compose',

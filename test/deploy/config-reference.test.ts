@@ -10,7 +10,7 @@ import { fieldsOf, jsonSchemaOf } from '../../services/config/fields.ts'
 
 const reference = configReference()
 
-describe('the reference of configuration files', () => {
+describe('the configuration reference', () => {
   test.each(Object.keys(reference))(
     'docs/%s is what the schemas say (node deploy/tools/publish-config-reference.ts)',
     (file) => {
@@ -18,7 +18,7 @@ describe('the reference of configuration files', () => {
     },
   )
 
-  test('says of every key of winnow.yaml what it is, and names every environment variable', () => {
+  test('describes every key of winnow.yaml and names every environment variable', () => {
     const fields = fieldsOf(jsonSchemaOf(configSchema))
     expect(fields.length).toBeGreaterThan(25)
     expect(fields.filter(({ description, path }) => description === '' && path !== 'actors.NAME')).toEqual([])
@@ -29,11 +29,11 @@ describe('the reference of configuration files', () => {
   })
 })
 
-describe('the JSON Schemas that editors complete by', () => {
+describe('the JSON Schemas for editors', () => {
   const compiled = (file: string) =>
     new Ajv2020({ strict: false, validateFormats: false }).compile(JSON.parse(reference[file]!))
 
-  test('take what winnow init writes, and nothing that winnow would refuse', () => {
+  test('accept what winnow init writes, and nothing that winnow would refuse', () => {
     const example = configurationText({ ...defaultAnswers, brokers: 'broker-1:9092' }, 'schema')
     const valid = compiled('winnow.schema.json')
     expect(valid(parse(example)), JSON.stringify(valid.errors)).toBe(true)
@@ -46,7 +46,7 @@ describe('the JSON Schemas that editors complete by', () => {
       expect(valid(wrong), JSON.stringify(wrong)).toBe(false)
   })
 
-  test('take a run, and refuse one without a budget', () => {
+  test('accept a run, and refuse one without a budget', () => {
     const valid = compiled('run.schema.json')
     const run = {
       name: 'r',

@@ -15,14 +15,14 @@ const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) a
 const packages = Object.entries(lock.packages).filter(([path]) => path !== '')
 const completed = "run 'node deploy/tools/complete-lockfile.mjs'"
 
-test('npm has no Node of a package to compare with its own, which would be sixty lines of warnings', () => {
+test('no package in the lock file declares engines, so npm has nothing to warn about', () => {
   expect(
     packages.filter(([, { engines }]) => engines !== undefined).map(([path]) => path),
     completed,
   ).toEqual([])
 })
 
-test("Node's packages of all platforms are for development alone, and their names in .bin do not collide", () => {
+test('the packages with Node for each platform are development dependencies, and their .bin names do not collide', () => {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'deploy/node/package.json'), 'utf8')) as {
     optionalDependencies: Record<string, string>
   }
@@ -33,6 +33,6 @@ test("Node's packages of all platforms are for development alone, and their name
   }
 })
 
-test('no address of a registry is in the lock file', () => {
+test('the lock file contains no address of a registry', () => {
   expect(packages.filter(([, { resolved, link }]) => resolved !== undefined && link !== true)).toEqual([])
 })

@@ -52,7 +52,7 @@ const dashboard = JSON.parse(read('deploy/grafana/dashboards/winnow.json')) as {
 }
 const panels = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const))
 
-describe('alerts and dashboard ask for what services measure', () => {
+describe('alerts and dashboard query metrics that exist', () => {
   test.each([...rules, ...panels])('%s', (_title, expr) => {
     const { names, labels } = usedIn(expr)
     expect(names.length).toBeGreaterThan(0)
@@ -61,7 +61,7 @@ describe('alerts and dashboard ask for what services measure', () => {
     for (const label of labels) expect(allowed).toContain(label)
   })
 
-  test('the check would find a metric that nobody measures', () => {
+  test('a query of a metric that does not exist would be found', () => {
     expect(usedIn('sum by (run) (rate(winnow_nonsense_total{run="a"}[5m])) > 0')).toEqual({
       names: ['winnow_nonsense_total'],
       labels: ['run', 'run'],
@@ -73,7 +73,7 @@ describe('alerts and dashboard ask for what services measure', () => {
     for (const { name } of known.filter(({ name }) => name.startsWith('winnow_'))) expect(used).toContain(name)
   })
 
-  test('the dashboard has a name that stays, and its panels the data source that is provisioned', () => {
+  test('the dashboard has a fixed uid, and its panels use the provisioned data source', () => {
     const source = (
       parse(read('deploy/grafana/provisioning/datasources/prometheus.yaml')) as { datasources: { uid: string }[] }
     ).datasources[0]!
@@ -85,13 +85,13 @@ describe('alerts and dashboard ask for what services measure', () => {
 
 const promtool = spawnSync('promtool', ['--version']).status === 0
 describe.skipIf(!promtool)(`promtool${promtool ? '' : ' (skipped: it is not installed)'}`, () => {
-  test('takes rules and configuration', () => {
+  test('accepts rules and configuration', () => {
     expect(
       execFileSync('promtool', ['check', 'config', file('deploy/prometheus/prometheus.yaml')], { encoding: 'utf8' }),
     ).toContain('SUCCESS')
   })
 
-  test('plays series against the alerts', () => {
+  test('confirms when each alert fires', () => {
     expect(
       execFileSync('promtool', ['test', 'rules', file('test/deploy/alerts.promtool.yaml')], { encoding: 'utf8' }),
     ).toContain('SUCCESS')

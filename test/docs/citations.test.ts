@@ -47,22 +47,22 @@ const faultsOf = (from: string, citations: Citation[], of: typeof fault): string
     return found === undefined ? [] : [`${from}: ${citation.text}: ${found}`]
   })
 
-test('what comments, strings and documents cite of the tree exists: files, sections, headings, decisions', () => {
+test('every file, section, heading and ADR that code or documents cite exists', () => {
   expect(files.flatMap((file) => faultsOf(file, citationsIn(read(file)), fault))).toEqual([])
 })
 
-test('what documents link to exists, with its heading', () => {
+test('every link in a document leads to an existing file and heading', () => {
   expect(markdown.flatMap((file) => faultsOf(file, linksIn(read(file)), faultOfLink))).toEqual([])
 })
 
-test('each npm script that a document names exists', () => {
+test('every npm script that a document names exists', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
   const named = markdown.flatMap((file) => [...read(file).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!))
   expect(named.length).toBeGreaterThan(5)
   for (const name of named) expect(Object.keys(scripts)).toContain(name)
 })
 
-test('a citation is found over the line breaks of a comment, and one of what is not there is a fault', () => {
+test('a citation that is broken over lines of a comment is found, and a wrong one is reported', () => {
   const comment =
     '/**\n * How often (SELECTION.md,\n * "Score"), and "Select" and "Nothing" of SELECTION.md; docs/adr/0001; ADR 0002.\n */'
   expect(citationsIn(comment)).toEqual([

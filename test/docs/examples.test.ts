@@ -65,7 +65,7 @@ describe('a strategy of rounds, rehearsed in memory', () => {
   }
   const isRed = (id: bigint) => id % 2n === 0n
 
-  test('by the mean one extreme reward moves the whole selection; by the median it moves nothing', async () => {
+  test('with means one extreme reward moves the whole selection; with medians it moves nothing', async () => {
     const byMean = await rehearse(run, runStations(run), world)
     const byMedian = await rehearse(run, stationsWithMedian(run, 'colour'), world)
     expect(byMean.map((ids) => ids.length)).toEqual([4, 4, 4])

@@ -72,7 +72,7 @@ test.each([
   ["Start one with 'npx winnow start'.", 'unknown command'],
   ['See `winnow status --runs`.', 'unknown option'],
   ['Look with winnow dead-letter list', 'unknown command'],
-])('a wrong one would be found: %s', async (text, part) => {
+])('a wrong command is found: %s', async (text, part) => {
   const [words] = [...mentions(text)]
   expect(await refusal(words as string[])).toContain(part)
 })

@@ -125,7 +125,7 @@ test('docs/trainer.md has every field of a report, the fields of a manifest that
   }
 })
 
-test('docs/troubleshooting.md quotes codes, states and messages that there are', () => {
+test('docs/troubleshooting.md quotes codes, states and messages that exist', () => {
   const sources = ['services', 'topologies', 'deploy'].flatMap((folder) =>
     globSync(`${folder}/**/*.{ts,mjs}`, { cwd: root, exclude: (name) => name.includes('node_modules') }),
   )

@@ -19,12 +19,12 @@ test('rooms of services/ import only rooms above them in the table of docs/ARCHI
   expect(againstOrder(graph, rooms)).toEqual([])
 })
 
-test('no files import one another in a circle', () => {
+test('no files import each other in a cycle', () => {
   expect(graph.size).toBeGreaterThan(300)
   expect(circlesIn(graph)).toEqual([])
 })
 
-test('imports of values, types and modules at run time are found, packages and JSON are left out', () => {
+test('imports of values and types and dynamic imports are found; packages and JSON are ignored', () => {
   const found = graphOf({
     'a/one.ts': `
       import { z } from 'zod'
@@ -45,7 +45,7 @@ test('imports of values, types and modules at run time are found, packages and J
   expect(found.get(inServices('a/deep/four.ts'))).toEqual([inServices('a/two.ts')])
 })
 
-test('an import from above the table to below it is named, and so is a room that is missing on either side', () => {
+test('an import against the order of the table is named, and so is a room missing from table or tree', () => {
   const found = graphOf({
     'ground/one.ts': "import type { Two } from '../roof/two.ts'",
     'roof/two.ts': "import { three } from '../ground/three.ts'",
@@ -59,7 +59,7 @@ test('an import from above the table to below it is named, and so is a room that
   ])
 })
 
-test('circles are found, also long ones and several, and what only leads into one is not part of it', () => {
+test('all cycles are found, however long, without the files that only lead into one', () => {
   const found = graphOf({
     'a.ts': "import './b.ts'",
     'b.ts': "import './c.ts'; import './d.ts'",

@@ -372,6 +372,6 @@ test('rewards that are no number, or for a round, actor or document nobody asked
   for (const { weights } of folded) expect(weights).toEqual([0.5, 0.5])
 })
 
-test('nothing of all this stopped a service', () => {
+test('none of this stopped a service', () => {
   expect(failures).toEqual([])
 })

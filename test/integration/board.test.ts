@@ -39,7 +39,7 @@ async function refuseOne({ runtime }: World): Promise<void> {
 
 const titleOf = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 
-test.skipIf(!hasChromium)(`the board shows what happened, in a real browser${titleOf}`, async () => {
+test.skipIf(!hasChromium)(`the board shows what has happened, in a real browser${titleOf}`, async () => {
   const world = await openWorld(60)
   const [chosen, control] = await trainRuns(world)
   const board = await startBoard(world.runtime, { port: 0 })

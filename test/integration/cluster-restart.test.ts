@@ -102,7 +102,7 @@ test('topics, schema ids and tables are kept over stop and start, and when every
   }
 })
 
-test('when only the starting process is killed, the others end by themselves and the next start works', async () => {
+test('when only the parent process is killed, the others exit by themselves and the next start works', async () => {
   const cluster = await startInAnotherProcess()
   await write(cluster, 3)
   await cluster.killParent()

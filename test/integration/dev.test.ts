@@ -31,7 +31,7 @@ const status = async (): Promise<{ corpus: { documents: number; complete: number
 }
 
 test.skipIf(process.platform !== 'linux')(
-  'dev serves until Ctrl-C and leaves nothing running; an ingest that Ctrl-C stopped goes on where it was (needs /proc)',
+  'dev serves until Ctrl-C and leaves nothing running; an ingest stopped by Ctrl-C resumes where it was (needs /proc)',
   { timeout: 300_000 },
   async () => {
     const file = join(folder, 'rows.jsonl')

@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     expect(code, stderr).toBe(0)
   }, 120_000)
 
-  test('finds nothing wrong with a cluster as winnow made it, and tells versions and owners', async () => {
+  test('finds nothing wrong with a cluster that winnow set up, and reports versions and owners', async () => {
     const { code, findings } = await doctor()
     expect(bad(findings)).toEqual([])
     expect(code).toBe(0)
@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     })
   })
 
-  test('fewer partitions than the configuration says are a problem, more are not', async () => {
+  test('fewer partitions than configured are a problem, more are not', async () => {
     const file = join(folder, 'partitions.yaml')
     writeFileSync(file, 'corpus: { partitions: 2 }\n')
     expect((await doctor({}, ['--config', file])).code).toBe(0)
@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
   })
 
   test.each(['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL', 'WINNOW_CLICKHOUSE_URL'])(
-    'what %s names and does not answer is told with exit code 4, and the rest is looked at all the same',
+    'an address in %s that does not answer gives exit code 4, and everything else is still checked',
     async (variable) => {
       const { code, findings } = await doctor({
         [variable]: variable === 'WINNOW_BROKERS' ? '127.0.0.1:1' : 'http://127.0.0.1:1',
@@ -145,7 +145,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     },
   )
 
-  test('a wrong password and a wrong configuration are told with exit code 3', async () => {
+  test('a wrong password and a wrong configuration give exit code 3', async () => {
     const login = { WINNOW_BROKERS: broker.sasl, WINNOW_KAFKA_SASL: 'plain', WINNOW_KAFKA_USERNAME: 'admin' }
     const wrong = await doctor({ ...login, WINNOW_KAFKA_PASSWORD: 'wrong' })
     expect(wrong.code).toBe(3)

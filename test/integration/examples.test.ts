@@ -25,7 +25,7 @@ async function textsOf({ runtime }: World, run: RunConfig, manifest: Manifest, c
   return ids.slice(0, count).map((id) => texts.get(asDocumentId(id))!)
 }
 
-test('a trainer of your own, killed between its steps, reads every stage in the order of its selection', async () => {
+test('the example trainer, killed between steps and resumed, reads every stage in the order of its selection', async () => {
   const world = await openWorld(corpusDocuments)
   const { runtime } = world
   const run = world.run('own', {}, { sampleDocuments: 0 })
@@ -60,7 +60,7 @@ test('a trainer of your own, killed between its steps, reads every stage in the 
   expect(last).toMatchObject({ step: 6, tokens: 12, round: 2, position: 4, checkpoint: { step: 6 } })
 })
 
-test('a labeler of your own labels the corpus on Kafka', async () => {
+test('the example labeler labels the corpus on Kafka', async () => {
   const { runtime } = await openWorld(corpusDocuments)
   const topic = labelsTopic(labelModel.actor)
   await runtime.kafka.createTopics([definitionOf(topic, { partitions: 3, recordBytesMax: 1_048_588 })])
@@ -76,7 +76,7 @@ test('a labeler of your own labels the corpus on Kafka', async () => {
   for (const label of labels) expect(label).toMatchObject({ subcategory: 0, score: 0, version: 'capitals1' })
 })
 
-test('queries give the sizes of subcategories and the documents with the highest scores, as the topics of labels have them', async () => {
+test('the example queries return sizes of subcategories and highest-scoring documents that agree with the label topics', async () => {
   const world = await openWorld(corpusDocuments)
   const { runtime, versions } = world
   const { sql } = runtime.clickHouse

@@ -35,7 +35,7 @@ test('documents without a key, from a foreign producer, are labelled; a record w
   await until(async () => (await letters()) > before)
 })
 
-test('groups whose offsets have expired begin anew, and nothing is missing or twice', async () => {
+test('groups whose offsets have expired start over, and nothing is lost or doubled', async () => {
   const world = await openWorld(30)
   const { runtime, config, versions } = world
   await world.stopCorpus()

@@ -49,7 +49,7 @@ test('partitions that were added to documents are read once labels have as many,
   }
 })
 
-test('in the topics of a run a key stays in its partition when partitions are added, in a new process as well', async () => {
+test('in the topics of a run a key keeps its partition when partitions are added, also for a new process', async () => {
   const run = parityRun(`grown-${randomUUID()}`, {}, { influence: { partitions: 2 } })
   const { rewards } = runTopics(run.name)
   const keys = Array.from({ length: 100 }, (_, i) => `${i}`)

@@ -15,7 +15,7 @@ import { winnow } from '../services/cli/winnow.ts'
 import { spearman } from '../services/model/support.ts'
 import { corpusLines, fail, openWorld } from './loop-world.ts'
 
-test('rewards against two reference tasks say how they were made, are the same to the bit whoever computes them, and are validated', async () => {
+test('rewards for two reference tasks record how they were computed, are bit-identical whichever worker computes them, and pass validation', async () => {
   const world = await openWorld(60)
   const { runtime, model, folder } = world
   const second = join(folder, 'second-task.jsonl')

@@ -83,7 +83,7 @@ test('records that are deleted while nobody reads are a hole, and nothing behind
   expect(failures).toEqual([])
 })
 
-test('an accepted hole is passed by the group, also before another record comes', async () => {
+test('a group moves past an accepted hole even before another record arrives', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 10))
@@ -162,7 +162,7 @@ test('a topic that is made again under a reader is noticed, and read from its be
   await until(() => range(100, 150).every((value) => read.includes(value)))
 })
 
-test('a reader of everything that is told to begin at a topic without its beginning meets a hole', async () => {
+test('a reader that must start at offset 0 of a topic that lost its beginning meets a hole', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 30))
@@ -205,7 +205,7 @@ test('what is known to be not done is read again at once, without a new record',
   expect(read).toEqual(range(5, 20))
 })
 
-test('markers and aborted transactions are no holes', async () => {
+test('transaction markers and aborted transactions are not holes', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -231,7 +231,7 @@ test('markers and aborted transactions are no holes', async () => {
   )
 })
 
-test('the log of a topic tells its id and where it begins, is stable and ends', async () => {
+test('a topic’s log reports its id, its beginning, its last stable offset and its end', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2 })
   const producer = await kafka.producer({ transactionalId: randomUUID() })

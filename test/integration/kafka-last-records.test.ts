@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { offsetsOfLast } from '../../services/runtime/kafka/last-records.ts'
 import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
 
-test('the last records are found over the markers of transactions, aborted records, and empty partitions', async () => {
+test('the last records are found in spite of transaction markers, aborted records and empty partitions', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2 })
   const producer = await kafka.producer({ transactionalId: randomUUID() })

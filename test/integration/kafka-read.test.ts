@@ -10,7 +10,7 @@ const record = (topic: string, key: string, partition = 0) => ({ topic, key, val
 const visible = (kafka: Kafka, topic: string, end: number) =>
   until(async () => (await kafka.endOffsets(topic))[0] === end)
 
-test('a topic that is first asked about while what is known of another is fetched has its partitions', async () => {
+test('a topic first asked about during a refresh of another’s metadata still has its partitions', async () => {
   const setup = connect()
   const known = await newTopic(setup)
   const topics = await Promise.all(Array.from({ length: 16 }, () => newTopic(setup, { partitions: 3 })))
@@ -31,7 +31,7 @@ test('an empty topic is read to its end at once', async () => {
   expect(await readAll(kafka, await newTopic(kafka, { partitions: 4 }))).toEqual([])
 })
 
-test('all partitions are read, empty ones too, and no group is left behind', async () => {
+test('all partitions are read, including empty ones, and no consumer group is left behind', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 4 })
   const producer = await kafka.producer()
@@ -49,7 +49,7 @@ test('all partitions are read, empty ones too, and no group is left behind', asy
   expect(groups.filter(({ groupId }) => groupId.includes(topic))).toEqual([])
 })
 
-test('reading ends where the last offsets are markers, or records of an aborted or an open transaction', async () => {
+test('reading ends even if the last offsets are markers, or records of an aborted or open transaction', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -74,7 +74,7 @@ test('reading ends where the last offsets are markers, or records of an aborted 
   expect((await readAll(kafka, topic, [2])).map((found) => [found.offset, text(found)])).toEqual([[4, 'open']])
 })
 
-test('a topic of markers alone has no records', async () => {
+test('a topic that holds only markers has no records', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -87,7 +87,7 @@ test('a topic of markers alone has no records', async () => {
   expect(await readAll(kafka, topic)).toEqual([])
 })
 
-test('reading begins at any offset, and an offset past the end is nothing', async () => {
+test('reading may begin at any offset; past the end there is nothing to read', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2 })
   const producer = await kafka.producer()
@@ -100,7 +100,7 @@ test('reading begins at any offset, and an offset past the end is nothing', asyn
   expect(await readAll(kafka, topic, [1e9, 50])).toEqual([])
 })
 
-test('a caller may stop at the first batch of many, and read somewhere else at once', async () => {
+test('a caller may stop after the first batch and read another topic at once', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
@@ -117,7 +117,7 @@ test('a caller may stop at the first batch of many, and read somewhere else at o
   expect(await readAll(kafka, topic)).toHaveLength(120)
 })
 
-test('what was written while reading is not waited for', async () => {
+test('records written during a read are not waited for', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
@@ -131,7 +131,7 @@ test('what was written while reading is not waited for', async () => {
   expect(count).toBe(10)
 })
 
-test('a compacted topic is read to its end over the records that are gone', async () => {
+test('a compacted topic is read to its end across the removed records', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { cleanup: 'compact' })
   const admin = new KafkajsClient({ brokers: inject('brokers'), logLevel: kafkajs.logLevel.NOTHING }).admin()

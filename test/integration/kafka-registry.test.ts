@@ -8,7 +8,7 @@ import { createCodec } from '../../services/runtime/codec.ts'
 /** A record whose subject no other test has. */
 const uniqueName = () => `Test${randomUUID().replaceAll('-', '')}`
 
-test('every record of winnow is registered, and again with the same ids', async () => {
+test('every record type registers, and registering again gives the same ids', async () => {
   const registry = inject('registryUrl')
   const label: Label = {
     docId: asDocumentId(2n ** 64n - 1n),
@@ -52,7 +52,7 @@ test('the registry refuses a schema that cannot read an earlier version, however
   })
 })
 
-test('an id that the registry does not have is the record’s fault, a registry that is away is not', async () => {
+test('an id unknown to the registry is the record’s fault; an unreachable registry is not', async () => {
   const name = uniqueName()
   const note = record(name, '', { id: u64 })
   const codec = await createCodec({ registry: inject('registryUrl'), records: [note] })

@@ -72,7 +72,7 @@ test('poison between documents goes to dead letters, and the documents around it
   ])
 })
 
-test('a station that is closed and started again goes on behind what it has done', async () => {
+test('a station that is closed and restarted continues after the last record it processed', async () => {
   const { kafka, codec, actor, input } = await setUp()
   const producer = await kafka.producer()
   const send = (ids: bigint[]) =>

@@ -25,7 +25,7 @@ async function collect(kafka: Kafka, topics: string[], options: Partial<Paramete
   return { records, failures, close: () => consumer.close() }
 }
 
-test('what is sent is consumed, in order in each partition, with key, value and place', async () => {
+test('sent records are consumed in order within each partition, with key, value, partition and offset', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 3 })
   const producer = await kafka.producer()
@@ -44,7 +44,7 @@ test('what is sent is consumed, in order in each partition, with key, value and 
   expect(consumer.records.find(({ key }) => key?.toString() === 'gone')?.value).toBeNull()
 })
 
-test('five megabytes in one send are split, complete and in order, and land in one range', async () => {
+test('a send of five megabytes is split, arrives complete and in order, and lands in one range of offsets', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
@@ -54,7 +54,7 @@ test('five megabytes in one send are split, complete and in order, and land in o
   expect(read.map((found) => Number.parseInt(text(found)!, 10))).toEqual(Array.from({ length: 50 }, (_, i) => i))
 })
 
-test('a record of exactly the largest size is taken, one byte more is refused before anything is sent', async () => {
+test('a record of exactly the size limit is accepted; one byte more is refused before anything is sent', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
@@ -64,7 +64,7 @@ test('a record of exactly the largest size is taken, one byte more is refused be
   expect((await readAll(kafka, topic)).map(({ value }) => value?.length)).toEqual([1_048_500])
 })
 
-test('a longer record is taken where its topic takes it, or where it is short enough compressed, and comes back as it was', async () => {
+test('a larger record is accepted if its topic allows it or compression makes it fit, and is read back unchanged', async () => {
   const kafka = connect()
   const [usual, long] = [await newTopic(kafka), await newTopic(kafka, { messageBytesMax: 4_000_000 })]
   expect([await kafka.messageBytesMax(usual), await kafka.messageBytesMax(long)]).toEqual([1_048_588, 4_000_000])
@@ -91,7 +91,7 @@ test('a longer record is taken where its topic takes it, or where it is short en
   expect(consumer.records.filter(({ value }) => value?.equals(book))).toHaveLength(2)
 })
 
-test('the largest record is taken in a transaction as well', async () => {
+test('a record of exactly the size limit is also accepted within a transaction', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -100,7 +100,7 @@ test('the largest record is taken in a transaction as well', async () => {
   expect((await readAll(kafka, topic)).map(({ value }) => value?.length)).toEqual([1_048_500])
 })
 
-test('a transaction is invisible until it is committed, then whole', async () => {
+test('a transaction is invisible until it is committed, and then visible as a whole', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const other = await newTopic(kafka)
@@ -119,7 +119,7 @@ test('a transaction is invisible until it is committed, then whole', async () =>
   expect((await readAll(kafka, topic)).map(text)).toEqual(['a', 'c'])
 })
 
-test('nothing of a transaction that fails is seen, and the next one works', async () => {
+test('no record of a failed transaction is ever visible, and the next transaction works', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -134,7 +134,7 @@ test('nothing of a transaction that fails is seen, and the next one works', asyn
   expect((await readAll(kafka, topic)).map(text)).toEqual(['seen'])
 })
 
-test('transactions back to back do not wait for each other’s markers long', async () => {
+test('consecutive transactions do not wait long for each other’s markers', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -165,7 +165,7 @@ test('a newer producer with the same transactional id fences the older one, for 
   expect((await readAll(kafka, topic)).map(text)).toEqual(['older', 'newer', 'newer still'])
 })
 
-test('offsets are committed after a batch, so the next member of the group goes on behind it', async () => {
+test('offsets are committed after a batch, so the next group member continues after it', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer({ transactionalId: randomUUID() })
@@ -181,7 +181,7 @@ test('offsets are committed after a batch, so the next member of the group goes 
   expect(second.records.map(text)).toEqual(['c'])
 })
 
-test('a failing batch stops the consumer, is reported once, and comes again to the next one', async () => {
+test('a failing batch stops the consumer, is reported once, and is delivered again to the next consumer', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   const producer = await kafka.producer()
@@ -204,7 +204,7 @@ test('a failing batch stops the consumer, is reported once, and comes again to t
   await second.close()
 })
 
-test('startOffset overrides the group’s offset, in the partitions where it answers', async () => {
+test('startOffset overrides the committed offset in those partitions for which it returns one', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2 })
   const producer = await kafka.producer()
@@ -225,7 +225,7 @@ test('startOffset overrides the group’s offset, in the partitions where it ans
   ])
 })
 
-test('two members share the partitions, and what one leaves the other takes over', async () => {
+test('two members share the partitions, and one takes over those that the other leaves', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 4 })
   const producer = await kafka.producer()
@@ -247,7 +247,7 @@ test('two members share the partitions, and what one leaves the other takes over
   await two.close()
 })
 
-test('a topic that does not exist is a configuration error, at once', async () => {
+test('a missing topic is a configuration error at once', async () => {
   const kafka = connect()
   const producer = await kafka.producer()
   const missing = `missing-${randomUUID()}`
@@ -257,7 +257,7 @@ test('a topic that does not exist is a configuration error, at once', async () =
   await expect(readAll(kafka, missing)).rejects.toMatchObject(error)
 })
 
-test('topics are created once, listed, deleted, and refused with other settings', async () => {
+test('topics are created once, listed and deleted; creating one again with other settings is refused', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2, cleanup: 'compact' })
   const definition = { name: topic, partitions: 2, cleanup: 'compact', retentionMs: -1 } as const
@@ -275,7 +275,7 @@ test('topics are created once, listed, deleted, and refused with other settings'
   await until(async () => !(await kafka.topicNames()).includes(topic))
 })
 
-test('a topic that was deleted is created anew at once, and empty', async () => {
+test('a deleted topic can be created again at once, and is empty', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka, { partitions: 2 })
   const producer = await kafka.producer()
@@ -288,7 +288,7 @@ test('a topic that was deleted is created anew at once, and empty', async () => 
   }
 })
 
-test('a topic that somebody else deletes does not spoil what is asked about others, nor making new ones', async () => {
+test('a topic deleted by somebody else does not disturb requests about other topics or the creation of new ones', async () => {
   const [kafka, other] = [connect(), connect()]
   const [gone, stays] = [await newTopic(kafka), await newTopic(kafka)]
   const fresh = `kafka-${randomUUID()}`
@@ -321,7 +321,7 @@ test('of several addresses one that takes connections and ends them does not kee
   expect(ended).toBeGreaterThan(2)
 })
 
-test('no broker is UNREACHABLE with the address and what to do, within seconds', async () => {
+test('if no broker answers, the error is UNREACHABLE with the address and what to do, within seconds', async () => {
   const kafka = connect(['127.0.0.1:1'])
   const error = { code: 'UNREACHABLE', message: expect.stringContaining('127.0.0.1:1'), hint: expect.any(String) }
   await Promise.all([

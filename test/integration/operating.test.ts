@@ -28,7 +28,7 @@ async function traced<T>(
 }
 const idOf = (headers: { traceparent: string } | undefined) => headers?.traceparent.split('-')[1]
 
-test('a run is measured, traced from document to selection, and seen in top; and selects what it selects unwatched', async () => {
+test('a run has metrics, traces from document to selection and a place in top, and selects the same as a run without them', async () => {
   const metrics = new Metrics(systemClock)
   const world = await openWorld(30, { metrics, traceRatio: 1 })
   const { runtime, config, versions } = world

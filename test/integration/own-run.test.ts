@@ -134,7 +134,7 @@ const env = () => ({
   WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
 })
 
-test('one command serves a cluster of one’s own: labelers, sink, board and a run, until SIGTERM', async () => {
+test('one command serves labelers, sink, board and a run on your own cluster until SIGTERM', async () => {
   const world = await openWorld(30)
   const { runtime, config, folder, database, versions } = world
   const run = world.run('served', { budget: { documents: 10 } })
@@ -159,7 +159,7 @@ test('one command serves a cluster of one’s own: labelers, sink, board and a r
   expect((await cliOn(runtime, config, folder)('up')).code).toBe(3)
 })
 
-test('a database that is configured and not there is made', async () => {
+test('a configured database that does not exist is created', async () => {
   const addresses = {
     brokers: inject('brokers'),
     registryUrl: inject('registryUrl'),

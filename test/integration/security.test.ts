@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(
       },
     )
 
-    test('a wrong password is a mistake of configuration, and not repeated in the message', async () => {
+    test('a wrong password is a configuration error whose message does not repeat it', async () => {
       const wrong = client(broker.sasl, { sasl: { mechanism: 'plain', username: 'reader', password: 'wrong-secret' } })
       const refusal = await wrong.topicNames().catch((error: unknown) => error)
       expect(refusal).toMatchObject({ code: 'CONFIGURATION', message: expect.not.stringContaining('wrong-secret') })
@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)(
       await expect(writing()).rejects.toMatchObject({ code: 'CONFIGURATION' })
     })
 
-    test('a service may not read what is not its own, nor write as the console of a run', async () => {
+    test('a service may not read topics of other services, nor use a console’s transactional id', async () => {
       const producer = await as('ingest').producer()
       await producer.send([{ topic: topics.documents.name, key: 'k', value: Buffer.from('poison') }])
       await expect(readAll(as('trainer'), topics.documents.name)).rejects.toThrow(/ermission|uthoriz/)

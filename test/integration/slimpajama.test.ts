@@ -63,7 +63,7 @@ async function inClickHouse() {
 const ingest = (): Promise<Ended> => winnow(['ingest', ...shards, '--data', dataFolder], {}, folder)
 
 test.skipIf(absent)(
-  'SlimPajama as it is, with the default configuration, is labelled whole, and a second time adds nothing (skipped without ../shared/data)',
+  'SlimPajama’s own files are fully labelled with the default configuration, and a second ingest adds nothing (skipped without ../shared/data)',
   { timeout: 600_000 },
   async () => {
     const domains = domainsOfFiles()

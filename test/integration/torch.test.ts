@@ -27,7 +27,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     ['Fisher, overlapping windows, two tasks', { hessian: 'fisher', windowsMax: 2, overlap: 6, combine: 'max' }, true],
     ['Adam, one task', { preconditioner: 'adam' }, false],
     ['probe', { estimator: 'probe', preconditioner: 'adam' }, false],
-  ])('gives the rewards of the ONNX worker: %s', async (name, influence, twoTasks) => {
+  ])('gives the same rewards as the ONNX worker: %s', async (name, influence, twoTasks) => {
     const world = await openInfluenceWorld()
     const runs: RunConfig[] = []
     for (const kind of ['onnx', 'torch']) {
@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     expect(Math.max(...rewards) - Math.min(...rewards)).toBeGreaterThan(20 * tolerance)
   })
 
-  it('refuses bad requests into dead letters as the ONNX worker does, and goes on', async () => {
+  it('sends bad requests to dead letters like the ONNX worker, and continues', async () => {
     const world = await openInfluenceWorld()
     const runs = [await world.run('bad-onnx'), await world.run('bad-torch')] as const
     const bad = [Buffer.from('no framing'), Buffer.from([0, 0, 0, 255, 255, 1]), Buffer.from([0, 0, 0, 0, 1])]
@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     expect(found[0]!.message).toContain(`${found[0]!.topic}[`)
   })
 
-  it('takes over from the other kind where it stopped, and hands back when it is told to end', async () => {
+  it('takes over where the ONNX worker stopped, and hands back when it is told to stop', async () => {
     const world = await openInfluenceWorld()
     const run = await world.run('hand-over')
     await world.ask(run, 0, 3)
@@ -119,7 +119,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     )
   })
 
-  it('gives a run all its rewards where the stations have no worker of their own', async () => {
+  it('computes all rewards of a run whose stations have no worker of their own', async () => {
     const { runtime, model, run: runOf } = await openWorld(30)
     const run = runOf('by-torch', { budget: { documents: 10 } })
     await submitRun(runtime, run)
@@ -139,7 +139,7 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
     for (const { estimator } of rewards) expect(estimator).toBe('gradient/cosine/identity/torch-float32')
   })
 
-  it('answers every request once when it is killed in the middle of its work', async () => {
+  it('answers every request exactly once even if it is killed midway', async () => {
     const world = await openInfluenceWorld()
     const run = await world.run('killed')
     const asked = 300

@@ -22,7 +22,7 @@ function part(name: string, source: string) {
   return { name, args: [join(modules, 'vitest/vitest.mjs'), 'run', '--config', config] }
 }
 
-test('all parts are run and every failure is counted, tests or not', async () => {
+test('all parts run, and every failure is counted, whether a test failed or a process crashed', async () => {
   const reports = join(folder, 'reports')
   const results = await runParts(
     [
@@ -51,7 +51,7 @@ test('all parts are run and every failure is counted, tests or not', async () =>
   expect(sum).toEqual({ passed: 3, failed: 4, skipped: 1 })
 }, 120_000)
 
-test('a file that did not load is counted beside tests that failed', () => {
+test('a file that failed to load is counted in addition to failed tests', () => {
   const failed = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] }
   const unloaded = { status: 'failed', assertionResults: [] }
   const report = { numPassedTests: 1, numFailedTests: 1, testResults: [failed, unloaded] }

@@ -4,7 +4,7 @@ import { key } from '../../topologies/selection/draw.ts'
 import { seedOf } from '../../topologies/selection/u64.ts'
 
 // `npm run types` fails where one of these lines stops being an error.
-test('document ids, seeds, offsets and partitions cannot stand in for each other, and are plain numbers at run time', () => {
+test('document ids, seeds, offsets and partitions are not assignable to each other, and are plain values at run time', () => {
   const id = asDocumentId(3n)
   const seed = seedOf('s', 1, 'select')
   // @ts-expect-error a document id and a seed in each other's place

@@ -12,15 +12,15 @@ const golden = readGolden()
 const lastOf = (name: string) => versions.filter((version) => version.record === name).at(-1)
 
 describe.each(allRecords.map((found) => [found.name, found] as const))('%s', (name, found) => {
-  test('is published as it is; if not, run: node deploy/tools/publish-schemas.ts', () => {
+  test('equals its published schema; if not, run: node deploy/tools/publish-schemas.ts', () => {
     expect(lastOf(name)?.schema).toEqual(found.avro)
   })
 
-  test('reads every version that was published', () => {
+  test('reads data of every published version', () => {
     expect(incompatibilities(found, versions)).toEqual([])
   })
 
-  test('still writes the golden bytes of its last version', () => {
+  test('still writes the golden bytes of its latest version', () => {
     const entries = golden[`${name}.v${lastOf(name)?.version}`]!
     expect(entries.length).toBeGreaterThan(1)
     for (const { value, body } of entries) {
@@ -42,7 +42,7 @@ describe.each(allRecords.map((found) => [found.name, found] as const))('%s', (na
   })
 })
 
-test('a label has the bytes that the Avro specification says', () => {
+test('a label is encoded as the Avro specification says', () => {
   // Zigzag: n >= 0 is 2n, n < 0 is -2n - 1; then 7 bits a byte, lowest first, the top bit set on all but the last.
   const body = [
     // docId 2^63 travels as -2^63, zigzag 2^64 - 1: 64 bits, nine bytes of seven and one bit more.
@@ -70,7 +70,7 @@ test('a label has the bytes that the Avro specification says', () => {
   expect(avroType(Label.avro).fromBuffer(Buffer.from(body))).toEqual(label)
 })
 
-describe('what the next version of a record may change', () => {
+describe('changes in the next version of a record', () => {
   const before = record('Thing', '', { id: u64, name: string })
   const published = [{ record: 'Thing', version: 1, schema: before.avro }]
 
@@ -90,7 +90,7 @@ describe('what the next version of a record may change', () => {
   })
 })
 
-test('a topic is known by its name', () => {
+test('a topic is recognized by its name', () => {
   expect(topicNamed('winnow.documents')?.records.map(({ name }) => name)).toEqual(['Document'])
   expect(topicNamed('winnow.labels.my.actor')?.name).toBe('winnow.labels.my.actor')
   expect(topicNamed('winnow.run.a.b.console-state')?.records).toHaveLength(3)

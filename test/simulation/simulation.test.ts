@@ -120,7 +120,7 @@ describe('the dataflow under simulated faults', () => {
     }),
   )
 
-  test('every kind of fault happened', () => {
+  test('every kind of fault occurred', () => {
     if (only !== undefined) return
     for (const fault of Object.keys(noFaults)) expect([fault, totals[fault]! > 0]).toEqual([fault, true])
   })

@@ -26,15 +26,15 @@ test.each([
   expect((await chooseServers(env, find)).kind).toBe(kind)
 })
 
-test('containers that are asked for where no engine answers are an error that says what to do', async () => {
+test('requested containers without an engine are an error that says what to do', async () => {
   await expect(chooseServers({ WINNOW_TEST_SERVERS: 'containers' }, none)).rejects.toThrow(/start Docker.*or take jars/)
 })
 
-test('another word is an error', async () => {
+test('any other value is an error', async () => {
   await expect(chooseServers({ WINNOW_TEST_SERVERS: 'docker' }, never)).rejects.toThrow(/'containers' or 'jars'/)
 })
 
-test('images have the versions of the jars and of chDB', async () => {
+test('images have the same versions as the jars and chDB', async () => {
   const pom = readFileSync(join(import.meta.dirname, '../../deploy/dev/pom.xml'), 'utf8')
   const version = (artifact: string) =>
     new RegExp(`<artifactId>${artifact}</artifactId>\\s*<version>([^<]+)`).exec(pom)![1]
@@ -48,7 +48,7 @@ test('images have the versions of the jars and of chDB', async () => {
   expect(clickHouseImage).toBe(`clickhouse/clickhouse-server:${row!.version.split('.').slice(0, 2).join('.')}`)
 })
 
-test('a broker in a container says the address that its clients reach', () => {
+test('a broker in a container advertises an address that its clients reach', () => {
   const { port, hostPort, environment, ready } = kafkaContainer({ host: 'docker.lan', port: 41_234 }, 'cluster')
   expect({ port, hostPort, ready }).toEqual({ port: 9092, hostPort: 41_234, ready: /Kafka Server started/ })
   expect(environment).toMatchObject({
@@ -59,7 +59,7 @@ test('a broker in a container says the address that its clients reach', () => {
   })
 })
 
-test('registry and ClickHouse server are ready when they say so', () => {
+test('registry and ClickHouse are awaited until they are ready', () => {
   expect(registryContainer).toMatchObject({ port: 8080, user: '0', ready: /Listening on: http/ })
   expect(registryContainer.environment).toMatchObject({ APICURIO_STORAGE_KIND: 'sql' })
   expect(clickHouseContainer('secret')).toMatchObject({
@@ -78,7 +78,7 @@ async function startIn(dockerHost: string, env: NodeJS.ProcessEnv = {}): Promise
   return stdout
 }
 
-test('with an engine, all three are created in it, and none is left when one fails to start', async () => {
+test('with an engine all three containers are created, and none is left if one fails to start', async () => {
   // They say that they are ready, and then there is no registry behind the port.
   const fake = await startFakeEngine(['Kafka Server started', 'Listening on: http://0.0.0.0:8080'])
   try {
@@ -95,7 +95,7 @@ test('with an engine, all three are created in it, and none is left when one fai
   }
 })
 
-test('an engine that has not the images and cannot fetch them is passed over', async () => {
+test('an engine that lacks the images and cannot fetch them is passed over', async () => {
   const fake = await startFakeEngine([], false)
   try {
     // Nor is there a Java to start the jars with.

@@ -90,7 +90,7 @@ describe('why a document was or was not selected by a strategy', () => {
     ])
   })
 
-  test('says which condition, which draw, and which share would have turned it', async () => {
+  test('names the condition, draw or share that would have changed the outcome', async () => {
     const actors = { quality: { subcategories: ['low', 'high'] }, domain: { subcategories: ['Book', 'Web'] } }
     const documents = Array.from({ length: 8 }, (_, i) => ({
       docId: `${i}`,
@@ -121,7 +121,7 @@ describe('why a document was or was not selected by a strategy', () => {
       expect(flip).toBe('the draw: 2 of 3 documents of domain Book in the pool were taken, by the seed')
   })
 
-  test('counts for an actor the theta that counts: under competitive none of an actor left out', async () => {
+  test('uses the theta that counts: under competitive, none for an actor left out', async () => {
     const given = {
       seed: 1,
       actors: {

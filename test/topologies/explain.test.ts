@@ -51,7 +51,7 @@ const document = (labels: number[], more: Partial<ExplainedDocument> = {}): Expl
 })
 
 describe('why a document was or was not selected', () => {
-  test('above the threshold it is selected, by what each actor adds', () => {
+  test('above the threshold it is selected, with each actor’s contribution', () => {
     expect(explain(config(), manifest(), document([0, 0]))).toEqual({
       round: 1,
       verdict: 'selected',
@@ -65,11 +65,11 @@ describe('why a document was or was not selected', () => {
     })
   })
 
-  test('at a threshold that the budget does not cut it is selected', () => {
+  test('at a threshold that the budget does not cut, it is selected', () => {
     expect(explain(config(), manifest(), document([0, 1]))).toMatchObject({ verdict: 'selected', score: 0.375 })
   })
 
-  test('below the threshold, with the weight of the strongest actor that would lift it there', () => {
+  test('below the threshold, the explanation names the weight of the strongest actor that would lift it there', () => {
     // 0.125 is missing; with theta 0.75 that is 0.1667 of shape's weight.
     expect(explain(config(), manifest(), document([1, 0]))).toMatchObject({
       verdict: 'below the threshold',
@@ -78,7 +78,7 @@ describe('why a document was or was not selected', () => {
     })
   })
 
-  test('with a decay by reads, what is missing is of the sum before the decay', () => {
+  test('with a decay by reads, the missing amount refers to the sum before the decay', () => {
     // 0.625 / (1 + 0.5 * 2) = 0.3125; missing (0.375 - 0.3125) * 2 = 0.125.
     expect(explain(config({ repetitionDecay: 0.5 }), manifest(), document([0, 0], { reads: 2 }))).toMatchObject({
       verdict: 'below the threshold',
@@ -87,7 +87,7 @@ describe('why a document was or was not selected', () => {
     })
   })
 
-  test('among equals that the budget cuts, the key decides', () => {
+  test('among equal scores that the budget cuts, the key decides', () => {
     const keys = [1n, 2n, 3n].map((docId) => ({ docId, k: key(asDocumentId(docId), seedOf('7', 1, 'select')) }))
     keys.sort((a, b) => (a.k < b.k ? -1 : 1))
     const cut = manifest({ marginal: { score: 0.375, documents: 3, taken: 2, keyLast: keys[1]!.k } })
@@ -98,18 +98,18 @@ describe('why a document was or was not selected', () => {
     expect(explain(config(), cut, document([0, 0], { docId: asDocumentId(keys[2]!.docId) })).verdict).toBe('selected')
   })
 
-  test('what was not there when the round looked is not there yet, whatever its score', () => {
+  test('a document that the round could not see yet is “not there yet”, whatever its score', () => {
     const explanation = explain(config(), manifest(), document([0, 0], { tookPart: false }))
     expect(explanation).toMatchObject({ verdict: 'not there yet', score: 0.625 })
   })
 
-  test('what was read counts against it only where the run excludes repeats', () => {
+  test('having been read counts against it only if the run excludes repeats', () => {
     const read = document([0, 0], { reads: 1 })
     expect(explain(config({ repeat: 'exclude' }), manifest(), read).verdict).toBe('already read')
     expect(explain(config(), manifest(), read).verdict).toBe('selected')
   })
 
-  test('where nothing was selected, nothing passes', () => {
+  test('if nothing was selected, nothing passes', () => {
     const nothing = manifest({ threshold: null, documents: 0 })
     expect(explain(config(), nothing, document([0, 0]))).toMatchObject({
       verdict: 'below the threshold',
@@ -118,7 +118,7 @@ describe('why a document was or was not selected', () => {
     })
   })
 
-  test('the contributions are those that the collaboration lets count, so that they add up to the score', () => {
+  test('contributions are those that count under the collaboration, so they add up to the score', () => {
     const thetas = (more: object, round = 1) => {
       const { contributions, score } = explain(config(more), manifest({ round }), document([0, 0]))
       expect(contributions.reduce((sum, { theta, weight }) => sum + theta * weight, 0)).toBe(score)
@@ -131,7 +131,7 @@ describe('why a document was or was not selected', () => {
     expect(thetas({ firstSelection: 'weights' }, 0)).toEqual([0.75, 0.25])
   })
 
-  test('an actor that counts nothing is not offered as a way out', () => {
+  test('an actor that does not count is not offered as a way to be selected', () => {
     const alone = config({ collaboration: 'single:colour' })
     expect(explain(alone, manifest({ threshold: 0.5 }), document([0, 1])).flip).toBe(
       'a weighted sum higher by 0.5000: for example a weight of 0.5000 instead of 0.000 for colour blue',

@@ -42,7 +42,7 @@ function stationOf(score: InfluenceModel['score']) {
   return { station, asked, written }
 }
 
-test('all checkpoints of a batch are made ready before the first is answered, and each answer is at one', async () => {
+test('all checkpoints of a batch are loaded before the first answer, and each answer uses one', async () => {
   const { station, asked, written } = stationOf(async ({ digest }, texts) =>
     texts.map(() => (digest === 'old' ? 1 : 2)),
   )
@@ -60,7 +60,7 @@ test('all checkpoints of a batch are made ready before the first is answered, an
   ])
 })
 
-test('a document that several actors ask for is computed once, and all get the same', async () => {
+test('a document requested by several actors is computed once, and all get the same reward', async () => {
   const { station, asked, written } = stationOf(async (_, texts) => texts.map(() => ({ reward: 3, tasks: [1, 3] })))
   await station.process([request(1n, 'old'), request(1n, 'old', 'domain')])
   expect(asked.at(-1)).toBe('score 1 at old in /old.safetensors')

@@ -77,7 +77,7 @@ describe('the whole dataflow in memory', () => {
     expect(requestsOf(driver, run.name).filter(({ round }) => round === 1)).toHaveLength(6 * (2 + 3))
   })
 
-  test('leaves the same bits whatever the interleaving and the number of partitions', async () => {
+  test('gives the same bits whatever the interleaving and the number of partitions', async () => {
     const run = tinyRun()
     const reference = await runLoop(run)
     await fc.assert(
@@ -97,7 +97,7 @@ describe('the whole dataflow in memory', () => {
     )
   })
 
-  test('a control run without samples and with theta 0 selects at random and never the same twice', async () => {
+  test('a control run without samples and with theta 0 selects at random, and differently each round', async () => {
     const actors = {
       shape: { subcategories: ['round', 'square'], initialTheta: 0 },
       colour: { subcategories: ['red', 'green', 'blue'], initialTheta: 0 },
@@ -107,7 +107,7 @@ describe('the whole dataflow in memory', () => {
     expect(new Set(selected.map(String)).size).toBe(4)
   })
 
-  test('counts what was read where the run asks for it', async () => {
+  test('counts reads if the run’s settings need them', async () => {
     const { selected } = await runLoop(tinyRun({ repeat: 'exclude' }))
     // The trainer had read 7 documents of each selection when the next round opened.
     for (let round = 1; round < selected.length; round++) {
@@ -137,7 +137,7 @@ describe('the whole dataflow in memory', () => {
     ])
   })
 
-  test('refuses rewards that are late, unknown or not finite, and takes the first of several', async () => {
+  test('refuses rewards that are late, unknown or not finite, and counts the first of several', async () => {
     const run = tinyRun()
     const { driver, manifests, selected } = await runLoop(run)
     const { rewards, actorState, consoleState } = runTopics(run.name)

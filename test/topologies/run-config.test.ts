@@ -14,14 +14,14 @@ const given = {
 const withInfluence = (influence: object) => parseRunConfig({ ...given, influence })
 
 describe('the influence part of a run', () => {
-  it('has no options that runs recorded before they existed lack, so that they stay the same record', () => {
+  it('omits options that did not exist when older runs were recorded, so that their records stay the same', () => {
     const recorded = parseRunConfig(given)
     expect(recorded.influence).toEqual({ normalize: 'cosine', projectionSeed: 'winnow', windowsMax: 1 })
     expect(Object.keys(recorded.reference)).toEqual(['reward', 'evaluation', 'corpus', 'samplesMax'])
     expect(runConfigJson(parseRunConfig(JSON.parse(runConfigJson(recorded))))).toBe(runConfigJson(recorded))
   })
 
-  it('travels with everything that was chosen', () => {
+  it('keeps everything that was chosen when it is written and read', () => {
     const influence = {
       normalize: 'none',
       hessian: 'fisher',
@@ -43,7 +43,7 @@ describe('the influence part of a run', () => {
     [{ hessian: 'fisher', preconditioner: 'adam' }, 'choose one of the two'],
     [{ damping: 0 }, 'damping'],
     [{ combine: 'median' }, 'combine'],
-  ])('is refused where it makes no sense: %j', (influence, reason) => {
+  ])('is refused if it makes no sense: %j', (influence, reason) => {
     expect(() => withInfluence(influence)).toThrow(reason)
   })
 })

@@ -35,14 +35,14 @@ test('no service but the admin creates, alters or deletes', () => {
   }
 })
 
-test('a permission is a command of Kafka’s own tool', () => {
+test('each permission is printed as a command of Kafka’s own tool', () => {
   const [, , read] = permissionsOf('labeler', { actor: 'topic' })
   expect(commandOf('User:x', read!)).toBe(
     `kafka-acls.sh --bootstrap-server "$BROKERS" --add --allow-principal 'User:x' --operation Read --topic 'winnow.documents'`,
   )
 })
 
-test('a service of an actor or run wants its name', () => {
+test('a service that belongs to an actor or a run must be given its name', () => {
   expect(() => permissionsOf('labeler', {})).toThrow(/permissions of labeler are for one actor/)
   expect(() => permissionsOf('console', {})).toThrow(/permissions of console are for one run/)
   expect(() => permissionsOf('nobody', {})).toThrow(/there is no service nobody/)

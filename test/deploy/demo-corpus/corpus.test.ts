@@ -33,11 +33,11 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('the same packages give the same bytes everywhere', () => {
+test('the same packages give the same corpus, byte for byte', () => {
   expect(manifest.digest).toBe(digest)
 })
 
-test('there are several thousand documents of 600 to 4,000 characters, in every source some hundreds and in none a third', () => {
+test('there are several thousand documents of 600 to 4,000 characters, hundreds from each source and less than a third from any one', () => {
   expect(documents.length).toBe(manifest.corpus.documents)
   expect(documents.length).toBeGreaterThan(4000)
   expect(documents.length).toBeLessThan(8000)
@@ -54,17 +54,17 @@ test('there are several thousand documents of 600 to 4,000 characters, in every 
   }
 })
 
-test('each part of the corpus has a little of every source', () => {
+test('each file of the corpus has documents from every source', () => {
   for (const path of manifest.corpus.files) {
     expect(new Set(lines(path).map(({ meta }) => meta.redpajama_set_name)).size).toBe(sourceNames.length)
   }
 })
 
-test('no text stands twice', () => {
+test('no text occurs twice', () => {
   expect(new Set(documents.map(({ text }) => text)).size).toBe(documents.length)
 })
 
-test('no work of the corpus is in the general sample, and the sample is made up as the corpus is', () => {
+test('the general sample shares no work with the corpus, and mixes sources in the same proportions', () => {
   const work = ({ meta }: Row) => meta.path.split('#')[0]
   const works = new Set(documents.map(work))
   const general = lines(manifest.generalEval)
@@ -76,7 +76,7 @@ test('no work of the corpus is in the general sample, and the sample is made up 
   }
 })
 
-test('the references share no passage of twelve words with the corpus, nor their halves with each other', () => {
+test('the references share no passage of twelve words with the corpus, nor their two halves with each other', () => {
   const passages = (rows: Row[]) => {
     const found = new Set<string>()
     for (const { text } of rows) {

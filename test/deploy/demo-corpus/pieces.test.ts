@@ -19,7 +19,7 @@ test('a piece ends with the paragraph that reaches its target', () => {
   ])
 })
 
-test('a short rest joins the piece before, unless that becomes too long', () => {
+test('a short remainder joins the piece before it, unless that would become too long', () => {
   const size = { charactersMin: 3, charactersMax: 12, target: [8, 8] } as const
   expect(texts(work(['aaaaaaaa', 'b']), size)).toEqual(['aaaaaaaa\n\nb'])
   expect(texts(work(['aaaaaaaaaaa', 'b']), size)).toEqual(['aaaaaaaaaaa'])
@@ -31,12 +31,12 @@ test('a paragraph that is too long is cut at lines, then at sentences', () => {
   expect(texts(work(['One sentence. Another one.']), size)).toEqual(['One sentence.', 'Another one.'])
 })
 
-test('sentences of a speech stand in one paragraph', () => {
+test('a speech becomes one paragraph', () => {
   const size = { charactersMin: 1, charactersMax: 100, target: [50, 50] } as const
   expect(texts(work(['We are.', 'We will be.'], 'Speeches'), size)).toEqual(['We are. We will be.'])
 })
 
-test('what is drawn depends on the text alone and is spread evenly', () => {
+test('the draw depends on the text alone and is uniform', () => {
   expect(drawn('a')).toBe(drawn('a'))
   const low = Array.from({ length: 1000 }, (_, index) => drawn(`work ${index}`)).filter((value) => value < 0.25).length
   expect(Math.abs(low - 250)).toBeLessThan(50)

@@ -10,7 +10,7 @@ describe('a paragraph of the Brown corpus', () => {
     expect(untagged(tagged)).toBe('"Only a few (three)," he said; Mr. Ivan\'s wasn\'t.')
   })
 
-  test('has its doubled marks once, inside the quotation', () => {
+  test('keeps one of two doubled punctuation marks, inside the quotation', () => {
     expect(untagged("``/`` Why/wrb ''/'' ?/. ?/.\nCo./nn ./.")).toBe('"Why?" Co.')
     expect(untagged("``/`` Stop/vb !/. !/.\n''/''")).toBe('"Stop!"')
   })
@@ -25,13 +25,13 @@ describe('a paragraph of the Brown corpus', () => {
 })
 
 describe('a letter', () => {
-  test('is its subject and its text without signature and addresses', () => {
+  test('becomes its subject and its text, without signature and addresses', () => {
     const message =
       'Received: from a\n\tby b\nSubject: Re: [list] Fwd: A question\n of two lines\nFrom: x@y.org\n\nWrite to me@home.org.\n\n-- \nMe\n'
     expect(letterOf(message)).toEqual({ subject: 'A question of two lines', body: 'Write to someone@example.org.' })
   })
 
-  test('of several parts is its plain text, decoded', () => {
+  test('in several parts becomes its plain-text part, decoded', () => {
     const message = [
       'Subject: parts',
       'Content-Type: multipart/alternative; boundary="cut"',
@@ -52,12 +52,12 @@ describe('a letter', () => {
     expect(letterOf(message)).toEqual({ subject: 'parts', body: 'a long line = one' })
   })
 
-  test('without plain text is none', () => {
+  test('without plain text is left out', () => {
     expect(letterOf('Content-Type: text/html\n\n<p>no</p>')).toBe(null)
   })
 })
 
-test('sentences end before a capital', () => {
+test('a sentence ends only before a capital letter', () => {
   expect(sentencesOf('We met. "Why?" they asked. In 3.5 years, perhaps.')).toEqual([
     'We met.',
     '"Why?" they asked.',

@@ -10,7 +10,7 @@ function emptyFolder(): string {
   return join(folder, 'texts')
 }
 
-test('a corpus that is there is taken as it is', async () => {
+test('an existing corpus is used as it is', async () => {
   const folder = emptyFolder()
   mkdirSync(folder)
   writeFileSync(join(folder, 'manifest.json'), '{"digest":"d"}')
@@ -19,7 +19,7 @@ test('a corpus that is there is taken as it is', async () => {
   await corpus.close()
 })
 
-test('one that is not is built beside everything else, and is there when it is told', async () => {
+test('a missing corpus is built in the background, and is complete when it is announced', async () => {
   const folder = emptyFolder()
   const corpus = corpusInBackground(folder)
   expect(corpus.isNew).toBe(true)
@@ -29,7 +29,7 @@ test('one that is not is built beside everything else, and is there when it is t
   await corpus.close()
 }, 60_000)
 
-test('one that is given up is not told, and leaves no manifest behind', async () => {
+test('a build that is cancelled is not announced and leaves no manifest behind', async () => {
   const folder = emptyFolder()
   const corpus = corpusInBackground(folder)
   await corpus.close()

@@ -21,7 +21,7 @@ const runsFor = (reference: ReferenceName) =>
     reference,
   })
 
-test('another reference is another pair of runs, which are measured by it', () => {
+test('with another reference the demo records another pair of runs, measured against it', () => {
   const { collaborative, control } = runsFor('addresses')
   expect([collaborative.name, control.name]).toEqual(['multi-actor-addresses-3', 'random-addresses-3'])
   for (const { reference } of [collaborative, control])
@@ -32,7 +32,7 @@ test('another reference is another pair of runs, which are measured by it', () =
   })
 })
 
-test('run and control differ in what makes a control, and in nothing else', () => {
+test('the control differs from the run only in what makes it a control', () => {
   const { collaborative, control } = runsFor('fiction')
   expect([isControl(collaborative), isControl(control)]).toEqual([false, true])
   const same = ({ name: _, sampleDocuments: __, selection, ...rest }: typeof control) => ({

@@ -7,7 +7,7 @@ import type { Progress } from '../../../schemas/index.ts'
 const report = (step: number, referenceLoss: number, corpusLoss: number) =>
   ({ step, tokens: step * 100, referenceLoss, corpusLoss }) as Progress
 
-test('the verdict compares the ends, and says when the run had come as low as the control ends', () => {
+test('the verdict compares final losses, and says when the run had reached the control’s final loss', () => {
   const mine = [report(0, 8, 8), report(10, 6, 7), report(20, 4, 7)]
   const theirs = [report(0, 8, 8), report(10, 6, 6), report(20, 5, 5)]
   expect(verdictOf(mine, theirs)).toEqual({
@@ -40,7 +40,7 @@ const summary: Summary = {
   verdict: { tokens: 1000, referenceDifference: -0.5, otherTextDifference: 0.25, shareOfTokens: null },
 }
 
-test('the text has the tables, what the run showed, and a theta that turned', () => {
+test('the text has all tables, the verdict, and a note on a theta that became negative', () => {
   const text = summaryText(summary)
   expect(text).toMatch(/domain +Q&A <b> +25\.0% +50\.0% +2\.00×/)
   expect(text).toContain('First selection 20.0 s after the start.')
@@ -50,7 +50,7 @@ test('the text has the tables, what the run showed, and a theta that turned', ()
   expect(text).toContain('held-out State of the Union addresses')
 })
 
-test('the page is one file: nothing is loaded, no script runs, names are text', () => {
+test('the page is a single file that loads nothing, runs no script and escapes names', () => {
   const page = summaryHtml(summary)
   expect(page).not.toMatch(/<script|src=|href=|url\(|@import/)
   expect(page).toContain('Q&amp;A &lt;b&gt;')

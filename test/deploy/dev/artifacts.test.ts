@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 const line = (name: string, content: string) => `${createHash('sha256').update(content).digest('hex')}  ${name}\n`
 
-test('files with their pinned checksums pass, until one of them changes', async () => {
+test('files are accepted while their checksums match the pins, and refused once one changes', async () => {
   const checksums = line('a.jar', 'a')
   await verify(folder, checksums)
   writeFileSync(join(folder, 'a.jar'), 'A')
@@ -31,7 +31,7 @@ test.each([
   })
 })
 
-test('the cache lies where WINNOW_CACHE says, else in XDG_CACHE_HOME, else in the home folder, in a folder named after the pins', () => {
+test('the cache folder is WINNOW_CACHE, else below XDG_CACHE_HOME, else below the home folder, and its name follows the pins', () => {
   const home = join(homedir(), '.cache/winnow')
   for (const [env, folderOf] of [
     [{ WINNOW_CACHE: '/cache', XDG_CACHE_HOME: '/xdg' }, '/cache'],

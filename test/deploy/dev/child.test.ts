@@ -17,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const shell = (script: string) => startChild('a script', ['/bin/sh', '-c', script], join(folder, 'log'), folder)
 const ready = async () => undefined
 
-test('a program is ready when its own log says so, and is gone after stop', async () => {
+test('a program is ready once its log says so, and is gone after stop', async () => {
   const child = await readyOrStopped(shell('echo starting; sleep 0.1; echo ready; exec sleep 60'), /^ready$/m, ready)
   expect(isAlive(child.identity)).toBe(true)
   expect(await child.stop()).toBe(true)
@@ -26,7 +26,7 @@ test('a program is ready when its own log says so, and is gone after stop', asyn
   await expect.poll(() => groupExists(child.identity.pid), { timeout: 10_000 }).toBe(false)
 })
 
-test('a program that ends while starting is an error that shows the end of its log', async () => {
+test('a program that exits while starting is an error that shows the end of its log', async () => {
   const child = shell('echo Address already in use; exit 3')
   await expect(readyOrStopped(child, /never/, ready)).rejects.toMatchObject({
     code: 'UNREACHABLE',
@@ -41,26 +41,26 @@ test('a program that is ready but fails the check is stopped', async () => {
   expect(isAlive(child.identity)).toBe(false)
 })
 
-test('a program that does not heed SIGTERM is killed after the grace', async () => {
+test('a program that ignores SIGTERM is killed after the grace period', async () => {
   const child = await readyOrStopped(shell("trap '' TERM; echo ready; while :; do sleep 0.1; done"), /ready/, ready)
   expect(await child.stop(200)).toBe(false)
   expect(isAlive(child.identity)).toBe(false)
 })
 
-test('the log of the start before is kept', async () => {
+test('the log of the previous start is kept', async () => {
   await shell('echo first').ended
   await shell('echo second').ended
   expect(readFileSync(join(folder, 'log.1'), 'utf8')).toBe('first\n')
   expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('second\n')
 })
 
-test('a program ends when the process that started it is killed', async () => {
+test('a program exits when the process that started it is killed', async () => {
   const identity = await startedByAnother('exec sleep 60', (parent) => parent.kill('SIGKILL'))
   for (let i = 0; i < 100 && isAlive(identity); i++) await sleep(50)
   expect(isAlive(identity)).toBe(false)
 })
 
-test('an orphan of an earlier start is ended, another process with its number is not', async () => {
+test('an orphan of an earlier start is stopped; an unrelated process that has its pid is not', async () => {
   const orphan = spawn('/bin/sh', ['-c', 'exec sleep 60'], { detached: true })
   const identity = identityOf(orphan.pid!)
   expect(await endOrphan({ pid: identity.pid, started: 'another time' })).toBe(false)

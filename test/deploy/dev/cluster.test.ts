@@ -28,7 +28,7 @@ const named = async () => ({
 })
 
 describe('a cluster named by the environment', () => {
-  test('is used as it is, with the embedded ClickHouse beside it', async () => {
+  test('is used as it is, together with the embedded ClickHouse', async () => {
     const env = await named()
     const cluster = await startCluster({ dataFolder: folder, env, log })
     try {
@@ -43,7 +43,7 @@ describe('a cluster named by the environment', () => {
     }
   })
 
-  test('may name ClickHouse too, whose password stays out of the log', async () => {
+  test('may include ClickHouse, whose password stays out of the log', async () => {
     const port = await listening(createHttpServer((_, response) => response.end('Ok.\n')))
     const clickhouseUrl = `http://user:secret@127.0.0.1:${port}`
     const lines: string[] = []
@@ -74,7 +74,7 @@ describe('a cluster named by the environment', () => {
     expect(readEndpoints(folder)).toBeUndefined()
   })
 
-  test('keeps tables between starts, and --fresh removes them and nothing of anybody else', async () => {
+  test('keeps its tables between starts; --fresh removes them and nothing else', async () => {
     const env = await named()
     writeFileSync(join(folder, 'notes.txt'), 'mine')
     const tables = async (fresh: boolean): Promise<unknown[]> => {
@@ -110,7 +110,7 @@ describe('a cluster named by the environment', () => {
   })
 
   test.each(['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL'] as const)(
-    'named by %s alone is a configuration error',
+    'a cluster named by %s alone is a configuration error',
     async (name) => {
       const env = { [name]: (await named())[name] }
       await expect(startCluster({ dataFolder: folder, env, log })).rejects.toMatchObject({ code: 'CONFIGURATION' })
@@ -126,7 +126,7 @@ test('without Docker and Java the error says what to install', async () => {
   })
 })
 
-test('a folder whose broker is in Docker does not start another one from jars', async () => {
+test('a data folder whose broker runs in Docker does not start another one from jars', async () => {
   mkdirSync(join(folder, 'cluster'))
   writeFileSync(join(folder, 'cluster', 'way'), 'docker')
   await expect(startCluster({ dataFolder: folder, env: { PATH: '/nowhere' }, log })).rejects.toThrow(

@@ -32,7 +32,7 @@ function docker(script: string): () => string[] {
   return () => readFileSync(calls, 'utf8').trim().split('\n')
 }
 
-test('without an engine that answers there is no cluster in Docker', async () => {
+test('no container is tried if no engine answers', async () => {
   const calls = docker('exit 1')
   expect(await startDockerKafka(context)).toBeUndefined()
   expect(calls()).toEqual(['version'])
@@ -44,7 +44,7 @@ test('an engine that cannot fetch an image is passed over', async () => {
   expect(calls().at(-1)).toMatch(/^pull -q apache\/kafka-native:/)
 })
 
-test('containers are reached on the loopback alone, are removed when they end, and keep their state in volumes', async () => {
+test('containers publish ports on loopback only, are removed when they stop, and keep their state in volumes', async () => {
   const calls = docker('case "$1" in run) echo no space left; exit 125;; esac')
   await expect(startDockerKafka(context)).rejects.toThrow(/ended while starting:\nno space left/)
   const runs = calls().filter((call) => call.startsWith('run'))

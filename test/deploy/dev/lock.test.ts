@@ -23,7 +23,7 @@ function expectTakeOver(): void {
   expect(existsSync(lockFile())).toBe(false)
 }
 
-test('a folder in use is refused with its name and the process that has it', () => {
+test('a folder in use is refused, naming the folder and the process that holds it', () => {
   const unlock = lockDataFolder(folder)
   expect(() => lockDataFolder(folder)).toThrow(
     expect.objectContaining({ code: 'DATA_FOLDER_LOCKED', message: expect.stringContaining(folder) }),
@@ -34,7 +34,7 @@ test('a folder in use is refused with its name and the process that has it', () 
   expect(existsSync(lockFile())).toBe(false)
 })
 
-test('the lock of a process that is gone is taken over', async () => {
+test('the lock of a process that has exited is taken over', async () => {
   const child = spawn('/bin/sh', ['-c', 'read line'])
   const identity = identityOf(child.pid!)
   child.stdin.end()
@@ -43,17 +43,17 @@ test('the lock of a process that is gone is taken over', async () => {
   expectTakeOver()
 })
 
-test('the lock of a gone process is taken over although its number is in use again', () => {
+test('the lock of a process that has exited is taken over even if its pid is in use again', () => {
   writeFileSync(lockFile(), JSON.stringify({ pid: process.pid, started: 'another time' }))
   expectTakeOver()
 })
 
-test('a lock that was cut off in writing is taken over', () => {
+test('a lock file that was only partly written is taken over', () => {
   writeFileSync(lockFile(), '{"pid": 1')
   expectTakeOver()
 })
 
-test('unlocking leaves the lock of somebody else alone', () => {
+test('unlocking does not remove another process’s lock', () => {
   const unlock = lockDataFolder(folder)
   const other = JSON.stringify({ pid: 1, started: 'x' })
   writeFileSync(lockFile(), other)
@@ -61,7 +61,7 @@ test('unlocking leaves the lock of somebody else alone', () => {
   expect(readFileSync(lockFile(), 'utf8')).toBe(other)
 })
 
-test('of processes that meet at a stale lock exactly one gets it', async () => {
+test('of several processes that find a stale lock, exactly one gets it', async () => {
   writeFileSync(lockFile(), JSON.stringify({ pid: 2 ** 22 + 1, started: 'never' }))
   const lock = fileURLToPath(new URL('../../../deploy/dev/lock.ts', import.meta.url))
   const script = `import { lockDataFolder } from ${JSON.stringify(lock)}

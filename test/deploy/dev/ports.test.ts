@@ -19,13 +19,13 @@ const taken = (port: number): Promise<Server> =>
     const server: Server = createServer().listen(port, '127.0.0.1', () => resolve(server))
   })
 
-test('ports are different and the same again at the next start', async () => {
+test('ports are distinct, and the same at the next start', async () => {
   const ports = await choosePorts(file, names)
   expect(new Set(Object.values(ports)).size).toBe(3)
   expect(await choosePorts(file, names)).toEqual(ports)
 })
 
-test('others are chosen and recorded where one is taken', async () => {
+test('a port that is taken is replaced by another, which is recorded', async () => {
   const ports = await choosePorts(file, names)
   const server = await taken(ports.b)
   const others = await choosePorts(file, names)
@@ -34,7 +34,7 @@ test('others are chosen and recorded where one is taken', async () => {
   expect(await choosePorts(file, names)).toEqual(others)
 })
 
-test('a record that cannot be read counts as none', async () => {
+test('an unreadable record of ports is ignored', async () => {
   writeFileSync(file, '{"a": 1')
   expect(Object.keys(await choosePorts(file, names))).toEqual(['a', 'b', 'c'])
 })

@@ -84,13 +84,13 @@ test('a program that ends by itself is started again three times, with longer wa
   ])
 })
 
-test('ends far apart are started again each time', async () => {
+test('a program whose exits are far apart is restarted each time', async () => {
   const { running, failures, endIt } = supervised()
   for (let i = 0; i < 8; i++) await endIt(600_001)
   expect({ starts: running.length, failures }).toEqual({ starts: 9, failures: [] })
 })
 
-test('a start that fails counts as an end', async () => {
+test('a restart that fails counts as an exit', async () => {
   const { failures, endIt } = supervised(() => new Error('not ready'))
   await endIt()
   for (let i = 0; i < 20; i++) await turn()
@@ -108,7 +108,7 @@ test('a full disk is told at once, and as what it is', async () => {
   expect(failures).toMatchObject([{ code: 'STORAGE_FULL', exitCode: 4, message: expect.stringContaining('full') }])
 })
 
-test('a program that is stopped is not started again', async () => {
+test('a program that was stopped on purpose is not restarted', async () => {
   const { one, running, failures } = supervised()
   await one.stop()
   expect({ starts: running.length, failures }).toEqual({ starts: 1, failures: [] })

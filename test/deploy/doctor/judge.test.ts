@@ -8,14 +8,14 @@ import { judgeLogs } from '../../../deploy/doctor/logs.ts'
 import { checkDisk, checkNode, checkPackages, portOwner } from '../../../deploy/doctor/machine.ts'
 import { skew } from '../../../deploy/doctor/stores.ts'
 
-test('the exit code says the worst: a part that is away before a setting that is wrong', () => {
+test('the exit code reflects the worst finding: an unreachable dependency outranks a wrong setting', () => {
   const [wrong, away] = [problem('a', 'b', 'c'), unreachable('a', 'b', 'c')]
   expect(exitCodeOfFindings([ok('a', 'b'), warning('a', 'b', 'c'), skipped('a', 'b')])).toBe(0)
   expect(exitCodeOfFindings([ok('a', 'b'), wrong])).toBe(3)
   expect(exitCodeOfFindings([wrong, away])).toBe(4)
 })
 
-test('an old Node is a problem, and the packages that are compiled for this machine are there', () => {
+test('an old Node is a problem; the native packages are installed', () => {
   expect(checkNode('v20.20.0')).toMatchObject({ state: 'problem', mend: expect.stringContaining('npx winnow') })
   expect(checkNode('v24.1.0')).toMatchObject({ state: 'ok' })
   expect(checkPackages().map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok'])
@@ -33,7 +33,7 @@ test('a disk that is nearly full is a warning, one that is full a problem', () =
   expect(checkDisk(folder).found).toContain('GiB')
 })
 
-test('a clock that is off is a warning that says by how much; half a second is not', () => {
+test('a clock that is off is a warning that says by how much; half a second is tolerated', () => {
   expect(skew('clickhouse', 1_000_000 - 3600_000, 1_000_000)).toMatchObject([
     { found: expect.stringContaining('-3600 s') },
   ])
@@ -41,7 +41,7 @@ test('a clock that is off is a warning that says by how much; half a second is n
   expect(skew('registry', Number.NaN, 1_000_000)).toEqual([])
 })
 
-test.runIf(process.platform === 'linux')('a port is told with the process that has it', async () => {
+test.runIf(process.platform === 'linux')('a port in use is reported with the process that holds it', async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
@@ -64,7 +64,7 @@ test.each([
   })
 })
 
-test('a broker that creates topics by itself is a warning, one with Kafka’s own limits is well', () => {
+test('a broker that creates topics automatically is a warning; Kafka’s default limits are fine', () => {
   expect(judgeBroker('1', new Map([['auto.create.topics.enable', 'true']]))).toMatchObject([{ state: 'warning' }])
   expect(judgeBroker('1', new Map([['message.max.bytes', '1048588']]))).toMatchObject([{ state: 'ok' }])
 })
@@ -73,7 +73,7 @@ test.each([
   ['cleanup.policy', 'compact'],
   ['retention.ms', '1000'],
   ['max.message.bytes', '1000'],
-])('a topic whose %s is %s is a problem, with the command that mends it', (name, value) => {
+])('a topic whose %s is %s is a problem, with the command that fixes it', (name, value) => {
   const definition = { name: 'winnow.documents', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
   const settings = new Map([
     ['cleanup.policy', 'delete'],
@@ -85,7 +85,7 @@ test.each([
   ])
 })
 
-test('a topic with texts has to take what the configuration says', () => {
+test('a topic that carries texts must accept records as large as the configuration says', () => {
   const definition = { name: 'winnow.documents', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
   const limited = { ...definition, messageBytesMax: 8_388_608 }
   const settings = (bytes: string) => new Map([['max.message.bytes', bytes]])
@@ -96,7 +96,7 @@ test('a topic with texts has to take what the configuration says', () => {
   ])
 })
 
-test('more partitions than asked for are well, fewer are a problem with the command that adds them', () => {
+test('more partitions than configured are fine; fewer are a problem, with the command that adds them', () => {
   const definition = { name: 'winnow.labels.topic', partitions: 4, cleanup: 'delete', retentionMs: -1 } as const
   expect(judgeTopic(definition, 6, new Map())).toEqual([])
   expect(judgeTopic(definition, 2, new Map())).toMatchObject([
@@ -104,7 +104,7 @@ test('more partitions than asked for are well, fewer are a problem with the comm
   ])
 })
 
-test('gaps are a problem, what is held back and topics without their beginning are warnings, each with its place', () => {
+test('a gap is a problem; records held back and topics that lost their beginning are warnings; each names topic and partition', () => {
   const log = { topic: 'winnow.documents', partition: 1, topicId: null, first: 341, stable: 400, end: 440 }
   const gap = { topic: 'winnow.documents', partition: 0, topicId: null, reason: 'deleted', from: 4, to: 9 } as const
   expect(judgeLogs({ holes: [{ ...gap, station: 'label sink' }], heldBack: [log], beheaded: [log] })).toMatchObject([

@@ -11,7 +11,7 @@ function boardWith(token: string | undefined) {
   return server
 }
 
-test('on loopback no token is asked for, unless one is set; elsewhere always, and a random one is made', () => {
+test('on loopback no token is required unless one is set; elsewhere one is always required, random if none is set', () => {
   expect(tokenFor('127.0.0.1', undefined)).toBeUndefined()
   expect(tokenFor('localhost', undefined)).toBeUndefined()
   expect(tokenFor('::1', undefined)).toBeUndefined()
@@ -21,7 +21,7 @@ test('on loopback no token is asked for, unless one is set; elsewhere always, an
   expect(other).not.toBe(one)
 })
 
-test('a page of another site whose name points to this machine is refused', async () => {
+test('a page of another site whose name resolves to this machine is refused (DNS rebinding)', async () => {
   const board = boardWith(undefined)
   const asked = (host: string) => board.inject({ url: '/api/snapshot', headers: { host } })
   expect((await asked('127.0.0.1:7077')).statusCode).toBe(200)
@@ -30,7 +30,7 @@ test('a page of another site whose name points to this machine is refused', asyn
   expect((await asked('127.0.0.1.attacker.example')).statusCode).toBe(403)
 })
 
-test('with a token nothing is answered without it', async () => {
+test('once a token is set, no request is answered without it', async () => {
   const board = boardWith('secret')
   const statusOf = async (url: string, headers = {}) => (await board.inject({ url, headers })).statusCode
   expect(await statusOf('/api/snapshot')).toBe(401)
@@ -42,7 +42,7 @@ test('with a token nothing is answered without it', async () => {
   expect(await statusOf('/api/snapshot', { authorization: 'Bearer secret' })).toBe(200)
 })
 
-test('the printed address makes the token a cookie that scripts and other sites cannot use', async () => {
+test('opening the printed address stores the token in a cookie that scripts and other sites cannot use', async () => {
   const board = boardWith('secret')
   const first = await board.inject({ url: '/?token=secret' })
   expect([first.statusCode, first.headers.location]).toEqual([302, '/'])
@@ -53,7 +53,7 @@ test('the printed address makes the token a cookie that scripts and other sites 
   expect(next.statusCode).toBe(200)
 })
 
-test('changes are taken from its own page and from clients that are no browsers, never from another site', async () => {
+test('changes are accepted from the board’s own page and from clients that are not browsers, never from another site', async () => {
   const board = boardWith(undefined)
   const statusOf = async (headers: Record<string, string>) =>
     (await board.inject({ method: 'POST', url: '/api/change', headers: { host: '127.0.0.1:7077', ...headers } }))

@@ -36,7 +36,7 @@ async function compressedBytes(urls: readonly string[]): Promise<number> {
   return bytes
 }
 
-test('all script of the board is 200 KB compressed at most, that of the first view 60 KB', async () => {
+test('the board’s script is at most 200 KB compressed, that of the first view at most 60 KB', async () => {
   expect(first).toEqual(expect.arrayContaining(['html.js', 'station-panel.js', 'flow-layout.js']))
   expect(first).not.toContain('runs.js')
   const urls = (files: readonly string[]) => files.map((file) => `/page/${file}`)
@@ -44,13 +44,13 @@ test('all script of the board is 200 KB compressed at most, that of the first vi
   expect(await compressedBytes([...vendor, ...lazy, ...urls(scripts)])).toBeLessThan(scriptBytesMax)
 })
 
-test('the page asks for all modules of the first view at once', () => {
+test('the page preloads all modules of the first view', () => {
   const index = readFileSync(join(pageFolder, 'index.html'), 'utf8')
   const preloaded = [...index.matchAll(/rel="modulepreload" href="([^"]+)"/g)].map(([, url]) => url)
   expect(preloaded.sort()).toEqual([...vendor, ...first.map((file) => `/page/${file}`)].sort())
 })
 
-test('nothing of the page comes from elsewhere, and no script runs that the board does not serve', async () => {
+test('the page loads nothing from elsewhere and runs no script that the board does not serve', async () => {
   const server = fastify()
   serveAssets(server)
   for (const url of ['/', ...page.map((file) => `/page/${file}`)]) {
@@ -60,7 +60,7 @@ test('nothing of the page comes from elsewhere, and no script runs that the boar
   }
 })
 
-test('a page that has a file already is told so', async () => {
+test('a file that the browser already has is answered with 304', async () => {
   const server = fastify()
   serveAssets(server)
   const { headers } = await server.inject({ url: '/page/app.js' })

@@ -12,7 +12,7 @@ const point = (step: number, referenceLoss: number | null, atMs: number | null =
 })
 const runOf = (name: string, ...progress: ReturnType<typeof point>[]) => ({ info: { name, steps: 100 }, progress })
 
-test('a run is compared with its control at equal tokens, between its reports, and not beyond its end', () => {
+test('a run is compared with its control at equal tokens, interpolated between reports and not beyond the end', () => {
   const control = runOf('control', point(0, 8), point(10, 6), point(15, null), point(20, 5))
   const run = runOf('run', point(0, 8), point(5, 6), point(10, 5.5), point(15, 5), point(25, 4))
   expect(againstControl(run, control, 'referenceLoss')).toEqual([
@@ -25,7 +25,7 @@ test('a run is compared with its control at equal tokens, between its reports, a
   expect(againstControl(run, runOf('late', point(7, 6)), 'referenceLoss')).toEqual([])
 })
 
-test('the time left is by the pace of the last reports; a run that is done or has just begun has none', () => {
+test('the time left follows the pace of recent reports; a run that is done or has just begun has none', () => {
   expect(msLeft(runOf('r', point(0, null), point(20, null)))).toBe(80_000)
   const slowed = Array.from({ length: 20 }, (_, i) => point(i, null, i < 8 ? 0 : (i - 8) * 2000))
   expect(msLeft(runOf('r', ...slowed))).toBe(81 * 2000)
@@ -34,14 +34,14 @@ test('the time left is by the pace of the last reports; a run that is done or ha
   expect(msLeft(runOf('r'))).toBeNull()
 })
 
-test('points are by tokens, or by minutes since the run began', () => {
+test('points are placed by tokens, or by minutes since the run began', () => {
   const run = runOf('r', point(60, 7), point(120, null), point(180, 6))
   expect(pointsOf(run, 'referenceLoss').map(({ tokens }: { tokens: number }) => tokens)).toEqual([6000, 18_000])
   expect(pointsOf(run, 'referenceLoss', 'minutes').map(({ minutes }: { minutes: number }) => minutes)).toEqual([0, 2])
   expect(pointsOf(runOf('r', point(1, 7, null)), 'referenceLoss', 'minutes')).toEqual([])
 })
 
-test('tokens a second are between two reports; a step that was done again is no negative one', () => {
+test('tokens per second are computed between two reports, and never negative after a repeated step', () => {
   const run = runOf('r', point(10, null), point(20, null, 12_000), point(20, null, 14_000))
   expect(speeds(run).map(({ tokensPerSecond }: { tokensPerSecond: number }) => tokensPerSecond)).toEqual([500])
 })

@@ -58,7 +58,7 @@ const manifest = (round: number): Partial<Manifest> => ({
 const roundOf = (model: BoardModel, round: number) =>
   model.snapshot().runs!.r!.rounds!.find((one) => one.round === round)!
 
-test('rewards are spread by subcategory; each document counts once, in log order', () => {
+test('rewards are summarized by subcategory, counting each document once, in log order', () => {
   const model = modelWithRun()
   tell(model, 'RoundOpened', opened(1))
   tell(model, 'Reward', rewardOf(1, 1n, 1), { offset: 0 })
@@ -71,7 +71,7 @@ test('rewards are spread by subcategory; each document counts once, in log order
   expect(late).toBe(0)
 })
 
-test('the same rounds come out in whatever order their topics are read', () => {
+test('the rounds are the same in whatever order their topics are read', () => {
   const events: [string, object, number][] = [
     ['RoundOpened', opened(1), 0],
     ['Reward', rewardOf(1, 1n, 1), 0],
@@ -87,7 +87,7 @@ test('the same rounds come out in whatever order their topics are read', () => {
   expect(roundOf(inOrder, 1)).toMatchObject({ late: 1, closed: { reason: 'deadline', missing: 1 } })
 })
 
-test('a page is sent what changed, and nothing where nothing did', () => {
+test('a page is sent only what changed, and nothing if nothing did', () => {
   const model = modelWithRun()
   expect(model.takeChanges()?.runs?.r?.info?.name).toBe('r')
   expect(model.takeChanges()).toBeUndefined()
@@ -98,7 +98,7 @@ test('a page is sent what changed, and nothing where nothing did', () => {
   expect(model.takeChanges()).toBeUndefined()
 })
 
-test('a trainer that reports a step twice has one point, with what either report knows', () => {
+test('a step that is reported twice is one point, which combines both reports', () => {
   const model = modelWithRun()
   tell(model, 'Progress', progress(10, { trainLoss: 4, referenceLoss: 6 }), { atMs: 1000 })
   tell(model, 'Progress', progress(10, { trainLoss: null }), { atMs: 9000 })
@@ -107,7 +107,7 @@ test('a trainer that reports a step twice has one point, with what either report
   ])
 })
 
-test('what keeps the board from reading is news once, and again when it is over', () => {
+test('a failure to read is announced once, and so is its end', () => {
   const model = modelWithRun()
   expect(model.setProblem('no broker')).toBe(true)
   expect(model.setProblem('no broker')).toBe(false)
@@ -145,7 +145,7 @@ function play(model: BoardModel, fromRound: number, rounds: number) {
   }
 }
 
-test('an hour of a live run does not let the model grow: three hours hold no more than one', () => {
+test('the model is bounded: after three hours of a live run it holds no more than after one', () => {
   const model = modelWithRun()
   play(model, 0, 3600)
   const afterAnHour = sizeOf(model)
@@ -159,7 +159,7 @@ test('an hour of a live run does not let the model grow: three hours hold no mor
   expect(model.snapshot().deadLetters!.total).toBe(10_800)
 })
 
-test('only the latest runs are held', () => {
+test('only the latest runs are kept', () => {
   const model = new BoardModel()
   for (let i = 0; i < 40; i++) model.addRun(recordOf(testRun(`r${i}`)))
   expect([...model.runs.keys()].at(-1)).toBe('r39')
@@ -171,7 +171,7 @@ test('only the latest runs are held', () => {
   expect([...model.runs.keys()]).toEqual(Array.from({ length: 16 }, (_, i) => `r${i + 40}`))
 })
 
-test('a run that was deleted or archived is gone from pages too; one that was recorded anew under its name is another', () => {
+test('a deleted or archived run disappears from open pages; a new run under its name is a different run', () => {
   const model = modelWithRun()
   model.addRun(recordOf(testRun('other')))
   model.takeChanges()
@@ -184,7 +184,7 @@ test('a run that was deleted or archived is gone from pages too; one that was re
   expect(model.snapshot().runs).toEqual({})
 })
 
-test('a run that is recorded again with another life is the same run', () => {
+test('a run recorded again with another lifecycle state is the same run', () => {
   const model = modelWithRun()
   tell(model, 'Manifest', manifest(1))
   model.addRun({ ...recorded, life: 'paused' })
@@ -192,7 +192,7 @@ test('a run that is recorded again with another life is the same run', () => {
   expect(roundOf(model, 1).manifest?.step).toBe(10)
 })
 
-test('what sort of run it is and what it does is told once', () => {
+test('kind and state of a run are sent once', () => {
   const model = modelWithRun()
   const control = testRun('c', {
     sampleDocuments: 0,
@@ -211,7 +211,7 @@ test('what sort of run it is and what it does is told once', () => {
   expect(model.snapshot().runs!.r!.status).toEqual(status)
 })
 
-test('how far the trainer has read a selection, and the learning rate of a step', () => {
+test('the model knows how far the trainer has read a selection, and the learning rate of each step', () => {
   const model = modelWithRun()
   tell(model, 'Manifest', manifest(0))
   model.takeChanges()
@@ -225,7 +225,7 @@ test('how far the trainer has read a selection, and the learning rate of a step'
   expect(points!.map((point) => point.learningRate)).toEqual([4, 5].map((step) => expect.closeTo(at(step), 12)))
 })
 
-test('records of topics that are not read are counted by what the console says', () => {
+test('records of topics that the board does not read are counted from the console’s records', () => {
   const model = modelWithRun()
   const { told } = model.runs.get('r')!.model
   expect(told).toBeNull()

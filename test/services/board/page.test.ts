@@ -5,7 +5,7 @@ const pageModule = (name: string) => import(new URL(`../../../services/board/pag
 
 const point = (step: number) => ({ step, tokens: step, round: 0, trainLoss: 1, referenceLoss: null })
 
-test('a page that stays open for hours holds no more than the server sends to a new one', async () => {
+test('a page open for hours holds no more than the server sends to a new page', async () => {
   const { apply, state } = await pageModule('store.js')
   for (let step = 0; step < 20_000; step += 10) {
     const progress = Array.from({ length: 10 }, (_, i) => point(step + i))
@@ -19,7 +19,7 @@ test('a page that stays open for hours holds no more than the server sends to a 
   expect([state.runs.size, [...state.runs.keys()].at(-1)]).toEqual([16, 'run-99'])
 })
 
-test('a change replaces the round and the report of its number and keeps their order', async () => {
+test('a change replaces the round or report with the same number and keeps the order', async () => {
   const { apply, state } = await pageModule('store.js')
   apply({ runs: { ordered: { info: { name: 'ordered' }, rounds: [{ round: 2, late: 0 }], progress: [point(20)] } } })
   apply({ runs: { ordered: { rounds: [{ round: 1 }, { round: 2, late: 1 }], progress: [point(10)] } } })
@@ -29,7 +29,7 @@ test('a change replaces the round and the report of its number and keeps their o
   expect(progress.map(({ step }: { step: number }) => step)).toEqual([10, 20])
 })
 
-test('rates, counts and ages are short and in the unit that fits', async () => {
+test('rates, counts and ages are short, in a fitting unit', async () => {
   const { age, rate, short, shortTopic } = await pageModule('format.js')
   expect([900, 45_000, 240_000, 8_000_000, 300_000_000].map(age)).toEqual(['0.9 s', '45 s', '4 min', '2 h', '3 d'])
   expect([0, 0.4, 12.3, 1480].map(rate)).toEqual(['0/s', '0.4/s', '12/s', '1.5K/s'])

@@ -38,7 +38,7 @@ test('docs/board/http-api.md describes every route and no other', async () => {
   expect(described.sort()).toEqual(routes.sort())
 })
 
-test('a run or round that is not there is said so, with what there is', async () => {
+test('a request for a missing run or round says so, and lists what exists', async () => {
   const { ask, model } = boardOf()
   expect(await ask('/api/runs/min/configuration')).toEqual({
     status: 404,
@@ -62,7 +62,7 @@ test('a run or round that is not there is said so, with what there is', async ()
   expect((await ask('/api/runs/mine/stations/nothing')).body.message).toMatch(/no station nothing. Stations: ingest, /)
 })
 
-test('the configuration of a run and the differences of two', async () => {
+test('configuration of one run, and differences between two', async () => {
   const { ask } = boardOf()
   const { body } = await ask('/api/runs/mine/configuration')
   expect(body).toMatchObject({ run: 'mine', kind: 'run', life: 'active', selectionVersion: 2 })
@@ -76,7 +76,7 @@ test('the configuration of a run and the differences of two', async () => {
   expect((await ask('/api/differences?a=mine')).status).toBe(404)
 })
 
-test('a question about documents that cannot be meant is refused before anybody is asked', async () => {
+test('a meaningless query for documents is refused before ClickHouse is asked', async () => {
   const { ask } = boardOf()
   const messageOf = async (query: string) => {
     const { status, body } = await ask(`/api/documents?${query}`)

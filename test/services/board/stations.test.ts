@@ -19,7 +19,7 @@ const look = (watch: StationWatch, atMs: number, groups: ConsumerGroup[], behind
   })
 const stationOf = (activity: ReturnType<typeof look>, name: string) => activity.find(({ station }) => station === name)
 
-test('members of a station are counted over all groups of its instances; another run of a longer name is another', () => {
+test('members of a station are counted over the groups of all its instances, without those of a run with a longer name', () => {
   const groups = [
     group('winnow.r.influence', 2),
     group('winnow.r.trainer.f00'),
@@ -34,14 +34,14 @@ test('members of a station are counted over all groups of its instances; another
   expect(stationOf(activity, 'ingest')).toBeUndefined()
 })
 
-test('a station that has gone was last seen when a member of it was', () => {
+test('a station without members shows when one was last seen', () => {
   const watch = new StationWatch()
   look(watch, 1000, [group('winnow.r.influence')])
   look(watch, 2000, [])
   expect(stationOf(look(watch, 9000, []), 'influence')).toMatchObject({ members: 0, lastSeenMs: 1000 })
 })
 
-test('how much a station does is what it commits, not what is written', () => {
+test('a station’s rate is what it commits, not what others write', () => {
   const watch = new StationWatch()
   expect(stationOf(look(watch, 0, [], 40), 'influence')?.perSecond).toBeNull()
   expect(stationOf(look(watch, 2000, [], 10), 'influence')?.perSecond).toBe(15)

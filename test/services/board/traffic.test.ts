@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { TrafficMeter } from '../../../services/board/traffic.ts'
 
-test('rates are over the last ten seconds, and old samples are forgotten', () => {
+test('rates cover the last ten seconds, and old samples are dropped', () => {
   const meter = new TrafficMeter()
   const at = (seconds: number, end: number) =>
     meter.rates(seconds * 1000, new Map([['t', [end]]]), new Map()).t!.ratePerSecond

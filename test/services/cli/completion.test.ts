@@ -62,26 +62,26 @@ const lines = (text: string) =>
 
 for (const [shell, offered] of Object.entries(offers)) {
   describe.skipIf(!installed(shell))(`in ${shell}${installed(shell) ? '' : ' (skipped: it is not installed)'}`, () => {
-    test('commands are completed, and those below them', () => {
+    test('commands and subcommands are completed', () => {
       expect(offered('winnow ')).toEqual(expect.arrayContaining(['dev', 'ingest', 'run', 'status', 'completion']))
       expect(offered('winnow run ')).toEqual(expect.arrayContaining(['labeler', 'label-sink', 'create', 'list']))
       expect(offered('winnow run ')).not.toContain('status')
     })
 
-    test('options are completed for the command that they belong to', () => {
+    test('options are completed for their command', () => {
       const options = offered('winnow status --')
       expect(options).toEqual(expect.arrayContaining(['--config', '--json', '--help']))
       expect(options).not.toContain('--actor')
       expect(offered('winnow run labeler --')).toContain('--actor')
     })
 
-    test('files are offered where a file belongs, also after an option, and nothing else', () => {
+    test('file names, and nothing else, are offered where a file is expected, also as an option’s value', () => {
       expect(offered('winnow run create ')).toContain('run.yaml')
       expect(offered('winnow status --config ')).toContain('run.yaml')
       expect(offered('winnow status ')).not.toContain('run.yaml')
     })
 
-    test('words are offered where one of some words belongs', () => {
+    test('choices are offered where an option has fixed choices', () => {
       expect(offered('winnow completion ')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']))
       expect(offered('winnow completion ')).not.toContain('run.yaml')
     })

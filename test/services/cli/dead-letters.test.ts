@@ -3,7 +3,7 @@ import { winnowInside } from './winnow.ts'
 
 const redrive = (...args: string[]) => winnowInside(['dead-letters', 'redrive', ...args], '/')
 
-test('sending dead letters again needs to be told which, and bytes in their place are for one', async () => {
+test('redrive must be told which dead letters, and replacement bytes need exactly one', async () => {
   expect(await redrive()).toMatchObject({ code: 2, stderr: expect.stringContaining('no dead letters are selected') })
   expect(await redrive('1', 'two')).toMatchObject({ code: 2, stderr: expect.stringContaining('whole number') })
   const many = await redrive('1', '2', '--value', 'mended.bin')

@@ -42,11 +42,11 @@ test.each([
   ['a number that is none', ['demo', '--steps', 'many']],
   ['an id that is none', ['explain', 'abc']],
   ['ingest without a path', ['ingest']],
-])('%s is a mistake of usage: exit code 2', async (_what, args) => {
+])('%s is a usage error: exit code 2', async (_what, args) => {
   expect((await winnowInside(args, folder)).code).toBe(2)
 })
 
-test('an unknown command is answered with the one that was meant', async () => {
+test('an unknown command is answered with the nearest one', async () => {
   const { code, stdout, stderr } = await winnow(['sttus'])
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toBe("winnow: USAGE: unknown command 'sttus'. (Did you mean status?) See 'winnow --help'.\n")
@@ -72,7 +72,7 @@ test.each([
   },
 )
 
-test('dev ends its process with 3 as well, with nothing on standard output', async () => {
+test('dev also exits with 3, with nothing on standard output', async () => {
   const config = file('winnow-key.yaml', '{"nonsense": 1}')
   const { code, stdout, stderr } = await winnow(['dev', '--config', config, '--data', data])
   expect({ code, stdout, lines: oneLine(stderr) }).toEqual({ code: 3, stdout: '', lines: 1 })
@@ -92,7 +92,7 @@ test('a configuration with a missing model ends ingest with 3, before it starts 
   expect(existsSync(data)).toBe(false)
 })
 
-test('a configuration file that is named but not there is a mistake of configuration', async () => {
+test('a configuration file that is named but missing is a configuration error', async () => {
   const { code, stderr } = await winnow(['status', '--config', join(folder, 'none.yaml')])
   expect(code).toBe(3)
   expect(stderr).toContain('none.yaml')
@@ -146,13 +146,13 @@ test('simulate refuses a budget of 0 with 3 and writes nothing', async () => {
   expect(existsSync(out)).toBe(false)
 })
 
-test('a cluster that is not there is exit code 4, with the command that starts one', async () => {
+test('a missing cluster gives exit code 4, with the command that starts one', async () => {
   const { code, stderr } = await winnow(['status', '--data', data], {}, folder)
   expect({ code, lines: oneLine(stderr) }).toEqual({ code: 4, lines: 1 })
   expect(stderr).toContain('winnow dev')
 })
 
-test('brokers that are named but do not answer are exit code 4, and nobody starts others instead', async () => {
+test('named brokers that do not answer give exit code 4, and no others are started instead', async () => {
   const nobody = 'http://127.0.0.1:9'
   const env = { WINNOW_BROKERS: '127.0.0.1:9', WINNOW_REGISTRY_URL: nobody, WINNOW_CLICKHOUSE_URL: nobody }
   const { code, stderr } = await winnow(['ingest', file('b.jsonl', '{"text":"a"}\n'), '--data', data], env)
@@ -160,7 +160,7 @@ test('brokers that are named but do not answer are exit code 4, and nobody start
   expect(existsSync(data)).toBe(false)
 })
 
-test('brokers that are named without their registry are a mistake of configuration', async () => {
+test('brokers named without a registry are a configuration error', async () => {
   const { code, stderr } = await winnow(['status'], { WINNOW_BROKERS: '127.0.0.1:9' })
   expect(code).toBe(3)
   expect(stderr).toContain('WINNOW_REGISTRY_URL')

@@ -21,7 +21,7 @@ const help = (command: Command): string => {
   return text
 }
 
-test.each([...leaves(await program())])("the help of '$path' has an example of it", ({ path, command }) => {
+test.each([...leaves(await program())])("the help of '$path' shows an example", ({ path, command }) => {
   const text = help(command)
   const [, examples] = text.split('Example:')
   expect(examples).toContain(path === 'demo' ? 'npm start' : `winnow ${path}`)
@@ -51,7 +51,7 @@ test('the help of the program is the same whether its commands are loaded or not
   expect(text).toContain(summaries.doctor.slice(0, 30))
 })
 
-test('a command is loaded alone where it is called, and completion sees them all', async () => {
+test('only the called command is loaded, and completion sees them all', async () => {
   const options = async (args: string[], name: string) =>
     (await buildProgram(context, deployCommands, args)).commands.find((one) => one.name() === name)!.options.length
   expect(await options(['status', '--json'], 'status')).toBeGreaterThan(0)
@@ -60,7 +60,7 @@ test('a command is loaded alone where it is called, and completion sees them all
   expect(await options(['help', 'top'], 'top')).toBeGreaterThan(0)
 })
 
-test('asking for help is no error, and leaving a command out is', async () => {
+test('asking for help is not an error; leaving out the command is', async () => {
   const quiet = await program()
   for (const { command } of leaves(quiet)) command.configureOutput({ writeOut: () => {} })
   quiet.configureOutput({ writeOut: () => {}, writeErr: () => {} })

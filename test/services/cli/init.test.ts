@@ -44,7 +44,7 @@ async function init(args: readonly string[], typed: string | null = null) {
   return { code, stdout, stderr }
 }
 
-test('a login and a database of ClickHouse are options, and nothing of them is written where they are not given', async () => {
+test('ClickHouse’s login and database are options, and are written only if given', async () => {
   const file = join(folder, 'login.yaml')
   const given = ['--brokers', 'b:9092', '--username', 'winnow', '--database', 'corpus']
   expect((await init(['--yes', '--out', 'login.yaml', ...given])).code).toBe(0)
@@ -52,7 +52,7 @@ test('a login and a database of ClickHouse are options, and nothing of them is w
   expect(clickhouse).toEqual({ url: 'http://localhost:8123', username: 'winnow', database: 'corpus' })
 })
 
-test('what --yes writes loads, and begins with the schema for editors', async () => {
+test('the file that --yes writes loads, and begins with the schema for editors', async () => {
   const { code, stdout } = await init(['--yes'])
   const file = join(folder, 'winnow.yaml')
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${file}\n` })
@@ -67,7 +67,7 @@ test('what --yes writes loads, and begins with the schema for editors', async ()
   })
 })
 
-test('a file that is there is replaced only by --force', async () => {
+test('an existing file is replaced only with --force', async () => {
   writeFileSync(join(folder, 'mine.yaml'), 'corpus: { partitions: 9 }\n')
   expect(await init(['--yes', '--out', 'mine.yaml'])).toMatchObject({ code: 3 })
   expect(readFileSync(join(folder, 'mine.yaml'), 'utf8')).toBe('corpus: { partitions: 9 }\n')
@@ -75,7 +75,7 @@ test('a file that is there is replaced only by --force', async () => {
   expect(loadConfig({ file: 'mine.yaml', env: {}, folder }).corpus.partitions).toBe(4)
 })
 
-test('answers are checked as they are typed, and what was answered is in the file', async () => {
+test('answers are checked as they are typed, and end up in the file', async () => {
   const typed = ['not an address', 'kafka-1:9092, kafka-2:9092', 'http://registry:8081', '', '16', 'never read'].join(
     '\n',
   )
@@ -89,25 +89,25 @@ test('answers are checked as they are typed, and what was answered is in the fil
   expect(config.corpus.partitions).toBe(16)
 })
 
-test('without brokers nothing is asked about registry and database', async () => {
+test('without brokers there are no questions about registry and database', async () => {
   const { code, stderr } = await init(['--out', 'embedded.yaml'], '\n8\nnever read')
   expect(code).toBe(0)
   expect(stderr).not.toContain('schema registry')
   expect(loadConfig({ file: 'embedded.yaml', env: {}, folder }).corpus.partitions).toBe(8)
 })
 
-test('a terminal that goes away in the middle leaves no file', async () => {
+test('a terminal that closes halfway leaves no file', async () => {
   expect(await init(['--out', 'left.yaml'], 'a:1\n')).toMatchObject({ code: 130 })
   expect(() => readFileSync(join(folder, 'left.yaml'))).toThrow('ENOENT')
 })
 
-test('without a terminal and without --yes it says what to do', async () => {
+test('without a terminal and --yes it says what to do', async () => {
   const { code, stderr } = await init(['--out', 'nobody.yaml'])
   expect(code).toBe(2)
   expect(stderr).toContain('--yes')
 })
 
-test('an option that is no answer is a mistake of usage', async () => {
+test('an option with an invalid value is a usage error', async () => {
   const { code, stderr } = await init(['--yes', '--out', 'wrong.yaml', '--partitions', 'many'])
   expect(code).toBe(2)
   expect(stderr).toContain('--partitions many: a whole number from 1 to 1024')

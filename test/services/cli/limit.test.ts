@@ -22,13 +22,13 @@ test.each([
   ['tail', 'lines', ['documents']],
   ['select', 'documents', ['--run', 'r']],
   ['influence validate', 'documents', ['--run', 'r']],
-])("'%s' is told how many by -n and --limit, and as before by --%s", async (path, before, args) => {
+])("'%s' takes a count by -n and --limit, and still by --%s", async (path, before, args) => {
   expect(await optionsOf(path, ...args, '-n', '7')).toMatchObject({ limit: 7 })
   expect(await optionsOf(path, ...args, '--limit', '8')).toMatchObject({ limit: 8 })
   expect(await optionsOf(path, ...args, `--${before}`, '9')).toMatchObject({ [before]: 9 })
 })
 
-test('the action finds the count as its limit, also by the name from before', async () => {
+test('the action receives the count as limit, also under the option’s old name', async () => {
   const given: unknown[] = []
   for (const args of [[], ['-n', '7'], ['--lines', '9']]) {
     const command = withLimit(new Command('x'), 'lines', 'how many', Number, 10).action(

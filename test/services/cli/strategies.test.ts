@@ -3,7 +3,7 @@ import type { Config } from '../../../services/config/config.ts'
 import { cliOn } from '../../support/cli.ts'
 import { memoryRuntime } from '../../support/memory-runtime.ts'
 
-test('strategies prints every preset, and one with its parts as run.yaml takes them', async () => {
+test('strategies lists every preset, and prints one as run.yaml takes it', async () => {
   const winnow = cliOn(await memoryRuntime(), undefined as unknown as Config, '.')
   const list = await winnow('strategies')
   expect(list.code).toBe(0)

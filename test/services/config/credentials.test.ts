@@ -28,7 +28,7 @@ test('a password comes from its variable, or from the file that the variable wit
   expect(() => secretOf({ X: 'a', X_FILE: secretFile }, 'X')).toThrow(/both X and X_FILE/)
 })
 
-test('a login without its secret is refused with the variables that may hold it', () => {
+test('a login without its secret is refused, naming the variables that may hold it', () => {
   const hint = expect.stringContaining('_FILE')
   for (const env of [
     { WINNOW_KAFKA_SASL: 'plain', WINNOW_KAFKA_USERNAME: 'u' },
@@ -41,7 +41,7 @@ test('a login without its secret is refused with the variables that may hold it'
   expect(() => credentials({ WINNOW_KAFKA_SASL: 'plain' })).toThrow(/kafka.username is missing/)
 })
 
-test('the token of oauthbearer is read again for every connection', async () => {
+test('the OAUTHBEARER token is read again for every connection', async () => {
   const file = join(folder, 'token')
   writeFileSync(file, 'first')
   const { kafka } = credentials({ WINNOW_KAFKA_SASL: 'oauthbearer', WINNOW_KAFKA_TOKEN_FILE: file })
@@ -51,7 +51,7 @@ test('the token of oauthbearer is read again for every connection', async () => 
   expect(await oauthBearerProvider()).toEqual({ value: 'second' })
 })
 
-test('certificates are files, found from the configuration file, and only TLS uses them', () => {
+test('certificates are files relative to the configuration file, and need TLS', () => {
   expect(credentials({ WINNOW_KAFKA_TLS: 'true', WINNOW_KAFKA_CA: 'ca.pem' })).toEqual({
     kafka: { ssl: { ca: 'certificates' } },
   })

@@ -20,7 +20,7 @@ actors: { colour: { subcategories: [red, blue], labeler: { kind: metadata, path:
 const shown = (options: Parameters<typeof configOrigins>[0]) =>
   new Map(configOrigins({ env: {}, folder, ...options }).map((one) => [one.path, one]))
 
-test('a value is told with who set it: flag before environment before file before default', () => {
+test('each value is shown with its origin: flag before environment before file before default', () => {
   const env = { WINNOW_BROKERS: 'b:1, c:2', WINNOW_DATA: 'elsewhere', WINNOW_METRICS_PORT: '9000' }
   const values = shown({ env, dataFolder: 'flagged' })
   expect(values.get('dataFolder')).toMatchObject({ value: join(folder, 'flagged'), origin: 'flag', by: '--data' })
@@ -45,6 +45,6 @@ test('neither tokens nor passwords in addresses are shown', () => {
   expect(shown({}).get('metrics.token')?.value).toBe('***')
 })
 
-test('a variable that is no number is refused by its place and its name', () => {
+test('a variable that should be a number is refused, naming key and variable', () => {
   expect(() => shown({ env: { WINNOW_METRICS_PORT: 'http' } })).toThrow(/metrics\.port: /)
 })

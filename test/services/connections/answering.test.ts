@@ -35,7 +35,7 @@ test('what takes connections and does not answer is named, each by its name', { 
   }
 })
 
-test('all that is not there is told in one error', { timeout: 20_000 }, async () => {
+test('everything that is unreachable is named in one error', { timeout: 20_000 }, async () => {
   const nobody = 'http://127.0.0.1:9'
   await expect(
     assertAnswering({ brokers: ['127.0.0.1:9'], registryUrl: nobody, clickhouseUrl: nobody }),

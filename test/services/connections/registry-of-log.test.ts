@@ -35,7 +35,7 @@ test('a registry in which the ids of the log mean something else is named, with 
   })
 })
 
-test('a registry without the ids of the log is named as well', async () => {
+test('a registry that lacks the log’s ids is named as well', async () => {
   const many = await codecOf(allRecords)
   const bytes = Buffer.from(many.encode(Source, source))
   bytes.writeUInt32BE(9999, 1)
@@ -45,7 +45,7 @@ test('a registry without the ids of the log is named as well', async () => {
   })
 })
 
-test('poison among records that are understood, and a log of poison or of nothing, say nothing of the registry', async () => {
+test('poison among readable records, and an empty or unreadable log, prove nothing against the registry', async () => {
   const codec = await codecOf(allRecords)
   const good = codec.encode(Source, source)
   const unknown = Buffer.from(good)

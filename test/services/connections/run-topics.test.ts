@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createRunTopics } from '../../../services/connections/connections.ts'
 import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
 
-test('requests and rewards of a run have as many partitions as it says, its other topics one', async () => {
+test('a run’s request and reward topics have as many partitions as configured, its other topics one', async () => {
   const { kafka } = await memoryRuntime()
   await createRunTopics(kafka, parityRun('wide', {}, { influence: { partitions: 7 } }))
   await createRunTopics(kafka, parityRun('plain'))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { passageOf } from '../../../services/corpus/passages.ts'
 
-test('a passage is whole words of the middle of a text, at most 600 characters, and never the whole text', () => {
+test('a passage is whole words from the middle of a text, at most 600 characters, and never the whole text', () => {
   const words = Array.from({ length: 400 }, (_, n) => `word${n}`)
   const passage = passageOf(words.join(' '))!
   expect(passage.length).toBeGreaterThan(400)

@@ -74,7 +74,7 @@ test('documents that are one of some texts are found by all of their text', asyn
   expect(await documentsOfTexts(sql, [])).toMatchObject({ documents: [], complete: true })
 })
 
-test('of the ids asked about those count that are in the corpus and lack a label', async () => {
+test('of the given ids, those in the corpus that lack a label are counted', async () => {
   expect(await countIncomplete(sql, versions, [...ids, asDocumentId(1n)])).toBe(60)
   expect(await countIncomplete(sql, versions, [idOf(1), idOf(10), idOf(20)])).toBe(2)
   expect(await countIncomplete(sql, versions, [])).toBe(0)
@@ -104,14 +104,14 @@ const found = async (filter: DocumentFilter, page = {}) => {
   return { ...more, ids: some.map(({ docId }) => docId) }
 }
 
-test('a search that its time limit has ended says that there may be more', async () => {
+test('a search ended by its time limit says that there may be more', async () => {
   const times = [0, 60_000]
   const page = await findDocuments(sql, { terms: anywhere('harbour') }, { count: 3, clock: () => times.shift()! })
   expect(page).toMatchObject({ complete: false, documents: [{}, {}, {}] })
   expect(await findDocuments(sql, { terms: anywhere('harbour') }, { count: 3 })).toMatchObject({ complete: true })
 })
 
-test('documents are found by words of text or metadata in any case, with what stands around them', async () => {
+test('documents are found by words of text or metadata, ignoring case, with their context', async () => {
   const { total, documents: some } = await findDocuments(sql, { terms: anywhere('17TH harbour') }, { count: 30 })
   expect(some).toEqual(
     [17, 117, 217, 317, 417, 517].map((n) => ({
@@ -126,7 +126,7 @@ test('documents are found by words of text or metadata in any case, with what st
   expect(await found({ terms: anywhere(`' OR 1 = 1 --`) })).toEqual({ total: 0, complete: true, ids: [] })
 })
 
-test('every word must be there, in whatever order: in text, metadata or the name of the source', async () => {
+test('every word must occur, in any order, in text, metadata or source name', async () => {
   const inOrder = await found({ terms: anywhere('harbour', '17th') })
   expect(inOrder.ids).toEqual([17, 117, 217, 317, 417, 517].map(idOf))
   expect((await found({ terms: anywhere('harbour', 'whale') })).total).toBe(0)
@@ -134,7 +134,7 @@ test('every word must be there, in whatever order: in text, metadata or the name
   expect((await found({ terms: [...anywhere('7th'), ofSource] })).ids).toEqual([idOf(17)])
 })
 
-test('found documents come in pages in the order of ids, with the number of all of them', async () => {
+test('results are paged in the order of ids, with their total', async () => {
   const filter = { terms: anywhere('th Harbour') }
   const pages = await Promise.all([0, 250, 500].map((offset) => found(filter, { offset, count: 250 })))
   expect(pages.map(({ total }) => total)).toEqual([documents, documents, documents])
@@ -142,7 +142,7 @@ test('found documents come in pages in the order of ids, with the number of all 
   expect((await found({}, { offset: 598 })).ids).toEqual([598, 599].map(idOf))
 })
 
-test('documents are filtered by labels and by ids, alone and together', async () => {
+test('documents are filtered by labels, by ids, and by both', async () => {
   const [quality, topic] = columns
   const odd = { column: quality!, subcategory: 1 }
   // Every tenth has no topic.
@@ -156,7 +156,7 @@ test('documents are filtered by labels and by ids, alone and together', async ()
   expect((await found({ ids: ids.slice(0, 500), labels: [odd] })).total).toBe(250)
 })
 
-test('documents are found by ranges of ids, ends included, and by ids in the order given', async () => {
+test('documents are found by inclusive ranges of ids, and by ids in the order given', async () => {
   const within = [
     { first: idOf(3), last: idOf(5) },
     { first: idOf(598), last: 2n ** 64n - 1n },

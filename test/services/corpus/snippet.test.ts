@@ -9,7 +9,7 @@ test('a snippet is cut between words, with an ellipsis where something is left o
   expect(excerpt('Some years\n\n  ago  ', false, true)).toBe('Some years ago …')
 })
 
-test('a word that is longer than any word is shown as far as it goes', () => {
+test('an overlong word is shown up to the limit', () => {
   const long = 'x'.repeat(300)
   expect(excerpt(long, true, true)).toBe(`… ${long} …`)
   expect(excerpt('字'.repeat(100), false, true)).toBe(`${'字'.repeat(100)} …`)

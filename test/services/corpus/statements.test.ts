@@ -15,7 +15,7 @@ const touches = new RegExp(
   'g',
 )
 
-test('tables of the corpus are read and written by services/corpus alone', () => {
+test('only services/corpus reads and writes the corpus tables', () => {
   expect(tables).toEqual(expect.arrayContaining(['documents', 'corpus', 'sink_offsets', 'reads']))
   const found = filesOf('{topologies,services,deploy}/**/*.{ts,mjs,js,py}')
     .map((file) => ({ file, statements: read(file).match(touches) ?? [] }))

@@ -92,7 +92,7 @@ describe('the corpus in ClickHouse and in memory', () => {
     expect(groups.reduce((sum, group) => sum + group.tokens, 0)).toBe(visible.reduce((sum, n) => sum + 10 + (n % 7), 0))
   })
 
-  test('answer samples alike', async () => {
+  test('give the same samples', async () => {
     for (const [actor, subcategories] of sizes.entries()) {
       for (const count of [1, 11, documents]) {
         const [sql, memory] = await Promise.all(

@@ -51,7 +51,7 @@ afterEach(async () => {
   expect(failures.splice(0)).toEqual([])
 })
 
-test('labelers and the label sink bring documents into the corpus; what a labeler refuses is kept with its reason', async () => {
+test('labelers and the label sink fill the corpus; a document that a labeler refuses is kept with its reason', async () => {
   const started = await startCorpus(runtime, config(byMetadata), fail)
   services = started.services
   await ingest('sea', 'code', 'desert', 'sea')
@@ -70,7 +70,7 @@ test('labelers and the label sink bring documents into the corpus; what a labele
   expect(refused).toMatchObject([{ station: 'labeler kind', reason: 'unknown-domain', topic: documents, offset: 2 }])
 })
 
-test('another version of a labeler labels everything again, from the start, beside the labels of the first', async () => {
+test('a new labeler version labels everything from the start, beside the labels of the old one', async () => {
   const first = await startLabeler(runtime, config(byMetadata), config(byMetadata).actors[0]!, fail)
   services.push(first)
   await ingest('sea', 'code')
@@ -88,7 +88,7 @@ test('another version of a labeler labels everything again, from the start, besi
   ])
 })
 
-test('a labeler started again goes on where its group was', async () => {
+test('a restarted labeler resumes at its group’s offsets', async () => {
   const [actor] = config(byMetadata).actors
   const before = await startLabeler(runtime, config(byMetadata), actor!, fail)
   await ingest('sea')
@@ -100,7 +100,7 @@ test('a labeler started again goes on where its group was', async () => {
   expect((await labels()).map(({ docId }) => docId)).toEqual([0n, 1n])
 })
 
-test('where one labeler cannot start, nothing stays behind', async () => {
+test('if one labeler cannot start, everything else that was started is closed', async () => {
   const good = config(byMetadata).actors[0]!
   const broken = { ...good, name: 'broken', labeler: { kind: 'hashed', model: 'no-such-folder' } }
   const both = { ...config(byMetadata), actors: [good, broken as typeof good] }

@@ -16,14 +16,14 @@ function toldOf(manifest: Partial<Manifest>): string {
   return lines.join('\n')
 }
 
-test('a round tells what each actor favours: with a negative theta what it weighs least', () => {
+test('a round reports what each actor favours: with a negative theta, what it weighs least', () => {
   expect(toldOf({ theta: [0.75, 0.25] })).toContain('favoured: shape round (theta 0.75), colour green (theta 0.25)')
   expect(toldOf({ theta: [0.75, -0.07] })).toContain(
     'favoured: shape round (theta 0.75), colour blue (theta -0.07, its weights turned round)',
   )
 })
 
-test('the first round and those of a control are drawn at random and favour nothing', () => {
+test('the first round and all rounds of a control are drawn at random and favour nothing', () => {
   expect(toldOf({ round: 0 })).toMatch(/round 0 selected 10 documents, drawn at random$/)
   expect(toldOf({ theta: [0, 0] })).toMatch(/drawn at random$/)
 })

@@ -5,7 +5,7 @@ import { followProgress } from '../../../services/host/progress.ts'
 import { until } from '../../support/kafka.ts'
 import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
 
-test('reports are told from now on, and a last step once, also where it was made before', async () => {
+test('only new reports are announced, and the last step once, even if it was reported before', async () => {
   const runtime = await memoryRuntime()
   const run = parityRun('mine')
   await createRunTopics(runtime.kafka, run)
@@ -34,7 +34,7 @@ test('reports are told from now on, and a last step once, also where it was made
   await later?.close()
 })
 
-test('a service that may not read reports goes without', async () => {
+test('a service that may not read reports works without them', async () => {
   const runtime = await memoryRuntime()
   const kafka = Object.assign(Object.create(runtime.kafka), {
     consume: () => Promise.reject(new Error('not authorized')),

@@ -79,7 +79,7 @@ test('a host that starts later goes by how things stand, not by how they once st
   expect(runtime.kafka.records(topics.runs.name)).toHaveLength(9)
 })
 
-test('a host of one run leaves the others alone, and a run that is deleted and recorded again starts anew', async () => {
+test('a host of one run leaves the others alone, and a run that is deleted and recorded again starts from scratch', async () => {
   const runtime = await memoryRuntime()
   await submitRun(runtime, control('a'))
   await submitRun(runtime, control('b'))

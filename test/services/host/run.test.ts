@@ -23,7 +23,7 @@ afterEach(async () => {
   expect(failures.splice(0)).toEqual([])
 })
 
-test('the stations of a run go through its rounds: what helps is selected', async () => {
+test('the stations of a run play its rounds, and documents that help are selected', async () => {
   const runtime = await memoryRuntime()
   await fillByParity(runtime.store, 40)
   const isOdd = (text: string) => Number(text.split(' ')[1]) % 2 === 1
@@ -42,7 +42,7 @@ test('the stations of a run go through its rounds: what helps is selected', asyn
   ])
 })
 
-test('a run waits for its first documents, and its console goes on where another one stopped', async () => {
+test('a run waits for its first documents, and a new console continues where the old one stopped', async () => {
   const runtime = await memoryRuntime()
   const run = parityRun('r', {}, { sampleDocuments: 0 })
   const selected: Manifest[] = []
@@ -60,7 +60,7 @@ test('a run waits for its first documents, and its console goes on where another
   expect(selected).toHaveLength(1)
 })
 
-test('where a station cannot start, those that were started are closed', async () => {
+test('if a station cannot start, those already started are closed', async () => {
   const runtime = await memoryRuntime()
   const consume = runtime.kafka.consume.bind(runtime.kafka)
   runtime.kafka.consume = (options) => {
@@ -81,7 +81,7 @@ test('an influence worker for a run that asks for no rewards is refused', async 
   })
 })
 
-test('the run host starts what is recorded, once, and neither replays nor runs of another version nor what is no run', async () => {
+test('the run host starts each recorded run once, but neither replays, runs of another version, nor records that are not runs', async () => {
   const runtime = await memoryRuntime()
   const producer = await runtime.kafka.producer()
   const recorded = (run: string, more: Partial<Run> = {}) =>
@@ -110,7 +110,7 @@ test('the run host starts what is recorded, once, and neither replays nor runs o
   expect((await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.run.'))).toEqual([])
 })
 
-test('the same run is recorded once; another configuration under its name is refused', async () => {
+test('recording a run twice changes nothing; another configuration under its name is refused', async () => {
   const runtime = await memoryRuntime()
   await submitRun(runtime, parityRun('r'))
   await submitRun(runtime, parityRun('r'))

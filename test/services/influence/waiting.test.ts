@@ -8,7 +8,7 @@ import { withRetries } from '../../../services/runtime/retry.ts'
 import { tinyRun } from '../../topologies/loop.ts'
 import { scaledCheckpoint, temporaryFolder } from '../model/support.ts'
 
-test('a request at a checkpoint that is still being copied waits, as every station does, until it is whole', async () => {
+test('a request for a checkpoint that is still being copied waits until it is complete', async () => {
   await using folder = await temporaryFolder()
   const model = await openModel({ graphs: demoGraphs })
   const reference = join(folder.path, 'reference.jsonl')

@@ -7,7 +7,7 @@ import { maxRecordBytes } from '../../../services/runtime/kafka/record-size.ts'
 import { MemoryKafka, text } from './memory-kafka.ts'
 import { folder, row, run } from './support.ts'
 
-describe('bad rows go to dead letters with file, line and bytes, the rest goes on', () => {
+describe('bad rows go to dead letters with file, line and bytes, and the other rows are ingested', () => {
   test('each by its reason', async () => {
     const kafka = new MemoryKafka()
     const long = row('y'.repeat(3000))

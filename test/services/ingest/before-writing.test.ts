@@ -7,7 +7,7 @@ import { DecodeError } from '../../../services/runtime/codec.ts'
 import { codec, MemoryKafka, text } from './memory-kafka.ts'
 import { folder, row, rows, run } from './support.ts'
 
-describe('before anything is written it is an error', () => {
+describe('it is an error before anything is written', () => {
   test('when a file is of a format that is not read; all of them are named', async () => {
     const kafka = new MemoryKafka()
     const lfs = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n'

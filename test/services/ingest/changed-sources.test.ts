@@ -16,7 +16,7 @@ describe.each([
   const whole = compress(many)
   const name = `b.jsonl.${extension}`
 
-  test('gives the rows before, a dead letter with the line, and the other files go on', async () => {
+  test('yields the rows before the break and a dead letter with the line, and the other files are ingested', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': row('a'), [name]: whole.subarray(0, whole.length - 100), 'c.jsonl': row('c') })
     const result = await run(kafka, [path])
@@ -34,7 +34,7 @@ describe.each([
     expect(text(kafka).at(-1)).toBe('c')
   })
 
-  test('adds nothing a second time, and goes on when the whole file is there', async () => {
+  test('adds nothing when ingested again, and resumes once the complete file is there', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ [name]: whole.subarray(0, whole.length - 100) })
     await run(kafka, [path])
@@ -49,7 +49,7 @@ describe.each([
   })
 })
 
-describe('the content behind a name', () => {
+describe('the content of a named source', () => {
   test('may be appended to', async () => {
     const kafka = new MemoryKafka()
     const path = join(folder({ 'a.jsonl': rows(2) }), 'a.jsonl')
@@ -79,7 +79,7 @@ describe('the content behind a name', () => {
     expect(kafka.transactions).toBe(transactions)
   })
 
-  test('may move: the name stays, not the folder', async () => {
+  test('may move to another folder: only the name counts', async () => {
     const kafka = new MemoryKafka()
     const [from, to] = [folder({ 'a.jsonl': rows(2) }), folder()]
     await run(kafka, [join(from, 'a.jsonl')])

@@ -20,7 +20,7 @@ async function command(
   return { exit, out: out.text, err: err.text }
 }
 
-test('says on stdout what became of each source', async () => {
+test('reports on stdout what became of each source', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'a.jsonl': `${rows(3)}bad\n` })
   const first = await command(kafka, [path])
@@ -34,7 +34,7 @@ test('says on stdout what became of each source', async () => {
   )
 })
 
-test('ends with 5 and names the source that breaks off', async () => {
+test('exits with 5 and names the truncated source', async () => {
   const whole = gzipSync(rows(3))
   const path = join(folder({ 'a.jsonl.gz': whole.subarray(0, whole.length - 8) }), 'a.jsonl.gz')
   const { exit, err } = await command(new MemoryKafka(), [path])
@@ -53,7 +53,7 @@ test('ends with 5 where every row of a source was refused, and says why and what
   expect(err).toContain('--text-field NAME')
 })
 
-test('ends with 5 and names every source of other content', async () => {
+test('exits with 5 and names every source whose content changed', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'a.jsonl': rows(1), 'b.jsonl': rows(2) })
   await command(kafka, [path])
@@ -79,12 +79,12 @@ test('says what a folder has that is not ingested, and which files hold no row',
   expect(err).toContain('empty.jsonl holds no row')
 })
 
-test('ends with 130 when it was stopped', async () => {
+test('exits with 130 when it was stopped', async () => {
   const { exit } = await command(new MemoryKafka(), [folder({ 'a.jsonl': rows(3) })], {}, AbortSignal.abort())
   expect(exit).toBe(130)
 })
 
-test('gives the result as JSON', async () => {
+test('prints the result as JSON', async () => {
   const { out } = await command(new MemoryKafka(), [folder({ 'a.jsonl': rows(3) })], { json: true, name: 'p' })
   expect(JSON.parse(out)).toMatchObject({
     documents: 3,
@@ -92,11 +92,11 @@ test('gives the result as JSON', async () => {
   })
 })
 
-test('without a path it is a usage error', async () => {
+test('requires a path: leaving it out is a usage error', async () => {
   await expect(command(new MemoryKafka(), [])).rejects.toMatchObject({ code: 'USAGE' })
 })
 
-test('token counting is read from its flag', () => {
+test('reads how to count tokens from its flag', () => {
   expect(parseTokenCounting(undefined)).toEqual({ kind: 'bytes', perToken: 4 })
   expect(parseTokenCounting('bytes:4.5')).toEqual({ kind: 'bytes', perToken: 4.5 })
   expect(parseTokenCounting('tokenizer:C:/t.json')).toEqual({ kind: 'tokenizer', path: 'C:/t.json' })

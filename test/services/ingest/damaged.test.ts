@@ -16,7 +16,7 @@ function trailerOf(text: string): Buffer {
   return trailer
 }
 
-describe('a damaged file that is mended', () => {
+describe('a damaged file that is repaired', () => {
   const lines = Array.from({ length: 3000 }, (_, index) => row(`row ${index} ${sha256(index)}${sha256(-index)}`))
   const whole = { gz: gzipSync(lines.join('')), zst: zstdCompressSync(lines.join('')) }
   const garbage = Buffer.from('{"text":"appended in plain"}\n')
@@ -52,7 +52,7 @@ describe('a damaged file that is mended', () => {
     expect(kafka.documents.map(({ text }) => row(text))).toEqual(lines)
   })
 
-  test('gives no run of bad rows of what wrong bytes of gzip unpack to before they are noticed', async () => {
+  test('yields no run of bad rows from garbage that gzip produced before it noticed the damage', async () => {
     const bad = Buffer.from(whole.gz)
     const middle = Math.floor(bad.length / 2)
     bad.fill(0xff, middle, middle + 8)
@@ -89,7 +89,7 @@ describe('a damaged file that is mended', () => {
     expect(kafka.documents.filter(({ text }, i) => text !== texts[i]).length).toBeLessThanOrEqual(1)
   })
 
-  test('keeps its last row, which has no line end, where that row is whole', async () => {
+  test('keeps a complete last row that has no line end', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.json.gz': Buffer.concat([gzipSync(rows(2).trimEnd()), Buffer.from('garbage')]) })
     expect(await run(kafka, [path])).toMatchObject({ documents: 2, rejected: 1, failed: 1 })

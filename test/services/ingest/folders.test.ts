@@ -53,7 +53,7 @@ test('every spelling of an extension is taken, and what is not taken is counted'
   })
 })
 
-test('settings and descriptions that lie beside data as .json are left out by what they are', async () => {
+test('.json files beside the data that are settings or descriptions are recognized and left out', async () => {
   const path = tree({
     'data.jsonl': row('a'),
     'dataset_infos.json': '{"default": {"features": {}}}',
@@ -76,7 +76,7 @@ test('settings and descriptions that lie beside data as .json are left out by wh
   })
 })
 
-test('what is temporary is told and not ingested, what is hidden is not there', async () => {
+test('temporary files are reported and not ingested; hidden files are ignored', async () => {
   const path = tree({
     'part-0.jsonl': row('a'),
     '_temporary/0/part-0.jsonl': row('a'),
@@ -112,7 +112,7 @@ describe('links', () => {
     })
   })
 
-  test('to files elsewhere are followed within the root, and to nowhere else', async () => {
+  test('to files elsewhere are followed within the named root only', async () => {
     const path = tree({
       'in/a.jsonl': '->../disk/x',
       'in/b.jsonl': '->../other/y',
@@ -124,7 +124,7 @@ describe('links', () => {
     await expect(names(join(path, 'in'), [join(path, 'missing')])).rejects.toMatchObject({ code: 'CONFIGURATION' })
   })
 
-  test('to folders within are not read twice, unless what they lead to is hidden; loops end', async () => {
+  test('to folders inside are not read twice, unless their target is hidden; loops end', async () => {
     const path = tree({
       'run-1/a.jsonl': row('a'),
       latest: '->run-1',
@@ -144,7 +144,7 @@ describe('links', () => {
     })
   })
 
-  test('that lead in circles through a followed root end', async () => {
+  test('that form a cycle through a followed root end', async () => {
     const path = tree({
       'in/a.jsonl': row('a'),
       'in/more': '->../disk',
@@ -154,7 +154,7 @@ describe('links', () => {
     expect(await names(join(path, 'in'), [path])).toMatchObject({ names: ['a.jsonl', 'more/b.jsonl'], documents: 2 })
   })
 
-  test('that lead nowhere are told', async () => {
+  test('that are broken are reported', async () => {
     await expect(names(tree({ 'a.jsonl': row('a'), 'b.jsonl': '->missing' }))).rejects.toThrow(/cannot read .*b\.jsonl/)
     expect((await names(tree({ 'a.jsonl': row('a'), notes: '->missing' }))).leftOut).toEqual(['1 : no name of rows'])
   })
@@ -173,7 +173,7 @@ describe('links', () => {
   })
 })
 
-test('an xz file that is given by its path is an error, as is one under a name of rows', async () => {
+test('an xz file is an error if given by its path or named like rows', async () => {
   const xz = Buffer.from('\xfd7zXZ\0', 'latin1')
   const path = folder({ 'a.xz': xz, 'b.jsonl': xz })
   await expect(names(join(path, 'a.xz'))).rejects.toThrow(/a\.xz is compressed with xz/)

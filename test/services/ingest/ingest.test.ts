@@ -8,7 +8,7 @@ import { MemoryKafka, text } from './memory-kafka.ts'
 import { expectSameWhenKilled, expectSameWhenStopped, folder, killsOf, row, rows, run } from './support.ts'
 
 describe('ids', () => {
-  test('lead back to source and row, blank lines counted', async () => {
+  test('encode source and row, counting blank lines', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': row('a0'), 'b.jsonl': `\n${row('b1')}\r\n${row('b3')}` })
     await run(kafka, [path])
@@ -35,7 +35,7 @@ describe('ids', () => {
     expect(kafka.documents.map(({ docId }) => docId)).toEqual([0n, 1n << 40n])
   })
 
-  test('are the key in decimal; the partition is left to the client', async () => {
+  test('are the record’s key in decimal; the client chooses the partition', async () => {
     const kafka = new MemoryKafka()
     await run(kafka, [folder({ 'a.jsonl': row('x') + row('y') })])
     expect(kafka.topics.get(topics.documents.name)?.map(({ key, partition }) => [key, partition])).toEqual([
@@ -45,7 +45,7 @@ describe('ids', () => {
   })
 })
 
-test('documents carry the estimated tokens and the row without its text', async () => {
+test('documents carry an estimate of their tokens and the row without its text', async () => {
   const kafka = new MemoryKafka()
   await run(kafka, [folder({ 'a.jsonl': row('äöü12', { meta: { redpajama_set_name: 'RedPajamaC4' } }) })])
   // 8 bytes of UTF-8 at 4 bytes a token.
@@ -54,7 +54,7 @@ test('documents carry the estimated tokens and the row without its text', async 
   ])
 })
 
-test('folders are searched all through in the order of the names, whatever else lies in them', async () => {
+test('folders are searched recursively in the order of names, whatever else is in them', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'b.jsonl.gz': gzipSync(row('b')), 'a.jsonl.zst': zstdCompressSync(row('a')), 'notes.txt': 'x' })
   mkdirSync(join(path, 'Z'))
@@ -73,7 +73,7 @@ test('a byte order mark, Windows line ends and a missing last line end change no
   expect(kafka.deadLetters).toEqual([])
 })
 
-test('standard input is a source, plain or compressed, and is continued by rows', async () => {
+test('standard input is a source, plain or compressed, and resumes by row', async () => {
   const kafka = new MemoryKafka()
   const standardInput = (bytes: Buffer) => ({
     standardInput: (async function* () {
@@ -109,7 +109,7 @@ test('a second ingest adds nothing', async () => {
   expect(kafka.transactions).toBe(transactions)
 })
 
-describe('whatever ends an ingest, the next one goes on with nothing doubled or lost', () => {
+describe('however an ingest ends, the next one resumes with nothing doubled or lost', () => {
   const files = { 'a.jsonl': `${rows(7)}\nnot json\n${rows(4)}`, 'b.jsonl.zst': zstdCompressSync(rows(5)) }
   const limits = { limits: { rowsMax: 3 } }
 
@@ -150,7 +150,7 @@ describe('whatever ends an ingest, the next one goes on with nothing doubled or 
   })
 })
 
-test('names can be put behind a prefix', async () => {
+test('source names may be given a prefix', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'a.jsonl': rows(1) })
   await run(kafka, [path])

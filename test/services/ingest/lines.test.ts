@@ -19,7 +19,7 @@ function split(text: string | Buffer, chunkBytes: number, options = limits) {
 }
 
 describe.each([1, 2, 3, 7, 1000])('in chunks of %i bytes', (chunkBytes) => {
-  test('rows are numbered from 0, and blank lines are counted but not given', () => {
+  test('rows are numbered from 0; blank lines are counted but not returned', () => {
     const { lines, rows } = split('a\n\n \t\nbc\n\r\nd', chunkBytes)
     expect(lines.map(({ row, bytes }) => [row, bytes])).toEqual([
       [0, 'a'],
@@ -29,12 +29,12 @@ describe.each([1, 2, 3, 7, 1000])('in chunks of %i bytes', (chunkBytes) => {
     expect(rows).toBe(6)
   })
 
-  test('a byte order mark is taken off the first line and no other', () => {
+  test('a byte order mark is removed from the first line only', () => {
     const { lines } = split('\ufeffä\n\ufeffb\n', chunkBytes)
     expect(lines.map(({ bytes }) => bytes)).toEqual(['ä', '\ufeffb'])
   })
 
-  test('a line that is too long is cut to what is kept, and its whole length is known', () => {
+  test('an overlong line is cut to what is kept, and its full length is reported', () => {
     const { lines } = split(`before\n${'x'.repeat(50)}\nafter\n`, chunkBytes, { lineBytesMax: 20, bytesKept: 10 })
     expect(lines.map(({ row, bytes, byteLength, tooLong }) => [row, bytes, byteLength, tooLong])).toEqual([
       [0, 'before', 6, false],
@@ -43,13 +43,13 @@ describe.each([1, 2, 3, 7, 1000])('in chunks of %i bytes', (chunkBytes) => {
     ])
   })
 
-  test('a line of just the greatest length is whole, also when less than it would be kept', () => {
+  test('a line of exactly the limit is returned whole, even if less of a longer one would be kept', () => {
     const { lines } = split(`${'x'.repeat(20)}\n`, chunkBytes, { lineBytesMax: 20, bytesKept: 10 })
     expect(lines).toEqual([{ row: 0, bytes: 'x'.repeat(20), byteLength: 20, tooLong: false }])
   })
 })
 
-test('what stands of a line that has not ended can be asked for', () => {
+test('the beginning of an unfinished line can be asked for', () => {
   const splitter = new LineSplitter(limits)
   splitter.push(Buffer.from('a\nbro'))
   splitter.push(Buffer.from('ken'))

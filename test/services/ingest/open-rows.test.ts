@@ -25,7 +25,7 @@ test.each([
   ['gzip', gzipSync(rows(2))],
   ['Zstandard', zstdCompressSync(rows(2))],
   ['Parquet', parquetRows(2)],
-])('gives the rows of %s as JSON lines, known by the first bytes', async (_name, content) => {
+])('returns the rows of %s as JSON lines, recognized by the first bytes', async (_name, content) => {
   expect(await linesOf(join(folder({ 'a.any': content }), 'a.any'))).toMatchObject(wanted)
 })
 
@@ -36,7 +36,7 @@ test('reads standard input', async () => {
   expect(await linesOf('-', input())).toEqual(wanted)
 })
 
-test('a file that breaks off throws after the rows before it', async () => {
+test('a truncated file throws after the rows before the break', async () => {
   const whole = gzipSync(rows(2))
   const path = join(folder({ a: Buffer.concat([whole, Buffer.from('garbage')]) }), 'a')
   const reader = await openRows(path)
@@ -52,7 +52,7 @@ test.each([
   ['missing.jsonl', /cannot read/],
   ['xz.jsonl', /xz\.jsonl is compressed with xz/],
   ['', /is a folder/],
-])('what cannot be read is a configuration error: %s', async (name, message) => {
+])('an unreadable source is a configuration error: %s', async (name, message) => {
   const path = join(folder({ 'xz.jsonl': Buffer.from('\xfd7zXZ\0', 'latin1') }), name)
   await expect(openRows(path)).rejects.toMatchObject({ code: 'CONFIGURATION', message: expect.stringMatching(message) })
 })
@@ -65,7 +65,7 @@ test.each([
   ['hf://datasets/o/n/data/a.parquet', 'hf download --repo-type dataset o/n data/a.parquet --local-dir DIR'],
   ['webhdfs://h/a', 'rclone cat webhdfs://h/a'],
   ['file:///tmp/a%20b', 'give the path alone: /tmp/a b'],
-])('a remote path says how to pipe it: %s', async (path, hint) => {
+])('a remote path is refused with the command that pipes it: %s', async (path, hint) => {
   await expect(openRows(path, { receiver: 'ingest' })).rejects.toMatchObject({
     code: 'CONFIGURATION',
     hint: expect.stringContaining(hint),

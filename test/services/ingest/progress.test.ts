@@ -8,7 +8,7 @@ function onScreen(isTTY: boolean, columns = 200) {
   return { screen, time, progress: createProgress(screen, () => time.nowMs) }
 }
 
-test('elsewhere than on a terminal a plain line stands every two seconds', () => {
+test('without a terminal a plain line is printed every two seconds', () => {
   const { screen, time, progress } = onScreen(false)
   progress.begin([1000, 3000])
   progress.source('a.jsonl.gz')
@@ -23,7 +23,7 @@ test('elsewhere than on a terminal a plain line stands every two seconds', () =>
   )
 })
 
-test('on a terminal one line is redrawn, never wider than the terminal', () => {
+test('on a terminal a single line is redrawn, never wider than the terminal', () => {
   const { screen, time, progress } = onScreen(true, 60)
   progress.begin([1000])
   progress.source('a.jsonl')
@@ -40,7 +40,7 @@ test('on a terminal one line is redrawn, never wider than the terminal', () => {
   for (const draw of draws) expect(draw.trimEnd().length).toBeLessThan(60)
 })
 
-test('of standard input no end is foretold', () => {
+test('for standard input no remaining time is estimated', () => {
   const { screen, time, progress } = onScreen(false)
   progress.begin([null])
   progress.source('stdin')
@@ -49,7 +49,7 @@ test('of standard input no end is foretold', () => {
   expect(screen.text).toBe('4 rows  2 rows/s  0.0 MB/s  0 documents  stdin\n')
 })
 
-test('where nothing is read nothing is said', () => {
+test('nothing is printed if nothing is read', () => {
   const { screen, progress } = onScreen(true)
   progress.begin([])
   progress.end()

@@ -18,7 +18,7 @@ test('sources of other content are all told, and the others are ingested', async
   expect(text(kafka)).toEqual(['a', 'b', 'c', 'more'])
 })
 
-describe('a source that gave no document', () => {
+describe('a source that yielded no document', () => {
   const bad: [string, string | Buffer, string | Buffer][] = [
     ['a page in place of the file, as rows', 'Not Found\n', row('good')],
     ['texts under another name', '{"content":"x"}\n', row('good')],
@@ -40,7 +40,7 @@ describe('a source that gave no document', () => {
     expect(await run(kafka, [path])).toMatchObject({ skipped: 2, failed: 0 })
   })
 
-  test('is told as refused, with reasons and the fields that its rows have, each time', async () => {
+  test('is reported as rejected each time, with reasons and the fields of its rows', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': `${'{"raw_content":"x","url":"u"}\n'.repeat(50)}bad\n`, 'b.jsonl': row('b') })
     const result = await run(kafka, [path])
@@ -67,33 +67,33 @@ describe('a source that gave no document', () => {
     expect(named.sources[0]).toMatchObject({ outcome: 'ingested', documents: 5000 })
   })
 
-  test('is read on where one of its rows is good', async () => {
+  test('is read to its end if one of its rows is good', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': `${'bad\n'.repeat(700)}${row('good')}${'bad\n'.repeat(1500)}${row('last')}` })
     expect(await run(kafka, [path])).toMatchObject({ documents: 2, rejected: 2200, failed: 0 })
   })
 })
 
-describe('texts of another name', () => {
+describe('texts in a field of another name', () => {
   test.each([
     ['content', { content: 'a', text: 'b' }, { text: 'b' }],
     ['data.body', { data: { body: 'a', n: 1 }, id: 2 }, { data: { n: 1 }, id: 2 }],
     ['data.body', { 'data.body': 'a', data: { body: 'b' } }, { data: { body: 'b' } }],
-  ])('are taken from %s, and the rest of the row is kept', async (textField, line, meta) => {
+  ])('are read from %s, and the rest of the row is kept', async (textField, line, meta) => {
     const kafka = new MemoryKafka()
     await run(kafka, [folder({ 'a.jsonl': `${JSON.stringify(line)}\n` })], { textField })
     expect(kafka.documents.map(({ text, meta }) => [text, JSON.parse(meta)])).toEqual([['a', meta]])
     expect(kafka.sources.get('a.jsonl')).toMatchObject({ textField })
   })
 
-  test('are taken from a column of Parquet', async () => {
+  test('are read from a column of Parquet', async () => {
     const kafka = new MemoryKafka()
     const data = parquetOf([{ name: 'body', data: ['x', 'y'], type: 'STRING' }])
     await run(kafka, [folder({ 'a.parquet': data })], { textField: 'body' })
     expect(text(kafka)).toEqual(['x', 'y'])
   })
 
-  test('are not mixed: a source that was begun with one field is not gone on with another', async () => {
+  test('are not mixed: a source begun with one field is not continued with another', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': row('a', { body: 'b' }) })
     await run(kafka, [path])

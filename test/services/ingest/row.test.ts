@@ -6,7 +6,7 @@ const parse = (line: string | Buffer) => {
   return parseRow({ row: 0, bytes, byteLength: bytes.length, tooLong: false })
 }
 
-test('the text is taken out and the rest is kept as JSON', () => {
+test('the text is extracted and the rest is kept as JSON', () => {
   expect(parse('{"text":"one","meta":{"redpajama_set_name":"RedPajamaBook"},"n":1}\r')).toEqual({
     text: 'one',
     meta: '{"meta":{"redpajama_set_name":"RedPajamaBook"},"n":1}',
@@ -31,11 +31,11 @@ test.each([
     '{"s":"NaN, -Infinity and \\"NaN\\" \\\\","NaN":null}',
   ],
   ['{"text":"t","x":1e400,"y":-1e400}', '{"x":null,"y":null}'],
-])('numbers that are none, or beyond float64, are null: %s', (line, meta) => {
+])('NaN, infinities and numbers beyond float64 become null: %s', (line, meta) => {
   expect(parse(line)).toEqual({ text: 't', meta })
 })
 
-test('a text keeps the word NaN, and a long one is no burden', () => {
+test('the word NaN within a text is kept, even in a text of megabytes', () => {
   const text = 'NaN \\ Infinity '.repeat(500_000)
   expect((parse(`{"text":${JSON.stringify(text)},"x":NaN}`) as ParsedRow).text).toBe(text)
 })
@@ -46,7 +46,7 @@ test.each([
   '{"text":"t","x":--Infinity}',
   '{"text":"t","x":NaN',
   '{"text":"NaN',
-])('what is no JSON apart from such numbers is told as it stands: %s', (line) => {
+])('other invalid JSON is reported as it was: %s', (line) => {
   const said = () => JSON.parse(line)
   expect(said).toThrow()
   try {

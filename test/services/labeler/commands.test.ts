@@ -24,7 +24,7 @@ const choice = () => ({
 })
 
 describe('training', () => {
-  it('repeats itself to the byte, and says what it was trained on and how well it does', async () => {
+  it('is reproducible to the byte, and records its training data and metrics', async () => {
     const file = await trainCommand(toy.options('again'))
     for (const name of ['model.json', 'weights.bin', 'cross-validation.json']) {
       expect(readFileSync(join(toy.folder, 'again', name))).toEqual(readFileSync(join(toy.folder, 'topic', name)))
@@ -40,7 +40,7 @@ describe('training', () => {
     ])
   })
 
-  it('reads whatever ingest reads: the same rows in other formats, with blank lines that count, give the same model', async () => {
+  it('reads whatever ingest reads: the same rows in other formats, counting blank lines, give the same model', async () => {
     const [first, second] = toy.corpus.map((file) => readFileSync(file))
     const [a, b] = [join(toy.folder, 'a'), join(toy.folder, 'b.parquet')]
     writeFileSync(a, zstdCompressSync(`\ufeff${first}\n\n`))
@@ -69,7 +69,7 @@ describe('training', () => {
     )
   })
 
-  it('ends the fit where the validation part gets no better', () => {
+  it('stops the fit when the validation part no longer improves', () => {
     const { training } = JSON.parse(readFileSync(join(toy.folder, 'topic', 'model.json'), 'utf8'))
     expect(training.iterationsUsed).toBeGreaterThan(0)
     expect(training.iterationsUsed).toBeLessThanOrEqual(training.iterations)
@@ -82,7 +82,7 @@ describe('training', () => {
     expect(file.metrics).toMatchObject({ accuracy: 1 })
   })
 
-  it('takes labels in metadata as evidence where it was trained to, and says how it does with and without', async () => {
+  it('uses labels in metadata as evidence if trained to, and reports metrics with and without them', async () => {
     const options = toy.options('trusting')
     const file = await trainCommand({ ...options, fit: { ...options.fit, metadataTrust: 0.9 } })
     expect(file.auxiliary[0]).toMatchObject({ name: 'theme', trust: 0.9 })
@@ -147,7 +147,7 @@ describe('training', () => {
 })
 
 describe('evaluation', () => {
-  it('runs the labeler over annotated documents and says when it was trained on them', async () => {
+  it('runs the labeler on annotated documents, and warns if it was trained on them', async () => {
     const options = {
       ...choice(),
       task: 'topic',
@@ -220,7 +220,7 @@ describe('labelling rows', () => {
     expect(counts).toEqual({ labelled: 2, rejected: 2 })
   })
 
-  it('keeps the order beyond one batch', async () => {
+  it('keeps the order across batches', async () => {
     const { labels } = await run(
       Array.from({ length: 1200 }, (_, i) => JSON.stringify({ text: toyText(i % 2, i) })).join('\n'),
     )

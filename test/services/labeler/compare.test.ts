@@ -67,11 +67,11 @@ const expected = {
 }
 
 describe('two versions of a labeler', () => {
-  it('are compared by the files that they wrote', () => {
+  it('are compared by their output files', () => {
     expect(compareFiles(fileOf('a.jsonl', first), fileOf('b.jsonl', second))).toEqual(expected)
   })
 
-  it('are compared in the corpus, where each has columns of its own', async () => {
+  it('are compared in the corpus, where each has its own columns', async () => {
     await store.addLabels([...labelsOf('v1', first, 0), ...labelsOf('v2', second, 10)])
     expect(await labelVersions(clickHouse.sql, 'topic')).toEqual([
       { version: 'v1', documents: 10 },
@@ -85,7 +85,7 @@ describe('two versions of a labeler', () => {
   })
 
   it.each(['{"line": 0}', 'not JSON', '{"line": 1, "index": -1, "score": 0}'])(
-    'that wrote %s are refused by file and line',
+    'whose files have %s are refused by file and line',
     (row) => {
       const bad = join(folder, 'bad.jsonl')
       writeFileSync(bad, `{"line": 0, "index": 0, "score": 1}\n${row}\n`)
@@ -104,7 +104,7 @@ describe('a run that names a version', () => {
   it.each([
     ['ClickHouse', () => store],
     ['memory', () => new MemoryStore()],
-  ])('selects by its labels whatever another version says later, in %s', async (_, make) => {
+  ])('selects by that version’s labels whatever another version says later, in %s', async (_, make) => {
     const corpus = make()
     const topic = labelsTopic('topic').name
     await corpus.addDocuments(

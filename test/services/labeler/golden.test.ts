@@ -70,7 +70,7 @@ describe('a labeler whose machine gives other outputs than the golden ones', () 
     })
   })
 
-  test('starts where it is to warn only, says so, and has the same version', async () => {
+  test('starts if configured to warn only, logs it, and keeps its version', async () => {
     const folder = folderWith(shifted(0.04))
     const warned = await started(topic, { ...int8, golden: 'warn' }, folder)
     expect(warned.model?.golden).toMatchObject({ state: 'differs', comparison: { agrees: false, tolerance: 0.01 } })
@@ -78,12 +78,12 @@ describe('a labeler whose machine gives other outputs than the golden ones', () 
     expect((await warned.label([{ text: 'text', meta: {} }]))[0]).toMatchObject({ ok: true })
   })
 
-  test('starts where the difference is rounding', async () => {
+  test('starts if the difference is only rounding', async () => {
     const { model } = await started(topic, int8, folderWith(shifted(0.002)))
     expect(model?.golden.state).toBe('agrees')
   })
 
-  test('is refused where they are of another model, or damaged', async () => {
+  test('is refused if they belong to another model or are damaged', async () => {
     const other = folderWith((golden) => ({ ...golden, model: '0'.repeat(64) }))
     await expect(started(topic, int8, other)).rejects.toMatchObject({
       code: 'MODEL_UNUSABLE',
@@ -93,7 +93,7 @@ describe('a labeler whose machine gives other outputs than the golden ones', () 
     await expect(started(topic, int8, damaged)).rejects.toMatchObject({ code: 'BAD_DATA' })
   })
 
-  test('without golden outputs there is nothing to differ from', async () => {
+  test('a model without golden outputs is not checked', async () => {
     const { model } = await started(topic, { kind: 'onnx', model: 'topic' })
     expect(model?.golden).toEqual({ state: 'none' })
   })
@@ -116,7 +116,7 @@ test('golden outputs are written beside the model or elsewhere, and compared', a
   await expect(goldenCommand({ ...rules, baseFolder: '/' })).rejects.toMatchObject({ code: 'CONFIGURATION' })
 })
 
-test('how far two machines differ is in outputs and in classes', () => {
+test('the difference between two machines is measured in outputs and in classes', () => {
   const made = { provider: 'cpu', runtime: 'onnxruntime 1', instructions: 'x64 avx2' } as const
   const golden = (cases: Record<string, number[]>): Golden => ({
     format: 'winnow-golden/1',
@@ -139,7 +139,7 @@ test('how far two machines differ is in outputs and in classes', () => {
   expect(() => compareGolden(first, { ...first, model: 'n' })).toThrow('two models')
 })
 
-test('the instruction set is what kernels are chosen by', () => {
+test('the recorded instruction set is the one that kernels are chosen by', () => {
   expect(instructionsOf('x64', 'processor : 0\nflags\t\t: fpu sse2 avx avx2 fma avx512_vnni\nbugs : none\n')).toBe(
     'x64 avx avx2 fma avx512_vnni',
   )

@@ -45,7 +45,7 @@ function changed(from: string, to: string, change: (file: ModelFile, weights: Bu
 }
 
 describe('the hashed labeler', () => {
-  it("gives the class that a model learned, by its name in the actor's list, in the order of the inputs", async () => {
+  it('gives the learned class, by its name in the actor’s list, in the order of the inputs', async () => {
     const made = await labeler(topic, 'topic', 2)
     const topics = Array.from({ length: 1000 }, (_, i) => (i % 3 === 0 ? 1 : 0))
     const results = await made.label(inputs(topics.map((own, i) => toyText(own, 1000 + i))))
@@ -53,7 +53,7 @@ describe('the hashed labeler', () => {
     expect(results.every((result) => result.ok && result.score > 0.5 && result.score <= 1)).toBe(true)
   })
 
-  it("gives a regression's score and its interval", async () => {
+  it('gives a regression’s score and interval', async () => {
     const [sea, code] = await (await labeler(quality)).label(inputs([toyText(0, 500), toyText(1, 500)]))
     expect(sea).toMatchObject({ ok: true, subcategory: expect.any(Number) })
     expect(sea!.ok && code!.ok && sea!.score > 3 && code!.score < 2).toBe(true)
@@ -77,7 +77,7 @@ describe('the hashed labeler', () => {
     expect(ofQuality).toMatchObject({ ok: true, score: expect.any(Number) })
   })
 
-  it('gives no label but a reason where a model says NaN', async () => {
+  it('gives a reason instead of a label if the model outputs NaN', async () => {
     // The last float32 before the int8 rows is the last output's bias.
     const nanBias = (file: ModelFile, weights: Buffer) => {
       const columns =
@@ -92,14 +92,14 @@ describe('the hashed labeler', () => {
     }
   })
 
-  it('labels nothing when there is nothing, and refuses work once closed', async () => {
+  it('labels an empty batch, and refuses work once closed', async () => {
     const made = await labeler(topic)
     expect(await made.label([])).toEqual([])
     await made.close()
     await expect(made.label(inputs(['wave']))).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
 
-  it('finishes what is under way when it is closed', async () => {
+  it('finishes work in progress when it is closed', async () => {
     const made = await labeler(topic, 'topic', 2)
     const pending = made.label(inputs(Array.from({ length: 2000 }, (_, i) => toyText(i % 2, i))))
     await made.close()
@@ -116,7 +116,7 @@ describe('the hashed labeler', () => {
 })
 
 describe('a hashed model that cannot be used', () => {
-  it('is refused when its folder or a file of it is missing, by name', async () => {
+  it('is refused, naming what is missing, if its folder or a file is missing', async () => {
     await expect(labeler(topic, 'nowhere')).rejects.toMatchObject({
       code: 'MODEL_UNUSABLE',
       exitCode: 3,
@@ -130,7 +130,7 @@ describe('a hashed model that cannot be used', () => {
     })
   })
 
-  it('is refused when its weights are cut short or are those of another model', async () => {
+  it('is refused if its weights are truncated or belong to another model', async () => {
     const weights = readFileSync(join(toy.folder, 'topic', 'weights.bin'))
     cpSync(join(toy.folder, 'topic'), join(toy.folder, 'cut'), { recursive: true })
     writeFileSync(join(toy.folder, 'cut', 'weights.bin'), weights.subarray(0, -1))
@@ -146,7 +146,7 @@ describe('a hashed model that cannot be used', () => {
     })
   })
 
-  it('is refused when model.json is not JSON or has unknown keys', async () => {
+  it('is refused if model.json is not JSON or has unknown keys', async () => {
     cpSync(join(toy.folder, 'topic'), join(toy.folder, 'odd'), { recursive: true })
     writeFileSync(join(toy.folder, 'odd', 'model.json'), '{')
     await expect(labeler(topic, 'odd')).rejects.toMatchObject({
@@ -160,7 +160,7 @@ describe('a hashed model that cannot be used', () => {
     })
   })
 
-  it('is refused when it has a class that the actor does not', async () => {
+  it('is refused if it has a class that the actor lacks', async () => {
     await expect(labeler({ name: 'topic', subcategories: ['Sea', 'Sky'] })).rejects.toMatchObject({
       code: 'MODEL_UNUSABLE',
       message: expect.stringContaining('"Code"'),

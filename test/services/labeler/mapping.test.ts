@@ -27,7 +27,7 @@ describe('labelOfScore', () => {
 })
 
 describe('labelOfLogits', () => {
-  it("gives the largest logit's subcategory and its softmax probability", () => {
+  it('gives the subcategory with the largest logit and its softmax probability', () => {
     expect(labelOfLogits([Math.log(1), Math.log(6), Math.log(1)], [5, 3, 1])).toEqual({
       ok: true,
       subcategory: 3,
@@ -35,11 +35,11 @@ describe('labelOfLogits', () => {
     })
   })
 
-  it('takes the first of equal logits, and does not overflow', () => {
+  it('takes the first of equal logits without overflow', () => {
     expect(labelOfLogits([1000, 1000], [0, 1])).toEqual({ ok: true, subcategory: 0, score: 0.5 })
   })
 
-  it('gives logits of which one is not a number no label', () => {
+  it('gives no label if a logit is not a number', () => {
     expect(labelOfLogits([1, Number.NaN], [0, 1])).toMatchObject({ ok: false, reason: 'non-finite-score' })
   })
 })

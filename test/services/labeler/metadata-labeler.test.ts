@@ -27,7 +27,7 @@ describe('the metadata labeler', () => {
     expect(results).toEqual([0, 1, 2, 3, 4, 5, 6].map((subcategory) => ({ ok: true, subcategory, score: 1 })))
   })
 
-  it('takes a value that is itself a subcategory', async () => {
+  it('accepts a value that is itself a subcategory', async () => {
     expect(await label({ redpajama_set_name: 'Book' })).toEqual({ ok: true, subcategory: 1, score: 1 })
   })
 
@@ -74,7 +74,7 @@ describe('the metadata labeler', () => {
     expect(await label(row, { path, mapping: { wiki: 'Wikipedia' } })).toEqual({ ok: true, subcategory: 6, score: 1 })
   })
 
-  it('says what the row has where the value is missing', async () => {
+  it('names the row’s fields if the value is missing', async () => {
     expect(await label({ meta: 'no JSON', url: 'x' }, { path: 'source' })).toMatchObject({
       message: expect.stringMatching(/^source is missing \(the row has: meta, url\)/),
     })
@@ -122,30 +122,30 @@ describe('the metadata labeler', () => {
       })
     })
 
-    it('a gap gives no label', async () => {
+    it('a value in a gap between ranges gets no label', async () => {
       expect(await score(2, { low: { to: 2 }, best: { from: 3 } })).toMatchObject({ ok: false })
     })
 
     it.each([
       ['overlap', { low: { to: 3 }, high: { from: 2.5 } }],
       ['"worst"', { worst: { to: 3 } }],
-    ])('are refused where it says %s', async (word, given) => {
+    ])('are refused if one is %s', async (word, given) => {
       await expect(score(1, given)).rejects.toMatchObject({
         code: 'CONFIGURATION',
         message: expect.stringContaining(word),
       })
     })
 
-    it.each([[{ low: {} }], [{ low: { from: 3, to: 3 } }], [{ low: { above: 3 } }]])('%j is no range', (given) => {
+    it.each([[{ low: {} }], [{ low: { from: 3, to: 3 } }], [{ low: { above: 3 } }]])('%j is not a range', (given) => {
       expect(labelerConfig.safeParse({ kind: 'metadata', ranges: given }).success).toBe(false)
     })
   })
 
-  it('does not take inherited properties for values', async () => {
+  it('does not mistake inherited properties for values', async () => {
     expect(await label({}, { path: 'constructor.name', mapping: { Object: 'Book' } })).toMatchObject({ ok: false })
   })
 
-  it('maps names of subcategories to one another as the mapping is written', async () => {
+  it('may map one subcategory’s name to another subcategory', async () => {
     const mapping = { ArXiv: 'Book', Book: 'ArXiv', x: 'ArXiv' }
     const of = async (value: string) => await label({ redpajama_set_name: value }, { mapping })
     expect(await Promise.all(['ArXiv', 'Book', 'x', 'C4'].map(of))).toMatchObject(
@@ -161,7 +161,7 @@ describe('the metadata labeler', () => {
     })
   })
 
-  it('has another version when the mapping or the subcategories differ, and the same when nothing does', async () => {
+  it('changes its version if mapping or subcategories change, and only then', async () => {
     const version = async (...args: Parameters<typeof make>) => (await make(...args)).version
     expect(await version()).toBe(await version())
     expect(await version({ mapping: { a: 'Book' } })).not.toBe(await version({ mapping: { a: 'C4' } }))

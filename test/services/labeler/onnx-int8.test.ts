@@ -89,7 +89,7 @@ describe('an int8 graph of 7-bit weights', () => {
     }
   })
 
-  test('is what makes them the same: weights of 8 bits do not', () => {
+  test('needs the 7 bits: with 8-bit weights the sums differ', () => {
     const both = (bound: number) =>
       fc.array(fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: -bound, max: bound })), { maxLength: 64 })
     const agree = (pairs: [number, number][]) => {

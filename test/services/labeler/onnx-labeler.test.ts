@@ -51,7 +51,7 @@ const softmax = (logits: number[], k: number) =>
   Math.exp(logits[k]!) / logits.reduce((sum, logit) => sum + Math.exp(logit), 0)
 
 describe('the onnx labeler', () => {
-  it("gives the class and probability of Python's logits, by name of the class, in the order of the inputs", async () => {
+  it('gives the class and probability that Python computes, by class name, in the order of the inputs', async () => {
     const made = await labeler(topic, { batchTokens: 70 })
     const results = await made.label(inputs(golden.map(({ text }) => text)))
     for (const [i, { topic: logits }] of golden.entries()) {
@@ -64,7 +64,7 @@ describe('the onnx labeler', () => {
     }
   })
 
-  it("gives the class and probability of Python's int8 graph", async () => {
+  it('gives the class and probability that Python computes with the int8 graph', async () => {
     const made = await labeler(topic, { file: 'model_quantized.onnx' })
     for (const { text, topicInt8: logits } of golden) {
       const best = logits.indexOf(Math.max(...logits))
@@ -78,7 +78,7 @@ describe('the onnx labeler', () => {
     }
   })
 
-  it("gives the score of Python's regression head and its interval", async () => {
+  it('gives the regression score that Python computes, and its interval', async () => {
     const made = await labeler(quality, {})
     const results = await made.label(inputs(golden.map(({ text }) => text)))
     for (const [i, { quality: score }] of golden.entries()) {
@@ -88,7 +88,7 @@ describe('the onnx labeler', () => {
     }
   })
 
-  it('reads only the first window when it truncates, and all of them for mean and max', async () => {
+  it('reads only the first window when truncating, and all windows for mean and max', async () => {
     const score = async (combine: 'first' | 'mean' | 'max', limit = 16) => {
       const made = await labeler(quality, { windows: { size: 32, overlap: 8, combine, limit } })
       const [result] = await made.label(inputs([long]))
@@ -120,7 +120,7 @@ describe('the onnx labeler', () => {
     expect(two.version).toBe(one.version)
   })
 
-  it('reads the graph that is named, and has a version of its own for it', async () => {
+  it('uses the named graph, which has a version of its own', async () => {
     const folder = copyOfFixtures()
     renameSync(join(folder, 'topic', 'model.onnx'), join(folder, 'topic', 'model_quantized.onnx'))
     rmSync(join(folder, 'topic', 'model_quantized.golden.json'))
@@ -129,7 +129,7 @@ describe('the onnx labeler', () => {
     expect((await named.label(inputs(['text'])))[0]).toMatchObject({ ok: true })
   })
 
-  it('has a version that is stable, and that another window size changes', async () => {
+  it('has a stable version that changes with the window size', async () => {
     const versions = await Promise.all([
       labeler(topic, {}),
       labeler(topic, { threads: 2 }),
@@ -139,7 +139,7 @@ describe('the onnx labeler', () => {
     expect(versions[0]!.version).not.toBe(versions[2]!.version)
   })
 
-  it('uses the mapping for labels that are not names of subcategories', async () => {
+  it('uses the mapping for labels that are not subcategories', async () => {
     const actor = { name: 'topic', subcategories: ['money', 'life', 'earth'] }
     const made = await labeler(actor, { mapping: { Finance: 'money', Health: 'life', Nature: 'earth' } })
     const [result] = await made.label(inputs([golden[0]!.text]))
@@ -152,20 +152,17 @@ describe('the onnx labeler', () => {
 })
 
 describe('an onnx folder that cannot be used', () => {
-  it.each(['model.onnx', 'tokenizer.json', 'config.json'])(
-    'without %s is refused by the name of the file',
-    async (name) => {
-      const folder = copyOfFixtures()
-      rmSync(join(folder, 'topic', name))
-      await expect(labeler(topic, {}, folder)).rejects.toMatchObject({
-        code: 'MODEL_UNUSABLE',
-        exitCode: 3,
-        message: expect.stringContaining(join('topic', name)),
-      })
-    },
-  )
+  it.each(['model.onnx', 'tokenizer.json', 'config.json'])('without %s is refused, naming the file', async (name) => {
+    const folder = copyOfFixtures()
+    rmSync(join(folder, 'topic', name))
+    await expect(labeler(topic, {}, folder)).rejects.toMatchObject({
+      code: 'MODEL_UNUSABLE',
+      exitCode: 3,
+      message: expect.stringContaining(join('topic', name)),
+    })
+  })
 
-  it('whose tokenizer has more ids than the model is refused by the names of both files', async () => {
+  it('whose tokenizer has more ids than the model is refused, naming both files', async () => {
     const folder = copyOfFixtures()
     const file = join(folder, 'topic', 'config.json')
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), vocab_size: 50 }))
@@ -205,7 +202,7 @@ describe('an onnx folder that cannot be used', () => {
     },
   )
 
-  it('with fewer positions than the window asks for is refused', async () => {
+  it('with fewer positions than the window needs is refused', async () => {
     await expect(labeler(topic, { windows: { size: 65 } })).rejects.toMatchObject({
       code: 'CONFIGURATION',
       message: expect.stringContaining('64 positions'),
@@ -217,7 +214,7 @@ describe('an onnx folder that cannot be used', () => {
 const headWeights = 'lifted_tensor_24'
 
 describe('a model whose output is not a number', () => {
-  it('gives no label but a reason', async () => {
+  it('gives a reason instead of a label', async () => {
     const folder = copyOfFixtures()
     const file = join(folder, 'quality', 'model.onnx')
     const graph = readFileSync(file)
@@ -266,18 +263,18 @@ function costOf(batches: number[][], tokensMax: number): number {
 }
 
 describe('bucketByLength', () => {
-  it('fills batches with sequences of like length up to the token budget', () => {
+  it('fills batches with sequences of similar length up to the token budget', () => {
     expect(bucketByLength([9, 2, 3, 8, 2], 9)).toEqual([[1, 4, 2], [3], [0]])
   })
 
-  it('cuts where padding would cost more than a batch more', () => {
+  it('starts a new batch where padding would cost more than another batch', () => {
     expect(bucketByLength([500, 10, 480, 12], 8192)).toEqual([
       [1, 3],
       [2, 0],
     ])
   })
 
-  it('costs least of all ways to cut', () => {
+  it('is the cheapest of all ways to cut', () => {
     const lengthsOfAll = fc.array(fc.integer({ min: 1, max: 600 }), { maxLength: 8 })
     fc.assert(
       fc.property(lengthsOfAll, fc.integer({ min: 1, max: 2000 }), (lengths, tokensMax) => {
@@ -293,7 +290,7 @@ describe('bucketByLength', () => {
     )
   })
 
-  it('gives a sequence that is over the budget a batch of its own', () => {
+  it('gives a sequence over the budget its own batch', () => {
     expect(bucketByLength([100, 100], 10)).toEqual([[0], [1]])
     expect(bucketByLength([], 10)).toEqual([])
   })

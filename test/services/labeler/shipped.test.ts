@@ -76,7 +76,7 @@ describe('the shipped models', () => {
     expect(explanation!.ok && advertisement!.ok && explanation!.score > advertisement!.score + 0.5).toBe(true)
   })
 
-  it('take a topic in the metadata of a web page as evidence, and do without', async () => {
+  it('use a topic in a web page’s metadata as evidence, and work without it', async () => {
     const text = 'Read more about our latest news and what we have done this year.'
     const metas = [{ topic: 'Health' }, { topic: 'Software Development' }, {}, null, { topic: 'Unheard of' }]
     const results = await labelers.topic.label(metas.map((meta) => ({ text, meta })))
@@ -97,7 +97,7 @@ describe('the shipped models', () => {
     },
   )
 
-  it('come with how they were made and with cross-validated metrics, in a few megabytes', () => {
+  it('come with their provenance and cross-validated metrics, in a few megabytes', () => {
     let bytes = 0
     for (const name of ['quality', 'topic']) {
       const file = JSON.parse(readFileSync(join(models, name, 'model.json'), 'utf8'))

@@ -22,7 +22,7 @@ test.each([
   ['of rules', gate, { kind: 'rules' }],
   ['of languages', language, { kind: 'language', verdict: 'exclude' }],
   ['of metadata', domain, { kind: 'metadata', mapping: { wiki: 'Wikipedia' } }],
-] as const)('the version %s is that of the labeler that is made', async (_, actor, given) => {
+] as const)('the version computed from digests equals that of the built labeler: %s', async (_, actor, given) => {
   const config = labelerConfig.parse(given)
   const folder = join(import.meta.dirname, 'fixtures')
   const made = await createLabeler(actor, config, folder)
@@ -30,7 +30,7 @@ test.each([
   await made.close()
 })
 
-test('a model that is missing has no version', async () => {
+test('a missing model has no version', async () => {
   const config = labelerConfig.parse({ kind: 'onnx', model: 'nowhere' })
   await expect(labelerVersion(topic, config, '/')).rejects.toMatchObject({ code: 'MODEL_UNUSABLE' })
 })

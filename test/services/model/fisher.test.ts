@@ -22,7 +22,7 @@ describe('the damped Fisher matrix', () => {
     [40, 8, 1],
     [1, 6, 0.001],
   ])(
-    'of %i gradients of %i values, damping %f, is inverted as elimination on the matrix does',
+    'of %i gradients of %i values, damping %f, is inverted as by elimination on the full matrix',
     async (n, size, damping) => {
       const random = generator(100 * n + size)
       const rows = Array.from({ length: n }, () => Float32Array.from({ length: size }, () => 1e-3 * (random() - 0.5)))
@@ -34,14 +34,14 @@ describe('the damped Fisher matrix', () => {
     },
   )
 
-  it('counts a direction the less, the more the reference samples differ along it', async () => {
+  it('weighs a direction less the more the reference samples vary along it', async () => {
     const rows = [Float32Array.of(3, 0), Float32Array.of(-3, 0), Float32Array.of(0, 1), Float32Array.of(0, -1)]
     const [loud, quiet] = (await fisherInverse(rows, 0.01))(Float64Array.of(1, 1))
     expect(loud! / quiet!).toBeGreaterThan(0.1)
     expect(loud! / quiet!).toBeLessThan(0.13)
   })
 
-  it('gives zeros where all gradients vanish', async () => {
+  it('gives zeros if all gradients vanish', async () => {
     const inverse = await fisherInverse([new Float32Array(3), new Float32Array(3)], 0.1)
     expect([...inverse(Float64Array.of(1, 2, 3))]).toEqual([0, 0, 0])
   })

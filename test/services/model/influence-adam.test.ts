@@ -43,7 +43,7 @@ describe('rewards with the moments of Adam', () => {
     return mean
   }
 
-  it('values of gradients count as Adam divides them, in float64', async () => {
+  it('gradients are scaled as Adam scales them, in float64', async () => {
     const { model, trained, reference, documents, influence } = world
     const task = reference.slice(0, 3)
     const slopes = await slopesOf(task)
@@ -89,7 +89,7 @@ describe('rewards with the moments of Adam', () => {
     expect(spearman(both[0]!, both[1]!)).toBeGreaterThan(0.75)
   })
 
-  it('a checkpoint without them is refused', async () => {
+  it('a checkpoint without moments is refused', async () => {
     const { folder, model, reference, influence } = world
     const bare = await scaledCheckpoint(model, '6', 1, join(folder, 'bare.safetensors'))
     const scorer = influence({ preconditioner: 'adam' })

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 describe('rewards at checkpoints', () => {
-  it('never mix two that are asked for at once', async () => {
+  it('never mix two checkpoints requested at once', async () => {
     const { folder, model, trained, reference, documents, influence } = world
     const other = await scaledCheckpoint(model, '4', 2, join(folder, 'other.safetensors'))
     const expected = []
@@ -31,7 +31,7 @@ describe('rewards at checkpoints', () => {
     await scorer.close()
   })
 
-  it('keep the references of two', async () => {
+  it('keep the reference gradients of two checkpoints', async () => {
     const { folder, model, trained, reference, influence } = world
     const scorer = influence()
     const checkpoints = [trained]
@@ -54,7 +54,7 @@ describe('rewards at checkpoints', () => {
     await scorer.close()
   })
 
-  it('are refused where the file is another one than the request names, and go on', async () => {
+  it('are refused if the file is not the one that the request names, and the next request works', async () => {
     const { folder, trained, reference, influence } = world
     const scorer = influence()
     const replaced = join(folder, 'replaced.safetensors')

@@ -41,7 +41,7 @@ describe('projected gradients', () => {
 })
 
 describe('rewards by gradients', () => {
-  it('rank documents as a real step on each of them does, and have its sign', async () => {
+  it('rank documents as a real step on each of them does, with the same signs', async () => {
     const { model, trained, reference, documents, influence } = world
     // Besides the documents of one language, some from none to all of the reference's language, the rest of another.
     const random = generator(21)
@@ -87,7 +87,7 @@ describe('rewards by gradients', () => {
     await scorer.close()
   })
 
-  it('do not depend, to the bit, on which documents are asked together or on the number of workers', async () => {
+  it('do not depend, to the bit, on the other documents of the batch or the number of workers', async () => {
     const { trained, reference, documents, influence } = world
     const scorers = [influence(), influence({ workers: 2 })]
     const [one, two] = await Promise.all(scorers.map((scorer) => scorer.at(trained, [reference])))
@@ -121,7 +121,7 @@ describe('rewards by gradients', () => {
     await Promise.all([first.close(), both.close(), worker.close()])
   })
 
-  it('take texts, of which no more is read than their windows need', async () => {
+  it('read no more of a text than its windows need', async () => {
     const { model, trained, reference, influence } = world
     const scorer = influence()
     const at = await scorer.at(trained, [reference])

@@ -14,7 +14,7 @@ async function copied(change: (folder: string) => Promise<unknown>) {
 }
 
 describe('a model folder', () => {
-  it('opens with its tokenizer, whose ids lead back to the text', async () => {
+  it('opens with its tokenizer, whose ids decode to the text', async () => {
     const model = await openModel({ graphs: demoGraphs })
     const text = 'The jury said "no evidence" – naïve 漢字 \u{1f600}\n\tconst x = 1'
     const ids = await model.tokenizer.encode(text)
@@ -57,7 +57,7 @@ describe('a model folder', () => {
         await writeFile(path, JSON.stringify(description))
       },
     ],
-  ])('is refused where %s', async (reason, change) => {
+  ])('is refused if %s', async (reason, change) => {
     await using folder = await copied(change)
     const opening = openModel({ graphs: folder.path })
     await expect(opening).rejects.toMatchObject({ code: 'MODEL_UNUSABLE', message: expect.stringContaining(reason) })

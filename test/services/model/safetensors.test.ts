@@ -19,7 +19,7 @@ function file(header: unknown, dataBytes: number): Buffer {
 }
 
 describe('safetensors', () => {
-  it('gives back names, shapes, values and metadata, and the digest of the file', async () => {
+  it('round-trips names, shapes, values and metadata, and returns the file’s digest', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
     const { digest, bytes } = await writeSafetensors(path, tensors, { step: '12' })
@@ -33,7 +33,7 @@ describe('safetensors', () => {
     expect(Object.is(read.tensors.get('gain')!.data[0], -0)).toBe(true)
   })
 
-  it('lays the file out as the format says: length, JSON, then the data from a multiple of 8', async () => {
+  it('writes the layout of the format: length, JSON, then data aligned to 8 bytes', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
     await writeSafetensors(path, tensors)
@@ -46,7 +46,7 @@ describe('safetensors', () => {
     expect(content.readFloatLE(8 + length + 4)).toBe(-2)
   })
 
-  it('replaces a file at once and leaves no temporary file behind', async () => {
+  it('replaces a file atomically and leaves no temporary file behind', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
     await writeSafetensors(path, tensors)
@@ -55,7 +55,7 @@ describe('safetensors', () => {
     expect(await readdir(folder.path)).toEqual(['a.safetensors'])
   })
 
-  it('reads half precision, both kinds, as the values they stand for', async () => {
+  it('reads F16 and BF16 as the values they stand for', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
     const header = {
@@ -72,7 +72,7 @@ describe('safetensors', () => {
     expect(read.get('brain')).toEqual({ shape: [2, 2], data: Float32Array.of(1, -2, 3.140625, 2 ** -126) })
   })
 
-  it('refuses a file truncated at any place', async () => {
+  it('refuses a file truncated anywhere', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a.safetensors')
     const { bytes } = await writeSafetensors(path, tensors)

@@ -5,14 +5,14 @@ import { documentWindows, referenceSequence } from '../../../services/model/sequ
 const ids = (sequences: readonly { ids: Int32Array }[]) => sequences.map((sequence) => [...sequence.ids])
 
 describe('windows of a document', () => {
-  it('begin with the end of the document before, and every token is a target once', () => {
+  it('begin with end-of-text, and every token is a target once', () => {
     expect(ids(documentWindows([1, 2, 3, 4, 5], 3, 4))).toEqual([
       [0, 1, 2, 3],
       [3, 4, 5, 0],
     ])
   })
 
-  it('are as many as asked for at most', () => {
+  it('are at most as many as asked for', () => {
     expect(ids(documentWindows([1, 2, 3, 4, 5], 3, 1))).toEqual([[0, 1, 2, 3]])
     expect(ids(documentWindows([1, 2, 3, 4, 5, 6], 3, 9))).toEqual([
       [0, 1, 2, 3],
@@ -21,7 +21,7 @@ describe('windows of a document', () => {
     ])
   })
 
-  it('see the last tokens of the window before again, as context alone', () => {
+  it('repeat the last tokens of the previous window as context only', () => {
     const windows = documentWindows([1, 2, 3, 4, 5, 6, 7], 4, 9, 2)
     expect(ids(windows)).toEqual([
       [0, 1, 2, 3, 4],
@@ -47,12 +47,12 @@ describe('windows of a document', () => {
         }
   })
 
-  it('end with the token that ends documents of the model', () => {
+  it('end with the model’s end-of-text token', () => {
     expect(ids(documentWindows([1, 2], 3, 1, 0, 9))).toEqual([[9, 1, 2, 9]])
     expect([...referenceSequence([1], [2], 9, 'all', 9).ids]).toEqual([9, 1, 2])
   })
 
-  it('hold at least the end of the document', () => {
+  it('include at least the end of the document', () => {
     const [window, ...others] = documentWindows([], 3, 2)
     expect([...window!.ids]).toEqual([0, 0])
     expect([...window!.mask]).toEqual([1, 1])
@@ -61,7 +61,7 @@ describe('windows of a document', () => {
 })
 
 describe('a reference sample', () => {
-  it('is the end of prompt and continuation, with all tokens or those of the continuation as targets', () => {
+  it('is the end of context and continuation, with all tokens or only the continuation’s as targets', () => {
     const all = referenceSequence([1, 2, 3], [4, 5], 3)
     expect([...all.ids]).toEqual([2, 3, 4, 5])
     expect([...all.mask]).toEqual([1, 1, 1, 1])

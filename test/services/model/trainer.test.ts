@@ -23,7 +23,7 @@ function batch(k: number): Int32Array<ArrayBuffer> {
 }
 
 describe('training', () => {
-  it('follows AdamW in float64 with clipping, decay of matrices alone, warm-up and cosine', async () => {
+  it('matches AdamW in float64 with clipping, weight decay on matrices only, warm-up and cosine', async () => {
     const training = await trainer({ totalSteps: 6 })
     for (const [k, loss] of golden.training.losses.entries()) {
       const result = await training.step(Int32Array.from(golden.training.batch))
@@ -35,7 +35,7 @@ describe('training', () => {
     await training.close()
   })
 
-  it('learns a small batch by heart', async () => {
+  it('overfits a small batch', async () => {
     const training = await trainer()
     const losses: number[] = []
     for (let k = 0; k < 40; k++) losses.push((await training.step(batch(0))).loss)
@@ -65,7 +65,7 @@ describe('training', () => {
     await Promise.all([training.close(), resumed.close()])
   })
 
-  it('writes the state between the steps that were asked for before and after', async () => {
+  it('saves the state between the steps requested before and after', async () => {
     await using folder = await temporaryFolder()
     const training = await trainer()
     const paths = ['a', 'b'].map((name) => join(folder.path, name))
@@ -81,7 +81,7 @@ describe('training', () => {
     await training.close()
   })
 
-  it('evaluates as the mean over all weighted targets, long and short sequences alike', async () => {
+  it('evaluates the mean over all weighted targets, for long and short sequences alike', async () => {
     const training = await trainer()
     const [long, short] = [languageText(0, 60, generator(1)), languageText(1, 3, generator(2))].map(
       (tokens) => documentWindows(tokens, 64, 1)[0]!,
@@ -108,7 +108,7 @@ describe('training', () => {
     await expect(trainer({ start: { checkpoint: path } })).rejects.toThrow('after how many steps')
   })
 
-  it('refuses token ids that the model does not have, and goes on', async () => {
+  it('refuses token ids that the model does not have, and stays usable', async () => {
     const training = await trainer()
     await expect(training.step(batch(0).fill(4096))).rejects.toThrow('token id 4096')
     await expect(training.step(new Int32Array(3))).rejects.toThrow('a batch has 4 x 33 token ids, got 3')
@@ -116,7 +116,7 @@ describe('training', () => {
     await training.close()
   })
 
-  it('says that it diverged', async () => {
+  it('reports divergence', async () => {
     const training = await trainer({ learningRate: 1e30, warmupSteps: 0 })
     await training.step(batch(0))
     await expect(training.step(batch(1))).rejects.toMatchObject({

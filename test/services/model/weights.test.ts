@@ -30,7 +30,7 @@ describe('random numbers of a model', () => {
 describe('initial weights', () => {
   const weights = initialWeights(description, golden.seed)
 
-  it('are the same as ever for a seed', () => {
+  it('have not changed for a given seed', () => {
     expect(digest(weights)).toBe('ad89cf4a0956e4320382ba73aa6254aa074a18c7831bd3ecc316e74967b15462')
     expect(digest(initialWeights(description, '8'))).not.toBe(digest(weights))
   })
@@ -64,7 +64,7 @@ describe('initial weights', () => {
 describe('projections', () => {
   const matrices = projections(description, golden.projectionSeed)
 
-  it('are the same as ever for a seed', () => {
+  it('have not changed for a given seed', () => {
     expect(digest(matrices)).toBe('f5c40d7766a7bc67f3beaa2851428c45def9bab85550c14170b8a629f1bc6112')
   })
 

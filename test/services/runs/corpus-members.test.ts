@@ -9,7 +9,7 @@ const kafkaOf = (...groups: string[]) => ({
   consumerGroups: async () => groups.map((groupId) => ({ groupId, state: 'Stable', members: [] })),
 })
 
-test('who is missing is told with the commands that start them', async () => {
+test('missing services are named with the commands that start them', async () => {
   expect(await missingOfCorpus(kafkaOf(), versions)).toBe(
     'no labeler of quality, topic and no label sink is connected: winnow up starts all of them, or winnow run labeler --actor quality, winnow run labeler --actor topic, winnow run label-sink',
   )
@@ -18,7 +18,7 @@ test('who is missing is told with the commands that start them', async () => {
   expect(await missingOfCorpus(others, versions)).toMatch(/^no labeler of topic is connected: /)
 })
 
-test('where all are there, or nobody may see, nothing is told', async () => {
+test('nothing is reported if all services are connected, or if groups may not be seen', async () => {
   const all = kafkaOf('winnow.labeler-quality-q1', 'winnow.labeler-topic-t2', 'winnow.label-sink')
   expect(await missingOfCorpus(all, versions)).toBeUndefined()
   expect(await missingOfCorpus({ consumerGroups: () => Promise.reject(new Error('no')) }, versions)).toBeUndefined()

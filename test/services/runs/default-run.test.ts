@@ -3,7 +3,7 @@ import { defaultRun } from '../../../services/runs/default-run.ts'
 import { setLife, submitRun } from '../../../services/runs/registry.ts'
 import { fillByParity, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
 
-test('who names no run means the newest that has selected, and neither a control, a replay nor one that never started', async () => {
+test('the default run is the newest one with a selection that is not a control or a replay', async () => {
   const runtime = await memoryRuntime()
   await expect(defaultRun(runtime)).rejects.toMatchObject({ message: 'there is no run yet' })
   const at = (ms: number) => () => ms

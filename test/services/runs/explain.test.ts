@@ -43,7 +43,7 @@ async function selections() {
   return { reader, rounds }
 }
 
-test('each round says of each document whether it was selected, and why not', async () => {
+test('for each round every document is explained: selected or not, and why', async () => {
   const { reader, rounds } = await selections()
   await reader.close()
   for (let docId = 0n; docId < corpusDocuments; docId++) {
@@ -59,7 +59,7 @@ test('each round says of each document whether it was selected, and why not', as
   }
 })
 
-test('a document that came after the rounds was not there yet, one that is not labelled has no verdict, an unknown one is none', async () => {
+test('a document ingested later was not there yet, an unlabelled one has no verdict, and an unknown id no explanation', async () => {
   const value = { docId: asDocumentId(100n), text: 'late', tokens: 1, meta: '{}' }
   await runtime.store.addDocuments([
     { value, partition: 0, offset: 100 },
@@ -76,7 +76,7 @@ test('a document that came after the rounds was not there yet, one that is not l
   expect(await explainDocument(runtime, run, asDocumentId(102n))).toBeUndefined()
 })
 
-test('compositions count the corpus that a round saw, and what it selected, by subcategory', async () => {
+test('compositions count the corpus as of a round, and its selection, by subcategory', async () => {
   const { reader, rounds } = await selections()
   const manifest = await reader.manifest(1)
   expect(manifest.labelOffsets.map(({ topic }) => topic).sort()).toEqual(

@@ -24,7 +24,7 @@ async function world() {
   return { kafka, measure, write }
 }
 
-test('a station waits for what its group has not committed, also while nobody runs it; shared ones belong to no run', async () => {
+test('a station’s lag is what its group has not committed, even while it is not running; shared stations belong to no run', async () => {
   const { kafka, measure, write } = await world()
   await write(documents, 0, 5)
   await write(documents, 1, 3)
@@ -36,7 +36,7 @@ test('a station waits for what its group has not committed, also while nobody ru
   ])
 })
 
-test('the marks of transactions are nothing to wait for', async () => {
+test('transaction markers do not count as lag', async () => {
   const { kafka, measure } = await world()
   const producer = await kafka.producer({ transactionalId: 'console' })
   await producer.transaction((send) => send([{ topic: consoleState.name, key: 'k', value: Buffer.from('v') }]))
@@ -53,7 +53,7 @@ test('the marks of transactions are nothing to wait for', async () => {
   await consumer.close()
 })
 
-test('of several instances that each read everything, the one furthest behind is shown', async () => {
+test('of several instances that each read everything, the one furthest behind counts', async () => {
   const { kafka, measure, write } = await world()
   await write(consoleState.name, 0, 10)
   for (const committed of [9, 4, 10]) {
@@ -66,7 +66,7 @@ test('of several instances that each read everything, the one furthest behind is
   await kafka.close()
 })
 
-test('a labeler that is configured counts beside those of the runs, each version by itself', async () => {
+test('the configured labeler counts in addition to those of runs, each version separately', async () => {
   const { kafka, measure, write } = await world()
   await write(documents, 0, 5)
   const labelers = new Map([['quality', 'new']])

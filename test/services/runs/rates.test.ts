@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Rates } from '../../../services/runs/rates.ts'
 
-test('a rate is over the last ten seconds, and unknown at first', () => {
+test('a rate covers the last ten seconds, and is unknown at first', () => {
   const rates = new Rates()
   expect(rates.of(0, new Map([['a', 100]]))('a')).toBeUndefined()
   expect(rates.of(5000, new Map([['a', 200]]))('a')).toBe(20)

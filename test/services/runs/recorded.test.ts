@@ -3,7 +3,7 @@ import { readManifests, readProgress, readRecordedRun } from '../../../services/
 import { runnable, setLife, submitRun } from '../../../services/runs/registry.ts'
 import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
 
-test('a run that was never started has decided and reported nothing, and asking for it fails nowhere', async () => {
+test('a run that was never started has no decisions and no reports, and no read of it fails', async () => {
   const runtime = await memoryRuntime()
   await submitRun(runtime, parityRun('mine'))
   expect(await readManifests(runtime, 'mine')).toEqual([])
@@ -11,7 +11,7 @@ test('a run that was never started has decided and reported nothing, and asking 
   await expect(readRecordedRun(runtime, 'mine')).rejects.toThrow('run mine has selected nothing yet')
 })
 
-test('services may be started of a run that is active or paused, not of a replay or of one that has ended', async () => {
+test('services may be started for an active or paused run, but not for a replay or an ended run', async () => {
   const runtime = await memoryRuntime()
   await submitRun(runtime, parityRun('mine'))
   expect(await runnable(runtime, 'mine')).toMatchObject({ life: 'active', run: { name: 'mine' } })

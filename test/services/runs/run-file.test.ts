@@ -30,7 +30,7 @@ function fileOf(more: object = {}) {
   return readRunFile('run.yaml', folder)
 }
 
-test('versions that are left out are those in force, and are recorded; those that are given stay', () => {
+test('omitted labeler versions default to those in force and are recorded; given ones are kept', () => {
   expect(completeRun(fileOf(), inForce).labelers).toEqual({ quality: 'q1', domain: 'd1', topic: 't1' })
   expect(completeRun(fileOf({ labelers: { topic: 'other' } }), inForce).labelers).toEqual({
     ...{ quality: 'q1', domain: 'd1' },
@@ -40,7 +40,7 @@ test('versions that are left out are those in force, and are recorded; those tha
   expect(completeRun(fileOf({ selection: own }), inForce).labelers).toEqual({ topic: 't1' })
 })
 
-test('paths are taken from the folder of the file and are absolute in what is recorded, which parses to itself', () => {
+test('paths are relative to the file’s folder and recorded as absolute, and the record parses to itself', () => {
   const run = completeRun(fileOf(), inForce)
   expect(run).toMatchObject({
     model: join(folder, 'graphs'),

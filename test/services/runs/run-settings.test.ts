@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { differencesOf, flat } from '../../../services/runs/run-settings.ts'
 
-test('settings by path, lists whole, and what differs but the name', () => {
+test('settings are listed by path with lists whole, and compared except for the name', () => {
   const here = { name: 'a', steps: 10, selection: { actors: { q: { eta: 0.5, weights: [1, 2] } } }, only: null }
   const there = { name: 'b', steps: 10, selection: { actors: { q: { eta: 0.1, weights: [1, 3] } } }, more: 'x' }
   expect([...flat(here)]).toEqual([

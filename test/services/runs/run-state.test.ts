@@ -34,7 +34,7 @@ function stateOf(records: never[], members?: ReadonlySet<RunMember>, life: Run['
 const first = [opened(0), closed(0), selected(0)]
 const second = [...first, reported(10), opened(1, 5)]
 
-describe('the state of a run, from what is in its log', () => {
+describe('the state of a run follows from its log', () => {
   test.each([
     ['recorded', [], false],
     ['waiting for labels', [], true],
@@ -51,14 +51,14 @@ describe('the state of a run, from what is in its log', () => {
     expect(stateOf([...records] as never[], undefined, 'active', started).state).toBe(state)
   })
 
-  test('what a person wants of it comes before what it does, and what is done is done', () => {
+  test('what a person has asked for outranks what the run is doing, and a run that is done stays done', () => {
     expect(stateOf(second, all, 'paused').state).toBe('paused')
     expect(stateOf(second, all, 'ended').state).toBe('ended')
     expect(stateOf([...first, reported(30)], all, 'ended').state).toBe('done')
     expect(stateOf([...first, reported(30)], all, 'archived').state).toBe('archived')
   })
 
-  test('what waits says what for, and who is missing', () => {
+  test('a waiting run says what it waits for, and which services are missing', () => {
     expect(stateOf([], none, 'active', false).waitsFor).toBe('a start: winnow run start mine')
     expect(stateOf([], all).waitsFor).toBe('documents with labels of all its actors (quality v7)')
     expect(stateOf([], none).waitsFor).toContain('no console is connected: winnow run stations --run mine')
@@ -72,7 +72,7 @@ describe('the state of a run, from what is in its log', () => {
   })
 })
 
-test('a control is a run that draws at random; a replay is one of a run', () => {
+test('a run that draws at random is a control, and a replay names the run that it replays', () => {
   const control = testRun('c', { sampleDocuments: 0, selection: { actors: { quality: { initialTheta: 0 } } } })
   const unrewarded = testRun('u', { sampleDocuments: 0 })
   expect([isControl(control), isControl(unrewarded), isControl(config)]).toEqual([true, false, false])

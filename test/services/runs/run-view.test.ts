@@ -11,14 +11,14 @@ const opening = (round: number) => ({
   value: { round, samples: [{ actor: 'a', docIds: [1n] }] } as unknown as RoundOpened,
 })
 
-test('a step that is reported twice counts once, with what either report knows', () => {
+test('a step that is reported twice counts once, and combines both reports', () => {
   const view = new RunView()
   view.apply(report(10, { trainLoss: 3, referenceLoss: 5, position: 1 }))
   view.apply(report(10, { corpusLoss: 7, position: 2 }))
   expect(ascending(view.progress)).toEqual([{ step: 10, trainLoss: 3, referenceLoss: 5, corpusLoss: 7, position: 2 }])
 })
 
-test('what is last goes by round and step, in whatever order records come', () => {
+test('the latest state follows round and step, in whatever order records arrive', () => {
   const view = new RunView()
   for (const step of [20, 0, 10]) view.apply(report(step, step < 20 ? { trainLoss: step } : {}))
   for (const round of [1, 2, 0]) view.apply({ record: 'Manifest', value: { round } as Manifest })
@@ -29,7 +29,7 @@ test('what is last goes by round and step, in whatever order records come', () =
   expect(view.lastOpened).toBeUndefined()
 })
 
-test('within its limits old rounds go, of older ones what was asked, and reports without an evaluation', () => {
+test('when limits are reached, old rounds are dropped first, then requests of older ones and reports without an evaluation', () => {
   const view = new RunView({ rounds: 3, sampledRounds: 1, steps: 4 })
   for (let round = 0; round < 5; round++) view.apply(opening(round))
   expect(ascending(view.opened).map(({ round, samples }) => [round, samples.length])).toEqual([

@@ -6,7 +6,7 @@ import { tellWaiting } from '../../../services/runs/tell-waiting.ts'
 import { until } from '../../support/kafka.ts'
 import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
 
-test('what a run waits for is told once it has waited, and again when it waits for something else', async () => {
+test('what a run waits for is printed after a while, and again when it waits for something else', async () => {
   const runtime = await memoryRuntime()
   const run = parityRun('mine')
   await submitRun(runtime, run)
@@ -33,7 +33,7 @@ test('what a run waits for is told once it has waited, and again when it waits f
   ])
 })
 
-test('what cannot be looked at is not told, and stops nobody', async () => {
+test('a failure to find out is not printed and stops nothing', async () => {
   const runtime = await memoryRuntime()
   const said: string[] = []
   let looks = 0

@@ -62,7 +62,7 @@ test('a wrong login is told without the password', async () => {
   expect(JSON.stringify([found, refused, (refused as Error).message])).not.toContain('wrong-one')
 })
 
-test('an address is shown without its login, and a login beside it counts more', () => {
+test('an address is shown without its login, and a login given separately takes precedence', () => {
   expect(withoutLogin('https://u:secret@host:8081/apis/ccompat/v7/')).toBe('https://host:8081/apis/ccompat/v7')
   expect(withoutLogin('mock://test')).toBe('mock://test')
   expect(httpAddress('http://u:a@host/x', { username: 'v', password: 'b' })).toEqual({

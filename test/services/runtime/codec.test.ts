@@ -50,7 +50,7 @@ test('a record is framed with a zero byte, its schema id big-endian and the Avro
 })
 
 test.each([0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n])(
-  'the 64-bit id %s comes back as the same bigint, at once',
+  'the 64-bit id %s round-trips as the same bigint',
   async (docId) => {
     const codec = await createCodec({ registry: mock(), records: [Label] })
     expect(codec.decode(codec.encode(Label, { ...label, docId: asDocumentId(docId) }))).toEqual({
@@ -60,13 +60,13 @@ test.each([0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n])(
   },
 )
 
-test.each([NaN, -0, Infinity, -Infinity, 5e-324])('the score %s comes back as it is', async (score) => {
+test.each([NaN, -0, Infinity, -Infinity, 5e-324])('the score %s round-trips', async (score) => {
   const codec = await createCodec({ registry: mock(), records: [Label] })
   const value = await codec.decodeAs(Label, codec.encode(Label, { ...label, score }))
   expect(Object.is(value.score, score)).toBe(true)
 })
 
-test('plain Uint8Arrays are bytes, and nothing of the buffer around them is written', async () => {
+test('a plain Uint8Array is written as bytes, without the rest of its buffer', async () => {
   const codec = await createCodec({ registry: mock(), records: [DeadLetter] })
   const around = new Uint8Array([9, 1, 2, 9])
   const letter: DeadLetter = {
@@ -79,7 +79,7 @@ test('plain Uint8Arrays are bytes, and nothing of the buffer around them is writ
   })
 })
 
-test('a value that its type does not allow is not written, and the message names the field', async () => {
+test('a value of the wrong type is not written, and the message names the field', async () => {
   const codec = await createCodec({ registry: mock(), records: [Label] })
   expect(() => codec.encode(Label, { ...label, docId: asDocumentId(2n ** 64n) })).toThrow(/Not a valid Label: docId/)
   expect(() => codec.encode(Label, { ...label, docId: asDocumentId(-1n) })).toThrow(/docId/)
@@ -96,14 +96,14 @@ test.each([
   expect(await reasonOf(() => codec.decode(Buffer.from(hex, 'hex')))).toBe('bad-framing')
 })
 
-test('a body that is cut, has more bytes than it should, or breaks a field is told apart by its reason', async () => {
+test('a body that is truncated, too long, or breaks a field has its own reason each', async () => {
   const codec = await createCodec({ registry: mock(), records: [Label, record('Other', '', { id: u64 })] })
   const bytes = codec.encode(Label, label)
   expect(await reasonOf(() => codec.decode(bytes.subarray(0, -1)))).toBe('bad-body')
   expect(await reasonOf(() => codec.decode(Buffer.concat([bytes, Buffer.from([0])])))).toBe('bad-body')
 })
 
-test('an array or a map that says it is longer than its bytes is a bad body, also where it is passed over', async () => {
+test('an array or map that claims to be longer than its bytes is a bad body, even in a skipped field', async () => {
   const client = mock()
   const codec = await createCodec({ registry: client, records: [Label, SelectionChunk] })
   /** 2^40 as a zigzag varint, and its negative, before which a block says its bytes. */
@@ -131,7 +131,7 @@ test('an array or a map that says it is longer than its bytes is a bad body, als
   }
 })
 
-test('a value that Avro reads and the field does not allow is an invalid record', async () => {
+test('a value that Avro can read but the field does not allow is an invalid record', async () => {
   const wider = record('Reply', '', { why: word(['late', 'early']), count: int })
   const own = record('Reply', '', { why: word(['late']), count: int })
   const client = mock()
@@ -141,7 +141,7 @@ test('a value that Avro reads and the field does not allow is an invalid record'
   expect(await reasonOf(() => ours!.decode(theirs!.encode(wider, { why: 'early', count: 3 })))).toBe('invalid-record')
 })
 
-test('another record than the expected one, or than any of ours, is a wrong record', async () => {
+test('an unexpected record type, or one that is not winnow’s, is a wrong record', async () => {
   const client = mock()
   const both = await createCodec({ registry: client, records: [Label, Source] })
   const labels = await createCodec({ registry: client, records: [Label] })
@@ -153,7 +153,7 @@ test('another record than the expected one, or than any of ours, is a wrong reco
   expect(await reasonOf(() => labels.decode(source))).toBe('wrong-record')
 })
 
-test('an id that the registry does not have is an unknown schema, and is asked for again', async () => {
+test('an id that the registry lacks is an unknown schema, and is looked up again later', async () => {
   const { registry, state } = faulty()
   const codec = await createCodec({ registry, records: [Label] })
   const bytes = codec.encode(Label, label)
@@ -163,7 +163,7 @@ test('an id that the registry does not have is an unknown schema, and is asked f
   expect(state.lookUps).toBe(2)
 })
 
-test('a record of an earlier version is read with the defaults of today, its schema looked up once', async () => {
+test('a record of an earlier version is read with today’s defaults, and its schema is looked up once', async () => {
   const { registry, state } = faulty()
   const id = await registry.register(
     'winnow.Note',
@@ -206,7 +206,7 @@ test('with the registry away known schemas go on, and an unknown one is no fault
   await expect(codec.decode(bytes)).rejects.toMatchObject({ code: 'UNREACHABLE', retriable: true })
 })
 
-test('an incompatible schema stops at the start and names subject and reason', async () => {
+test('an incompatible schema is refused at startup, naming subject and reason', async () => {
   const { registry, state } = faulty()
   state.failure = restError(409, 'field docId is missing a default')
   await expect(createCodec({ registry, records: [Label] })).rejects.toMatchObject({
@@ -218,7 +218,7 @@ test('an incompatible schema stops at the start and names subject and reason', a
 test.each([
   [503, 'UNREACHABLE'],
   [401, 'CONFIGURATION'],
-])('a registry that answers %i at the start is %s', async (status, code) => {
+])('a registry that answers %i at startup is %s', async (status, code) => {
   const { registry, state } = faulty()
   state.failure = restError(status, 'no')
   await expect(createCodec({ registry, records: [Label] })).rejects.toMatchObject({ code })

@@ -3,7 +3,7 @@ import { consumerGroupOf } from '../../../services/runtime/consumer-groups.ts'
 import { dataflow, edgeStations } from '../../../topologies/dataflow.ts'
 import { testRun } from '../../support/run.ts'
 
-test('groups keep their names, under which deployed systems have their offsets', () => {
+test('groups keep the names under which deployed systems have committed offsets', () => {
   const run = testRun('r')
   const groups = [...dataflow(run), ...edgeStations(run)].map((station) =>
     consumerGroupOf(station, { run: run.name, versions: run.labelers }),
@@ -23,7 +23,7 @@ test('groups keep their names, under which deployed systems have their offsets',
   expect(new Set(groups).size).toBe(groups.length)
 })
 
-test("a station's group is not named without what tells it from another's", () => {
+test('a group cannot be named without the actor, version or run that distinguishes it', () => {
   expect(() => consumerGroupOf({ kind: 'labeler', actor: 'a' }, {})).toThrow(/version of a/)
   expect(() => consumerGroupOf({ kind: 'console' }, {})).toThrow(/run/)
 })

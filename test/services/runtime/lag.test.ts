@@ -7,7 +7,7 @@ const kafka = {
 }
 const question = { groupId: 'g', topic: 't', ends: [10, 5, 0] }
 
-test('lag is what lies between what a group has committed, or began at, and the end, in each partition', async () => {
+test('lag per partition is the distance from the committed or starting offset to the end', async () => {
   const startOf = (_topic: string, partition: number) => partition * 4
   expect(await new LagMeter(kafka).measure([question, { ...question, startOf }])).toEqual([
     { partitions: [6, 5, 0], oldestMs: 1000 },
@@ -15,7 +15,7 @@ test('lag is what lies between what a group has committed, or began at, and the 
   ])
 })
 
-test('a group that has committed nothing has a lag only where it is known to have begun', async () => {
+test('a group without commits has a lag only if its starting offset is known', async () => {
   const meter = new LagMeter({ ...kafka, committedOffsets: async () => [null, null, null] })
   expect(await meter.measure([question, { ...question, startOf: () => 0 }])).toEqual([
     undefined,
@@ -23,7 +23,7 @@ test('a group that has committed nothing has a lag only where it is known to hav
   ])
 })
 
-test('a record that still waits is not asked for again, one that cannot be read yet is', async () => {
+test('a record known to be waiting is not read again; one that could not be read yet is', async () => {
   const asked: number[] = []
   const writtenAt = async (_topic: string, partition: number) => {
     asked.push(partition)

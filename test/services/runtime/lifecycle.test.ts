@@ -52,7 +52,7 @@ test('a second signal ends the process with 130 while the first one still drains
   expect(await running).toBe(0)
 })
 
-test('a Ctrl-C that a launcher hands on as well is one', async () => {
+test('a Ctrl-C that a launcher forwards as well counts once', async () => {
   const host = new Host()
   let drained = () => {}
   const slow = () => new Promise<void>((resolve) => (drained = resolve))
@@ -67,7 +67,7 @@ test('a Ctrl-C that a launcher hands on as well is one', async () => {
   expect(await running).toBe(0)
 })
 
-test('a signal during the start aborts it', async () => {
+test('a signal during startup aborts it', async () => {
   const host = new Host()
   const start = (_started: AsyncDisposableStack, signal: AbortSignal) =>
     new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
@@ -86,7 +86,7 @@ test('a failed start is printed in one line with its hint, and gives its exit co
   expect(host.written).toEqual(['winnow: UNREACHABLE: Nothing answers at :9092. Start a broker.\n'])
 })
 
-test('a failure after the start closes everything and is the one that is printed', async () => {
+test('a failure after startup closes everything, and is the one printed', async () => {
   const host = new Host()
   const closed: string[] = []
   const running = runUntilSignal(async (started, _signal, fail) => {
@@ -99,7 +99,7 @@ test('a failure after the start closes everything and is the one that is printed
   expect(host.written).toEqual(['winnow: BAD_DATA: A record is bad.\n'])
 })
 
-test('what a failed start had started is closed, last first', async () => {
+test('what a failed startup had started is closed, last first', async () => {
   const host = new Host()
   const closed: string[] = []
   const start = async (started: AsyncDisposableStack) => {
@@ -111,7 +111,7 @@ test('what a failed start had started is closed, last first', async () => {
   expect(closed).toEqual(['b', 'a'])
 })
 
-test('of a failure and those of ending after it the first is printed, and gives the exit code', async () => {
+test('of a failure and further ones while closing, the first is printed and decides the exit code', async () => {
   const host = new Host()
   const block = async () => {
     await using opened = new AsyncDisposableStack()
@@ -154,7 +154,7 @@ test('what hangs at the end is left, and the process ends', async () => {
   expect(host.written.join('')).toContain("'winnow doctor' names what hangs")
 })
 
-test('a failure that is followed by a hang is printed, and keeps its exit code', async () => {
+test('a failure followed by a hang is printed and keeps its exit code', async () => {
   const host = new Host()
   const start = async (started: AsyncDisposableStack, _signal: AbortSignal, fail: (error: unknown) => void) => {
     started.defer(hanging)

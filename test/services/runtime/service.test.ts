@@ -14,7 +14,7 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-test('services are closed last first, all of them where one fails, and none twice', async () => {
+test('services are closed last first, all of them even if one fails, and none twice', async () => {
   const closed: string[] = []
   const failures = [new Error('b failed'), new Error('c failed')]
   const services = [service('a', closed), service('b', closed, failures[0]), service('c', closed, failures[1])]
@@ -25,7 +25,7 @@ test('services are closed last first, all of them where one fails, and none twic
   expect(closed).toHaveLength(3)
 })
 
-test('what started together is given back open', async () => {
+test('services that all started are returned open', async () => {
   const closed: string[] = []
   const started = await startTogether(async (services) => {
     services.push(service('a', closed), service('b', closed))
@@ -34,7 +34,7 @@ test('what started together is given back open', async () => {
   expect(closed).toEqual([])
 })
 
-test('a start that fails closes what it had started, and its failure comes before those of closing', async () => {
+test('a failed startup closes what it had started, and its error takes precedence over errors of closing', async () => {
   const closed: string[] = []
   const cause = new Error('c does not start')
   const failure = await failureOf(

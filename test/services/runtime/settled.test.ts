@@ -8,7 +8,7 @@ const edit = fc.tuple(fc.nat(), fc.nat(255))
 
 /** Bytes near to those of a real record are read as one more often than any others. */
 test.each(allRecords)(
-  '$name: what Avro reads as it needs no check of its settled fields',
+  '$name: a value that Avro has read needs no check of its settled fields',
   ({ name, avro, check, unsettled }) => {
     const type = avroType(avro)
     const bodies = (samples[name as keyof typeof samples] as object[]).map((value) => type.toBuffer(withBuffers(value)))

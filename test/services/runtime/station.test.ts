@@ -109,7 +109,7 @@ const labelled = async () =>
   (await Promise.all(kafka.records(labels).map(({ value }) => codec.decodeAs(Label, value!)))).map(({ docId }) => docId)
 const deadLetters = () => Promise.all(kafka.records(letters).map(({ value }) => codec.decodeAs(DeadLetter, value!)))
 
-test('every document is processed, in order, and its offset committed', async () => {
+test('every document is processed in order, and its offset is committed', async () => {
   await write(document(1n), document(2n))
   const station = await start()
   await passed(2)
@@ -126,7 +126,7 @@ test('every document is processed, in order, and its offset committed', async ()
   })
 })
 
-test('poison goes to dead letters with its bytes, reason and place, and the rest goes on', async () => {
+test('a poison record goes to dead letters with bytes, reason and offset, and the rest is processed', async () => {
   const wrong = codec.encode(Label, labelOf(9n))
   await write(document(1n), Buffer.from('poison'), wrong, null, document(2n))
   const station = await start()
@@ -150,7 +150,7 @@ test('poison goes to dead letters with its bytes, reason and place, and the rest
   expect(station.stats()).toMatchObject({ deadLetters: 3, read: { [documents]: 5 } })
 })
 
-test('a record that the station rejects is kept with the bytes that were read', async () => {
+test('a record that the station rejects is kept with its original bytes', async () => {
   await write(document(1n), document(2n))
   const station = await start((output) => ({
     process: async (batch) => output.deadLetter(batch[1]!, 'too-dull', 'document 2 is dull'),
@@ -166,7 +166,7 @@ test('a record that the station rejects is kept with the bytes that were read', 
   ])
 })
 
-test('a dead letter that is larger than a record may be is cut, and says so', async () => {
+test('a dead letter beyond the record limit is truncated, and says so', async () => {
   await write(Buffer.alloc(1_048_000, 1))
   const station = await start()
   await passed(1)
@@ -231,7 +231,7 @@ test('what does not pass in time stops the station, and the next one gets the ba
   expect(await labelled()).toEqual([1n])
 })
 
-test('an error that no retry mends stops the station at once', async () => {
+test('an error that is not retriable stops the station at once', async () => {
   await write(document(1n))
   const station = await start(() => ({
     process: async () => {
@@ -323,7 +323,7 @@ test('what a station rejects is in dead letters before a decision that moves its
   expect(station.stats().deadLetters).toBe(1)
 })
 
-test('ticks come between batches, never during one, and a failing tick stops the station', async () => {
+test('ticks run between batches, never during one, and a failing tick stops the station', async () => {
   let busy = false
   let ticks = 0
   const overlaps: number[] = []

@@ -45,7 +45,7 @@ test.skipIf(!existsSync('/proc/self'))('a folder where the file system makes non
   expect(systemFailure(thrownBy(() => makeFolder('/proc/winnow/data')))).toMatchObject({ code: 'CONFIGURATION' })
 })
 
-test('folders are made down to the last one, and what is there already is left', () => {
+test('folders are created recursively, and existing ones are left alone', () => {
   const top = join(folder, 'a')
   expect(makeFolder(join(top, 'b', 'c'))).toBe(top)
   expect(makeFolder(join(top, 'b', 'c'))).toBeUndefined()
@@ -62,7 +62,7 @@ function thrownBy(work: () => unknown): unknown {
 
 const refused = (code: string, syscall: string) => Object.assign(new Error(code), { code, syscall, path: '/data/x' })
 
-test.each(['EACCES', 'EPERM', 'EROFS'])('%s says whose right is missing', (code) => {
+test.each(['EACCES', 'EPERM', 'EROFS'])('%s names the missing permission', (code) => {
   expect(systemFailure(refused(code, 'open'))).toMatchObject({
     code: 'CONFIGURATION',
     message: expect.stringMatching(/^\/data\/x cannot be opened: /),
@@ -76,7 +76,7 @@ test.each(['ENOSPC', 'EDQUOT'])('%s is a full disk, wherever it is met: exit cod
   expect(exitCodeOf(error)).toBe(4)
 })
 
-test('an error that says nothing of a path is a bug, with its stack; one of ours stays as it is', () => {
+test('an error without a path is a bug and keeps its stack; a WinnowError stays as it is', () => {
   expect(systemFailure(new TypeError('x is not a function'))).toBeUndefined()
   expect(
     systemFailure(Object.assign(new Error('refused'), { code: 'ECONNREFUSED', syscall: 'connect' })),

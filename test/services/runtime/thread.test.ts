@@ -10,7 +10,7 @@ function start(workerData?: string): Thread<number, number> {
   return thread
 }
 
-test('requests are answered, also those made before the thread is ready, each by its own answer', async () => {
+test('each request gets its own answer, even those sent before the thread is ready', async () => {
   const thread = start()
   const answers = [30, 1, 10].map((number) => thread.ask(number))
   expect(thread.unanswered).toBe(3)
@@ -19,14 +19,14 @@ test('requests are answered, also those made before the thread is ready, each by
   expect(thread.unanswered).toBe(0)
 })
 
-test('a failure keeps its code and hint, and is that of its request alone', async () => {
+test('a failure keeps its code and hint, and affects only its request', async () => {
   const thread = start()
   const [failed, fine] = [thread.ask(13), thread.ask(2)]
   await expect(failed).rejects.toMatchObject({ code: 'BAD_DATA', message: 'unlucky', hint: 'Take another.' })
   expect(await fine).toBe(4)
 })
 
-test('a thread that cannot start says why, to whoever waits for it and to whoever asks', async () => {
+test('a thread that cannot start reports why, to whoever waits for it and to every request', async () => {
   const thread = start('unusable')
   const asked = thread.ask(1)
   await expect(asked).rejects.toMatchObject({ code: 'MODEL_UNUSABLE', hint: 'Fix it.' })
@@ -35,7 +35,7 @@ test('a thread that cannot start says why, to whoever waits for it and to whoeve
   await expect(thread.ask(1)).rejects.toMatchObject({ code: 'MODEL_UNUSABLE' })
 })
 
-test('a thread that ends unasked fails what it was asked and all that follows', async () => {
+test('a thread that exits unexpectedly fails its pending and all later requests', async () => {
   const thread = start()
   const [slow, deadly] = [thread.ask(1000), thread.ask(-1)]
   await expect(deadly).rejects.toMatchObject({ code: 'UNEXPECTED', message: 'A doubler has ended, exit code 3' })
@@ -43,7 +43,7 @@ test('a thread that ends unasked fails what it was asked and all that follows', 
   await expect(thread.ask(1)).rejects.toThrow(/exit code 3/)
 })
 
-test('closing lets what was asked finish, and refuses more', async () => {
+test('closing lets pending requests finish, and refuses new ones', async () => {
   const thread = start()
   const answer = thread.ask(50)
   const closed = Promise.all([thread.close(), thread.close()])

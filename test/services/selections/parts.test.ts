@@ -75,7 +75,7 @@ test('what a console wrote that ended between two parts is in no manifest, and i
   expect(inTopic - manifest.parts[0]!.offsetFirst).toBe(12 + 3)
 })
 
-test('ids that are more or fewer than were decided are no selection', async () => {
+test('more or fewer ids than were decided are not a valid selection', async () => {
   const { output, kafka } = await open()
   const of = (more: readonly bigint[]) => emitSelection(output, decided(0, pieces(more)), layout)
   await expect(of([...ids, 1n, 2n])).rejects.toThrow('round 0 has more ids than the 23 that were decided')
@@ -85,7 +85,7 @@ test('ids that are more or fewer than were decided are no selection', async () =
   expect(states).toEqual([])
 })
 
-test('a selection written before there were parts is one stretch', () => {
+test('a selection written before parts existed is read as one part', () => {
   const before = { documents: 23, chunkDocuments: 2, chunkOffsetFirst: 40, parts: [] }
   expect(stretchesFrom(before, 3)).toEqual([{ offsetFirst: 43, chunks: 9 }])
   expect(stretchesFrom({ ...before, documents: 0, chunkOffsetFirst: -1 }, 0)).toEqual([])

@@ -13,7 +13,7 @@ function scan(line: string) {
 }
 
 describe('the scanner of label lines', () => {
-  test('reads what JSON.parse reads, in any order of keys and with any spaces', () => {
+  test('reads the same as JSON.parse, in any order of keys and with any white space', () => {
     const line = fc.record({
       docId: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
       digits: fc.integer({ min: 1, max: 20 }),
@@ -78,7 +78,7 @@ describe('the scanner of label lines', () => {
     ['{"docId":"1","tokens":1,"labels":{"quality":0,"quality":1,"topic":0,"ä":0}}', 'a label twice'],
     ['{"docId":"1","tokens":1,"labels":{"quality":0,"topic":0,"ä":0,"other":1}}', 'a label of another actor'],
     ['{"docId":"1","tokens":1,"labels":{}}', 'no labels'],
-  ])('leaves %s to the careful way: %s', (line) => {
+  ])('leaves %s to the slow parser: %s', (line) => {
     expect(scan(line)).toBeNull()
   })
 })

@@ -36,24 +36,24 @@ describe('lines of a file', () => {
     expect(await lines(gzipSync(content), 'lines.jsonl.gz')).toEqual(expected)
   })
 
-  test('are whole across the blocks they are read in, with characters of several bytes at the seams', async () => {
+  test('are complete across read blocks, even with multi-byte characters at the boundaries', async () => {
     const expected = Array.from({ length: 3000 }, (_, i) => `${i}:${'ä€😀'.repeat((i * 37) % 400)}`)
     expect(await lines(expected.join('\n'))).toEqual(expected)
     expect(await lines(gzipSync(expected.join('\n')), 'seams.gz')).toEqual(expected)
   })
 
-  test('a compressed file may have several members', async () => {
+  test('may come from a compressed file with several members', async () => {
     expect(await lines(Buffer.concat([gzipSync('a\nb'), gzipSync('c\nd\n')]), 'members.gz')).toEqual(['a', 'bc', 'd'])
   })
 
   test.each([
     ['Zstandard', zstdCompressSync('a\n\nb\n')],
     ['gzip under another name', gzipSync('a\n\nb')],
-  ])('of a file in %s are read, known by its first bytes', async (_, content) => {
+  ])('of a file in %s are read, recognized by its first bytes', async (_, content) => {
     expect(await lines(content)).toEqual(['a', '', 'b'])
   })
 
-  test('of Parquet are those that its rows stand for', async () => {
+  test('of Parquet are its rows as JSON', async () => {
     const columnData = [
       { name: 'docId', data: ['1', '18446744073709551615'], type: 'STRING' as const },
       { name: 'tokens', data: [2n, 3n], type: 'INT64' as const },
@@ -64,7 +64,7 @@ describe('lines of a file', () => {
     ])
   })
 
-  test('a file of a format that is not read is an error that says what to do', async () => {
+  test('an unsupported format is an error that says what to do', async () => {
     await expect(lines(Buffer.from('fd377a585a000000', 'hex'))).rejects.toMatchObject({
       code: 'CONFIGURATION',
       hint: expect.stringContaining('xz -dc'),

@@ -89,8 +89,8 @@ describe('a simulation', () => {
   })
 })
 
-describe('what is not accepted', () => {
-  test('labels are rejected with file, line, reason and record', async () => {
+describe('rejected input', () => {
+  test('labels: with file, line, reason and record', async () => {
     using folder = new SimulationFolder()
     const line = (fields: object) => JSON.stringify({ ...document('5', 0), ...fields })
     const cases: [text: string, reason: string][] = [
@@ -131,7 +131,7 @@ describe('what is not accepted', () => {
     expect(summary.rejected['bad-id']).toBe(4)
   })
 
-  test('of the actors whose scores the strategy looks at, each label needs a usable one', async () => {
+  test('a label needs a usable score for each actor whose scores the strategy uses', async () => {
     using folder = new SimulationFolder()
     const strategy = { score: { kind: 'label', actor: 'a' } }
     const line = (scores: unknown) => `${JSON.stringify({ ...document('5', 0), scores })}\n`
@@ -156,7 +156,7 @@ describe('what is not accepted', () => {
     expect((await without.run({ labels: line({ a: 'x' }), rewards: '', config })).documents).toBe(1)
   })
 
-  test('the digits of a record survive, though JavaScript cannot hold its numbers', async () => {
+  test('a rejected record keeps digits that JavaScript numbers cannot hold', async () => {
     using folder = new SimulationFolder()
     await folder.run({
       labels: '{"docId": 18446744073709551615, "tokens": 1, "labels": {"a": 0}}',
@@ -166,7 +166,7 @@ describe('what is not accepted', () => {
     expect(folder.text('rejected.jsonl')).toContain('"record":{"docId": 18446744073709551615,')
   })
 
-  test('rewards are rejected, and the round they name exists all the same', async () => {
+  test('rewards are rejected, and the round they name still exists', async () => {
     using folder = new SimulationFolder()
     const line = (fields: object) => JSON.stringify({ ...reward(1, '1', 0.5), ...fields })
     const cases: [text: string, reason: string][] = [
@@ -196,7 +196,7 @@ describe('what is not accepted', () => {
     expect(folder.records('rounds.jsonl').map(({ round }) => round)).toEqual([0, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   })
 
-  test('a reward that follows a rejected one for the same document counts', async () => {
+  test('a valid reward after a rejected one for the same document counts', async () => {
     using folder = new SimulationFolder()
     const rewards = `{"round": 1, "actor": "a", "docId": "1", "reward": NaN}\n${JSON.stringify(reward(1, '1', 3))}`
     await folder.run({ labels, rewards, config })
@@ -228,7 +228,7 @@ describe('what is not accepted', () => {
   })
 })
 
-describe('what ends a simulation', () => {
+describe('a simulation is ended by', () => {
   test.each([
     ['a budget of 0', { ...config, budget: { documents: 0 } }, 'budget.documents'],
     ['an unknown key', { ...config, more: 1 }, 'more'],
@@ -241,7 +241,7 @@ describe('what ends a simulation', () => {
     expect(existsSync(folder.out)).toBe(false)
   })
 
-  test('a file that is not there is named, and nothing is written', async () => {
+  test('a missing file: it is named, and nothing is written', async () => {
     using folder = new SimulationFolder()
     await folder.run({ labels, rewards: '', config })
     const out = folder.file('other')
@@ -265,7 +265,7 @@ describe('what ends a simulation', () => {
     expect(existsSync(out)).toBe(false)
   })
 
-  test('a truncated compressed file leaves the older result as it was', async () => {
+  test('a truncated compressed file: the older result stays', async () => {
     using folder = new SimulationFolder()
     await folder.run({ labels, rewards: '', config })
     const before = folder.text('rounds.jsonl')
@@ -294,7 +294,7 @@ describe('what ends a simulation', () => {
     expect((await failure(folder.run({ labels, rewards: '', config }))).exitCode).toBe(3)
   })
 
-  test('an interruption, with a folder made before left in place', async () => {
+  test('an interruption: an existing output folder stays', async () => {
     using folder = new SimulationFolder()
     mkdirSync(folder.out)
     await folder.run({ labels, rewards: '', config })

@@ -7,7 +7,7 @@ import { DocumentSet } from '../../../services/simulate/document-set.ts'
 import { RewardSpill } from '../../../services/simulate/reward-spill.ts'
 
 describe('a set of documents', () => {
-  test('knows its members, as a table and as bits', () => {
+  test('knows its members, both as a hash table and as a bitmap', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20_000 }),
@@ -28,7 +28,7 @@ describe('a set of documents', () => {
 })
 
 describe('the spill of rewards', () => {
-  test('gives back every reward of a round in order, over many writes', () => {
+  test('returns every reward of a round in order, across many writes', () => {
     const folder = mkdtempSync(join(tmpdir(), 'winnow-spill-'))
     const spill = new RewardSpill(join(folder, 'rewards.bin'))
     // More than the 64 MiB that may wait in memory: 5,000 rounds of up to 64 KiB each.

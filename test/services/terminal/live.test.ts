@@ -30,7 +30,7 @@ describe.skipIf(!installed)(
     })
     afterAll(() => tmux('kill-server'))
 
-    test('redraws once a second, and at once for another size', async () => {
+    test('redraws once a second, and at once when resized', async () => {
       run()
       await shows((lines) => lines[0] === 'look 1' && lines[1] === '60 x 30')
       await shows((lines) => lines[0] === 'look 3')
@@ -45,21 +45,18 @@ describe.skipIf(!installed)(
       ['q', 'q', ''],
       ['Ctrl-C', 'C-c', ''],
       ['an error', '', 'FAIL=1'],
-    ])(
-      '%s ends it with the terminal as it was: what stood there, a cursor, keys that are echoed',
-      async (_what, key, env) => {
-        tmux('send-keys', '-t', 'top', 'clear; echo before', 'Enter')
-        await shows((lines) => lines[0] === 'before')
-        run(env)
-        if (key !== '') {
-          await shows((lines) => lines[0] === 'look 1' && !lines.includes('before'))
-          tmux('send-keys', '-t', 'top', key)
-        }
-        await shows((lines) => lines[0] === 'before' && lines.findLast((line) => line !== '')!.startsWith('prompt>'))
-        expect(tmux('display-message', '-p', '-t', 'top', '#{alternate_on} #{cursor_flag}').trim()).toBe('0 1')
-        tmux('send-keys', '-t', 'top', 'stty -a | grep -ow -e -echo -e echo -e -icanon -e icanon | xargs', 'Enter')
-        await shows((lines) => lines.some((line) => /^(echo icanon|icanon echo)$/.test(line.trim())))
-      },
-    )
+    ])('%s ends it and restores the terminal: contents, cursor and echo', async (_what, key, env) => {
+      tmux('send-keys', '-t', 'top', 'clear; echo before', 'Enter')
+      await shows((lines) => lines[0] === 'before')
+      run(env)
+      if (key !== '') {
+        await shows((lines) => lines[0] === 'look 1' && !lines.includes('before'))
+        tmux('send-keys', '-t', 'top', key)
+      }
+      await shows((lines) => lines[0] === 'before' && lines.findLast((line) => line !== '')!.startsWith('prompt>'))
+      expect(tmux('display-message', '-p', '-t', 'top', '#{alternate_on} #{cursor_flag}').trim()).toBe('0 1')
+      tmux('send-keys', '-t', 'top', 'stty -a | grep -ow -e -echo -e echo -e -icanon -e icanon | xargs', 'Enter')
+      await shows((lines) => lines.some((line) => /^(echo icanon|icanon echo)$/.test(line.trim())))
+    })
   },
 )

@@ -8,7 +8,7 @@ function onScreen(isTTY: boolean, columns = 200) {
   return { screen, time, counter }
 }
 
-test('what takes less than a second is not shown', () => {
+test('progress of less than a second is not shown', () => {
   const { screen, time, counter } = onScreen(true)
   counter.at(1, 10)
   time.nowMs = 999
@@ -27,7 +27,7 @@ test('a terminal shows a bar, the share, the time left and the rate of this proc
   )
 })
 
-test('elsewhere plain lines come, at most one in two seconds', () => {
+test('without a terminal plain lines are printed, at most one every two seconds', () => {
   const { screen, time, counter } = onScreen(false)
   for (time.nowMs = 0; time.nowMs <= 5000; time.nowMs += 100) counter.at(time.nowMs, null)
   counter.clear()
@@ -38,7 +38,7 @@ test('elsewhere plain lines come, at most one in two seconds', () => {
   ])
 })
 
-test('a line that is cleared leaves the terminal as it was', () => {
+test('clearing the line leaves the terminal as it was', () => {
   const { screen, time, counter } = onScreen(true)
   time.nowMs = 1500
   counter.at(1, 2)
@@ -55,7 +55,7 @@ test('a bar is never wider than the terminal', () => {
   expect(screen.text.replace('\r\x1b[2K', '').length).toBe(39)
 })
 
-test('waiting answers what was waited for, also where it fails', async () => {
+test('waiting passes on the result or the failure', async () => {
   const { screen } = onScreen(true)
   expect(await whileWaiting(screen, () => 0, 'connecting', Promise.resolve(5))).toBe(5)
   await expect(whileWaiting(screen, () => 0, 'connecting', Promise.reject(new Error('no')))).rejects.toThrow('no')

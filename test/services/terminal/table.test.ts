@@ -8,7 +8,7 @@ const rows = [
   ['control-7', '5', 'nothing: every document of this cell was taken'],
 ]
 
-test.each([120, 80, 60, 50])('a table of more fits %i columns, and not a word is lost', (width) => {
+test.each([120, 80, 60, 50])('a wide table is fitted into %i columns without losing a word', (width) => {
   const text = table(columns, rows, { width })
   for (const line of text.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width)
   for (const word of rows.flat().flatMap((cell) => cell.split(' ')))
@@ -16,11 +16,11 @@ test.each([120, 80, 60, 50])('a table of more fits %i columns, and not a word is
   expect(text).toMatch(/^multi-a/m)
 })
 
-test('without a width no cell is broken', () => {
+test('without a width no cell is wrapped', () => {
   expect(table(columns, rows).split('\n')).toHaveLength(4)
 })
 
-test('numbers are never broken, and characters of double width count twice', () => {
+test('numbers are never wrapped, and double-width characters count twice', () => {
   const text = table([{ title: 'n', number: true }, { title: 'text' }], [['123456789012', '漢字漢字漢字漢字']], {
     width: 22,
   })
@@ -32,7 +32,7 @@ test('numbers are never broken, and characters of double width count twice', () 
   ])
 })
 
-test('a table has its numbers to the right and no spaces at the ends of its lines', () => {
+test('a table aligns numbers to the right and has no trailing spaces', () => {
   const columns = [{ title: 'run' }, { title: 'step', number: true }, { title: 'note' }]
   expect(
     table(columns, [
@@ -42,7 +42,7 @@ test('a table has its numbers to the right and no spaces at the ends of its line
   ).toBe(['run       step  note', '────────  ────  ────', 'a            5', 'long one  1050  x'].join('\n'))
 })
 
-test('a column that is whole is never broken: those beside it give way', () => {
+test('a column marked whole is never wrapped: its neighbours give way', () => {
   const columns = [{ title: 'key', whole: true }, { title: 'value' }]
   const key = 'actors.quality.labeler.subcategories'
   const lines = table(columns, [[key, 'one, two, three, four, five, six']], { width: 50 }).split('\n')
@@ -50,7 +50,7 @@ test('a column that is whole is never broken: those beside it give way', () => {
   expect(lines.slice(3).every((line) => line.startsWith(' '))).toBe(true)
 })
 
-test('columns that matter least go first where there is no room, before any cell is broken', () => {
+test('if there is no room, the least important columns are dropped before any cell is wrapped', () => {
   const columns = [{ title: 'run' }, { title: 'recorded' }, { title: 'loss', number: true }]
   const rows = [['multi-actor-7', '2026-01-01 12:00', '5.1234']]
   const head = (width?: number) => fittingTable(columns, rows, ['recorded', 'loss'], width).split('\n')[0]!.split(/ +/)

@@ -46,7 +46,7 @@ const numbers: Numbers = {
   ],
 }
 
-test('the main numbers are on one screen, with the station that is behind', () => {
+test('the main numbers fit on one screen, with the station that is behind', () => {
   const text = screenOf(numbers).join('\n')
   for (const part of [
     '6,021 documents, 6,000 labelled',
@@ -62,7 +62,7 @@ test('the main numbers are on one screen, with the station that is behind', () =
   expect(text).toMatch(/documents +6,021 +1,480 +21 +labeler quality 21/)
 })
 
-test('what was asked and what is missing are told once a round is closed', () => {
+test('requested and missing rewards are shown once a round is closed', () => {
   const closed = {
     ...numbers,
     runs: [{ ...numbers.runs[0]!, state: 'training' as const, waitsFor: null, roundSeconds: null }],
@@ -70,7 +70,7 @@ test('what was asked and what is missing are told once a round is closed', () =>
   expect(screenOf(closed).join('\n')).toContain('493 of 500')
 })
 
-test('a control is called one, and who trains on is not told what it waits for', () => {
+test('a control is marked as such, and a run that is training shows nothing it waits for', () => {
   const run = {
     ...numbers.runs[0]!,
     control: true,
@@ -86,13 +86,13 @@ test.each([200, 120, 100, 80, 60])('no line is wider than %i columns', (columns)
   for (const line of screenOf(numbers, { columns })) expect(stringWidth(line)).toBeLessThanOrEqual(columns)
 })
 
-test('a low terminal gets as many lines as it has, and is told of the rest', () => {
+test('a low terminal gets as many lines as fit, and a count of the rest', () => {
   const lines = screenOf(numbers, { columns: 200, rows: 6 })
   expect(lines).toHaveLength(6)
   expect(lines.at(-1)).toMatch(/^… \d+ more lines do not fit$/)
 })
 
-test('memory is that of a process and all below it, wherever they are listed', () => {
+test('memory is that of a process and all its descendants, in whatever order they are listed', () => {
   const listing = `  30  20  1024 java
     1     0    512 init
    20     1   2048 MainThread

@@ -7,7 +7,7 @@ import { checkpointMetadata, checkpointPath, latestCheckpoint } from '../../../s
 const folder = mkdtempSync(join(tmpdir(), 'winnow-checkpoints-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('the latest checkpoint of a run is the one of the highest step; other files and other runs count for nothing', async () => {
+test('the latest checkpoint of a run is the one with the highest step; other files and other runs are ignored', async () => {
   expect(await latestCheckpoint(folder, 'r')).toBeUndefined()
   for (const step of [900, 1050, 150]) writeFileSync(checkpointPath(folder, 'r', step), '')
   for (const name of ['step-00009999.safetensors.tmp', 'step-99999.safetensors', 'notes.txt'])
@@ -20,7 +20,7 @@ test('the latest checkpoint of a run is the one of the highest step; other files
   })
 })
 
-test('a checkpoint says in text where training was; one that does not is refused', () => {
+test('a checkpoint without a valid training position in its metadata is refused', () => {
   const place = { run: 'r', round: '3', document: '7', token: '41', documentsRead: '8' }
   expect(checkpointMetadata.parse(place)).toEqual({ run: 'r', round: 3, document: 7, token: 41, documentsRead: 8 })
   expect(() => checkpointMetadata.parse({ ...place, token: 'none' })).toThrow('token')

@@ -8,7 +8,7 @@ async function pack(documents: readonly number[][], options: PackOptions): Promi
 }
 
 describe('the batch packer', () => {
-  it('lays documents end to end, each followed by end-of-text, and cuts rows that share their border token', async () => {
+  it('concatenates documents, each followed by end-of-text, and cuts rows that share a border token', async () => {
     const batches = await pack([[1, 2, 3], [4], [], [5, 6, 7, 8, 9]], { batch: 2, context: 3 })
     // Stream: 1 2 3 0 4 0 0 5 6 7 8 9 0
     expect(batches.map(({ ids }) => [...ids])).toEqual([
@@ -17,12 +17,12 @@ describe('the batch packer', () => {
     ])
   })
 
-  it('ends documents with the token that the model ends them with', async () => {
+  it('ends documents with the model’s end-of-text token', async () => {
     const [batch] = await pack([[1], [2, 3]], { batch: 1, context: 4, end: 9 })
     expect([...batch!.ids]).toEqual([1, 9, 2, 3, 9])
   })
 
-  it('says at every batch which documents were read in part and which were passed', async () => {
+  it('reports with every batch how many documents were begun and how many were passed', async () => {
     const batches = await pack([[1, 2, 3], [4], [], [5, 6, 7, 8, 9]], { batch: 1, context: 3 })
     // Targets end at: 0 (end of document 0), 0 (end of document 2), 7 (inside document 3), 0 (end of document 3)
     expect(batches.map(({ documentsRead, documentsPassed }) => [documentsRead, documentsPassed])).toEqual([
@@ -33,7 +33,7 @@ describe('the batch packer', () => {
     ])
   })
 
-  it('goes on from any position as if it had never stopped', async () => {
+  it('resumes from any position as if it had never stopped', async () => {
     const documents = Array.from({ length: 40 }, (_, i) =>
       Array.from({ length: (i * 7) % 23 }, (_, j) => 1 + i * 31 + j),
     )
@@ -46,7 +46,7 @@ describe('the batch packer', () => {
     }
   })
 
-  it('takes documents one by one, only as many as its batches need', async () => {
+  it('takes only as many documents as its batches need', async () => {
     let fetched = 0
     async function* endless() {
       for (;;) {

@@ -107,7 +107,7 @@ test('trains on the selection of each stage, reports each step, and writes a che
   for (const { trainLoss } of reports.slice(1)) expect(trainLoss).toBeGreaterThan(0)
 })
 
-test('stopped between two steps and started again, it ends with the checkpoint of one that was left alone, to the bit', async () => {
+test('stopped between two steps and restarted, it ends with the same checkpoint, to the bit, as without a stop', async () => {
   const [whole, cut] = [runIn('alone'), runIn('stopped')]
   const alone = await open(whole)
   await alone.train()
@@ -143,7 +143,7 @@ test('a checkpoint of another run in its folder is refused by name', async () =>
   await other.close()
 })
 
-test('a selected document without a text ends training: the corpus store has lost it', async () => {
+test('a selected document without a text ends training, since the corpus store has lost it', async () => {
   const training = await open(runIn('lost'))
   training.runtime.store.texts = async () => new Map()
   await expect(training.train()).rejects.toMatchObject({

@@ -37,23 +37,23 @@ const two = {
 const expected = [[0], [1, 0.1, 0.2, 0.3], [2, 0.4]]
 
 describe('collecting rounds', () => {
-  test('a round without samples comes out as soon as it is closed', async () => {
+  test('a round without samples is complete as soon as it is closed', async () => {
     expect(await collected(zero)).toEqual([[0]])
     expect(await collected(zero.slice(0, 1))).toEqual([])
   })
 
-  test('a round that is closed waits for the rewards that its closing counts', async () => {
+  test('a closed round waits for the rewards that its closing counts', async () => {
     const before = [...zero, one.opened, one.closed, one.rewards[0]!, one.rewards[2]!]
     expect(await collected(before)).toEqual([[0]])
     expect(await collected([...before, one.rewards[1]!])).toEqual(expected.slice(0, 2))
   })
 
-  test('a closing that comes before its opening waits for it', async () => {
+  test('a closing that arrives before its opening waits for it', async () => {
     expect(await collected([...one.rewards, one.closed])).toEqual([])
     expect(await collected([...one.rewards, one.closed, one.opened])).toEqual([expected[1]])
   })
 
-  test('a later round does not overtake one that still waits', async () => {
+  test('a later round does not overtake one that is still waiting', async () => {
     const later = [two.opened, two.closed, ...two.rewards]
     // Everything of round 2 is there, and partition 0 has been read past both, but a reward in partition 1 is not.
     const some = [one.opened, one.closed, one.rewards[0]!, one.rewards[1]!, ...later]
@@ -61,13 +61,13 @@ describe('collecting rounds', () => {
     expect(await collected([...some, one.rewards[2]!])).toEqual(expected.slice(1))
   })
 
-  test('what comes after the closing of its round leaves no trace', async () => {
+  test('what arrives after its round’s closing has no effect', async () => {
     const late = [answer(reward(1, 'a', 1n, 9), 0, 3), answer(reward(1, 'a', 2n, 9), 1, 1)]
     expect(await collected([...zero, one.opened, ...one.rewards, ...late, one.closed])).toEqual(expected.slice(0, 2))
     expect(await collected([...zero, one.opened, ...one.rewards, one.closed, ...late])).toEqual(expected.slice(0, 2))
   })
 
-  test('a restart goes on behind the round that its state holds, from the positions that it holds', async () => {
+  test('a restart continues after the round in its state, from the positions in its state', async () => {
     const positions = [
       { topic: 'rewards', partition: 0, offsetNext: 2 },
       { topic: 'rewards', partition: 1, offsetNext: 1 },
@@ -78,7 +78,7 @@ describe('collecting rounds', () => {
     expect(await collected([...decisions, ...two.rewards], 1)).toEqual([])
   })
 
-  test('rounds come out in order, each once and with the same rewards, whatever the interleaving and the repeats', async () => {
+  test('rounds complete in order, each once and with the same rewards, whatever the interleaving and repeats', async () => {
     const decisions = [...zero, one.opened, one.closed, two.opened, two.closed]
     const partitions = [
       decisions,

@@ -19,7 +19,7 @@ const samples = [
 const identity = { kind: 'identity' } as const
 
 describe('the ledger of a round', () => {
-  test('counts what is missing, and gives documents ascending, actors in the order asked for', () => {
+  test('counts missing rewards, and returns documents in ascending order, actors in the order of the request', () => {
     const ledger = new RoundLedger(opened(1, samples), identity)
     expect([ledger.requested, ledger.missing]).toEqual([4, 4])
     ledger.accept(reward(1, 'a', 9n, 0.9), 0, 0)

@@ -16,7 +16,7 @@ function problem(json: unknown): string {
 }
 
 describe('a selection configuration', () => {
-  test('has the paper’s value for everything left out', () => {
+  test('defaults to the paper’s values', () => {
     const config = parseSelectionConfig(minimal)
     expect(config.actors.map(({ name, subcategories }) => [name, subcategories.length])).toEqual([
       ['quality', 5],
@@ -45,7 +45,7 @@ describe('a selection configuration', () => {
     })
   })
 
-  test('fills in what an actor leaves out, in the order of the configuration', () => {
+  test('fills in an actor’s defaults, in the order of the configuration', () => {
     const actors = {
       topic: { eta: 0.5 },
       style: { subcategories: ['a', 'b'], initialTheta: 2 },
@@ -143,7 +143,7 @@ describe('a selection configuration', () => {
     expect(problem(json)).toContain(place)
   })
 
-  test('names every problem at once', () => {
+  test('reports all problems at once', () => {
     const message = problem({
       seed: 1,
       budget: { documents: 0 },

@@ -31,7 +31,7 @@ describe('a draw', () => {
       for (const seed of edges as Seed[]) expect(key(asDocumentId(id), seed)).toBe(naiveKey(id, seed))
   })
 
-  test('of fixed ids and seeds is what it was', () => {
+  test('of fixed ids and seeds has not changed', () => {
     expect(place(asDocumentId(0n))).toBe(0xe220a8397b1dcdafn)
     expect([0n, 1n, u64Max].map((id) => key(asDocumentId(id), seedOf(7, 0, 'select')))).toEqual([
       12207695831434725560n,
@@ -40,7 +40,7 @@ describe('a draw', () => {
     ])
   })
 
-  test('over columns of words equals that over bigints, and is undone to the ids', () => {
+  test('over columns of 32-bit words equals that over bigints, and can be inverted to the ids', () => {
     fc.assert(
       fc.property(fc.array(u64), seeds, (ids, seed) => {
         const column = BigUint64Array.from(ids)
@@ -62,7 +62,7 @@ describe('a draw', () => {
     )
   })
 
-  test('up to a key is a stretch of places in each block, from its start upwards and round', () => {
+  test('up to a key is a contiguous range of places in each block, wrapping around', () => {
     fc.assert(
       fc.property(u64, seeds, u64, (id, seed, keyLast) => {
         const at = place(asDocumentId(id))
@@ -76,7 +76,7 @@ describe('a draw', () => {
     expect(reachIn(1, 0n)).toBe(0n)
   })
 
-  test('takes as much of what another draw took as a simple random sample would', () => {
+  test('overlaps with another draw as much as a simple random sample would', () => {
     // One stretch in place of 64 fails here: a sample then falls wholly inside or outside of a cut (standard deviation 0.4).
     const ids = BigUint64Array.from({ length: 20_000 }, (_, i) => splitmix64(BigInt(i)))
     const cut = new Set(sortByKey(ids.slice(), seedOf(7, 1, 'select')).subarray(0, 4_000))

@@ -43,7 +43,7 @@ describe('an actor’s update', () => {
     })
   })
 
-  test('additive adds to it (v1, Algorithm 2 line 8)', () => {
+  test('additive adds the mean reward to the weight (v1, Algorithm 2 line 8)', () => {
     // w^x = 0.5 + 0.5 * 2 = 1.5; w^z = 0.25 + 0.5 * -1 = -0.25.
     expect(
       fold({ update: 'additive' }, [
@@ -54,7 +54,7 @@ describe('an actor’s update', () => {
     ).toEqual([1.5, 0.25, -0.25])
   })
 
-  test('unrewarded: mean gives a subcategory that never had a reward the mean of those that had', () => {
+  test('unrewarded: mean gives a subcategory that was never rewarded the mean of those that were', () => {
     // w^x = 1.25, w^z = -0.375 as above; their mean is 0.875 / 2 = 0.4375.
     expect(
       fold({ unrewarded: 'mean' }, [
@@ -94,7 +94,7 @@ describe('an actor’s update', () => {
     expect(fold({ normalize: 'sum', unrewarded: 'mean' }, [[0, 2]]).weights).toEqual([1 / 3, 1 / 3, 1 / 3])
   })
 
-  test('a sum of 0 ends the run with an error that names actor and round', () => {
+  test('a sum of 0 is an error that names actor and round', () => {
     const before = { ...initialMemory(configured().actors[0]!), weights: [1, -1, 0] }
     const error = catchError(() => fold({ normalize: 'sum' }, [], before))
     expect(error.code).toBe('NORMALIZATION')
@@ -110,7 +110,7 @@ describe('an actor’s update', () => {
     ).toBe('NORMALIZATION')
   })
 
-  test('a weight that grows beyond all bounds ends the run', () => {
+  test('a weight that is no longer finite is an error', () => {
     expect(
       catchError(() =>
         fold({}, [
@@ -133,7 +133,7 @@ function catchError(action: () => unknown): WinnowError {
 }
 
 describe('the transform of rewards', () => {
-  test('identity and exp', () => {
+  test('identity leaves rewards as they are, and exp maps them to exp(scale * r)', () => {
     expect(rewardTransform({ kind: 'identity' }, [[5]])(5)).toBe(5)
     expect(rewardTransform({ kind: 'exp', scale: 0.5 }, [[2]])(2)).toBe(Math.E)
   })

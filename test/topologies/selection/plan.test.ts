@@ -22,7 +22,7 @@ const score = (labels: readonly number[]) => scores[labels[0]!]!
 const groups = [group(0, 2), group(1, 4), group(2, 3), group(3, 1), group(4, 1)]
 
 describe('the plan of a selection', () => {
-  test('takes levels whole from the best score down and cuts the one that exceeds the budget', () => {
+  test('takes whole levels from the best score down and cuts the one that exceeds the budget', () => {
     const plan = planSelection(groups, score, { documents: 5 })
     expect(plan.whole).toEqual([groups[0]])
     expect(plan.marginal).toEqual({
@@ -34,18 +34,18 @@ describe('the plan of a selection', () => {
     expect(plan.threshold).toBe(1)
   })
 
-  test('cuts nothing where the documents fit exactly', () => {
+  test('cuts nothing if the documents fit exactly', () => {
     const plan = planSelection(groups, score, { documents: 9 })
     expect(plan.whole).toEqual(groups.slice(0, 3))
     expect(plan).toMatchObject({ marginal: null, threshold: 1, wholeDocuments: 9, wholeTokens: 90 })
   })
 
-  test('0 and -0 are one level', () => {
+  test('treats 0 and -0 as one level', () => {
     const plan = planSelection(groups, score, { documents: 10 })
     expect(plan.marginal).toMatchObject({ groups: [groups[3], groups[4]], remaining: { documents: 1 } })
   })
 
-  test('a level whose tokens reach the budget exactly is cut, since documents of 0 tokens at its end do not belong', () => {
+  test('cuts a level whose tokens reach the budget exactly, since documents of 0 tokens at its end do not belong', () => {
     expect(planSelection(groups, score, { tokens: 20 }).marginal).toMatchObject({
       score: 3,
       remaining: { tokens: 20 },
@@ -56,7 +56,7 @@ describe('the plan of a selection', () => {
     })
   })
 
-  test('takes all where the budget exceeds the corpus, nothing of an empty one', () => {
+  test('takes everything if the budget exceeds the corpus, and nothing of an empty one', () => {
     expect(planSelection(groups, score, { documents: 1e18 })).toMatchObject({
       wholeDocuments: 11,
       marginal: null,
@@ -100,7 +100,7 @@ describe('the score', () => {
     expect(scoreOf(config(options), 1, weights, theta)([1, 0], 10)).toBe(expected)
   })
 
-  test('competitive takes the first of equal thetas', () => {
+  test('under competitive uses the first of equal thetas', () => {
     expect(scoreOf(config({ collaboration: 'competitive' }), 1, weights, [1, 1])([1, 0], 0)).toBe(2)
   })
 
@@ -149,7 +149,7 @@ describe('a selection from memory', () => {
     )
   })
 
-  test('reports the cut', async () => {
+  test('reports where the budget cuts', async () => {
     const corpus = new MemoryCorpus([2])
     for (let i = 0n; i < 10n; i++) corpus.add(asDocumentId(i), 5, [Number(i % 2n)])
     const selection = await select(corpus, config({ documents: 7 }), 1, [[0.25, 0.75]], [2])
@@ -162,7 +162,7 @@ describe('a selection from memory', () => {
     expect(selection.histogramDigest).toBe(histogramDigest([group(1, 5, 25), group(0, 5, 25)]))
   })
 
-  test('knows a document once, and groups by cell and reads', async () => {
+  test('holds each document once, grouped by cell and reads', async () => {
     const corpus = new MemoryCorpus([2, 3])
     expect(corpus.add(asDocumentId(2n ** 64n - 1n), 5, [1, 2])).toBe(true)
     expect(corpus.add(asDocumentId(2n ** 64n - 1n), 7, [0, 0])).toBe(false)

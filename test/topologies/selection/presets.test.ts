@@ -15,7 +15,7 @@ const configured = ({ needs }: Preset, strategy: unknown) =>
     strategy,
   })
 
-test.each(presets)('$name is a strategy of the actors it needs, and recorded as its parts', (preset) => {
+test.each(presets)('$name gives a valid strategy with the actors it needs, and is recorded as its parts', (preset) => {
   const { strategy } = configured(preset, preset.name)
   expect(strategy).toMatchObject(preset.parts)
   expect(Object.keys(strategy!).sort()).toEqual(
@@ -33,7 +33,7 @@ test.each(presets.filter(({ needs }) => Object.keys(needs).some((name) => name !
   },
 )
 
-test('parts that are given replace those of the preset, and the others stay', () => {
+test('given parts replace those of the preset, and the others stay', () => {
   const preset = presetNamed('qurating-edu')!
   const own = { preset: preset.name, sampler: { kind: 'gumbel', temperature: 1 } }
   expect(configured(preset, own).strategy).toEqual({

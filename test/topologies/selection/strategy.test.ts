@@ -89,7 +89,7 @@ describe('quotas of a mixture', () => {
     expect(quotas.reduce((sum, quota) => sum + quota, 0)).toBe(30_000_000_000)
   })
 
-  test('fill each stratum by key, and tell what each gave', async () => {
+  test('fill each stratum by key, and report what each contributed', async () => {
     const strategy = { score: { kind: 'zero' }, mixture: { actor: 'domain', weights: [1, 0, 3] } }
     const { ids, strata } = await selected(corpusOf(numbered(40)), configOf(strategy, { budget: { documents: 12 } }))
     // Of domain c (every fourth) there are 10, 9 are wanted; of b none.
@@ -124,7 +124,7 @@ describe('a pool', () => {
     expect(await pooled([{ actor: 'quality', scoreAbove: 97 }])).toEqual([98, 99, 100])
   })
 
-  test('holds what all conditions leave, and nothing is selected from an empty one', async () => {
+  test('holds the documents that satisfy all conditions; from an empty one nothing is selected', async () => {
     const high = { actor: 'quality', subcategories: ['high'] }
     expect(await pooled([high, { actor: 'quality', scoreAbove: 95 }])).toEqual([96, 98, 100])
     expect(await pooled([{ tokensMin: 11 }])).toEqual([])
@@ -133,7 +133,7 @@ describe('a pool', () => {
 })
 
 describe('a draw by gumbel', () => {
-  test('with one score for all is the random draw, whatever the temperature', async () => {
+  test('with equal scores is the random draw, whatever the temperature', async () => {
     const corpus = corpusOf(numbered(1000), () => 3)
     const random = await selected(corpus, configOf({ score: { kind: 'zero' } }))
     for (const temperature of [1e-6, 0.5, 2, 1e6]) {
@@ -144,7 +144,7 @@ describe('a draw by gumbel', () => {
     }
   })
 
-  test('at a temperature near 0 is the top, at a high one it is random', async () => {
+  test('is top-k at a temperature near 0, and random at a high one', async () => {
     const corpus = corpusOf(numbered(1000))
     const score = { kind: 'label', actor: 'quality' }
     const cold = await selected(corpus, configOf({ score, sampler: { kind: 'gumbel', temperature: 1e-9 } }))
@@ -194,7 +194,7 @@ describe('a draw by gumbel', () => {
   })
 })
 
-describe('a strategy that cannot be', () => {
+describe('an invalid strategy', () => {
   const label = { kind: 'label', actor: 'quality' }
   test.each<[string, object, string]>([
     ['a pool by an unknown actor', { pool: [{ actor: 'x', scoreAbove: 1 }] }, 'strategy.pool.0.actor'],

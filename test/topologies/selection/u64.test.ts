@@ -28,7 +28,7 @@ describe('random choices', () => {
     expect(seedOf(7, 0, 'sample:topic')).not.toBe(seedOf(7, 0, 'sample:domain'))
   })
 
-  test('order keys over columns of words equal those of bigints, and are undone to the ids', () => {
+  test('order keys over columns of 32-bit words equal those of bigints, and can be inverted to the ids', () => {
     fc.assert(
       fc.property(fc.array(u64), seeds, (ids, seed) => {
         const column = BigUint64Array.from(ids)
@@ -54,7 +54,7 @@ describe('random choices', () => {
 })
 
 describe('document ids as text', () => {
-  test('every unsigned 64-bit integer survives', () => {
+  test('round-trip for every unsigned 64-bit integer', () => {
     fc.assert(fc.property(u64, (id) => parseId(id.toString()) === id))
     expect(parseId('18446744073709551615')).toBe(u64Max)
     expect(parseId('9007199254740993')).toBe(9007199254740993n)

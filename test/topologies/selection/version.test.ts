@@ -18,7 +18,7 @@ test('a run recorded before versions were is of version 1, and refused by name',
   )
 })
 
-test('of all versions only the present one is computed on', () => {
+test('only the current version is computed', () => {
   const accepted = [1, 2, 3, 4].filter((version) => {
     try {
       checkSelectionVersion({ run: 'any', selectionVersion: version })

@@ -99,7 +99,7 @@ describe('the whole of a run equals SELECTION.md read literally', () => {
     expect(met.size).toBe(12)
   })
 
-  test('samples are the documents of the smallest keys of a subcategory', async () => {
+  test('samples are the documents with the smallest keys of a subcategory', async () => {
     for (let seed = 0; seed < 100; seed++) {
       const given = scenario(seed)
       const config = parseSelectionConfig(given.config)

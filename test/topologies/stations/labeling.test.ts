@@ -12,7 +12,7 @@ const delivered = (docId: bigint, meta: string): Delivered<Document> => ({
   value: { docId: asDocumentId(docId), text: 'text', tokens: 1, meta },
 })
 
-test('a labeler sees the row without its text; a document whose meta is no JSON is refused, and the others are labelled', async () => {
+test('a labeler sees the row without its text; a document whose meta is not JSON is refused, and the others are labelled', async () => {
   const seen: unknown[] = []
   const sent: Outgoing[] = []
   const rejected: unknown[] = []

@@ -40,7 +40,7 @@ test('the example parses, with the settings that make small models learn, actors
   expect(graphsFolder(run.model)).toMatch(/llama-64x2$/)
 })
 
-test('the preset of the paper has its values, and a control draws at random and asks for nothing', () => {
+test('the paper’s preset has the paper’s values, and a control draws at random and requests no rewards', () => {
   expect(exampleOf({ preset: 'paper' }).run.selection).toMatchObject({
     rewardTransform: { kind: 'identity' },
     unrewarded: 'keep',
@@ -52,7 +52,7 @@ test('the preset of the paper has its values, and a control draws at random and 
   expect(run.selection.budget).toEqual(exampleOf().run.selection.budget)
 })
 
-test('the budget of a tiny corpus is one document, and a model that is not shipped is refused by name', () => {
+test('a tiny corpus gets a budget of one document; an unknown shipped model is refused by name', () => {
   expect(exampleOf({ documents: 2 }).run.selection.budget).toEqual({ documents: 1 })
   expect(() => graphsFolder('shipped:gpt')).toThrow('no model gpt is shipped')
   expect(() => graphsFolder('shipped:../../trainer')).toThrow('is shipped')

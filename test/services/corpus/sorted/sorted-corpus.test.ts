@@ -48,7 +48,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-test('samples are the same by stretches of the table as by reading all of it', async () => {
+test('samples from ranges of the sorted table equal those from reading all of it', async () => {
   const state = await new SortedStates(clickHouse.sql).make(options)
   const wide = await store.view({ ...options, readsOf: null })
   for (const count of [1, 7, 300])
@@ -62,7 +62,7 @@ test('samples are the same by stretches of the table as by reading all of it', a
     }
 })
 
-describe('what a run has read', () => {
+describe('the documents that a run has read', () => {
   const actors = {
     topic: { subcategories: ['a', 'b', 'c', 'd', 'e', 'f'], initialWeights: [0.5, 0.4, 0.3, 0, 0, 0.6] },
   }
@@ -89,7 +89,7 @@ describe('what a run has read', () => {
     return [sorted, wide]
   }
 
-  test('distinguishes groups', async () => {
+  test('split cells into groups', async () => {
     const [sorted, wide] = (await Promise.all((await both()).map((corpus) => corpus.groups()))).map((groups) =>
       groups.map((group) => JSON.stringify(group)).sort(),
     )
@@ -117,7 +117,7 @@ describe('what a run has read', () => {
     },
   )
 
-  test('changes no sample', async () => {
+  test('do not change samples', async () => {
     const [sorted, wide] = await both()
     expect(await sorted.samples(0, seedOf(5, 1, 'sample:topic'), 9)).toEqual(
       await wide.samples(0, seedOf(5, 1, 'sample:topic'), 9),

@@ -29,14 +29,14 @@ describe.skipIf(missing !== undefined)(title, { timeout: 300_000 }, () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('refuses what its graphs would not compute rightly, and says what to do', async () => {
+  it('refuses models that its graphs would compute wrongly, and says what to do', async () => {
     const env = { ...process.env, PYTHONPATH: tool, PYTHONDONTWRITEBYTECODE: '1' }
     const { stderr } = await run(python!, ['-m', 'unittest', 'test_refusals'], { cwd: import.meta.dirname, env })
     expect(stderr).toMatch(/Ran 1\d tests/)
     expect(stderr).toMatch(/OK\s*$/)
   })
 
-  it('ends with code 3 and one sentence where the folder holds no model', async () => {
+  it('exits with 3 and one sentence if the folder holds no model', async () => {
     const call = run(python!, [join(tool, 'export.py'), '--model', folder, '--out', join(folder, 'none')])
     await expect(call).rejects.toMatchObject({ code: 3, stderr: expect.stringContaining('config.json is missing') })
   })

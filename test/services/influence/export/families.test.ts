@@ -142,7 +142,7 @@ describe.each([1, 2])('on %i thread(s)', (threads) => {
     await worker.close()
   })
 
-  it('3,000 tokens that scatter into 3 rows of a wide embedding give the same gradients every time', async () => {
+  it('gradients of 3,000 tokens that fall into 3 rows of a wide embedding are reproducible', async () => {
     const graphs = join(fixtures, 'wide')
     const description = await readDescription(graphs)
     const worker = new ModelWorker({ folder: graphs, threads }, new CheckpointStore(description, checkpointBytesMax))
@@ -162,7 +162,7 @@ describe.each([1, 2])('on %i thread(s)', (threads) => {
 const bytesOf = (tensors: ReadonlyMap<string, FloatTensor>, name: string) =>
   Buffer.from(tensors.get(`m.${name}`)!.data.buffer)
 
-it('what is committed of the families is small', async () => {
+it('the committed files of the families are small', async () => {
   let total = 0
   for (const entry of await readdir(fixtures, { recursive: true, withFileTypes: true }))
     if (entry.isFile()) total += (await stat(join(entry.parentPath, entry.name))).size

@@ -20,7 +20,7 @@ async function namesOf(graph: GraphName) {
 }
 
 describe('the exported graphs of the demo model', () => {
-  it('take every weight as an input under its name in a checkpoint', async () => {
+  it('take every weight as an input named as in a checkpoint', async () => {
     expect(parameters.slice(0, 2)).toEqual(['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight'])
     expect(parameters.length).toBe(1 + 2 * 9 + 2)
     const { inputs, outputs } = await namesOf('loss')
@@ -38,7 +38,7 @@ describe('the exported graphs of the demo model', () => {
     expect(outputs).toEqual(['loss', 'phi'])
   })
 
-  it('take everything about the optimizer as inputs and give back the whole new state', async () => {
+  it('take the whole optimizer state as inputs and return all of the new state', async () => {
     const { inputs, outputs } = await namesOf('train')
     const scalars = ['learning_rate', 'weight_decay', 'clip', 'beta1', 'beta2', 'epsilon']
     const corrections = ['bias_correction1', 'bias_correction2']
@@ -46,7 +46,7 @@ describe('the exported graphs of the demo model', () => {
     expect(outputs).toEqual(['loss', 'gradient_norm', ...[...parameters, ...moments].map((name) => `new.${name}`)])
   })
 
-  it('are small: no weights, no tables, no paths of the machine they were written on', async () => {
+  it('are small: they contain no weights, no tables and no paths of the exporting machine', async () => {
     const files = await readdir(demoGraphs)
     let total = 0
     for (const file of files) total += (await stat(join(demoGraphs, file))).size
@@ -57,7 +57,7 @@ describe('the exported graphs of the demo model', () => {
 })
 
 describe('the export tool', () => {
-  it('pins every package to an exact version, those that model.json names among them', async () => {
+  it('pins every package to an exact version, including those named in model.json', async () => {
     const folder = join(import.meta.dirname, '../../../../services/influence/export')
     const lines = (await readFile(join(folder, 'requirements.txt'), 'utf8')).trim().split('\n')
     const pinned = lines.filter((line) => !line.startsWith('#'))

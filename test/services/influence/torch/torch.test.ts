@@ -11,14 +11,14 @@ const { python, missing } = pythonWith('services/influence/torch', modules)
 const title = missing === undefined ? 'the PyTorch worker' : `the PyTorch worker (skipped: ${missing})`
 
 describe.skipIf(missing !== undefined)(title, { timeout: 120_000 }, () => {
-  it('ends with a usage message where it is not told which run or which brokers', async () => {
+  it('exits with a usage message if run or brokers are missing', async () => {
     const env = { ...process.env, WINNOW_BROKERS: '', WINNOW_REGISTRY_URL: '', PYTHONDONTWRITEBYTECODE: '1' }
     const call = promisify(execFile)(python!, ['-m', 'winnow_torch', '--run', 'r'], { cwd: folder, env })
     await expect(call).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('--brokers is missing') })
   })
 })
 
-it('the PyTorch worker and the export pin every package, the shared ones to the same version', async () => {
+it('the PyTorch worker and the export tool pin every package, and agree on those they share', async () => {
   const pins = async (path: string) => {
     const lines = (await readFile(join(folder, path), 'utf8')).trim().split('\n')
     return new Map(lines.filter((line) => !line.startsWith('#')).map((line) => line.split('==') as [string, string]))

@@ -31,27 +31,24 @@ describe.each([
   ['gzip', gzip],
   ['zstd', zstd],
 ] as const)('%s', (name, compress) => {
-  test('is known by its first bytes', () => {
+  test('is recognized by its first bytes', () => {
     expect(compressionOf(compress('a'))).toBe(name)
     expect(compressionOf(Buffer.from('{"text"'))).toBe('none')
   })
 
-  test.each([1000, 1_000_000])(
-    'several pieces written one after the other are all read, in chunks of %i bytes',
-    async (size) => {
-      const both = Buffer.concat([compress(text), compress(''), compress('end\n')])
-      expect(await read(both, size)).toMatchObject({ out: `${text}end\n`, reason: null })
-    },
-  )
+  test.each([1000, 1_000_000])('concatenated members are all read, in chunks of %i bytes', async (size) => {
+    const both = Buffer.concat([compress(text), compress(''), compress('end\n')])
+    expect(await read(both, size)).toMatchObject({ out: `${text}end\n`, reason: null })
+  })
 
-  test('a file that breaks off gives what comes before, then says that it is truncated', async () => {
+  test('a truncated file yields everything before the break, then reports the truncation', async () => {
     const whole = compress(text)
     const { out, reason } = await read(whole.subarray(0, whole.length - 2000), 1000)
     expect(reason).toBe('truncated-file')
     expect(text.startsWith(out)).toBe(true)
   })
 
-  test('a file that breaks off in its second piece is truncated', async () => {
+  test('a file that ends within its second member is truncated', async () => {
     const { out, reason } = await read(Buffer.concat([compress(text), compress(text).subarray(0, 50)]))
     expect(reason).toBe('truncated-file')
     expect(out.startsWith(text)).toBe(true)
@@ -62,7 +59,7 @@ describe.each([
   })
 
   test.each([1000, 100_000])(
-    'what follows that is none of it costs nothing of what comes before, in chunks of %i bytes',
+    'trailing foreign bytes cost nothing of what comes before them, in chunks of %i bytes',
     async (size) => {
       for (const garbage of ['no frame and no member', '{"text": "appended"}\n', '\u0001']) {
         const whole = Buffer.concat([compress(text), compress('end\n')])
@@ -74,7 +71,7 @@ describe.each([
     },
   )
 
-  test('zeros between and behind pieces, as tapes and block devices pad, are passed over', async () => {
+  test('zero padding between and after members, as tapes and block devices write it, is skipped', async () => {
     for (const zeros of [1, 3, 512, 200_000]) {
       const padded = Buffer.concat([compress(text), Buffer.alloc(zeros), compress('end\n'), Buffer.alloc(zeros)])
       expect(await read(padded, 1000)).toMatchObject({ out: `${text}end\n`, reason: null })
@@ -82,7 +79,7 @@ describe.each([
   })
 })
 
-test('frames to be skipped are skipped, checksums and sizes of every kind are read over', async () => {
+test('skippable frames are skipped, and checksums and content sizes of every kind are accepted', async () => {
   const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
   const checked = zstdCompressSync(text, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })
   const long = zstdCompressSync('a'.repeat(1_000_000))
@@ -104,7 +101,7 @@ test('a bomb is read a bounded piece at a time', async () => {
   expect(pieces).toBeGreaterThan(300)
 })
 
-describe('one wrong byte in the middle costs what comes behind it', () => {
+describe('a wrong byte in the middle costs only what comes after it', () => {
   // Random letters: many blocks of Deflate and Zstandard, so that what is lost with one of them would show.
   const lines = Array.from({ length: 3000 }, () => `${randomBytes(100).toString('base64')}\n`).join('')
 
@@ -136,7 +133,7 @@ describe('one wrong byte in the middle costs what comes behind it', () => {
     expect(await read(checksum)).toMatchObject({ out: lines, reason: 'corrupt-file' })
   })
 
-  test('gzip from standard input that is not to be had again: up to the slice before', async () => {
+  test('gzip from standard input, which cannot be read again: up to the slice before', async () => {
     const bad = gzipSync(lines)
     bad.fill(0xff, 150_000, 150_004)
     let out = ''
@@ -157,11 +154,11 @@ describe('a Zstandard frame', () => {
     return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, ...header]), block, Buffer.from(content)])
   }
 
-  test.each([27, 28, 30, 31])('with a window of 2^%i bytes is read, as zstd --long makes it', async (log) => {
+  test.each([27, 28, 30, 31])('with a window of 2^%i bytes is read, as written by zstd --long', async (log) => {
     expect(await read(frame([0x00, (log - 10) << 3], 'far\n'))).toMatchObject({ out: 'far\n', reason: null })
   })
 
-  test('with a larger window is named for it', async () => {
+  test('with a larger window is refused, naming the window', async () => {
     const { reason, message } = await read(Buffer.concat([frame([0x00, 0], 'a\n'), frame([0x00, 22 << 3], 'b\n')]))
     expect({ reason, message }).toEqual({
       reason: 'corrupt-file',
@@ -169,7 +166,7 @@ describe('a Zstandard frame', () => {
     })
   })
 
-  test('with a dictionary is named for it, after what comes before', async () => {
+  test('with a dictionary is refused, naming the dictionary, after the frames before it', async () => {
     const { out, message } = await read(Buffer.concat([frame([0x00, 0], 'a\n'), frame([0x01, 0, 77], 'b\n')]))
     expect(out).toBe('a\n')
     expect(message).toBe('the Zstandard frame was made with the dictionary 77, which is not in the file')

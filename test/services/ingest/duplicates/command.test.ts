@@ -29,7 +29,7 @@ async function run(files: string[], options: Partial<DeduplicateOptions> = {}) {
   return { counts, failure, kept: Buffer.concat(kept!), excluded: Buffer.concat(excluded!).toString() }
 }
 
-test('the other rows are passed on as they are, and of each that is left out it is said why', async () => {
+test('unique rows pass unchanged, and for each row left out the reason is given', async () => {
   const long = Array.from({ length: 600 }, (_, i) => `word${i}`).join(' ')
   const rows = [row('one', { id: 1 }), 'no json', row(long, { id: 2 })]
   const first = file('a.jsonl', `${rows.join('\n')}\n`)
@@ -66,14 +66,14 @@ test.each([
     'rows.parquet',
     new Uint8Array(parquetWriteBuffer({ columnData: [column('text', ['one', 'two', 'one'])] })),
   ],
-])('%s is read as ingest reads it', async (_, name, bytes) => {
+])('%s is read the way ingest reads it', async (_, name, bytes) => {
   const { counts, kept, failure } = await run([file(name, bytes)])
   expect(failure).toBeUndefined()
   expect(counts).toEqual({ rows: 3, kept: 2, exact: 1, near: 0 })
   expect(kept.toString().replaceAll('\r', '')).toBe(lines(row('one'), row('two')).toString())
 })
 
-test('bytes that are no UTF-8 pass byte for byte, and are never duplicates', async () => {
+test('rows that are not UTF-8 pass byte for byte, and are never duplicates', async () => {
   const latin1 = (text: string) => Buffer.from(row(text), 'latin1')
   const given = lines(latin1('caf\u00e9'), latin1('caf\u00e8'), latin1('caf\u00e9'), row('one'))
   const { counts, kept, excluded } = await run([file('latin1.jsonl', given)], { nearSimilarity: 0.8 })
@@ -82,7 +82,7 @@ test('bytes that are no UTF-8 pass byte for byte, and are never duplicates', asy
   expect(excluded).toBe('')
 })
 
-test('a row that is left out keeps every digit, and is JSON whatever it was', async () => {
+test('a row that is left out is written as JSON with every digit', async () => {
   const rows = ['{"text":"t","id":123456789012345678901}', '{"id" : 123456789012345678902, "x": NaN, "text":"t"}']
   const { kept, excluded } = await run([file('digits.jsonl', lines(...rows))])
   expect(kept).toEqual(lines(rows[0]!))
@@ -97,7 +97,7 @@ test('the byte order mark of each of several files is dropped', async () => {
   expect(kept).toEqual(lines(row('one'), row('bom-1'), row('bom-2')))
 })
 
-test('the text may stand in another field', async () => {
+test('the text may be in another field', async () => {
   const rows = ['{"data":{"body":"a"},"n":1}', '{"data":{"body":"a"},"n":2}']
   const { counts } = await run([file('body.jsonl', lines(...rows))], { textField: 'data.body' })
   expect(counts).toMatchObject({ kept: 1, exact: 1 })
@@ -123,7 +123,7 @@ test('files that cannot be read are refused together before anything is written'
   expect(kept).toEqual([])
 })
 
-test('a file that breaks off, and one without any text, are told once all that can be read is passed on', async () => {
+test('a truncated file and one without any text are reported after everything readable has passed', async () => {
   const whole = gzipSync(lines(...Array.from({ length: 5000 }, (_, i) => row(`row ${i}`))))
   const cut = file('cut.jsonl.gz', whole.subarray(0, -20))
   const other = file('raw_content.jsonl', lines('{"raw_content":"a"}', '{"raw_content":"b"}'))
@@ -139,7 +139,7 @@ test('a file that breaks off, and one without any text, are told once all that c
   })
 })
 
-test('a line beyond the limit of ingest is counted, not passed on in part', async () => {
+test('a line beyond ingest’s limit is counted, and no part of it passes', async () => {
   const { counts, kept, excluded } = await run([file('long.jsonl', lines(row('x'.repeat(65 * 2 ** 20)), row('one')))])
   expect(counts).toEqual({ rows: 2, kept: 1, exact: 0, near: 0, tooLong: 1 })
   expect(kept).toEqual(lines(row('one')))

@@ -60,7 +60,7 @@ describe('signatures', () => {
     expect(Math.abs(errors.reduce((sum, error) => sum + error, 0) / errors.length)).toBeLessThan(0.025)
   })
 
-  it('do not see case, punctuation or line breaks', () => {
+  it('ignore case, punctuation and line breaks', () => {
     const a = signatureOf('The quick, brown fox\njumps over the lazy dog.')!
     expect(signatureOf('the quick brown fox jumps over the LAZY dog')).toEqual(a)
     expect(bandKeys(a, bandingFor(0.8)).every(Number.isSafeInteger)).toBe(true)
@@ -90,7 +90,7 @@ describe('bands', () => {
 describe('the index of duplicates', () => {
   const at = (line: number) => ({ file: 0, line })
 
-  it('keeps the first of exact duplicates, and of near ones where they are asked for', () => {
+  it('keeps the first of exact duplicates, and of near ones if requested', () => {
     const near = `${prose(0, 600)} end`
     for (const nearSimilarity of [undefined, 0.8]) {
       const index = new DuplicateIndex({ nearSimilarity })
@@ -113,7 +113,7 @@ describe('the index of duplicates', () => {
     expect(index.add(changed, at(2))).toMatchObject({ reason: 'exact-duplicate', of: at(0) })
   })
 
-  it('finds each of many documents again, also where bands are shared', () => {
+  it('finds each of many documents again, even if they share bands', () => {
     const index = new DuplicateIndex({ nearSimilarity: 0.5 })
     for (let i = 0; i < 50; i++) expect(index.add(prose(i * 60, i * 60 + 100), at(i)) ?? at(i)).toEqual(at(i))
     for (let i = 0; i < 50; i++)
@@ -123,7 +123,7 @@ describe('the index of duplicates', () => {
       })
   })
 
-  it('keeps texts that share less than what is asked for', () => {
+  it('keeps texts that are less similar than the threshold', () => {
     const index = new DuplicateIndex({ nearSimilarity: 0.8 })
     index.add(prose(0, 600), at(0))
     expect(index.add(prose(200, 800), at(1))).toBeUndefined()

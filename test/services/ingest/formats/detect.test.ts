@@ -32,18 +32,18 @@ test.each([
   ['plain', Buffer.from(rows(3)), 'none'],
   ['gzip', gzipSync(rows(3)), 'gzip'],
   ['Zstandard', zstdCompressSync(rows(3)), 'zstd'],
-])('rows are known in %s, whatever the name says', async (_name, head, compression) => {
+])('rows are recognized in %s, whatever the name', async (_name, head, compression) => {
   for (const name of ['a', 'a.jsonl', 'a.JSONL.GZ', 'a.zst', 'a.parquet', 'a.json']) {
     expect(await format(head, name)).toEqual({ kind: 'lines', compression })
   }
 })
 
-test('Parquet is known, whatever the name says, and an empty file is one of no rows', async () => {
+test('Parquet is recognized whatever the name, and an empty file has no rows', async () => {
   expect(await format('PAR1....', 'a.jsonl')).toEqual({ kind: 'parquet' })
   for (const name of ['a.jsonl', 'a.gz', 'a.parquet']) expect((await format('', name)).kind).toBe('lines')
 })
 
-describe('what winnow does not read is named, with what to do', () => {
+describe('an unsupported format is named, with what to do', () => {
   test.each<[string, Buffer | string, string, RegExp | string]>([
     ['xz', latin1('\xfd7zXZ\0\0'), 'compressed with xz', 'xz -dc f | winnow ingest --name f -'],
     ['bzip2', 'BZh91AY&SY', 'compressed with bzip2', 'bzip2 -dc f | winnow ingest --name f -'],
@@ -92,11 +92,11 @@ describe('what winnow does not read is named, with what to do', () => {
     ['a.jsonl.bz2', 'x', 'not the bzip2 that its name says'],
     ['a.csv', 'text,url\n"a",b\n', 'a table of text, not JSON lines'],
     ['a.gz', '<html>', 'an HTML or XML page, as servers send in place of a file'],
-  ])('a promise of the name that is not kept: %s', async (name, head, what) => {
+  ])('a name that promises another format: %s', async (name, head, what) => {
     expect((await refusal(head, name))[0]).toBe(`${name} is ${what}`)
   })
 
-  test('a file that is cut off within its first bytes is left to who reads it', async () => {
+  test('a file cut off within its first bytes is left to its reader', async () => {
     expect((await format(latin1('\x28\xb5'), 'a.zst')).kind).toBe('lines')
     expect((await format(gzipSync(rows(9)).subarray(0, 12), 'a.gz')).kind).toBe('lines')
   })
@@ -108,11 +108,11 @@ test.each([
   ['zeros before rows', `${'\0'.repeat(100)}\n${rows(2)}`],
   ['bytes that are no UTF-8', Buffer.concat([latin1('{"text": "\xe9"}\n'), Buffer.from(rows(2))])],
   ['no rows at all, but text', 'a\tb\n1\t2\n'],
-])('bad rows do not make a file foreign: %s', async (_name, head) => {
+])('bad rows do not make a file an unsupported format: %s', async (_name, head) => {
   expect((await format(head)).kind).toBe('lines')
 })
 
-test('of many files each is named, in one error; names are quoted for the shell', async () => {
+test('one error names all unsupported files, quoted for the shell', async () => {
   const found = await format('BZh9')
   if (found.kind !== 'foreign') throw new Error('it is bzip2')
   const sources = [1, 2].map((index) => ({ name: `it's ${index}`, path: `d/it's ${index}`, format: found }))

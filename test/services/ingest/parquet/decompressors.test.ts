@@ -35,7 +35,7 @@ describe.each([
   })
 })
 
-test('a page that is a bomb makes its file a damaged one', async () => {
+test('a decompression bomb in a page makes the file a damaged one', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'a.parquet': parquetRows(8, { pack: () => gzipSync(bomb) }) })
   expect(await run(kafka, [path])).toMatchObject({ failed: 1, documents: 0 })

@@ -37,7 +37,7 @@ test.each([
   expect(value).toBe(expected)
 })
 
-test('a column of JSON stands in the line as it is, and as a string where it is none', () => {
+test('a JSON column is embedded as it is, or as a string if it is not JSON', () => {
   expect(line(parsers.jsonFromBytes(Buffer.from('{"n": 123456789012345678901}')))).toBe(
     '{"value":{"n": 123456789012345678901}}',
   )
@@ -46,7 +46,7 @@ test('a column of JSON stands in the line as it is, and as a string where it is 
   expect(line(parsers.jsonFromBytes(Buffer.from([0xff])))).toBe('{"value":{"base64":"/w=="}}')
 })
 
-test('JSON that is nested without end is a row that is refused', () => {
+test('excessively nested JSON is a rejected row', () => {
   const deep = parsers.jsonFromBytes(Buffer.from('['.repeat(200_000) + ']'.repeat(200_000)))
   const row = lineOf(
     0,
@@ -59,7 +59,7 @@ test('JSON that is nested without end is a row that is refused', () => {
   expect(parseRow(row)).toMatchObject({ reason: 'not-json', message: expect.stringContaining('nested too deep') })
 })
 
-test('a row that repeats one long entry many times is too long before it is made', () => {
+test('a row that repeats a long entry many times is too long before it is built', () => {
   const entry = Buffer.alloc(1_000_000, 'a')
   const row = lineOf(
     7,

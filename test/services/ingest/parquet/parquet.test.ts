@@ -38,7 +38,7 @@ describe.each(['zstd.parquet', 'codecs.parquet'])("pyarrow's %s", (name) => {
     ])
   })
 
-  test('keeps the digits of 64-bit integers, nests what is nested, and says what is no text', async () => {
+  test('keeps all digits of 64-bit integers, preserves nesting, and marks bytes that are not text', async () => {
     const kafka = new MemoryKafka()
     await run(kafka, [join(golden, name)])
     const { meta } = kafka.documents[1]!
@@ -55,7 +55,7 @@ describe.each(['zstd.parquet', 'codecs.parquet'])("pyarrow's %s", (name) => {
 })
 
 describe('a Parquet file', () => {
-  test('is found in folders by its name, and known by its first bytes whatever its name', async () => {
+  test('is found in folders by its name, and recognized by its first bytes whatever its name', async () => {
     const path = folder({ 'a.jsonl': row('line'), 'b.parquet': parquetRows(1), 'c.jsonl': parquetRows(2) })
     mkdirSync(join(path, 'sub'))
     copyFileSync(join(path, 'b.parquet'), join(path, 'sub', 'part-0.parquet'))
@@ -70,7 +70,7 @@ describe('a Parquet file', () => {
     expect(texts(kafka)).toEqual(['line', 'row 0', 'row 0', 'row 1', 'row 0'])
   })
 
-  test('is not read from standard input', async () => {
+  test('is refused on standard input', async () => {
     const kafka = new MemoryKafka()
     const standardInput = (async function* () {
       yield parquetRows(3)
@@ -82,7 +82,7 @@ describe('a Parquet file', () => {
     expect(kafka.topics.size).toBe(0)
   })
 
-  test('without rows is ingested, and without a column of texts it is all dead letters', async () => {
+  test('without rows is ingested; without a text column every row is a dead letter', async () => {
     const kafka = new MemoryKafka()
     const path = folder({
       'a.parquet': parquetRows(0),
@@ -99,7 +99,7 @@ describe('a Parquet file', () => {
     expect(String(kafka.deadLetters[1]!.value)).toBe('{"body":"y"}')
   })
 
-  test('that was ingested adds nothing, and may not grow', async () => {
+  test('that was ingested adds nothing when ingested again, and may not grow', async () => {
     const kafka = new MemoryKafka()
     const path = join(folder({ 'a.parquet': parquetRows(6) }), 'a.parquet')
     await run(kafka, [path])
@@ -111,7 +111,7 @@ describe('a Parquet file', () => {
     expect(kafka.transactions).toBe(transactions)
   })
 
-  test('with a row that is too long keeps the beginning of its text as a dead letter', async () => {
+  test('with an overlong row keeps the beginning of its text as a dead letter', async () => {
     const kafka = new MemoryKafka()
     const data = ['short', 'ä'.repeat(3000), '"'.repeat(1900), 'last']
     const path = folder({ 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]) })
@@ -124,7 +124,7 @@ describe('a Parquet file', () => {
     expect(String(escaped!.value)).toMatch(/^\{"text":"(\\"){45}\\$/)
   })
 
-  test('moves the bar from nothing to the whole, also where it goes on', async () => {
+  test('moves the progress bar from start to end, also after a resumption', async () => {
     const bytes = parquetRows(12)
     for (const rowFirst of [0, 3, 4, 9]) {
       let read = 0
@@ -137,7 +137,7 @@ describe('a Parquet file', () => {
   })
 })
 
-describe('whatever ends an ingest of Parquet, the next one goes on with nothing doubled or lost', () => {
+describe('however an ingest of Parquet ends, the next one resumes with nothing doubled or lost', () => {
   // Batches end within row groups, at their ends and behind them.
   const data = Array.from({ length: 14 }, (_, index) => (index % 5 === 4 ? null : `row ${index}`))
   const files = { 'a.parquet': parquetOf([{ name: 'text', data, type: 'STRING' }]), 'b.jsonl': rows(5) }
@@ -150,7 +150,7 @@ describe('whatever ends an ingest of Parquet, the next one goes on with nothing 
 
   test('stopped after every batch', () => expectSameWhenStopped(folder(files), limits))
 
-  test('row groups before the first row that is wanted are not read', async () => {
+  test('row groups before the first wanted row are not read', async () => {
     const bytes = withoutPages(withoutPages(parquetRows(14), 0), 1)
     const lines = await linesOf(bytes, 9)
     expect(lines.map(({ row, bytes }) => [row, String(bytes)])).toEqual(
@@ -162,7 +162,7 @@ describe('whatever ends an ingest of Parquet, the next one goes on with nothing 
 describe('a damaged Parquet file', () => {
   const whole = parquetRows(14)
 
-  test('that lacks its end gives no row until it is whole, and the other files go on', async () => {
+  test('that lacks its footer yields no row until it is complete, and the other files are ingested', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.parquet': whole.subarray(0, whole.length - 30), 'b.jsonl': rows(2) })
     const result = await run(kafka, [path])
@@ -177,7 +177,7 @@ describe('a damaged Parquet file', () => {
     expect(texts(kafka)).toEqual(['row 0', 'row 1', ...rowTexts(0, 14)])
   })
 
-  test('gives the rows before the row group that cannot be read, and a dead letter with the row', async () => {
+  test('yields the rows before the unreadable row group, and a dead letter with the row', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.parquet': withoutPages(whole, 2), 'b.jsonl': rows(1) })
     const result = await run(kafka, [path], { limits: { rowsMax: 3 } })
@@ -188,7 +188,7 @@ describe('a damaged Parquet file', () => {
     expect(kafka.sources.get('a.parquet')).toMatchObject({ rowNext: 8, complete: false })
   })
 
-  test('with a page that does not have its checksum gives the rows before it', async () => {
+  test('with a page whose checksum does not match yields the rows before it', async () => {
     const bytes = readFileSync(join(golden, 'zstd.parquet'))
     // Within the dictionary of the texts of the last row group.
     bytes[pagesAt(bytes, 2).start + 100]! ^= 1
@@ -237,7 +237,7 @@ describe('a damaged Parquet file', () => {
       }),
       'corrupt-file',
     ],
-  ])('with %s is told as damaged', async (_what, bytes, reason) => {
+  ])('with %s is reported as damaged', async (_what, bytes, reason) => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.parquet': bytes })
     expect(await run(kafka, [path])).toMatchObject({ failed: 1, documents: 0 })
@@ -252,7 +252,7 @@ function endless(): Buffer {
   return bytes
 }
 
-test('the signal ends an ingest while a row group is being unpacked', async () => {
+test('a signal ends an ingest while a row group is being decompressed', async () => {
   const stop = new AbortController()
   setTimeout(() => stop.abort(), 1000)
   const kafka = new MemoryKafka()

@@ -3,7 +3,7 @@ import { type FileVersion, Settling } from '../../../../services/ingest/watch/se
 
 const version = (byteLength: number, modifiedMs = 0): FileVersion => ({ byteLength, modifiedMs })
 
-test('a file is whole when length and time have stayed for the time given', () => {
+test('a file has settled when its size and modification time have not changed for the given time', () => {
   const settling = new Settling(5000)
   settling.touched('a')
   expect(settling.take(1000)).toEqual([])
@@ -17,7 +17,7 @@ test('a file is whole when length and time have stayed for the time given', () =
 test.each([
   ['longer', version(11, 0)],
   ['of another time', version(10, 1)],
-])('a file that became %s waits again', (_how, changed) => {
+])('a file that becomes %s waits again', (_how, changed) => {
   const settling = new Settling(5000)
   settling.touched('a')
   settling.observed('a', version(10), 1000)
@@ -27,7 +27,7 @@ test.each([
   expect(settling.take(9000)).toEqual(['a'])
 })
 
-test('several that are whole come in the order of their names, the others stay', () => {
+test('files that have settled are returned in the order of their names; the others remain', () => {
   const settling = new Settling(5000)
   for (const name of ['c', 'a', 'b']) settling.touched(name)
   for (const name of ['c', 'a']) settling.observed(name, version(1), 0)
@@ -36,7 +36,7 @@ test('several that are whole come in the order of their names, the others stay',
   expect(settling.pending).toEqual(['b'])
 })
 
-test('a version that was taken is not given again, another one is', () => {
+test('a version that was returned is not returned again; a new one is', () => {
   const settling = new Settling(0)
   settling.touched('a')
   settling.observed('a', version(1), 0)
@@ -50,7 +50,7 @@ test('a version that was taken is not given again, another one is', () => {
   expect(settling.take(2)).toEqual(['a'])
 })
 
-test('a file that is gone is forgotten, and is new when it comes again', () => {
+test('a file that disappears is forgotten, and counts as new when it reappears', () => {
   const settling = new Settling(0)
   settling.touched('a')
   settling.observed('a', version(1), 0)

@@ -66,7 +66,7 @@ test.each([[false], [true]])('files that are there and files that come are inges
   expect(said.err).toContain('1 .txt (c.txt): no name of rows')
 })
 
-test('linked folders are watched as far as links may be followed, and are told where they may not', async () => {
+test('linked folders are watched if their links may be followed, and are reported if not', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'b.jsonl.xz': Buffer.from('\xfd7zXZ\0', 'latin1') })
   const [allowed, forbidden] = [folder({ 'a.jsonl': row('allowed') }), folder({ 'a.jsonl': row('forbidden') })]
@@ -95,7 +95,7 @@ test('each file that is left out is named, also of a kind that was named before'
   expect(said.err.match(/~c\.jsonl/g)).toHaveLength(1)
 })
 
-test('a file that is written in pieces is ingested when it is whole', async () => {
+test('a file written in pieces is ingested once it is complete', async () => {
   const kafka = new MemoryKafka()
   const path = folder()
   const { said } = watching(path, kafka, { json: true, settle: 1 })
@@ -129,7 +129,7 @@ test('a file that breaks off, and one with another content, are told and tried a
   expect(texts(kafka).sort()).toEqual(['fine', 'first', 'row 0', 'row 1', 'row 2', 'second'])
 })
 
-test('what is no fault of a file ends the watching with its own error', async () => {
+test('an error that is not a file’s fault ends the watch with that error', async () => {
   const kafka = new MemoryKafka()
   kafka.onTransaction = () => {
     throw new WinnowError('UNREACHABLE', 'no broker')
@@ -138,7 +138,7 @@ test('what is no fault of a file ends the watching with its own error', async ()
   await expect(ended).rejects.toMatchObject({ code: 'UNREACHABLE', exitCode: 4 })
 })
 
-test('a folder that goes away ends the watching', async () => {
+test('the watch ends when its folder disappears', async () => {
   const path = folder({ 'a.jsonl': row('a') })
   const kafka = new MemoryKafka()
   const { ended } = watching(join(path), kafka)
@@ -148,7 +148,7 @@ test('a folder that goes away ends the watching', async () => {
   await expect(ended).rejects.toThrow(`${path} is gone`)
 })
 
-test('of many files that are refused together only the guilty ones are left out', async () => {
+test('of many files refused together only those at fault are left out', async () => {
   const bad = ['c', 'f']
   const tried: string[][] = []
   const [told, refused]: string[][] = [[], []]
@@ -182,7 +182,7 @@ test.each([
   expect(standingOf(name) === 'rows').toBe(watched)
 })
 
-test('one folder that can be read is wanted', async () => {
+test('watching requires exactly one readable folder', async () => {
   const path = folder({ a: '' })
   expect(await onlyFolder([path])).toBe(path)
   for (const paths of [[], ['-'], [path, path]])

@@ -24,27 +24,27 @@ const surfaceOf = (text: string, wholeLength?: number) => {
 }
 
 describe('hashed n-grams', () => {
-  it('count words without regard to case, spaces or line breaks', () => {
+  it('count words regardless of case, spaces and line breaks', () => {
     expect(sorted(countsOf('A cat, a CAT', { wordGrams: 1 }))).toEqual(
       sorted(countsOf('a\ncat ,\t a  cat', { wordGrams: 1 })),
     )
     expect([...countsOf('a cat , a cat', { wordGrams: 1 }).values()]).toEqual([2, 2, 1])
   })
 
-  it('tell the order of two words from their reverse', () => {
+  it('distinguish two words from the same words reversed', () => {
     expect(sorted(countsOf('dog bites man'))).not.toEqual(sorted(countsOf('man bites dog')))
     expect(sorted(countsOf('dog bites man', { wordGrams: 1 }))).toEqual(
       sorted(countsOf('man bites dog', { wordGrams: 1 })),
     )
   })
 
-  it('of characters lie within words, boundaries included', () => {
+  it('of characters stay within words, including their boundaries', () => {
     // <ab> has the trigrams <ab and ab>; <c> is one.
     expect([...countsOf('ab c', { wordGrams: 0, characterGrams: [3] }).values()]).toEqual([1, 1, 1])
     expect(countsOf('ab c', { wordGrams: 0, characterGrams: [5] }).size).toBe(0)
   })
 
-  it('are counted by row where a model keeps only some', () => {
+  it('are counted by row if a model keeps only some', () => {
     const [first, second, third] = [...countsOf('one two three two', { wordGrams: 1 }).keys()]
     const kept = Uint32Array.of(third!, second!)
     expect(first).not.toBe(second)
@@ -54,12 +54,12 @@ describe('hashed n-grams', () => {
     ])
   })
 
-  it('are the same for a text and for the prefix that is read', () => {
+  it('are the same for a text as for its prefix that is read', () => {
     const text = 'some words and more '.repeat(1000)
     expect(sorted(countsOf(text))).toEqual(sorted(countsOf(text.slice(0, 3000))))
   })
 
-  it('do not depend on the texts extracted before, for any sequence of UTF-16 units', () => {
+  it('do not depend on earlier texts, for any sequence of UTF-16 units', () => {
     const anyUnits = fc
       .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 300 })
       .map((units) => String.fromCharCode(...units))
@@ -77,7 +77,7 @@ describe('hashed n-grams', () => {
 })
 
 describe('surface features', () => {
-  it('are shares of the units that were read', () => {
+  it('are shares of the code units that were read', () => {
     expect(surfaceOf('Ab 12.\n')).toEqual({
       logLength: Math.log1p(7),
       letters: 2 / 7,
@@ -92,7 +92,7 @@ describe('surface features', () => {
     })
   })
 
-  it('are zero for an empty text, and know the length of the whole document', () => {
+  it('are zero for an empty text, and include the length of the whole document', () => {
     expect(Object.values(surfaceOf(''))).toEqual(new Array(surfaceCount).fill(0))
     expect(surfaceOf('abc', 10_000_000).logLength).toBeCloseTo(16.118, 3)
   })

@@ -62,7 +62,7 @@ describe("Gopher's rules in other languages", () => {
     expect(await made.label(inputs([text]))).toMatchObject([{ ok: false, reason: `rule-${rule}` }])
   })
 
-  it('count words of text without spaces by a dictionary', () => {
+  it('count words of text without spaces using a dictionary', () => {
     expect(wordsOf('人们在这里建造房屋，GPU 开垦土地。')).toEqual({
       words: ['人们', '在', '这里', '建造', '房屋', 'GPU', '开垦', '土地'],
       unspaced: true,
@@ -75,7 +75,7 @@ describe("Gopher's rules in other languages", () => {
 const bad = ['', '\ud800 \udc00', '\u0000\u0001\uffff'.repeat(1000), 'x'.repeat(100_000), 'word '.repeat(2_000_000)]
 
 describe('the rules labeler', () => {
-  it('keeps the verdict and its reason as the label, with the measured value', async () => {
+  it('labels with the verdict, the rule broken or “passed”, and the measured value', async () => {
     const made = await labeler({ kind: 'rules' }, ['passed', 'too-few-words', 'failed'])
     expect(await made.label(inputs([good, 'Two words', words(100, (i) => 'ab'[i % 2]!)]))).toEqual([
       { ok: true, subcategory: 0, score: 1 },
@@ -84,7 +84,7 @@ describe('the rules labeler', () => {
     ])
   })
 
-  it('gives what it excludes no label, but the reason for dead letters', async () => {
+  it('gives an excluded document a reason for dead letters instead of a label', async () => {
     const made = await labeler({ kind: 'rules', verdict: 'exclude' }, ['passed'])
     expect(await made.label(inputs(['Two words', good]))).toEqual([
       { ok: false, reason: 'rule-too-few-words', message: 'The measured value is 2.' },
@@ -113,14 +113,14 @@ describe('the language labeler', () => {
     '12345 67890',
   ]
 
-  it('finds languages, and calls the others by that name', async () => {
+  it('detects the configured languages, and labels all others “other”', async () => {
     const made = await labeler({ kind: 'language' }, ['en', 'de', 'other'])
     const results = await made.label(inputs(texts))
     expect(results.map((result) => result.ok && result.subcategory)).toEqual([0, 1, 2, 2])
     expect(results[0]).toMatchObject({ score: expect.any(Number) })
   })
 
-  it('gives what it excludes no label, but the reason for dead letters', async () => {
+  it('gives an excluded document a reason for dead letters instead of a label', async () => {
     const made = await labeler({ kind: 'language', verdict: 'exclude' }, ['en'])
     expect(await made.label(inputs(texts.slice(0, 2)))).toEqual([
       { ok: true, subcategory: 0, score: expect.any(Number) },

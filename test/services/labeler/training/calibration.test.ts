@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { calibrateClasses, calibrateScores } from '../../../../services/labeler/training/calibration.ts'
 
 describe('the calibration of classes', () => {
-  test('compares what was predicted with what was so, by tenths of the probability', () => {
+  test('compares predicted with observed frequencies, by tenths of probability', () => {
     const { expectedError, bins } = calibrateClasses([0.92, 0.98, 0.55, 0.55], [true, false, true, true])
     expect(bins).toEqual([
       { from: 0.5, to: 0.6, documents: 2, predicted: 0.55, observed: 1 },
@@ -12,7 +12,7 @@ describe('the calibration of classes', () => {
     expect(expectedError).toBeCloseTo(0.45, 12)
   })
 
-  test('is without error where each probability is the share of hits, and puts an edge into the upper bin, 1 into the last', () => {
+  test('has no error if each probability is the share of hits; an edge belongs to the upper bin, and 1 to the last', () => {
     expect(calibrateClasses([0.5, 0.5, 1], [true, false, true])).toEqual({
       expectedError: 0,
       bins: [
@@ -23,7 +23,7 @@ describe('the calibration of classes', () => {
   })
 })
 
-test('the calibration of scores goes by whole points; what lies beyond the ends belongs to the outer bins', () => {
+test('the calibration of scores uses bins of one point; values beyond the ends fall into the outer bins', () => {
   expect(calibrateScores([-0.5, 0.5, 5.5, 2], [0, 1, 5, 4])).toEqual({
     expectedError: (2 * 0.5 + 1 * 2 + 1 * 0.5) / 4,
     bins: [

@@ -22,7 +22,7 @@ const corpus: CorpusFeatures = {
 }
 
 describe('features of a corpus', () => {
-  test('count the documents of each row, and weigh a row the more the fewer have it', () => {
+  test('count the documents of each row, and give rarer rows more weight', () => {
     expect([...documentFrequency(corpus, 4)]).toEqual([3, 1, 2, 0])
     expect([...inverseDocumentFrequency(corpus, 4)]).toEqual(
       [4 / 4, 4 / 2, 4 / 3, 4 / 1].map((ratio) => Math.fround(Math.log(ratio))),
@@ -38,7 +38,7 @@ describe('features of a corpus', () => {
     expect(Math.hypot(values[4]!, values[5]!)).toBeCloseTo(1, 6)
   })
 
-  test('of the surface have mean and population deviation; a constant one has the deviation 1', () => {
+  test('of the surface have mean and population deviation; the deviation of a constant one is taken as 1', () => {
     const { means, scales } = surfaceStatistics(corpus.surface)
     expect(means).toEqual(new Array(surfaceCount).fill(1))
     expect(scales[0]).toBeCloseTo(Math.sqrt(2 / 3), 12)
@@ -46,7 +46,7 @@ describe('features of a corpus', () => {
   })
 })
 
-test('buckets get weights by the number of their documents: the most frequent, of equals the first, in ascending order', () => {
+test('the most frequent buckets get weights, the first of equals, in ascending order', () => {
   const frequency = Uint32Array.of(1, 5, 2, 5, 9, 2)
   expect([...chooseBuckets(frequency, 2, 10)]).toEqual([1, 2, 3, 4, 5])
   expect([...chooseBuckets(frequency, 2, 4)]).toEqual([1, 2, 3, 4])
@@ -54,7 +54,7 @@ test('buckets get weights by the number of their documents: the most frequent, o
 })
 
 describe('weights of a fit', () => {
-  test('are rounded to 255 levels of each output, in place; an output of zeros keeps them', () => {
+  test('are rounded in place to 255 levels per output; an output of zeros stays as it is', () => {
     const model = { weights: Float64Array.of(1, 0, -0.5, 0, 0.003, 0), biases: Float64Array.of(0, 0), outputs: 2 }
     const { values, scales } = quantize(model)
     expect([...values]).toEqual([127, 0, -64, 0, 0, 0])
@@ -62,7 +62,7 @@ describe('weights of a fit', () => {
     expect([...model.weights]).toEqual([...values].map((value, i) => value * scales[i % 2]!))
   })
 
-  test('of rows sum to 1: alike with balance 0, alike for classes with balance 1', () => {
+  test('of rows sum to 1: equal for all rows with balance 0, equal for all classes with balance 1', () => {
     expect([...rowWeights([0, 0, 0, 1], 0)]).toEqual([0.25, 0.25, 0.25, 0.25])
     const [a, b, c, d] = rowWeights([0, 0, 0, 1], 1)
     expect(a! + b! + c!).toBeCloseTo(0.5, 12)
@@ -70,7 +70,7 @@ describe('weights of a fit', () => {
   })
 })
 
-test('folds are dealt evenly, by the seed alone', () => {
+test('folds are of equal size and depend on the seed alone', () => {
   const folds = dealFolds(20, 4, 1)
   expect(folds).toEqual(dealFolds(20, 4, 1))
   expect(folds).not.toEqual(dealFolds(20, 4, 2))

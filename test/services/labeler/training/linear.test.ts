@@ -85,7 +85,7 @@ describe('fitLinear', () => {
     expect(model.biases[0]).toBeCloseTo(1 / 3, 2)
   })
 
-  it('gives biases alone the logarithms of the class weights', () => {
+  it('without features fits biases to the logarithms of the class weights', () => {
     const empty: SparseRows = {
       starts: new Uint32Array(5),
       columns: new Uint32Array(0),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { confusionMatrix, macroF1, measure } from '../../../../services/labeler/training/metrics.ts'
 
 describe('the metrics', () => {
-  it('count a confusion matrix by true class, then guessed class', () => {
+  it('count the confusion matrix by true class, then predicted class', () => {
     expect(confusionMatrix([0, 0, 1, 2], [0, 1, 1, 1], 3)).toEqual([
       [1, 1, 0],
       [0, 1, 0],

@@ -42,13 +42,13 @@ afterAll(() => toy.remove())
 
 const best = (scores: ArrayLike<number>) => Array.from(scores).indexOf(Math.max(...Array.from(scores)))
 
-test('a corpus is read with its files in their order and the labels that its metadata have', () => {
+test('a corpus is read in the order of its files, with the labels in its metadata', () => {
   expect([corpus.shards[59], corpus.lines[59], corpus.shards[60], corpus.lines[60]]).toEqual([0, 59, 1, 0])
   expect(corpus.auxiliary.slice(0, 4)).toEqual([[undefined], ['theme 1'], ['theme 0'], [undefined]])
   expect(corpus.surface).toHaveLength(120)
 })
 
-test('an auxiliary classifier learns its classes from documents that have them in their metadata', () => {
+test('an auxiliary classifier learns from documents that have its classes in their metadata', () => {
   expect(prepared.groups).toEqual([{ name: 'theme', classes: ['theme 0', 'theme 1'] }])
   const guesses = predictLinear(takeRows(prepared.grams, annotated.rows), prepared.auxiliary).map(best)
   expect(guesses).toEqual(annotated.truth)
@@ -72,7 +72,7 @@ describe('outputs', () => {
     expect(fitOutputs(prepared, corpus, annotated, others, without).prepared).toBe(prepared)
   })
 
-  test('are cross-validated by fits that have not seen the documents of the fold', () => {
+  test('are cross-validated by fits that have not seen the fold’s documents', () => {
     const scores = crossValidate(prepared, corpus, annotated, others, 5, options)
     expect([...scores.keys()]).toEqual(['text'])
     expect(scores.get('text')!.map(best)).toEqual(annotated.truth)
@@ -83,7 +83,7 @@ describe('outputs', () => {
     expect(guesses[7]).toBe(annotated.truth[7])
   })
 
-  test('are fitted on both views of a document where labels in metadata are trusted', () => {
+  test('are fitted on both views of a document if labels in metadata are trusted', () => {
     expect(viewsOf(options)).toEqual(['text'])
     const trusting = { ...options, fit: { ...fit, metadataTrust: 0.9 } }
     expect(viewsOf(trusting)).toEqual(['text', 'metadata'])

@@ -26,7 +26,7 @@ describe('the field that annotations are about', () => {
     expect(await fieldOf(write(row(fields)), kind, preferred)).toBe(field)
   })
 
-  test('must be named where several could be meant, or none', async () => {
+  test('must be named if none or several qualify', async () => {
     const two = write(row({ quality: 2, length: 3 }))
     await expect(fieldOf(two, 'regression')).rejects.toThrow(
       `${two}: has 2 fields that could be meant: quality, length`,
@@ -38,7 +38,7 @@ describe('the field that annotations are about', () => {
 })
 
 describe('annotations', () => {
-  test('are read in order, with place and value; the first value says what they are', async () => {
+  test('are read in order, with place and value; the first value decides their type', async () => {
     const annotations = await readAnnotations(
       write(row({ topic: 'Sea' }), row({ shard: 1, line: 7, topic: 'Code' })),
       'topic',
@@ -58,13 +58,13 @@ describe('annotations', () => {
     [[row({ topic: 'Sea' }), { shard: -1, line: 0, topic: 'Sea' }], ':2: '],
     [[row({ topic: 'Sea' }), row({})], ':2: has no field topic'],
     [[], ': has no annotation'],
-  ])('that cannot be read are named with file and line: %j', async (lines, message) => {
+  ])('that cannot be parsed are named with file and line: %j', async (lines, message) => {
     const file = write(...lines)
     await expect(readAnnotations(file, 'topic')).rejects.toThrow(`${file}${message}`)
     await expect(readAnnotations(file, 'topic')).rejects.toThrow(expect.objectContaining({ code: 'BAD_DATA' }))
   })
 
-  test('of an unknown class, or that are no number, are named; so is a file that is not there', async () => {
+  test('of an unknown class or that are not numbers are named, and so is a missing file', async () => {
     const annotations = await readAnnotations(write(row({ topic: 'Sea' }), row({ topic: 'Sky' })), 'topic')
     expect(() => truthOf(annotations, ['Sea'], 'f')).toThrow('f:2: "Sky" is not one of Sea')
     expect(() => truthOf(annotations, undefined, 'f')).toThrow('f:1: "Sea" is not a finite number')
@@ -86,7 +86,7 @@ describe('annotations', () => {
     ])
   })
 
-  test('lead to the numbers of their documents over all files; one beyond its file is named', () => {
+  test('are resolved to document numbers across all files; one beyond the end of its file is named', () => {
     const corpus = { shards: Uint32Array.of(0, 0, 0, 1, 1), lines: Uint32Array.of(0, 1, 2, 0, 1) }
     const at = (shard: number, line: number, fileLine = 0) => ({ shard, line, value: 1, fileLine })
     expect(locate([at(0, 2), at(1, 0), at(1, 1)], corpus, 'f')).toEqual([2, 3, 4])

@@ -66,22 +66,22 @@ async function sharded(first: number): Promise<CheckpointRef & { shards: string[
 }
 
 describe('a checkpoint', () => {
-  it('is one file, whose moments are read only where they are asked for', async () => {
+  it('may be one file, whose moments are read only on request', async () => {
     const checkpoint = await written([...tensors(1), ...tensors(100, 'm.'), ...tensors(200, 'v.')])
     expect(values(await read(checkpoint))).toEqual(expected(1))
     expect(values(await readCheckpoint(checkpoint, description, 'second moments', new Map()))).toEqual(expected(200))
   })
 
-  it('is an index and its shards', async () => {
+  it('may be an index with its shards', async () => {
     expect(values(await read(await sharded(5)))).toEqual(expected(5))
   })
 
-  it('lies in memory that threads share', async () => {
+  it('is held in memory shared by threads', async () => {
     for (const { data } of (await read(await written(tensors(1)))).values())
       expect(data.buffer).toBeInstanceOf(SharedArrayBuffer)
   })
 
-  it('is read in pieces, between which the thread does other things', async () => {
+  it('is read in pieces, between which the thread handles other work', async () => {
     const shape = [700, 1001]
     const large = { parameters: [{ name: 'a', shape }], config: {} } as unknown as ModelDescription
     const data = Float32Array.from({ length: 700_700 }, (_, i) => Math.sin(i))
@@ -98,7 +98,7 @@ describe('a checkpoint', () => {
     ).toBe(createHash('sha256').update(data).digest('hex'))
   })
 
-  it('is refused while it is half written, one file or a shard of it, and read when it is whole', async () => {
+  it('is refused while the file or a shard is half written, and read once it is complete', async () => {
     const [single, many] = [await written(tensors(3)), await sharded(4)]
     const store = new CheckpointStore(description, 1000)
     for (const [checkpoint, part] of [
@@ -120,7 +120,7 @@ describe('a checkpoint', () => {
     expect(await store.use(many, 'weights', copied)).toEqual(expected(4))
   })
 
-  it('is waited for where a file of it is not there, or holds another training state', async () => {
+  it('is waited for if a file is missing or belongs to another training state', async () => {
     const missing = { path: join(folder.path, 'nowhere.safetensors'), digest: '00' }
     await expect(read(missing)).rejects.toMatchObject({
       code: 'CHECKPOINT_INCOMPLETE',
@@ -130,7 +130,7 @@ describe('a checkpoint', () => {
     await expect(read(older)).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPLETE' })
   })
 
-  it('does not lead out of its folder', async () => {
+  it('cannot refer to files outside its folder', async () => {
     const { path } = await sharded(8)
     await writeFile(path, JSON.stringify({ weight_map: { 'embed.weight': '../elsewhere.safetensors' } }))
     await expect(read({ path, digest: '00' })).rejects.toThrow('not an index of shards')
@@ -155,7 +155,7 @@ describe('a checkpoint', () => {
     await expect(failure).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining(reason) })
   })
 
-  it('may repeat a tied head, and tables that the graphs compute', async () => {
+  it('may repeat a tied head and tables that the graphs compute themselves', async () => {
     const content: Tensors = [
       ...tensors(9),
       ['lm_head.weight', tensors(9)[0]![1]],
@@ -170,7 +170,7 @@ describe('a checkpoint', () => {
 describe('the store of checkpoints', () => {
   const bytesEach = 4 * 12
 
-  it('keeps those used last as far as memory goes, the very last always', async () => {
+  it('keeps the most recently used within its memory, and always the very last', async () => {
     const checkpoints = [await written(tensors(1)), await written(tensors(2)), await written(tensors(3))]
     // What is kept is there without its file.
     const isKept = async (store: CheckpointStore, k: number) => {
@@ -196,7 +196,7 @@ describe('the store of checkpoints', () => {
     expect([await isKept(tight, 1), await isKept(tight, 0)]).toEqual([true, false])
   })
 
-  it('reads a checkpoint once for all that ask at the same time', async () => {
+  it('reads a checkpoint once for all concurrent requests', async () => {
     const checkpoint = await written(tensors(1))
     const store = new CheckpointStore(description, bytesEach)
     const same = async (found: ReadonlyMap<string, FloatTensor>) => found
@@ -204,7 +204,7 @@ describe('the store of checkpoints', () => {
     expect(a).toBe(b)
   })
 
-  it('writes over the memory of those it no longer keeps, but never while it is in use', async () => {
+  it('reuses the memory of evicted checkpoints, but never while they are in use', async () => {
     const store = new CheckpointStore(description, bytesEach)
     const memory = new Set<unknown>()
     const noted = async (found: ReadonlyMap<string, FloatTensor>) => {

@@ -65,7 +65,7 @@ function expectRewards(found: number[][], expected: number[][]): void {
 }
 
 describe('the gradient estimator', () => {
-  it('multiplies the gradient of a document, its windows averaged by targets, with the mean gradient of each task', async () => {
+  it('multiplies the document’s gradient, averaged over its windows by targets, with each task’s mean gradient', async () => {
     const prepared = await estimatorWith().prepare(checkpoint, reference)
     expectRewards(
       await prepared.score(documents),
@@ -79,7 +79,7 @@ describe('the gradient estimator', () => {
       expect(gradientNorm).toBeCloseTo(Math.hypot(...meanOf(tasks[t]!)), 12)
   })
 
-  it('with cosine divides by the norms of both, and gives 0 to a document without a gradient', async () => {
+  it('with cosine divides by both norms, and gives 0 to a document with zero gradient', async () => {
     const prepared = await estimatorWith({ normalize: 'cosine' }).prepare(checkpoint, reference)
     const cosine = (a: ArrayLike<number>, b: number[]) =>
       product(a, b) === 0 ? 0 : product(a, b) / (Math.hypot(...Array.from(a)) * Math.hypot(...b))

@@ -40,11 +40,11 @@ const problemsOf = async (more: object, sql = corpusOf()) =>
     },
   )
 
-test('references that are there and apart from each other and from the corpus are fine', async () => {
+test('existing references that share nothing with each other or the corpus pass', async () => {
   expect(await problemsOf({}, corpusOf('five', 'thr'))).toEqual([])
 })
 
-test('a file that serves twice, also by a link, and samples that two files share', async () => {
+test('a file used twice, also through a link, and samples shared by two files are reported', async () => {
   const link = join(folder, 'link.jsonl')
   symlinkSync(reward, link)
   expect((await problemsOf({ evaluation: link }))[0]).toBe(
@@ -66,7 +66,7 @@ test('samples that are documents of the corpus, a context with its continuation 
   ])
 })
 
-test('files that are not there, empty, or of something else', async () => {
+test('missing files, empty files and files of another kind are reported', async () => {
   const nowhere = join(folder, 'nowhere.jsonl')
   expect((await problemsOf({ reward: nowhere }))[0]).toContain(`reference.reward: cannot read ${nowhere}`)
   expect(await problemsOf({ corpus: file('empty.jsonl') })).toEqual([expect.stringContaining('has no samples')])
@@ -91,7 +91,7 @@ test('a search of the corpus that did not see all of it is said, and keeps nobod
   )
 })
 
-test('a checkpoints folder is writable and has nothing of an earlier run of the name', async () => {
+test('the checkpoints folder must be writable and hold nothing of an earlier run of that name', async () => {
   const checkpoints = join(folder, 'deep', 'checkpoints')
   const run = testRun('mine', { checkpoints })
   expect(await checkCheckpoints(run)).toEqual([])
@@ -112,7 +112,7 @@ test.skipIf(process.getuid?.() === 0)('a checkpoints folder that may not be writ
   expect(await checkCheckpoints(testRun('mine', { checkpoints }))).toHaveLength(1)
 })
 
-test('subcategories are those that the labels of the version are of', () => {
+test('subcategories must be those of the labeler version', () => {
   const run = testRun('mine', { actors: { tone: ['low', 'high'] } })
   const of = (version: string, ...subcategories: string[]) => [{ name: 'tone', version, subcategories }]
   expect(checkSubcategories(run, of('v1', 'low', 'high'))).toEqual([])

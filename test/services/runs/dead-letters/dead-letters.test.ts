@@ -43,7 +43,7 @@ beforeEach(async () => {
 })
 
 describe('dead letters', () => {
-  test('are read oldest first with their offsets; what is none is passed over', async () => {
+  test('are read oldest first with their offsets; records that are not dead letters are skipped', async () => {
     await keep(letter())
     await write(letters, Buffer.from('noise'), null)
     await keep(letter({ reason: 'not-finite' }))
@@ -61,14 +61,14 @@ describe('dead letters', () => {
     [{ offsets: [2, 1] }, [1, 2]],
     [{ offsets: [1], reason: 'not-finite' }, []],
     [{ offsets: [9] }, []],
-  ] satisfies [LetterFilter, number[]][])('that fit %j are given alone', async (filter, offsets) => {
+  ] satisfies [LetterFilter, number[]][])('are filtered by %j', async (filter, offsets) => {
     await keep(letter(), letter({ station: 'labeler q', topic: 'winnow.documents' }), letter({ reason: 'not-finite' }))
     expect((await all(filter)).map(({ offset }) => offset)).toEqual(offsets)
   })
 })
 
-describe('sent again, a refused record', () => {
-  test('goes to its topic and its own partition, with its own key and bytes', async () => {
+describe('a redriven record', () => {
+  test('goes to its original topic and partition, with its key and bytes', async () => {
     await keep(letter())
     expect(await redrive(runtime, readDeadLetters(runtime))).toEqual([
       { offset: 0, topic: origin, partition: 2, offsetNew: 0 },
@@ -78,7 +78,7 @@ describe('sent again, a refused record', () => {
     expect([record!.key?.toString(), record!.value?.toString()]).toEqual(['document 5', 'a reward'])
   })
 
-  test('has the fixed bytes in its place where some are given; a record without key or value stays one', async () => {
+  test('is replaced by corrected bytes if given; a missing key or value stays missing', async () => {
     await keep(letter(), letter({ key: null, value: null }))
     await redrive(runtime, readDeadLetters(runtime, { offsets: [0] }), Buffer.from('fixed'))
     await redrive(runtime, readDeadLetters(runtime, { offsets: [1] }))
@@ -88,7 +88,7 @@ describe('sent again, a refused record', () => {
     ])
   })
 
-  test('that was kept in part is read whole from where it stood, or refused where it is gone', async () => {
+  test('that was kept only in part is read again from its topic, or refused if it is gone there', async () => {
     const whole = Buffer.alloc(valueBytesKept + 10, 'w')
     const producer = await runtime.kafka.producer()
     await producer.send([{ topic: origin, partition: 1, key: 'long', value: whole }])
@@ -102,7 +102,7 @@ describe('sent again, a refused record', () => {
     expect([again!.key?.toString(), again!.value?.equals(whole)]).toEqual(['long', true])
   })
 
-  test('that is a row of a file is refused, and the letters behind it are sent', async () => {
+  test('that is a row of a file is refused, and the following ones are sent', async () => {
     const row = { topic: null, partition: null, offset: null, file: 'a.jsonl', line: 3 }
     await keep(letter(row), letter())
     expect(await redrive(runtime, readDeadLetters(runtime))).toMatchObject([
@@ -111,7 +111,7 @@ describe('sent again, a refused record', () => {
     ])
   })
 
-  test('that Kafka refuses for its size is refused; a broker that is away ends it with what was sent before', async () => {
+  test('that is too large for Kafka is refused; an unreachable broker ends the redrive and reports what was sent', async () => {
     await keep(letter(), letter(), letter())
     let sends = 0
     runtime.kafka.faults.send = () => {

@@ -10,7 +10,7 @@ describe('the run of a replay', () => {
     expect(replayRun(run, 'again')).toEqual({ ...run, name: 'again' })
   })
 
-  test('has the changed hyperparameters, and those of an actor, and everything else as it was', () => {
+  test('has the changed hyperparameters, also those of a single actor, and everything else unchanged', () => {
     const changed = replayRun(run, 'other', { update: 'additive', actors: { parity: { initialWeights: [1, 0] } } })
     expect(changed.selection).toEqual({
       ...run.selection,
@@ -31,7 +31,7 @@ describe('the run of a replay', () => {
   })
 })
 
-test('a replay without a name gets the first number that no run has', () => {
+test('a replay without a name gets the first free number', () => {
   expect(freeReplayName('a', [])).toBe('a-replay-1')
   expect(freeReplayName('a', ['a-replay-1', 'a-replay-3', 'b-replay-2'])).toBe('a-replay-2')
 })

@@ -18,7 +18,7 @@ async function recorded(selection: object = {}) {
 }
 
 test.each([{}, { repetitionDecay: 0.5 }, { repeat: 'exclude' }, { firstSelection: 'weights', update: 'additive' }])(
-  'a run with %j is the same to the bit when it is replayed, and its original stays as it was',
+  'replaying a run with %j gives the same bits and leaves the original untouched',
   async (selection) => {
     const { runtime, run, manifests } = await recorded(selection)
     const progress: [number, number][] = []
@@ -46,7 +46,7 @@ test.each([{}, { repetitionDecay: 0.5 }, { repeat: 'exclude' }, { firstSelection
   },
 )
 
-test('with another budget the manifests differ, and what both selected is counted', async () => {
+test('with another budget the manifests differ, and documents selected by both are counted', async () => {
   const { runtime, run } = await recorded()
   const rounds = await replay({
     runtime,
@@ -62,7 +62,7 @@ test('with another budget the manifests differ, and what both selected is counte
   ])
 })
 
-test('a recorded selection that the log does not lead to is found', async () => {
+test('a recorded selection that does not follow from the log is detected', async () => {
   const { runtime, run, manifests } = await recorded()
   const { consoleState } = runTopics(run.name)
   const forged = { ...manifests[1]!, weights: [[0.25, 0.75]] }
@@ -74,7 +74,7 @@ test('a recorded selection that the log does not lead to is found', async () => 
   expect(rounds[1]!.firstDifference).toBe(`weights: actor parity, subcategory 0: 0.25 and ${even}`)
 })
 
-test('a replay into its own name, and one of a run that has selected nothing, are refused', async () => {
+test('a replay under the run’s own name is refused, and so is one of a run without selections', async () => {
   const runtime = await memoryRuntime()
   const run = parityRun('original')
   await expect(replay({ runtime, recorded: run, replay: run })).rejects.toMatchObject({ code: 'CONFIGURATION' })

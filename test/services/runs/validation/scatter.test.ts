@@ -6,7 +6,7 @@ const draw = (points: { x: number; y: number }[]) =>
 const circles = (svg: string) =>
   [...svg.matchAll(/<circle cx="([\d.-]+)" cy="([\d.-]+)"/g)].map(([, x, y]) => [Number(x), Number(y)] as const)
 
-test('a scatter plot puts larger values further right and further up, all within its axes', () => {
+test('a scatter plot places larger values further right and up, all within its axes', () => {
   const svg = draw([
     { x: -0.003, y: 0.5 },
     { x: 0, y: 0 },
@@ -28,7 +28,7 @@ test('a scatter plot puts larger values further right and further up, all within
   expect(svg).toContain('a &lt; b')
 })
 
-test('a scatter plot of one value, or of none, is one all the same', () => {
+test('a scatter plot of one value or none is still valid', () => {
   for (const points of [[], [{ x: 3, y: 0 }]]) {
     const svg = draw(points)
     expect(circles(svg)).toHaveLength(points.length)

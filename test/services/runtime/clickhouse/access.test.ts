@@ -32,7 +32,7 @@ const tryFromPage = (image: string, address: string, sql: string) => `(async () 
   })
 })()`
 
-describe('who may ask the embedded ClickHouse for what', () => {
+describe('access to the embedded ClickHouse', () => {
   let folder: string
   let secret: string
   let engine: ChdbEngine
@@ -82,7 +82,7 @@ describe('who may ask the embedded ClickHouse for what', () => {
     }
   })
 
-  test("the password is read as clients send it, also in ClickHouse's own headers", async () => {
+  test('the password is accepted in every form that clients send it, including ClickHouse’s headers', async () => {
     expect(await (await post('SELECT 1')).text()).toBe('1\n')
     const own = { 'x-clickhouse-user': frontUser, 'x-clickhouse-key': 'right' }
     expect(await (await post('SELECT 1', own)).text()).toBe('1\n')
@@ -181,7 +181,7 @@ describe('who may ask the embedded ClickHouse for what', () => {
     expect(await tables()).toEqual(['t'])
   })
 
-  test('what looks like it in a text is none of it', async () => {
+  test('a string literal that looks like such a statement is allowed', async () => {
     await clickHouse.sql.insert('t', [{ a: "file('/etc/passwd') INTO OUTFILE 'x'; SET a = 1 # \u201c" }])
     const rows = await clickHouse.sql.query<{ a: string }>(
       "SELECT a FROM t WHERE a LIKE '%file(%; SET%' AND position(a, {word:String}) > 0",
@@ -192,7 +192,7 @@ describe('who may ask the embedded ClickHouse for what', () => {
   })
 
   test.skipIf(!hasChromium)(
-    'a web page of another origin can make no request, even with the password, nor by a name that leads here',
+    'a web page of another origin can make no request, even with the password or through DNS rebinding',
     { timeout: 60_000 },
     async () => {
       const pages = createServer((_request, response) =>

@@ -80,7 +80,7 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
     expect(rows).toEqual([{ n: '100000', first: String(largest - 99_999n) }])
   })
 
-  test('gives errors with the code and type of ClickHouse', async () => {
+  test('returns errors with ClickHouse’s code and type', async () => {
     const error = await clickHouse.client
       .query({ query: 'SELECT * FROM missing' })
       .catch((reason: ClickHouseError) => reason)
@@ -94,14 +94,14 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
     })
   })
 
-  test('does not insert a repeat with the same deduplication token, and the token does not drop later inserts', async () => {
+  test('ignores a repeated insert with the same deduplication token, and accepts later inserts', async () => {
     await clickHouse.sql.insert('ids', [{ id: 1, name: 'token a' }], { deduplicationToken: 'batch 1' })
     await clickHouse.sql.insert('ids', [{ id: 1, name: 'token a' }], { deduplicationToken: 'batch 1' })
     await clickHouse.sql.insert('ids', [{ id: 2, name: 'token b' }])
     expect(await names('token%')).toEqual(['token a', 'token b'])
   })
 
-  test('takes settings back after the call that named them, also when it fails', async () => {
+  test('resets settings after the call that set them, even if it fails', async () => {
     const setting = async (name: string) => await clickHouse.sql.queryText(`SELECT getSetting('${name}')`)
     const before = await setting('max_threads')
     await clickHouse.client.command({
@@ -126,7 +126,7 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
     expect(await names('leak')).toEqual(['leak', 'leak'])
   })
 
-  test('gives each of many calls at once its own parameters, settings and database', async () => {
+  test('gives each of many concurrent calls its own parameters, settings and database', async () => {
     await clickHouse.sql.command('CREATE DATABASE other')
     const other = await createClickHouse({ url: front.address, database: 'other' })
     const calls = Array.from({ length: 120 }, async (_, i) => {
@@ -150,7 +150,7 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
     await other.close()
   })
 
-  test('answers a short query while a long one runs, and leaves the main thread free', async () => {
+  test('answers a short query while a long one runs, without blocking the main thread', async () => {
     let ended = false
     const long = clickHouse.sql.query('SELECT sleep(1)').then(() => (ended = true))
     await clickHouse.sql.query('SELECT 1')
@@ -196,13 +196,13 @@ describe("ClickHouse's HTTP interface in front of the embedded engine", () => {
   })
 })
 
-test('an address where nobody listens is UNREACHABLE, which may be retried', async () => {
+test('an address where nobody listens is UNREACHABLE and retriable', async () => {
   const clickHouse = await createClickHouse({ url: 'http://127.0.0.1:1' })
   await expect(clickHouse.sql.query('SELECT 1')).rejects.toMatchObject({ code: 'UNREACHABLE', retriable: true })
   await expect(clickHouse.sql.ping()).rejects.toMatchObject({ code: 'UNREACHABLE' })
   await clickHouse.close()
 })
 
-test('an address of another kind is a configuration error that shows what is meant', async () => {
+test('an address of another kind is a configuration error with an example', async () => {
   await expect(createClickHouse({ url: 'localhost:8123' })).rejects.toMatchObject({ code: 'CONFIGURATION' })
 })

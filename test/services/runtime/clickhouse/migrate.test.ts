@@ -45,7 +45,7 @@ describe('migrations', () => {
     await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/001_first\.sql has changed since it was applied/)
   })
 
-  test('refuse a database that a later version made', async () => {
+  test('refuse a database made by a later version', async () => {
     await write('002_later.sql', 'CREATE TABLE later AS first;\n')
     await migrate(clickHouse.sql, migrations)
     await rm(join(migrations, '002_later.sql'))
@@ -54,7 +54,7 @@ describe('migrations', () => {
     )
   })
 
-  test('refuse a new file with a number before an applied one', async () => {
+  test('refuse a new file numbered before an applied one', async () => {
     await write('003_third.sql', 'CREATE TABLE third AS first;\n')
     await migrate(clickHouse.sql, migrations)
     await write('002_second.sql', 'CREATE TABLE second AS first;\n')
@@ -62,7 +62,7 @@ describe('migrations', () => {
     expect(await tables()).not.toContain('second')
   })
 
-  test('refuse two files with one number, and a file without', async () => {
+  test('refuse two files with the same number, and a file without a number', async () => {
     await write('001_other.sql', 'SELECT 1;')
     await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/same number/)
     await rm(join(migrations, '001_other.sql'))
@@ -70,7 +70,7 @@ describe('migrations', () => {
     await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/other\.sql is not called NNN_name\.sql/)
   })
 
-  test('record a file only when all of it was applied, so that it runs again after an error', async () => {
+  test('record a file only after all of it was applied, so that it runs again after an error', async () => {
     const broken = 'CREATE TABLE IF NOT EXISTS second AS first;\nINSERT INTO nowhere SELECT 1;\n'
     await write('002_second.sql', broken)
     await expect(migrate(clickHouse.sql, migrations)).rejects.toThrow(/migration 002_second\.sql failed.*nowhere/s)
@@ -80,7 +80,7 @@ describe('migrations', () => {
   })
 })
 
-test('statements end with a semicolon at the end of a line, and comment lines are left out', () => {
+test('statements end with a semicolon at a line’s end, and comment lines are skipped', () => {
   const text = "-- A comment; with one;\nSELECT ';' AS a,\n  2;\n\n  -- another\nSELECT 3;  \nSELECT 4"
   expect(statementsOf(text)).toEqual(["SELECT ';' AS a,\n  2", 'SELECT 3', 'SELECT 4'])
 })

@@ -28,13 +28,13 @@ describe('Snappy', () => {
     expect(unpackSnappy(block('a bare block')).toString()).toBe('a bare block')
   })
 
-  test("is unpacked in xerial's framing, as Java writes it, also of several blocks and joined streams", () => {
+  test('is decompressed in xerial framing, as Java writes it, including several blocks and concatenated streams', () => {
     const stream = Buffer.concat([xerialHeader, framed('one, '), framed('two, '), xerialHeader, framed('three')])
     expect(unpackSnappy(stream).toString()).toBe('one, two, three')
     expect(unpackSnappy(xerialHeader)).toHaveLength(0)
   })
 
-  test('that is cut off anywhere, or says it is longer than any batch, is an error', () => {
+  test('that is truncated, or claims to be longer than any batch, is an error', () => {
     const stream = Buffer.concat([xerialHeader, framed('one, '), framed('two')])
     const whole = new Set([xerialHeader.length, xerialHeader.length + framed('one, ').length, stream.length])
     for (let end = 1; end < stream.length; end++) {
@@ -48,7 +48,7 @@ describe('Snappy', () => {
 const unpack = (type: 1 | 3 | 4, packed: Buffer): Promise<Buffer> =>
   kafkajs.CompressionCodecs[type]().decompress(packed)
 
-test('LZ4 and zstd are unpacked, and what is neither is an error', async () => {
+test('LZ4 and zstd are decompressed, and other bytes are an error', async () => {
   const text = 'the same again, '.repeat(1000)
   const { LZ4, ZSTD, GZIP } = kafkajs.CompressionTypes
   expect((await unpack(LZ4, compressFrameSync(Buffer.from(text)))).toString()).toBe(text)

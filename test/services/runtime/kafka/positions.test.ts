@@ -46,7 +46,7 @@ function member(options: Partial<Options> = {}) {
 
 const place = (offset: number, topicId: string | null = 'id'): Place => ({ offset, topicId })
 
-test('a member goes on from what its group has committed, in the topic as it is now, and from the beginning where it has nothing', async () => {
+test('a member continues from its group’s committed offsets, and from the beginning where none are committed', async () => {
   const { join, state, placeOf, did } = member()
   state.committed = [place(40, null), null]
   await join([0, 1])
@@ -54,7 +54,7 @@ test('a member goes on from what its group has committed, in the topic as it is 
   expect(did).toEqual(['resume 0', 'resume 1'])
 })
 
-test('behind a hole a partition is paused, the other is read; accepted, it goes on behind the hole and says so to the group', async () => {
+test('at a hole its partition is paused and the others are read; once accepted, reading continues past it and commits so', async () => {
   const { join, state, holes, did, placeOf, positions } = member()
   state.log = { ...state.log, first: 30 }
   state.committed = [place(10), place(30)]
@@ -81,7 +81,7 @@ test('a hole that is accepted after the partition went to another member moves n
   expect(did).toEqual([])
 })
 
-test('state that is behind the group decides, but for the markers behind its last record', async () => {
+test('if state is behind the group, state decides, except for markers after its last record', async () => {
   const floorOffset = vi.fn(async () => 12)
   const { join, state, placeOf, did } = member({ floorOffset })
   state.committed = [{ ...place(14), afterRecord: 12 }]
@@ -96,7 +96,7 @@ test('state that is behind the group decides, but for the markers behind its las
   expect(floorOffset).toHaveBeenCalledTimes(2)
 })
 
-test('a fetch that skips records is asked again once, and is a hole when it skips them again', async () => {
+test('a fetch that skips records is repeated once, and is a hole if it skips them again', async () => {
   const { join, state, positions, did, holes } = member()
   state.committed = [place(10)]
   await join()
@@ -122,7 +122,7 @@ test('an offset out of range is a hole where the log lost its end, and none wher
   await vi.waitFor(() => expect(positions.of('t', 0)?.place).toEqual(place(70)))
 })
 
-test('a damaged batch is a hole where somebody can be asked; where nobody can, reading fails with it', async () => {
+test('a damaged batch is a hole if somebody can be asked, otherwise an error', async () => {
   const damage = new DamagedBatch('t', 0, 40n, { offset: '38', offsetNext: '45', why: 'its checksum is wrong' })
   const asking = member()
   asking.state.committed = [place(40)]
@@ -144,7 +144,7 @@ test('a damaged batch is a hole where somebody can be asked; where nobody can, r
   expect(alone.failures).toEqual([damage])
 })
 
-test('a topic that is made again while it is read is noticed by its id', async () => {
+test('a topic created again while it is read is detected by its id', async () => {
   const { join, state, positions, holes } = member()
   state.committed = [place(90)]
   await join()
@@ -156,7 +156,7 @@ test('a topic that is made again while it is read is noticed by its id', async (
   expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'recreated', topicId: 'other', from: 90, to: 0 }])
 })
 
-test('a broker that is away is waited for, and another error ends the reading', async () => {
+test('an unreachable broker is waited for, and any other error ends the read', async () => {
   const { join, state, placeOf, failures } = member()
   let asked = 0
   state.ask = async () => {

@@ -22,7 +22,7 @@ async function batch(firstOffset: number, texts: readonly string[], compression 
 const offsets = (records: readonly { offset: string }[]) => records.map(({ offset }) => offset)
 const textOf = (record: unknown) => (record as { value: Buffer }).value.toString()
 
-test('batches are decoded one after the other, plain and packed, and the last may be cut off', async () => {
+test('batches are decoded in order, plain and compressed, and the last may be truncated', async () => {
   const [first, second] = [await batch(0, ['a', 'b']), await batch(2, ['c', 'd', 'e'], 1)]
   const bytes = Buffer.concat([first, second])
   const records = await decodeBatches(bytes)
@@ -67,7 +67,7 @@ test('where reading could go on behind a damaged batch is told, and is never pas
   for (const at of [lastOffsetDelta, count]) expect(await nextOf(at, Buffer.alloc(0)), `byte ${at}`).toBe('3')
 })
 
-test('lengths that cannot be are damage, not a batch that is still to come', async () => {
+test('impossible lengths are damage, not a batch that is still incomplete', async () => {
   for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
     const bytes = await batch(7, ['a'])
     bytes.writeInt32BE(length, 8)
@@ -75,7 +75,7 @@ test('lengths that cannot be are damage, not a batch that is still to come', asy
   }
 })
 
-test('a batch whose checksum is right and whose packed records are not says so', async () => {
+test('a batch with a valid checksum but bad compressed records says so', async () => {
   const bytes = await batch(5, ['a'])
   const { crc32c } = await import('@node-rs/crc32')
   bytes.writeInt16BE(4, 21)

@@ -9,7 +9,7 @@ import type { RecordMetadata } from '../../../../topologies/node.ts'
 const record = (bytes: number, key: string | null = null) => ({ topic: 'a', key, value: noise.subarray(0, bytes) })
 const noise = randomBytes(3 * 1024 * 1024)
 
-test('a record of the largest size passes, one byte more is refused with topic, key and bytes', () => {
+test('a record of exactly the size limit passes; one byte more is refused with topic, key and size', () => {
   expect(maxRecordBytes).toBe(1_048_588 - 61 - 27)
   expect(split([record(maxRecordBytes - 4, '1234')])).toHaveLength(1)
   expect(() => split([record(1), record(maxRecordBytes - 3, '1234')])).toThrow(
@@ -21,7 +21,7 @@ test('a record of the largest size passes, one byte more is refused with topic, 
   expect(() => split([record(maxRecordBytes + 1)])).toThrow(WinnowError)
 })
 
-test('a longer record goes alone: as it is where its topic takes it, compressed where that makes it fit', () => {
+test('a larger record is sent alone: as it is if its topic allows it, or compressed if that makes it fit', () => {
   const text = { topic: 'a', key: 'k', value: Buffer.from('a word or two, '.repeat(200_000)) }
   expect(split([record(1), text, record(2), record(3)])).toEqual([
     { records: [record(1)], compressed: false },
@@ -40,12 +40,12 @@ test('a longer record goes alone: as it is where its topic takes it, compressed 
   expect(packingOf({ ...record(1), value: null, key: 'k'.repeat(2_000_000) }, 1_500_000)).toBe('too-large')
 })
 
-test('key bytes count as UTF-8, a missing value counts nothing', () => {
+test('keys count in UTF-8 bytes, and a missing value counts as nothing', () => {
   expect(recordBytes({ topic: 'a', key: 'äß€', value: null })).toBe(2 + 2 + 3)
   expect(recordBytes({ topic: 'a', key: null, value: new Uint8Array(3) })).toBe(3)
 })
 
-test('records stay in order and no piece is larger than a batch may be', () => {
+test('records stay in order, and no part exceeds the batch limit', () => {
   const records = Array.from({ length: 30 }, (_, i) => record(100_000 + i))
   const pieces = split(records)
   expect(pieces.flatMap(({ records }) => records)).toEqual(records)
@@ -55,17 +55,17 @@ test('records stay in order and no piece is larger than a batch may be', () => {
   expect(split([])).toEqual([])
 })
 
-test('two of half the largest size do not share a piece when their headers do not fit', () => {
+test('two records of half the limit do not share a part if their headers do not fit', () => {
   expect(split([record(maxRecordBytes / 2), record(maxRecordBytes / 2)])).toHaveLength(2)
   expect(split([record(maxRecordBytes / 2), record(maxRecordBytes / 2 - 27)])).toHaveLength(1)
 })
 
-test('many small records are cut by number', () => {
+test('many small records are split by count', () => {
   const pieces = split(Array.from({ length: 4500 }, () => record(1)))
   expect(pieces.map(({ records }) => records.length)).toEqual([2000, 2000, 500])
 })
 
-test('ranges of consecutive requests are joined where nothing came between', () => {
+test('offset ranges of consecutive requests are joined if nothing came between', () => {
   const ranges: RecordMetadata[] = []
   const sent = (partitions: number[]) => [{ topic: 'a', messages: partitions.map((partition) => ({ partition })) }]
   sentRanges(
@@ -91,7 +91,7 @@ test('ranges of consecutive requests are joined where nothing came between', () 
   ])
 })
 
-test('an answer that leaves out a partition, or gives one twice, is no answer', () => {
+test('a response that omits a partition or repeats one is rejected', () => {
   const asked = [{ topic: 'a', messages: [{ partition: 0 }, { partition: 1 }, { partition: 0 }] }]
   const answer = (partition: number) => ({ topicName: 'a', partition, baseOffset: '1' })
   expect(() => sentRanges(asked, [answer(0)], [])).toThrow('no answer for a[1]')

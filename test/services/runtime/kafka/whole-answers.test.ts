@@ -75,7 +75,7 @@ test.for([1, 3, 4, 5, 8, 17])(
   },
 )
 
-test('everybody who asks for a connection at the same time gets the same one', async () => {
+test('concurrent requests for a connection share one', async () => {
   const { connection, sockets } = await connectionTo(whole)
   await Promise.all([connection.connect(), connection.connect(), connection.connect()])
   expect(await connection.send(exchange)).toBe('understood')

@@ -10,7 +10,7 @@ async function series(metrics: Metrics): Promise<Record<string, number>> {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
 }
 
-test('what a station has counted is there at the next scrape, and again at the one after it', async () => {
+test('a station’s counts appear at the next scrape, and still at the one after it', async () => {
   const metrics = new Metrics(() => 0)
   const stats = { read: { 'winnow.documents': 5 }, written: { 'winnow.labels.topic': 4 }, deadLetters: 1, retries: 2 }
   const meter = metrics.station({
@@ -35,7 +35,7 @@ test('what a station has counted is there at the next scrape, and again at the o
   })
 })
 
-test('a lag that cannot be asked leaves the rest of a scrape as it is; one that has ended has none', async () => {
+test('an unavailable lag does not affect the rest of a scrape; a service that has closed has none', async () => {
   const metrics = new Metrics(() => 0)
   const stats = () => ({ read: {}, written: {}, deadLetters: 3, retries: 0 })
   metrics.station({ station: 'a', stats, lagOf: () => Promise.reject(new Error('away')) })
@@ -46,7 +46,7 @@ test('a lag that cannot be asked leaves the rest of a scrape as it is; one that 
   expect(found['winnow_dead_letters_total{station="b",run=""}']).toBe(3)
 })
 
-test('a round is told by its age while it is open, its coverage once it is closed, and theta once it is selected', async () => {
+test('a round reports its age while open, its coverage once closed, and theta once selected', async () => {
   let nowMs = 1000
   const metrics = new Metrics(() => nowMs)
   const meter = new RunMeter(metrics, 'r')

@@ -25,7 +25,7 @@ async function taken(): Promise<number> {
 }
 
 describe('a metrics server', () => {
-  test('serves Prometheus text on loopback, and health, and nothing else', async () => {
+  test('serves metrics and health on loopback, and nothing else', async () => {
     const { url } = await serve()
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/)
     const metrics = await fetch(url)
@@ -36,7 +36,7 @@ describe('a metrics server', () => {
     expect((await fetch(url, { method: 'POST' })).status).toBe(405)
   })
 
-  test('asks for the token where one is set', async () => {
+  test('requires the token if one is set', async () => {
     const token = 'a-token-of-some-length'
     const { url } = await serve({ port: 0, token })
     expect((await fetch(url)).status).toBe(401)
@@ -70,7 +70,7 @@ describe('a metrics server', () => {
     expect(await health({ authorization: `Bearer ${token}` })).toEqual([503, `${errors[0]!.message}\n`])
   })
 
-  test('answers on loopback to no name but its own, so that a page in a browser cannot read it', async () => {
+  test('answers on loopback only to its own names, so that a page in a browser cannot read it', async () => {
     const { url } = await serve()
     const { port } = new URL(url)
     const { request } = await import('node:http')
@@ -82,13 +82,13 @@ describe('a metrics server', () => {
     expect(status).toBe(403)
   })
 
-  test('is refused an address that others reach, unless there is a token or it is meant', async () => {
+  test('refuses a reachable address without a token, unless openly is set', async () => {
     await expect(serve({ port: 0, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIGURATION' })
     const { url } = await serve({ port: 0, host: '0.0.0.0', openly: true })
     expect((await fetch(url.replace('0.0.0.0', '127.0.0.1'))).status).toBe(200)
   })
 
-  test('that is given a port which is taken says so; without one it takes another', async () => {
+  test('reports a configured port that is taken, and otherwise takes another', async () => {
     const port = await taken()
     await expect(serve({ port })).rejects.toMatchObject({ code: 'CONFIGURATION' })
     const both = await Promise.all([serve({}), serve({})])

@@ -6,7 +6,7 @@ import { traceOfDocument, traceOfRound } from '../../../../services/runtime/trac
 
 const docId = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 
-test('the trace of a document follows from its id, and is one that OpenTelemetry takes', () => {
+test('a document’s trace id is derived from its id, and is valid for OpenTelemetry', () => {
   fc.assert(
     fc.property(docId, (id) => {
       const headers = traceOfDocument(id, 1)!
@@ -17,14 +17,14 @@ test('the trace of a document follows from its id, and is one that OpenTelemetry
   )
 })
 
-test('it stays what it is: traces of last year are found by the ids of today', () => {
+test('the derivation never changes: old traces are found by today’s ids', () => {
   expect(traceOfDocument(5n, 1)).toEqual({ traceparent: '00-4bda3f792f0d8e5d45baa18731b63c31-6ac39219f6c3dde9-01' })
   expect(traceOfRound('pretraining-3', 2)).toEqual({
     traceparent: '00-1226a3cd22d6a1bde77e01817f17182b-c113e7dceaef7cc7-01',
   })
 })
 
-test('documents next to each other share no trace, and neither do rounds and runs', () => {
+test('neighbouring documents share no trace, and neither do rounds or runs', () => {
   const headers = Array.from({ length: 2000 }, (_, i) => traceOfDocument(BigInt(i), 1)!.traceparent.split('-')[1])
   const rounds = ['a', 'b'].flatMap((run) =>
     [0, 1, 2].map((round) => traceOfRound(run, round).traceparent.split('-')[1]),
@@ -32,7 +32,7 @@ test('documents next to each other share no trace, and neither do rounds and run
   expect(new Set([...headers, ...rounds]).size).toBe(2006)
 })
 
-test('a ratio traces that share of the documents, each ratio those of the smaller ones', () => {
+test('a ratio traces that share of documents, including all those of any smaller ratio', () => {
   const ids = Array.from({ length: 4000 }, (_, i) => BigInt(i) * 1_000_003n)
   const traced = (ratio: number) => new Set(ids.filter((id) => traceOfDocument(id, ratio) !== undefined))
   expect(traced(0).size).toBe(0)

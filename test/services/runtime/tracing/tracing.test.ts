@@ -42,7 +42,7 @@ function register(): InMemorySpanExporter {
   return exporter
 }
 
-test('what is written about a document has the trace that the document came with', () => {
+test('records about a document carry the trace that the document came with', () => {
   const traces = new StationTraces('labeler q', 1)
   traces.begin([incoming('5', own)])
   expect(traces.of(label(5n))).toEqual(own)
@@ -51,13 +51,13 @@ test('what is written about a document has the trace that the document came with
   expect(traces.of(label(5n))).toEqual(traceOfDocument(5n, 1))
 })
 
-test('a selection has the trace of its round, and what is about neither has none', () => {
+test('a selection carries its round’s trace, and records about neither carry none', () => {
   const traces = new StationTraces('console', 1)
   expect(traces.of(chunk([1n, 2n]))).toEqual(traceOfRound('r', 2))
   expect(traces.of({ ...label(1n), value: {} })).toBeUndefined()
 })
 
-test('with an SDK a document has a span at each station, in its own trace, below the one before', () => {
+test('with an SDK a document has a span at each station, in its trace, as child of the previous one', () => {
   const exporter = register()
   const document = traceOfDocument(5n, 1)!
   const traces = new StationTraces('labeler q', 1)
@@ -74,7 +74,7 @@ test('with an SDK a document has a span at each station, in its own trace, below
   expect(written.traceparent).toBe(`00-${traceId}-${span!.spanContext().spanId}-01`)
 })
 
-test('with an SDK the span of a selection links to the traces of its documents, as many as a backend takes', () => {
+test('with an SDK the span of a selection links to the traces of its first documents', () => {
   const exporter = register()
   const traces = new StationTraces('console', 1)
   const docIds = Array.from({ length: 300 }, (_, i) => BigInt(i))
