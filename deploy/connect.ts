@@ -53,6 +53,7 @@ function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | und
     registryUrl: registry.url,
     clickhouseUrl: clickhouse.url,
     ...(clickhouse.database !== undefined && { database: clickhouse.database }),
+    ...(clickhouse.cluster !== undefined && { cluster: clickhouse.cluster }),
     credentials: credentialsOf(config, env),
   }
 }

@@ -84,7 +84,7 @@ async function examine(context: CliContext, options: Options): Promise<Finding[]
 }
 
 async function examineCluster(addresses: Addresses, config: Config, options: Options): Promise<Finding[]> {
-  const { brokers, registryUrl, clickhouseUrl, database, credentials = {} } = addresses
+  const { brokers, registryUrl, clickhouseUrl, database, cluster, credentials = {} } = addresses
   const parts = await Promise.all([
     Promise.all(brokers.map(checkPort)),
     inTime('kafka', examineKafka(addresses, config, options)),
@@ -92,7 +92,12 @@ async function examineCluster(addresses: Addresses, config: Config, options: Opt
     inTime(
       'clickhouse',
       checkClickHouse(
-        { url: clickhouseUrl, ...(database !== undefined && { database }), ...credentials.clickHouse },
+        {
+          url: clickhouseUrl,
+          ...(database !== undefined && { database }),
+          ...(cluster !== undefined && { cluster }),
+          ...credentials.clickHouse,
+        },
         systemClock,
       ),
     ),

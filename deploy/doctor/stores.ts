@@ -1,5 +1,6 @@
 import { allRecords, subjectOf } from '../../schemas/index.ts'
 import { httpAddress, type Login, withoutLogin } from '../../services/runtime/address.ts'
+import { checkCluster } from '../../services/runtime/clickhouse/check-cluster.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { createDatabaseStatement, isUnknownDatabase } from '../../services/runtime/clickhouse/database.ts'
 import type { Clock } from '../../services/runtime/clock.ts'
@@ -73,7 +74,7 @@ async function registryVersion(url: string): Promise<string> {
 }
 
 export async function checkClickHouse(
-  options: { url: string; database?: string; username?: string; password?: string },
+  { cluster, ...options }: { url: string; database?: string; cluster?: string; username?: string; password?: string },
   now: Clock,
 ): Promise<Finding[]> {
   await using opened = new AsyncDisposableStack()
@@ -82,12 +83,14 @@ export async function checkClickHouse(
     const [row] = await clickHouse.sql.query<{ version: string; ms: string }>(
       'SELECT version() AS version, toString(toUnixTimestamp64Milli(now64(3))) AS ms',
     )
-    return [ok('clickhouse', row!.version), ...skew('clickhouse', Number(row!.ms), now())]
+    await checkCluster(clickHouse.sql, cluster)
+    const spread = cluster === undefined ? '' : `, cluster ${cluster}`
+    return [ok('clickhouse', `${row!.version}${spread}`), ...skew('clickhouse', Number(row!.ms), now())]
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string }
+    const { code, message, hint } = error as { code?: string; message: string; hint?: string }
     if (isUnknownDatabase(error) && options.database !== undefined) {
       const what = `it has no database ${options.database}; the first service that may will make it`
-      return [warning('clickhouse', what, createDatabaseStatement(options.database))]
+      return [warning('clickhouse', what, createDatabaseStatement(options.database, cluster))]
     }
     return code === 'UNREACHABLE'
       ? [unreachable('clickhouse', message, 'Start it, or correct WINNOW_CLICKHOUSE_URL.')]
@@ -95,7 +98,7 @@ export async function checkClickHouse(
           problem(
             'clickhouse',
             message,
-            'Check clickhouse.username, WINNOW_CLICKHOUSE_PASSWORD and clickhouse.database.',
+            hint ?? 'Check clickhouse.username, WINNOW_CLICKHOUSE_PASSWORD and clickhouse.database.',
           ),
         ]
   }

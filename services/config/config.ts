@@ -70,6 +70,13 @@ export const configSchema = z.strictObject({
           'User name; the password is in WINNOW_CLICKHOUSE_PASSWORD, or in the file of WINNOW_CLICKHOUSE_PASSWORD_FILE',
         ),
       database: z.string().optional().describe("Its database; default: the user's own"),
+      cluster: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'A cluster of its configuration (remote_servers), over whose shards the tables are spread (docs/clickhouse.md). Default: one server',
+        ),
     })
     .prefault({})
     .describe('ClickHouse, which keeps the corpus'),

@@ -10,6 +10,7 @@ export const environment = {
   WINNOW_CLICKHOUSE_URL: 'clickhouse.url',
   WINNOW_CLICKHOUSE_USERNAME: 'clickhouse.username',
   WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
+  WINNOW_CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
   WINNOW_DATA: 'dataFolder',
   WINNOW_METRICS_PORT: 'metrics.port',
   WINNOW_METRICS_HOST: 'metrics.host',

@@ -3,6 +3,8 @@ import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../config/credentials.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
+import { shardKey } from '../corpus/shard-key.ts'
+import { checkCluster } from '../runtime/clickhouse/check-cluster.ts'
 import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
 import { ensureDatabase } from '../runtime/clickhouse/database.ts'
 import { migrate } from '../runtime/clickhouse/migrate.ts'
@@ -19,6 +21,8 @@ export interface Addresses {
   readonly registryUrl: string
   readonly clickhouseUrl: string
   readonly database?: string
+  /** A cluster of ClickHouse. */
+  readonly cluster?: string
   readonly credentials?: Credentials
 }
 
@@ -41,16 +45,22 @@ export interface Runtime {
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
 export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
-  const { database, credentials = {} } = addresses
+  const { database, cluster, credentials = {} } = addresses
   await using opening = new AsyncDisposableStack()
   const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log, ...credentials.kafka })
   opening.defer(() => kafka.close())
   const registry = registryClient(addresses.registryUrl, credentials.registry)
   const codec = await createCodec({ registry, records: allRecords })
   const server = { url: addresses.clickhouseUrl, ...credentials.clickHouse }
-  const clickHouse = await createClickHouse({ ...server, ...(database !== undefined && { database }) })
+  const clickHouse = await createClickHouse({
+    ...server,
+    ...(database !== undefined && { database }),
+    ...(cluster !== undefined && { cluster: { name: cluster, shardKey } }),
+  })
   opening.defer(() => clickHouse.close())
-  if (database !== undefined) await ensureDatabase(clickHouse.sql, { ...server, database })
+  if (database !== undefined)
+    await ensureDatabase(clickHouse.sql, { ...server, database, ...(cluster !== undefined && { cluster }) })
+  await checkCluster(clickHouse.sql, cluster)
   await migrate(clickHouse.sql)
   const open = opening.move()
   return {

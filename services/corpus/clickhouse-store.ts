@@ -80,6 +80,7 @@ export class ClickHouseStore implements CorpusStore {
 
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
+    await this.#sql.settle(options.readsOf === null ? ['corpus'] : ['corpus', 'reads'])
     const wide = new ClickHouseCorpus(this.#sql, options)
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
     const { readsOf } = options
@@ -105,7 +106,7 @@ export class ClickHouseStore implements CorpusStore {
 
   /** Removes a run's read counts: another run of that name starts with nothing read. */
   async forgetReads(run: string): Promise<void> {
-    await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 1', { run })
+    await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 2', { run })
   }
 }
 

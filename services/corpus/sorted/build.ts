@@ -40,6 +40,7 @@ export class StateBuild {
     tell: (preparing: Preparing) => void = () => {},
   ): Promise<State | undefined> {
     await this.#createTable(asOf)
+    await this.#sql.settle(['corpus', 'draw_states', 'draw_builds'])
     await this.#catalog.refresh()
     const { begun, base } = await this.#startOf(asOf, within)
     if (begun === undefined) return await this.#steps(asOf, base, undefined, tell)
@@ -84,6 +85,7 @@ export class StateBuild {
       }
       const state = this.#catalog.newNumber()
       await this.#fill(state, asOf, base, first, through)
+      await this.#sql.settle([this.#catalog.table, 'draw_cells'])
       failpoint('store after rows of a step')
       const came = await this.#catalog.came(state)
       const whole = through === u64Max

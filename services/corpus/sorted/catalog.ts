@@ -105,6 +105,7 @@ export class StateCatalog {
     const { done, total, through, ...recorded } = { draw: this.draw, ...state }
     if (isWhole(state)) await this.#sql.insert('draw_states', [recorded])
     else await this.#sql.insert('draw_builds', [{ ...recorded, through, done, total }])
+    await this.#sql.settle(['draw_states', 'draw_builds'])
     this.#states?.set(state.state, state)
   }
 

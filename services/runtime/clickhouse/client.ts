@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { withoutLogin } from '../address.ts'
 import { WinnowError } from '../errors.ts'
+import { type Cluster, clusterSettings } from './cluster.ts'
 import { ChdbEngine } from './engine.ts'
 import { startFront } from './front.ts'
 import { Sql } from './sql.ts'
@@ -28,9 +29,16 @@ export async function createClickHouse(options: {
   /** Used instead of those in the address. */
   username?: string
   password?: string
+  /** Spreads the tables over this cluster. */
+  cluster?: Cluster | undefined
 }): Promise<ClickHouse> {
-  const { url, database, username = '', password = '' } = options
+  const { url, database, username = '', password = '', cluster } = options
   if (url.startsWith('chdb:')) {
+    if (cluster !== undefined) {
+      throw new WinnowError('CONFIGURATION', `the embedded ClickHouse has no cluster ${cluster.name}`, {
+        hint: 'Remove clickhouse.cluster, or name a ClickHouse server by clickhouse.url.',
+      })
+    }
     const engine = await ChdbEngine.open(url.slice('chdb:'.length))
     const front = await startFront(engine, randomBytes(24).toString('base64url'))
     const clickHouse = connect(front.address, database)
@@ -48,10 +56,15 @@ export async function createClickHouse(options: {
       hint: 'For example WINNOW_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123',
     })
   }
-  return connect(url, database, { username, password })
+  return connect(url, database, { username, password }, cluster)
 }
 
-function connect(address: string, database: string | undefined, login = { username: '', password: '' }): ClickHouse {
+function connect(
+  address: string,
+  database: string | undefined,
+  login = { username: '', password: '' },
+  cluster?: Cluster,
+): ClickHouse {
   const url = new URL(address)
   const [username, password] =
     login.username === ''
@@ -66,7 +79,10 @@ function connect(address: string, database: string | undefined, login = { userna
     use_multipart_params_auto: true,
     // Errors reach the caller, who logs them; the client would log to stdout.
     log: { level: ClickHouseLogLevel.OFF },
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+    clickhouse_settings: {
+      output_format_json_quote_64bit_integers: 1,
+      ...(cluster !== undefined && clusterSettings),
+    },
   })
-  return { url: withoutLogin(address), client, sql: new Sql(client), close: () => client.close() }
+  return { url: withoutLogin(address), client, sql: new Sql(client, cluster), close: () => client.close() }
 }

@@ -1,11 +1,10 @@
 import { WinnowError } from '../errors.ts'
 import { createClickHouse } from './client.ts'
+import { quoted } from './quoted.ts'
 import type { Sql } from './sql.ts'
 
-/** Names that can be quoted by backticks alone. */
-const quoted = (name: string): string => `\`${name.replaceAll(/[\\`]/g, (mark) => `\\${mark}`)}\``
-
-export const createDatabaseStatement = (name: string): string => `CREATE DATABASE IF NOT EXISTS ${quoted(name)}`
+export const createDatabaseStatement = (name: string, cluster?: string): string =>
+  `CREATE DATABASE IF NOT EXISTS ${quoted(name)}${cluster === undefined ? '' : ` ON CLUSTER ${quoted(cluster)}`}`
 
 /**
  * Creates the configured database if it is missing and the user is allowed to. @throws WinnowError CONFIGURATION with the statement to be run
@@ -14,7 +13,11 @@ export const createDatabaseStatement = (name: string): string => `CREATE DATABAS
  */
 export async function ensureDatabase(
   sql: Sql,
-  { database, ...server }: { url: string; database: string; username?: string; password?: string },
+  {
+    database,
+    cluster,
+    ...server
+  }: { url: string; database: string; cluster?: string; username?: string; password?: string },
 ): Promise<void> {
   // The embedded engine manages its own databases.
   if (server.url.startsWith('chdb:')) return
@@ -27,7 +30,7 @@ export async function ensureDatabase(
   // Connects without a database, so to the user's default.
   await using opened = new AsyncDisposableStack()
   const users = opened.adopt(await createClickHouse(server), (one) => one.close())
-  const statement = createDatabaseStatement(database)
+  const statement = createDatabaseStatement(database, cluster)
   await users.sql.command(statement).catch((cause: unknown) => {
     if (cause instanceof WinnowError && cause.code === 'UNREACHABLE') throw cause
     throw new WinnowError('CONFIGURATION', `ClickHouse has no database ${database}, and it could not be created`, {

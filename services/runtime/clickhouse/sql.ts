@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
 import { WinnowError } from '../errors.ts'
+import { type Cluster, localTable, onCluster } from './cluster.ts'
+import { quoted } from './quoted.ts'
 
 /** Values of `{name:Type}` placeholders. 64-bit ones as bigint. */
 export type SqlParameters = Record<
@@ -24,9 +26,13 @@ export interface InsertOptions {
  */
 export class Sql {
   readonly client: ClickHouseClient
+  readonly #cluster: Cluster | undefined
+  #database: Promise<string> | undefined
 
-  constructor(client: ClickHouseClient) {
+  /** @param cluster over which tables are spread; without one they are on the server that answers */
+  constructor(client: ClickHouseClient, cluster?: Cluster) {
     this.client = client
+    this.#cluster = cluster
   }
 
   /** All rows of a SELECT, as objects. */
@@ -108,9 +114,26 @@ export class Sql {
     })
   }
 
-  /** A statement without output: DDL, INSERT ... SELECT. */
+  /** A statement without output: DDL, INSERT ... SELECT. With a cluster it is the statements that do the same there (`onCluster`). */
   async command(sql: string, parameters: SqlParameters = {}): Promise<void> {
-    await attempt(sql, () => this.client.command({ query: sql, query_params: { ...parameters } }))
+    const statements = this.#cluster === undefined ? [sql] : onCluster(sql, this.#cluster, await this.#databaseName())
+    for (const query of statements)
+      await attempt(query, () => this.client.command({ query, query_params: { ...parameters } }))
+  }
+
+  /** Waits until every replica has all rows that have been inserted into these tables. Without a cluster there is nothing to wait for. */
+  async settle(tables: readonly string[]): Promise<void> {
+    if (this.#cluster === undefined) return
+    const database = quoted(await this.#databaseName())
+    for (const table of tables) {
+      const query = `SYSTEM SYNC REPLICA ON CLUSTER ${quoted(this.#cluster.name)} ${database}.${localTable(table)} LIGHTWEIGHT`
+      await attempt(query, () => this.client.command({ query }))
+    }
+  }
+
+  async #databaseName(): Promise<string> {
+    this.#database ??= this.query<{ name: string }>('SELECT currentDatabase() AS name').then(([row]) => row!.name)
+    return await this.#database
   }
 
   /** UNREACHABLE if nobody answers. */
