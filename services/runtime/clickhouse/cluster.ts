@@ -39,7 +39,7 @@ const name = '(\\w+)'
 const creation = new RegExp(
   `^CREATE TABLE IF NOT EXISTS ${name}\\s*\\(([^]*)\\)\\s*ENGINE = (\\w*MergeTree)(\\([^)]*\\))?\\s+ORDER BY (\\([^)]*\\)|\\w+)([^]*)$`,
 )
-const kept = new RegExp(`^CREATE MATERIALIZED VIEW IF NOT EXISTS ${name} TO ${name} AS\\s([^]*)$`)
+const kept = new RegExp(`^CREATE MATERIALIZED VIEW IF NOT EXISTS ${name} TO ${name} AS\\s+([^]*)$`)
 const alteration = new RegExp(`^ALTER TABLE ${name}\\s([^]*)$`)
 const removal = new RegExp(`^DROP TABLE (IF EXISTS )?${name}(\\s[^]*)?$`)
 const ofRows = new RegExp(`^(TRUNCATE TABLE IF EXISTS|TRUNCATE TABLE|OPTIMIZE TABLE|DELETE FROM) ${name}(\\s[^]*)?$`)
