@@ -12,6 +12,7 @@ import {
   Run,
   SelectionChunk,
 } from './records/run.ts'
+import { Work } from './records/work.ts'
 
 /** A topic's properties; its name carries the actor or the run. */
 export interface TopicSpec {
@@ -46,6 +47,7 @@ export const topics = {
     ...forever,
   },
   runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
+  work: { name: 'winnow.work', key: 'piece of work', records: [Work], partitions: 1, ...compacted },
   gaps: { name: 'winnow.gaps', key: 'gap', records: [Gap], partitions: 1, ...compacted },
   deadLetters: {
     name: 'winnow.dead-letters',
@@ -105,6 +107,7 @@ export const runTopics = (run: string) =>
       partitions: 1,
       ...forever,
     },
+    work: { name: `winnow.run.${run}.work`, key: 'piece of work', records: [Work], partitions: 1, ...compacted },
   }) as const satisfies Record<string, TopicSpec>
 
 export type RunTopics = ReturnType<typeof runTopics>

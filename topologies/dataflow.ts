@@ -1,6 +1,7 @@
 import { labelsTopic, type Offset, type Partition, runTopics, topics } from '../schemas/index.ts'
 import { Console, type ConsolePorts } from './console/console.ts'
 import type { CorpusStore } from './corpus-store.ts'
+import type { Booking } from './ledger/booking.ts'
 import type { Delivered, Output, Processor, StationNode } from './node.ts'
 import type { RunConfig } from './run-config.ts'
 import { ActorStation } from './stations/actor.ts'
@@ -27,6 +28,8 @@ export interface Ports {
   readonly labelModel: (actor: string) => LabelModel
   readonly influence: InfluenceModel
   readonly console: Omit<ConsolePorts, 'store' | 'output'>
+  /** Left out: no work is booked. */
+  readonly booking?: Booking | undefined
 }
 
 /** A station: what describe() shows, and how it is built from its ports. Drivers differ only in ports and output. */
@@ -43,15 +46,15 @@ export type Station<P = Ports> = StationNode & {
 type Uses<K extends keyof Ports> = Station<Pick<Ports, K>>
 
 /** Labels every document for one actor. */
-export const labelerStation = (actor: string): Uses<'labelModel'> => ({
+export const labelerStation = (actor: string): Uses<'labelModel' | 'booking'> => ({
   kind: 'labeler',
   actor,
   name: `labeler ${actor}`,
   purpose: `labels every document for actor ${actor}`,
   reads: [topics.documents.name],
-  writes: [labelsTopic(actor).name, topics.deadLetters.name],
+  writes: [labelsTopic(actor).name, topics.work.name, topics.deadLetters.name],
   restoreFrom: [],
-  build: ({ labelModel }, output) => new Labeling(labelModel(actor), output),
+  build: ({ labelModel, booking }, output) => new Labeling(labelModel(actor), output, booking),
 })
 
 /** Joins documents and the labels of these actors. */
@@ -67,22 +70,22 @@ export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
 })
 
 /** The stations of the corpus, shared by all runs: one labeler per actor, and the label sink. */
-export const corpusStations = (actors: readonly string[]): Uses<'store' | 'labelModel'>[] => [
+export const corpusStations = (actors: readonly string[]): Uses<'store' | 'labelModel' | 'booking'>[] => [
   ...actors.map(labelerStation),
   labelSinkStation(actors),
 ]
 
 /** Answers a run's reward requests. */
-export function influenceStation(run: RunConfig): Uses<'influence'> {
-  const { rewardRequests, rewards } = runTopics(run.name)
+export function influenceStation(run: RunConfig): Uses<'influence' | 'booking'> {
+  const { rewardRequests, rewards, work } = runTopics(run.name)
   return {
     kind: 'influence',
     name: 'influence',
     purpose: 'computes what training on a document now would do (Eq. 3)',
     reads: [rewardRequests.name],
-    writes: [rewards.name, topics.deadLetters.name],
+    writes: [rewards.name, work.name, topics.deadLetters.name],
     restoreFrom: [],
-    build: ({ influence }, output) => new Influence(influence, output),
+    build: ({ influence, booking }, output) => new Influence(influence, output, booking),
   }
 }
 
@@ -125,7 +128,7 @@ export const decidingStations = (run: RunConfig): Uses<'store' | 'console'>[] =>
 ]
 
 /** The stations of one run. The trainer is outside: it is the user's. */
-export const runStations = (run: RunConfig): Uses<'store' | 'influence' | 'console'>[] => [
+export const runStations = (run: RunConfig): Uses<'store' | 'influence' | 'console' | 'booking'>[] => [
   influenceStation(run),
   ...decidingStations(run),
 ]
@@ -137,7 +140,7 @@ export function dataflow(run: RunConfig): Station[] {
 
 /** Stations at the edge of the dataflow, which read or write outside it. */
 export function edgeStations(run: RunConfig): StationNode[] {
-  const { progress, selections, consoleState } = runTopics(run.name)
+  const { progress, selections, consoleState, work } = runTopics(run.name)
   return [
     {
       kind: 'ingest',
@@ -152,7 +155,7 @@ export function edgeStations(run: RunConfig): StationNode[] {
       name: 'trainer',
       purpose: 'trains on the selected-index stream',
       reads: [selections.name, consoleState.name],
-      writes: [progress.name],
+      writes: [progress.name, work.name],
       state: 'checkpoints',
     },
   ]

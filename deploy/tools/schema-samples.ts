@@ -17,6 +17,7 @@ export interface Samples {
   Manifest: records.Manifest[]
   SelectionChunk: records.SelectionChunk[]
   DeadLetter: records.DeadLetter[]
+  Work: records.Work[]
 }
 
 const u64Max = 2n ** 64n - 1n
@@ -178,6 +179,17 @@ export const samples: Samples = {
   SelectionChunk: [
     { run: 'a', round: 0, indexFirst: 0, docIds: [] },
     { run: 'a', round: 1, indexFirst: longMax, docIds: [0n, 1n, u64Middle - 1n, u64Middle, u64Max].map(asDocumentId) },
+  ],
+  Work: [
+    {
+      ...{ run: null, purpose: 'labels', subject: '', model: '', device: '', parameters: 0, parametersAll: 0 },
+      ...{ documents: 0, tokens: 0, factor: 0, flops: 0, seconds: 0, stream: '', partition: 0, first: 0, next: 1 },
+    },
+    {
+      ...{ run: 'a', purpose: 'rewards', subject: unicode, model: 'llama', device: 'cuda', parameters: longMax },
+      ...{ parametersAll: longMax, documents: 7, tokens: longMax, factor: 6, flops: 7.13e20, seconds: 0.25 },
+      ...{ stream: 'winnow.run.a.reward-requests', partition: intMax, first: 2 ** 40, next: 2 ** 40 + 1024 },
+    },
   ],
   DeadLetter: [
     {

@@ -24,6 +24,7 @@ const ownCommands: CommandLoaders = {
   board: async () => (await import('./commands/board.ts')).board,
   explain: async () => (await import('./commands/explain.ts')).explain,
   select: async () => (await import('./commands/select.ts')).select,
+  ledger: async () => (await import('./commands/ledger.ts')).ledger,
   compare: async () => (await import('./commands/compare.ts')).compare,
   topics: async () => (await import('./commands/topics.ts')).topics,
   tail: async () => (await import('./commands/tail.ts')).tail,

@@ -4,6 +4,7 @@ import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
 import { goldenFault } from '../labeler/golden/golden.ts'
 import { createLabeler, Encoders, type Labeler } from '../labeler/labeler.ts'
+import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
@@ -54,7 +55,7 @@ export async function startLabeler(
       ...runtime,
       ...batches,
       station,
-      build: (output) => station.build({ labelModel: () => labeler }, output),
+      build: (output) => station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
       groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
       onFailure,
     })

@@ -16,6 +16,9 @@ import { runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
 
+/** Work is booked with its time. */
+const booking = { now: systemClock }
+
 export interface RunHooks {
   /** Threads that compute rewards; 0: other processes answer the requests. Default: 1. */
   readonly influenceWorkers?: number
@@ -39,7 +42,7 @@ export async function startInfluence(
   return await startTogether(async (started) => {
     const influence = await createRunInfluence(run, model, hooks.influenceWorkers)
     started.push(influence, await followCheckpoints(runtime, run, influence))
-    started.push(await startStation(runtime, run, influenceStation(run), { influence }, hooks))
+    started.push(await startStation(runtime, run, influenceStation(run), { influence, booking }, hooks))
   })
 }
 
@@ -91,7 +94,7 @@ async function startInto(
     },
   }
   if (influence !== undefined)
-    services.push(await startStation(runtime, run, influenceStation(run), { influence }, hooks))
+    services.push(await startStation(runtime, run, influenceStation(run), { influence, booking }, hooks))
   for (const station of decidingStations(run)) services.push(await startStation(runtime, run, station, ports, hooks))
 }
 
@@ -133,6 +136,7 @@ export async function startTrainer(
     reader,
     producer,
     model,
+    booking,
     onProgress: (progress: Progress) => {
       meter?.onProgress(progress)
       hooks.onProgress?.(progress)

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../../topologies/run-config.ts'
-import type { InfluenceModel } from '../../topologies/stations/influence.ts'
+import type { CheckpointRef, InfluenceModel, Score } from '../../topologies/stations/influence.ts'
+import { influenceCost } from '../model/cost.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
 import { readReference } from '../model/reference.ts'
@@ -50,16 +51,22 @@ export async function createRunInfluence(run: RunConfig, model: Model, workers =
   const influence = createInfluence(model, { ...options, workers })
   const { influence: projected, train } = model.description.graphs
   const several = tasks.length > 1 ? `/${options.combine ?? 'mean'}-of-${tasks.length}` : ''
+  const scoreRead = async (checkpoint: CheckpointRef, texts: readonly string[]) => {
+    const { rewards, read } = await (await influence.at(checkpoint, tasks)).scoreRead(texts)
+    const scores: Score[] = rewards.map((apart) =>
+      tasks.length === 1 ? apart[0]! : { reward: combined(apart, options.combine ?? 'mean'), tasks: apart },
+    )
+    return { scores, read }
+  }
   return {
     name: `influence of ${run.name}`,
     graphDigest: (options.estimator === 'probe' ? train : projected).sha256,
     estimator: influence.estimator + several + (model.device === 'cpu' ? '' : `/${model.device}`),
     projectionSeed: options.projectionSeed,
-    async score(checkpoint, texts) {
-      const rewards = await (await influence.at(checkpoint, tasks)).scoreTasks(texts)
-      if (tasks.length === 1) return rewards.map(([reward]) => reward!)
-      return rewards.map((apart) => ({ reward: combined(apart, options.combine ?? 'mean'), tasks: apart }))
-    },
+    cost: influenceCost(model, options.estimator ?? 'gradient', tasks.flat()),
+    score: async (checkpoint, texts) => (await scoreRead(checkpoint, texts)).scores,
+    scoreRead,
+    prepared: async (checkpoint) => void (await influence.at(checkpoint, tasks)),
     // A failure here happens again, and is reported, when it is requested.
     prepare: (checkpoint) => void influence.at(checkpoint, tasks).catch(() => undefined),
     close: () => influence.close(),

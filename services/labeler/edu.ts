@@ -103,5 +103,16 @@ export async function createEduLabeler(
     by.kind === 'hashed'
       ? await createHashedLabeler(whole, by, baseFolder)
       : await createOnnxLabeler(whole, onnxOf(by), baseFolder, encoders)
-  return { ...inner, version, cut, label: async (inputs) => (await inner.label(inputs)).map(rounded) }
+  const { labelRead } = inner
+  return {
+    ...inner,
+    ...{ version, cut },
+    label: async (inputs) => (await inner.label(inputs)).map(rounded),
+    ...(labelRead !== undefined && {
+      labelRead: async (inputs: LabelInput[]) => {
+        const { labels, read } = await labelRead(inputs)
+        return { labels: labels.map(rounded), read }
+      },
+    }),
+  }
 }

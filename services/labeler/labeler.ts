@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ModelCost } from '../../topologies/ledger/pieces.ts'
 import { createDsirLabeler, dsirConfig, dsirVersion } from './dsir/labeler.ts'
 import { createEduLabeler, eduClasses, eduConfig, eduVersion } from './edu.ts'
 import { createHashedLabeler, hashedConfig, hashedVersion } from './hashed/labeler.ts'
@@ -43,6 +44,25 @@ export async function createLabeler(
   config: LabelerConfig,
   baseFolder: string,
   encoders: Encoders = new Encoders(),
+): Promise<Labeler> {
+  const labeler = await createOfKind(actor, config, baseFolder, encoders)
+  return { ...labeler, cost: labeler.cost ?? withoutParameters(config.kind) }
+}
+
+/** Labelers that compute by rules take time, and no FLOPs worth counting. */
+const withoutParameters = (model: string): ModelCost => ({
+  model,
+  device: 'cpu',
+  parameters: 0,
+  parametersAll: 0,
+  factor: 0,
+})
+
+async function createOfKind(
+  actor: ActorOfLabels,
+  config: LabelerConfig,
+  baseFolder: string,
+  encoders: Encoders,
 ): Promise<Labeler> {
   switch (config.kind) {
     case 'metadata':

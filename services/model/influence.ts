@@ -59,6 +59,8 @@ export interface Reference {
   score(documents: readonly (string | TokenIds)[]): Promise<number[]>
   /** As score, but separately for each task: [documents][tasks]. */
   scoreTasks(documents: readonly (string | TokenIds)[]): Promise<number[][]>
+  /** As scoreTasks, with the tokens that the model read of each document. */
+  scoreRead(documents: readonly (string | TokenIds)[]): Promise<{ rewards: number[][]; read: number[] }>
 }
 
 /** Cached from the moment its computation starts, so that concurrent batches share it. */
@@ -88,13 +90,16 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
 
   async function prepare(checkpoint: CheckpointRef, tasks: readonly (readonly Sequence[])[]): Promise<Reference> {
     const { summaries, score } = await estimator.prepare(checkpoint, tasks)
-    const scoreTasks: Reference['scoreTasks'] = async (documents) => {
+    const scoreRead: Reference['scoreRead'] = async (documents) => {
       const tokens = await Promise.all(documents.map(tokensOf))
-      return score(tokens.map((each) => documentWindows(each, context, windows, overlap, model.tokenizer.endOfText)))
+      const cut = tokens.map((each) => documentWindows(each, context, windows, overlap, model.tokenizer.endOfText))
+      return { rewards: await score(cut), read: cut.map(tokensIn) }
     }
+    const scoreTasks: Reference['scoreTasks'] = async (documents) => (await scoreRead(documents)).rewards
     return {
       summaries,
       scoreTasks,
+      scoreRead,
       score: async (documents) => (await scoreTasks(documents)).map((rewards) => combined(rewards, combine)),
     }
   }
@@ -126,6 +131,10 @@ export function createInfluence(model: Model, options: InfluenceOptions): Influe
     },
   }
 }
+
+/** Tokens that a model reads of sequences. */
+export const tokensIn = (sequences: readonly Sequence[]): number =>
+  sequences.reduce((sum, { ids }) => sum + ids.length, 0)
 
 /** The reward for several tasks. */
 export const combined = (rewards: readonly number[], how: 'mean' | 'max'): number =>

@@ -109,3 +109,6 @@ export const formatFixed = (value: number | null | undefined, digits: number): s
   value === null || value === undefined ? '–' : value.toFixed(digits)
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)}%`
+
+/** FLOPs as the paper writes them, without the times sign: 9.91e19. */
+export const formatFlops = (flops: number): string => (flops === 0 ? '0' : flops.toExponential(2).replace('e+', 'e'))

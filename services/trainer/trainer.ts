@@ -1,6 +1,8 @@
 import { type DocumentId, Progress, runTopics } from '../../schemas/index.ts'
 import type { CorpusStore } from '../../topologies/corpus-store.ts'
+import type { Booking } from '../../topologies/ledger/booking.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { tokensIn } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
 import { readReference } from '../model/reference.ts'
 import type { TokenIds } from '../model/sequences.ts'
@@ -13,6 +15,7 @@ import type { Log } from '../runtime/log.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
 import { checkpointMetadata, checkpointPath, latestCheckpoint } from './checkpoints.ts'
 import { type PackedBatch, packBatches, type StreamPosition } from './packer.ts'
+import { WorkBook } from './work-book.ts'
 
 export interface TrainerPorts {
   readonly reader: SelectionReader
@@ -22,12 +25,14 @@ export interface TrainerPorts {
   readonly codec: Codec
   readonly log: Log
   readonly onProgress?: (progress: Progress) => void
+  /** Left out: the ledger gets nothing. */
+  readonly booking?: Booking | undefined
 }
 
 /** Documents whose texts are fetched at a time, one fetch ahead of the tokenizer. */
 const documentsPerFetch = 64
 
-type Evaluate = () => Promise<{ referenceLoss: number; corpusLoss: number }>
+type Evaluate = (step: number) => Promise<{ referenceLoss: number; corpusLoss: number }>
 
 interface Place {
   round: number
@@ -59,11 +64,17 @@ export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSi
       readReference(path, ports.model, context, run.reference.samplesMax),
     ),
   )
-  const evaluate = async () => ({
-    referenceLoss: (await trainer.evaluate(reference!)).loss,
-    corpusLoss: (await trainer.evaluate(corpus!)).loss,
-  })
-  await new TrainingLoop(run, ports, trainer, evaluate).go(place, checkpoint, signal)
+  const book = new WorkBook(run.name, ports, batch * context, trainer.steps)
+  const heldOut = [...reference!, ...corpus!]
+  const evaluate: Evaluate = async (step) => {
+    const losses = {
+      referenceLoss: (await trainer.evaluate(reference!)).loss,
+      corpusLoss: (await trainer.evaluate(corpus!)).loss,
+    }
+    await book.evaluated(step, heldOut.length, tokensIn(heldOut))
+    return losses
+  }
+  await new TrainingLoop(run, ports, trainer, book, evaluate).go(place, checkpoint, signal)
 }
 
 const placeOfRound = (round: number): Place => ({ round, position: { document: 0, token: 0 }, documentsRead: 0 })
@@ -101,13 +112,15 @@ class TrainingLoop {
   readonly #run: RunConfig
   readonly #ports: TrainerPorts
   readonly #trainer: Trainer
+  readonly #book: WorkBook
   readonly #evaluate: Evaluate
   #losses: number[] = []
 
-  constructor(run: RunConfig, ports: TrainerPorts, trainer: Trainer, evaluate: Evaluate) {
+  constructor(run: RunConfig, ports: TrainerPorts, trainer: Trainer, book: WorkBook, evaluate: Evaluate) {
     this.#run = run
     this.#ports = ports
     this.#trainer = trainer
+    this.#book = book
     this.#evaluate = evaluate
   }
 
@@ -156,6 +169,7 @@ class TrainingLoop {
 
   async #checkpoint(place: Place): Promise<void> {
     const path = checkpointPath(this.#run.checkpoints, this.#run.name, this.#trainer.steps)
+    await this.#book.trained(this.#trainer.steps)
     const { document, token } = place.position
     const metadata = { run: this.#run.name, round: place.round, document, token, documentsRead: place.documentsRead }
     const texts = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)]))
@@ -166,7 +180,8 @@ class TrainingLoop {
 
   async #report(place: Place, evaluated: boolean, checkpoint: Progress['checkpoint'] = null): Promise<void> {
     const { batch, context } = this.#run.trainer
-    const losses = evaluated ? await this.#evaluate() : { referenceLoss: null, corpusLoss: null }
+    await this.#book.trained(this.#trainer.steps)
+    const losses = evaluated ? await this.#evaluate(this.#trainer.steps) : { referenceLoss: null, corpusLoss: null }
     const trainLoss =
       this.#losses.length === 0 ? null : this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length
     this.#losses = []

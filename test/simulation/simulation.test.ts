@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
 import { type Faults, noFaults } from '../support/fault-driver.ts'
 import type { NaiveConfig } from '../topologies/selection/naive.ts'
+import { checkLedger } from './ledger.ts'
 import { check } from './oracle.ts'
 import { World, type WorldOptions } from './world.ts'
 
@@ -39,6 +40,7 @@ async function play(given: Omit<WorldOptions, 'selection'>): Promise<{ world: Wo
   const config = configOf(given.seed)
   const world = new World({ ...given, selection: config })
   await world.play()
+  checkLedger(world)
   return { world, manifests: check(world, config) }
 }
 

@@ -43,6 +43,9 @@ const textOf = new Map(documents.map((document) => [document.text, document.docI
 /** Documents that no labeler can label. */
 export const unlabelable = (docId: bigint): boolean => docId % 17n === 0n
 
+/** Of every labeler. */
+export const labelCost = { model: 'm', device: 'cpu', parameters: 10, parametersAll: 30, factor: 2 }
+
 /** A run in a world where things fail, with everything that an oracle needs to say what should have come out. */
 export class World {
   readonly random: Seeded
@@ -231,6 +234,7 @@ export class World {
       labelModel: (actor) => ({
         actor,
         version: 'v1',
+        cost: labelCost,
         label: (inputs) =>
           call(() =>
             inputs.map(({ text }) => {
@@ -255,6 +259,7 @@ export class World {
             }),
           ),
       },
+      booking: { now: () => this.driver.nowMs },
       console: {
         columns: this.run.selection.actors.map(({ name }) => ({
           actor: name,

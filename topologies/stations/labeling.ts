@@ -1,4 +1,6 @@
-import { type Document, Label, labelsTopic, parseJson } from '../../schemas/index.ts'
+import { type Document, Label, labelsTopic, parseJson, topics } from '../../schemas/index.ts'
+import { type Booking, bookWork, timed } from '../ledger/booking.ts'
+import { type ModelCost, workOn } from '../ledger/pieces.ts'
 import type { Delivered, Outgoing, Output, Processor } from '../node.ts'
 
 /** What a labeler sees of a document. `meta` is the row without its text, parsed (`fieldAt` looks into it). */
@@ -20,18 +22,25 @@ export interface LabelModel {
   readonly actor: string
   /** Digest of kind, model, mapping and settings: labels of equal versions are equal, those of another version are other labels. */
   readonly version: string
+  /** For the ledger; left out: its work is not booked. */
+  readonly cost?: ModelCost
   /** One result for each input, in their order. A document that cannot be labelled is a result, not an exception. */
   label(inputs: LabelInput[]): Promise<LabelResult[]>
+  /** As label, with how many tokens the model read of each input, for the ledger. Left out: as many as the documents have. */
+  labelRead?(inputs: LabelInput[]): Promise<{ labels: LabelResult[]; read: number[] }>
 }
 
 /** Documents in, one actor's labels out. Stateless: a repeated document gets the same label. */
 export class Labeling implements Processor {
   readonly #model: LabelModel
   readonly #output: Output
+  readonly #booking: Booking | undefined
 
-  constructor(model: LabelModel, output: Output) {
+  /** @param booking left out: work is not booked */
+  constructor(model: LabelModel, output: Output, booking?: Booking) {
     this.#model = model
     this.#output = output
+    this.#booking = booking
   }
 
   async process(batch: readonly Delivered[]): Promise<void> {
@@ -52,8 +61,9 @@ export class Labeling implements Processor {
       }
     }
     if (documents.length === 0) return
-    const { actor, version } = this.#model
-    const results = await this.#model.label(inputs)
+    const { actor, version, cost } = this.#model
+    const { value, seconds } = await timed(this.#booking, () => this.#label(inputs))
+    const { labels: results, read } = value
     const labels: Outgoing[] = []
     for (const [i, result] of results.entries()) {
       const delivered = documents[i]!
@@ -70,5 +80,15 @@ export class Labeling implements Processor {
       labels.push({ topic: labelsTopic(actor).name, record: Label, key: docId.toString(), value, partition })
     }
     if (labels.length > 0) await this.#output.send(labels)
+    if (this.#booking === undefined || cost === undefined) return
+    const { topic: stream, partition } = documents[0]!
+    const kind = { run: null, purpose: 'labels', subject: `${actor} ${version}`, stream, partition } as const
+    const items = documents.map(({ offset, value }, i) => ({ at: offset, tokens: read?.[i] ?? value.tokens }))
+    await bookWork(this.#output, topics.work.name, workOn(kind, cost, items, items.at(-1)!.at + 1, seconds))
+  }
+
+  async #label(inputs: LabelInput[]): Promise<{ labels: LabelResult[]; read?: number[] }> {
+    if (this.#model.labelRead !== undefined) return await this.#model.labelRead(inputs)
+    return { labels: await this.#model.label(inputs) }
   }
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { forward, type ModelCost } from '../../../topologies/ledger/pieces.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { goldenConfig, modelHere } from '../golden/model.ts'
 import {
@@ -14,7 +15,7 @@ import {
 import { rangesConfig } from '../ranges.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
-import { givenClasses, readModel } from './model.ts'
+import { givenClasses, type ModelFile, readModel } from './model.ts'
 import type { HashedAnswer, HashedRequest, HashedWorkerData } from './worker.ts'
 
 export const hashedConfig = z.strictObject({
@@ -74,6 +75,16 @@ function prepare(actor: ActorOfLabels, config: HashedConfig, baseFolder: string)
   return { folder, file, weights, digest, cut, labelOf, trusting, version }
 }
 
+/** n-grams of a word's characters, for each of their lengths, in text of ordinary words; the ledger counts so. */
+const characterGramsPerWord = 5
+
+/** Of a linear model only the rows of a token's n-grams multiply, each by all outputs. */
+function costOf(name: string, { features, auxiliary, classes, rows }: ModelFile): ModelCost {
+  const columns = auxiliary.reduce((sum, group) => sum + group.classes.length, Math.max(1, classes.length))
+  const grams = features.wordGrams + features.characterGrams.length * characterGramsPerWord
+  return { model: name, device: 'cpu', parameters: grams * columns, parametersAll: rows * columns, factor: forward }
+}
+
 /** The version of the labeler, without starting it. @throws WinnowError MODEL_UNUSABLE */
 export const hashedVersion = (actor: ActorOfLabels, config: HashedConfig, baseFolder: string): string =>
   prepare(actor, config, baseFolder).version
@@ -107,6 +118,7 @@ export async function createHashedLabeler(
     actor: actor.name,
     version,
     model,
+    cost: costOf(config.model, file),
     ...(cut && { cut }),
     label: async (inputs) => {
       const requests: Promise<HashedAnswer>[] = []

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { basename, isAbsolute, join } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { forward, type ModelCost } from '../../../topologies/ledger/pieces.ts'
 import { type ModelHere, modelHere } from '../golden/model.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { OnnxConfig } from './config.ts'
 import { checkTokenizer, describeFolder, type EncoderFolder } from './folder.ts'
+import { countParameters } from './parameters.ts'
 import type { OnnxAnswer, OnnxRequest, OnnxWorkerData } from './worker.ts'
 
 /** Far above float32 rounding over a few dozen layers, far below what saturated products of an int8 graph do to a logit. */
@@ -27,6 +29,10 @@ export interface Encoder {
   readonly model: ModelHere
   /** Logits of each text. While several actors use the encoder, a text that another of them has asked for is not run again. */
   outputsOf(texts: readonly string[]): Promise<number[][]>
+  /** As outputsOf, with how many tokens the model read of each text for this call: 0 of one that another actor has asked for. */
+  outputsRead(texts: readonly string[]): Promise<OnnxAnswer>
+  /** For the ledger. */
+  readonly cost: ModelCost
   /** Documents run so far. */
   readonly documents: number
   /** Ends this use; the last one waits for pending work and ends the threads. */
@@ -57,7 +63,9 @@ export class Encoders {
     let left: Promise<void> | undefined
     return {
       model: shared.model,
-      outputsOf: (texts) => shared.outputsOf(texts, entry.users > 1),
+      cost: shared.cost,
+      outputsOf: async (texts) => (await shared.outputsRead(texts, entry.users > 1)).outputs,
+      outputsRead: (texts) => shared.outputsRead(texts, entry.users > 1),
       get documents() {
         return shared.documents
       },
@@ -71,15 +79,22 @@ export class Encoders {
 
 class SharedEncoder {
   readonly model: ModelHere
+  readonly cost: ModelCost
   documents = 0
   readonly #pool: LabelingThreads<OnnxRequest, OnnxAnswer>
   readonly #characters: number
   /** By digest of the text: what was asked for, answered or not. */
   readonly #recent = new LRUCache<string, Promise<number[]>>({ max: documentsKept })
 
-  private constructor(pool: LabelingThreads<OnnxRequest, OnnxAnswer>, model: ModelHere, characters: number) {
+  private constructor(
+    pool: LabelingThreads<OnnxRequest, OnnxAnswer>,
+    model: ModelHere,
+    cost: ModelCost,
+    characters: number,
+  ) {
     this.#pool = pool
     this.model = model
+    this.cost = cost
     this.#characters = characters
   }
 
@@ -99,45 +114,59 @@ class SharedEncoder {
       provider: device,
       tolerance: goldenTolerance,
       policy: config.golden,
-      outputsOf: (texts) => pool.ask({ outputsOf: texts }),
+      outputsOf: async (texts) => (await pool.ask({ outputsOf: texts })).outputs,
     }).catch(async (error: unknown) => {
       await pool.close()
       throw error
     })
-    return new SharedEncoder(pool, model, reading.size * reading.limit * charactersPerToken)
+    const parameters = countParameters(join(encoder.folder, encoder.file))
+    const cost = { model: basename(encoder.folder), device, ...parameters, factor: forward }
+    return new SharedEncoder(pool, model, cost, reading.size * reading.limit * charactersPerToken)
   }
 
-  async outputsOf(texts: readonly string[], shared: boolean): Promise<number[][]> {
+  async outputsRead(texts: readonly string[], shared: boolean): Promise<OnnxAnswer> {
     const starts = texts.map((text) => text.slice(0, this.#characters).toWellFormed())
-    return shared ? await this.#fromRecent(starts) : (await Promise.all(this.#ask(starts))).flat()
+    if (shared) return await this.#fromRecent(starts)
+    const answers = await Promise.all(this.#ask(starts))
+    return { outputs: answers.flatMap(({ outputs }) => outputs), read: answers.flatMap(({ read }) => read) }
   }
 
   close(): Promise<void> {
     return this.#pool.close()
   }
 
-  #ask(texts: string[]): Promise<number[][]>[] {
+  #ask(texts: string[]): Promise<OnnxAnswer>[] {
     this.documents += texts.length
-    const answers: Promise<number[][]>[] = []
+    const answers: Promise<OnnxAnswer>[] = []
     for (let from = 0; from < texts.length; from += textsPerRequest)
       answers.push(this.#pool.ask({ texts: texts.slice(from, from + textsPerRequest) }))
     return answers
   }
 
-  #fromRecent(texts: string[]): Promise<number[][]> {
+  async #fromRecent(texts: string[]): Promise<OnnxAnswer> {
     const keys = texts.map((text) => createHash('sha256').update(text).digest('base64'))
     const found = keys.map((key) => this.#recent.get(key))
     const missing = new Map(keys.flatMap((key, i) => (found[i] === undefined ? [[key, texts[i]!]] : [])))
     const answers = this.#ask([...missing.values()])
     const asked = new Map<string, Promise<number[]>>()
     for (const [i, key] of [...missing.keys()].entries()) {
-      const output = answers[Math.floor(i / textsPerRequest)]!.then((outputs) => outputs[i % textsPerRequest]!)
+      const output = answers[Math.floor(i / textsPerRequest)]!.then(({ outputs }) => outputs[i % textsPerRequest]!)
       // A failure belongs to those who await it here.
       output.catch(() => this.#recent.delete(key))
       this.#recent.set(key, output)
       asked.set(key, output)
     }
-    return Promise.all(keys.map((key, i) => found[i] ?? asked.get(key)!))
+    const outputs = await Promise.all(keys.map((key, i) => found[i] ?? asked.get(key)!))
+    const readOf = new Map(
+      [...missing.keys()].map((key, i) => [key, { of: Math.floor(i / textsPerRequest), at: i % textsPerRequest }]),
+    )
+    const answered = await Promise.all(answers)
+    const firsts = new Map(keys.toReversed().map((key, i) => [key, keys.length - 1 - i]))
+    const read = keys.map((key, i) => {
+      const place = firsts.get(key) === i ? readOf.get(key) : undefined
+      return place === undefined ? 0 : answered[place.of]!.read[place.at]!
+    })
+    return { outputs, read }
   }
 }
 

@@ -9,7 +9,7 @@ import {
   subcategoriesOfClasses,
   versionOf,
 } from '../mapping.ts'
-import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
+import type { ActorOfLabels, Labeler, LabelInput, LabelResult } from '../types.ts'
 import type { OnnxConfig } from './config.ts'
 import { Encoders, encoderOf } from './encoder.ts'
 import type { EncoderFolder } from './folder.ts'
@@ -107,13 +107,19 @@ export async function createOnnxLabeler(
   encoders = new Encoders(),
 ): Promise<Labeler> {
   const { encoder, reading, decision, version } = await prepare(actor, config, baseFolder)
-  const { model, outputsOf, close } = await encoders.open(encoder, reading, config)
+  const { model, cost, outputsOf, outputsRead, close } = await encoders.open(encoder, reading, config)
+  const textsOf = (inputs: readonly LabelInput[]) => inputs.map(({ text }) => text)
   return {
     actor: actor.name,
     version,
     model,
     ...(decision.cut && { cut: decision.cut }),
-    label: async (inputs) => (await outputsOf(inputs.map(({ text }) => text))).map(decision.labelOf),
+    cost,
+    label: async (inputs) => (await outputsOf(textsOf(inputs))).map(decision.labelOf),
+    labelRead: async (inputs) => {
+      const { outputs, read } = await outputsRead(textsOf(inputs))
+      return { labels: outputs.map(decision.labelOf), read }
+    },
     close,
   }
 }

@@ -22,8 +22,11 @@ export interface OnnxWorkerData {
 
 /** Well-formed starts of texts; or texts whose first windows are wanted, each run alone. */
 export type OnnxRequest = { texts: string[] } | { outputsOf: string[] }
-/** The logits of each text: its windows', combined. */
-export type OnnxAnswer = number[][]
+/** Of each text its logits, those of its windows combined, and how many tokens the model read. */
+export interface OnnxAnswer {
+  outputs: number[][]
+  read: number[]
+}
 
 const data = workerData as OnnxWorkerData
 const outputTokensMax = 512
@@ -92,29 +95,32 @@ async function run(session: InferenceSession, sequences: number[][]): Promise<Fl
   return logits
 }
 
-async function score(session: InferenceSession, tokenized: Promise<number[][][]>): Promise<number[][]> {
+async function score(session: InferenceSession, tokenized: Promise<number[][][]>): Promise<OnnxAnswer> {
   const windows = await tokenized
   const logits = await run(session, windows.flat())
   let next = 0
-  return windows.map((own) => {
+  const outputs = windows.map((own) => {
     const tokens = own.map(({ length }) => length)
     const combined = combineWindows(logits.slice(next, next + own.length), data.combine, tokens)
     next += own.length
     return combined
   })
+  return { outputs, read: windows.map((own) => own.reduce((sum, { length }) => sum + length, 0)) }
 }
 
 /** Logits of each text's first window, one at a time, whatever windows and batches are configured: an int8 graph may scale by its batch. */
-async function outputsOf(session: InferenceSession, texts: readonly string[]): Promise<number[][]> {
+async function outputsOf(session: InferenceSession, texts: readonly string[]): Promise<OnnxAnswer> {
   const whole = readTokenizer(join(data.encoder.folder, 'tokenizer.json'))
   whole.setTruncation(Math.min(outputTokensMax, data.encoder.positions))
   const outputs: number[][] = []
+  const read: number[] = []
   for (const text of texts) {
     const ids = (await whole.encode(text)).getIds()
     const [logits] = await run(session, [ids.length > 0 ? ids : [data.encoder.padId]])
     outputs.push(Array.from(logits!))
+    read.push(ids.length)
   }
-  return outputs
+  return { outputs, read }
 }
 
 async function start(): Promise<InferenceSession> {
