@@ -17,7 +17,7 @@ export interface OutsideWork extends Omit<ModelCost, 'flopsPerToken' | 'flopsPer
   readonly seconds: number
 }
 
-/** Books work that winnow did not do itself. */
+/** Books work that was done elsewhere. */
 export async function bookOutsideWork(
   { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
   { name, flops, ...outside }: OutsideWork,
