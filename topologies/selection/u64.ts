@@ -17,8 +17,14 @@ export function splitmix64(x: bigint): bigint {
 /** The 64-bit seed of one random choice of a run: `seedOf` makes it. */
 export type Seed = Branded<bigint, 'Seed'>
 
-/** What a seed is used for. `sample:` is followed by the actor's name. */
-export type SeedPurpose = 'select' | 'order' | 'validate' | `sample:${string}`
+/** What a seed is used for. `sample:` and the draws of a fit (`topologies/fits`) are followed by the actor's name. */
+export type SeedPurpose =
+  | 'select'
+  | 'order'
+  | 'validate'
+  | `sample:${string}`
+  | `mixtures:${string}`
+  | `candidates:${string}`
 
 /** The 64-bit seed of one random choice of a run: the first 8 bytes, little-endian, of SHA-256 of `${seed}:${round}:${purpose}`. */
 export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): Seed {
