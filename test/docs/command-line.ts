@@ -13,6 +13,7 @@ const example = (word: string): string => (/^(ID|N|K|COUNT)$/.test(word) ? '1' :
 export async function refusal(words: readonly string[]): Promise<string | undefined> {
   const parser = await program()
   const idle = (command: Command): void => {
+    for (const option of command.options) option.mandatory = false
     command.configureOutput({ writeErr: () => {}, writeOut: () => {}, outputError: () => {} })
     if (command.commands.length === 0) command.action(() => {})
     for (const child of command.commands) idle(child)
@@ -25,7 +26,6 @@ export async function refusal(words: readonly string[]): Promise<string | undefi
     if (!(error instanceof CommanderError)) throw error
     const leftOut = [
       'commander.missingArgument',
-      'commander.missingMandatoryOptionValue',
       'commander.optionMissingArgument',
       'commander.help',
       'commander.helpDisplayed',

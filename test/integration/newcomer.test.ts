@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { allRecords, Manifest, runTopics } from '../../schemas/index.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
+import { blocksFor } from '../support/documents.ts'
 import { connect, until } from '../support/kafka.ts'
+import { type Running, replacing, shellIn, signalGroup } from '../support/shell.ts'
 
-const root = join(import.meta.dirname, '../..')
 const documents = 2000
 const words = {
   ledger:
@@ -44,60 +44,14 @@ function writeCorpus(folder: string): void {
   writeFileSync(join(folder, 'part-2.jsonl.gz'), gzipSync(lines.slice(documents / 2).join('')))
 }
 
-interface Block {
-  /** In a terminal of its own, beside the others. */
-  readonly stays: boolean
-  readonly commands: string
-}
-
-/** The commands of the tutorial, as they stand there but for addresses. */
-function blocksOf(markdown: string): Block[] {
+/** Addresses of the tutorial, and those of the test. */
+function addresses(): [string, string][] {
   const { host, protocol, username } = new URL(inject('clickhouseUrl'))
-  const given: [string, string][] = [
+  return [
     ['localhost:9092', inject('brokers').join(',')],
     ['http://localhost:8081', inject('registryUrl')],
     ['--clickhouse http://localhost:8123', `--clickhouse ${protocol}//${host} --username ${username || 'default'}`],
   ]
-  return [...markdown.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => ({
-    stays: text!.startsWith('# in a terminal of its own\n'),
-    commands: given.reduce((commands, [there, here]) => commands.replaceAll(there, here), text!),
-  }))
-}
-
-/** A shell in the newcomer's folder, where `npx winnow` is this checkout. */
-function shellIn(folder: string) {
-  const bin = join(folder, 'bin')
-  mkdirSync(bin)
-  const npx = join(bin, 'npx')
-  writeFileSync(
-    npx,
-    `#!/bin/sh\n[ "$1" = winnow ] || exit 127\nshift\nexec '${process.execPath}' '${root}/deploy/main.ts' "$@"\n`,
-  )
-  chmodSync(npx, 0o755)
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINNOW_')))
-  const password = decodeURIComponent(new URL(inject('clickhouseUrl')).password)
-  const env = {
-    ...own,
-    NODE_ENV: 'production',
-    NODE_OPTIONS: `--import ${pathToFileURL(join(import.meta.dirname, 'connections.mjs'))}`,
-    CONNECTIONS_FILE: join(folder, 'connections.txt'),
-    PATH: `${bin}${delimiter}${process.env.PATH}`,
-    WINNOW_CLICKHOUSE_PASSWORD: password,
-  }
-  return (commands: string, cwd: string) => {
-    const child = spawn('sh', ['-e', '-c', commands], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    const said = { text: '' }
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (part: string) => {
-        said.text += part
-      })
-    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-    return { child, said, ended }
-  }
-}
-
-const end = (child: ChildProcess, signal: NodeJS.Signals): void => {
-  if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, signal)
 }
 
 test('a newcomer gets from 2,000 documents to a run compared with its control by the commands of the tutorial, with no file but those that they write', async () => {
@@ -115,16 +69,22 @@ test('a newcomer gets from 2,000 documents to a run compared with its control by
   const work = join(folder, 'work')
   mkdirSync(work)
   writeCorpus(join(work, 'corpus'))
-  const shell = shellIn(folder)
+  const shell = shellIn(folder, {
+    NODE_OPTIONS: `--import ${pathToFileURL(join(import.meta.dirname, 'connections.mjs'))}`,
+    CONNECTIONS_FILE: join(folder, 'connections.txt'),
+    WINNOW_CLICKHOUSE_PASSWORD: decodeURIComponent(new URL(inject('clickhouseUrl')).password),
+  })
 
-  const blocks = blocksOf(readFileSync(join(root, 'docs/tutorial.md'), 'utf8'))
+  const blocks = blocksFor('integration/newcomer')
   expect(blocks.length).toBeGreaterThan(8)
   let all = ''
-  let up: ReturnType<typeof shell> | undefined
-  for (const { stays, commands } of blocks) {
+  let up: Running | undefined
+  for (const { text } of blocks) {
+    const stays = text.startsWith('# in a terminal of its own\n')
+    const commands = replacing(text, addresses())
     // Signals are for what stays, not for the shell around it.
     const started = shell(stays ? commands.replace('npx', 'exec npx') : commands, work)
-    onTestFinished(() => end(started.child, 'SIGKILL'))
+    onTestFinished(() => signalGroup(started, 'SIGKILL'))
     if (stays) {
       up = started
       await until(async () => started.said.text.includes('everything runs'), 60_000)
@@ -133,7 +93,7 @@ test('a newcomer gets from 2,000 documents to a run compared with its control by
       all += `$ ${commands}${started.said.text}`
     }
   }
-  end(up!.child, 'SIGTERM')
+  signalGroup(up!, 'SIGTERM')
   expect(await up!.ended, up!.said.text).toBe(0)
 
   // Of all processes, to the addresses that were configured and to nothing else.

@@ -1,4 +1,4 @@
-"""An influence worker in PyTorch: reward requests in, rewards out, as the one in services/influence and services/model."""
+"""An influence worker in PyTorch: reward requests in, rewards out, like the one in services/influence and services/model."""
 
 import sys
 from pathlib import Path

@@ -18,7 +18,7 @@ from .scorer import Scorer, device_named
 from .worker import Worker
 
 DTYPES = dict(float32=torch.float32, bfloat16=torch.bfloat16, float64=torch.float64)
-# On a CPU a batch of one: a reward then cannot depend, to the bit, on what it was asked together with.
+# A batch of one on a CPU: then no bit of a reward can depend on the other documents of its request.
 BATCH_TOKENS = dict(cpu=1, cuda=16_384)
 
 
@@ -27,19 +27,17 @@ def parsed(arguments):
     parser.add_argument('--run', required=True, help='a recorded run (winnow run list)')
     parser.add_argument('--brokers', default=os.environ.get('WINNOW_BROKERS'), help='host:port,...; or WINNOW_BROKERS')
     parser.add_argument('--registry', default=os.environ.get('WINNOW_REGISTRY_URL'), help='URL; or WINNOW_REGISTRY_URL')
-    parser.add_argument('--device', default='auto', help='auto (CUDA where it is there), cpu, cuda, cuda:1')
+    parser.add_argument('--device', default='auto', help='auto (CUDA if available), cpu, cuda, cuda:1')
     parser.add_argument('--dtype', default='float32', choices=DTYPES, help='of weights and activations; default float32')
     parser.add_argument('--threads', type=int, help="torch's threads on a CPU")
+    parser.add_argument('--batch-tokens', type=int, help='padded tokens per batch; default 16384 on CUDA, one window on a CPU')
+    parser.add_argument('--checkpoint-memory', type=float, default=8, help='GiB for checkpoints; the one in use is always kept')
     parser.add_argument(
-        '--batch-tokens', type=int, help='padded tokens computed at once; default 16384 on CUDA, one window on a CPU'
+        '--map-path', action='append', default=[], metavar='FROM=TO', help='where paths of the run are on this machine'
     )
-    parser.add_argument('--checkpoint-memory', type=float, default=8, help='GiB for checkpoints; the one in use always fits')
-    parser.add_argument(
-        '--map-path', action='append', default=[], metavar='FROM=TO', help='paths of the run and its requests as they are here'
-    )
-    parser.add_argument('--instance', help='a name that a restart keeps: its unfinished transaction then ends at once')
-    parser.add_argument('--group', help="another consumer group than the run's, to answer all requests again (comparisons)")
-    parser.add_argument('--until-idle', action='store_true', help='end when all requests are answered')
+    parser.add_argument('--instance', help='a name kept over restarts: a restart then ends its unfinished transaction at once')
+    parser.add_argument('--group', help="a consumer group other than the run's, to answer all requests again (for comparisons)")
+    parser.add_argument('--until-idle', action='store_true', help='exit when all requests are answered')
     options = parser.parse_args(arguments)
     for name in ('brokers', 'registry'):
         if not getattr(options, name):
@@ -62,7 +60,7 @@ def path_map(mappings):
 
 
 def recorded_config(settings, registry, name):
-    """The configuration of a run: the last record of its name in `winnow.runs`."""
+    """The configuration of a run: the last record under its name in `winnow.runs`."""
     reader, config = Reader(registry, 'Run'), None
     consumer = Consumer(settings | {
         'group.id': 'winnow.run-reader', 'enable.auto.commit': False,

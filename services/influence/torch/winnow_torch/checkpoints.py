@@ -1,4 +1,4 @@
-"""Weights of checkpoints: a safetensors file, or an index (*.safetensors.index.json) and its shards, whole or not at all."""
+"""Weights of checkpoints: a safetensors file, or an index (*.safetensors.index.json) with its shards, all or nothing."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def incomplete(path, reason):
 
 
 class _File:
-    """A mapped file: what is hashed and what is read are the same bytes, also where its path is given to another file."""
+    """A memory-mapped file: the bytes hashed are the bytes read, even if the path is replaced in between."""
 
     def __init__(self, path, checkpoint):
         self.path = Path(path)
@@ -37,7 +37,7 @@ class _File:
         self.digest = hashlib.sha256(self.data).hexdigest()
 
     def tensors(self, wanted):
-        """(key, tensor) of the wanted keys; the tensors look into the file."""
+        """(key, tensor) for each wanted key; the tensors are views of the mapped file."""
         try:
             size = int.from_bytes(self.data[:8], 'little')
             header = json.loads(self.data[8 : 8 + size])
@@ -62,13 +62,13 @@ def _files(path, digest):
         try:
             names = sorted(set(json.loads(first.data[:])['weight_map'].values()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise incomplete(path, f'it is no index of shards ({error})') from error
+            raise incomplete(path, f'it is not an index of shards ({error})') from error
         if any('/' in name or '\\' in name for name in names):
             raise WinnowError(
-                'BAD_DATA', f'{path} names files outside of its folder', 'Use the index that was saved with its shards.'
+                'BAD_DATA', f'{path} names files outside its folder', 'Use the index that was saved with its shards.'
             )
         parts = [_File(first.path.parent / name, path) for name in names]
-        # What `sha256sum` prints for the index and its shards, run in their folder.
+        # What `sha256sum` prints for the index and its shards when run in their folder.
         lines = ''.join(f'{file.digest}  {file.path.name}\n' for file in [first, *parts])
         found = hashlib.sha256(lines.encode()).hexdigest()
     if found != digest:
@@ -77,8 +77,8 @@ def _files(path, digest):
 
 
 def read_weights(path, digest, shapes, device, dtype):
-    """The tensors named in `shapes` (key -> shape) on the device; whatever else is there is left out. Adam's second moments,
-    v.KEY, which have no range to spare, keep float32 at least."""
+    """The tensors named in `shapes` (key -> shape), on the device; others are ignored. Adam's second moments, v.KEY, are kept in
+    float32 at least, since smaller types lack the range."""
     weights = {}
     wide = torch.promote_types(dtype, torch.float32)
     for file in _files(path, digest):
@@ -95,7 +95,7 @@ def read_weights(path, digest, shapes, device, dtype):
 
 
 class Checkpoints:
-    """Those used last, within `bytes_max`; the one in use always."""
+    """The most recently used checkpoints within `bytes_max`; the one in use is always kept."""
 
     def __init__(self, shapes, device, dtype, bytes_max):
         self._arguments = (shapes, device, dtype)
@@ -105,7 +105,7 @@ class Checkpoints:
 
     def weights(self, path, digest):
         if digest not in self._kept:
-            # Before the new one takes its place in memory.
+            # Evicted before the new one is loaded, so that both never take memory at once.
             while len(self._kept) >= self._count_max:
                 self._kept.popitem(last=False)
             self._kept[digest] = read_weights(path, digest, *self._arguments)

@@ -7,7 +7,7 @@ from .checkpoints import SECOND_MOMENT
 
 
 def normal_number(value):
-    """As JavaScript writes it."""
+    """The number as JavaScript prints it."""
     text = repr(float(value))
     return text.removesuffix('.0') if 'e' not in text else text.replace('e-0', 'e-')
 
@@ -29,7 +29,7 @@ def fisher_inverse(rows, damping):
 
 
 def in_batches(sequences, tokens_max):
-    """Indexes of sequences, of like lengths together, each batch with at most tokens_max padded tokens; at least one in each."""
+    """Batches of indexes of sequences, similar lengths together: at most tokens_max padded tokens each, at least one sequence."""
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i].ids))
     batch = []
     for index in order:
@@ -41,15 +41,15 @@ def in_batches(sequences, tokens_max):
         yield batch
 
 
-# Added to the square root of a second moment, as the trainer does.
+# Added to the square root of a second moment, as in the trainer.
 EPSILON = 1e-8
-# Of the trainer, and of the paper (A.7.1).
+# The trainer's, and the paper's (A.7.1).
 PROBE_BETA2 = 0.95
 
 
 def preconditioned(gradient, weights, beta2):
     """Divides each value by the square root of its second moment, as Adam does; the bias correction is one factor for all. `beta2`
-    is the share of the old moments in those of the step: 1 keeps the division linear, less bounds the step of a parameter that
+    is the weight of the old moments in the step's: 1 keeps the division linear; less bounds the step of a parameter that
     training has not moved yet (services/model/worker/slopes.ts)."""
 
     def divisor(key, value):
@@ -60,8 +60,8 @@ def preconditioned(gradient, weights, beta2):
 
 
 class Gradient:
-    """The inner product of the document's projected gradient with H^-1 times the task's mean one; `cosine` divides by norms. With
-    Adam's preconditioner D the task's mean gradient is multiplied by D before it is projected: D is symmetric."""
+    """The inner product of the document's projected gradient with H^-1 times the task's mean; `cosine` divides by both norms. With
+    Adam's preconditioner D the task's mean gradient is multiplied by D before projection, since D is symmetric."""
 
     def __init__(self, model, options):
         self._model, self._options = model, options
@@ -69,7 +69,7 @@ class Gradient:
         self.name = f'gradient/{options.normalize}/{hessian}{_suffix(options)}'
 
     def prepare(self, tasks, weights):
-        """Each task's direction, float64 [size of phi]."""
+        """The direction of each task, float64 [phi_size]."""
         if self._options.preconditioner == 'adam':
             return [self._preconditioned_mean(task, weights) for task in tasks]
         rows = [self._phi(task) for task in tasks]
@@ -80,7 +80,7 @@ class Gradient:
         return [inverse(mean) for mean in means]
 
     def score(self, directions, documents, weights):
-        """Rewards [documents, tasks] of documents, each a list of windows."""
+        """Rewards [documents, tasks]; each document is a list of windows."""
         phi = self._phi([window for windows in documents for window in windows])
         rewards = np.zeros((len(documents), len(directions)))
         at = 0
@@ -107,8 +107,8 @@ class Gradient:
 
 
 class Probe:
-    """Each task's loss before minus after one step down the document's gradient, plain or preconditioned, all parameters moved;
-    with `cosine` a step of length `probe_step`, else of probe_step times the gradient."""
+    """Each task's loss before minus after one step of all parameters down the document's gradient, plain or preconditioned. With
+    `cosine` the step has length `probe_step`, otherwise it is probe_step times the gradient."""
 
     def __init__(self, model, options):
         self._model, self._options = model, options

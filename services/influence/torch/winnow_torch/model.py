@@ -27,7 +27,7 @@ def read_description(folder):
 
 
 class Model:
-    """One network whose weights are exchanged between calls; nothing of a checkpoint stays in it but the last one's."""
+    """One network whose weights are exchanged between calls: it refers only to those of the last `use`."""
 
     def __init__(self, description, device, dtype):
         self.description = description
@@ -40,7 +40,7 @@ class Model:
         config = transformers.AutoConfig.for_model(kind, **config)
         with no_init_weights():
             network = transformers.AutoModelForCausalLM.from_config(config).to(device=device, dtype=dtype).eval()
-        # Without initial weights nothing was tied either.
+        # Skipping initialization also skips tying.
         network.tie_weights()
         network.requires_grad_(False)
         self._network = network
@@ -52,7 +52,7 @@ class Model:
             for entry in description['projection']['modules']
         ]
         self._projections = (None, [])
-        # A leaf to differentiate from: without one no gradient flows through weights that need none.
+        # Something to differentiate from: with all weights frozen no gradient would flow otherwise.
         network.get_input_embeddings().register_forward_hook(lambda module, inputs, output: output.requires_grad_())
 
     @property
@@ -61,7 +61,7 @@ class Model:
         return projection['kIn'] * projection['kOut'] * len(projection['modules'])
 
     def use(self, weights):
-        """Weights by checkpoint key, on the model's device. Tied parameters are one parameter."""
+        """Uses these weights, by checkpoint key, on the model's device. Tied parameters are a single parameter."""
         for name, parameter in self._network.named_parameters():
             parameter.data = weights[self._keys[name]]
 

@@ -1,4 +1,4 @@
-"""A recorded run, as far as rewards depend on it: topologies/run-config.ts, from `winnow.runs`."""
+"""The part of a recorded run that rewards depend on (topologies/run-config.ts), read from `winnow.runs`."""
 
 import json
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ KNOWN = {
     'overlap',
     'probeStep',
     'combine',
-    # Of topics, not of rewards.
+    # Concerns topics, not rewards.
     'partitions',
 }
 
-# services/model/shipped, of the checkout that this is part of.
+# services/model/shipped of this checkout.
 SHIPPED = Path(__file__).resolve().parents[3] / 'model' / 'shipped'
 
 
@@ -46,7 +46,7 @@ class Run:
     context: int
     overlap: int
     windows: int
-    # Padded tokens in a batch; how the worker is run, not what it computes.
+    # Padded tokens per batch: affects how the worker runs, not what it computes.
     batch_tokens: int
 
     @property
@@ -59,19 +59,19 @@ class Run:
 
     @property
     def group(self):
-        """That of the other influence workers: whoever takes over goes on where they were."""
+        """The same as that of the ONNX workers: whoever takes over continues at their offsets."""
         return f'winnow.{self.name}.influence'
 
 
 def model_folder(model, mapped):
-    """`shipped:NAME` is a model that comes with winnow, on whatever machine."""
+    """`shipped:NAME` is a model that is part of every checkout of winnow."""
     if model.startswith('shipped:'):
         return str(SHIPPED / model.removeprefix('shipped:'))
     return mapped(model)
 
 
 def parse_run(name, config, batch_tokens, mapped):
-    """`mapped`: turns a path of the configuration into that of this machine."""
+    """`mapped` turns a path of the configuration into the path on this machine."""
     config = json.loads(config)
     influence, reference = config.get('influence', {}), config['reference']
     unknown = set(influence) - KNOWN

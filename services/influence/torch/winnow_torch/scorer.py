@@ -11,7 +11,7 @@ from .estimators import Gradient, Probe
 from .model import Model, read_description
 from .sequences import UNITS_PER_TOKEN, Tokenizer, document_windows, read_reference
 
-# Requests of two rounds may be mixed for a while.
+# Requests of two consecutive rounds may arrive interleaved.
 REFERENCES_MAX = 2
 
 
@@ -32,11 +32,11 @@ class Scorer:
         self._prepared = OrderedDict()
         several = f'/{run.combine}-of-{len(self._tasks)}' if len(self._tasks) > 1 else ''
         self.estimator = f'{self._estimator.name}{several}/torch-{str(dtype).removeprefix("torch.")}'
-        # That of the graph whose values these are within tolerance.
+        # The digest of the ONNX graph that gives the same values within tolerance.
         self.graph_digest = description['graphs']['train' if run.estimator == 'probe' else 'influence']['sha256']
 
     def score(self, path, digest, texts):
-        """For each text its reward, and the rewards of each reference task that it combines (None where there is one task)."""
+        """For each text its reward, and the rewards by reference task that it combines (None if there is only one task)."""
         run = self._run
         weights = self._checkpoints.weights(self._mapped(path), digest)
         self._model.use(weights)
@@ -60,5 +60,5 @@ class Scorer:
 
 
 def device_named(name):
-    """`auto`: CUDA where it is there."""
+    """The torch device of this name; `auto` is CUDA if available, else the CPU."""
     return torch.device(('cuda' if torch.cuda.is_available() else 'cpu') if name == 'auto' else name)

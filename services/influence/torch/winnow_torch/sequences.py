@@ -15,7 +15,7 @@ UNITS_PER_TOKEN = 16
 
 @dataclass(frozen=True)
 class Sequence:
-    """n ids, of which n - 1 are targets; mask[i] is the weight of token i as one, mask[0] has no meaning."""
+    """n ids, of which n - 1 are targets; mask[i] is the weight of token i as a target, and mask[0] is unused."""
 
     ids: np.ndarray
     mask: np.ndarray
@@ -29,7 +29,7 @@ class Tokenizer:
     def __init__(self, path, vocabulary, end_of_text):
         try:
             self._tokens = Tokens.from_file(str(path))
-        except Exception as error:  # the library raises plain Exception
+        except Exception as error:  # the library raises bare Exception
             hint = 'Write the model again with services/influence/export/export.py.'
             raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} cannot be read: {error}', hint) from error
         found = self._tokens.get_vocab_size()
@@ -41,14 +41,14 @@ class Tokenizer:
 
     def ids(self, text, units_max=None):
         if units_max is not None and len(text) * 2 > units_max:
-            # A cut through a surrogate pair leaves a half of it, which becomes U+FFFD as in JavaScript's toWellFormed.
+            # A cut through a surrogate pair leaves half of it, which becomes U+FFFD, as with JavaScript's toWellFormed.
             text = text.encode('utf-16-le', 'surrogatepass')[: 2 * units_max].decode('utf-16-le', 'replace')
         return self._tokens.encode(text).ids
 
 
 def document_windows(ids, end, context, windows, overlap=0):
-    """The end of the document before, the ids, the end of this one, cut into windows of at most `context` targets; the first
-    `overlap` targets of every later window are seen again as context, with weight 0."""
+    """End-of-text, the ids and end-of-text, cut into windows of at most `context` targets. Every later window begins with the last
+    `overlap` targets of the one before as context, with weight 0."""
     stride = context - overlap
     length = min(len(ids) + 2, (windows - 1) * stride + context + 1)
     stream = np.full(length, end, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Answers a run's reward requests: consume, compute, and in one transaction write rewards, dead letters and offsets (KIP-447).
+"""Answers a run's reward requests: consumes, computes, and in one transaction writes rewards, dead letters and offsets (KIP-447).
 
-So a request is answered once for readers of committed records, whatever is killed when: rewards of a batch that did not commit
-are never seen, and the batch comes again.
+Readers of committed records therefore see one answer to each request, whatever is killed and when: rewards of a batch that did
+not commit are never visible, and the batch is read again.
 """
 
 import logging
@@ -20,9 +20,9 @@ log = logging.getLogger('winnow.influence')
 REQUESTS_PER_BATCH = 64
 POLL_SECONDS = 0.5
 SESSION_MS = 10_000
-# A batch of large documents on a slow machine; liveness is told by the session.
+# Enough for a batch of large documents on a slow machine; whether the worker is alive is the session timeout's business.
 BATCH_MS_MAX = 1_800_000
-# How long the requests of a killed worker's transaction hold up readers, at most.
+# The longest that a killed worker's open transaction can hold up readers.
 TRANSACTION_MS_MAX = 60_000
 OPERATION_SECONDS = 30
 RETRY_WAITS_SECONDS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [5] * 23
@@ -32,13 +32,13 @@ MESSAGE_CHARACTERS_KEPT = 2000
 
 
 def trace_of(message):
-    """The W3C trace context of a record, which what comes of it carries on."""
+    """The W3C trace context of a record; records that result from it carry it on."""
     return [(name, value) for name, value in message.headers() or [] if name in ('traceparent', 'tracestate')]
 
 
 class Worker:
     def __init__(self, run, scorer, settings, registry, instance=None, group=None):
-        """`settings`: of librdkafka, for every client."""
+        """`settings` are librdkafka's, for both clients."""
         self._run, self._scorer = run, scorer
         self._requests = Reader(registry, 'RewardRequest')
         self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
@@ -54,13 +54,13 @@ class Worker:
         self._producer = Producer(settings | {
             'client.id': 'winnow-influence-torch', 'enable.idempotence': True,
             'transactional.id': f'{self.group}.torch.{instance or uuid.uuid4()}', 'transaction.timeout.ms': TRANSACTION_MS_MAX,
-            # As kafkajs and Java choose: a document's rewards are in the partition that the other workers put them in.
+            # The partitioner of kafkajs and Java: a document's rewards go to the same partition as from other workers.
             'partitioner': 'murmur2_random', 'error_cb': self._on_error, 'logger': log,
         })  # fmt: skip
         self.answered = self.refused = 0
 
     def serve(self, stopped, until_idle=False):
-        """Until `stopped()`; with until_idle, until every request that is there is answered."""
+        """Serves until `stopped()`; with until_idle, until every request now in the topic is answered."""
         try:
             self._connected()
             self._consumer.subscribe([self._run.requests])
@@ -74,7 +74,7 @@ class Worker:
                 elif until_idle and self._idle():
                     return
         finally:
-            # Leaves the group, so that others take the partitions at once.
+            # Leaves the group, so that other members take over the partitions at once.
             self._consumer.close()
 
     def _connected(self):
@@ -115,7 +115,7 @@ class Worker:
         rewards = []
         for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r, _ in requests):
             of_checkpoint = [(r, t) for r, t in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
-            # A document that several actors ask for is computed once.
+            # A document that several actors request is computed once.
             texts = {r['docId']: r['text'] for r, _ in of_checkpoint}
             scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
             rewards += [(self._reward(request, scores[request['docId']]), trace) for request, trace in of_checkpoint]
@@ -125,7 +125,7 @@ class Worker:
         reward, of_tasks = score
         return {key: request[key] for key in ('run', 'round', 'actor', 'docId', 'checkpointDigest')} | dict(
             reward=reward,
-            # Left out where the newest published schema has no such field.
+            # Dropped by the encoder if the newest published schema has no such field.
             taskRewards=of_tasks,
             graphDigest=self._scorer.graph_digest,
             estimator=self._scorer.estimator,
@@ -153,7 +153,7 @@ class Worker:
         )
 
     def _commit(self, messages, rewards, letters):
-        """All of the batch, or nothing of it: then it is read again from the group's offsets."""
+        """Commits the whole batch or nothing of it; in the latter case it is read again from the group's offsets."""
         offsets = {}
         for message in messages:
             at = (message.topic(), message.partition())
@@ -175,7 +175,7 @@ class Worker:
                 raise WinnowError(
                     'UNREACHABLE', f'A batch could not be committed: {error.str()}', 'Start the worker again.'
                 ) from failure
-            log.warning('a transaction is aborted, its batch comes again: %s', error.str())
+            log.warning('a transaction was aborted; its batch will be read again: %s', error.str())
             self._retried(producer.abort_transaction)
             self._rewind()
             return
@@ -189,7 +189,7 @@ class Worker:
                 self._producer.produce(topic, key=key, value=value, headers=list(headers))
                 return
             except BufferError:
-                # The local queue is full: let some of it be delivered.
+                # The local queue is full: wait until some of it has been delivered.
                 self._producer.poll(1)
 
     def _retried(self, operation):
@@ -202,14 +202,14 @@ class Worker:
                 time.sleep(0.1)
 
     def _rewind(self):
-        """Back to the committed offsets of what is still assigned."""
+        """Seeks the partitions still assigned to their committed offsets."""
         assigned = self._consumer.assignment()
         self._at_end.clear()
         for position in self._consumer.committed(assigned, OPERATION_SECONDS) if assigned else []:
             self._consumer.seek(TopicPartition(position.topic, position.partition, max(position.offset, 0)))
 
     def _idle(self):
-        """Whether all partitions were read to their ends; transaction markers stand after the last request."""
+        """Whether all partitions were read to their ends. (Offsets cannot tell: transaction markers follow the last request.)"""
         assigned = {(partition.topic, partition.partition) for partition in self._consumer.assignment()}
         return bool(assigned) and assigned <= self._at_end
 
@@ -228,7 +228,7 @@ class Worker:
         if error.code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL:
             self._failure = WinnowError(
                 'CONFIGURATION',
-                f'other workers than this kind are in the group {self.group}',
+                f'workers of another kind are in the group {self.group}',
                 'End the ONNX workers of the run first; the group hands the offsets over. Or compare both kinds with --group.',
             )
         elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
