@@ -1,5 +1,6 @@
 import type { Runtime } from '../connections/connections.ts'
 import { DecodeError } from '../runtime/codec.ts'
+import { lastRecords } from '../runtime/kafka/last-records.ts'
 import type { IncomingRecord } from '../runtime/kafka/port.ts'
 
 const recordsShownMax = 12
@@ -22,29 +23,9 @@ export async function describeTopic({ kafka, codec }: Pick<Runtime, 'kafka' | 'c
         .map(({ client, host, assigned }) => ({ client, host, partitions: assigned[topic] })),
     })),
   )
-  return { ends, consumers, records: await lastRecords({ kafka, codec }, topic, ends) }
-}
-
-async function lastRecords(
-  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
-  topic: string,
-  ends: readonly number[],
-): Promise<object[]> {
-  // A few more, since transaction markers use up offsets too.
-  const from = ends.map((end) => Math.max(0, end - 2 * recordsShownMax))
-  const byPartition = new Map<number, IncomingRecord[]>()
-  for await (const batch of kafka.read(topic, from)) {
-    for (const record of batch) {
-      const kept = byPartition.get(record.partition) ?? []
-      byPartition.set(record.partition, [...kept.slice(1 - recordsShownMax), record])
-    }
-  }
-  const newest = [...byPartition.values()]
-    .flatMap((records) => records.map((record, i) => ({ record, fromEnd: records.length - i })))
-    // What was written in the same batch has the same time: partitions take turns.
-    .sort((a, b) => (b.record.writtenMs ?? 0) - (a.record.writtenMs ?? 0) || a.fromEnd - b.fromEnd)
-    .slice(0, recordsShownMax)
-  return await Promise.all(newest.map(({ record }) => decoded(codec, record)))
+  const { records } = await lastRecords(kafka, topic, recordsShownMax)
+  const newestFirst = records.toReversed().map((record) => decoded(codec, record))
+  return { ends, consumers, records: await Promise.all(newestFirst) }
 }
 
 async function decoded(

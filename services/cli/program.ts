@@ -42,7 +42,7 @@ const ownCommands: CommandLoaders = {
 /** The commands that `args` need; undefined: all, for help, completion and unknown commands. */
 function needed(args: readonly string[] | undefined, loaders: CommandLoaders): readonly string[] | undefined {
   const [first] = args ?? ['help']
-  if (first === undefined || first === '--version' || first === '--help' || first === '-h') return []
+  if (first === undefined || ['--version', '-V', '--help', '-h'].includes(first)) return []
   return first in loaders && first !== 'completion' ? [first] : undefined
 }
 
@@ -57,7 +57,7 @@ export async function buildProgram(
 ): Promise<Command> {
   const program = new Command('winnow')
     .description("chooses a language model's corpus during pretraining, by the model's own response")
-    .version(manifest.version, '--version', 'the version of winnow')
+    .version(manifest.version, '-V, --version', 'the version of winnow')
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .showSuggestionAfterError()
     .addHelpText('after', exitCodeHelp)

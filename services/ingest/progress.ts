@@ -31,11 +31,22 @@ export function createProgress(terminal: Terminal, clock: Clock): IngestProgress
   let bytesTotal: number | null = 0
   let [compressed, bytes, rowsBefore, rowsOfSource, documents, rejected] = [0, 0, 0, 0, 0, 0]
   let [sources, source, name] = [0, 0, '']
+  /** Of the sources that are finished. */
+  let bytesBefore = 0
+  let ended = false
+
+  /** A source is read ahead of its rows, so the rows of those before tell better; the end is not claimed before it. */
+  const share = (rows: number): number | null => {
+    if (bytesTotal === null || bytesTotal === 0) return null
+    if (ended) return 1
+    const byRows = rowsBefore === 0 || bytesBefore === 0 ? 1 : (rows / rowsBefore) * (bytesBefore / bytesTotal)
+    return Math.min(compressed / bytesTotal, byRows, 0.99)
+  }
 
   const howFar = (): HowFar => {
     const rows = rowsBefore + rowsOfSource
     return {
-      share: bytesTotal === null || bytesTotal === 0 ? null : Math.min(compressed / bytesTotal, 1),
+      share: share(rows),
       parts: [
         `${formatCount(rows)} rows`,
         `${formatCount(rows / line.seconds)} rows/s`,
@@ -55,6 +66,7 @@ export function createProgress(terminal: Terminal, clock: Clock): IngestProgress
     source(next) {
       rowsBefore += rowsOfSource
       rowsOfSource = 0
+      bytesBefore = compressed
       source++
       name = next
     },
@@ -72,6 +84,7 @@ export function createProgress(terminal: Terminal, clock: Clock): IngestProgress
       line.tick(howFar)
     },
     end() {
+      ended = true
       if (source > 0) line.end(howFar(), true)
     },
   }

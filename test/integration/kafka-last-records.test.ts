@@ -1,7 +1,37 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { offsetsOfLast } from '../../services/runtime/kafka/last-records.ts'
+import { lastRecords, offsetsOfLast } from '../../services/runtime/kafka/last-records.ts'
 import { connect, newTopic, readAll, text, until } from '../support/kafka.ts'
+
+test('the newest records of all partitions, by the time at which they were written, and where to read on', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 3 })
+  const producer = await kafka.producer()
+  const send = async (...values: [number, string][]) => {
+    await producer.send(
+      values.map(([partition, value]) => ({ topic, key: null, value: Buffer.from(value), partition })),
+    )
+    await sleep(5)
+  }
+  await send([0, 'a'], [0, 'b'])
+  await send([2, 'c'])
+  await send([0, 'd'])
+  const newest = async (count: number) => {
+    const { records, next } = await lastRecords(kafka, topic, count)
+    return [records.map(text), next]
+  }
+  expect(await newest(1)).toEqual([['d'], [3, 0, 1]])
+  expect(await newest(3)).toEqual([
+    ['b', 'c', 'd'],
+    [3, 0, 1],
+  ])
+  expect(await newest(10)).toEqual([
+    ['a', 'b', 'c', 'd'],
+    [3, 0, 1],
+  ])
+  expect(await newest(0)).toEqual([[], [3, 0, 1]])
+})
 
 test('the last records are found in spite of transaction markers, aborted records and empty partitions', async () => {
   const kafka = connect()

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import type { Page } from 'playwright-core'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { allRecords, Manifest, runTopics } from '../../schemas/index.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
+import { lookAtBoard, screens, type View } from '../support/board-look.ts'
+import { chromiumPath, hasChromium } from '../support/browser.ts'
 import { blocksFor } from '../support/documents.ts'
 import { connect, until } from '../support/kafka.ts'
 import { type Running, replacing, shellIn, signalGroup } from '../support/shell.ts'
@@ -54,7 +57,55 @@ function addresses(): [string, string][] {
   ]
 }
 
-test('a newcomer gets from 2,000 documents to a run compared with its control by the commands of the tutorial, with no file but those that they write', async () => {
+/** What the board shows of the tutorial's runs when both are done. */
+const views: View[] = [
+  {
+    view: 'dataflow',
+    shows: ['.flow .station.here', '.topics tbody tr'],
+    says: ['Dataflow of first', 'label sink', 'labeler domain', 'actor topic', '2,000'],
+  },
+  {
+    view: 'actors',
+    shows: ['figure[data-name="theta-first"] svg', 'figure[data-name="weights-domain-first"] svg', 'table.samples'],
+    says: ['recipe', 'all were answered'],
+  },
+  {
+    view: 'selection',
+    shows: ['figure[data-name^="lift-"] svg', 'figure[data-name^="shares-domain-"] svg'],
+    says: ['25.0% of 2,000', 'First documents of this selection', /part-[12]\.jsonl/],
+  },
+  {
+    view: 'training',
+    shows: ['figure[data-name="loss-against-control"] svg', 'figure[data-name="loss-reference"] svg'],
+    says: ['first-control (control)', /done200 \/ 200/, 'Checkpoints of first'],
+  },
+  { view: 'documents?q=harbour', shows: ['.results mark'], says: [/\d+ found/, 'letter'] },
+  { view: 'dead-letters', shows: ['main .empty'], says: ['No dead letters'] },
+  {
+    view: 'runs?a=first&b=first-control',
+    shows: ['table.differences tbody tr', 'figure[data-name="overlap-first-first-control"] svg'],
+    says: ['sampleDocuments', 'selection.actors.domain.initialTheta'],
+  },
+]
+
+/** With pictures for CI, which keeps them. */
+async function lookEverywhere(url: string): Promise<string[]> {
+  const artifacts = join(import.meta.dirname, '../../artifacts/newcomer')
+  mkdirSync(artifacts, { recursive: true })
+  const problems: string[] = []
+  for (const screen of screens) {
+    const name = (view: string) => join(artifacts, `${screen.colorScheme}-${screen.width}-${view.split('?')[0]}.png`)
+    const picture = async (page: Page, view: string) => {
+      await page.screenshot({ path: name(view) })
+    }
+    problems.push(...(await lookAtBoard(url, screen, views, picture)))
+  }
+  return problems
+}
+
+const withBoard = hasChromium ? '' : ` (the board is not looked at: no Chromium at ${chromiumPath})`
+
+test(`a newcomer gets from 2,000 documents to a run compared with its control by the commands of the tutorial, with no file but those that they write${withBoard}`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-newcomer-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const kafka = connect()
@@ -91,6 +142,9 @@ test('a newcomer gets from 2,000 documents to a run compared with its control by
     } else {
       expect(await started.ended, `${commands}\n${started.said.text}`).toBe(0)
       all += `$ ${commands}${started.said.text}`
+      // Both runs are done, and none is archived yet.
+      if (commands.includes('winnow compare') && hasChromium)
+        expect(await lookEverywhere(/^board: (\S+)$/m.exec(up!.said.text)![1]!)).toEqual([])
     }
   }
   signalGroup(up!, 'SIGTERM')
@@ -125,4 +179,4 @@ test('a newcomer gets from 2,000 documents to a run compared with its control by
     expect(rounds).toEqual([0, 1, 2, 3])
   }
   await clear()
-}, 300_000)
+}, 420_000)

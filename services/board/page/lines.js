@@ -12,6 +12,7 @@ export const centred = { labelAnchor: 'center', labelArrow: 'none', labelOffset:
  * Options for lines labelled at their ends, so that a downloaded picture needs no legend.
  * @param rows [{ [x], [y], series }]
  * @param series names in order; those from `coloredMax` on are grey
+ * @param extent columns that the axis of y has room for
  * @param marks further marks, drawn below
  */
 export function namedLines(
@@ -28,6 +29,7 @@ export function namedLines(
     dashed = () => false,
     below = [],
     band,
+    extent = [y],
     yFormat,
     xFormat,
     zero = false,
@@ -36,7 +38,7 @@ export function namedLines(
   },
 ) {
   const known = rows.filter((row) => row[y] !== null && row[y] !== undefined)
-  const values = known.flatMap((row) => (band ? [row[band[0]], row[band[1]]] : [row[y]]))
+  const values = known.flatMap((row) => (band ?? extent).flatMap((column) => row[column] ?? []))
   const domain = widened(Math.min(...values, ...(zero ? [0] : [])), Math.max(...values))
   const color = (name) => (colorIndex(name) < coloredMax ? colorOf(colorIndex(name)) : 'var(--faint)')
   const longest = Math.max(0, ...series.map((name) => name.length))

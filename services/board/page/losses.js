@@ -9,6 +9,19 @@ export function pointsOf({ info, progress }, value, by = 'tokens') {
   })
 }
 
+/**
+ * Values of one series as an exponential moving average, what was reported beside them. @param weight of the average so far, 0 to 1: the first
+ * values count in full, as in Adam's correction of its bias
+ */
+export function smoothed(rows, value, weight) {
+  let [sum, total] = [0, 0]
+  return rows.map((row) => {
+    sum = weight * sum + (1 - weight) * row[value]
+    total = weight * total + (1 - weight)
+    return { ...row, [value]: sum / total, reported: row[value] }
+  })
+}
+
 /** The last loss of a kind that was reported; undefined: none. */
 export const lastWith = (progress, value) => progress.findLast((point) => point[value] !== null)?.[value]
 

@@ -2,15 +2,17 @@ import { Figure } from './figure.js'
 import { age, fixed, integer, number, short } from './format.js'
 import { html, RunState, Scroll } from './html.js'
 import { colorOf, namedLines } from './lines.js'
-import { againstControl, lastWith, msLeft, pointsOf, speeds } from './losses.js'
+import { againstControl, lastWith, msLeft, pointsOf, smoothed, speeds } from './losses.js'
 import { hashOf, set } from './route.js'
 import { state } from './store.js'
 
+const smoothings = { 0: 'none', 0.5: 'a little', 0.8: 'medium', 0.95: 'strong' }
 const axes = { tokens: 'equal tokens', minutes: 'minutes since each run began' }
 
 /** Losses of all runs at equal tokens or by time, with the reselections, and against a control. */
 export function Training({ settings, theme }) {
   const hidden = new Set((settings.hide ?? '').split(',').filter(Boolean))
+  const smoothing = settings.smooth in smoothings ? Number(settings.smooth) : 0
   const by = settings.x === 'minutes' ? 'minutes' : 'tokens'
   const all = [...state.runs.values()].filter(({ progress }) => progress.length > 0)
   const names = all.map(({ info }) => info.name)
@@ -20,9 +22,10 @@ export function Training({ settings, theme }) {
     if (!hidden.delete(name)) hidden.add(name)
     set({ hide: [...hidden].join(',') || undefined })
   }
+  const strokeOf = ({ series }) => colorOf(names.indexOf(series))
   const figure = (title, name, value, note, points = (run) => pointsOf(run, value, by), x = by, empty = undefined) => {
     const rows = runs.flatMap(points)
-    return html`<${Figure} title=${title} name=${name} rows=${rows} theme=${theme} note=${note} redraw=${by} empty=${empty}
+    return html`<${Figure} title=${title} name=${name} rows=${rows} theme=${theme} note=${note} redraw=${`${by} ${smoothing}`} empty=${empty}
       draw=${(Plot, drawn, width) =>
         namedLines(Plot, drawn, {
           x,
@@ -33,17 +36,13 @@ export function Training({ settings, theme }) {
           xFormat: short,
           zero: value === 'difference',
           yFormat: value === 'learningRate' ? (rate) => number(rate) : undefined,
-          below:
-            x === 'tokens'
-              ? runs.flatMap((run) => [
-                  Plot.ruleX(reselections(run), {
-                    x: 'tokens',
-                    stroke: colorOf(names.indexOf(run.info.name)),
-                    strokeOpacity: 0.28,
-                    strokeDasharray: '3 3',
-                  }),
-                ])
-              : [],
+          extent: [value, 'reported'],
+          below: [
+            ...(x === 'tokens' ? runs.map((run) => reselectionMarks(Plot, run, names)) : []),
+            ...(drawn.some((row) => 'reported' in row)
+              ? [Plot.lineY(drawn, { x, y: 'reported', z: 'series', stroke: strokeOf, strokeOpacity: 0.3 })]
+              : []),
+          ],
         })} />`
   }
   const controls = all.filter(({ info }) => info.kind === 'control')
@@ -53,13 +52,23 @@ export function Training({ settings, theme }) {
     <${Now} runs=${all} />
     <div class="bar"><div class="chips">${names.map((name, i) => html`<button type="button" aria-pressed=${!hidden.has(name)} style=${`--chip:${colorOf(i)}`} onClick=${() => toggle(name)}>${name}</button>`)}</div>
       <label>by <select value=${by} onChange=${(event) => set({ x: event.target.value === 'tokens' ? undefined : event.target.value })}>${Object.entries(axes).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
+      <label>training loss smoothed <select value=${`${smoothing}`} onChange=${(event) => set({ smooth: event.target.value === '0' ? undefined : event.target.value })}>${Object.entries(smoothings).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
       ${controls.length > 1 && html`<label>control <select value=${control.info.name} onChange=${(event) => set({ control: event.target.value })}>${controls.map(({ info }) => html`<option value=${info.name}>${info.name}</option>`)}</select></label>`}</div>
     <p class="note">${by === 'tokens' ? 'All runs at equal tokens. Vertical dashes are reselections.' : 'By the time of the reports: evaluation and waiting for rewards are in it.'}</p>
     <div class="grid">
       ${figure('Loss on the reference', 'loss-reference', 'referenceLoss', 'What rewards are measured for: held-out texts of the reference, nats per token.')}
       ${control && figure(`Reference loss against ${control.info.name}`, 'loss-against-control', 'difference', 'Loss less that of the control, which draws at random, at equal tokens: below zero is better than chance.', less('referenceLoss'), 'tokens', 'no run has come as far as the control')}
       ${figure('Loss on other text', 'loss-corpus', 'corpusLoss', 'Held-out documents of the whole corpus, nats per token.')}
-      ${figure('Training loss', 'loss-training', 'trainLoss', 'On what the trainer reads, so it moves with the selection.')}
+      ${figure(
+        'Training loss',
+        'loss-training',
+        'trainLoss',
+        `On what the trainer reads, so it moves with the selection.${smoothing > 0 ? ' Smoothed; faint: as reported.' : ''}`,
+        (run) => {
+          const points = pointsOf(run, 'trainLoss', by)
+          return smoothing === 0 ? points : smoothed(points, 'trainLoss', smoothing)
+        },
+      )}
       ${figure('Learning rate', 'learning-rate', 'learningRate', "By the run's schedule, as the reference trainer uses it; a trainer of your own may use another.")}
       ${figure('Tokens per second', 'tokens-per-second', 'tokensPerSecond', 'Between reports, including evaluation and waiting.', (run) => pointsOf({ ...run, progress: speeds(run) }, 'tokensPerSecond', by))}
     </div>
@@ -75,6 +84,14 @@ export function Training({ settings, theme }) {
         )}</tbody></table><//></section>`,
     )}`
 }
+
+const reselectionMarks = (Plot, run, names) =>
+  Plot.ruleX(reselections(run), {
+    x: 'tokens',
+    stroke: colorOf(names.indexOf(run.info.name)),
+    strokeOpacity: 0.28,
+    strokeDasharray: '3 3',
+  })
 
 /** Where each run is, and how long it still needs. */
 const Now = ({

@@ -3,7 +3,7 @@ import { runTopics, topics } from '../../../schemas/index.ts'
 import { DecodeError } from '../../runtime/codec.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { offsetsOfLast } from '../../runtime/kafka/last-records.ts'
+import { lastRecords } from '../../runtime/kafka/last-records.ts'
 import type { IncomingRecord } from '../../runtime/kafka/port.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import { nearest } from '../../terminal/nearest.ts'
@@ -28,7 +28,7 @@ export const tail = (context: CliContext): Command =>
   withLimit(
     alwaysJson(clusterCommand('tail', summaries.tail)),
     'lines',
-    'records of each partition to start with',
+    'the newest records of the topic, to start with',
     naturalNumber,
     10,
   )
@@ -40,18 +40,16 @@ export const tail = (context: CliContext): Command =>
       const { runtime } = connection
       const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
-      const from = await offsetsOfLast(runtime.kafka, topic, options.limit)
-      if (!options.follow) {
-        for await (const records of runtime.kafka.read(topic, from)) for (const record of records) await write(record)
-        return
-      }
+      const { records: last, next } = await lastRecords(runtime.kafka, topic, options.limit)
+      for (const record of last) await write(record)
+      if (!options.follow) return
       const ended = Promise.withResolvers<void>()
       await using following = new AsyncDisposableStack()
       const consumer = await runtime.kafka.consume({
         // Its own group, so that it takes no records from other consumers.
         groupId: `winnow-tail-${process.pid}-${topic}`,
         topics: [topic],
-        startOffset: (_topic, partition) => from[partition] ?? 0,
+        startOffset: (_topic, partition) => next[partition] ?? 0,
         onBatch: async (records) => {
           for (const record of records) await write(record)
         },

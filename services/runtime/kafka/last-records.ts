@@ -1,4 +1,30 @@
-import type { Kafka } from './port.ts'
+import type { IncomingRecord, Kafka } from './port.ts'
+
+/**
+ * The newest `count` records of a topic, oldest first; `next`: where to read on, by partition. Partitions have no common order: records go by the
+ * time at which they were written, and partitions take turns where that is the same.
+ */
+export async function lastRecords(
+  kafka: Pick<Kafka, 'logsOf' | 'read'>,
+  topic: string,
+  count: number,
+): Promise<{ records: IncomingRecord[]; next: number[] }> {
+  const next = await offsetsOfLast(kafka, topic, count)
+  const byPartition = new Map<number, IncomingRecord[]>()
+  for await (const batch of kafka.read(topic, [...next])) {
+    for (const record of batch) {
+      const kept = byPartition.get(record.partition) ?? []
+      byPartition.set(record.partition, [...kept.slice(Math.max(0, kept.length + 1 - count)), record])
+      next[record.partition] = record.offset + 1
+    }
+  }
+  if (count === 0) return { records: [], next }
+  const newest = [...byPartition.values()]
+    .flatMap((records) => records.map((record, i) => ({ record, fromEnd: records.length - i })))
+    .sort((a, b) => (a.record.writtenMs ?? 0) - (b.record.writtenMs ?? 0) || b.fromEnd - a.fromEnd)
+    .slice(-count)
+  return { records: newest.map(({ record }) => record), next }
+}
 
 /**
  * For each partition the offset from which it has `count` records, or all of them if there are fewer. Markers of transactions and records

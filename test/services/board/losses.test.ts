@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-const { againstControl, msLeft, pointsOf, speeds } = await import(
+const { againstControl, lastWith, msLeft, pointsOf, smoothed, speeds } = await import(
   new URL('../../../services/board/page/losses.js', import.meta.url).href
 )
 
@@ -32,6 +32,23 @@ test('the time left follows the pace of recent reports; a run that is done or ha
   expect(msLeft(runOf('r', point(0, null)))).toBeNull()
   expect(msLeft(runOf('r', point(90, null), point(100, null)))).toBeNull()
   expect(msLeft(runOf('r'))).toBeNull()
+})
+
+test('smoothed values are weighted means of those so far, and what was reported stays beside them', () => {
+  const rows = [8, 4, 6].map((trainLoss, step) => ({ step, trainLoss }))
+  expect(smoothed(rows, 'trainLoss', 0.5)).toEqual([
+    { step: 0, trainLoss: 8, reported: 8 },
+    // (0.5 x 4 + 0.25 x 8) / 0.75, then (0.5 x 6 + 0.25 x 4 + 0.125 x 8) / 0.875
+    { step: 1, trainLoss: expect.closeTo(16 / 3, 12), reported: 4 },
+    { step: 2, trainLoss: expect.closeTo(5 / 0.875, 12), reported: 6 },
+  ])
+  expect(smoothed([], 'trainLoss', 0.5)).toEqual([])
+})
+
+test('the last loss is the last that was reported', () => {
+  const { progress } = runOf('r', point(0, 8), point(5, 6), point(10, null))
+  expect(lastWith(progress, 'referenceLoss')).toBe(6)
+  expect(lastWith(progress.slice(2), 'referenceLoss')).toBeUndefined()
 })
 
 test('points are placed by tokens, or by minutes since the run began', () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -44,6 +44,11 @@ test.each([
   ['ingest without a path', ['ingest']],
 ])('%s is a usage error: exit code 2', async (_what, args) => {
   expect((await winnowInside(args, folder)).code).toBe(2)
+})
+
+test.each(['--version', '-V'])('%s is answered with the version of the package', async (flag) => {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  expect(await winnow([flag])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
 test('an unknown command is answered with the nearest one', async () => {

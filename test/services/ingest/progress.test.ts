@@ -40,6 +40,28 @@ test('on a terminal a single line is redrawn, never wider than the terminal', ()
   for (const draw of draws) expect(draw.trimEnd().length).toBeLessThan(60)
 })
 
+test('a file that is read ahead of its rows is not done before they are', () => {
+  const { screen, time, progress } = onScreen(false)
+  const shownAt = (seconds: number, act: () => void) => {
+    const before = screen.text.length
+    time.nowMs = seconds * 1000
+    act()
+    return screen.text.slice(before).slice(0, 14)
+  }
+  progress.begin([1000, 1000, 2000])
+  progress.source('a.jsonl')
+  progress.readCompressed(1000)
+  expect(shownAt(2, () => progress.read(500, 9000))).toBe(' 25%  ETA 0:06')
+  progress.source('b.jsonl')
+  progress.readCompressed(1000)
+  // 750 of about 2,000 rows.
+  expect(shownAt(6, () => progress.read(250, 9000))).toBe(' 37%  ETA 0:10')
+  progress.source('c.jsonl')
+  progress.readCompressed(2000)
+  expect(shownAt(10, () => progress.read(5000, 9000))).toBe(' 99%  ETA 0:01')
+  expect(shownAt(12, () => progress.end())).toBe('100%  ETA 0:00')
+})
+
 test('for standard input no remaining time is estimated', () => {
   const { screen, time, progress } = onScreen(false)
   progress.begin([null])
