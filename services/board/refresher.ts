@@ -52,8 +52,13 @@ export class Refresher {
       } catch (error) {
         this.#failed(error, signal)
       }
-      const changes = this.#model.takeChanges()
-      if (changes !== undefined) this.#events.send(changes)
+      try {
+        const changes = this.#model.takeChanges()
+        if (changes !== undefined) this.#events.send(changes)
+      } catch (error) {
+        // A page that is not told something is no reason to end what runs beside the board.
+        this.#runtime.log.error({ err: error }, 'the pages of the board could not be told of a change')
+      }
       await pause(() => (this.#events.watched ? pollMs : pollUnwatchedMs), signal)
     }
   }

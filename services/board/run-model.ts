@@ -160,5 +160,6 @@ function manifestView(manifest: Manifest): ManifestView {
   const { selectionDigest, histogramDigest } = manifest
   const cut = marginal && { score: marginal.score, documents: marginal.documents, taken: marginal.taken }
   const numbers = { step, theta, weights, actorRewards, documents, tokens, threshold }
-  return { ...numbers, marginal: cut, selectionDigest, histogramDigest, strata }
+  const given = strata?.map(({ keyLast: _, ...stratum }) => stratum) ?? null
+  return { ...numbers, marginal: cut, selectionDigest, histogramDigest, strata: given }
 }

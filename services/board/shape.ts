@@ -1,4 +1,4 @@
-import type { Manifest } from '../../schemas/index.ts'
+import type { Stratum } from '../../schemas/index.ts'
 import type { Description } from '../../topologies/describe.ts'
 import type { Strategy } from '../../topologies/selection/strategy.ts'
 import type { StationLag } from '../runs/lag.ts'
@@ -98,9 +98,12 @@ export interface ManifestView {
   readonly marginal: { score: number; documents: number; taken: number } | null
   readonly selectionDigest: string
   readonly histogramDigest: string
-  /** Of a run with a strategy. */
-  readonly strata: Manifest['strata']
+  /** Of a run with a strategy; null: it has none. */
+  readonly strata: readonly StratumView[] | null
 }
+
+/** Without the key of the cut, which has 64 bits and tells nobody anything. */
+export type StratumView = Omit<Stratum, 'keyLast'>
 
 export interface ProgressPoint {
   /** When it was reported, milliseconds since the epoch. */

@@ -91,7 +91,7 @@ export class Watch {
     await Promise.all([...this.#runs.values()].map((run) => run.look(runtime, existing)))
     const groups = await runtime.kafka.consumerGroups('winnow.')
     const members = membersAmong(groups, [...this.#runs.keys()])
-    const names = all.filter((name) => name.startsWith('winnow.'))
+    const names = shownTopics(all, new Set(this.#runs.keys()))
     const ends = new Map<string, number[]>()
     await Promise.all(names.map(async (name) => ends.set(name, await runtime.kafka.endOffsets(name))))
     const runs = [...this.#runs.values()]
@@ -151,6 +151,12 @@ export class Watch {
     return unreadableIn(list)
   }
 }
+
+const ofRun = /^winnow\.run\.([^.]+)\./
+
+/** Those of the corpus and of the runs that are shown: replays and archived runs would push them off a screen. */
+export const shownTopics = (names: readonly string[], runs: ReadonlySet<string>): string[] =>
+  names.filter((name) => name.startsWith('winnow.') && runs.has(ofRun.exec(name)?.[1] ?? '') === ofRun.test(name))
 
 const tokensOf = (run: string): string => `tokens of ${run}`
 const lagOf = ({ run, station, partitions }: StationLag) => ({

@@ -78,6 +78,8 @@ test.skipIf(!hasChromium)(`the board shows what has happened, in a real browser$
     await shot('dead-letters')
     await runsAndReplay(page, [chosen!.name, control!.name], show)
     await shot('runs')
+    await strategy(world, page, show)
+    await shot('strategy')
     await keyboard(page, show)
     await phone(page, show, shot)
   } catch (error) {
@@ -293,6 +295,35 @@ async function runsAndReplay(page: Page, [a, b]: string[], show: Show) {
   await page.getByRole('button', { name: 'Start replay' }).click()
   await page.waitForSelector('.replay .problem')
   expect(await page.locator('.replay .problem').textContent()).toContain('updates')
+}
+
+/** A run that begins while the page is open, and selects by pool, quotas and draws instead of by its actors. */
+async function strategy(world: World, page: Page, show: Show) {
+  const [kind] = world.config.actors.map(({ name }) => name)
+  const quotas = world.run(
+    'quotas',
+    {
+      strategy: {
+        pool: [{ tokensMin: 10 }],
+        mixture: { actor: kind, weights: [2, 1, 1] },
+        score: { kind: 'zero' },
+        sampler: { kind: 'gumbel', temperature: 1 },
+      },
+    },
+    { sampleDocuments: 0 },
+  )
+  await show('runs')
+  await submitRun(world.runtime, quotas)
+  const services = await startRunStations(world.runtime, quotas, world.model, { onFailure: fail })
+  onTestFinished(() => closeAll(services))
+  await page.waitForSelector(`table.runs tr:has-text("${quotas.name}") .state:text("training")`)
+  await show(`selection?run=${quotas.name}`)
+  await page.waitForSelector('table.strata tbody tr')
+  const rows = await page.locator('table.strata tbody tr').allTextContents()
+  expect(rows.map((row) => row.replace(/\d.*/, ''))).toEqual(['harbour', 'kitchen', 'ledger'])
+  const selected = await page.locator('table.strata td:nth-child(5)').allTextContents()
+  expect(selected).toEqual(['10', '5', '5'])
+  expect(await page.locator('.settings').textContent()).toContain('at least 10 tokens')
 }
 
 async function keyboard(page: Page, show: Show) {

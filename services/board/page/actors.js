@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
-import { fixed, integer } from './format.js'
+import { fixed, integer, sum } from './format.js'
 import { html, RoundSlider, Scroll } from './html.js'
 import { coloredMax, colorOf, namedLines } from './lines.js'
 import { hasActorScores, NegativeTheta, NoScores } from './reading.js'
@@ -155,4 +155,4 @@ const samplesOf = ({ actors }, { asked, rewards, manifest }) =>
     }),
   )
 
-const total = (table) => table.flat().reduce((sum, one) => sum + one, 0)
+const total = (table) => sum(table.flat())

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { errorsWhere } from './activity.js'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
 import { integer, shortTopic } from './format.js'
@@ -16,7 +17,7 @@ export function DeadLetters({ settings, theme }) {
     (!reason || one.reason === reason) && (!station || one.station === station) && (!topic || one.topic === topic)
   const last = letters.last.filter(matches)
   const chosen = letters.last.find((one) => `${one.at}` === at)
-  const matching = letters.reasons.filter(matches).reduce((sum, { count }) => sum + count, 0)
+  const matching = errorsWhere(matches)
   const filter = reason || station || topic ? { reason, station, topic } : { all: true }
   const rows = letters.reasons.map((one) => ({
     reason: one.reason,

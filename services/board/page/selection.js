@@ -1,5 +1,5 @@
 import { Figure } from './figure.js'
-import { fixed, integer, percent, short } from './format.js'
+import { fixed, integer, percent, short, sum } from './format.js'
 import { DocumentLink, Failure, html, Loading, Missing, RoundSlider, Tiles, useAnswer } from './html.js'
 import { centred } from './lines.js'
 import { isRandom, NegativeTheta, NoScores } from './reading.js'
@@ -48,7 +48,7 @@ export function Selection({ run, settings, theme }) {
 /** The numbers of a round, each with its meaning. */
 function tilesOf(info, { round, manifest, read }, composition) {
   const { documents, tokens, threshold, marginal } = manifest
-  const available = composition?.cells.reduce((sum, { corpus }) => sum + corpus, 0)
+  const available = composition && sum(composition.cells.map(({ corpus }) => corpus))
   const passed =
     read === null ? 'the trainer has not begun' : `the trainer has read ${integer(Math.min(read, documents))}`
   const size = [

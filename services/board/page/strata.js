@@ -1,4 +1,4 @@
-import { fixed, integer, short } from './format.js'
+import { fixed, integer, short, sum } from './format.js'
 import { html, Scroll } from './html.js'
 
 /** A condition of a pool, in words. */
@@ -20,7 +20,7 @@ function mixtureOf(mixture, info) {
   if (!mixture) return 'none'
   if (mixture.proportional) return `by ${mixture.actor}, as the pool has them`
   const { subcategories } = info.actors.find(({ name }) => name === mixture.actor)
-  const total = mixture.weights.reduce((sum, one) => sum + one, 0)
+  const total = sum(mixture.weights)
   return `by ${mixture.actor}: ${subcategories.map((name, j) => `${name} ${((100 * mixture.weights[j]) / total).toFixed(1)}%`).join(', ')}`
 }
 

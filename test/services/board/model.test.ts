@@ -107,6 +107,23 @@ test('a step that is reported twice is one point, which combines both reports', 
   ])
 })
 
+test('what the strata of a strategy gave is sent as JSON, which has no integers of 64 bits', () => {
+  const model = modelWithRun()
+  model.takeChanges()
+  const stratum = { heldDocuments: 40, heldTokens: 400, quota: 4, documents: 4, tokens: 40, refined: 3 }
+  const strata = [
+    { subcategory: 0, ...stratum, threshold: 0.25, keyLast: 2n ** 63n + 1n },
+    { subcategory: 1, ...stratum, quota: null, threshold: null, keyLast: null },
+  ]
+  tell(model, 'Manifest', { ...manifest(0), strata })
+  const sent = JSON.parse(JSON.stringify([model.takeChanges()!.runs!.r, model.snapshot().runs!.r]))
+  for (const { rounds } of sent)
+    expect(rounds[0].manifest.strata).toEqual([
+      { subcategory: 0, ...stratum, threshold: 0.25 },
+      { subcategory: 1, ...stratum, quota: null, threshold: null },
+    ])
+})
+
 test('a failure to read is announced once, and so is its end', () => {
   const model = modelWithRun()
   expect(model.setProblem('no broker')).toBe(true)
