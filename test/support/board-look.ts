@@ -1,10 +1,13 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import { openBrowser } from './browser.ts'
+import { until } from './kafka.ts'
 
 const { illegible } = await import(new URL('./legible.js', import.meta.url).href)
 
 /** Letters smaller than this are not read on a phone. */
 const pixelsMin = 11
+/** A machine may be busy. */
+const patienceMs = 20_000
 /** As high as the page; more is cut off by the browser. */
 const heightMax = 8000
 
@@ -52,8 +55,9 @@ export async function lookAtBoard(
       // Nothing of the view before is left to be taken for this one.
       await page.goto('about:blank')
       await page.goto(`${url}/#/${view}`)
-      for (const selector of shows) await page.waitForSelector(selector)
-      await page.waitForFunction(isDrawn)
+      for (const selector of shows)
+        await page.waitForSelector(selector, { timeout: patienceMs }).catch(() => problem(`does not show ${selector}`))
+      await drawn(page).catch(() => problem('is not drawn'))
       const text = (await page.locator('body').textContent()) ?? ''
       for (const said of says)
         if (typeof said === 'string' ? !text.includes(said) : !said.test(text)) problem(`does not say ${said}`)
@@ -62,9 +66,9 @@ export async function lookAtBoard(
       )) as [number, number]
       if (wide > width) problem(`is ${wide} pixels wide`)
       await page.setViewportSize({ width, height: Math.min(high, heightMax) })
-      await page.waitForFunction(isDrawn)
+      await drawn(page)
       const found: { looked: number; problems: string[] } = await page.evaluate(illegible, pixelsMin)
-      if (found.looked < 20) problem(`has only ${found.looked} pieces of text to look at`)
+      if (found.looked < 10) problem(`has only ${found.looked} pieces of text to look at`)
       found.problems.forEach(problem)
       await picture(page, view)
     }
@@ -73,6 +77,9 @@ export async function lookAtBoard(
   }
   return problems
 }
+
+/** Not with waitForFunction, which the page's own policy forbids. */
+const drawn = (page: Page): Promise<void> => until(async () => (await page.evaluate(isDrawn)) === true, patienceMs)
 
 /** Nothing is being loaded, and every figure has its plot or says that there is nothing to plot. */
 const isDrawn = `document.querySelector('main .loading') === null

@@ -12,6 +12,8 @@ import { TopicPanel } from './topic-panel.js'
 
 /** On a phone the dataflow runs down. */
 const narrow = matchMedia('(max-width: 760px)')
+/** Below this the smallest letters would be under 11 pixels: the picture scrolls instead. */
+const legibleScale = 0.96
 /** Records that wait longer than this are shown as a problem. */
 const lateMs = 60_000
 
@@ -96,7 +98,7 @@ function Picture({ run, rows, settings, picture }) {
   const { info } = run
   const drawn = useMemo(() => arrange(info, narrow.matches), [info, narrow.matches])
   const byTopic = new Map(rows.map((row) => [row.topic, row]))
-  return html`<${Scroll} tall><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * (narrow.matches ? 0.92 : 0.66))}px`} role="group" aria-label="Dataflow">
+  return html`<${Scroll} tall><svg class="flow" ref=${picture} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${`min-width:${Math.round(drawn.width * legibleScale)}px`} role="group" aria-label="Dataflow">
     <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z" /></marker></defs>
     ${drawn.edges.map(({ path, topic, to }) => {
       const lag = to === undefined ? undefined : lagsOf(topic, info.name).find(({ station }) => station === to)

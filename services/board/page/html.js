@@ -67,7 +67,7 @@ export function Scroll({ children, tall }) {
   }, [])
   const where = more.split(' ').filter(Boolean)
   return html`<div class=${['scrollbox', ...where.map((side) => `more-${side}`)].join(' ')}><div class=${tall ? 'sideways' : 'scroll'} ref=${box} tabindex=${where.length > 0 ? 0 : undefined} role=${where.length > 0 ? 'group' : undefined} aria-label=${where.length > 0 ? 'scrolls' : undefined}>${children}</div>
-    ${where.length > 0 && html`<p class="more">more ${where.map((side) => (side === 'below' ? 'rows below ↓' : 'columns to the right →')).join(', ')}</p>`}</div>`
+    ${where.length > 0 && html`<p class="more">more ${where.map((side) => (side === 'below' ? 'below ↓' : 'to the right →')).join(', ')}</p>`}</div>`
 }
 
 /** A slider through rounds; arrow keys move it, and the address stores its position. */

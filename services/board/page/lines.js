@@ -5,6 +5,15 @@ const colors = ['var(--c1)', 'var(--c2)', 'var(--c3)', 'var(--c4)', 'var(--c5)',
 export const coloredMax = colors.length
 export const colorOf = (i) => colors[i % colors.length]
 
+/** Black or white, whichever is read better on a colour (WCAG 2.2, relative luminance). @param color rgb(r, g, b) */
+export function inkOn(color) {
+  const [r, g, b] = color.match(/\d+/g).map((part) => {
+    const share = Number(part) / 255
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff'
+}
+
 /** A label below the middle of an axis, clear of its numbers. */
 export const centred = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 }
 

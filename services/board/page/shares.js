@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks'
 import { Figure } from './figure.js'
 import { integer, percent, times } from './format.js'
 import { html } from './html.js'
-import { centred } from './lines.js'
+import { centred, inkOn } from './lines.js'
 
 /** A round's selection compared with the corpus, by every label and every pair of labels. */
 export function Compared({ info, round, composition, theme }) {
@@ -111,6 +111,9 @@ function Shares({ info, a, cells, theme, round }) {
     })} />`
 }
 
+/** A lift as the colour scale has it, -2 to 2. */
+const levelOf = ({ lift }) => Math.max(-2, Math.min(2, Math.log2(Math.max(lift, 0.01))))
+
 /** The axis with more subcategories is vertical. */
 function Lifts({ info, a, b, cells, theme, round }) {
   const [down, across] = info.actors[a].subcategories.length >= info.actors[b].subcategories.length ? [a, b] : [b, a]
@@ -140,7 +143,7 @@ function Lifts({ info, a, b, cells, theme, round }) {
           Plot.cell(all, {
             x: columnsOf.name,
             y: rowsOf.name,
-            fill: (row) => Math.log2(Math.max(row.lift, 0.01)),
+            fill: levelOf,
             rx: 3,
           }),
           ...(cellWidth > 30
@@ -149,7 +152,7 @@ function Lifts({ info, a, b, cells, theme, round }) {
                   x: columnsOf.name,
                   y: rowsOf.name,
                   text: (row) => row.lift.toFixed(row.lift < 10 ? 1 : 0),
-                  fill: (row) => (Math.abs(Math.log2(Math.max(row.lift, 0.01))) > 1.2 ? '#fff' : '#222'),
+                  fill: (row) => inkOn(globalThis.d3.interpolatePRGn((levelOf(row) + 2) / 4)),
                 }),
               ]
             : []),

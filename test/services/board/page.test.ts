@@ -29,6 +29,12 @@ test('a change replaces the round or report with the same number and keeps the o
   expect(progress.map(({ step }: { step: number }) => step)).toEqual([10, 20])
 })
 
+test('what is written on a colour is black or white, whichever has the greater contrast', async () => {
+  const { inkOn } = await pageModule('lines.js')
+  const colors = ['rgb(64, 0, 75)', 'rgb(90, 174, 97)', 'rgb(153, 112, 171)', 'rgb(247, 247, 247)', 'rgb(0, 68, 27)']
+  expect(colors.map(inkOn)).toEqual(['#fff', '#000', '#000', '#000', '#fff'])
+})
+
 test('rates, counts and ages are short, in a fitting unit', async () => {
   const { age, rate, short, shortTopic } = await pageModule('format.js')
   expect([900, 45_000, 240_000, 8_000_000, 300_000_000].map(age)).toEqual(['0.9 s', '45 s', '4 min', '2 h', '3 d'])
