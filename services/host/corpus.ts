@@ -30,7 +30,7 @@ function tellOf({ actor, version, model }: Labeler, { log, metrics }: Runtime): 
 
 /** Whether it runs a model of which a batch of documents takes seconds. */
 const isSlow = ({ kind, ...labeler }: ActorLabels['labeler']): boolean =>
-  kind === 'onnx' || ('by' in labeler && labeler.by.kind === 'onnx')
+  kind === 'onnx' || kind === 'perplexity' || ('by' in labeler && labeler.by.kind === 'onnx')
 
 /**
  * Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start. Labelers of the same

@@ -8,6 +8,8 @@ import { createMetadataLabeler, metadataConfig } from './metadata.ts'
 import { onnxConfig } from './onnx/config.ts'
 import { Encoders } from './onnx/encoder.ts'
 import { createOnnxLabeler, onnxVersion } from './onnx/labeler.ts'
+import { perplexityConfig } from './perplexity/config.ts'
+import { createPerplexityLabeler, perplexityVersion } from './perplexity/labeler.ts'
 import { createRulesLabeler, rulesConfig, rulesVersion } from './rules/labeler.ts'
 import type { ActorOfLabels, Labeler } from './types.ts'
 
@@ -23,6 +25,7 @@ export const labelerConfig = z.discriminatedUnion('kind', [
   languageConfig,
   eduConfig,
   dsirConfig,
+  perplexityConfig,
 ])
 export type LabelerConfig = z.infer<typeof labelerConfig>
 /** The form in a configuration file: whatever has a default may be omitted. */
@@ -31,7 +34,8 @@ export type LabelerConfigInput = z.input<typeof labelerConfig>
 /** The subcategories of an actor that lists none, where its labeler says what they are. */
 export function subcategoriesBy(config: LabelerConfig): readonly string[] | undefined {
   if (config.kind === 'edu') return eduClasses
-  return config.kind === 'dsir' ? Object.keys(config.ranges ?? { all: {} }) : undefined
+  const byRanges = config.kind === 'dsir' || config.kind === 'perplexity'
+  return byRanges ? Object.keys(config.ranges ?? { all: {} }) : undefined
 }
 
 /**
@@ -79,6 +83,8 @@ async function createOfKind(
       return await createEduLabeler(actor, config, baseFolder, encoders)
     case 'dsir':
       return await createDsirLabeler(actor, config, baseFolder)
+    case 'perplexity':
+      return await createPerplexityLabeler(actor, config, baseFolder)
   }
 }
 
@@ -102,5 +108,7 @@ export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig
       return await eduVersion(actor, config, baseFolder)
     case 'dsir':
       return dsirVersion(actor, config, baseFolder)
+    case 'perplexity':
+      return await perplexityVersion(actor, config, baseFolder)
   }
 }

@@ -14,13 +14,18 @@ export interface Sequence {
  * every token is a target once, and after the first window with at least `overlap` tokens before it.
  */
 export function documentWindows(tokens: TokenIds, context: number, windows: number, overlap = 0, end = 0): Sequence[] {
-  const stride = context - overlap
-  const lengthMax = (windows - 1) * stride + context + 1
+  const lengthMax = (windows - 1) * (context - overlap) + context + 1
   const stream = new Int32Array(Math.min(tokens.length + 2, lengthMax))
   stream[0] = end
   for (let i = 0; i + 1 < stream.length; i++) stream[i + 1] = i < tokens.length ? tokens[i]! : end
+  return streamWindows(stream, context, windows, overlap)
+}
+
+/** Token ids cut into at most `limit` windows, as `documentWindows` does it, without an `end`: every id but the first is a target once. */
+export function streamWindows(stream: Int32Array, context: number, limit: number, overlap = 0): Sequence[] {
+  const stride = context - overlap
   const result: Sequence[] = []
-  for (let from = 0; from === 0 || from + overlap + 1 < stream.length; from += stride) {
+  for (let from = 0; result.length < limit && (from === 0 || from + overlap + 1 < stream.length); from += stride) {
     const ids = stream.slice(from, from + context + 1)
     const mask = new Float32Array(ids.length).fill(1)
     if (from > 0) mask.fill(0, 0, overlap + 1)

@@ -32,7 +32,7 @@ export interface EncoderFolder {
   digest: string
 }
 
-function unusable(file: string, what: string, cause?: unknown): WinnowError {
+export function unusable(file: string, what: string, cause?: unknown): WinnowError {
   return new WinnowError('MODEL_UNUSABLE', `${file}: ${what}`, {
     hint: 'Name a folder with model.onnx (or the file that is configured), tokenizer.json and config.json, all three exported from the same Hugging Face checkpoint.',
     ...(cause === undefined ? {} : { cause }),
@@ -47,7 +47,7 @@ function readText(file: string): string {
   }
 }
 
-async function digestOf(files: string[]): Promise<string> {
+export async function digestOf(files: string[]): Promise<string> {
   const hash = createHash('sha256')
   for (const file of files) for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
   return hash.digest('hex')
@@ -66,7 +66,8 @@ export function readTokenizer(file: string): Tokenizer {
   }
 }
 
-function readConfig(file: string): z.infer<typeof configFile> {
+/** A config.json of Hugging Face, as far as the schema wants it. @throws WinnowError MODEL_UNUSABLE naming the file */
+export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
   let json: unknown
   try {
     json = JSON.parse(readText(file))
@@ -74,7 +75,7 @@ function readConfig(file: string): z.infer<typeof configFile> {
     if (cause instanceof WinnowError) throw cause
     throw unusable(file, 'is not JSON', cause)
   }
-  const parsed = configFile.safeParse(json)
+  const parsed = schema.safeParse(json)
   if (!parsed.success) throw unusable(file, z.prettifyError(parsed.error))
   return parsed.data
 }
@@ -82,7 +83,7 @@ function readConfig(file: string): z.infer<typeof configFile> {
 /** The folder's files as parsed, and their digest. @throws WinnowError MODEL_UNUSABLE naming the file */
 export async function describeFolder(folder: string, file: string): Promise<EncoderFolder> {
   const path = (name: string) => join(folder, name)
-  const config = readConfig(path('config.json'))
+  const config = readConfig(path('config.json'), configFile)
   const labels = Array.from({ length: Object.keys(config.id2label).length }, (_, i) => config.id2label[i])
   if (labels.length === 0 || labels.includes(undefined))
     throw unusable(path('config.json'), 'id2label does not number its labels from 0')
@@ -116,7 +117,7 @@ function kindOf(labels: number, problemType: string | undefined): EncoderFolder[
 }
 
 /** Checks that the tokenizer belongs to the model. @throws WinnowError MODEL_UNUSABLE naming the files */
-export function checkTokenizer({ folder, vocabulary }: EncoderFolder): void {
+export function checkTokenizer({ folder, vocabulary }: Pick<EncoderFolder, 'folder' | 'vocabulary'>): void {
   const file = join(folder, 'tokenizer.json')
   const largest = Object.values(readTokenizer(file).getVocab(true)).reduce((most, id) => Math.max(most, id), -1)
   if (largest < vocabulary) return
@@ -127,7 +128,7 @@ export function checkTokenizer({ folder, vocabulary }: EncoderFolder): void {
 }
 
 /** The graph and the files of external weights next to it. */
-function listModelFiles(folder: string, file: string): string[] {
+export function listModelFiles(folder: string, file: string): string[] {
   const names = readdirSync(folder)
     .filter((name) => name.startsWith(file))
     .sort()

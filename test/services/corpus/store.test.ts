@@ -11,6 +11,7 @@ import { MemoryStore } from '../../../topologies/memory-store.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 import { select } from '../../../topologies/selection/select.ts'
 import { type Seed, splitmix64 } from '../../../topologies/selection/u64.ts'
+import { generator, strategy } from '../../topologies/selection/arbitraries.ts'
 
 const columns = [
   { actor: 'quality', version: 'v1', topic: 'winnow.labels.quality' },
@@ -19,6 +20,7 @@ const columns = [
 const sizes = [2, 3]
 const documents = 400
 const partitions = 3
+const randomConfigurations = 25
 const idOf = (n: number) => asDocumentId(splitmix64(BigInt(n)))
 
 /** 400 documents over three partitions; every tenth has no topic label. Everything is added twice, the repeat at a higher offset. */
@@ -150,6 +152,38 @@ describe('the corpus in ClickHouse and in memory', () => {
     expect(results[0]!.ids.length).toBe(results[0]!.documents)
     expect(new Set(results[0]!.ids).size).toBe(results[0]!.documents)
     if ('documents' in options.budget) expect(results[0]!.documents).toBeLessThanOrEqual(options.budget.documents!)
+  })
+
+  test('select the same over random configurations with every combination of parts', async () => {
+    const actors = {
+      quality: { subcategories: ['low', 'high'], initialWeights: [0.2, 0.8] },
+      topic: { subcategories: ['a', 'b', 'c'], initialWeights: [0.5, 0.5, 0.1] },
+    }
+    for (let seed = 0; seed < randomConfigurations; seed++) {
+      const { below, pick } = generator(seed)
+      const decayed = pick([{}, { repetitionDecay: pick([0.1, 1]) }, { repeat: 'exclude' }])
+      const given = {
+        ...{
+          seed,
+          actors,
+          ...decayed,
+          strategy: strategy({ seed, actors, budget: { documents: 1 } }, generator(seed)),
+        },
+        firstSelection: pick(['random', 'weights']),
+        budget: pick([{ documents: 1 + below(350) }, { tokens: 1 + below(4000) }]),
+      }
+      const config = parseSelectionConfig(given)
+      const readsOf = Object.keys(decayed).length > 0 ? 'run' : null
+      const weights = config.actors.map(({ initialWeights }) => initialWeights)
+      const results = []
+      for (const store of [inSql, inMemory]) {
+        const selection = await select(await view(store, readsOf), config, 1, weights, [0.5, 0.5])
+        const ids: bigint[] = []
+        for await (const piece of selection.ids) ids.push(...piece)
+        results.push({ ...selection, ids })
+      }
+      expect(results[0], JSON.stringify(given)).toEqual(results[1])
+    }
   })
 
   test('find texts by id', async () => {

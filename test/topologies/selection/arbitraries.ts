@@ -87,8 +87,8 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
   return { config, documents, rewards: shuffled(rewards, below), rounds, positions }
 }
 
-/** Each part at random, so that every combination is met; scores, sizes and quotas that tie and fall short. */
-function strategy({ actors }: NaiveConfig, { next, below, pick }: ReturnType<typeof generator>): NaiveStrategy {
+/** A strategy, each part at random, so that every combination is met; scores, sizes and quotas that tie and fall short. */
+export function strategy({ actors }: NaiveConfig, { next, below, pick }: ReturnType<typeof generator>): NaiveStrategy {
   const names = Object.keys(actors)
   const condition = (): NonNullable<NaiveStrategy['pool']>[number] => {
     const actor = pick(names)
