@@ -31,11 +31,12 @@ describe.each(presets)('$name in simulate', (preset) => {
   const documents = corpusOf(actors, preset.name.length)
   const whole = documents.reduce((sum, { tokens }) => sum + tokens, 0)
 
-  test.each([
+  const budgets = [
     ['a tenth of the tokens', { tokens: Math.ceil(whole / 10) }],
     ['twice as many', { tokens: Math.ceil(whole / 5) }],
     ['a number of documents', { documents: 60 }],
-  ])('selects %s, as SELECTION.md read literally does', async (_, budget) => {
+  ] as const
+  test.each(budgets)('selects %s, as SELECTION.md read literally does', async (_, budget) => {
     using folder = new SimulationFolder()
     const config = { seed: 7, actors, budget, strategy: preset.name }
     await folder.run({ labels: jsonLines(documents), rewards: '', config })
