@@ -1,6 +1,7 @@
 import type { RecordType } from './record.ts'
 import { Document, Gap, Label, Source } from './records/corpus.ts'
 import {
+  ActorChange,
   ActorState,
   DeadLetter,
   Manifest,
@@ -104,6 +105,13 @@ export const runTopics = (run: string) =>
       name: `winnow.run.${run}.selections`,
       key: 'round',
       records: [SelectionChunk],
+      partitions: 1,
+      ...forever,
+    },
+    changes: {
+      name: `winnow.run.${run}.changes`,
+      key: 'change',
+      records: [ActorChange],
       partitions: 1,
       ...forever,
     },

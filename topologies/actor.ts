@@ -1,7 +1,8 @@
-import { map, type OperatorFunction, pipe, scan } from 'rxjs'
+import { concatMap, type OperatorFunction, pipe, scan } from 'rxjs'
 import type { ActorState } from '../schemas/index.ts'
 import type { Delivered } from './node.ts'
 import { type CollectedRound, collectRounds } from './rounds/collect.ts'
+import { configurationBy } from './rounds/configuration.ts'
 import type { RunConfig } from './run-config.ts'
 import { type ActorMemory, foldActor, initialMemory } from './selection/fold.ts'
 import { rewardTransform } from './selection/rewards.ts'
@@ -10,7 +11,9 @@ import { rewardTransform } from './selection/rewards.ts'
  * One actor of a run (Definition 1): rounds and rewards in, its state after each round out, as an RxJS operator.
  *
  * It reads the rewards of all actors, because `standardize` is over the whole round. Round 0 has no rewards: its state is the initial
- * one. The state is a pure function of the log: order of arrival, partitioning and repeats do not change a bit.
+ * one. An actor that was added begins with the round at which it joins, and ends with its removal. The state is a pure function of the log:
+ * order of arrival, partitioning and repeats do not change a bit.
+ * @param run as it was recorded
  * @param restored the actor's last state, from which to continue; its `inputOffsets` say where to resume reading
  */
 export function foldRounds(
@@ -18,27 +21,31 @@ export function foldRounds(
   actorName: string,
   restored?: ActorState,
 ): OperatorFunction<Delivered, ActorState> {
-  const actor = run.selection.actors.find(({ name }) => name === actorName)!
-  const memory = restored === undefined ? initialMemory(actor) : memoryOf(restored)
+  const memory = restored === undefined ? undefined : memoryOf(restored)
   return pipe(
     collectRounds(run.selection.rewardTransform, restored?.round, restored?.inputOffsets),
-    scan<CollectedRound, { memory: ActorMemory; round: CollectedRound | undefined }>(
+    scan<CollectedRound, { memory: ActorMemory | undefined; round: CollectedRound | undefined }>(
       ({ memory: before }, round) => ({ memory: foldOne(run, actorName, before, round), round }),
       { memory, round: undefined },
     ),
-    map(({ memory: after, round }) => stateOf(run.name, actorName, after, round!)),
+    concatMap(({ memory: after, round }) => (after === undefined ? [] : [stateOf(run.name, actorName, after, round!)])),
   )
 }
 
+/** @returns undefined if the actor is no part of the run in this round */
 function foldOne(
   run: RunConfig,
   actorName: string,
-  before: ActorMemory,
-  { opened, closed, ledger }: CollectedRound,
-): ActorMemory {
-  const config = run.selection
-  const actor = config.actors.find(({ name }) => name === actorName)!
-  if (opened.round === 0) return before
+  before: ActorMemory | undefined,
+  { opened, closed, ledger, changed }: CollectedRound,
+): ActorMemory | undefined {
+  const configuration = configurationBy(run, changed)
+  const config = configuration.at(opened.round).selection
+  const actor = config.actors.find(({ name }) => name === actorName)
+  if (actor === undefined) return undefined
+  const joins = configuration.joinsAt(actorName, opened.round)
+  const memory = before === undefined || joins ? initialMemory(actor) : before
+  if (opened.round === 0) return memory
   const accepted = ledger.accepted(
     config.actors.map(({ name }) => name),
     closed.rewardOffsets,
@@ -48,7 +55,7 @@ function foldOne(
     accepted.map(({ rewards }) => rewards),
   )
   const own = accepted.find((one) => one.actor === actorName)!
-  return foldActor(config, actor, opened.round, before, own.subcategories, own.rewards.map(transform))
+  return foldActor(config, actor, opened.round, memory, own.subcategories, own.rewards.map(transform))
 }
 
 const stateOf = (

@@ -90,7 +90,7 @@ export function influenceStation(run: RunConfig): Uses<'influence' | 'booking'> 
 }
 
 /** Folds rewards into one actor's weights. It uses no ports. */
-function actorStation(run: RunConfig, actor: string): Station<unknown> {
+export function actorStation(run: RunConfig, actor: string): Station<unknown> {
   const { consoleState, rewards, actorState } = runTopics(run.name)
   return {
     kind: 'actor',
@@ -106,12 +106,12 @@ function actorStation(run: RunConfig, actor: string): Station<unknown> {
 }
 
 function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
-  const { progress, rewardRequests, rewards, actorState, consoleState, selections } = runTopics(run.name)
+  const { progress, rewardRequests, rewards, actorState, consoleState, selections, changes } = runTopics(run.name)
   return {
     kind: 'console',
     name: 'console',
     purpose: 'opens and closes rounds, weighs the actors (Eq. 8), selects (Eq. 6)',
-    reads: [progress.name, rewards.name, actorState.name],
+    reads: [progress.name, rewards.name, actorState.name, changes.name],
     writes: [rewardRequests.name, consoleState.name, selections.name, topics.deadLetters.name],
     state: consoleState.name,
     restoreFrom: [consoleState.name],

@@ -13,6 +13,7 @@ export interface Samples {
   Reward: records.Reward[]
   RoundOpened: records.RoundOpened[]
   RoundClosed: records.RoundClosed[]
+  ActorChange: records.ActorChange[]
   ActorState: records.ActorState[]
   Manifest: records.Manifest[]
   SelectionChunk: records.SelectionChunk[]
@@ -45,6 +46,12 @@ const reward: records.Reward = {
   ...{ run: 'a', round: 0, actor: 'topic', docId: asDocumentId(0n), reward: 0 },
   ...{ checkpointDigest: '', graphDigest: '', estimator: 'gradient/cosine/identity', projectionSeed: '' },
   taskRewards: null,
+}
+
+const change: records.ActorChange = {
+  ...{ run: 'a', id: 'i', kind: 'add', actor: 'style', fromRound: null, subcategories: ['plain', unicode], eta: 0.1 },
+  ...{ initialWeights: [0.5, -0], initialTheta: null, labelerVersion: 'f'.repeat(64), labeler: '{}' },
+  ...{ labelerFolder: '/', recordedMs: longMax },
 }
 
 export const samples: Samples = {
@@ -114,7 +121,7 @@ export const samples: Samples = {
   RoundOpened: [
     {
       ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
-      ...{ labelOffsets: [], samples: [], deadlineMs: null },
+      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [] },
     },
     {
       ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
@@ -127,8 +134,10 @@ export const samples: Samples = {
         { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max].map(asDocumentId) },
       ],
       deadlineMs: 1_800_000_000_000,
+      changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }],
     },
   ],
+  ActorChange: [change, { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 }],
   RoundClosed: [
     { run: 'a', round: 0, reason: 'answered', rewardOffsets: [], missing: 0 },
     {

@@ -1,6 +1,6 @@
 /** Rounds in memory, without a broker: texts, labels and rewards that you make up go in, what each round selected comes out. */
 import { Readable } from 'node:stream'
-import { Document, labelsTopic, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
+import { Document, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
 import { corpusStations, type Ports, type Station } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
@@ -34,7 +34,6 @@ export async function rehearse(run: RunConfig, stations: readonly Station[], wor
       score: async ({ path }, asked) => asked.map((text) => rewardOf(text, Number(path))),
     },
     console: {
-      columns: actors.map((actor) => ({ actor, version: run.labelers[actor]!, topic: labelsTopic(actor).name })),
       selections: { selection: (manifest) => Readable.from([idsOf(manifest)]) },
       now: () => 0,
       onEvent: (event) => void (event.kind === 'selected' && rounds.push(idsOf(event.manifest))),

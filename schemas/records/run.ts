@@ -102,6 +102,30 @@ const Sample = record('Sample', 'The documents asked for one subcategory', {
 })
 export type Sample = RecordValue<typeof Sample>
 
+/** What somebody wants of a run's actors from some round on. Key: its id. What has become of it is in the opening of a round. */
+export const ActorChange = record('ActorChange', "A change of a run's actors", {
+  run: string,
+  id: documented(string, 'The same again is the same change'),
+  kind: documented(
+    word(['add', 'remove', 'freeze']),
+    'add: joins once its labels cover what the last selection saw; remove: leaves, and its labels no longer matter; freeze: keeps weights and theta, and is asked nothing any more',
+  ),
+  actor: string,
+  fromRound: documented(nullable(int), 'Not before this round; null: as soon as possible'),
+  subcategories: documented(array(string), 'Of an added actor, in order'),
+  eta: documented(double, 'Of an added actor; 0: it is frozen from the beginning'),
+  initialWeights: documented(array(double), 'Of an added actor, by subcategory'),
+  initialTheta: documented(
+    nullable(double),
+    'Of an added actor; null: the mean of the thetas at that time. The opening of a round has a number',
+  ),
+  labelerVersion: documented(string, 'Of an added actor: whose labels it uses'),
+  labeler: documented(string, 'Of an added actor: its labeler as winnow.yaml has it, as JSON'),
+  labelerFolder: documented(string, "What paths in the labeler's settings are relative to"),
+  recordedMs: documented(long, 'When somebody asked for it, milliseconds since the epoch'),
+})
+export type ActorChange = RecordValue<typeof ActorChange>
+
 /** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
   run: string,
@@ -116,6 +140,14 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
   labelOffsets: documented(array(nested(TopicOffset)), 'The corpus as of these offsets'),
   samples: array(nested(Sample)),
   deadlineMs: documented(nullable(long), 'Closes at this time at the latest, milliseconds since the epoch'),
+  changes: {
+    ...documented(
+      array(nested(ActorChange)),
+      "Changes of the run's actors that hold from this round on, in order. The configuration of a round is the run's with all changes of its openings so far",
+    ),
+    // Of rounds opened before this field existed.
+    default: [],
+  },
 })
 export type RoundOpened = RecordValue<typeof RoundOpened>
 

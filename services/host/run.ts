@@ -1,6 +1,5 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/console.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
 import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
@@ -15,6 +14,7 @@ import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
+import { labelledBy } from './labelled.ts'
 
 /** Work is booked with its time. */
 const booking = { now: systemClock }
@@ -84,7 +84,7 @@ async function startInto(
   const ports = {
     store: runtime.store,
     console: {
-      columns: columnsOf(run),
+      labelled: labelledBy(runtime),
       selections: { selection: (manifest: Manifest) => reader.chunks(manifest) },
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {

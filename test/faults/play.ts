@@ -35,7 +35,7 @@ export async function play(world: World, stationName: string, onTestFinished: On
   await createRunTopics(world.runtime.kafka, run)
   const failures: unknown[] = []
   const onFailure = (error: unknown) => failures.push(error)
-  const ports = { store: world.runtime.store, influence, console: consolePorts(run) }
+  const ports = { store: world.runtime.store, influence, console: consolePorts() }
   const handles: StationHandle[] = []
   const services: Service[] = []
   const producer = await world.runtime.kafka.producer()

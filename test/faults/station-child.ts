@@ -34,7 +34,7 @@ process.exitCode = await runUntilSignal(async (started, _signal, fail) => {
   const handle =
     run === undefined
       ? await start(corpusStations(Object.keys(subcategories)), { store, labelModel })
-      : await start(runStations(run), { store, influence, console: consolePorts(run) })
+      : await start(runStations(run), { store, influence, console: consolePorts() })
   started.defer(() => handle.close())
   say('ready')
 })

@@ -2,8 +2,6 @@ import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
 import type { ConsolePorts } from '../../topologies/console/console.ts'
 import type { EmissionLayout } from '../../topologies/console/emitting.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
 import type { ChildOptions } from './service.ts'
 
 /** What station-child.ts is told. */
@@ -22,8 +20,7 @@ export const groupOf = (station: string, group: string): string => `${group}.${s
 /** So that a selection of these tests is in several parts, each of several chunks. */
 export const layout: EmissionLayout = { chunkDocuments: 1500, partChunks: 3 }
 
-export const consolePorts = (run: RunConfig): Omit<ConsolePorts, 'store' | 'output'> => ({
-  columns: columnsOf(run),
+export const consolePorts = (): Omit<ConsolePorts, 'store' | 'output'> => ({
   selections: {
     // biome-ignore lint/correctness/useYield: no run of these tests counts what was read
     selection: async function* (manifest: Manifest): AsyncGenerator<DocumentId[]> {

@@ -284,8 +284,7 @@ test('rewards that are no number, or for a round, actor or document nobody asked
   })
   const of = runTopics(run.name)
   await createRunTopics(runtime.kafka, run)
-  const columns = [...versions].map(([actor, version]) => ({ actor, version, topic: labelsTopic(actor).name }))
-  const console: Ports['console'] = { columns, now: systemClock, selections: { selection: async function* () {} } }
+  const console: Ports['console'] = { now: systemClock, selections: { selection: async function* () {} } }
   for (const station of decidingStations(run)) {
     const groupId = consumerGroupOf(station, { run: run.name })
     services.push(await start(station, { store: runtime.store, console }, groupId))

@@ -278,7 +278,6 @@ async function startStations(codec: Codec, failures: unknown[]): Promise<(() => 
       score: async ({ digest }, texts) => texts.map((text) => rewardOf(digest, docIdOf.get(text)!)),
     },
     console: {
-      columns: run.selection.actors.map(({ name }) => ({ actor: name, version: 'v1', topic: labelsTopic(name).name })),
       selections: { selection: () => Promise.reject(new Error('nothing asks for reads')) as never },
       now: () => Date.now(),
     },

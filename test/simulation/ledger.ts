@@ -13,8 +13,8 @@ export function checkLedger(world: World): void {
     ...{ purpose, subject, documents, tokens, flops },
   }))
   expect(rows).toEqual(
-    world.run.selection.actors
-      .map(({ name }) => `${name} v1`)
+    world.labelers
+      .map((name) => `${name} v1`)
       .sort()
       .map((subject) => ({
         ...{ purpose: 'labels', subject, documents: documents.length, tokens },

@@ -1,4 +1,5 @@
 import {
+  ActorChange,
   asDocumentId,
   Document,
   type DocumentId,
@@ -14,9 +15,10 @@ import {
   topics,
 } from '../../schemas/index.ts'
 import type { Ports } from '../../topologies/dataflow.ts'
-import { dataflow } from '../../topologies/dataflow.ts'
+import { actorStation, dataflow, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { labelledIn } from '../support/drive.ts'
 import { type Call, FaultDriver, type Faults, faultyStore, noFaults } from '../support/fault-driver.ts'
 import { Seeded } from '../support/seeded.ts'
 import { documents, rewardOf, subcategoryOf, tinyRun } from '../topologies/loop.ts'
@@ -37,11 +39,15 @@ export interface WorldOptions {
   readonly selection: Partial<NaiveConfig>
   /** Other fields of the run. */
   readonly more?: object
+  /** An actor that is added while the run is on, with all that labels for it. */
+  readonly newcomer?: Partial<ActorChange>
 }
 
 const textOf = new Map(documents.map((document) => [document.text, document.docId]))
 /** Documents that no labeler can label. */
 export const unlabelable = (docId: bigint): boolean => docId % 17n === 0n
+
+export const newcomer = 'texture'
 
 /** Of every labeler. */
 export const labelCost = { model: 'm', device: 'cpu', parameters: 10, parametersAll: 30, factor: 2 }
@@ -63,12 +69,18 @@ export class World {
     this.random = new Seeded(options.seed)
     this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...options.more })
     this.topics = runTopics(this.run.name)
-    const single: string[] = [this.topics.selections.name, this.topics.progress.name]
+    const single: string[] = [this.topics.selections.name, this.topics.progress.name, this.topics.changes.name]
     const schedule = new Seeded(options.schedule ?? options.seed + 1_000_003)
     const spread = 1 + schedule.below(4)
     const partitions = (topic: string) => (single.includes(topic) || topic.endsWith('-state') ? 1 : spread)
     this.driver = new FaultDriver(schedule, partitions, { ports: (call) => this.#ports(call) })
     this.#documentsLeft = documents.slice(0, 50 + this.random.below(30))
+  }
+
+  /** Actors whose labelers run. */
+  get labelers(): string[] {
+    const own = this.run.selection.actors.map(({ name }) => name)
+    return this.#options.newcomer === undefined ? own : [...own, newcomer]
   }
 
   manifests(): Manifest[] {
@@ -122,6 +134,8 @@ export class World {
   }
 
   async #orderlyRun(): Promise<void> {
+    await this.#steps(this.random.below(40))
+    if (this.#options.newcomer !== undefined) this.#add(this.#options.newcomer)
     await this.#whileDisturbed()
     for (let round = 1; round < roundsMax; round++) {
       this.#report(round * this.run.updateSteps, 7)
@@ -137,6 +151,17 @@ export class World {
       if (this.#options.poison && this.random.chance(0.3)) this.#poison()
       if (this.random.chance(0.2)) await this.driver.tick()
     }
+  }
+
+  #add(given: Partial<ActorChange>): void {
+    const sink = { ...labelSinkStation([newcomer]), name: 'label sink of the newcomer' }
+    this.driver.add([labelerStation(newcomer), sink, actorStation(this.run, newcomer)])
+    const value: ActorChange = {
+      ...{ run: this.run.name, id: 'add', kind: 'add', actor: newcomer, fromRound: null, eta: 0.5 },
+      ...{ subcategories: ['a', 'b', 'c'], initialWeights: [1, 0, -1], initialTheta: null, labelerVersion: 'v1' },
+      ...{ labeler: '{}', labelerFolder: '/', recordedMs: 0, ...given },
+    }
+    this.driver.append([{ topic: this.topics.changes.name, record: ActorChange, key: value.id, value }])
   }
 
   /** Under faults there is always something to do; when nothing is left for a moment, what is due has come. */
@@ -261,17 +286,18 @@ export class World {
       },
       booking: { now: () => this.driver.nowMs },
       console: {
-        columns: this.run.selection.actors.map(({ name }) => ({
-          actor: name,
-          version: 'v1',
-          topic: labelsTopic(name).name,
-        })),
+        labelled: (column, documents) => call(() => labelledIn(this.#store, this.#unlabelable())(column, documents)),
         selections: { selection: (manifest) => this.#chunks(call, manifest) },
         now: () => this.driver.nowMs,
         // Small selections in several parts.
         layout: { chunkDocuments: 3, partChunks: 2 },
       },
     }
+  }
+
+  #unlabelable(): number {
+    const known = this.driver.log.records<Document>(topics.documents.name)
+    return new Set(known.map(({ value }) => value.docId).filter(unlabelable)).size
   }
 
   /** As the real reader: a manifest may be readable before the chunks that it speaks of. */

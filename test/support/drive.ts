@@ -1,16 +1,20 @@
 import { Document, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
+import type { Labelled } from '../../topologies/console/changes.ts'
+import type { CorpusStore, LabelColumn } from '../../topologies/corpus-store.ts'
 import { corpusStations, type Ports, runStations } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, type Scheduler, selectionOf } from '../../topologies/driver.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+
+/** Something else that happens between two reports. */
+export type Act = (driver: InMemoryDriver, ports: Ports) => Promise<void> | void
 
 export interface DriveOptions {
   readonly documents: readonly Document[]
   readonly labelModel: Ports['labelModel']
   readonly influence: Ports['influence']
   /** What the trainer reports, each when everything before it has been answered. Taken one by one: a report may depend on what was selected. */
-  readonly reports: (manifests: readonly Manifest[]) => Iterable<Progress>
+  readonly reports: (manifests: readonly Manifest[]) => Iterable<Progress | Act>
   readonly partitions: (topic: string) => number
   readonly schedule?: Scheduler | undefined
 }
@@ -27,12 +31,12 @@ export async function drive(run: RunConfig, options: DriveOptions) {
     labelModel: options.labelModel,
     influence: options.influence,
     console: {
-      columns: columnsOf(run),
       selections: {
         selection: async function* (manifest) {
           yield selectionOf(manifest, driver.records(selections.name))
         },
       },
+      labelled: labelledIn(store),
       now: () => 0,
       onEvent: (event) => {
         if (event.kind === 'selected') manifests.push(event.manifest)
@@ -52,9 +56,22 @@ export async function drive(run: RunConfig, options: DriveOptions) {
     await driver.run()
   }
   for (const value of options.reports(manifests)) {
-    driver.append([{ topic: progress.name, record: Progress, key: run.name, value }])
+    if (typeof value === 'function') await value(driver, ports)
+    else driver.append([{ topic: progress.name, record: Progress, key: run.name, value }])
     await driver.run()
   }
   const selected = manifests.map((manifest) => selectionOf(manifest, driver.records(selections.name)))
   return { driver, manifests, selected, ports, store }
 }
+
+/** All these documents have labels, as far as labelers give them. */
+export const labelledIn =
+  (store: CorpusStore, unlabelable = 0): Labelled =>
+  async (column, documents) => {
+    const labelOffsets = [...documents, ...(await store.committed()).filter(({ topic }) => topic === column.topic)]
+    const count = async (columns: readonly LabelColumn[]) => {
+      const groups = await (await store.view({ columns, labelOffsets, readsOf: null })).groups()
+      return groups.reduce((sum, group) => sum + group.documents, 0)
+    }
+    return (await count([column])) + unlabelable >= (await count([]))
+  }

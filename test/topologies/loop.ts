@@ -3,7 +3,7 @@ import { dataflow } from '../../topologies/dataflow.ts'
 import type { InMemoryDriver, Scheduler } from '../../topologies/driver.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
-import { drive } from '../support/drive.ts'
+import { type Act, drive } from '../support/drive.ts'
 import { shapeAndColour, testRun } from '../support/run.ts'
 
 /** A tiny corpus whose labels and rewards are pure functions of the id: what the loop makes of it can be computed by hand or again. */
@@ -33,8 +33,15 @@ export const tinyRun = (selection: object = {}, more: object = {}): RunConfig =>
 const docIdOf = (text: string): bigint => documents.find((document) => document.text === text)!.docId
 
 /** Runs the whole dataflow in memory: labels, then a trainer that reports every U steps as soon as its selection is there. */
-export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions = 3, stepsReported = run.steps) {
-  const { selections, progress } = runTopics(run.name)
+export async function runLoop(
+  run: RunConfig,
+  schedule?: Scheduler,
+  partitions = 3,
+  stepsReported = run.steps,
+  acts: Readonly<Record<number, Act>> = {},
+) {
+  const { selections, progress, changes } = runTopics(run.name)
+  const single: string[] = [selections.name, progress.name, changes.name]
   const driven = await drive(run, {
     documents,
     labelModel: (actor) => ({
@@ -51,6 +58,8 @@ export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions =
     },
     reports: function* (manifests) {
       for (let step = run.updateSteps; step < stepsReported; step += run.updateSteps) {
+        const act = acts[step / run.updateSteps]
+        if (act !== undefined) yield act
         yield {
           run: run.name,
           step,
@@ -64,8 +73,7 @@ export async function runLoop(run: RunConfig, schedule?: Scheduler, partitions =
         }
       }
     },
-    partitions: (topic) =>
-      topic === selections.name || topic.endsWith('-state') || topic === progress.name ? 1 : partitions,
+    partitions: (topic) => (topic.endsWith('-state') || single.includes(topic) ? 1 : partitions),
     schedule,
   })
   return { ...driven, stations: dataflow(run) }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { Console, type ConsoleEvent } from '../../topologies/console/console.ts'
 import type { Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import { fillByParity, parityRun } from '../support/memory-runtime.ts'
 
@@ -28,7 +27,6 @@ test('a round waits until the corpus is prepared for it, says how far that is, a
   const console = new Console(run, {
     store,
     output: { send, transaction: (work: (own: typeof send) => unknown) => work(send), deadLetter: () => {} } as never,
-    columns: columnsOf(run),
     selections: { selection: () => [] as never },
     now: () => 0,
     onEvent: (event) => events.push(event),

@@ -1,4 +1,5 @@
 import {
+  ActorChange,
   ActorState,
   type DocumentId,
   Manifest,
@@ -14,11 +15,13 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import type { CorpusStore, LabelColumn, Preparing } from '../corpus-store.ts'
+import { type CorpusStore, columnsOf, type Preparing } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
+import { Configuration } from '../rounds/configuration.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
 import type { RunConfig } from '../run-config.ts'
+import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { openRound, roundDue } from './opening.ts'
 import type { ReadsSource } from './reads.ts'
@@ -27,7 +30,8 @@ import { decideSelection, viewOf, viewOptions } from './selecting.ts'
 export interface ConsolePorts {
   readonly store: CorpusStore
   readonly output: Output
-  readonly columns: readonly LabelColumn[]
+  /** Left out: nobody can say, and no actor joins. */
+  readonly labelled?: Labelled
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   /** Left out: `emissionLayout`. */
@@ -39,9 +43,18 @@ export interface ConsolePorts {
 
 export type ConsoleEvent =
   | { kind: 'preparing'; round: number; preparing: Preparing }
-  | { kind: 'opened'; round: number; requests: number }
+  | { kind: 'opened'; round: number; requests: number; changes: readonly ActorChange[] }
+  /** Somebody wants a change of the run's actors; told again after each start. */
+  | { kind: 'wanted'; change: ActorChange }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
+
+const nobodySays: Labelled = async () => false
+
+/** What a round opens with. */
+interface ToOpen extends ChangedRun {
+  readonly labelOffsets: TopicOffset[]
+}
 
 /** Requests per send; with their texts they are the largest records of a run. */
 const requestsPerSend = 200
@@ -54,7 +67,10 @@ const requestsPerSend = 200
  * fences an older one.
  */
 export class Console implements Processor {
-  readonly #run: RunConfig
+  /** As it was recorded; what its rounds have is in `#configuration`. */
+  readonly #recorded: RunConfig
+  readonly #configuration: Configuration
+  readonly #pending = new PendingChanges()
   readonly #ports: ConsolePorts
   readonly #topics: RunTopics
   readonly #opened = new Map<number, RoundOpened>()
@@ -69,13 +85,14 @@ export class Console implements Processor {
   /** A decision being written: if the outcome of a write is unknown, the identical record is written again. */
   #opening: RoundOpened | undefined
   #closing: RoundClosed | undefined
-  /** The offsets that the next round waits for the corpus to be prepared as of. */
-  #awaited: TopicOffset[] | undefined
+  /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
+  #awaited: ToOpen | undefined
   /** How far that was when it was last told. */
   #told = ''
 
   constructor(run: RunConfig, ports: ConsolePorts) {
-    this.#run = run
+    this.#recorded = run
+    this.#configuration = new Configuration(run)
     this.#ports = ports
     this.#topics = runTopics(run.name)
   }
@@ -90,7 +107,7 @@ export class Console implements Processor {
     const roundLast = Math.max(-1, ...this.#opened.keys())
     this.#roundOpen = roundLast
     const opened = this.#opened.get(roundLast)
-    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#run.selection.rewardTransform)
+    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
     const closedLast = this.#closed.get(Math.max(-1, ...this.#closed.keys()))
     for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
   }
@@ -101,7 +118,12 @@ export class Console implements Processor {
   }
 
   #remember(record: string, value: unknown): void {
-    if (record === RoundOpened.name) this.#opened.set((value as RoundOpened).round, value as RoundOpened)
+    if (record === RoundOpened.name) {
+      const opened = value as RoundOpened
+      this.#opened.set(opened.round, opened)
+      this.#configuration.learn(opened)
+      this.#pending.take(opened.changes)
+    }
     if (record === RoundClosed.name) this.#closed.set((value as RoundClosed).round, value as RoundClosed)
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
   }
@@ -115,6 +137,7 @@ export class Console implements Processor {
     for (const delivered of batch) {
       if (delivered.record === Progress.name) this.#heed(delivered.value as Progress)
       else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
+      else if (delivered.record === ActorChange.name) this.#want(delivered.value as ActorChange)
       else this.#answer(delivered as Delivered<Reward>)
     }
     await this.#advance()
@@ -130,6 +153,12 @@ export class Console implements Processor {
     if (progress.checkpoint !== null && progress.step >= (this.#progress?.step ?? 0)) this.#progress = progress
   }
 
+  #want(change: ActorChange): void {
+    if (change.run !== this.#recorded.name) return
+    this.#pending.want(change)
+    this.#ports.onEvent?.({ kind: 'wanted', change })
+  }
+
   #learn(state: ActorState): void {
     this.#actorStates.set(`${state.actor}/${state.round}`, state)
   }
@@ -139,7 +168,7 @@ export class Console implements Processor {
     this.#positions.set(partition, Math.max(this.#positions.get(partition) ?? 0, offset + 1))
     const opened = this.#opened.get(reward.round)
     const closed = this.#closed.get(reward.round)
-    if (reward.run !== this.#run.name || opened === undefined) {
+    if (reward.run !== this.#recorded.name || opened === undefined) {
       this.#ports.output.deadLetter(
         delivered,
         'unknown-round',
@@ -166,22 +195,22 @@ export class Console implements Processor {
       } else if (!this.#manifests.has(round)) {
         if (!(await this.#selectIfFolded(round))) return
       } else {
-        const due = this.#progress === undefined ? undefined : roundDue(this.#progress, this.#run, round)
+        const due = this.#progress === undefined ? undefined : roundDue(this.#progress, this.#recorded, round)
         if (due === undefined || !(await this.#open(due))) return
       }
     }
   }
 
-  async #labelOffsets(): Promise<TopicOffset[]> {
-    const inputs = new Set([topics.documents.name, ...this.#ports.columns.map(({ topic }) => topic)])
+  async #labelOffsets(run: RunConfig): Promise<TopicOffset[]> {
+    const inputs = new Set([topics.documents.name, ...columnsOf(run).map(({ topic }) => topic)])
     return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
   }
 
   /** A run may be recorded before its corpus is labelled: it waits, since an empty selection is of no use to a trainer. */
   async #openFirst(): Promise<boolean> {
-    const labelOffsets = await this.#offsetsToOpen(0)
-    if (labelOffsets === undefined) return false
-    const corpus = await viewOf(this.#ports, this.#run, labelOffsets)
+    const awaited = await this.#toOpen(0)
+    if (awaited === undefined) return false
+    const corpus = await viewOf(this.#ports, awaited.run, awaited.labelOffsets)
     if ((await corpus.groups()).length === 0) {
       this.#awaited = undefined
       return false
@@ -190,16 +219,30 @@ export class Console implements Processor {
   }
 
   /**
-   * The label offsets that a round opens as of: those of now, once the corpus is sorted for draws as of them. What is labelled while that goes
-   * on waits for the next round.
+   * The run as a round has it, and the label offsets that it opens as of: those of now, once the corpus is sorted for draws as of them. What
+   * is labelled while that goes on waits for the next round.
    */
-  async #offsetsToOpen(round: number): Promise<TopicOffset[] | undefined> {
-    this.#awaited ??= await this.#labelOffsets()
-    return (await this.#isPrepared(round, this.#awaited)) ? this.#awaited : undefined
+  async #toOpen(round: number): Promise<ToOpen | undefined> {
+    this.#awaited ??= await this.#changedFor(round)
+    const { run, labelOffsets } = this.#awaited
+    return (await this.#isPrepared(round, run, labelOffsets)) ? this.#awaited : undefined
   }
 
-  async #isPrepared(round: number, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
-    const preparing = await this.#ports.store.prepare(viewOptions(this.#ports, this.#run, labelOffsets))
+  /** With the changes that are ready, unless the corpus has still to be sorted for them: that goes on while the round opens without them. */
+  async #changedFor(round: number): Promise<ToOpen> {
+    const before = this.#configuration.last
+    const last = this.#manifests.get(this.#roundOpen)
+    if (last !== undefined) {
+      const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
+      const labelOffsets = await this.#labelOffsets(run)
+      if (changes.length > 0 && (await this.#ports.store.prepare(viewOptions(run, labelOffsets))) === undefined)
+        return { run, changes, labelOffsets }
+    }
+    return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before) }
+  }
+
+  async #isPrepared(round: number, run: RunConfig, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
+    const preparing = await this.#ports.store.prepare(viewOptions(run, labelOffsets))
     if (preparing === undefined) {
       this.#told = ''
       return true
@@ -211,13 +254,15 @@ export class Console implements Processor {
   }
 
   async #decideOpening(round: number): Promise<RoundOpened | undefined> {
-    const labelOffsets = await this.#offsetsToOpen(round)
-    if (labelOffsets === undefined) return undefined
-    return await openRound(this.#run, round, await viewOf(this.#ports, this.#run, labelOffsets), {
+    const awaited = await this.#toOpen(round)
+    if (awaited === undefined) return undefined
+    const { run, changes, labelOffsets } = awaited
+    return await openRound(run, round, await viewOf(this.#ports, run, labelOffsets), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
       labelOffsets,
       nowMs: this.#ports.now(),
+      changes,
     })
   }
 
@@ -237,8 +282,8 @@ export class Console implements Processor {
     this.#awaited = undefined
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
-    this.#ledger = new RoundLedger(opened, this.#run.selection.rewardTransform)
-    this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
+    this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
+    this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested, changes: opened.changes })
     return true
   }
 
@@ -253,7 +298,7 @@ export class Console implements Processor {
           record: RewardRequest,
           key: docId.toString(),
           value: {
-            run: this.#run.name,
+            run: this.#recorded.name,
             round: opened.round,
             actor,
             docId,
@@ -273,7 +318,7 @@ export class Console implements Processor {
     if (missing > 0 && !late) return undefined
     const topic = this.#topics.rewards.name
     return {
-      run: this.#run.name,
+      run: this.#recorded.name,
       round,
       reason: missing === 0 ? 'answered' : 'deadline',
       rewardOffsets: [...this.#positions]
@@ -297,21 +342,22 @@ export class Console implements Processor {
   }
 
   async #selectIfFolded(round: number): Promise<boolean> {
-    const actorStates = this.#run.selection.actors.map(({ name }) => this.#actorStates.get(`${name}/${round}`))
+    const run = this.#configuration.at(round)
+    const actorStates = run.selection.actors.map(({ name }) => this.#actorStates.get(`${name}/${round}`))
     if (actorStates.some((state) => state === undefined)) return false
     const opened = this.#opened.get(round)!
-    if (!(await this.#isPrepared(round, opened.labelOffsets))) return false
+    if (!(await this.#isPrepared(round, run, opened.labelOffsets))) return false
     const previous = this.#manifests.get(Math.max(-1, ...[...this.#manifests.keys()].filter((other) => other < round)))
     const decided = await decideSelection({
       ...this.#ports,
-      run: this.#run,
+      run,
       opened,
       actorStates: actorStates as ActorState[],
       previous,
     })
     const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#remember(Manifest.name, manifest)
-    for (const { name } of this.#run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
+    for (const { name } of run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
     this.#ports.onEvent?.({ kind: 'selected', manifest })
     return true
   }

@@ -1,4 +1,4 @@
-import type { Progress, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { ActorChange, Progress, RoundOpened, TopicOffset } from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { seedOf } from '../selection/u64.ts'
@@ -22,12 +22,20 @@ export async function openRound(
   run: RunConfig,
   round: number,
   corpus: Corpus,
-  decision: { progress: Progress | undefined; roundPrevious: number; labelOffsets: TopicOffset[]; nowMs: number },
+  decision: {
+    progress: Progress | undefined
+    roundPrevious: number
+    labelOffsets: TopicOffset[]
+    nowMs: number
+    /** That hold from this round on; `run` has them. */
+    changes?: readonly ActorChange[]
+  },
 ): Promise<RoundOpened> {
-  const { progress, roundPrevious, labelOffsets, nowMs } = decision
+  const { progress, roundPrevious, labelOffsets, nowMs, changes = [] } = decision
   const samples: RoundOpened['samples'] = []
   if (round > 0 && run.sampleDocuments > 0) {
     for (const [actorIndex, actor] of run.selection.actors.entries()) {
+      if (actor.frozen === true) continue
       const seed = seedOf(run.selection.seed, round, `sample:${actor.name}`)
       const drawn = await corpus.samples(actorIndex, seed, run.sampleDocuments)
       for (const subcategory of actor.subcategories.keys()) {
@@ -46,6 +54,7 @@ export async function openRound(
     labelOffsets,
     samples,
     deadlineMs: samples.length === 0 ? null : nowMs + run.rewardDeadlineSeconds * 1000,
+    changes: [...changes],
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ActorState, Manifest, RoundOpened, Stratum, TopicOffset } from '../../schemas/index.ts'
-import type { CorpusStore, LabelColumn, ViewOptions } from '../corpus-store.ts'
+import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.ts'
 import type { RunConfig } from '../run-config.ts'
+import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { readsMatter } from '../selection/reads.ts'
@@ -10,6 +11,7 @@ import { type ReadsSource, recordReads } from './reads.ts'
 
 /** The inputs of a round's selection, all of them from the log. */
 export interface SelectionInputs {
+  /** As the round has it. */
   readonly run: RunConfig
   readonly opened: RoundOpened
   /** After this round's fold, in configuration order. */
@@ -17,7 +19,6 @@ export interface SelectionInputs {
   /** Of the previous round that selected; undefined: this is the first. */
   readonly previous: Manifest | undefined
   readonly store: CorpusStore
-  readonly columns: readonly LabelColumn[]
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   /** Left out: `emissionLayout`. Tests take less, so that small selections have many chunks. */
@@ -25,17 +26,18 @@ export interface SelectionInputs {
 }
 
 /** What a round of this run sees of the corpus: labels before these offsets and, if they matter, the run's reads. */
-export const viewOptions = (
-  { columns }: Pick<SelectionInputs, 'columns'>,
-  run: RunConfig,
-  labelOffsets: readonly TopicOffset[],
-): ViewOptions => ({ columns, labelOffsets, readsOf: readsMatter(run.selection) ? run.name : null, draws: true })
+export const viewOptions = (run: RunConfig, labelOffsets: readonly TopicOffset[]): ViewOptions => ({
+  columns: columnsOf(run),
+  labelOffsets,
+  readsOf: readsMatter(run.selection) ? run.name : null,
+  draws: true,
+})
 
 export const viewOf = (
-  ports: Pick<SelectionInputs, 'store' | 'columns'>,
+  { store }: Pick<SelectionInputs, 'store'>,
   run: RunConfig,
   labelOffsets: readonly TopicOffset[],
-): Promise<Corpus> => ports.store.view(viewOptions(ports, run, labelOffsets))
+): Promise<Corpus> => store.view(viewOptions(run, labelOffsets))
 
 /** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
 export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
@@ -43,7 +45,7 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
   const config = run.selection
   if (previous !== undefined && readsMatter(config)) await recordReads(store, selections, previous, opened.previousRead)
   const weights = actorStates.map((state) => state.weights)
-  const thetaBefore = previous?.theta ?? config.actors.map(({ initialTheta }) => initialTheta)
+  const thetaBefore = thetaBeforeOf(config, opened, previous)
   const { theta, actorRewards } =
     opened.round === 0
       ? { theta: [...thetaBefore], actorRewards: config.actors.map(() => null) }
@@ -75,6 +77,19 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
       chunkDocuments: (inputs.layout ?? emissionLayout).chunkDocuments,
     },
   }
+}
+
+/** Of the round before; of an actor that joins, and of all before the first round, the initial one. */
+function thetaBeforeOf(
+  { actors }: SelectionConfig,
+  { changes = [] }: Partial<RoundOpened>,
+  previous: Manifest | undefined,
+): number[] {
+  return actors.map(({ name, initialTheta }) => {
+    const joins = changes.some(({ kind, actor }) => kind === 'add' && actor === name)
+    const at = joins || previous === undefined ? -1 : previous.actors.indexOf(name)
+    return at === -1 ? initialTheta : previous!.theta[at]!
+  })
 }
 
 /** Threshold and cut of a selection without a mixture; with a mixture each stratum has its own. */

@@ -9,6 +9,8 @@ export interface CollectedRound {
   readonly opened: RoundOpened
   readonly closed: RoundClosed
   readonly ledger: RoundLedger
+  /** The openings up to this one that changed the run's actors (`configurationBy`). */
+  readonly changed: readonly RoundOpened[]
   /** Where a reader resumes after this round. */
   readonly inputOffsets: readonly TopicOffset[]
 }
@@ -32,6 +34,7 @@ class Collector {
   #roundDone: number
 
   readonly #transform: RewardTransform
+  readonly #changed = new Map<number, RoundOpened>()
 
   constructor(transform: RewardTransform, roundDone: number, positions: readonly TopicOffset[]) {
     this.#transform = transform
@@ -46,6 +49,8 @@ class Collector {
       const position = this.#positions.get(delivered.partition) ?? 0
       this.#positions.set(delivered.partition, Math.max(position, delivered.offset + 1))
     }
+    if (delivered.record === RoundOpened.name && changesActors(delivered.value as RoundOpened))
+      this.#changed.set(round, delivered.value as RoundOpened)
     if (round > this.#roundDone) this.#file(round, delivered)
     this.#release()
     return this
@@ -68,7 +73,8 @@ class Collector {
       if (opened === undefined || closed === undefined || !this.#reached(closed.rewardOffsets)) return
       const ledger = new RoundLedger(opened, this.#transform)
       for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
-      this.ready.push({ opened, closed, ledger, inputOffsets: closed.rewardOffsets })
+      const changed = [...this.#changed.values()].filter((one) => one.round <= round)
+      this.ready.push({ opened, closed, ledger, changed, inputOffsets: closed.rewardOffsets })
       this.#closedInOrder.shift()
       this.#roundDone = round
       // Rounds are closed in order, so what is kept of earlier ones will never be used: strays of rounds that never existed.
@@ -80,6 +86,8 @@ class Collector {
     return limits.every(({ partition, offsetNext }) => (this.#positions.get(partition) ?? 0) >= offsetNext)
   }
 }
+
+const changesActors = ({ changes = [] }: Partial<RoundOpened>): boolean => changes.length > 0
 
 /**
  * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.

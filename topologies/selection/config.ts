@@ -12,6 +12,8 @@ export interface ActorConfig {
   eta: number
   initialWeights: number[]
   initialTheta: number
+  /** Weights and theta stay as they are, and it is asked nothing (SELECTION.md, Actors of a live run). Left out: it is not frozen. */
+  frozen?: boolean
 }
 
 export type RewardTransform = { kind: 'identity' } | { kind: 'exp'; scale: number } | { kind: 'standardize' }

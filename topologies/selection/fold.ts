@@ -26,7 +26,7 @@ export function initialMemory(actor: ActorConfig): ActorMemory {
 
 /**
  * One actor's update at the close of a round k >= 1 (Eq. 4 and 5; v1's Eq. 5 with `additive`), then `unrewarded: mean`, then `normalize: sum`.
- * The last two also apply when the actor has no reward in the round.
+ * The last two also apply when the actor has no reward in the round. A frozen actor keeps its weights.
  * @param subcategories of the rewarded documents, ascending by document id
  * @param rewards transformed, in the same order
  * @throws WinnowError NORMALIZATION if the weights cannot be normalized, BAD_DATA if one is no longer finite
@@ -41,6 +41,7 @@ export function foldActor(
 ): ActorMemory {
   const { means, counts } = meansBySubcategory(actor.subcategories.length, subcategories, rewards)
   const everRewarded = before.everRewarded.map((ever, j) => ever || counts[j]! > 0)
+  if (actor.frozen === true) return { ...before, rewards: means, counts }
   let weights = before.weights.map((weight, j) => updated(config.update, actor.eta, weight, means[j]!))
   if (config.unrewarded === 'mean') weights = withMeanOfRewarded(weights, everRewarded)
   if (config.normalize === 'sum') weights = normalizedBySum(weights, `the weights of actor ${actor.name}`, round)

@@ -34,8 +34,13 @@ function collaborationFactors(config: SelectionConfig, theta: readonly number[])
   const { collaboration } = config
   if (collaboration === 'collaborative') return theta.map((value, a) => [a, value])
   if (collaboration === 'competitive') {
-    let best = 0
-    for (let a = 1; a < theta.length; a++) if (theta[a]! > theta[best]!) best = a
+    // A frozen actor of theta 0 is one that only watches.
+    const competes = (a: number) => !(config.actors[a]!.frozen === true && theta[a] === 0)
+    let best = Math.max(
+      0,
+      theta.findIndex((_, a) => competes(a)),
+    )
+    for (let a = best + 1; a < theta.length; a++) if (competes(a) && theta[a]! > theta[best]!) best = a
     return [[best, theta[best]!]]
   }
   return [[config.actors.findIndex((actor) => `single:${actor.name}` === collaboration), 1]]

@@ -3,7 +3,7 @@ import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../..
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
-import { columnsOf } from '../../../topologies/corpus-store.ts'
+import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
@@ -42,6 +42,7 @@ export async function replay({
     })
   }
   const log = await readRecordedRun(runtime, recorded.name)
+  const configuration = configurationBy(run, log.opened)
   const statesByRound = await refold(runtime, recorded, run, log)
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
@@ -54,7 +55,6 @@ export async function replay({
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
   const ports = {
     store: runtime.store,
-    columns: columnsOf(run),
     selections: { selection: (manifest: Manifest) => after.chunks(manifest) },
   }
   const comparisons: RoundComparison[] = []
@@ -64,7 +64,13 @@ export async function replay({
     const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
     const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
     const actorStates = statesByRound.get(original.round)!
-    const decided = await decideSelection({ ...ports, run, opened, actorStates, previous: manifests.at(-1) })
+    const decided = await decideSelection({
+      ...ports,
+      run: configuration.at(opened.round),
+      opened,
+      actorStates,
+      previous: manifests.at(-1),
+    })
     const state = topics.consoleState.name
     const manifest = await emitSelection(output, decided, emissionLayout, [
       { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
@@ -93,11 +99,16 @@ async function refold(
 ): Promise<Map<number, ActorState[]>> {
   const rewards = await readTopic(runtime, runTopics(recorded.name).rewards.name)
   const inputs = [...log.decisions.filter(({ record }) => record !== Manifest.name), ...rewards]
-  const byRound = new Map<number, ActorState[]>()
-  for (const { name } of run.selection.actors) {
-    for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray()))) {
-      byRound.set(state.round, [...(byRound.get(state.round) ?? []), state])
-    }
+  const configuration = configurationBy(run, log.opened)
+  const states = new Map<string, ActorState>()
+  for (const name of configuration.actorsEver) {
+    for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray())))
+      states.set(`${name}/${state.round}`, state)
   }
-  return byRound
+  return new Map(
+    log.opened.map(({ round }) => {
+      const actors = configuration.at(round).selection.actors
+      return [round, actors.flatMap(({ name }) => states.get(`${name}/${round}`) ?? [])]
+    }),
+  )
 }

@@ -16,6 +16,7 @@ export function opened(round: number, samples: RoundOpened['samples'] = []): Rou
     labelOffsets: [],
     samples,
     deadlineMs: null,
+    changes: [],
   }
 }
 

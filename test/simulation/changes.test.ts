@@ -1,0 +1,81 @@
+import { from, lastValueFrom, toArray } from 'rxjs'
+import { expect, test } from 'vitest'
+import { type ActorState, Manifest, type RoundOpened } from '../../schemas/index.ts'
+import { foldRounds } from '../../topologies/actor.ts'
+import { configurationBy } from '../../topologies/rounds/configuration.ts'
+import { type Faults, noFaults } from '../support/fault-driver.ts'
+import type { NaiveConfig } from '../topologies/selection/naive.ts'
+import { checkLedger } from './ledger.ts'
+import { newcomer, World, type WorldOptions } from './world.ts'
+
+const seeds = process.env.WINNOW_FAULT_SOAK === '1' ? 5_000 : 100
+const timeout = 300_000
+/** All but torn transactions, which Kafka does not have and which may let a deadline pass, and the clock. */
+const faults: Faults = {
+  ...{ lost: 0.03, unknown: 0.03, crash: 0.03, zombie: 0.3, torn: 0, rewind: 0.02, replay: 0.02, rebalance: 0.02 },
+  clock: 0,
+}
+const selection = {
+  actors: {
+    shape: { subcategories: ['round', 'square'], eta: 0.5 },
+    colour: { subcategories: ['red', 'green', 'blue'], eta: 0.5 },
+  },
+  rewardTransform: { kind: 'standardize' as const },
+  budget: { documents: 20 },
+} satisfies Partial<NaiveConfig>
+
+async function played(given: Pick<WorldOptions, 'seed' | 'faults'> & Partial<WorldOptions>) {
+  const world = new World({ unruly: false, poison: false, selection, ...given })
+  await world.play()
+  const openings = new Map(world.decisions<RoundOpened>('RoundOpened').map((one) => [one.round, one]))
+  const manifests = new Map(world.decisions<Manifest>(Manifest.name).map((one) => [one.round, one]))
+  const joined = [...openings.values()].flatMap(({ round, changes }) => changes.map(() => round))
+  return { world, openings, manifests, joined }
+}
+
+test('an actor that only watches joins once, and changes no bit, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  let crashes = 0
+  for (let seed = 1; seed <= seeds; seed++) {
+    const watched = await played({ seed, faults, newcomer: { eta: 0, initialTheta: 0 } })
+    const alone = await played({ seed, faults: noFaults })
+    expect([seed, watched.joined.length]).toEqual([seed, 1])
+    crashes += watched.world.driver.counts.crash
+    for (const [round, manifest] of alone.manifests) {
+      const other = watched.manifests.get(round)!
+      expect([seed, round, watched.world.selected(other)]).toEqual([seed, round, alone.world.selected(manifest)])
+      const { theta, weights } = other
+      expect([theta.slice(0, 2), weights.slice(0, 2)]).toEqual([manifest.theta, manifest.weights])
+    }
+    checkLedger(watched.world)
+  }
+  expect(crashes).toBeGreaterThan(seeds)
+})
+
+test('an actor that takes part is in the log as the fold of the log has it, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { world, openings, manifests, joined } = await played({ seed, faults, newcomer: {} })
+    expect([seed, joined.length]).toEqual([seed, 1])
+    const configuration = configurationBy(world.run, openings.values())
+    const decided = world.driver.log
+      .records(world.topics.consoleState.name)
+      .filter(({ record }) => record !== 'Manifest')
+    const inputs = [...decided, ...world.driver.log.records(world.topics.rewards.name)]
+    const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
+    for (const actor of configuration.actorsEver) {
+      const folded = await lastValueFrom(from(inputs).pipe(foldRounds(world.run, actor), toArray()))
+      const rounds = new Map(folded.map((state) => [state.round, state.weights]))
+      for (const state of states.filter((one) => one.actor === actor))
+        expect([seed, actor, state.round, state.weights]).toEqual([seed, actor, state.round, rounds.get(state.round)])
+    }
+    for (const [round, manifest] of manifests) {
+      expect([seed, round, manifest.actors]).toEqual([
+        ...[seed, round, configuration.at(round).selection.actors.map(({ name }) => name)],
+      ])
+      expect(manifest.actors.includes(newcomer)).toBe(round >= joined[0]!)
+    }
+  }
+})

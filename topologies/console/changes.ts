@@ -1,0 +1,75 @@
+import type { ActorChange, Manifest, TopicOffset } from '../../schemas/index.ts'
+import { labelsTopic, topics } from '../../schemas/index.ts'
+import type { LabelColumn } from '../corpus-store.ts'
+import { changedRun } from '../rounds/configuration.ts'
+import type { RunConfig } from '../run-config.ts'
+
+/**
+ * Whether every document before these offsets has a label of this version in the corpus store, or was refused by its labeler. The answer decides
+ * when an actor joins, which is a record; nothing else depends on it.
+ */
+export type Labelled = (column: LabelColumn, documents: readonly TopicOffset[]) => Promise<boolean>
+
+/** A run with the changes that are ready for a round. */
+export interface ChangedRun {
+  readonly run: RunConfig
+  readonly changes: readonly ActorChange[]
+}
+
+/** Changes that somebody asked for and that no round has taken yet. */
+export class PendingChanges {
+  readonly #wanted = new Map<string, ActorChange>()
+  readonly #taken = new Set<string>()
+
+  /** In log order; the same change again is the same. */
+  want(change: ActorChange): void {
+    if (!this.#wanted.has(change.id)) this.#wanted.set(change.id, change)
+  }
+
+  take(changes: readonly ActorChange[]): void {
+    for (const { id } of changes) this.#taken.add(id)
+  }
+
+  /** Those that still wait. A removal of an actor that has not joined yet calls off its addition. */
+  waiting(run: RunConfig): ActorChange[] {
+    const waiting: ActorChange[] = []
+    const there = new Set(run.selection.actors.map(({ name }) => name))
+    for (const change of this.#wanted.values()) {
+      if (this.#taken.has(change.id)) continue
+      const added = waiting.findIndex(({ kind, actor }) => kind === 'add' && actor === change.actor)
+      if (change.kind === 'remove' && !there.has(change.actor) && added !== -1) waiting.splice(added, 1)
+      else waiting.push(change)
+    }
+    return waiting
+  }
+
+  /**
+   * The run as a round may have it: with every change that fits, that is due, and, of an addition, whose labels cover what the last selection
+   * saw. A labeler that is behind delays nobody: its actor joins at a later round.
+   */
+  async ready(run: RunConfig, round: number, last: Manifest, labelled: Labelled): Promise<ChangedRun> {
+    let changed = run
+    const changes: ActorChange[] = []
+    const documents = last.labelOffsets.filter(({ topic }) => topic === topics.documents.name)
+    for (const change of this.waiting(run)) {
+      if (change.fromRound !== null && round < change.fromRound) continue
+      const settled =
+        change.kind === 'add' ? { ...change, initialTheta: change.initialTheta ?? meanOf(last.theta) } : change
+      const next = changedRun(changed, settled)
+      if (next === undefined) continue
+      if (change.kind === 'add' && !(await labelled(columnOf(change), documents))) continue
+      changed = next
+      changes.push(settled)
+    }
+    return { run: changed, changes }
+  }
+}
+
+const columnOf = ({ actor, labelerVersion }: ActorChange): LabelColumn => ({
+  actor,
+  version: labelerVersion,
+  topic: labelsTopic(actor).name,
+})
+
+/** In configuration order, from 0. */
+const meanOf = (theta: readonly number[]): number => theta.reduce((sum, value) => sum + value, 0) / theta.length

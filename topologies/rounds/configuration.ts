@@ -1,0 +1,99 @@
+import type { ActorChange, RoundOpened } from '../../schemas/index.ts'
+import type { RunConfig } from '../run-config.ts'
+import type { ActorConfig } from '../selection/config.ts'
+import { strategyProblems } from '../selection/strategy.ts'
+
+/** An added actor as the configuration has it. Its theta is a number once its change is part of a round's opening. */
+const actorOf = ({ actor, subcategories, eta, initialWeights, initialTheta }: ActorChange): ActorConfig => ({
+  name: actor,
+  subcategories,
+  eta,
+  initialWeights,
+  initialTheta: initialTheta ?? 0,
+  ...(eta === 0 && { frozen: true }),
+})
+
+/**
+ * The run after a change: an added actor is the last in configuration order, so that sums over the others stay the same to the bit.
+ * @returns undefined if the change does not fit the run: the actor is there already, or is not, or cannot be spared
+ */
+export function changedRun(run: RunConfig, change: ActorChange): RunConfig | undefined {
+  const { actors, strategy, collaboration } = run.selection
+  const known = actors.find(({ name }) => name === change.actor)
+  if (change.kind === 'add') {
+    if (known !== undefined) return undefined
+    return withActors(run, [...actors, actorOf(change)], { [change.actor]: change.labelerVersion })
+  }
+  if (known === undefined) return undefined
+  if (change.kind === 'freeze') {
+    if (known.frozen === true) return undefined
+    return withActors(
+      run,
+      actors.map((actor) => (actor === known ? { ...actor, frozen: true } : actor)),
+    )
+  }
+  const others = actors.filter((actor) => actor !== known)
+  const needed = strategy !== undefined && strategyProblems(strategy, others).length > 0
+  if (others.length === 0 || needed || collaboration === `single:${change.actor}`) return undefined
+  return withActors(run, others)
+}
+
+const withActors = (run: RunConfig, actors: ActorConfig[], labelers: RunConfig['labelers'] = {}): RunConfig => ({
+  ...run,
+  selection: { ...run.selection, actors },
+  labelers: { ...run.labelers, ...labelers },
+})
+
+/** The configuration of a run's rounds: the fold of what was recorded with the run and the changes of its openings. */
+export class Configuration {
+  readonly #recorded: RunConfig
+  readonly #changes = new Map<number, readonly ActorChange[]>()
+
+  constructor(recorded: RunConfig) {
+    this.#recorded = recorded
+  }
+
+  /** Openings may come in any order, and more than once. */
+  learn({ round, changes = [] }: Pick<RoundOpened, 'round'> & Partial<Pick<RoundOpened, 'changes'>>): void {
+    if (changes.length > 0) this.#changes.set(round, changes)
+  }
+
+  at(round: number): RunConfig {
+    return this.#until(round).reduce((run, { change }) => changedRun(run, change) ?? run, this.#recorded)
+  }
+
+  /** As of the last opening that is known. */
+  get last(): RunConfig {
+    return this.at(Number.POSITIVE_INFINITY)
+  }
+
+  /** The changes that hold, with the rounds from which on they do. */
+  get changes(): readonly { round: number; change: ActorChange }[] {
+    return this.#until(Number.POSITIVE_INFINITY)
+  }
+
+  /** Whether the actor joins at this round: then it begins with its initial weights and theta. */
+  joinsAt(actor: string, round: number): boolean {
+    return (this.#changes.get(round) ?? []).some((change) => change.kind === 'add' && change.actor === actor)
+  }
+
+  /** Every actor that has been part of the run, also those that left, in the order in which they came. */
+  get actorsEver(): readonly string[] {
+    const added = this.changes.flatMap(({ change }) => (change.kind === 'add' ? [change.actor] : []))
+    return [...new Set([...this.#recorded.selection.actors.map(({ name }) => name), ...added])]
+  }
+
+  #until(round: number): { round: number; change: ActorChange }[] {
+    return [...this.#changes]
+      .filter(([from]) => from <= round)
+      .sort(([a], [b]) => a - b)
+      .flatMap(([from, changes]) => changes.map((change) => ({ round: from, change })))
+  }
+}
+
+/** The configuration by openings that are all known. */
+export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpened>): Configuration {
+  const configuration = new Configuration(recorded)
+  for (const one of opened) configuration.learn(one)
+  return configuration
+}
