@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { configOf } from '../services/cli/config-of.ts'
 import type { CliContext, Connection, GlobalOptions } from '../services/cli/context.ts'
 import type { Config } from '../services/config/config.ts'
 import { credentialsOf } from '../services/config/credentials.ts'
@@ -25,15 +26,6 @@ export const demoFolder = 'demo'
 const log = () => createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
 
 type Context = Pick<CliContext, 'env' | 'folder' | 'stderr'>
-
-export function configOf({ env, folder }: Context, { config, data }: GlobalOptions): Config {
-  return loadConfig({
-    env,
-    folder,
-    ...(config !== undefined && { file: config }),
-    ...(data !== undefined && { dataFolder: data }),
-  })
-}
 
 /** The addresses in configuration and environment; undefined if they name no brokers. */
 function namedAddresses(config: Config, env: NodeJS.ProcessEnv): Addresses | undefined {

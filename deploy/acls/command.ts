@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { configOf } from '../../services/cli/config-of.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../../services/cli/context.ts'
 import { summaries } from '../../services/cli/summaries.ts'
 import { credentialsOf } from '../../services/config/credentials.ts'
@@ -6,7 +7,6 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import { json } from '../../services/runtime/json.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { configOf } from '../connect.ts'
 import { commandOf, entryOf, permissionsOf, serviceNames } from './acls.ts'
 
 interface Options extends GlobalOptions {

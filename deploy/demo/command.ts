@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { configOf } from '../../services/cli/config-of.ts'
 import {
   type CliContext,
   clusterCommand,
@@ -9,7 +10,6 @@ import {
 import { summaries } from '../../services/cli/summaries.ts'
 import { exitCodes } from '../../services/runtime/errors.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
-import { configOf } from '../connect.ts'
 import { type ReferenceName, referenceNames } from './corpus.ts'
 import { startDemo } from './demo.ts'
 import { referenceDefault, stepsDefault } from './runs.ts'

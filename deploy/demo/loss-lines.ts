@@ -1,5 +1,5 @@
+import { escaped } from '../../services/runtime/escaped.ts'
 import { formatFixed } from '../../services/terminal/table.ts'
-import { escaped } from './escaped.ts'
 import type { LossRow, Summary } from './summary.ts'
 
 const size = { width: 690, height: 260, left: 48, right: 200, top: 12, bottom: 34 }

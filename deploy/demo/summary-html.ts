@@ -1,5 +1,5 @@
+import { escaped } from '../../services/runtime/escaped.ts'
 import { formatFixed, percent } from '../../services/terminal/table.ts'
-import { escaped } from './escaped.ts'
 import { losslines } from './loss-lines.ts'
 import type { Summary } from './summary.ts'
 import { captionsOf, liftOf, verdictLines } from './summary-text.ts'

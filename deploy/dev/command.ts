@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { boardOptions } from '../../services/board/board.ts'
+import { configOf } from '../../services/cli/config-of.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions } from '../../services/cli/context.ts'
 import { startEverything } from '../../services/cli/everything.ts'
 import { summaries } from '../../services/cli/summaries.ts'
@@ -9,7 +10,7 @@ import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { withoutLogin } from '../../services/runtime/address.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { configOf, openMetrics, watched } from '../connect.ts'
+import { openMetrics, watched } from '../connect.ts'
 import { startCluster } from './cluster.ts'
 
 /** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */

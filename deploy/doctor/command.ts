@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import type { Command } from 'commander'
+import { configOf } from '../../services/cli/config-of.ts'
 import {
   type CliContext,
   clusterCommand,
@@ -21,7 +22,7 @@ import { createLog } from '../../services/runtime/log.ts'
 import { within } from '../../services/runtime/within.ts'
 import { table } from '../../services/terminal/table.ts'
 import { permissionsOf } from '../acls/acls.ts'
-import { configOf, locate } from '../connect.ts'
+import { locate } from '../connect.ts'
 import { listens } from '../dev/ports.ts'
 import { exitCodeOfFindings, type Finding, ok, problem, skipped, unreachable, warning } from './finding.ts'
 import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'

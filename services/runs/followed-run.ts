@@ -1,10 +1,10 @@
 import { type Run, runTopics } from '../../schemas/index.ts'
 import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { readable } from '../runtime/codec.ts'
 import { groupNamed, isOfGroup } from '../runtime/consumer-groups.ts'
 import type { ConsumerGroup } from '../runtime/kafka/port.ts'
 import { withPreparing } from './preparing.ts'
+import { recordsOf } from './recorded.ts'
 import { type RunMember, type RunState, runState } from './run-state.ts'
 import { RunView, type RunViewLimits } from './run-view.ts'
 
@@ -43,17 +43,10 @@ export class FollowedRun {
     return runState({ ...this, view: this.view, started: this.started, ...(members && { members }) })
   }
 
-  async #readOn({ kafka, codec }: Ports, topic: string): Promise<void> {
+  async #readOn(ports: Ports, topic: string): Promise<void> {
     const from = this.#from.get(topic) ?? []
     this.#from.set(topic, from)
-    for await (const records of kafka.read(topic, from)) {
-      for (const { partition, offset, value } of records) {
-        from[partition] = offset + 1
-        if (value === null) continue
-        const decoded = await readable(() => codec.decode(value))
-        if (decoded !== undefined) this.view.apply(decoded)
-      }
-    }
+    for await (const delivered of recordsOf(ports, topic, from)) this.view.apply(delivered)
   }
 }
 

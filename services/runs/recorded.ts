@@ -6,18 +6,27 @@ import { WinnowError } from '../runtime/errors.ts'
 import { ascending, RunView } from './run-view.ts'
 
 /**
- * All records of a topic up to its current end, decoded, partition by partition. Invalid records are skipped; the stations send them to dead
- * letters.
+ * The records of a topic up to its current end, decoded, partition by partition. Invalid records are skipped; the stations send them to dead
+ * letters. `from`: the next offset of each partition, which moves on as records are read.
  */
-export async function readTopic(runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> {
-  const all: Delivered[] = []
-  for await (const records of runtime.kafka.read(topic)) {
+export async function* recordsOf(
+  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  topic: string,
+  from: number[] = [],
+): AsyncGenerator<Delivered> {
+  for await (const records of kafka.read(topic, from)) {
     for (const { partition, offset, value: bytes } of records) {
+      from[partition] = offset + 1
       if (bytes === null) continue
-      const decoded = await readable(() => runtime.codec.decode(bytes))
-      if (decoded !== undefined) all.push({ topic, partition, offset, ...decoded })
+      const decoded = await readable(() => codec.decode(bytes))
+      if (decoded !== undefined) yield { topic, partition, offset, ...decoded }
     }
   }
+}
+
+export async function readTopic(ports: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> {
+  const all: Delivered[] = []
+  for await (const delivered of recordsOf(ports, topic)) all.push(delivered)
   return all
 }
 

@@ -33,3 +33,17 @@ export async function refusal(words: readonly string[]): Promise<string | undefi
     return leftOut.includes(error.code) ? undefined : error.message
   }
 }
+
+const tree = await program()
+
+/** The words that name a command (`labeler compare`), without its arguments, and the names of its options. */
+export function parts(words: readonly string[]): { command: string; options: string[] } {
+  const path: string[] = []
+  for (let at = tree; path.length < words.length; path.push(at.name())) {
+    const below = at.commands.find((child) => child.name() === words[path.length])
+    if (below === undefined) break
+    at = below
+  }
+  const options = words.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.replace(/=.*/, ''))
+  return { command: path.join(' '), options: options.toSorted() }
+}

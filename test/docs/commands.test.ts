@@ -10,7 +10,7 @@ import {
   simpleCommands,
   winnowCommands,
 } from '../support/documents.ts'
-import { refusal } from './command-line.ts'
+import { parts, refusal } from './command-line.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -98,7 +98,36 @@ describe('commands in documents', () => {
     expect(checked).toBeGreaterThan(60)
   })
 
-  test('so do those within sentences', async () => {
+  test('each command to be typed, npx winnow ..., within a sentence is one that a block has or a test runs with these options', () => {
+    const run = new Set(
+      allBlocks()
+        .filter(({ language, test }) => language === 'sh' && test !== undefined)
+        .flatMap(({ text }) => commandsIn(text).flatMap(winnowCommands))
+        .map((words) => JSON.stringify(parts(words))),
+    )
+    const tests = globSync('test/{deploy,faults,integration,services}/**/*.test.ts', { cwd: root })
+      // Arguments in an array as in a shell.
+      .map((file) => read(file).replaceAll(/',\s*'/g, ' '))
+    const isRun = ({ command, options }: ReturnType<typeof parts>): boolean =>
+      tests.some((text) =>
+        [...text.matchAll(new RegExp(`(?:'|\\bwinnow )${command}\\b[^'\n]*`, 'g'))].some(([args]) =>
+          options.every((option) => args.split(' ').includes(option)),
+        ),
+      )
+    const notRun: string[] = []
+    let checked = 0
+    for (const file of documents)
+      for (const [, code] of read(file).matchAll(/(?<!`)`(npx winnow [a-z][^`\n]*)`(?!`)/g))
+        for (const words of winnowCommands(code!.replaceAll('\\|', '|'))) {
+          checked++
+          const said = parts(words)
+          if (!run.has(JSON.stringify(said)) && !isRun(said)) notRun.push(`${file}: ${code}`)
+        }
+    expect(notRun).toEqual([])
+    expect(checked).toBeGreaterThan(50)
+  })
+
+  test('scripts, files and commands within sentences exist', async () => {
     const wrong: string[] = []
     let checked = 0
     for (const file of documents)
@@ -108,6 +137,16 @@ describe('commands in documents', () => {
       }
     expect(wrong).toEqual([])
     expect(checked).toBeGreaterThan(40)
+  })
+
+  test('every number in the table of the README names the command that measures it again, or the document that says how', () => {
+    const [, table] = /^## Numbers\n(.*?)^## /ms.exec(read('README.md'))!
+    const rows = [...table!.matchAll(/^\|(.*)\|$/gm)]
+      .map(([, cells]) => cells!.split(' | ').map((cell) => cell.trim()))
+      .slice(2)
+    expect(rows.length).toBeGreaterThan(12)
+    for (const [what, , how] of rows) expect(how, what).toMatch(/^`node test\/bench\/|^the same|\]\(\S+\.md\)/)
+    expect(rows[0]![2]).not.toMatch(/^the same/)
   })
 
   test('whatever CONTRIBUTING.md says that commands may need, some command needs, and CI runs what needs a fresh clone', () => {

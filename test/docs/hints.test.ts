@@ -51,7 +51,7 @@ const places = [
   ...['README.md', 'CONTRIBUTING.md'].map((name) => join(root, name)),
 ]
 
-test('every command that a hint, a help text or a document names exists, with its arguments and options', async () => {
+test('every command named in a hint, a help text or a document exists, with its arguments and options', async () => {
   const wrong: string[] = []
   let checked = 0
   for (const file of places) {

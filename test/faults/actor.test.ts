@@ -13,7 +13,7 @@ const kills = casesOf(
 )
 
 test.concurrent.for(kills)(
-  'an actor killed at $name has folded every round to the same bits',
+  'an actor killed at $name still folds every round to the same bits',
   async ({ crashes }, { onTestFinished }) => {
     const run = await playWithKills(filled.world, 'actor shape', crashes, onTestFinished)
     await expectActors(filled.world, run, filled.expected)

@@ -13,7 +13,7 @@ describe.skipIf(!brokersCanBeStarted)('a broker that sends its clients to an add
   })
   afterAll(() => brokers?.close())
 
-  test('is named with that address, by every command and by each question', { timeout: 60_000 }, async () => {
+  test('is named with that address by every command and every request', { timeout: 60_000 }, async () => {
     const [{ port, proxy }] = brokers.brokers as [TestBrokers['brokers'][number]]
     const named = [`127.0.0.1:${port}`]
     // Were it away, nobody would wait for the slow answer.

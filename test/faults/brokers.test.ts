@@ -159,7 +159,7 @@ describe.skipIf(!brokersCanBeStarted)('one broker behind a proxy (skipped withou
   }
   const cases = Object.keys(faults).flatMap((name) => Array.from({ length: repeats }, () => name))
 
-  test.for(cases)(`nothing is lost and nothing has effect twice where %s (WINNOW_FAULT_SEED=${seed})`, async (name) => {
+  test.for(cases)(`nothing is lost and nothing takes effect twice if %s (WINNOW_FAULT_SEED=${seed})`, async (name) => {
     await labelThrough(brokers, async () => {
       await faults[name]!()
       brokers.brokers[0]!.proxy.heal()
@@ -168,7 +168,7 @@ describe.skipIf(!brokersCanBeStarted)('one broker behind a proxy (skipped withou
 
   const kills = Array.from({ length: repeatsOf({ landing: 3, soak: 30 }) }, (_, repeat) => repeat)
   test.for(kills)(
-    'a broker killed three times keeps what it has acknowledged, and everybody goes on (%d)',
+    'a broker killed three times keeps everything acknowledged, and all clients continue (%d)',
     async () => {
       await labelThrough(brokers, async () => {
         for (let kill = 0; kill < 3; kill++) {
@@ -189,7 +189,7 @@ describe.skipIf(!brokersCanBeStarted)('three brokers (skipped without Java)', ()
   afterAll(() => brokers?.close())
 
   const ones = Array.from({ length: repeatsOf({ landing: 1, soak: 20 }) }, (_, repeat) => repeat)
-  test.for(ones)('without one of three nothing is lost (%d)', async (repeat) => {
+  test.for(ones)('with one of three brokers down nothing is lost (%d)', async (repeat) => {
     const one = brokers.brokers[seededFor(`one of three/${repeat}`).below(3)]!
     await labelThrough(brokers, async () => {
       await one.kill()
@@ -200,7 +200,7 @@ describe.skipIf(!brokersCanBeStarted)('three brokers (skipped without Java)', ()
 
   const twos = Array.from({ length: repeatsOf({ landing: 1, soak: 10 }) }, (_, repeat) => repeat)
   test.for(twos)(
-    'without two of three writes are refused, none is acknowledged that is not kept, and all goes on when they are back (%d)',
+    'with two of three brokers down writes are refused, none is acknowledged and lost, and everything continues when they are back (%d)',
     {
       timeout: 240_000,
     },

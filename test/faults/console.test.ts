@@ -39,7 +39,7 @@ const zombies = casesOf(
 )
 
 test.concurrent.for(zombies)(
-  'a console that is stopped at $name and wakes when another has taken over is fenced',
+  'a console suspended at $name is fenced if it wakes after another has taken over',
   async ({ crashes }, { onTestFinished }) => {
     const { run, start, played } = await play(filled.world, 'console', onTestFinished)
     const zombie = start({ ...crashes[0]!, signal: 'SIGSTOP' })

@@ -40,7 +40,7 @@ describe.skipIf(!brokersCanBeStarted)('a byte of the log has changed on the disk
     expect((error as WinnowError).message).toMatch(/its checksum is 0x[0-9a-f]{8}, not 0x[0-9a-f]{8}/)
   }
 
-  test('reading gives what stands before, then names the place', async () => {
+  test('a read returns the records before the damage, then names the offset', async () => {
     const { kafka, topic } = await damagedTopic()
     const read: (string | undefined)[] = []
     const reading = (async () => {
@@ -51,7 +51,7 @@ describe.skipIf(!brokersCanBeStarted)('a byte of the log has changed on the disk
     expect((await readAll(kafka, topic, [2])).map(text)).toEqual(['third'])
   })
 
-  test('a consumer is given what stands before, and stops with the place', async () => {
+  test('a consumer receives the records before the damage, and stops with the offset', async () => {
     const { kafka, topic } = await damagedTopic()
     const read: (string | undefined)[] = []
     const failures: unknown[] = []
@@ -67,7 +67,7 @@ describe.skipIf(!brokersCanBeStarted)('a byte of the log has changed on the disk
     expect(await kafka.committedOffsets(topic, topic)).toEqual([1])
   })
 
-  test('a consumer that can ask goes on behind the damaged batch once a person has accepted it, and passes no other record over', async () => {
+  test('once somebody has accepted the damage, a station’s consumer continues after the damaged batch and skips no other record', async () => {
     const { kafka, topic } = await damagedTopic()
     const read: (string | undefined)[] = []
     const holes: Hole[] = []

@@ -53,7 +53,7 @@ const world: World = await openWorld()
 afterAll(() => world.close())
 
 test.skipIf(!mayMount || !brokersCanBeStarted)(
-  'a broker with a full disk ends the ingest with 4, and once there is room every row is there once (skipped where tmpfs may not be mounted)',
+  'a broker with a full disk ends the ingest with exit code 4; once there is room, every row arrives exactly once (skipped where tmpfs may not be mounted)',
   async ({ onTestFinished }) => {
     const { folder, enlarge } = smallDisk(40, onTestFinished)
     const brokers = await startBrokers(1, folder)
@@ -94,7 +94,7 @@ test.skipIf(!mayMount || !brokersCanBeStarted)(
 )
 
 test.skipIf(!mayMount)(
-  'an embedded ClickHouse with a full disk ends the sink with 4, and once there is room every document is there once (skipped where tmpfs may not be mounted)',
+  'an embedded ClickHouse with a full disk ends the sink with exit code 4; once there is room, every document is stored exactly once (skipped where tmpfs may not be mounted)',
   async ({ onTestFinished }) => {
     await renewCorpusTopics(world)
     const { kafka, codec } = world.runtime

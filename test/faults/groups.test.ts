@@ -12,7 +12,7 @@ const world: World = await openWorld()
 beforeEach(() => renewCorpusTopics(world))
 afterAll(() => world.close())
 
-test('a stranger who moves the offsets of a group makes its station neither skip nor double anything', async ({
+test('if somebody else moves a group’s offsets, its station neither skips nor doubles anything', async ({
   onTestFinished,
 }) => {
   const { runtime, failures, start, group } = await openPipeline(await openDatabase(), onTestFinished)
@@ -41,9 +41,7 @@ test('a stranger who moves the offsets of a group makes its station neither skip
   expect(failures).toEqual([])
 })
 
-test('members that join and leave every two seconds double nothing, and the work goes on', async ({
-  onTestFinished,
-}) => {
+test('members that join and leave every two seconds double nothing, and work continues', async ({ onTestFinished }) => {
   const stormMs = process.env.WINNOW_FAULT_SOAK === '1' ? 60_000 : 14_000
   const { runtime, failures, start } = await openPipeline(await openDatabase(), onTestFinished)
   await start('label sink')
@@ -76,7 +74,7 @@ test('members that join and leave every two seconds double nothing, and the work
 const zombies = Array.from({ length: repeatsOf({ landing: 1, soak: 10 }) }, (_, repeat) => repeat)
 
 test.for(zombies)(
-  'a label sink that is stopped over its session and wakes again changes nothing (%d)',
+  'a label sink suspended beyond its session timeout corrupts nothing when it wakes (%d)',
   async (_, { onTestFinished }) => {
     const addresses = await openDatabase()
     const { runtime, start, group, failures } = await openPipeline(addresses, onTestFinished)

@@ -10,7 +10,7 @@ const filled = filledWorld()
 const kills = casesOf('influence', { landing: 5, soak: 50 }, { decoded: 12, 'sent Reward': 12 })
 
 test.concurrent.for(kills)(
-  'an influence worker killed at $name answers each request in effect once, and every round closes',
+  'if an influence worker is killed at $name, each request still counts as answered once, and every round closes',
   async ({ crashes }, { onTestFinished }) => {
     const run = await playWithKills(filled.world, 'influence', crashes, onTestFinished)
     await expectRewards(filled.world, run, filled.expected)

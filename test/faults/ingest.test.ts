@@ -43,7 +43,7 @@ const valuesOf = async <T>(topic: string, record: string): Promise<T[]> =>
   (await world.records(topic)).flatMap((one) => (one.record === record ? [one.value as T] : []))
 
 test.for(kills)(
-  'an ingest killed at $name writes every row once, under the same ids',
+  'an ingest killed at $name and restarted writes every row once, under the same ids',
   async ({ crashes }, { onTestFinished }) => {
     const prefix = randomUUID().slice(0, 8)
     const folder = mkdtempSync(join(tmpdir(), 'winnow-ingest-kill-'))

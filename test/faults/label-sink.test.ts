@@ -33,7 +33,7 @@ const kills = casesOf(
 )
 
 test.concurrent.for(kills)(
-  'a label sink killed at $name leaves every document once, and the histogram exact',
+  'after a label sink is killed at $name and restarted, every document is stored once, and the histogram is exact',
   async ({ crashes }, { onTestFinished }) => {
     const addresses = await openDatabase()
     const group = addresses.database!

@@ -28,7 +28,7 @@ async function proxied(address: string, onTestFinished: OnTestFinished): Promise
   return { proxy, url: url.href.replace(/\/$/, '') }
 }
 
-test('with ClickHouse away a sink takes nothing more than the batch in hand, and catches up when it is back', async ({
+test('while ClickHouse is unreachable a sink holds only its current batch, and it catches up afterwards', async ({
   onTestFinished,
 }) => {
   const addresses = await openDatabase()
@@ -52,7 +52,7 @@ test('with ClickHouse away a sink takes nothing more than the batch in hand, and
   expect(failures).toEqual([])
 })
 
-test('with the registry away known schemas go on, and a record of an unknown one waits until it is back', async ({
+test('while the registry is unreachable known schemas keep working, and a record with an unknown one waits', async ({
   onTestFinished,
 }) => {
   const addresses = await openDatabase()

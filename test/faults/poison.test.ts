@@ -120,7 +120,7 @@ async function expectLetters(placed: readonly Placed[]): Promise<void> {
   }
 }
 
-test('poison among documents and labels stops nobody, is kept with its reason, and takes effect when it is mended and sent again', async ({
+test('poison among documents and labels stops no service, is kept with its reason, and takes effect once corrected and redriven', async ({
   onTestFinished,
 }) => {
   const addresses = await openDatabase()

@@ -77,7 +77,7 @@ test.for(cases)(
   },
 )
 
-test('a position of another run, of a round that is none, beyond the end, or no place at all is refused with the reason', async ({
+test('an invalid position (another run’s, of no round, beyond the end, malformed) is refused with the reason', async ({
   onTestFinished,
 }) => {
   const reader = await SelectionReader.open({ ...played.world.runtime, run: played.run.name, reader: 'test' })

@@ -88,7 +88,7 @@ async function trained(checkpoints: string, crashes: readonly Crash[]): Promise<
 const cases = Array.from({ length: repeatsOf({ landing: 6, soak: 60 }) }, (_, repeat) => ({ repeat }))
 
 test.for(cases)(
-  `the reference trainer, killed 6 times, ends with the weights and losses of one that was left alone, to the bit (WINNOW_FAULT_SEED=${seed}, $repeat)`,
+  `the reference trainer, killed 6 times, ends with the same weights and losses, to the bit, as without kills (WINNOW_FAULT_SEED=${seed}, $repeat)`,
   { timeout: 240_000 },
   async ({ repeat }) => {
     const random = seededFor(`trainer/${repeat}`)

@@ -170,7 +170,7 @@ async function recordAt(topic: string, partition: number, offset: number): Promi
   return undefined
 }
 
-test('rows that are no documents go to dead letters with file, line and bytes, and the rows around them are documents', async () => {
+test('rows that are not documents go to dead letters with file, line and bytes, and the rows around them are ingested', async () => {
   const letters = await deadLetters(({ file }) => file === bad)
   expect(letters.map(({ line, reason, origin, station }) => ({ line, reason, origin, station }))).toEqual([
     { line: 2, reason: 'not-json', origin: `${bad}:2`, station: 'ingest' },
@@ -188,7 +188,7 @@ test('rows that are no documents go to dead letters with file, line and bytes, a
   expect(ingested.sources[0]).toMatchObject({ outcome: 'ingested', documents: 4, rejected: 4 })
 })
 
-test('a .gz that breaks off is ingested up to there, named, and told as damaged', async () => {
+test('a truncated .gz is ingested up to the break, and reported as damaged by name', async () => {
   const [letter, ...more] = await deadLetters(({ file }) => file === cut)
   expect(more).toEqual([])
   const { documents, outcome } = ingested.sources[1]!
@@ -199,7 +199,7 @@ test('a .gz that breaks off is ingested up to there, named, and told as damaged'
   expect(letter).toMatchObject({ reason: 'truncated-file', line: documents + 1, origin: `${cut}:${documents + 1}` })
 })
 
-test('a document of an unknown domain, or with a score that is no number, is refused by that labeler alone, and the rest is labelled', async () => {
+test('a document with an unknown domain or a non-numeric score is refused by that labeler only, and all others are labelled', async () => {
   const letters = await deadLetters(({ station }) => station.includes(id) || station.startsWith('labeler '))
   expect(
     letters.map(({ station, reason }) => ({ station, reason })).sort((a, b) => (a.reason < b.reason ? -1 : 1)),
@@ -221,7 +221,7 @@ test('a document of an unknown domain, or with a score that is no number, is ref
   })
 })
 
-test('what is no record, and a label whose score is no number, stop neither labelers nor sink', async () => {
+test('bytes that are not a record, and labels whose score is not a number, stop neither labelers nor sink', async () => {
   const producer = await runtime.kafka.producer()
   const [noRecord] = await producer.send([
     { topic: topics.documents.name, key: 'k', partition: 0, value: Buffer.from('not framed') },
@@ -263,7 +263,7 @@ test('what is no record, and a label whose score is no number, stop neither labe
   expect(await runtime.clickHouse.sql.query('SELECT doc FROM corpus WHERE doc = 1')).toEqual([])
 })
 
-test('rewards that are no number, or for a round, actor or document nobody asked about, are refused, and the round closes on the good ones', async () => {
+test('rewards that are not numbers, or that nobody requested, are refused, and the round closes with the valid ones', async () => {
   const run = parseRunConfig({
     name: `bad-${id}`,
     selection: {

@@ -76,7 +76,7 @@ async function read(
   }
 }
 
-test('topics, schema ids and tables are kept over stop and start, and when every process is killed', async () => {
+test('topics, schema ids and tables survive a restart, and a kill of every process', async () => {
   const first = await startCluster({ dataFolder: folder, log })
   const id1 = await write(first, 1).finally(() => first.stop())
   for (const pid of first.pids) expect(processStart(pid)).toBeUndefined()

@@ -68,7 +68,7 @@ test('a schema that cannot read data of any earlier version is refused with 409'
   expect(await register([id, { name: 'score', type: 'double' }])).toBe(409)
 })
 
-test('unsigned 64-bit integers above 2^63 go to ClickHouse and come back whole', async () => {
+test('unsigned 64-bit integers above 2^63 round-trip through ClickHouse', async () => {
   const clickHouse = await createClickHouse({ url: inject('clickhouseUrl') })
   const database = unique('cluster').replaceAll('-', '_')
   try {

@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     expect(plain).toMatchObject({ code: 0, stdout: expect.stringContaining('onnxruntime-node') })
   })
 
-  test('a topic with another retention is a problem, with the command that mends it', async () => {
+  test('a topic with another retention is a problem, with the command that fixes it', async () => {
     const { name } = topics.documents
     await whileSet(kafkajs.ConfigResourceTypes.TOPIC, name, ['retention.ms', '60000'], async () => {
       const { code, findings } = await doctor()
@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     })
   })
 
-  test('a subject whose compatibility was loosened is a problem, and the mend mends it', async () => {
+  test('a subject whose compatibility was loosened is a problem, and the suggested command fixes it', async () => {
     const url = `${inject('registryUrl')}/config/${subjectOf(Label)}`
     const put = (compatibility: string) =>
       fetch(url, {
@@ -157,7 +157,7 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     expect(bad(without.findings)).toMatchObject([{ check: 'configuration' }])
   })
 
-  test('the permissions of a service that are missing are named, until they are given', async () => {
+  test('missing permissions of a service are named until they are granted', async () => {
     const login = {
       WINNOW_BROKERS: broker.sasl,
       WINNOW_KAFKA_SASL: 'plain',

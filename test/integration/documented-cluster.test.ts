@@ -33,6 +33,10 @@ function writeFiles(folder: string): void {
     writeFileSync(join(folder, 'corpus', `part-${shard}.jsonl.gz`), gzipSync(lines(of)))
     writeFileSync(join(folder, `shard-${shard}.jsonl.gz`), gzipSync(lines(of)))
   }
+  writeFileSync(
+    join(folder, 'other.jsonl'),
+    lines([{ body: 'a text elsewhere', meta: { redpajama_set_name: 'RedPajamaC4' } }]),
+  )
   writeFileSync(join(folder, 'documents.jsonl'), lines(rows[0]!))
   writeFileSync(join(folder, 'annotations.jsonl'), lines(annotations))
   writeFileSync(join(folder, 'others.jsonl'), lines(annotations.slice(0, 20)))
@@ -42,6 +46,17 @@ function writeFiles(folder: string): void {
   cpSync(join(root, 'test/services/labeler/fixtures/quality'), join(folder, 'fineweb-edu'), { recursive: true })
   cpSync(join(root, 'services/labeler/models/topic'), join(folder, 'topic-model'), { recursive: true })
 }
+
+/** What sentences name and no block has, with values for what they leave open. */
+const withinSentences = [
+  'npx winnow ingest --text-field body other.jsonl',
+  'npx winnow dead-letters list --reason unknown-domain',
+  'npx winnow dead-letters redrive --all --reason unknown-domain',
+  'npx winnow init --run --preset small --out small.yaml',
+  'npx winnow init --run --preset paper --out paper.yaml',
+  'npx winnow acls console --run first',
+  'npx winnow doctor --service console --run first',
+]
 
 test('every command and query that documents give for a cluster of one’s own works as it stands there', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-documented-'))
@@ -167,6 +182,12 @@ test('every command and query that documents give for a cluster of one’s own w
       ],
     },
   )
+
+  for (const command of withinSentences) await ended(start(command))
+  const board = start('exec npx winnow board --port 0')
+  await until(() => board.said.text.includes('http://'), 60_000)
+  signalGroup(board, 'SIGINT')
+  await ended(board)
 
   const versions: { actor: string; version: string; inForce: boolean }[] = JSON.parse(
     await ended(start('npx winnow labeler versions --json')),

@@ -50,7 +50,7 @@ async function deleteDocuments(offsets: readonly number[]): Promise<void> {
   await admin.deleteTopicRecords({ topic: documents, partitions })
 }
 
-test('documents deleted before labelers and sink read them are told, and passed only when a person accepts', async () => {
+test('documents deleted before labelers and sink read them are reported, and skipped only once somebody accepts it', async () => {
   const { cli, gaps, waiting, count, runtime, ...world } = await watchedWorld()
   await world.stopCorpus()
   expect((await cli('status')).stdout).not.toContain('gap winnow.documents')
@@ -97,7 +97,7 @@ test('documents deleted before labelers and sink read them are told, and passed 
   expect((await cli('status')).stdout).not.toContain('gap winnow.documents')
 })
 
-test('a topic of documents that was made again while nobody ran is told; once accepted it is read from its beginning', async () => {
+test('a documents topic that was recreated while nothing ran is reported; once accepted, it is read from its beginning', async () => {
   const { cli, waiting, count, runtime, config, ...world } = await watchedWorld()
   await world.stopCorpus()
   await runtime.kafka.deleteTopics([documents])
@@ -118,7 +118,7 @@ test('a topic of documents that was made again while nobody ran is told; once ac
   })
 })
 
-test('a ClickHouse that was emptied is filled again without a new record', async () => {
+test('an emptied ClickHouse is filled again without waiting for a new record', async () => {
   const { count, runtime, cli, ...world } = await watchedWorld()
   await world.stopCorpus()
   for (const table of ['corpus', 'documents', 'sink_offsets'])
@@ -132,7 +132,7 @@ test('a ClickHouse that was emptied is filled again without a new record', async
   expect((await cli('gaps', 'list')).code).toBe(0)
 })
 
-test('a transaction of a stranger that stays open is told', async () => {
+test('another program’s transaction that stays open is reported', async () => {
   const { cli, runtime } = await watchedWorld()
   const producer = await runtime.kafka.producer({ transactionalId: `stranger-${crypto.randomUUID()}` })
   await producer.transaction(async (send) => {

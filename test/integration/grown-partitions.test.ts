@@ -8,7 +8,7 @@ import { connect, until } from '../support/kafka.ts'
 import { parityRun } from '../support/memory-runtime.ts'
 import { openWorld } from './loop-world.ts'
 
-test('partitions that were added to documents are read once labels have as many, and nothing is lost on the way', async () => {
+test('partitions added to the documents topic are read once the label topics have as many, and nothing is lost meanwhile', async () => {
   const world = await openWorld(30)
   const { kafka, codec } = world.runtime
   const admin = new KafkajsClient({ brokers: inject('brokers'), logLevel: kafkajs.logLevel.NOTHING }).admin()

@@ -31,7 +31,7 @@ async function ingestOnce(path: string, kill?: { after: number; delayMs: number 
   return signal !== 'SIGKILL'
 }
 
-test('an ingest that is killed again and again writes each row once', async () => {
+test('an ingest that is killed repeatedly writes each row once', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-ingest-kill-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const text = (row: number) => `row ${row} ${'lorem ipsum '.repeat(row % 100)}`

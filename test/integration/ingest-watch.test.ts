@@ -27,7 +27,7 @@ async function writeSlowly(path: string, bytes: Buffer) {
   }
 }
 
-test('a folder that is watched gives each row of the files that come once, and Ctrl-C ends it with 0', async () => {
+test('a watched folder yields each row of arriving files once, and Ctrl-C ends the watch with 0', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-ingest-watch-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   writeFileSync(join(folder, 'old.jsonl'), linesOf('old'))

@@ -47,7 +47,7 @@ function uses(codec: Codec): () => number {
 
 const names = Object.keys(codecs) as Codec[]
 
-test.each(names)('records that are packed by %s are read and consumed', async (codec) => {
+test.each(names)('records compressed with %s are read and consumed', async (codec) => {
   const kafka = connect()
   const topic = await packedTopic(kafka, codec)
   const used = uses(codec)

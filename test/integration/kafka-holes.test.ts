@@ -62,7 +62,7 @@ async function readOnce(kafka: Kafka, topic: string, count: number): Promise<voi
   await consumer.close()
 }
 
-test('records that are deleted while nobody reads are a hole, and nothing behind it is read before it is accepted', async () => {
+test('records deleted while nobody reads are a hole, and nothing after it is read until it is accepted', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 50))
@@ -97,7 +97,7 @@ test('a group moves past an accepted hole even before another record arrives', a
   await until(async () => (await kafka.committedOffsets(`group-${topic}`, topic))[0] === 20)
 })
 
-test('records that are deleted before a reader that holds a batch comes to them are a hole', async () => {
+test('records deleted before a reader that is busy with a batch reaches them are a hole', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, ['first'])
@@ -123,7 +123,7 @@ test('records that are deleted before a reader that holds a batch comes to them 
   expect(failures).toEqual([])
 })
 
-test('a topic that is made again while nobody reads is a hole, however many records the new one has', async () => {
+test('a topic recreated while nobody reads is a hole, however many records the new one has', async () => {
   const kafka = connect()
   for (const records of [3, 60]) {
     const topic = await newTopic(kafka)
@@ -147,7 +147,7 @@ test('a topic that is made again while nobody reads is a hole, however many reco
   }
 })
 
-test('a topic that is made again under a reader is noticed, and read from its beginning once that is accepted', async () => {
+test('a topic recreated under a reader is detected, and read from its beginning once accepted', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 20))
@@ -180,7 +180,7 @@ test('a reader that must start at offset 0 of a topic that lost its beginning me
   expect(other.holes).toEqual([])
 })
 
-test('a reader that can ask nobody stops with what is gone', async () => {
+test('a reader without somebody to ask stops, naming what is missing', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 30))
@@ -194,7 +194,7 @@ test('a reader that can ask nobody stops with what is gone', async () => {
   expect(read).toEqual([])
 })
 
-test('what is known to be not done is read again at once, without a new record', async () => {
+test('records known to be unprocessed are read again at once, without waiting for a new record', async () => {
   const kafka = connect()
   const topic = await newTopic(kafka)
   await write(kafka, topic, range(0, 20))

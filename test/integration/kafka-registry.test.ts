@@ -25,7 +25,7 @@ test('every record type registers, and registering again gives the same ids', as
   expect(second.decode(bytes)).toEqual({ record: 'Label', value: label })
 })
 
-test('a reader of yesterday’s version reads today’s records, and one of today yesterday’s', async () => {
+test('yesterday’s reader reads today’s records, and today’s reader yesterday’s', async () => {
   const registry = inject('registryUrl')
   const name = uniqueName()
   const before = record(name, '', { id: u64, gone: string })

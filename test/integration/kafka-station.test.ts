@@ -57,7 +57,7 @@ const labelled = async (kafka: Kafka, codec: Codec, actor: string) => {
   return values.map(({ docId }) => docId).sort((a, b) => (a < b ? -1 : 1))
 }
 
-test('poison between documents goes to dead letters, and the documents around it are processed', async () => {
+test('poison among documents goes to dead letters, and the documents around it are processed', async () => {
   const { kafka, codec, actor, input } = await setUp()
   const producer = await kafka.producer()
   const values = [codec.encode(Document, document(1n)), Buffer.from('poison'), codec.encode(Document, document(2n))]

@@ -302,7 +302,7 @@ test('a topic deleted by somebody else does not disturb requests about other top
   await other.deleteTopics([fresh])
 })
 
-test('of several addresses one that takes connections and ends them does not keep from the others', async () => {
+test('one of several broker addresses that accepts and drops connections does not prevent use of the others', async () => {
   let ended = 0
   const ending = createServer((socket) => {
     ended++

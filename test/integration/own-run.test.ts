@@ -14,7 +14,7 @@ import { cliOn } from '../support/cli.ts'
 import { until } from '../support/kafka.ts'
 import { openWorld } from './loop-world.ts'
 
-test('a run of one’s own: an example that is written works as it is', async () => {
+test('your own run: the example that winnow writes works as it is', async () => {
   const world = await openWorld(90)
   const { runtime, config, folder, versions } = world
   const winnow = cliOn(runtime, config, folder)

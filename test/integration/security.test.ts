@@ -124,7 +124,7 @@ describe.skipIf(missing !== undefined)(
     })
 
     test.skipIf(missing === undefined && broker.tls === undefined)(
-      'TLS with a certificate of one’s own logs in by every mechanism (skipped without openssl)',
+      'every mechanism logs in over TLS with a private certificate authority (skipped without openssl)',
       async () => {
         const ssl = { ca: readFileSync(broker.ca, 'utf8') }
         for (const sasl of mechanisms) {
@@ -184,7 +184,7 @@ describe.skipIf(missing !== undefined)(
       await expect(as('trainer').producer({ transactionalId: groupNamed('console', run.name) })).rejects.toThrow()
     })
 
-    test('secrets are in no output, at the most talkative level, and in no dead letter', {
+    test('secrets appear in no output, even at the most verbose level, and in no dead letter', {
       timeout: 300_000,
     }, async () => {
       const password = passwordOf('admin')

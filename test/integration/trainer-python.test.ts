@@ -62,7 +62,7 @@ async function textsOf({ runtime }: World, run: string, manifest: Manifest, coun
 }
 
 describe.skipIf(missing !== undefined)(title, () => {
-  test('drives a run to its end: killed and resumed, on one rank and on two, it reads every stage in the order of its selection', async () => {
+  test('drives a run to its end: killed and resumed on one and two ranks, it reads every stage in the order of its selection', async () => {
     const world = await openWorld(60)
     const { runtime, model, folder } = world
     const run = world.run('python', {}, { sampleDocuments: 2 })
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(reports.at(-1)).toMatchObject({ round: 2, position: 4, trainLoss: 1, checkpoint: { step: 6 } })
   })
 
-  test('reads a selection of many chunks in several parts from any index on, over the markers between them, and begins again at its end', async () => {
+  test('reads a selection of many chunks in several parts from any index, across transaction markers, and wraps around at its end', async () => {
     const world = await openWorld(3)
     const { runtime } = world
     const run = world.run(`parts-${randomUUID().slice(0, 4)}`, {}, { model: demoGraphs })

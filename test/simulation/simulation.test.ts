@@ -82,13 +82,13 @@ describe('the dataflow under simulated faults', () => {
     for (const [fault, times] of Object.entries(world.driver.counts)) totals[fault] = (totals[fault] ?? 0) + times
   }
 
-  test('duplicates and replays of old batches leave no trace in any bit', { timeout }, () =>
+  test('duplicates and replays of old batches change no bit of the result', { timeout }, () =>
     seeds({ landing: 200, soak: 5_000 }, async (seed) =>
       count(await leavesNoTrace(seed, { rewind: 0.05, replay: 0.1, rebalance: 0.02 })),
     ),
   )
 
-  test('reordering across partitions leaves no trace in any bit', { timeout }, () =>
+  test('reordering across partitions changes no bit of the result', { timeout }, () =>
     seeds({ landing: 500, soak: 20_000 }, async (seed) => {
       const ordered = (schedule: number) => play({ seed, schedule, faults: noFaults, unruly: false, poison: false })
       const [one, other] = [await ordered(2 * seed), await ordered(2 * seed + 1)]
@@ -104,7 +104,7 @@ describe('the dataflow under simulated faults', () => {
     }),
   )
 
-  test('everything at once: the end state is that of the oracle, and comes once faults stop', { timeout }, () =>
+  test('with all faults at once the end state equals the oracle’s, and is reached once faults stop', { timeout }, () =>
     seeds({ landing: 2_000, soak: 100_000 }, async (seed) => {
       const faults = {
         lost: 0.03,

@@ -67,7 +67,7 @@ async function explained(config: SelectionConfig, documents: readonly NaiveDocum
 }
 
 describe('why a document was or was not selected by a strategy', () => {
-  test('is "selected" of those that were and of no other, over 200 random strategies', async () => {
+  test('says "selected" for exactly the selected documents, over 200 random strategies', async () => {
     const verdicts = new Set<string>()
     for (let seed = 0; seed < 200; seed++) {
       const { config: given, documents } = scenario(seed, { strategies: true })

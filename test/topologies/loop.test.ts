@@ -162,7 +162,7 @@ describe('the whole dataflow in memory', () => {
     expect(selected).toHaveLength(manifests.length)
   })
 
-  test('every station can be started again from the log at any time and changes nothing', async () => {
+  test('every station can be restarted from the log at any time without changing anything', async () => {
     const run = tinyRun()
     const { driver, ports, stations } = await runLoop(run)
     const lengths = () =>

@@ -1,8 +1,8 @@
 import type { Command, Option } from 'commander'
-import { loadConfig } from '../../config/load.ts'
 import type { TextFields } from '../../ingest/text-field.ts'
 import { choiceOfModel, type LabelerChoice } from '../../labeler/commands/choice.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { configOf } from '../config-of.ts'
 import type { CliContext } from '../context.ts'
 
 export type Task = 'regression' | 'classification'
@@ -28,18 +28,15 @@ export const configDescription = 'configuration file (default: winnow.yaml, if i
 export const names = (text: string): string[] => text.split(',').map((name) => name.trim())
 
 /** The labeler of a configured actor, or of a model's folder. @throws WinnowError USAGE, CONFIGURATION */
-export function choose(context: CliContext, { actor, model, config }: Choice): LabelerChoice {
+export function choose(context: CliContext, options: Choice): LabelerChoice {
+  const { actor, model } = options
   if ((actor === undefined) === (model === undefined)) {
     throw new WinnowError('USAGE', 'give either --actor or --model', {
       hint: '--actor names an actor of the configuration (quality, domain and topic by default), --model a folder written by train.',
     })
   }
   if (model !== undefined) return choiceOfModel(model, context.folder)
-  const { actors, baseFolder } = loadConfig({
-    ...(config !== undefined && { file: config }),
-    env: context.env,
-    folder: context.folder,
-  })
+  const { actors, baseFolder } = configOf(context, options)
   const found = actors.find(({ name }) => name === actor)
   if (found === undefined) {
     const hint = `Actors: ${actors.map(({ name }) => name).join(', ')}.`
@@ -51,14 +48,11 @@ export function choose(context: CliContext, { actor, model, config }: Choice): L
 /** Where the rows of files have their text: as the option says, or as the configuration says for ingest. */
 export function textFieldsFor(
   context: CliContext,
-  { config, textField }: { readonly config?: string; readonly textField?: string },
+  options: { readonly config?: string; readonly textField?: string },
 ): TextFields {
+  const { textField } = options
   if (textField !== undefined) return { textField }
-  const { corpus } = loadConfig({
-    ...(config !== undefined && { file: config }),
-    env: context.env,
-    folder: context.folder,
-  })
+  const { corpus } = configOf(context, options)
   return { textFields: corpus.textFields, textFieldDefault: corpus.textField }
 }
 

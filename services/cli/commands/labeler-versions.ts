@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { loadConfig } from '../../config/load.ts'
 import { labelVersions } from '../../corpus/label-versions.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { json } from '../../runtime/json.ts'
 import { formatCount } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
+import { configOf } from '../config-of.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
 
 interface Options extends GlobalOptions {
@@ -44,14 +44,8 @@ export const versions = (context: CliContext): Command =>
       await print(context.stdout, `${table(columns, cells, { width: widthOf(context.stdout) })}\n`)
     })
 
-async function ofConfiguration({ env, folder }: CliContext, { config, data }: Options): Promise<Row[]> {
-  const found = await labelerVersions(
-    loadConfig({
-      ...{ env, folder },
-      ...(config !== undefined && { file: config }),
-      ...(data !== undefined && { dataFolder: data }),
-    }),
-  )
+async function ofConfiguration(context: CliContext, options: Options): Promise<Row[]> {
+  const found = await labelerVersions(configOf(context, options))
   return [...found].map(([actor, version]) => ({ actor, version, inForce: true }))
 }
 

@@ -1,4 +1,5 @@
 import { type ScaleLinear, scaleLinear } from 'd3-scale'
+import { escaped } from '../../runtime/escaped.ts'
 
 /** A scatter plot of points, (x, y) each, as a self-contained SVG document. */
 export interface Scatter {
@@ -71,6 +72,3 @@ function ticksOf(scale: Axis): { at: string; label: string; colour: string }[] {
     colour: tick === 0 ? '#888' : '#e5e5e5',
   }))
 }
-
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { clickHousePassword } from '../../../deploy/dev/clickhouse-password.ts'
 
-test('each data folder has a password of its own, which stays, in a file that its owner alone reads', () => {
+test('each data folder keeps a password of its own, in a file that only its owner can read', () => {
   const folders = [1, 2].map(() => mkdtempSync(join(tmpdir(), 'winnow-password-')))
   const [first, second] = folders.map(clickHousePassword)
   expect(first).toMatch(/^[\w-]{32}$/)

@@ -68,7 +68,7 @@ function supervised(start: (at: number) => Program | Error = program) {
   return { one, running, failures, sleeps, endIt }
 }
 
-test('a program that ends by itself is started again three times, with longer waits; then its end is told', async () => {
+test('a program that exits unexpectedly is restarted three times with growing waits, then reported', async () => {
   const { one, running, failures, sleeps, endIt } = supervised()
   for (let i = 0; i < 3; i++) await endIt()
   expect({ starts: running.length, sleeps, failures }).toEqual({ starts: 4, sleeps: [500, 1000, 2000], failures: [] })
@@ -97,7 +97,7 @@ test('a restart that fails counts as an exit', async () => {
   expect(failures).toMatchObject([{ code: 'UNREACHABLE' }])
 })
 
-test('a full disk is told at once, and as what it is', async () => {
+test('a full disk is reported at once, as a full disk', async () => {
   const { running, failures, endIt } = supervised()
   writeFileSync(
     logFile,

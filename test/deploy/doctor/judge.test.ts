@@ -55,7 +55,7 @@ test.each([
   ['transaction.max.timeout.ms', '1000'],
   ['group.max.session.timeout.ms', '5000'],
   ['group.min.session.timeout.ms', '30000'],
-])('a broker whose %s is %s does not suit winnow', (name, value) => {
+])('a broker whose %s is %s is a problem', (name, value) => {
   const [finding] = judgeBroker('1', new Map([[name, value]]))
   expect(finding).toMatchObject({
     state: 'problem',

@@ -8,7 +8,7 @@ const listening = async (server: Server | ReturnType<typeof createTcp>): Promise
   return (server.address() as { port: number }).port
 }
 
-test('what takes connections and does not answer is named, each by its name', { timeout: 20_000 }, async () => {
+test('each dependency that accepts connections but does not answer is named', { timeout: 20_000 }, async () => {
   const hanging = createTcp(() => {})
   const answers = createServer((_request, response) => response.end('[]'))
   const [hangs, well] = [await listening(hanging), await listening(answers)]

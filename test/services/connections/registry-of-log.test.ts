@@ -22,7 +22,7 @@ async function logWith(values: readonly Buffer[]): Promise<FakeKafka> {
   return kafka
 }
 
-test('a registry in which the ids of the log mean something else is named, with the record and the id', async () => {
+test('a registry whose schema ids differ from the log’s is named, with the record and the id', async () => {
   const before = await codecOf(allRecords)
   const after = await codecOf(allRecords.toReversed())
   const kafka = await logWith([before.encode(Source, source)])

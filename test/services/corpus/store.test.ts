@@ -83,7 +83,7 @@ describe('the corpus in ClickHouse and in memory', () => {
   const view = async (store: CorpusStore, readsOf: string | null) =>
     store.view({ columns, labelOffsets, readsOf, draws: true })
 
-  test('hold a document once its own record and all labels stand before the offsets', async () => {
+  test('hold a document as soon as its record and all its labels are before the offsets', async () => {
     expect(await inSql.committed()).toEqual(await inMemory.committed())
     const groups = await (await view(inSql, null)).groups()
     // Offsets 100, 101 and 102 of the three partitions hide the documents from 300 on but numbers 301, 302 and 305; a tenth has no topic.

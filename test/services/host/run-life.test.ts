@@ -32,7 +32,7 @@ async function hostOf(runtime: MemoryRuntime, { only, isDone }: Pick<RunHostHook
   return { events, groups }
 }
 
-test('a run rests while it is paused, goes on when it is resumed, and never again once it has ended', async () => {
+test('a run stands still while paused, continues when resumed, and never runs again once ended', async () => {
   const runtime = await memoryRuntime()
   await submitRun(runtime, control('a'))
   await submitRun(runtime, control('b'))
@@ -59,7 +59,7 @@ test('a run rests while it is paused, goes on when it is resumed, and never agai
   await expect(setLife(runtime, 'c', 'ended')).rejects.toMatchObject({ message: 'there is no run c' })
 })
 
-test('a host that starts later goes by how things stand, not by how they once stood', async () => {
+test('a host that starts later follows the latest state of each run, not earlier ones', async () => {
   const runtime = await memoryRuntime()
   for (const name of ['a', 'b', 'c', 'd']) await submitRun(runtime, control(name))
   for (const life of ['paused', 'active', 'paused'] as const) await setLife(runtime, 'a', life)
@@ -115,7 +115,7 @@ test('a host of all runs leaves those alone that are done, and they can be remov
   expect(events).toEqual(['new started', 'done archived'])
 })
 
-test('a run that another process takes over ends alone in the first: the others go on', async () => {
+test('when another process takes over a run, only that run stops in the first; the others continue', async () => {
   const runtime = await memoryRuntime()
   for (const name of ['a', 'b']) await submitRun(runtime, control(name))
   const failed: string[] = []

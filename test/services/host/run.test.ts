@@ -121,7 +121,7 @@ test('recording a run twice changes nothing; another configuration under its nam
   await expect(submitRun(runtime, parityRun('r'), 'other')).rejects.toThrow('r exists and is a run of its own')
 })
 
-test('a run whose own files are at fault ends by itself and is told once; the runs after it are started', async () => {
+test('a run whose own files are at fault stops alone and is reported once; the runs after it are started', async () => {
   const runtime = await memoryRuntime()
   for (const name of ['a', 'b']) await submitRun(runtime, parityRun(name, {}, { model: `/nowhere/${name}` }))
   const told: [string, unknown][] = []

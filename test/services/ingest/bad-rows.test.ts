@@ -33,7 +33,7 @@ describe('bad rows go to dead letters with file, line and bytes, and the other r
   /** Text that compression makes hardly shorter than its bytes as base64. */
   const noise = (bytes: number) => randomBytes(bytes).toString('base64')
 
-  test('a document too long for its topic, also compressed, keeps what fits of its row, and says where the rest is', async () => {
+  test('a document too long for its topic even compressed goes to dead letters with as much as fits, and says where the rest is', async () => {
     const kafka = new MemoryKafka()
     const line = row(noise(maxRecordBytes))
     const path = folder({ 'a.jsonl': line + row('after') })
@@ -49,7 +49,7 @@ describe('bad rows go to dead letters with file, line and bytes, and the other r
     expect(text(kafka)).toEqual(['after'])
   })
 
-  test('a long document is taken where its topic takes it, or compressed, and a long row goes to dead letters whole', async () => {
+  test('a long document is accepted if its topic allows it or compression makes it fit, and a rejected long row is kept whole', async () => {
     const long = noise(3_000_000)
     const book = 'It was a dark and stormy night; '.repeat(60_000)
     for (const messageBytesMax of [1_048_588, 8_388_608]) {
@@ -62,7 +62,7 @@ describe('bad rows go to dead letters with file, line and bytes, and the other r
     }
   })
 
-  test('a long row becomes several documents where that is asked for, with ids of its own, the same every time', async () => {
+  test('a long row becomes several documents on request, with ids of their own that are always the same', async () => {
     const paragraphs = Array.from(
       { length: 300 },
       (_, i) => `Paragraph ${i}. ${'It was a dark and stormy night. '.repeat(200)}`,

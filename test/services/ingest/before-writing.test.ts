@@ -8,7 +8,7 @@ import { codec, MemoryKafka, text } from './memory-kafka.ts'
 import { folder, row, rows, run } from './support.ts'
 
 describe('it is an error before anything is written', () => {
-  test('when a file is of a format that is not read; all of them are named', async () => {
+  test('when files have an unsupported format; all of them are named', async () => {
     const kafka = new MemoryKafka()
     const lfs = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n'
     const path = folder({ 'a.jsonl': row('a'), 'b.parquet': lfs, 'c.jsonl.gz': '<html>', 'd.jsonl': '[{"text":"d"}]' })
@@ -38,7 +38,7 @@ describe('it is an error before anything is written', () => {
     await expect(run(new MemoryKafka(), [folder({ 'a.txt': 'x' })])).rejects.toThrow(/no \.jsonl/)
   })
 
-  test('when a link leads out of the folder, or what looks like a file is none', async () => {
+  test('when a link leads out of the folder, or something is not a regular file', async () => {
     const [inside, outside] = [folder({ 'a.jsonl': row('x') }), folder({ 'secret.jsonl': row('secret') })]
     symlinkSync(join(outside, 'secret.jsonl'), join(inside, 'b.jsonl'))
     await expect(run(new MemoryKafka(), [inside])).rejects.toThrow(/b\.jsonl leads out of/)

@@ -42,7 +42,7 @@ test('exits with 5 and names the truncated source', async () => {
   expect(err).toContain('a.jsonl.gz breaks off')
 })
 
-test('ends with 5 where every row of a source was refused, and says why and what its rows have', async () => {
+test('exits with 5 if every row of a source was rejected, with reasons and the fields of its rows', async () => {
   const path = folder({ 'a.jsonl': '{"raw_content":"x","url":"u"}\n'.repeat(50), 'b.jsonl': rows(1) })
   const { exit, out, err } = await command(new MemoryKafka(), [path])
   expect(exit).toBe(5)
@@ -64,7 +64,7 @@ test('exits with 5 and names every source whose content changed', async () => {
   expect(err).toContain('b.jsonl is left as it was ingested')
 })
 
-test('says what a folder has that is not ingested, and which files hold no row', async () => {
+test('reports which files of a folder are not ingested, and which hold no row', async () => {
   const xz = Buffer.from('\xfd7zXZ\0', 'latin1')
   const files = { 'a.jsonl': rows(1), 'b.jsonl.xz': xz, 'c.jsonl.xz': xz, 'README.md': 'read me', 'empty.jsonl': '' }
   const path = folder(files)

@@ -71,7 +71,7 @@ describe('a damaged file that is repaired', () => {
     expect(right()).toBeGreaterThanOrEqual(2999)
   })
 
-  test('is read again from behind its last document once it is mended, however many batches of garbage were refused since', async () => {
+  test('is read again from after its last document once repaired, however much garbage was rejected since', async () => {
     const texts = Array.from({ length: 20_000 }, (_, i) => `row ${i} of a text`)
     const good = gzipSync(texts.map((one) => row(one)).join(''), { level: 9 })
     const bad = Buffer.from(good)

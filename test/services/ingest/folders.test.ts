@@ -25,7 +25,7 @@ async function names(path: string, followLinks?: string[]) {
   return { names: result.sources.map(({ name }) => name), leftOut, documents: result.documents }
 }
 
-test('every spelling of an extension is taken, and what is not taken is counted', async () => {
+test('every spelling of an extension is accepted, and other files are counted', async () => {
   const xz = Buffer.from('\xfd7zXZ\0', 'latin1')
   const path = tree({
     'a.jsonl': row('a'),
@@ -98,7 +98,7 @@ test('temporary files are reported and not ingested; hidden files are ignored', 
 })
 
 describe('links', () => {
-  test('to a folder elsewhere are an error, and are followed where a person names the root', async () => {
+  test('to a folder elsewhere are an error, and are followed if its root is named', async () => {
     const path = tree({ 'in/a.jsonl': row('a'), 'in/more': '->../disk', 'disk/sub/b.jsonl': row('b') })
     await expect(names(join(path, 'in'))).rejects.toMatchObject({
       code: 'CONFIGURATION',

@@ -22,7 +22,7 @@ describe('ids', () => {
     expect(idsOf(5)).toEqual({ first: 5n << 40n, last: (6n << 40n) - 1n })
   })
 
-  test('stay when sources come later, and new sources get the next number', async () => {
+  test('do not change when sources are added; new sources get the next number', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'm.jsonl': row('m') })
     await run(kafka, [path])
@@ -117,7 +117,7 @@ describe('however an ingest ends, the next one resumes with nothing doubled or l
     await expectSameWhenKilled(folder(files), kill, limits)
   })
 
-  test('stopped again and again by the signal', () => expectSameWhenStopped(folder(files), limits))
+  test('stopped repeatedly by a signal', () => expectSameWhenStopped(folder(files), limits))
 
   test('stopped while standard input keeps it waiting', async () => {
     const stop = new AbortController()

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { piecesOf } from '../../../services/ingest/pieces.ts'
 
-test('pieces together are the text, none is longer than asked for, and all but the last have half of that', () => {
+test('the pieces add up to the text, none is longer than the limit, and all but the last have at least half of it', () => {
   const text = fc.array(fc.oneof(fc.constantFrom('\n\n', '\n', '. ', ' ', '。'), fc.string({ unit: 'grapheme' })))
   fc.assert(
     fc.property(text, fc.integer({ min: 40, max: 100 }), (parts, bytesMax) => {

@@ -6,7 +6,7 @@ import { MemoryKafka, text } from './memory-kafka.ts'
 import { parquetOf } from './parquet/support.ts'
 import { folder, row, run } from './support.ts'
 
-test('sources of other content are all told, and the others are ingested', async () => {
+test('all sources whose content changed are reported, and the others are ingested', async () => {
   const kafka = new MemoryKafka()
   const path = folder({ 'a.jsonl': row('a'), 'b.jsonl': row('b'), 'c.jsonl': row('c') })
   await run(kafka, [path])

@@ -51,7 +51,7 @@ describe('on this machine, whatever its processor', () => {
     expect(model?.machine.provider).toBe('javascript')
   })
 
-  test('an int8 graph of 7-bit weights gives its golden outputs but for rounding', async () => {
+  test('an int8 graph with 7-bit weights gives its golden outputs up to rounding', async () => {
     const { model } = await started(topic, { ...int8, windows: { size: 16 } })
     const golden = model!.golden
     expect(golden).toMatchObject({ state: 'agrees', comparison: { otherClass: 0 } })

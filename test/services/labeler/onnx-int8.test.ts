@@ -73,7 +73,7 @@ describe('an int8 graph of 7-bit weights', () => {
   const file = join(import.meta.dirname, 'fixtures/topic/model_quantized.onnx')
   const matrices = int8Tensors(file).filter(({ shape }) => shape.length === 2)
 
-  test('gives the same sums where pairs of products saturate in 16 bits as where they do not, whatever the activations', () => {
+  test('gives the same sums whether or not pairs of products saturate at 16 bits, whatever the activations', () => {
     expect(matrices.length).toBeGreaterThanOrEqual(6)
     for (const matrix of matrices) {
       const [rows, columns] = matrix.shape

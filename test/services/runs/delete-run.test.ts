@@ -23,7 +23,7 @@ async function recorded() {
   return { runtime: { ...runtime, store }, forgotten, left }
 }
 
-test('a deleted run leaves no topic, place or record, another whose name begins like it is untouched, and its name is free', async () => {
+test('a deleted run leaves no topic, group or record, a run whose name starts alike is untouched, and the name is free again', async () => {
   const { runtime, left, forgotten } = await recorded()
   expect((await left()).groups).not.toEqual([])
   await deleteRun(runtime, 'mine')
@@ -36,7 +36,7 @@ test('a deleted run leaves no topic, place or record, another whose name begins 
 })
 
 test.each(['deleteTopics', 'deleteGroups'] as const)(
-  'killed at %s, it is still listed, as ended, and the same call removes the rest',
+  'a deletion killed at %s leaves the run listed as ended, and the same call removes the rest',
   async (where) => {
     const { runtime, left } = await recorded()
     const own = runtime.kafka[where].bind(runtime.kafka)
@@ -50,7 +50,7 @@ test.each(['deleteTopics', 'deleteGroups'] as const)(
   },
 )
 
-test('while a service of the run does not leave, nothing of it is removed', async () => {
+test('while a service of the run is still connected, nothing is removed', async () => {
   const { runtime, left } = await recorded()
   const { name } = runTopics('mine').rewardRequests
   const consumer = await runtime.kafka.consume({

@@ -196,7 +196,7 @@ test('a version that today’s reader cannot read is an unknown schema', async (
   expect(await reasonOf(() => codec.decode(bytes))).toBe('unknown-schema')
 })
 
-test('with the registry away known schemas go on, and an unknown one is no fault of the record', async () => {
+test('while the registry is unreachable known schemas keep working, and an unknown one is not the record’s fault', async () => {
   const { registry, state } = faulty()
   const codec = await createCodec({ registry, records: [Label] })
   const bytes = codec.encode(Label, label)

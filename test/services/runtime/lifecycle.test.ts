@@ -138,7 +138,7 @@ test('the line is red on a terminal, unless NO_COLOR is set; a bug shows its sta
 
 const hanging = () => new Promise<void>(() => {})
 
-test('what hangs at the end is left, and the process ends', async () => {
+test('whatever hangs while closing is abandoned, and the process exits', async () => {
   const host = new Host()
   const closed: string[] = []
   const start = async (started: AsyncDisposableStack) => {
@@ -165,7 +165,7 @@ test('a failure followed by a hang is printed and keeps its exit code', async ()
   expect(host.written[0]).toBe('winnow: BAD_DATA: A checkpoint is truncated.\n')
 })
 
-test('a start that heeds no signal is ended all the same', async () => {
+test('a startup that ignores signals is ended all the same', async () => {
   const host = new Host()
   void interruptible(host, () => {}, 20)
   host.emit('SIGTERM')

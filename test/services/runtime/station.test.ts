@@ -188,7 +188,7 @@ test('dead letters are written before the offset is committed', async () => {
   expect(order).toEqual([`send ${labels}`, `send ${letters}`, `commit ${documents} 2`])
 })
 
-test('when dead letters cannot be written the station stops and commits nothing', async () => {
+test('if dead letters cannot be written, the station stops and commits nothing', async () => {
   await write(Buffer.from('poison'))
   kafka.faults.send = (records) => {
     if (records[0]!.topic === letters) throw new WinnowError('CONFIGURATION', 'the topic does not exist')
@@ -199,7 +199,7 @@ test('when dead letters cannot be written the station stops and commits nothing'
   expect(kafka.committed.size).toBe(0)
 })
 
-test('what may pass is tried again with growing waits, and rejects of a failed attempt do not double', async () => {
+test('a retriable error is retried with growing waits, and rejects of a failed attempt are not doubled', async () => {
   await write(document(1n))
   let attempts = 0
   const station = await start((output) => ({
@@ -215,7 +215,7 @@ test('what may pass is tried again with growing waits, and rejects of a failed a
   expect(station.stats().retries).toBe(2)
 })
 
-test('what does not pass in time stops the station, and the next one gets the batch again', async () => {
+test('an error that persists too long stops the station, and the batch is delivered to the next one', async () => {
   await write(document(1n))
   const stopped = await start(() => ({
     process: async () => {
@@ -243,7 +243,7 @@ test('an error that is not retriable stops the station at once', async () => {
   await station.close()
 })
 
-test('a station with memory is given all of it before its first batch, and reads where it says', async () => {
+test('a station with state reads all of it before its first batch, and starts where the state says', async () => {
   const closed = (round: number): RoundClosed => ({
     run: 'r',
     round,
@@ -285,7 +285,7 @@ test('a station does not start on memory that it cannot read', async () => {
   })
 })
 
-test('of an exclusive station every send is a transaction, and a newer instance stops an older one', async () => {
+test('an exclusive station sends in transactions only, and a newer instance stops an older one', async () => {
   // Each instance reads everything, as a console does.
   const build: Build = (output) => ({ ...labelAll(output), startOffset: () => 0 })
   const older = await start(build, { station: exclusive })
@@ -302,7 +302,7 @@ test('of an exclusive station every send is a transaction, and a newer instance 
   expect((await labelled()).sort()).toEqual([1n, 1n, 2n])
 })
 
-test('what a station rejects is in dead letters before a decision that moves its own offsets is written', async () => {
+test('rejected records are in dead letters before a decision that moves the station’s own offsets is written', async () => {
   await write(document(1n))
   const lettersThen: number[] = []
   const station = await start(
@@ -348,7 +348,7 @@ test('ticks run between batches, never during one, and a failing tick stops the 
   expect(ticks).toBe(5)
 })
 
-test('a station that is trying again stops when it is told to, at once and without a failure; the batch comes again', async () => {
+test('a station that is retrying stops at once and without a failure when told to; its batch is delivered again', async () => {
   await write(document(1n))
   const trying = Promise.withResolvers<void>()
   let reported = false

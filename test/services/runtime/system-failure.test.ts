@@ -27,7 +27,7 @@ const failures: [string, () => unknown, RegExp][] = [
   ['a name that is too long', () => open(join(folder, 'x'.repeat(300)), 'w'), /cannot be opened: the name is too long/],
 ]
 test.each(failures)(
-  '%s is a mistake of configuration, in one line with the path and no stack',
+  '%s is a configuration error, in one line with the path and no stack',
   async (_what, work, line) => {
     const error: unknown = await Promise.resolve()
       .then(work)
@@ -70,7 +70,7 @@ test.each(['EACCES', 'EPERM', 'EROFS'])('%s names the missing permission', (code
   })
 })
 
-test.each(['ENOSPC', 'EDQUOT'])('%s is a full disk, wherever it is met: exit code 4', (code) => {
+test.each(['ENOSPC', 'EDQUOT'])('%s is a full disk, wherever it occurs: exit code 4', (code) => {
   const error = new Error('outer', { cause: Object.assign(new Error(code), { code, syscall: 'write' }) })
   expect(systemFailure(error)).toMatchObject({ code: 'STORAGE_FULL' })
   expect(exitCodeOf(error)).toBe(4)

@@ -27,7 +27,7 @@ function leftBy(program: string, around: readonly string[] = []): string[] {
   return readdirSync(home, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('onnxruntime'))
 }
 
-test('onnxruntime as winnow runs it reports nothing: it makes neither an id of the machine nor a queue of reports', () => {
+test('onnxruntime as winnow runs it sends no telemetry: it creates neither a device id nor a queue of events', () => {
   const training = `
     const { openModel } = require('./services/model/model.ts')
     const { createTrainer } = require('./services/model/trainer.ts')

@@ -43,7 +43,7 @@ async function open() {
   return { output, read, kafka: runtime.kafka }
 }
 
-test('a selection in parts is read whole, from any index, over the markers between them', async () => {
+test('a selection in parts is read completely, from any index, across transaction markers', async () => {
   const { output, read } = await open()
   const first = await emitSelection(output, decided(0, pieces(ids)), layout)
   // 12 chunks; a marker stands after each part.
@@ -60,7 +60,7 @@ test('a selection in parts is read whole, from any index, over the markers betwe
   }
 })
 
-test('what a console wrote that ended between two parts is in no manifest, and its successor writes all of it', async () => {
+test('parts written by a console that died between two of them are in no manifest, and its successor writes all of them', async () => {
   const { output, read, kafka } = await open()
   async function* broken() {
     yield* pieces(ids.slice(0, 14))

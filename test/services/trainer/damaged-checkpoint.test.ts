@@ -34,7 +34,7 @@ const damages: [string, Buffer][] = [
   ['holds something else', Buffer.from('<!doctype html><title>502 Bad Gateway</title>')],
   ['is of another model', safetensors(4, 16)],
 ]
-test.each(damages)('a last checkpoint that %s is told at once, with the file to remove', async (what, bytes) => {
+test.each(damages)('a last checkpoint that %s is reported at once, with the file to remove', async (what, bytes) => {
   const checkpoints = join(folder, what.replaceAll(' ', '-'))
   const file = join(checkpoints, 'r', 'step-00000002.safetensors')
   mkdirSync(join(checkpoints, 'r'), { recursive: true })

@@ -43,7 +43,7 @@ describe('the ledger of a round', () => {
     expect(accepted(ledger, [3], ['a'])[0]!.docIds).toEqual([9n, 10n, 2n ** 64n - 1n])
   })
 
-  test('of several answers the one at the lowest offset counts, whichever is read first', () => {
+  test('of several rewards for the same request the one at the lowest offset counts, whichever is read first', () => {
     const ledger = new RoundLedger(opened(1, samples), identity)
     const verdicts = [
       ledger.accept(reward(1, 'a', 5n, 0.7), 1, 7),

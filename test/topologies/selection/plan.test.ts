@@ -128,7 +128,7 @@ describe('a selection from memory', () => {
   const config = (budget: object) =>
     parseSelectionConfig({ seed: 3, actors: { a: { subcategories: ['x', 'y'] } }, budget })
 
-  test('never exceeds the budget when everything ties, and tokens stop at the first document that reaches it', async () => {
+  test('never exceeds the budget when all scores tie, and a token budget ends with the first document that reaches it', async () => {
     const tokens = fc.array(fc.nat(5), { minLength: 1, maxLength: 300 })
     await fc.assert(
       fc.asyncProperty(tokens, fc.integer({ min: 1, max: 400 }), async (documents, amount) => {

@@ -7,7 +7,7 @@ import { checkSelectionVersion, selectionVersion } from '../../../topologies/sel
 
 const firstVersion = join(import.meta.dirname, '../../../schemas/published/Run.v1.avsc')
 
-test('a run recorded before versions were is of version 1, and refused by name', () => {
+test('a run recorded before versions existed counts as version 1, and is refused by name', () => {
   const written = avroType(JSON.parse(readFileSync(firstVersion, 'utf8')))
   const reader = avroType(Run.avro)
   const body = written.toBuffer({ run: 'old', config: '{}', replayOf: null })

@@ -74,7 +74,7 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
 }
 
 describe('the whole of a run equals SELECTION.md read literally', () => {
-  test('to the last bit and id over 400 random runs with every option, ties and edge cases', async () => {
+  test('to the last bit and id, over 400 random runs with every option, ties and edge cases', async () => {
     let normalizations = 0
     for (let seed = 0; seed < 400; seed++) {
       const given = scenario(seed)
@@ -87,7 +87,7 @@ describe('the whole of a run equals SELECTION.md read literally', () => {
     expect(normalizations).toBeLessThan(200)
   })
 
-  test('with strategies: to the last id over 400 random runs with every combination of parts', async () => {
+  test('with strategies, to the last id, over 400 random runs with every combination of parts', async () => {
     const met = new Set<string>()
     for (let seed = 0; seed < 400; seed++) {
       const given = scenario(seed, { strategies: true })

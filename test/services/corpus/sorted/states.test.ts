@@ -109,7 +109,7 @@ async function tableOfDraws(): Promise<string> {
 }
 
 describe('states of the corpus that are sorted for drawing', () => {
-  test('are those of a count from nothing, as of any offsets, later or earlier, whatever came late or twice', async () => {
+  test('equal a count from scratch as of any offsets, later or earlier, whatever arrived late or twice', async () => {
     const kept = new ClickHouseStore(clickHouse.sql)
     const memory = new MemoryStore()
     const steps = [
@@ -147,7 +147,7 @@ describe('states of the corpus that are sorted for drawing', () => {
       ])
   })
 
-  test('hold a document once, however many states come after it', async () => {
+  test('hold each document once, however many states follow', async () => {
     const [latest] = await clickHouse.sql.query<{ documents: string }>(
       'SELECT max(documents) AS documents FROM draw_states FINAL',
     )
@@ -157,7 +157,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await rowsOf(`${table} WHERE state IN (SELECT state FROM draw_states)`)).toBeLessThan(2 * documents)
   })
 
-  test('a document whose record comes again at a later offset does not enter again', async () => {
+  test('a document whose record is repeated at a later offset is not added again', async () => {
     const [kept, memory] = [new ClickHouseStore(clickHouse.sql), new MemoryStore()]
     for (const i of inputs.keys()) await add(memory, i, 0, documents)
     for (const store of [kept, memory]) {
@@ -174,7 +174,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await drawn(kept, places)).toEqual(await drawn(memory, places))
   })
 
-  test('a build that was cut off before its record leaves nothing that is read', async () => {
+  test('a build interrupted before it was recorded leaves nothing that is read', async () => {
     const table = await tableOfDraws()
     const places = [documents, documents, documents]
     const before = await drawn(new ClickHouseStore(clickHouse.sql), places)
@@ -188,7 +188,7 @@ describe('states of the corpus that are sorted for drawing', () => {
     expect(await histogram(store, places)).toEqual(await histogram(new ClickHouseStore(clickHouse.sql), places))
   })
 
-  test('two that make states of one parent at the same time disturb neither', async () => {
+  test('two processes that build on the same parent at the same time do not disturb each other', async () => {
     const memory = new MemoryStore()
     for (const i of inputs.keys()) await add(memory, i, 0, documents)
     const [left, right] = [

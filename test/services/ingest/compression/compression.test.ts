@@ -90,7 +90,7 @@ test('skippable frames are skipped, and checksums and content sizes of every kin
   }
 })
 
-test('a bomb is read a bounded piece at a time', async () => {
+test('a decompression bomb is read in bounded pieces', async () => {
   const bomb = gzipSync(Buffer.alloc(100_000_000))
   let [pieces, longest] = [0, 0]
   for await (const chunk of decompressed({ bytes: chunks(bomb, 1000), again: () => null }, 'gzip')) {

@@ -27,7 +27,7 @@ describe.each([
   ['LZ4', lz4Bomb],
   ['LZ4_RAW', lz4Bomb],
 ] as const)('%s', (codec, packed) => {
-  test('never unpacks to more than the header of the page says', () => {
+  test('never decompress to more than the page header says', () => {
     const before = process.memoryUsage().arrayBuffers
     const unpack = () => boundedCompressors[codec]!(packed, 1000).length
     expect(unpack).toThrow()

@@ -23,7 +23,7 @@ async function linesOf(bytes: Buffer, rowFirst = 0, limits = {}, progress = noPr
 }
 
 describe.each(['zstd.parquet', 'codecs.parquet'])("pyarrow's %s", (name) => {
-  test('gives the documents and the dead letters that its rows as JSON lines give', async () => {
+  test('yields the same documents and dead letters as its rows as JSON lines', async () => {
     const [lines, parquet] = [new MemoryKafka(), new MemoryKafka()]
     await run(lines, [join(golden, 'rows.jsonl')])
     await run(parquet, [join(golden, name)])
@@ -262,7 +262,7 @@ test('a signal ends an ingest while a row group is being decompressed', async ()
   expect(kafka.deadLetters).toEqual([])
 })
 
-test('one wrong byte that would keep the decoder busy for hours makes the file a damaged one', async () => {
+test('a wrong byte that would keep the decoder busy for hours makes the file a damaged one', async () => {
   const kafka = new MemoryKafka()
   const result = await run(kafka, [folder({ 'a.parquet': endless(), 'b.jsonl': rows(1) })], {
     limits: { rowGroupMsMax: 1000 },
@@ -281,7 +281,7 @@ describe('memory is bounded', () => {
   const limits = { rowGroupBytesMax: 100_000, rowGroupValuesMax: 1000 }
   const long = () => parquetOf([{ name: 'text', data: ['x'.repeat(200_000)], type: 'STRING' }])
 
-  test('a large row group is read in parts: pages of each column for so many rows at a time', async () => {
+  test('a large row group is read in parts: pages of each column for a range of rows at a time', async () => {
     const data = Array.from({ length: 3000 }, (_, i) => `row ${i} ${'word '.repeat(i % 40)}`)
     const some = (value: (i: number) => unknown) => data.map((_, i) => value(i))
     const columns = (pageSize?: number) =>
@@ -303,7 +303,7 @@ describe('memory is bounded', () => {
     }
   })
 
-  test('pages of one row that are beyond the limits are told as such; with a higher limit the file goes on', async () => {
+  test('pages of a single row beyond the limit are reported; with a higher limit the file is read on', async () => {
     const kafka = new MemoryKafka()
     const path = folder({ 'a.jsonl': rows(1), 'b.parquet': long() })
     const result = await run(kafka, [path], { limits })
@@ -334,7 +334,7 @@ describe('memory is bounded', () => {
   ] as const
 
   test.each(lies)(
-    'a footer that lies about the %s of a row group does not get them unpacked',
+    'a footer that lies about the %s of a row group does not get it decompressed',
     async (_what, honest, message) => {
       const lying = withFooter(honest, ({ row_groups: [group] }) => {
         group!.columns[0]!.meta_data!.total_uncompressed_size = 10n
@@ -348,7 +348,7 @@ describe('memory is bounded', () => {
     },
   )
 
-  test('strings that repeat the beginnings of others are given up where they take more memory than they may', async () => {
+  test('delta-encoded strings that would take too much memory are abandoned', async () => {
     // 10,000 strings of 50 kB are a page of some tens of kilobytes.
     const data = Array<string>(10_000).fill('x'.repeat(50_000))
     const bytes = parquetOf([{ name: 'text', data, type: 'STRING', encoding: 'DELTA_BYTE_ARRAY' }], {

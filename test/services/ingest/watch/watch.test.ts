@@ -39,7 +39,7 @@ function watching(path: string, kafka: MemoryKafka, flags: WatchFlags = {}) {
 const wait = { timeout: 20_000, interval: 20 }
 const texts = (kafka: MemoryKafka) => kafka.documents.map(({ text }) => text)
 
-test.each([[false], [true]])('files that are there and files that come are ingested once, polled: %s', async (poll) => {
+test.each([[false], [true]])('existing and arriving files are ingested once, polled: %s', async (poll) => {
   const kafka = new MemoryKafka()
   const path = folder({
     'a.jsonl': row('a'),
@@ -84,7 +84,7 @@ test('linked folders are watched if their links may be followed, and are reporte
   expect(said.err).toContain('1 .jsonl.xz (b.jsonl.xz): compressed with xz; xz -dc ')
 })
 
-test('each file that is left out is named, also of a kind that was named before', async () => {
+test('each file that is left out is named, even if its kind was named before', async () => {
   const path = folder({ 'a.jsonl': row('a'), 'one.txt': '', 'two.txt': '', '~c.jsonl': row('c') })
   const kafka = new MemoryKafka()
   const { said } = watching(path, kafka)
@@ -110,7 +110,7 @@ test('a file written in pieces is ingested once it is complete', async () => {
   expect(JSON.parse(said.out)).toMatchObject({ name: 'a.jsonl', outcome: 'ingested', documents: 1 })
 })
 
-test('a file that breaks off, and one with another content, are told and tried again when they change', async () => {
+test('a truncated file and one whose content changed are reported, and retried when they change', async () => {
   const kafka = new MemoryKafka()
   const whole = gzipSync(rows(3))
   const path = folder({ 'known.jsonl': row('first') })

@@ -59,7 +59,7 @@ test('a file used twice, also through a link, and samples shared by two files ar
   ])
 })
 
-test('samples that are documents of the corpus, a context with its continuation too', async () => {
+test('samples that are documents of the corpus are reported, including a context with its continuation', async () => {
   expect(await problemsOf({}, corpusOf('zero', 'two', 'three'))).toEqual([
     '1 of the 2 samples of reference.reward are documents of the corpus (1), which the model may be trained on',
     '1 of the 1 samples of reference.evaluation are documents of the corpus (2), which the model may be trained on',

@@ -88,7 +88,7 @@ describe('access to the embedded ClickHouse', () => {
     expect(await (await post('SELECT 1', own)).text()).toBe('1\n')
   })
 
-  test('a GET reads and changes nothing; so does what asks to read only', async () => {
+  test('a GET, or a request for read-only mode, reads and changes nothing', async () => {
     expect(await (await get('SELECT 1')).text()).toBe('1\n')
     for (const sql of [
       'CREATE TABLE by_get (a UInt8) ENGINE = Memory',

@@ -9,7 +9,7 @@ const statement = /`[^`]*\b(?:SELECT|INSERT INTO|ALTER TABLE|DELETE FROM|CREATE|
 /** Statements of a source; what they embed is cut at the first template within. */
 const statementsIn = (source: string) => source.match(statement) ?? []
 
-test('values reach ClickHouse as parameters: no statement puts one between quotes', () => {
+test('values reach ClickHouse as parameters: no statement contains one in quotes', () => {
   const quoted = /['"]\$\{|\}['"]/
   const all = files.flatMap((file) =>
     statementsIn(readFileSync(join(root, file), 'utf8')).map((sql) => ({ file, sql })),

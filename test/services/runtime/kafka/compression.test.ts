@@ -24,7 +24,7 @@ const xerialHeader = Buffer.from('82534e41505059000000000100000001', 'hex')
 const framed = (text: string): Buffer => Buffer.concat([int32(block(text).length), block(text)])
 
 describe('Snappy', () => {
-  test('is unpacked bare, as librdkafka writes it', () => {
+  test('is decompressed without framing, as librdkafka writes it', () => {
     expect(unpackSnappy(block('a bare block')).toString()).toBe('a bare block')
   })
 
@@ -59,7 +59,7 @@ test('LZ4 and zstd are decompressed, and other bytes are an error', async () => 
   await expect(unpack(LZ4, compressFrameSync(Buffer.from(text)).subarray(0, 40))).rejects.toThrow()
 })
 
-test('a batch that unpacks to more than the bound is an error, not all of the memory', async () => {
+test('a batch that decompresses beyond the bound is an error and does not use up the memory', async () => {
   const bomb = zstdCompressSync(Buffer.alloc(unpackedBytesMax + 1))
   expect(bomb.length).toBeLessThan(100_000)
   await expect(unpack(kafkajs.CompressionTypes.ZSTD, bomb)).rejects.toThrow('Cannot create a Buffer larger')

@@ -68,7 +68,7 @@ test('at a hole its partition is paused and the others are read; once accepted, 
   expect(positions.of('t', 0)).toMatchObject({ waiting: false, place: place(30) })
 })
 
-test('a hole that is accepted after the partition went to another member moves nothing', async () => {
+test('a hole accepted after the partition moved to another member has no effect', async () => {
   const { join, state, holes, did } = member()
   state.log = { ...state.log, first: 30 }
   state.committed = [place(10)]
@@ -109,7 +109,7 @@ test('a fetch that skips records is repeated once, and is a hole if it skips the
   expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'deleted', from: 10, to: 15 }])
 })
 
-test('an offset out of range is a hole where the log lost its end, and none where the log has it again', async () => {
+test('an offset out of range is a hole if the log lost its end, and none if the log has it again', async () => {
   const { join, state, positions, did, holes } = member()
   state.committed = [place(90)]
   await join()

@@ -36,7 +36,7 @@ test('batches are decoded in order, plain and compressed, and the last may be tr
   }
 })
 
-test('a byte that changed anywhere after the checksum, or in it, is noticed, and nothing of its batch is given out', async () => {
+test('a changed byte anywhere in or after the checksum is detected, and nothing of its batch is returned', async () => {
   for (const compression of [0, 1]) {
     const good = await batch(0, ['a', 'b'])
     const bad = await batch(2, ['some text of a document'], compression)
@@ -50,7 +50,7 @@ test('a byte that changed anywhere after the checksum, or in it, is noticed, and
   }
 })
 
-test('where reading could go on behind a damaged batch is told, and is never past a record that is whole', async () => {
+test('the offset after a damaged batch is reported, and never skips an intact record', async () => {
   const [bad, after] = [await batch(2, ['a', 'b', 'c']), await batch(9, ['after it'])]
   const nextOf = async (at: number, rest: Buffer) => {
     const changed = Buffer.from(bad)

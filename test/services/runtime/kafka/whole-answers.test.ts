@@ -62,7 +62,7 @@ const exchange = {
 const whole = (socket: Socket, answer: Buffer) => void socket.write(answer)
 
 test.for([1, 3, 4, 5, 8, 17])(
-  'an answer of which %d bytes came before its connection was lost does not disturb the next connection',
+  'a response cut off after %d bytes by a lost connection does not disturb the next connection',
   async (bytes) => {
     const { connection, sockets } = await connectionTo((socket, answer) => {
       socket.write(answer.subarray(0, bytes), () => setTimeout(() => socket.resetAndDestroy(), 20))

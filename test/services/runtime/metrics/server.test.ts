@@ -44,7 +44,7 @@ describe('a metrics server', () => {
     expect((await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200)
   })
 
-  test('/healthz speaks for what the service stands on', async () => {
+  test('reports the health of the service’s dependencies at /healthz', async () => {
     let nowMs = 0
     const metrics = new Metrics(() => nowMs)
     let asked = 0

@@ -1,3 +1,3 @@
-/** Characters that mean something in HTML, as text and in attributes. */
+/** A text within HTML or SVG, as content or as an attribute in double quotes. */
 export const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
