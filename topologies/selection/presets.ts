@@ -16,7 +16,9 @@ export interface Preset {
   readonly cost: string
 }
 
-const perplexity = { perplexity: 'score: mean negative log-likelihood in nats of a reference model' }
+const perplexity = {
+  perplexity: 'score: mean negative log-likelihood in nats of a reference model (labeler perplexity)',
+}
 const quality = { quality: 'score: the regression of FineWeb-Edu, 0 to 5 (the default labeler of quality)' }
 const domain = { domain: 'subcategories: the domains of SlimPajama (the default labeler of domain)' }
 
@@ -40,7 +42,7 @@ const qurating = (criterion: string, actor: string, what: string): Preset => ({
     mixture: { actor: 'domain', proportional: true },
     sampler: { kind: 'gumbel', temperature: 2 },
   },
-  needs: { [actor]: `score: QuRater's rating of ${what}`, ...domain },
+  needs: { [actor]: `score: QuRater's rating of ${what} (a head of its model, labeler onnx)`, ...domain },
   source: 'Wettig et al. 2024, arXiv 2402.09739; select_subset.py',
   formula:
     'g = z / 2 + G with z the rating, standardized by mean and population deviation of the corpus; highest g first',
@@ -57,7 +59,7 @@ const dsir = (target: string, domainName: string): Preset => ({
     score: { kind: 'label', actor: `dsir-${target}` },
     sampler: { kind: 'gumbel', temperature: 1 },
   },
-  needs: { [`dsir-${target}`]: `score: ln p(${domainName}) - ln p(corpus) of hashed uni- and bigrams` },
+  needs: { [`dsir-${target}`]: `score: ln p(${domainName}) - ln p(corpus) of hashed uni- and bigrams (labeler dsir)` },
   source: 'Xie et al. 2023, arXiv 2302.03169; hashed_ngram_dsir.py',
   formula: 'g = log importance weight + G; highest g first; documents of at least 100 tokens',
   divergence:
@@ -128,7 +130,7 @@ export const presets: readonly Preset[] = [
     },
     needs: {
       influence:
-        'score: the reference loss after one step on the document, standardized, as a model predicts it that was trained on probes at the current checkpoint',
+        'score: the reference loss after one step on the document, standardized, as a model predicts it that was trained on probes at the current checkpoint (labeler hashed or onnx, with ranges)',
     },
     source: 'Yu et al. 2024, arXiv 2406.06046; select_data.py',
     formula: 'g = -s / 0.5 + G with s the prediction: a lower loss is better; highest g first',

@@ -236,3 +236,32 @@ describe('labelling rows', () => {
     })
   })
 })
+
+describe('a model of scores beyond 0 to 5, such as predicted influence', () => {
+  it('is trained, labels with scores as they are, and is evaluated by its ranges', async () => {
+    const truth = readFileSync(toy.annotations, 'utf8')
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map(({ topic, ...place }) => JSON.stringify({ ...place, influence: topic === toyClasses[0] ? 1.5 : -1.5 }))
+    const annotations = join(toy.folder, 'influence.jsonl')
+    writeFileSync(annotations, truth.join('\n'))
+    await trainCommand({ ...toy.options('influence', 'quality'), annotations, task: 'influence' })
+    const ranges = { bad: { to: 0 }, good: { from: 0 } }
+    const options = {
+      actor: { name: 'influence', subcategories: Object.keys(ranges) },
+      labeler: { kind: 'hashed' as const, model: 'influence', ranges },
+      baseFolder: toy.folder,
+    }
+    const labeler = await openLabeler(options)
+    const [good, bad] = await labeler.label([0, 1].map((topic) => ({ text: toyText(topic, 3), meta: {} })))
+    await labeler.close()
+    expect(good).toMatchObject({ ok: true, subcategory: 1, score: expect.closeTo(1.5, 0) })
+    expect(bad).toMatchObject({ ok: true, subcategory: 0, score: expect.closeTo(-1.5, 0) })
+    expect(await evaluateCommand({ ...options, annotations, corpus: toy.corpus })).toMatchObject({
+      metrics: { accuracy: 1, macroF1: 1 },
+    })
+    await expect(
+      openLabeler({ ...options, labeler: { kind: 'hashed', model: 'topic', ranges } }),
+    ).rejects.toMatchObject({ code: 'CONFIGURATION', message: expect.stringContaining('gives classes') })
+  })
+})
