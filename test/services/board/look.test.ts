@@ -38,6 +38,7 @@ const views: View[] = [
     shows: ['.results mark', '.explanations'],
     says: ['theta × weight'],
   },
+  { view: `documents?run=${strategy}&id=1099511627781`, shows: ['.explanations'], says: ['Why it was or was not'] },
   {
     view: 'dead-letters?at=1',
     shows: ['.letter .bytes', '.letters tbody tr'],
