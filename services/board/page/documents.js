@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { fixed, integer } from './format.js'
 import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
+import { hasActorScores, rankName } from './reading.js'
 import { hashOf, set } from './route.js'
 
 const kinds = [
@@ -116,6 +117,7 @@ function Explained({ run, id, words }) {
   if (error && !waiting) return html`<${Failure} error=${error} />`
   if (!value || waiting) return html`<${Loading} what="the document" />`
   const { document, explanations } = value
+  const scored = hasActorScores(info)
   return html`<section class="card document">
     <div class="head"><h3>Document <code>${id}</code></h3><button type="button" onClick=${() => set({ id: undefined })} aria-label="Close document">Close</button></div>
     <p class="note">${integer(document.tokens)} tokens · partition ${document.partition} · <code>${document.meta}</code></p>
@@ -131,12 +133,12 @@ function Explained({ run, id, words }) {
     ${
       explanations.length === 0
         ? html`<p class="empty">no round has selected yet</p>`
-        : html`<${Scroll} tall><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">score</th><th class="n">threshold</th><th>theta × weight</th><th>what would change it</th></tr></thead>
+        : html`<${Scroll} tall><table class="explanations"><thead><tr><th class="n">round</th><th>verdict</th><th class="n">${rankName(info)}</th><th class="n">threshold</th>${scored && html`<th>theta × weight</th>`}<th>what would change it</th></tr></thead>
       <tbody>${explanations.map(
         (
           one,
         ) => html`<tr><td class="n"><a href=${hashOf('selection', { run: info.name, round: one.round })}>${one.round}</a></td><td><span class=${`verdict ${one.verdict === 'selected' ? 'yes' : 'no'}`}>${one.verdict}</span></td><td class="n">${fixed(one.score, 5)}</td><td class="n">${fixed(one.threshold, 5)}</td>
-        <td class="parts">${one.contributions.map(({ actor, subcategory, theta, weight }) => html`<div>${actor} ${subcategory} <span>${fixed(theta, 3)} × ${fixed(weight, 4)}</span></div>`)}</td><td class="flip">${one.flip}</td></tr>`,
+        ${scored && html`<td class="parts">${one.contributions.map(({ actor, subcategory, theta, weight }) => html`<div>${actor} ${subcategory} <span>${fixed(theta, 3)} × ${fixed(weight, 4)}</span></div>`)}</td>`}<td class="flip">${one.flip}</td></tr>`,
       )}</tbody></table><//>`
     }
     <h4>Text</h4>

@@ -5,6 +5,9 @@ import { html } from './html.js'
 export const hasActorScores = ({ kind, strategy }) =>
   kind !== 'control' && (strategy === null || strategy.score.kind === 'actors')
 
+/** What documents are ordered by: the sampler gumbel adds a draw to the score. */
+export const rankName = ({ strategy }) => (strategy?.sampler.kind === 'gumbel' ? 'rank' : 'score')
+
 /** A round whose documents all have the same score: the first, since nothing is rewarded yet, and every round of a control. */
 export const isRandom = (info, round) =>
   info.kind === 'control' ||

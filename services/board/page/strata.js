@@ -1,5 +1,6 @@
 import { fixed, integer, short, sum } from './format.js'
 import { html, Scroll } from './html.js'
+import { rankName } from './reading.js'
 
 /** A condition of a pool, in words. */
 function conditionOf(condition) {
@@ -39,7 +40,7 @@ export function Strata({ info, manifest }) {
   ]
   return html`<section class="card strategy"><h3>Strategy</h3>
     <dl class="settings">${parts.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>
-    <${Scroll}><table class="strata"><thead><tr><th>stratum</th><th class="n">documents in the pool</th><th class="n">tokens in the pool</th><th class="n">quota, ${unit}</th><th class="n">selected</th><th class="n">tokens</th><th class="n">lowest ${sampler.kind === 'gumbel' ? 'rank' : 'score'}</th><th class="n">ranked one by one</th></tr></thead>
+    <${Scroll}><table class="strata"><thead><tr><th>stratum</th><th class="n">documents in the pool</th><th class="n">tokens in the pool</th><th class="n">quota, ${unit}</th><th class="n">selected</th><th class="n">tokens</th><th class="n">lowest ${rankName(info)}</th><th class="n">ranked one by one</th></tr></thead>
     <tbody>${manifest.strata.map(
       (one) =>
         html`<tr><td>${one.subcategory === null ? 'all' : (strata?.[one.subcategory] ?? one.subcategory)}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,

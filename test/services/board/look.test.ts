@@ -38,7 +38,11 @@ const views: View[] = [
     shows: ['.results mark', '.explanations'],
     says: ['theta × weight'],
   },
-  { view: `documents?run=${strategy}&id=1099511627781`, shows: ['.explanations'], says: ['Why it was or was not'] },
+  {
+    view: `documents?run=${strategy}&id=1099511627781`,
+    shows: ['.explanations'],
+    says: ['not in the pool', /rank.*threshold/],
+  },
   {
     view: 'dead-letters?at=1',
     shows: ['.letter .bytes', '.letters tbody tr'],
