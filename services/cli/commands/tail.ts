@@ -44,6 +44,9 @@ export const tail = (context: CliContext): Command =>
       for (const record of last) await write(record)
       if (!options.follow) return
       const ended = Promise.withResolvers<void>()
+      // Before the first record: whoever has read it may send a signal at once.
+      using _interrupted = interruptible(process, () => ended.resolve())
+      context.stdout.once('error', () => ended.resolve())
       await using following = new AsyncDisposableStack()
       const consumer = await runtime.kafka.consume({
         // Its own group, so that it takes no records from other consumers.
@@ -56,8 +59,6 @@ export const tail = (context: CliContext): Command =>
         onFailure: ended.reject,
       })
       following.defer(() => consumer.close())
-      using _interrupted = interruptible(process, () => ended.resolve())
-      context.stdout.once('error', () => ended.resolve())
       await ended.promise
 
       async function decoded({ partition, offset, key, value }: IncomingRecord): Promise<object> {
