@@ -41,7 +41,7 @@ export async function goldenCommand(options: GoldenOptions): Promise<GoldenRepor
     const { model, version } = made
     if (model === undefined)
       throw new WinnowError('CONFIGURATION', `the labeler of actor ${actor.name} has no model`, {
-        hint: 'Only hashed and onnx labelers have golden outputs; the others give the same labels on every machine.',
+        hint: 'Only hashed, onnx and perplexity labelers have golden outputs; the others give the same labels on every machine.',
       })
     const file = out ?? (write === true ? model.goldenFile : undefined)
     if (file !== undefined) writeGolden(file, await model.makeGolden(tolerance))

@@ -32,7 +32,7 @@ export interface ExportedModel extends CausalFiles {
 
 /** A causal model that runs. */
 export interface Causal {
-  likelihoods(texts: readonly string[]): Promise<Likelihood[]>
+  likelihoods(texts: readonly string[], reading: CausalReading): Promise<Likelihood[]>
   close(): Promise<void>
 }
 

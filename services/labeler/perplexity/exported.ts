@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { checkTokenizer, digestOf, listModelFiles, readConfig, unusable } from '../onnx/folder.ts'
 import { LabelingThreads } from '../threads.ts'
-import { type Causal, type CausalReading, type ExportedModel, startOf } from './causal.ts'
+import { type Causal, type ExportedModel, startOf } from './causal.ts'
 import type { PerplexityConfig } from './config.ts'
 import type { CausalAnswer, CausalRequest, CausalWorkerData } from './worker.ts'
 
@@ -37,21 +37,22 @@ const textsPerRequest = 32
 /** Starts the model in a thread. @throws WinnowError MODEL_UNUSABLE */
 export async function startExported(
   model: ExportedModel,
-  reading: CausalReading,
   { batchTokens, device, threads }: PerplexityConfig,
 ): Promise<Causal> {
   checkTokenizer(model)
-  const data: CausalWorkerData = { model, reading, batchTokens, device, threads }
+  const data: CausalWorkerData = { model, batchTokens, device, threads }
   const pool = await LabelingThreads.start<CausalRequest, CausalAnswer>(
     new URL('./worker.ts', import.meta.url),
     data,
     1,
   )
   return {
-    likelihoods: async (texts) => {
+    likelihoods: async (texts, reading) => {
       const answers: Promise<CausalAnswer>[] = []
       for (let from = 0; from < texts.length; from += textsPerRequest)
-        answers.push(pool.ask(texts.slice(from, from + textsPerRequest).map((text) => startOf(text, reading))))
+        answers.push(
+          pool.ask({ reading, texts: texts.slice(from, from + textsPerRequest).map((text) => startOf(text, reading)) }),
+        )
       return (await Promise.all(answers)).flat()
     },
     close: () => pool.close(),

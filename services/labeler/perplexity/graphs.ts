@@ -7,7 +7,7 @@ import { documentWindows, targetsOf } from '../../model/sequences.ts'
 import { graphsFolder } from '../../model/shipped.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { digestOf } from '../onnx/folder.ts'
-import { type Causal, type CausalFiles, type CausalReading, startOf } from './causal.ts'
+import { type Causal, type CausalFiles, startOf } from './causal.ts'
 import type { PerplexityConfig } from './config.ts'
 
 /** The graphs of a run's model, and a checkpoint with its weights. */
@@ -59,14 +59,13 @@ export async function describeGraphs(folder: string, { checkpoint }: PerplexityC
 /** Opens the graphs. A document is read as in training: after the end of the one before, up to its own. @throws WinnowError MODEL_UNUSABLE */
 export async function startGraphs(
   { folder, checkpoint }: GraphModel,
-  reading: CausalReading,
   { device, threads }: PerplexityConfig,
 ): Promise<Causal> {
   const model = await openModel({ graphs: folder, device, threads })
   const worker = model.startWorker()
-  const { size, limit, overlap } = reading
   return {
-    likelihoods: async (texts) => {
+    likelihoods: async (texts, reading) => {
+      const { size, limit, overlap } = reading
       const tokenized = await model.tokenizer.encodeAll(texts.map((text) => startOf(text, reading)))
       const documents = tokenized.map((tokens) =>
         documentWindows(tokens, size - 1, limit, overlap, model.tokenizer.endOfText),

@@ -13,14 +13,14 @@ const sizeDefault = 1024
 const goldenTolerance = 1e-3
 
 interface Prepared extends CausalFiles {
-  readonly start: (reading: CausalReading) => Promise<Causal>
+  readonly start: () => Promise<Causal>
 }
 
 async function filesOf(config: PerplexityConfig, baseFolder: string): Promise<Prepared> {
   const graphs = graphsOf(config.model, baseFolder)
   if (graphs !== undefined) {
     const files = await describeGraphs(graphs, config, baseFolder)
-    return { ...files, start: (reading) => startGraphs(files, reading, config) }
+    return { ...files, start: () => startGraphs(files, config) }
   }
   if (config.checkpoint !== undefined)
     throw new WinnowError('CONFIGURATION', `checkpoint is given, but ${config.model} has no graphs that take weights`, {
@@ -28,7 +28,7 @@ async function filesOf(config: PerplexityConfig, baseFolder: string): Promise<Pr
     })
   const folder = isAbsolute(config.model) ? config.model : join(baseFolder, config.model)
   const files = await describeExported(folder, config.file)
-  return { ...files, start: (reading) => startExported(files, reading, config) }
+  return { ...files, start: () => startExported(files, config) }
 }
 
 function readingOf(actor: ActorOfLabels, { windows, model }: PerplexityConfig, positions: number): CausalReading {
@@ -79,7 +79,9 @@ export async function createPerplexityLabeler(
   baseFolder: string,
 ): Promise<Labeler> {
   const { cut, files, reading, version } = await prepare(actor, config, baseFolder)
-  const causal = await files.start(reading)
+  // Golden outputs are the same whatever windows are configured.
+  const plain = { size: Math.min(sizeDefault, files.positions), overlap: 0, limit: 1 }
+  const causal = await files.start()
   const model = await modelHere({
     file: files.goldenFile,
     digest: files.digest,
@@ -88,7 +90,7 @@ export async function createPerplexityLabeler(
     policy: config.golden,
     outputsOf: async (texts) => {
       const outputs: number[][] = []
-      for (const text of texts) outputs.push((await causal.likelihoods([text])).map(meanOf))
+      for (const text of texts) outputs.push((await causal.likelihoods([text], plain)).map(meanOf))
       return outputs
     },
   }).catch(async (error: unknown) => {
@@ -104,7 +106,13 @@ export async function createPerplexityLabeler(
     version,
     model,
     cut,
-    label: async (inputs) => (await causal.likelihoods(inputs.map(({ text }) => text))).map(label),
+    label: async (inputs) =>
+      (
+        await causal.likelihoods(
+          inputs.map(({ text }) => text),
+          reading,
+        )
+      ).map(label),
     close: () => causal.close(),
   }
 }

@@ -13,20 +13,22 @@ import { nllOf } from './nll.ts'
 
 export interface CausalWorkerData {
   readonly model: ExportedModel
-  readonly reading: CausalReading
   readonly batchTokens: number
   readonly device: 'cpu' | 'cuda'
   readonly threads: number
 }
-/** Well-formed starts of texts. */
-export type CausalRequest = string[]
+/** Well-formed starts of texts, and how to read them. */
+export interface CausalRequest {
+  readonly texts: string[]
+  readonly reading: CausalReading
+}
 export type CausalAnswer = Likelihood[]
 
-const { model, reading, batchTokens, device, threads } = workerData as CausalWorkerData
+const { model, batchTokens, device, threads } = workerData as CausalWorkerData
 const modelPath = join(model.folder, model.file)
 const tokenizer = readTokenizer(join(model.folder, 'tokenizer.json'))
 
-async function windowsOf(texts: string[]): Promise<Sequence[][]> {
+async function windowsOf({ texts, reading }: CausalRequest): Promise<Sequence[][]> {
   const encodings = await tokenizer.encodeBatch(texts)
   const { size, limit, overlap } = reading
   return encodings.map((encoding) => streamWindows(Int32Array.from(encoding.getIds()), size - 1, limit, overlap))
@@ -80,7 +82,10 @@ async function start(): Promise<InferenceSession> {
     throw new Error(
       `wants the inputs ${unknown.join(', ')}; a causal model has input_ids, and perhaps attention_mask, position_ids and a cache`,
     )
-  await likelihoods(session, windowsOf(['a probe of two tokens at least']))
+  await likelihoods(
+    session,
+    windowsOf({ texts: ['a probe of two tokens at least'], reading: { size: 2, overlap: 0, limit: 1 } }),
+  )
   return session
 }
 
@@ -94,8 +99,8 @@ await answerRequests<CausalRequest, CausalAnswer>(async () => {
   // One inference at a time: two would share the same threads and need twice the memory.
   const exclusive = new Exclusive()
   return {
-    answer: (texts) => {
-      const tokenized = windowsOf(texts)
+    answer: (request) => {
+      const tokenized = windowsOf(request)
       // Its failure belongs to the request, whose turn may come later.
       tokenized.catch(() => {})
       return exclusive.run(() => likelihoods(session, tokenized))

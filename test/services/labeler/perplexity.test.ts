@@ -122,6 +122,18 @@ describe('the perplexity under a model of runs', () => {
     const { loss } = await trainer.evaluate(windows)
     const config = { checkpoint, windows: { size: context + 1, overlap: 4, limit: 100 } }
     expect(await labelsOf([text], config)).toEqual([scored(loss)])
+    // The shipped weights are other weights.
+    expect(await labelsOf([text], { ...config, checkpoint: undefined })).not.toEqual([scored(loss)])
+  })
+
+  test('has the shipped model as default, which finds prose likelier than noise', async () => {
+    const prose = 'The committee will meet again next week to discuss the report, and the results will be published.'
+    const noise = Array.from({ length: 30 }, (_, i) => `qz${(i * 7919) % 997}%${String.fromCharCode(33 + i)}`).join('')
+    const [likely, unlikely] = await labelsOf([prose, noise], {})
+    const scoreOf = (label: typeof likely) => (label?.ok ? label.score : Number.NaN)
+    // Better than a guess among 4,096 tokens.
+    expect(scoreOf(likely)).toBeLessThan(Math.log(4096) - 2)
+    expect(scoreOf(unlikely)).toBeGreaterThan(scoreOf(likely) + 1)
   })
 
   test('needs weights', async () => {
