@@ -1,4 +1,5 @@
-import type { Manifest, Progress } from '../../schemas/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Manifest, type Progress, runTopics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/console.ts'
 import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -7,7 +8,7 @@ import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { consumerGroupOf } from '../runtime/consumer-groups.ts'
+import { consumerGroupOf, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { RunMeter } from '../runtime/metrics/run-meter.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
@@ -125,7 +126,8 @@ export async function startTrainer(
 ): Promise<Service & { done: Promise<void> }> {
   await createRunTopics(runtime.kafka, run)
   await using starting = new AsyncDisposableStack()
-  const producer = await runtime.kafka.producer()
+  // One trainer of a run reports, in whatever language it is written: it fences off the one before.
+  const producer = await runtime.kafka.producer({ transactionalId: groupNamed('trainer', run.name) })
   starting.defer(() => producer.close())
   const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'trainer' })
   starting.defer(() => reader.close())
@@ -142,7 +144,7 @@ export async function startTrainer(
       hooks.onProgress?.(progress)
     },
   }
-  const done = train(run, ports, stop.signal)
+  const done = train(run, ports, stop.signal).then(() => reported(runtime, run))
   done.catch((error: unknown) => {
     if (!stop.signal.aborted) hooks.onFailure(error)
   })
@@ -152,4 +154,11 @@ export async function startTrainer(
   })
   const running = starting.move()
   return { name: `trainer of ${run.name}`, done, close: () => running.disposeAsync() }
+}
+
+/** Returns once readers see the last report: markers of a transaction are written a moment after it is committed. */
+async function reported({ kafka }: Pick<Runtime, 'kafka'>, { name }: RunConfig): Promise<void> {
+  const inFlight = async () =>
+    (await kafka.logsOf(runTopics(name).progress.name)).some(({ stable, end }) => stable < end)
+  while (await inFlight()) await sleep(10)
 }

@@ -5,6 +5,9 @@ import { WinnowError } from '../runtime/errors.ts'
 // The native package is CommonJS whose named exports Node cannot see from a module.
 const native = createRequire(import.meta.url)('tokenizers') as typeof import('tokenizers')
 
+/** As tokens are counted everywhere: none that a tokenizer puts at beginnings or ends of its own. */
+const plain = { addSpecialTokens: false }
+
 /** Tokenizes texts for one model. Encoding runs in the native library's own threads. */
 export interface TextTokenizer {
   /** Id of the token that ends every document. */
@@ -19,6 +22,8 @@ export interface TextTokenizer {
  */
 export function loadTokenizer(path: string, vocabularySize: number, endOfText: number): TextTokenizer {
   const tokenizer = open(path)
+  tokenizer.disableTruncation()
+  tokenizer.disablePadding()
   const found = tokenizer.getVocabSize(true)
   if (found > vocabularySize) throw unusable(path, `it has ${found} tokens, the model ${vocabularySize}`)
   if (tokenizer.idToToken(endOfText) == null)
@@ -26,10 +31,13 @@ export function loadTokenizer(path: string, vocabularySize: number, endOfText: n
   return {
     endOfText,
     async encode(text) {
-      return Int32Array.from((await tokenizer.encode(text.toWellFormed())).getIds())
+      return Int32Array.from((await tokenizer.encode(text.toWellFormed(), null, plain)).getIds())
     },
     async encodeAll(texts) {
-      const encodings = await tokenizer.encodeBatch(texts.map((text) => text.toWellFormed()))
+      const encodings = await tokenizer.encodeBatch(
+        texts.map((text) => text.toWellFormed()),
+        plain,
+      )
       return encodings.map((encoding) => Int32Array.from(encoding.getIds()))
     },
   }

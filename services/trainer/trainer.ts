@@ -21,6 +21,7 @@ export interface TrainerPorts {
   readonly reader: SelectionReader
   readonly store: CorpusStore
   readonly model: Model
+  /** Transactional: another trainer of the run fences it off. */
   readonly producer: Producer
   readonly codec: Codec
   readonly log: Log
@@ -196,7 +197,8 @@ class TrainingLoop {
       checkpoint,
     }
     const topic = runTopics(this.#run.name).progress.name
-    await this.#ports.producer.send([{ topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }])
+    const record = { topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }
+    await this.#ports.producer.transaction((send) => send([record]))
     failpoint('reported')
     this.#ports.onProgress?.(value)
   }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { demoGraphs } from '../../../deploy/demo/model.ts'
 import { type Progress, runTopics } from '../../../schemas/index.ts'
 import { createRunTopics } from '../../../services/connections/connections.ts'
-import { startRunStations } from '../../../services/host/run.ts'
+import { startRunStations, startTrainer } from '../../../services/host/run.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
 import { readProgress, readTopic } from '../../../services/runs/recorded.ts'
 import { closeAll } from '../../../services/runtime/service.ts'
@@ -59,7 +59,7 @@ async function open(run: RunConfig, runtime?: MemoryRuntime): Promise<Training> 
   }
   const services = await startRunStations(on, run, model, { onFailure })
   const reader = await SelectionReader.open({ ...on, run: run.name, reader: 'test' })
-  const producer = await on.kafka.producer()
+  const producer = await on.kafka.producer({ transactionalId: 'trainer' })
   return {
     runtime: on,
     train: (signal = new AbortController().signal, onProgress = () => {}) =>
@@ -150,5 +150,19 @@ test('a selected document without a text ends training, since the corpus store h
     code: 'GUARANTEE_VIOLATED',
     message: expect.stringContaining('has no text in the corpus store'),
   })
+  await training.close()
+})
+
+test('a second trainer of a run fences off the first, whose next report fails, and trains to the end', async () => {
+  const run = runIn('twice', 'twice')
+  const training = await open(run)
+  const failures: unknown[] = []
+  const first = await startTrainer(training.runtime, run, model, { onFailure: (error) => failures.push(error) })
+  const second = await startTrainer(training.runtime, run, model, { onFailure: (error) => failures.push(error) })
+  await expect(first.done).rejects.toMatchObject({ code: 'FENCED' })
+  await second.done
+  expect(failures).toMatchObject([{ code: 'FENCED' }])
+  expect((await readProgress(training.runtime, run.name)).at(-1)).toMatchObject({ step: run.steps })
+  await Promise.all([first.close(), second.close()])
   await training.close()
 })

@@ -32,6 +32,8 @@ class Tokenizer:
         except Exception as error:  # the library raises bare Exception
             hint = 'Write the model again with services/influence/export/export.py.'
             raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} cannot be read: {error}', hint) from error
+        self._tokens.no_truncation()
+        self._tokens.no_padding()
         found = self._tokens.get_vocab_size()
         if found > vocabulary:
             raise WinnowError(
@@ -43,7 +45,7 @@ class Tokenizer:
         if units_max is not None and len(text) * 2 > units_max:
             # A cut through a surrogate pair leaves half of it, which becomes U+FFFD, as with JavaScript's toWellFormed.
             text = text.encode('utf-16-le', 'surrogatepass')[: 2 * units_max].decode('utf-16-le', 'replace')
-        return self._tokens.encode(text).ids
+        return self._tokens.encode(text, add_special_tokens=False).ids
 
 
 def document_windows(ids, end, context, windows, overlap=0):

@@ -22,7 +22,7 @@ Report = dict[str, Any]
 
 def transactional_id_of(run: str) -> str:
     """One trainer of a run reports; brokers fence the one before. The TypeScript trainer has the same."""
-    return f'winnow-trainer-{run}'
+    return f'winnow.{run}.trainer'
 
 
 class _Aborted(Exception):
