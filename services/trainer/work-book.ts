@@ -8,7 +8,7 @@ import type { Producer } from '../runtime/kafka/port.ts'
 
 export interface WorkBookPorts {
   readonly model: Pick<Model, 'description' | 'device'>
-  readonly producer: Pick<Producer, 'send'>
+  readonly producer: Pick<Producer, 'transaction'>
   readonly codec: Pick<Codec, 'encode'>
   /** Left out: nothing is booked. */
   readonly booking?: Booking | undefined
@@ -65,6 +65,7 @@ export class WorkBook {
   async #send(pieces: readonly Work[]): Promise<void> {
     const topic = runTopics(this.#run).work.name
     const { producer, codec } = this.#ports
-    await producer.send(pieces.map((value) => ({ topic, key: workKey(value), value: codec.encode(Work, value) })))
+    const records = pieces.map((value) => ({ topic, key: workKey(value), value: codec.encode(Work, value) }))
+    await producer.transaction((send) => send(records))
   }
 }
