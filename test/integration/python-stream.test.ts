@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
@@ -36,20 +37,20 @@ afterEach(() => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-/** Runs stream_child.py; what it said, a line each. */
-async function ran(world: World, settings: object): Promise<{ code: number | null; said: Said[]; stderr: string }> {
+/** Runs a program of Python on the test's cluster. */
+async function started(world: World, program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) {
+  const packages = ['trainer', 'runtime'].map((room) => join(import.meta.dirname, '../../services', room, 'python'))
   const env = {
     ...process.env,
+    ...more,
+    PYTHONPATH: packages.join(':'),
+    PYTHONDONTWRITEBYTECODE: '1',
     WINNOW_BROKERS: inject('brokers').join(','),
     WINNOW_REGISTRY_URL: inject('registryUrl'),
     WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
     WINNOW_CLICKHOUSE_DATABASE: world.database,
   }
-  const given = { folder: world.folder, tokenizer: join(demoGraphs, 'tokenizer.json'), ...settings }
-  const child = spawn(python!, [join(import.meta.dirname, 'stream_child.py'), JSON.stringify(given)], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(python!, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   children.add(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
@@ -58,8 +59,17 @@ async function ran(world: World, settings: object): Promise<{ code: number | nul
     })
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   children.delete(child)
-  const lines = text.stdout.split('\n').filter(Boolean)
-  return { code, said: lines.map((line) => JSON.parse(line) as Said), stderr: text.stderr }
+  return { code, ...text }
+}
+
+/** Runs stream_child.py; what it said, a line each. */
+async function ran(world: World, settings: object): Promise<{ code: number | null; said: Said[]; stderr: string }> {
+  const given = { folder: world.folder, tokenizer: join(demoGraphs, 'tokenizer.json'), ...settings }
+  const { code, stdout, stderr } = await started(world, join(import.meta.dirname, 'stream_child.py'), [
+    JSON.stringify(given),
+  ])
+  const lines = stdout.split('\n').filter(Boolean)
+  return { code, said: lines.map((line) => JSON.parse(line) as Said), stderr }
 }
 
 /** The rows of every global batch of a run, by step: read, tokenized and packed by what the TypeScript trainer is made of. */
@@ -210,5 +220,62 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
     const waiting = await ran(world, { run: ended.name, mode: 'train' })
     expect(waiting).toMatchObject({ code: 130, said: [] })
     expect(waiting.stderr).toContain(`run ${ended.name} has ended, and round 0 was not selected`)
+  })
+})
+
+const torch = pythonWith('services/trainer/python', ['torch', 'transformers', 'confluent_kafka', 'fastavro'])
+const torchTitle = `the example of plain PyTorch${torch.missing === undefined ? '' : ` (skipped: ${torch.missing})`}`
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** The largest difference between tensors of two files of the same names, and the largest value. */
+const difference = `
+import sys
+from safetensors.numpy import load_file
+a, b = map(load_file, sys.argv[1:])
+assert sorted(a) == sorted(b) and len(a) > 10
+print(max(abs(a[name] - b[name]).max() for name in a), max(abs(a[name]).max() for name in a))
+`
+
+describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, () => {
+  test('ends with the same weights on two ranks as on one, in float64 to 1e-9', async () => {
+    const world = await openWorld(40)
+    const { runtime, model, folder } = world
+    const trainer = { batch: 4, context: 24, reportSteps: 1 }
+    const checkpoints: string[] = []
+    for (const ranks of [1, 2]) {
+      const run = world.run(`plain${ranks}`, {}, { updateSteps: 2, steps: 4, sampleDocuments: 0, trainer })
+      await submitRun(runtime, run)
+      const stations = await startRunStations(runtime, run, model, { onFailure: fail })
+      const example = join(import.meta.dirname, '../../services/trainer/python/examples/plain.py')
+      const args = [run.name, demoGraphs, join(folder, `${run.name}.pt`), '--dtype', 'float64']
+      // As torchrun starts them.
+      const meeting = { MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(await freePort()), WORLD_SIZE: String(ranks) }
+      const all = await Promise.all(
+        Array.from({ length: ranks }, (_, rank) =>
+          started(world, example, args, ranks === 1 ? {} : { ...meeting, RANK: String(rank) }),
+        ),
+      )
+      for (const { code, stderr } of all) expect(code, stderr).toBe(0)
+      await closeAll(stations)
+      const reports = await readProgress(runtime, run.name)
+      expect(reports.map(({ step, checkpoint }) => [step, checkpoint?.step])).toEqual([
+        [1, undefined],
+        [2, 2],
+        [3, undefined],
+        [4, 4],
+      ])
+      checkpoints.push(reports.at(-1)!.checkpoint!.path)
+    }
+    const { stdout, stderr } = await started(world, '-c', [difference, ...checkpoints])
+    const [most, largest] = stdout.split(' ').map(Number)
+    expect(most, stderr).toBeLessThan(1e-9)
+    expect(largest).toBeGreaterThan(0.1)
   })
 })

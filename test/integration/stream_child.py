@@ -22,7 +22,12 @@ def say(**values):
 
 
 def opened(**options):
-    common = {'tokenizer': given['tokenizer'], 'tensors': 'numpy', 'prefetch_batches': 2, 'window_documents': given.get('window', 16)}
+    common = {
+        'tokenizer': given['tokenizer'],
+        'tensors': 'numpy',
+        'prefetch_batches': 2,
+        'window_documents': given.get('window', 16),
+    }
     return SelectedStream(given['run'], **common | {'ranks': Ranks(rank, ranks, given.get('leader'))} | options)
 
 

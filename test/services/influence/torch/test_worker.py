@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+
 try:
     import torch
 except ImportError as error:

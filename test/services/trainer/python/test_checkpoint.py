@@ -23,7 +23,13 @@ def tensors(**changes):
 
 @pytest.mark.parametrize(
     'name',
-    ['module.wte.weight', '_orig_mod.module.wte.weight', 'module._fsdp_wrapped_module.wte.weight', 'wte._orig_mod.weight', 'wte.weight'],
+    [
+        'module.wte.weight',
+        '_orig_mod.module.wte.weight',
+        'module._fsdp_wrapped_module.wte.weight',
+        'wte._orig_mod.weight',
+        'wte.weight',
+    ],
 )
 def test_takes_off_the_names_of_wrappers(name):
     assert plain_name(name) == 'wte.weight'

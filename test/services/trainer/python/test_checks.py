@@ -23,10 +23,23 @@ def test_types():
 
 
 def test_a_wheel_brings_the_wire_code_and_the_published_schemas(tmp_path):
-    install = ['-m', 'pip', 'install', '--quiet', '--no-index', '--no-build-isolation', '--no-deps', '--target', tmp_path, PACKAGE]
+    install = [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-index',
+        '--no-build-isolation',
+        '--no-deps',
+        '--target',
+        tmp_path,
+        PACKAGE,
+    ]
     done = subprocess.run([sys.executable, *install], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    code = 'from winnow_wire import records; import winnow_trainer; print(records.PUBLISHED, winnow_trainer.SelectedStream.__name__)'
+    code = (
+        'from winnow_wire import records; import winnow_trainer; print(records.PUBLISHED, winnow_trainer.SelectedStream.__name__)'
+    )
     isolated = [sys.executable, '-I', '-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}']
     printed = subprocess.run(isolated, capture_output=True, text=True, cwd=tmp_path)
     assert printed.stdout.split() == [str(tmp_path / 'winnow_wire' / 'schemas'), 'SelectedStream'], printed.stderr

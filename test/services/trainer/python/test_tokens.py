@@ -24,7 +24,9 @@ def test_gives_ids_without_marks_uncut_and_unpadded(tmp_path):
     post = {'type': 'TemplateProcessing', 'single': single, 'pair': single, 'special_tokens': marks}
     truncation = {'direction': 'Right', 'max_length': 4, 'strategy': 'LongestFirst', 'stride': 0}
     file = tmp_path / 'tokenizer.json'
-    file.write_text(json.dumps(json.loads((SHIPPED / 'tokenizer.json').read_text()) | {'post_processor': post, 'truncation': truncation}))
+    file.write_text(
+        json.dumps(json.loads((SHIPPED / 'tokenizer.json').read_text()) | {'post_processor': post, 'truncation': truncation})
+    )
     assert [ids.tolist() for ids in Tokenizer(file, end=0).encode(TEXTS)] == expected
 
 
