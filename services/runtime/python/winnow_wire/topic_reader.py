@@ -70,7 +70,9 @@ class TopicReader:
         if error.code() == KafkaError._PARTITION_EOF:
             self.at_end[topic] = True
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
-            raise WinnowError('CONFIGURATION', f'there is no topic {topic}', 'Is the run recorded? winnow run list names them.')
+            raise WinnowError(
+                'CONFIGURATION', f'there is no topic {topic}', 'Start its stations first: winnow up --run NAME --no-trainer.'
+            )
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise WinnowError('GUARANTEE_VIOLATED', f'records of {topic} are gone: {error.str()}', 'Was the topic deleted?')
         else:
