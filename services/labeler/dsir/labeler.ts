@@ -1,10 +1,12 @@
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { forward, type ModelCost } from '../../../topologies/ledger/pieces.ts'
 import { cutByRanges, versionOf } from '../mapping.ts'
 import { rangesConfig } from '../ranges.ts'
 import { LabelingThreads } from '../threads.ts'
 import type { ActorOfLabels, Labeler } from '../types.ts'
 import { logRatios, readDsir } from './model.ts'
+import { bucketCount } from './ngrams.ts'
 import type { DsirAnswer, DsirRequest, DsirWorkerData } from './worker.ts'
 
 export const dsirConfig = z.strictObject({
@@ -19,6 +21,8 @@ export const dsirConfig = z.strictObject({
 })
 export type DsirConfig = z.infer<typeof dsirConfig>
 
+/** A token has a unigram and a bigram, each with a weight of one of the buckets. */
+const cost: ModelCost = { model: 'dsir', device: 'cpu', parameters: 2, parametersAll: bucketCount, factor: forward }
 /** Texts per message to a thread. */
 const textsPerRequest = 128
 
@@ -53,6 +57,7 @@ export async function createDsirLabeler(
     actor: actor.name,
     version,
     cut,
+    cost,
     label: async (inputs) => {
       const answers: Promise<DsirAnswer>[] = []
       for (let from = 0; from < inputs.length; from += textsPerRequest)

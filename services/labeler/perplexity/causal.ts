@@ -1,9 +1,13 @@
+import type { ModelCost } from '../../../topologies/ledger/pieces.ts'
+
 /** The likelihood of a text under a model. */
 export interface Likelihood {
   /** Of all targets together: -ln p, in nats. */
   readonly nll: number
   /** Tokens that have a token before them. */
   readonly targets: number
+  /** Tokens that the model read, those that windows repeat included. */
+  readonly read: number
 }
 
 /** How texts are read: windows of `size` tokens, of which the model can take that many. */
@@ -32,6 +36,7 @@ export interface ExportedModel extends CausalFiles {
 
 /** A causal model that runs. */
 export interface Causal {
+  readonly cost: ModelCost
   likelihoods(texts: readonly string[], reading: CausalReading): Promise<Likelihood[]>
   close(): Promise<void>
 }

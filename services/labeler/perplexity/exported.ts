@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
+import { forward } from '../../../topologies/ledger/pieces.ts'
 import { checkTokenizer, digestOf, listModelFiles, readConfig, unusable } from '../onnx/folder.ts'
+import { countParameters } from '../onnx/parameters.ts'
 import { LabelingThreads } from '../threads.ts'
 import { type Causal, type ExportedModel, startOf } from './causal.ts'
 import type { PerplexityConfig } from './config.ts'
@@ -46,7 +48,9 @@ export async function startExported(
     data,
     1,
   )
+  const parameters = countParameters(join(model.folder, model.file))
   return {
+    cost: { model: basename(model.folder), device, ...parameters, factor: forward },
     likelihoods: async (texts, reading) => {
       const answers: Promise<CausalAnswer>[] = []
       for (let from = 0; from < texts.length; from += textsPerRequest)

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { forward } from '../../../topologies/ledger/pieces.ts'
+import { modelCost } from '../../model/cost.ts'
 import { readDescription } from '../../model/description.ts'
 import { openModel } from '../../model/model.ts'
 import { documentWindows, targetsOf } from '../../model/sequences.ts'
@@ -64,6 +66,7 @@ export async function startGraphs(
   const model = await openModel({ graphs: folder, device, threads })
   const worker = model.startWorker()
   return {
+    cost: modelCost(model, forward),
     likelihoods: async (texts, reading) => {
       const { size, limit, overlap } = reading
       const tokenized = await model.tokenizer.encodeAll(texts.map((text) => startOf(text, reading)))
@@ -74,12 +77,13 @@ export async function startGraphs(
       const { losses } = await worker.call('probe', { checkpoint, tasks: documents.flat().map((window) => [window]) })
       let next = 0
       return documents.map((windows) => {
-        let [nll, targets] = [0, 0]
+        let [nll, targets, read] = [0, 0, 0]
         for (const window of windows) {
           nll += losses[next++]! * targetsOf(window)
           targets += targetsOf(window)
+          read += window.ids.length
         }
-        return { nll, targets }
+        return { nll, targets, read }
       })
     },
     close: () => model.close(),

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
 import { modelHere } from '../golden/model.ts'
 import { cutByRanges, versionOf } from '../mapping.ts'
-import type { ActorOfLabels, Labeler, LabelResult } from '../types.ts'
+import type { ActorOfLabels, Labeler, LabelInput, LabelResult } from '../types.ts'
 import type { Causal, CausalFiles, CausalReading, Likelihood } from './causal.ts'
 import type { PerplexityConfig } from './config.ts'
 import { describeExported, startExported } from './exported.ts'
@@ -101,18 +101,22 @@ export async function createPerplexityLabeler(
     likelihood.targets > 0
       ? cut(meanOf(likelihood))
       : { ok: false, reason: 'missing-score', message: 'The text has no token with another before it.' }
+  const likelihoodsOf = (inputs: readonly LabelInput[]) =>
+    causal.likelihoods(
+      inputs.map(({ text }) => text),
+      reading,
+    )
   return {
     actor: actor.name,
     version,
     model,
     cut,
-    label: async (inputs) =>
-      (
-        await causal.likelihoods(
-          inputs.map(({ text }) => text),
-          reading,
-        )
-      ).map(label),
+    cost: causal.cost,
+    label: async (inputs) => (await likelihoodsOf(inputs)).map(label),
+    labelRead: async (inputs) => {
+      const likelihoods = await likelihoodsOf(inputs)
+      return { labels: likelihoods.map(label), read: likelihoods.map(({ read }) => read) }
+    },
     close: () => causal.close(),
   }
 }

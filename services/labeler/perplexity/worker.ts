@@ -64,7 +64,11 @@ async function likelihoods(session: InferenceSession, tokenized: Promise<Sequenc
   return windows.map((own) => {
     const sum = nll.slice(next, next + own.length).reduce((total, one) => total + one, 0)
     next += own.length
-    return { nll: sum, targets: own.reduce((total, window) => total + targetsOf(window), 0) }
+    return {
+      nll: sum,
+      targets: own.reduce((total, window) => total + targetsOf(window), 0),
+      read: own.reduce((total, { ids }) => total + ids.length, 0),
+    }
   })
 }
 

@@ -74,6 +74,19 @@ describe('the perplexity of an exported causal model', () => {
     ])
   })
 
+  test('books a forward pass over the tokens that it reads', async () => {
+    const { text, size, overlap, tokens } = golden.windows
+    const config = parse({ model: 'causal', windows: { size, overlap } })
+    const made = await createLabeler(actor, config, fixtures)
+    cleanups.push(() => made.close())
+    expect(made.cost).toMatchObject({ model: 'causal', factor: 2 })
+    expect(made.cost!.parameters).toBeGreaterThan(0)
+    const { read } = (await made.labelRead?.([{ text, meta: {} }])) ?? {}
+    // Each of the later windows repeats `overlap` tokens and the one before them.
+    const windows = Math.ceil((tokens - size) / (size - 1 - overlap)) + 1
+    expect(read).toEqual([tokens + (windows - 1) * (overlap + 1)])
+  })
+
   test('is refused where the folder is damaged, or has an encoder', async () => {
     const refused = (model: string, message: string) =>
       expect(labelsOf([], { model })).rejects.toMatchObject({
