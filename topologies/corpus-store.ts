@@ -9,6 +9,7 @@ import {
 } from '../schemas/index.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
+import type { ReadSelection } from './selection/read-selection.ts'
 
 /** A value and the offset of its record, by which views "as of" offsets filter. */
 export interface At<V> {
@@ -28,8 +29,10 @@ export interface ViewOptions {
   readonly columns: readonly LabelColumn[]
   /** A document takes part if its own record and all its labels are before these offsets. */
   readonly labelOffsets: readonly TopicOffset[]
-  /** Counts how often this run's trainer has read each document; null if no option of the run needs it. */
+  /** Counts how often this run's trainer has read each document; null: does not. */
   readonly readsOf: string | null
+  /** The run's earlier rounds, ascending, and as of what they selected: what was read of them is recorded as conditions. Left out: by documents. */
+  readonly earlier?: readonly RoundOffsets[]
   /** Whether samples and selections will be asked of it, so that it is worth keeping a state of the corpus sorted for them. */
   readonly draws?: boolean
 }
@@ -38,6 +41,11 @@ export interface ViewOptions {
 export interface Preparing {
   readonly done: number
   readonly total: number
+}
+
+export interface RoundOffsets {
+  readonly round: number
+  readonly labelOffsets: readonly TopicOffset[]
 }
 
 /**
@@ -60,7 +68,14 @@ export interface CorpusStore {
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>
-  /** Records that the trainer read documents of a round's selection: ids and how often each. Repeating a round replaces it. */
+  /** The rounds of a run of whose selections is recorded what the trainer has read, as conditions or by documents. */
+  readRounds(run: string, by: 'conditions' | 'documents'): Promise<ReadonlySet<number>>
+  /**
+   * Records what the trainer read of a round's selection that cells decided: as a condition, not by documents. Repeating a round replaces it.
+   * @param view what the round selected from
+   */
+  addReadSelection(run: string, round: number, read: ReadSelection, view: ViewOptions): Promise<void>
+  /** Records that the trainer read documents of any other selection: ids and how often each. Repeating a round replaces it. */
   addReads(run: string, round: number, reads: AsyncIterable<ReadonlyMap<DocumentId, number>>): Promise<void>
 }
 

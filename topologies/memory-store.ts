@@ -1,7 +1,8 @@
 import { type Document, type DocumentId, type Label, type TopicOffset, topics } from '../schemas/index.ts'
-import type { At, CorpusStore, ViewOptions } from './corpus-store.ts'
+import type { At, CorpusStore, LabelColumn, ViewOptions } from './corpus-store.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
+import { type ReadSelection, readsOfSelection } from './selection/read-selection.ts'
 
 /** The corpus in maps: what stations on the in-memory driver use. */
 export class MemoryStore implements CorpusStore {
@@ -9,6 +10,7 @@ export class MemoryStore implements CorpusStore {
   readonly #labels = new Map<string, Map<DocumentId, At<Label>>>()
   readonly #committed = new Map<string, TopicOffset>()
   readonly #reads = new Map<string, ReadonlyMap<DocumentId, number>>()
+  readonly #readSelections = new Map<string, ReadSelection>()
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
     for (const document of documents) keepLowest(this.#documents, document.value.docId, document)
@@ -41,38 +43,70 @@ export class MemoryStore implements CorpusStore {
 
   async preparing(): Promise<undefined> {}
 
-  async view({ columns, labelOffsets, readsOf }: ViewOptions): Promise<Corpus> {
+  async view(options: ViewOptions): Promise<Corpus> {
+    const { columns, labelOffsets, readsOf } = options
+    const takesPart = this.#takingPart(columns, labelOffsets)
+    const byColumn = columns.map((column) => this.#ofColumn(column))
+    const sizes = columns.map((_, i) => 1 + largest(byColumn[i]!.values()))
+    const corpus = new MemoryCorpus(sizes, [...columns.keys()])
+    for (const [docId, document] of this.#documents) {
+      if (!takesPart(docId)) continue
+      const labels = byColumn.map((ofColumn) => ofColumn.get(docId)!.value)
+      corpus.add(
+        docId,
+        document.value.tokens,
+        labels.map(({ subcategory }) => subcategory),
+        labels.map(({ score }) => score),
+      )
+    }
+    if (readsOf !== null) this.#countReads(corpus, readsOf, options)
+    return corpus
+  }
+
+  #ofColumn({ actor, version }: LabelColumn): ReadonlyMap<DocumentId, At<Label>> {
+    return this.#labels.get(`${actor}/${version}`) ?? new Map()
+  }
+
+  /** Whether a document and all its labels stand before these offsets. */
+  #takingPart(columns: readonly LabelColumn[], labelOffsets: readonly TopicOffset[]): (docId: DocumentId) => boolean {
     const limits = new Map(
       labelOffsets.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]),
     )
     const visible = (topic: string, at: At<unknown> | undefined) =>
       at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)
-    const byColumn = columns.map(
-      ({ actor, version }) => this.#labels.get(`${actor}/${version}`) ?? new Map<DocumentId, At<Label>>(),
-    )
-    const sizes = columns.map((_, i) => 1 + largest(byColumn[i]!.values()))
-    const corpus = new MemoryCorpus(sizes, [...columns.keys()])
-    for (const [docId, document] of this.#documents) {
-      const labels = byColumn.map((ofColumn) => ofColumn.get(docId))
-      if (!visible(topics.documents.name, document) || !labels.every((label, i) => visible(columns[i]!.topic, label)))
-        continue
-      corpus.add(
-        docId,
-        document.value.tokens,
-        labels.map((label) => label!.value.subcategory),
-        labels.map((label) => label!.value.score),
-      )
-    }
-    if (readsOf !== null) this.#countReads(corpus, readsOf)
-    return corpus
+    return (docId) =>
+      visible(topics.documents.name, this.#documents.get(docId)) &&
+      columns.every((column) => visible(column.topic, this.#ofColumn(column).get(docId)))
   }
 
-  #countReads(corpus: MemoryCorpus, run: string): void {
-    for (const [name, counts] of this.#reads) {
-      if (!name.startsWith(`${run}/`)) continue
-      // A column of one id, passed n times, counts as n reads.
-      for (const [docId, times] of counts) corpus.addReads(BigUint64Array.of(docId), 0, 1, times)
+  #countReads(corpus: MemoryCorpus, run: string, { columns, earlier }: ViewOptions): void {
+    // A column of one id, passed n times, counts as n reads.
+    const count = (docId: DocumentId, times: number) => corpus.addReads(BigUint64Array.of(docId), 0, 1, times)
+    if (earlier === undefined) {
+      for (const [name, counts] of this.#reads)
+        if (name.startsWith(`${run}/`)) for (const [docId, times] of counts) count(docId, times)
+      return
     }
+    for (const { round } of earlier) {
+      const read = this.#readSelections.get(`${run}/${round}`)
+      if (read === undefined) continue
+      const takesPart = this.#takingPart(columns, read.labelOffsets)
+      const timesOf = readsOfSelection(read)
+      for (let number = 0; number < corpus.size; number++) {
+        const docId = corpus.idOf(number)
+        const times = takesPart(docId) ? timesOf(docId, corpus.labelsOf(number), corpus.readsOf(number)) : 0
+        if (times > 0) count(docId, times)
+      }
+    }
+  }
+
+  async readRounds(run: string, by: 'conditions' | 'documents'): Promise<ReadonlySet<number>> {
+    const names = [...(by === 'conditions' ? this.#readSelections : this.#reads).keys()]
+    return new Set(names.filter((name) => name.startsWith(`${run}/`)).map((name) => Number(name.split('/')[1])))
+  }
+
+  async addReadSelection(run: string, round: number, read: ReadSelection): Promise<void> {
+    this.#readSelections.set(`${run}/${round}`, read)
   }
 
   async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {

@@ -1,12 +1,14 @@
 import type { Document, DocumentId, Label, TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
+import type { ReadSelection } from '../../topologies/selection/read-selection.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
 import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
 import { labelRows } from './label-rows.ts'
-import { SortedCorpus } from './sorted/sorted-corpus.ts'
+import { ReadSelections } from './sorted/read-selections.ts'
+import { SortedCorpus, type SortedCorpusOptions } from './sorted/sorted-corpus.ts'
 import { SortedStates } from './sorted/states.ts'
 
 /** The corpus in ClickHouse (schemas/clickhouse). Repeated rows merge into one, so every add may be repeated. */
@@ -14,11 +16,18 @@ export class ClickHouseStore implements CorpusStore {
   readonly #sql: Sql
   readonly #columnsKnown = new Set<string>()
   readonly #sorted: SortedStates
+  readonly #reads: ReadSelections
+  readonly #tuning: Pick<SortedCorpusOptions, 'scannedMax'>
 
-  /** @param options of the builds of states */
-  constructor(sql: Sql, options: { rowsPerStep?: number } = {}) {
+  /**
+   * @param rowsPerStep rows that a step of a build looks at
+   * @param scannedMax see `SortedCorpusOptions`
+   */
+  constructor(sql: Sql, { scannedMax, ...options }: { rowsPerStep?: number; scannedMax?: number } = {}) {
     this.#sql = sql
     this.#sorted = new SortedStates(sql, options)
+    this.#reads = new ReadSelections(sql)
+    this.#tuning = scannedMax === undefined ? {} : { scannedMax }
   }
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {
@@ -83,8 +92,32 @@ export class ClickHouseStore implements CorpusStore {
     await this.#sql.settle(options.readsOf === null ? ['corpus'] : ['corpus', 'reads'])
     const wide = new ClickHouseCorpus(this.#sql, options)
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
+    if (state === undefined) return wide
     const { readsOf } = options
-    return state === undefined ? wide : new SortedCorpus(this.#sql, state, wide, { readsOf })
+    if (readsOf === null) return new SortedCorpus(this.#sql, state, wide, this.#tuning)
+    if (options.earlier === undefined) return new SortedCorpus(this.#sql, state, wide, { ...this.#tuning, readsOf })
+    await this.#sql.settle(['read_selections', 'read_moves'])
+    const rounds = options.earlier.map(({ round }) => round)
+    const [selections, moves] = await Promise.all([
+      this.#reads.of(readsOf, rounds),
+      this.#reads.movesOf(readsOf, rounds),
+    ])
+    const conditions = selections.map(({ round, read }) => ({ read, statesAfter: state.after.get(round)! }))
+    return new SortedCorpus(this.#sql, state, wide, { ...this.#tuning, reads: { conditions, moves } })
+  }
+
+  async readRounds(run: string, by: 'conditions' | 'documents'): Promise<ReadonlySet<number>> {
+    if (by === 'conditions') return new Set(await this.#reads.rounds(run))
+    const rows = await this.#sql.query<{ round: number }>('SELECT DISTINCT round FROM reads WHERE run = {run:String}', {
+      run,
+    })
+    return new Set(rows.map(({ round }) => round))
+  }
+
+  async addReadSelection(run: string, round: number, read: ReadSelection, view: ViewOptions): Promise<void> {
+    const corpus = await this.view({ ...view, draws: true })
+    if (!(corpus instanceof SortedCorpus)) throw new Error('a view for draws is of a sorted table')
+    await this.#reads.add(run, round, read, await corpus.movesBy({ read, statesAfter: [] }))
   }
 
   async texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>> {
@@ -106,6 +139,7 @@ export class ClickHouseStore implements CorpusStore {
 
   /** Removes a run's read counts: another run of that name starts with nothing read. */
   async forgetReads(run: string): Promise<void> {
+    await this.#reads.forget(run)
     await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 2', { run })
   }
 }

@@ -1,7 +1,9 @@
-import type { DocumentId } from '../../schemas/index.ts'
+import type { DocumentId, TopicOffset } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
+import { readsOfSelection } from '../../topologies/selection/read-selection.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
+import { ReadSelections } from './sorted/read-selections.ts'
 
 export interface StoredDocument {
   readonly docId: DocumentId
@@ -48,11 +50,25 @@ export async function readDocument(
   }
 }
 
-/** How often a run's trainer had read a document when a round opened. */
+/** How often a run's trainer had read a document when a round opened, of a run whose reads are recorded by documents. */
 export async function readsBefore(sql: Sql, run: string, docId: DocumentId, round: number): Promise<number> {
   const [row] = await sql.query<{ reads: string }>(
     'SELECT sum(times) AS reads FROM reads FINAL WHERE run = {run:String} AND doc = {doc:UInt64} AND round < {round:UInt32}',
     { run, doc: docId, round },
   )
   return Number(row?.reads ?? 0)
+}
+
+/** The same of a run whose reads are recorded as conditions. @param tookPart whether the document took part as of label offsets */
+export async function readsByConditions(
+  sql: Sql,
+  run: string,
+  rounds: readonly number[],
+  { docId, labels }: Pick<StoredDocument, 'docId'> & { labels: readonly number[] },
+  tookPart: (labelOffsets: readonly TopicOffset[]) => boolean,
+): Promise<number> {
+  let reads = 0
+  for (const { read } of await new ReadSelections(sql).of(run, rounds))
+    if (tookPart(read.labelOffsets)) reads += readsOfSelection(read)(docId, labels, reads)
+  return reads
 }

@@ -20,6 +20,10 @@ function splitmix64Sql(value: string, alias: string): string {
 export const orderKeySql = (column: string, seed: string, alias: string): string =>
   splitmix64Sql(`bitXor(${column}, {${seed}:UInt64})`, alias)
 
+/** Likewise with an expression for the seed. */
+export const orderKeySqlOf = (id: string, seed: string, alias: string): string =>
+  splitmix64Sql(`bitXor(${id}, ${seed})`, alias)
+
 /** place(id) of SELECTION.md as a ClickHouse expression. */
 export const placeSql = (column: string, alias: string): string => splitmix64Sql(column, alias)
 
@@ -36,12 +40,17 @@ export function idOfPlaceSql(place: string, alias: string): string {
  * @param place name of the column that holds place(id)
  * @param starts name of an `{starts:Array(UInt64)}` parameter, see `startsOf`
  */
-export function drawKeySql(place: string, starts: string): string {
-  const block = `bitShiftRight(${place}, ${placeBits})`
+export const drawKeySql = (place: string, starts: string): string =>
+  keySql(place, `{${starts}:Array(UInt64)}[${blockSql(place)} + 1]`)
+
+/** Likewise. @param start expression for the start in the place's block, negated */
+export function keySql(place: string, start: string): string {
   // Adds the negation instead of subtracting: a difference of UInt64 is an Int64 there.
-  const distance = `bitAnd(${place} + {${starts}:Array(UInt64)}[${block} + 1], ${withinBlock})`
-  return `bitOr(${block}, bitShiftLeft(${distance}, ${Math.log2(blocks)}))`
+  const distance = `bitAnd(${place} + ${start}, ${withinBlock})`
+  return `bitOr(${blockSql(place)}, bitShiftLeft(${distance}, ${Math.log2(blocks)}))`
 }
+
+const blockSql = (place: string): string => `bitShiftRight(${place}, ${placeBits})`
 
 const withinBlock = 2n ** placeBits - 1n
 

@@ -86,7 +86,7 @@ async function startInto(
     store: runtime.store,
     console: {
       labelled: labelledBy(runtime),
-      selections: { selection: (manifest: Manifest) => reader.chunks(manifest) },
+      selections: { selection: (manifest: Manifest, index: number) => reader.chunks(manifest, index) },
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {
         meter?.onConsole(event)

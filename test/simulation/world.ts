@@ -287,7 +287,7 @@ export class World {
       booking: { now: () => this.driver.nowMs },
       console: {
         labelled: (column, documents) => call(() => labelledIn(this.#store, this.#unlabelable())(column, documents)),
-        selections: { selection: (manifest) => this.#chunks(call, manifest) },
+        selections: { selection: (manifest, index) => this.#chunks(call, manifest, index) },
         now: () => this.driver.nowMs,
         // Small selections in several parts.
         layout: { chunkDocuments: 3, partChunks: 2 },
@@ -301,12 +301,12 @@ export class World {
   }
 
   /** As the real reader: a manifest may be readable before the chunks that it speaks of. */
-  async *#chunks(call: Call, manifest: Manifest): AsyncGenerator<readonly DocumentId[]> {
+  async *#chunks(call: Call, manifest: Manifest, index: number): AsyncGenerator<readonly DocumentId[]> {
     for (;;) {
       await call(() => {})
       const pending = this.driver.log.markersPending.some(({ topic }) => topic === this.topics.selections.name)
       if (!pending) break
     }
-    yield this.selected(manifest)
+    yield this.selected(manifest).slice(index)
   }
 }

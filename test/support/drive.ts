@@ -32,8 +32,8 @@ export async function drive(run: RunConfig, options: DriveOptions) {
     influence: options.influence,
     console: {
       selections: {
-        selection: async function* (manifest) {
-          yield selectionOf(manifest, driver.records(selections.name))
+        selection: async function* (manifest, index) {
+          yield selectionOf(manifest, driver.records(selections.name)).slice(index)
         },
       },
       labelled: labelledIn(store),

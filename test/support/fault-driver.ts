@@ -397,6 +397,8 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
     preparing: (columns) => call(() => store.preparing(columns)),
     view: (options) => call(() => store.view(options)),
     texts: (ids) => call(() => store.texts(ids)),
+    readRounds: (...given) => call(() => store.readRounds(...given)),
+    addReadSelection: (...given) => call(() => store.addReadSelection(...given)),
     addReads: (run, round, reads) => call(() => {}).then(() => store.addReads(run, round, reads)),
   }
 }

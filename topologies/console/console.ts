@@ -15,7 +15,7 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import { type CorpusStore, columnsOf, type Preparing } from '../corpus-store.ts'
+import { type CorpusStore, columnsOf, type Preparing, type ViewOptions } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
 import { Configuration } from '../rounds/configuration.ts'
@@ -24,8 +24,8 @@ import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { openRound, roundDue } from './opening.ts'
-import type { ReadsSource } from './reads.ts'
-import { decideSelection, viewOf, viewOptions } from './selecting.ts'
+import type { ReadsSource, SelectedRound } from './reads.ts'
+import { decideSelection, viewOptions } from './selecting.ts'
 
 export interface ConsolePorts {
   readonly store: CorpusStore
@@ -210,7 +210,7 @@ export class Console implements Processor {
   async #openFirst(): Promise<boolean> {
     const awaited = await this.#toOpen(0)
     if (awaited === undefined) return false
-    const corpus = await viewOf(this.#ports, awaited.run, awaited.labelOffsets)
+    const corpus = await this.#ports.store.view(this.#viewToSample(0, awaited))
     if ((await corpus.groups()).length === 0) {
       this.#awaited = undefined
       return false
@@ -235,14 +235,29 @@ export class Console implements Processor {
     if (last !== undefined) {
       const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
       const labelOffsets = await this.#labelOffsets(run)
-      if (changes.length > 0 && (await this.#ports.store.prepare(viewOptions(run, labelOffsets))) === undefined)
-        return { run, changes, labelOffsets }
+      const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#history(round)))
+      if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, labelOffsets }
     }
     return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before) }
   }
 
+  /** What was read changes no sample. */
+  #viewToSample(round: number, { run, labelOffsets }: ToOpen): ViewOptions {
+    return { ...viewOptions(run, labelOffsets, this.#history(round)), readsOf: null }
+  }
+
+  /** The rounds selected before a round, ascending, each with what the next one recorded as read of it. */
+  #history(before: number): SelectedRound[] {
+    const rounds = [...this.#manifests.keys()].filter((round) => round < before).sort((a, b) => a - b)
+    return rounds.map((round, i) => ({
+      run: this.#configuration.at(round),
+      manifest: this.#manifests.get(round)!,
+      read: this.#opened.get(rounds[i + 1] ?? before)?.previousRead ?? null,
+    }))
+  }
+
   async #isPrepared(round: number, run: RunConfig, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
-    const preparing = await this.#ports.store.prepare(viewOptions(run, labelOffsets))
+    const preparing = await this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#history(round)))
     if (preparing === undefined) {
       this.#told = ''
       return true
@@ -257,7 +272,7 @@ export class Console implements Processor {
     const awaited = await this.#toOpen(round)
     if (awaited === undefined) return undefined
     const { run, changes, labelOffsets } = awaited
-    return await openRound(run, round, await viewOf(this.#ports, run, labelOffsets), {
+    return await openRound(run, round, await this.#ports.store.view(this.#viewToSample(round, awaited)), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
       labelOffsets,
@@ -347,13 +362,12 @@ export class Console implements Processor {
     if (actorStates.some((state) => state === undefined)) return false
     const opened = this.#opened.get(round)!
     if (!(await this.#isPrepared(round, run, opened.labelOffsets))) return false
-    const previous = this.#manifests.get(Math.max(-1, ...[...this.#manifests.keys()].filter((other) => other < round)))
     const decided = await decideSelection({
       ...this.#ports,
       run,
       opened,
       actorStates: actorStates as ActorState[],
-      previous,
+      history: this.#history(round),
     })
     const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#remember(Manifest.name, manifest)

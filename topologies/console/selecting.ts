@@ -3,11 +3,10 @@ import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.t
 import type { RunConfig } from '../run-config.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
-import type { Corpus } from '../selection/corpus.ts'
 import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
 import { type DecidedSelection, type EmissionLayout, emissionLayout } from './emitting.ts'
-import { type ReadsSource, recordReads } from './reads.ts'
+import { type ReadsSource, recordedBy, recordReads, type SelectedRound } from './reads.ts'
 
 /** The inputs of a round's selection, all of them from the log. */
 export interface SelectionInputs {
@@ -16,8 +15,8 @@ export interface SelectionInputs {
   readonly opened: RoundOpened
   /** After this round's fold, in configuration order. */
   readonly actorStates: readonly ActorState[]
-  /** Of the previous round that selected; undefined: this is the first. */
-  readonly previous: Manifest | undefined
+  /** The rounds selected before, ascending. */
+  readonly history: readonly SelectedRound[]
   readonly store: CorpusStore
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
@@ -25,27 +24,33 @@ export interface SelectionInputs {
   readonly layout?: EmissionLayout | undefined
 }
 
-/** What a round of this run sees of the corpus: labels before these offsets and, if they matter, the run's reads. */
-export const viewOptions = (run: RunConfig, labelOffsets: readonly TopicOffset[]): ViewOptions => ({
-  columns: columnsOf(run),
-  labelOffsets,
-  readsOf: readsMatter(run.selection) ? run.name : null,
-  draws: true,
-})
-
-export const viewOf = (
-  { store }: Pick<SelectionInputs, 'store'>,
+/**
+ * What a round of this run sees of the corpus: labels before these offsets and, if they matter, the run's reads of earlier rounds.
+ * @param run as the round has it
+ */
+export function viewOptions(
   run: RunConfig,
   labelOffsets: readonly TopicOffset[],
-): Promise<Corpus> => store.view(viewOptions(run, labelOffsets))
+  history: readonly SelectedRound[],
+): ViewOptions {
+  const options = { columns: columnsOf(run), labelOffsets, draws: true }
+  if (!readsMatter(run.selection)) return { ...options, readsOf: null }
+  if (recordedBy(run, history) === 'documents') return { ...options, readsOf: run.name }
+  const earlier = history.map(({ manifest: { round, labelOffsets } }) => ({ round, labelOffsets }))
+  return { ...options, readsOf: run.name, earlier }
+}
 
 /** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
 export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
-  const { run, opened, actorStates, previous, store, selections } = inputs
+  const { run, opened, actorStates, history, store } = inputs
   const config = run.selection
-  if (previous !== undefined && readsMatter(config)) await recordReads(store, selections, previous, opened.previousRead)
+  const viewAt = (index: number) => {
+    const selected = history[index]!
+    return viewOptions(selected.run, selected.manifest.labelOffsets, history.slice(0, index))
+  }
+  if (readsMatter(config)) await recordReads(inputs, run, history, viewAt)
   const weights = actorStates.map((state) => state.weights)
-  const thetaBefore = thetaBeforeOf(config, opened, previous)
+  const thetaBefore = thetaBeforeOf(config, opened, history.at(-1)?.manifest)
   const { theta, actorRewards } =
     opened.round === 0
       ? { theta: [...thetaBefore], actorRewards: config.actors.map(() => null) }
@@ -56,7 +61,7 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
           weights,
           actorStates.map(({ rewards }) => rewards),
         )
-  const corpus = await viewOf(inputs, run, opened.labelOffsets)
+  const corpus = await store.view(viewOptions(run, opened.labelOffsets, history))
   const selection = await select(corpus, config, opened.round, weights, theta)
   return {
     ids: selection.ids,

@@ -86,6 +86,11 @@ export class MemoryCorpus implements Corpus {
     return this.#table.all[this.#groupOf[number]!]!.labels
   }
 
+  /** How often document `number` was read. */
+  readsOf(number: number): number {
+    return this.#table.all[this.#groupOf[number]!]!.reads
+  }
+
   /**
    * Counts what a trainer read of a selection: `ids` are its documents from global index `indexFirst` on.
    * @param documents of the whole selection

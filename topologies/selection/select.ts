@@ -1,14 +1,11 @@
 import { candidatesOf } from './candidates.ts'
-import type { Budget, SelectionConfig } from './config.ts'
+import type { SelectionConfig } from './config.ts'
 import type { Corpus, Cut } from './corpus.ts'
 import { type Group, histogramDigest } from './groups.ts'
 import { sortByOrderKey } from './mix.ts'
-import { planSelection, type SelectionPlan } from './plan.ts'
-import { actorIndex, groupsOfPool, looksAtDocuments } from './pool.ts'
+import type { SelectionPlan } from './plan.ts'
 import { type Prefix, takePrefix } from './prefix.ts'
-import { sharesOf } from './quotas.ts'
-import { type ScoreOf, scoreOf } from './score.ts'
-import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
+import { amountOf, decidedByCells, planByCells, quotaOf, sharesByStratum, strataOfRound } from './strata.ts'
 import { type Seed, seedOf } from './u64.ts'
 
 /** What was taken from one stratum of a mixture; without a mixture there is one. */
@@ -63,16 +60,12 @@ export async function select(
   weights: readonly (readonly number[])[],
   theta: readonly number[],
 ): Promise<Selection> {
-  const strategy = config.strategy ?? defaultStrategy
   const all = await corpus.groups()
-  const unread = all.filter(({ documents, reads }) => documents > 0 && (config.repeat === 'allow' || reads === 0))
-  const pool = groupsOfPool(strategy.pool, config.actors, unread)
-  const strata = strataOf(strategy.mixture, config, pool)
-  const score = strategy.score.kind === 'actors' ? scoreOf(config, round, weights, theta) : () => 0
+  const ofRound = strataOfRound(config, round, weights, theta, all)
   const seeds = { select: seedOf(config.seed, round, 'select'), order: seedOf(config.seed, round, 'order') }
-  const selected = decidedByCells(strategy)
-    ? await selectByCells(corpus, config, strategy, score, strata, seeds)
-    : await selectByDocuments(corpus, config, strategy, score, strata, seeds, all)
+  const selected = decidedByCells(ofRound.strategy)
+    ? await selectByCells(corpus, config, ofRound, seeds)
+    : await selectByDocuments(corpus, config, ofRound, seeds, all)
   return {
     documents: selected.strata.reduce((sum, { documents }) => sum + documents, 0),
     tokens: selected.strata.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -83,63 +76,27 @@ export async function select(
 
 type Seeds = { select: Seed; order: Seed }
 type Selected = Pick<Selection, 'strata' | 'ids'>
-interface Stratum {
-  subcategory: number | null
-  groups: Group[]
-}
-
-function strataOf(mixture: Mixture | undefined, { actors }: SelectionConfig, groups: Group[]): Stratum[] {
-  if (mixture === undefined) return [{ subcategory: null, groups }]
-  const a = actorIndex(actors, mixture.actor)
-  return actors[a]!.subcategories.map((_, subcategory) => ({
-    subcategory,
-    groups: groups.filter(({ labels }) => labels[a] === subcategory),
-  }))
-}
-
-const decidedByCells = ({ pool, score, sampler }: Strategy): boolean =>
-  !looksAtDocuments(pool) && score.kind !== 'label' && sampler.kind === 'top'
-
-interface Amount {
-  documents: number
-  tokens: number
-}
-
-/** What is to be taken from each stratum, in the budget's unit. */
-function sharesByStratum(budget: Budget, mixture: Mixture | undefined, held: readonly Amount[]): number[] {
-  const holdings = held.map(({ documents, tokens }) => ('tokens' in budget ? tokens : documents))
-  const amount = 'tokens' in budget ? budget.tokens : budget.documents
-  if (mixture === undefined) return [amount]
-  return sharesOf(amount, 'weights' in mixture ? mixture.weights : holdings, holdings)
-}
-
-const quotaOf = (budget: Budget, share: number): Budget =>
-  'tokens' in budget ? { tokens: share } : { documents: share }
+type OfRound = ReturnType<typeof strataOfRound>
 
 const recordedQuota = (share: number): number | null => (Number.isFinite(share) ? share : null)
 
 async function selectByCells(
   corpus: Corpus,
-  { budget }: SelectionConfig,
-  { mixture }: Strategy,
-  score: ScoreOf,
-  strata: readonly Stratum[],
+  config: SelectionConfig,
+  ofRound: OfRound,
   seeds: Seeds,
 ): Promise<Selected> {
-  const held = strata.map(({ groups }) => amountOf(groups))
-  const shares = sharesByStratum(budget, mixture, held)
   const whole: Group[] = []
   const cuts: Cut[] = []
-  const selected: StratumSelection[] = []
-  for (const [i, { subcategory, groups }] of strata.entries()) {
-    const plan = planSelection(groups, score, quotaOf(budget, shares[i]!))
+  const strata: StratumSelection[] = []
+  for (const { subcategory, held, share, plan } of planByCells(config, ofRound)) {
     const cut = plan.marginal && (await corpus.cut(plan.marginal.groups, seeds.select, plan.marginal.remaining))
     whole.push(...plan.whole)
     if (cut !== null) cuts.push(cut)
-    selected.push({
+    strata.push({
       subcategory,
-      held: held[i]!,
-      quota: recordedQuota(shares[i]!),
+      held,
+      quota: recordedQuota(share),
       documents: plan.wholeDocuments + (cut?.documents ?? 0),
       tokens: plan.wholeTokens + (cut?.tokens ?? 0),
       threshold: plan.threshold,
@@ -148,14 +105,7 @@ async function selectByCells(
       refined: 0,
     })
   }
-  return { strata: selected, ids: corpus.emit(whole, cuts, seeds.order) }
-}
-
-function amountOf(groups: readonly Group[]): Amount {
-  return {
-    documents: groups.reduce((sum, { documents }) => sum + documents, 0),
-    tokens: groups.reduce((sum, { tokens }) => sum + tokens, 0),
-  }
+  return { strata, ids: corpus.emit(whole, cuts, seeds.order) }
 }
 
 function marginalOf({ marginal }: SelectionPlan, cut: Cut | null): Marginal | null {
@@ -167,9 +117,7 @@ function marginalOf({ marginal }: SelectionPlan, cut: Cut | null): Marginal | nu
 async function selectByDocuments(
   corpus: Corpus,
   config: SelectionConfig,
-  strategy: Strategy,
-  score: ScoreOf,
-  strata: readonly Stratum[],
+  { strategy, strata, score }: OfRound,
   seeds: Seeds,
   all: readonly Group[],
 ): Promise<Selected> {

@@ -4,12 +4,15 @@ import { placeBits } from '../../../topologies/selection/draw.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
+import type { ReadMove, ReadSelection, TakenGroup } from '../../../topologies/selection/read-selection.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, placeSql, startsOf } from '../key-sql.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
+import { movedGroups } from './moved-groups.ts'
+import { type ReadCondition, withReadsSql } from './reads-sql.ts'
 import type { SortedState } from './states.ts'
-import { reachOf, stretchesSql } from './stretches.ts'
+import { reachOf, reachOfKey, stretchesSql } from './stretches.ts'
 
 /** Keys are bucketed by their highest bits: a fully read bucket of a cut has a few thousand documents at 10^8. */
 const bucketBits = 12
@@ -31,26 +34,30 @@ export class SortedCorpus implements Corpus {
   readonly #state: SortedState
   readonly #wide: Corpus
   readonly #readsOf: string | null
+  readonly #reads: Reads
   readonly #scannedMax: number
 
   /**
-   * @param readsOf a run whose reads distinguish groups
+   * @param readsOf a run whose reads, by documents, distinguish groups
+   * @param reads what a run has read of selections that cells decided, in the order of its rounds
    * @param scannedMax documents of a subcategory up to which all of them are read for its sample
    */
   constructor(
     sql: Sql,
     state: SortedState,
     wide: Corpus,
-    { readsOf = null, scannedMax = scannedMaxDefault }: { readsOf?: string | null; scannedMax?: number } = {},
+    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault }: SortedCorpusOptions = {},
   ) {
     this.#sql = sql
     this.#state = state
     this.#wide = wide
     this.#readsOf = readsOf
+    this.#reads = reads
     this.#scannedMax = scannedMax
   }
 
   async groups(): Promise<Group[]> {
+    if (this.#readsOf === null) return movedGroups(this.#state.cells, this.#reads.moves)
     const unread = new Map(this.#state.cells.map((cell) => [cell.labels.join(), { ...cell }]))
     const read = await this.#groupsRead()
     for (const { labels, documents, tokens } of read) {
@@ -67,7 +74,7 @@ export class SortedCorpus implements Corpus {
     if (this.#readsOf === null || names === undefined) return []
     const rows = await this.#sql.query<{ labels: number[]; reads: string; documents: string; tokens: string }>(
       `SELECT CAST([${names.join(', ')}], 'Array(UInt16)') AS labels, reads, count() AS documents, sum(tokens) AS tokens
-       FROM ${this.#state.table} INNER JOIN (${readsSql}) AS r ON place = placeRead WHERE ${this.#inState()} AND reads > 0
+       FROM ${this.#state.table} INNER JOIN (${readsByDocumentSql}) AS r ON place = placeRead WHERE ${this.#inState()} AND reads > 0
        GROUP BY ${names.join(', ')}, reads`,
       { run: this.#readsOf },
     )
@@ -134,7 +141,8 @@ export class SortedCorpus implements Corpus {
   async #bucketsBefore(groups: readonly Group[], seed: Seed, unit: 'documents' | 'tokens', wanted: number) {
     const held = groups.reduce((sum, group) => sum + group[unit], 0)
     const parameters = this.#parameters({ starts: startsOf(seed) })
-    for (let share = held === 0 ? 1 : (1.1 * wanted) / held + 0.01; ; share *= 2) {
+    const few = this.#areFew(groups)
+    for (let share = few || held === 0 ? 1 : (1.1 * wanted) / held + 0.01; ; share *= 2) {
       const reach = reachOf(share)
       const buckets = await this.#sql.query<{ bucket: number; documents: string; tokens: string }>(
         `SELECT toUInt32(bitShiftRight(${drawKeySql('place', 'starts')}, ${bucketShift})) AS bucket, count() AS documents,
@@ -147,7 +155,12 @@ export class SortedCorpus implements Corpus {
         const isLast = share >= 1 && i === buckets.length - 1
         if (isLast || taken[unit] + next[unit] >= wanted) {
           const first = BigInt(bucket) << BigInt(bucketShift)
-          return { ...taken, first, last: first + 2n ** BigInt(bucketShift) - 1n, reach: reachUpTo(bucket) }
+          return {
+            ...taken,
+            first,
+            last: first + 2n ** BigInt(bucketShift) - 1n,
+            reach: few ? reach : reachUpTo(bucket),
+          }
         }
         taken.documents += next.documents
         taken.tokens += next.tokens
@@ -165,8 +178,11 @@ export class SortedCorpus implements Corpus {
       parameters[`keyLast${i}`] = keyLast
       parts.push(`(${this.#among(groups)} AND ${drawKeySql('place', `starts${i}`)} <= {keyLast${i}:UInt64})`)
     }
-    const all = [...whole, ...cuts.flatMap(({ groups }) => groups)]
-    const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${this.#rows(all)} AND (${parts.join(' OR ')})`
+    const taken = cuts.filter(({ keyLast }) => keyLast !== null)
+    const all = [...whole, ...taken.flatMap(({ groups }) => groups)]
+    if (all.length === 0) return
+    const rows = this.#rows(all, this.#mayBeIn(whole, taken))
+    const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${rows} AND (${parts.join(' OR ')})`
     yield* this.#sql.ids(
       `SELECT doc FROM (${chosen}) ORDER BY ${orderKeySql('doc', 'seed', 'order')}
        SETTINGS max_bytes_before_external_sort = ${sortBytes}`,
@@ -186,24 +202,81 @@ export class SortedCorpus implements Corpus {
     return this.#wide.scoresAt(actorIndex, ranks)
   }
 
+  /** Whether all documents of these groups are read sooner than stretches of them are found. */
+  #areFew(groups: readonly Group[]): boolean {
+    return groups.reduce((sum, { documents }) => sum + documents, 0) <= this.#scannedMax
+  }
+
+  /** The part of the table that holds these groups and cuts. */
+  #mayBeIn(whole: readonly Group[], cuts: readonly Cut[]): string {
+    const parts = cuts.map(({ groups, seed, keyLast }) => {
+      const cells = isAmong(groups.map((group) => ({ ...group, reads: 0 })))
+      return this.#areFew(groups) ? cells : `(${cells} AND ${stretchesSql('place', seed, reachOfKey(keyLast!))})`
+    })
+    return `(${[isAmong(whole.map((group) => ({ ...group, reads: 0 }))), ...parts].join(' OR ')})`
+  }
+
+  /** The part of the table that holds what a selection has taken. */
+  #mayBeTaken({ groups, selectSeed: seed }: ReadSelection): string {
+    const cells = new Map(this.#state.cells.map((cell) => [cell.labels.join(), cell]))
+    const byKey = Map.groupBy(groups, ({ keyLast }) => keyLast)
+    const held = (taken: readonly TakenGroup[]) =>
+      [...new Set(taken.map(({ labels }) => labels.join()))].flatMap((name) => cells.get(name) ?? [])
+    const cuts = [...byKey].flatMap(([keyLast, taken]) =>
+      keyLast === null ? [] : [{ groups: held(taken), seed, keyLast, documents: 0, tokens: 0 }],
+    )
+    return this.#mayBeIn(held(byKey.get(null) ?? []), cuts)
+  }
+
   #inState(): string {
     const { states } = this.#state
     return states.length === 0 ? 'false' : `state IN (${states.join(', ')})`
   }
 
+  /** What reading this selection of these documents would move. */
+  async movesBy(condition: ReadCondition): Promise<ReadMove[]> {
+    const names = this.#state.cells[0]?.labels.map((_, i) => `l${i}`)
+    if (names === undefined || condition.read.groups.length === 0) return []
+    const columns = [...names, 'place', 'tokens', 'state']
+    const rows = `${this.#state.table} WHERE ${this.#inState()} AND ${this.#mayBeTaken(condition.read)}`
+    const { conditions } = this.#reads
+    const before = withReadsSql(columns, rows, conditions)
+    const given = `(SELECT ${columns.join(', ')}, reads AS before FROM (${before}))`
+    const read = withReadsSql(['before', ...names, 'tokens'], given, [...conditions, condition])
+    const moves = await this.#sql.query<{ labels: number[] } & Record<'before' | 'after' | 'n' | 'tokens', string>>(
+      `SELECT CAST([${names.join(', ')}], 'Array(UInt16)') AS labels, before, reads AS after, count() AS n, sum(tokens) AS tokens
+       FROM (${read}) WHERE after > before GROUP BY ${names.join(', ')}, before, after`,
+    )
+    return moves.map(({ labels, before, after, n, tokens }) => ({
+      ...{ labels, readsBefore: Number(before), readsAfter: Number(after) },
+      ...{ documents: Number(n), tokens: Number(tokens) },
+    }))
+  }
+
+  /** The rows of which `where` is true, with how often each was read. */
+  #rowsWithReads(where: string): string {
+    const columns = [...this.#state.cells[0]!.labels.map((_, i) => `l${i}`), 'place', 'tokens']
+    const rows = `${this.#state.table} WHERE ${this.#inState()} AND ${where}`
+    return withReadsSql(columns, rows, this.#reads.conditions)
+  }
+
   /** The rows of these groups of which `where` is true. Ends in a condition, to which a statement may add. */
   #rows(groups: readonly Group[], where = 'true'): string {
-    const cells =
-      this.#readsOf === null
-        ? groups
-        : new Map(groups.map((group) => [group.labels.join(), { ...group, reads: 0 }])).values().toArray()
-    const rows = `${this.#state.table} WHERE ${this.#inState()} AND ${isAmong(cells)} AND ${where}`
-    if (this.#readsOf === null) return rows
-    return `(SELECT * FROM (SELECT * FROM ${rows}) AS t LEFT JOIN (${readsSql}) AS r ON place = placeRead) WHERE ${this.#among(groups)}`
+    if (!this.#distinguishesReads)
+      return `${this.#state.table} WHERE ${this.#inState()} AND ${isAmong(groups)} AND ${where}`
+    const cells = new Map(groups.map((group) => [group.labels.join(), { ...group, reads: 0 }])).values().toArray()
+    const ofCells = `${isAmong(cells)} AND ${where}`
+    if (this.#readsOf === null) return `(${this.#rowsWithReads(ofCells)}) WHERE ${this.#among(groups)}`
+    const rows = `${this.#state.table} WHERE ${this.#inState()} AND ${ofCells}`
+    return `(SELECT * FROM (SELECT * FROM ${rows}) AS t LEFT JOIN (${readsByDocumentSql}) AS r ON place = placeRead) WHERE ${this.#among(groups)}`
+  }
+
+  get #distinguishesReads(): boolean {
+    return this.#readsOf !== null || this.#reads.conditions.length > 0
   }
 
   #among(groups: readonly Group[]): string {
-    return isAmong(groups, this.#readsOf !== null)
+    return isAmong(groups, this.#distinguishesReads)
   }
 
   #parameters(parameters: SqlParameters): SqlParameters {
@@ -211,8 +284,22 @@ export class SortedCorpus implements Corpus {
   }
 }
 
+export interface SortedCorpusOptions {
+  readonly readsOf?: string | null
+  readonly reads?: Reads
+  readonly scannedMax?: number
+}
+
+/** What a run has read, as conditions, and what that has moved. */
+export interface Reads {
+  readonly conditions: readonly ReadCondition[]
+  readonly moves: readonly ReadMove[]
+}
+
+const nothingRead: Reads = { conditions: [], moves: [] }
+
 /** How often a run has read a document, by its place. Joined from the left, a document without a row was read 0 times. */
-const readsSql = `SELECT ${placeSql('doc', 'r')} AS placeRead, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc`
+const readsByDocumentSql = `SELECT ${placeSql('doc', 'r')} AS placeRead, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc`
 
 /** A condition on labels, and on reads if they have a column; without one, only what was not read is there. */
 function isAmong(groups: readonly Group[], withReads = false): string {

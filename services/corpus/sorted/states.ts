@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TopicOffset } from '../../../schemas/index.ts'
-import type { Preparing } from '../../../topologies/corpus-store.ts'
+import type { Preparing, ViewOptions } from '../../../topologies/corpus-store.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { StateBuild } from './build.ts'
@@ -11,12 +10,12 @@ export interface SortedState {
   readonly table: string
   readonly states: readonly number[]
   readonly cells: readonly Group[]
+  /** Of the rounds of `Wanted.earlier`, in their order: the states that came after it. */
+  readonly after: ReadonlyMap<number, readonly number[]>
 }
 
-/** What is asked for: a state, and earlier offsets whose documents must be a part of it, in order. */
-export interface Wanted extends AsOf {
-  readonly earlier?: readonly (readonly TopicOffset[])[]
-}
+/** What is asked for: a state, and earlier ones that must be a part of it. */
+export type Wanted = AsOf & Pick<ViewOptions, 'earlier'>
 
 interface Job {
   readonly done: Promise<State | undefined>
@@ -51,7 +50,7 @@ export class SortedStates {
   async find(wanted: Wanted): Promise<SortedState | undefined> {
     const catalog = this.#catalog(wanted)
     const found = await this.#found(catalog, wanted)
-    return found && (await sortedState(catalog, found.state))
+    return found && (await sortedState(catalog, wanted, found))
   }
 
   /** The state of these offsets, built if it is missing: the first one of a set of actors looks at the whole corpus. */
@@ -59,7 +58,7 @@ export class SortedStates {
     const catalog = this.#catalog(wanted)
     for (;;) {
       const found = await this.#found(catalog, wanted)
-      if (found !== undefined) return await sortedState(catalog, found.state)
+      if (found !== undefined) return await sortedState(catalog, wanted, found)
       await this.#outcome(catalog, this.#job(catalog, wanted))
     }
   }
@@ -99,27 +98,25 @@ export class SortedStates {
     return made
   }
 
-  /** The state that these offsets come to, with all earlier ones in it, as far as it is built. */
-  async #found(catalog: StateCatalog, wanted: Wanted): Promise<{ state: State | undefined } | undefined> {
-    let found: { state: State | undefined } | undefined
+  /** The states that the earlier offsets and these come to, each within the next, as far as all are built. */
+  async #found(catalog: StateCatalog, wanted: Wanted): Promise<(State | undefined)[] | undefined> {
+    const states: (State | undefined)[] = []
     for (const asOf of inOrder(wanted)) {
-      found = await this.#one(catalog, asOf, found?.state)
+      const found = await this.#one(catalog, asOf, states.at(-1))
       if (found === undefined) return undefined
+      states.push(found.state)
     }
-    return found
+    return states
   }
 
   async #one(catalog: StateCatalog, asOf: AsOf, within: State | undefined) {
     const name = nameOf(catalog, asOf, within)
     if (this.#known.has(name)) return { state: this.#known.get(name) }
     const offsets = offsetsText(asOf)
-    const among = async () =>
-      (await catalog.all()).find(
-        (one) =>
-          isWhole(one) &&
-          one.offsets === offsets &&
-          (within === undefined || catalog.chainOf(one).includes(within.state)),
-      )
+    const isIt = (one: State) =>
+      isWhole(one) && one.offsets === offsets && (within === undefined || catalog.chainOf(one).includes(within.state))
+    // Of several the same one every time, whatever order they were recorded in.
+    const among = async () => (await catalog.all()).filter(isIt).sort((a, b) => a.state - b.state)[0]
     let state = await among()
     if (state === undefined) {
       // Another process may have made it since.
@@ -175,12 +172,25 @@ export class SortedStates {
 }
 
 const inOrder = ({ columns, labelOffsets, earlier = [] }: Wanted): AsOf[] =>
-  [...earlier, labelOffsets].map((offsets) => ({ columns, labelOffsets: offsets }))
+  [...earlier, { labelOffsets }].map((at) => ({ columns, labelOffsets: at.labelOffsets }))
 
 const nameOf = ({ draw }: StateCatalog, asOf: AsOf, within: State | undefined): string =>
   `${draw}/${within?.state ?? 0}/${offsetsText(asOf)}`
 
-async function sortedState(catalog: StateCatalog, state: State | undefined): Promise<SortedState> {
-  if (state === undefined) return { table: catalog.table, states: [], cells: [] }
-  return { table: catalog.table, states: catalog.chainOf(state), cells: await catalog.cellsOf(state) }
+async function sortedState(
+  catalog: StateCatalog,
+  { earlier = [] }: Wanted,
+  found: readonly (State | undefined)[],
+): Promise<SortedState> {
+  const chains = found.map((state) => (state === undefined ? [] : catalog.chainOf(state)))
+  const states = chains.at(-1)!
+  const last = found.at(-1)
+  const after = earlier.map(({ round }, i): [number, number[]] => {
+    const before = new Set(chains[i])
+    return [round, states.filter((state) => !before.has(state))]
+  })
+  return {
+    ...{ table: catalog.table, states, after: new Map(after) },
+    cells: last === undefined ? [] : await catalog.cellsOf(last),
+  }
 }

@@ -28,5 +28,8 @@ export function reachOf(share: number): bigint {
   return BigInt(Math.max(1, Math.ceil(share * Number(blockSize))))
 }
 
+/** The reach that covers all keys up to this one. */
+export const reachOfKey = (keyLast: bigint): bigint => keyLast / BigInt(blocks) + 1n
+
 /** Total number of places: a reach covers `reach * blocks / placesInAll` of them. */
 export const placesInAll = blockSize * BigInt(blocks)

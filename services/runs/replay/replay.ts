@@ -2,6 +2,7 @@ import { from, lastValueFrom, toArray } from 'rxjs'
 import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
+import type { SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
@@ -55,22 +56,17 @@ export async function replay({
   const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
   const ports = {
     store: runtime.store,
-    selections: { selection: (manifest: Manifest) => after.chunks(manifest) },
+    selections: { selection: (manifest: Manifest, index: number) => after.chunks(manifest, index) },
   }
   const comparisons: RoundComparison[] = []
-  const manifests: Manifest[] = []
+  const history: SelectedRound[] = []
   for (const original of log.manifests) {
     onProgress?.(comparisons.length, log.manifests.length)
     const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
     const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
     const actorStates = statesByRound.get(original.round)!
-    const decided = await decideSelection({
-      ...ports,
-      run: configuration.at(opened.round),
-      opened,
-      actorStates,
-      previous: manifests.at(-1),
-    })
+    const ofRound = configuration.at(opened.round)
+    const decided = await decideSelection({ ...ports, run: ofRound, opened, actorStates, history })
     const state = topics.consoleState.name
     const manifest = await emitSelection(output, decided, emissionLayout, [
       { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
@@ -82,7 +78,9 @@ export async function replay({
         value,
       })),
     ])
-    manifests.push(manifest)
+    const next = log.manifests[comparisons.length + 1]?.round
+    const read = log.opened.find(({ round }) => round === next)?.previousRead ?? null
+    history.push({ run: ofRound, manifest, read })
     const comparison = await compareRounds(original, manifest, before, after)
     comparisons.push(comparison)
     onRound?.(comparison)

@@ -153,7 +153,8 @@ describe('a build of the corpus for draws', () => {
 
 describe('a round', () => {
   test('once the corpus is prepared for it, reads no row of the wide table', async () => {
-    const { sql, store } = watched()
+    const sql = new WatchedSql(clickHouse.sql.client)
+    const store = new ClickHouseStore(sql, { scannedMax: 0 })
     await prepared(store, documents)
     const from = sql.statements.length
     const corpus = await store.view(asOf(documents))
