@@ -62,7 +62,7 @@ test('the demo starts as the README says, and every command that documents give 
   expect(demo!.said.text).toMatch(/multi-actor-7 +round 1 selected 1505 documents/)
   const outputs: [string, string | RegExp][] = [
     ['npx winnow status', /multi-actor-7/],
-    ['npx winnow replay --run multi-actor-7', 'identical to the bit'],
+    ['npx winnow replay --run multi-actor-7', 'are the same to the bit'],
     ['npx winnow topology --mermaid', 'flowchart LR'],
     ['npx winnow top', 'multi-actor-7'],
     ['curl http://127.0.0.1:7077/api/snapshot', '"multi-actor-7"'],
