@@ -62,5 +62,7 @@ def test_ranks_are_those_of_a_process_group_and_of_torchrun(monkeypatch, tmp_pat
     try:
         assert Ranks.found() == Ranks(0, 1)
         assert sorted(tensors_of(Tied())) == ['embed.weight', 'lm_head.weight']
+        mesh = torch.distributed.device_mesh.init_device_mesh('cpu', (1, 1, 1), mesh_dim_names=('dp_replicate', 'dp_shard', 'tp'))
+        assert Ranks.of_mesh(mesh, 'dp_replicate', 'dp_shard') == Ranks(0, 1, leader=True)
     finally:
         torch.distributed.destroy_process_group()
