@@ -196,22 +196,36 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
     await closeAll(stations)
   })
 
-  test('goes on where the reference trainer stopped, to the token, and is told when its run has ended', async () => {
+  test('goes on where the reference trainer stopped, to the token, which goes on from there, and is told when its run has ended', async () => {
     const world = await openWorld(40)
     const { runtime, model } = world
-    const run = world.run('resumed', {}, { updateSteps: 2, steps: 4, sampleDocuments: 0 })
+    const run = world.run('resumed', {}, { updateSteps: 2, steps: 6, sampleDocuments: 0 })
     await submitRun(runtime, run)
     const services = await startRunStations(runtime, run, model, { onFailure: fail })
-    const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
-    services.push(trainer)
-    await trainer.done
-    await closeAll(services)
+    const reference = async () => {
+      const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+      await trainer.done
+      await trainer.close()
+    }
+    await reference()
     const expected = await expectedRows(world, run)
-    const { metadata } = await readSafetensors(checkpointPath(run.checkpoints, run.name, 2))
-    const { said, stderr } = await ran(world, { run: run.name, mode: 'resumed', metadata })
+    const [second, fourth, last] = [2, 4, 6].map((step) => checkpointPath(run.checkpoints, run.name, step))
+    for (const later of [fourth!, last!]) rmSync(later)
+    const { said, stderr } = await ran(world, { run: run.name, mode: 'handover', checkpoint: second })
     expect(said, stderr).toMatchObject([
       { step: 3, rows: expected[2], cursor: { round: 1, sequence: run.trainer.batch } },
+      { step: 4, rows: expected[3], cursor: { round: 1, sequence: 2 * run.trainer.batch } },
     ])
+    const { metadata } = await readSafetensors(fourth!)
+    expect(metadata).toMatchObject({ run: run.name, round: '1', steps: '4' })
+    await reference()
+    expect(existsSync(last!)).toBe(true)
+    expect((await readProgress(runtime, run.name)).at(-1)).toMatchObject({
+      step: 6,
+      round: 2,
+      checkpoint: { path: last },
+    })
+    await closeAll(services)
 
     const ended = world.run('ended', {}, { sampleDocuments: 0 })
     await submitRun(runtime, ended)

@@ -118,20 +118,26 @@ def zombie():
             say(done=True)
 
 
-def resumed():
-    """From the metadata of a checkpoint of the TypeScript trainer."""
-    with opened(ranks=Ranks(leader=False), wait_timeout=given.get('timeout')) as stream:
-        stream.load_metadata(given['metadata'])
-        try:
-            batch = next(stream)
+def handover():
+    """Goes on where the TypeScript trainer stopped, and leaves it a checkpoint to go on from."""
+    from safetensors import safe_open
+
+    with safe_open(given['checkpoint'], 'np') as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    with opened() as stream:
+        stream.load_metadata(metadata)
+        stream.announce(given['checkpoint'])
+        for batch in stream:
             rows = [row + end for row, end in zip(batch['input_ids'].tolist(), batch['labels'][:, -1:].tolist(), strict=True)]
             say(step=stream.step, rows=rows, cursor=stream.state_dict())
-        except WinnowError as error:
-            say(code=error.code, message=str(error))
+            stream.step_done(1.0)
+            if stream.checkpoint_due:
+                stream.announce(tensors)
+                break
 
 
 try:
-    {'train': train, 'ids': ids, 'refusals': refusals, 'zombie': zombie, 'resumed': resumed}[given.get('mode', 'train')]()
+    {'handover': handover, 'train': train, 'ids': ids, 'refusals': refusals, 'zombie': zombie}[given.get('mode', 'train')]()
 except WinnowError as error:
     print(error.line(), file=sys.stderr)
     sys.exit(error.exit_code)

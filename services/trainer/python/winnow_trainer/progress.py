@@ -1,5 +1,6 @@
 """Reports where training is, as services/trainer/trainer.ts does, and fences off whoever reported for the run before."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry, Writer
 
 from .run_log import topic_of
+
+log = logging.getLogger('winnow.trainer')
 
 OPERATION_SECONDS = 30
 TRANSACTION_MS_MAX = 60_000
@@ -41,6 +44,7 @@ class Reporter:
                 'transactional.id': transactional_id_of(run),
                 'transaction.timeout.ms': TRANSACTION_MS_MAX,
                 'enable.idempotence': True,
+                'logger': log,
             }
         )
         self._done = threading.Condition()
@@ -109,6 +113,7 @@ class Reporter:
                 if error.fatal() or not error.retriable():
                     hint = 'winnow acls prints the permissions of a trainer.'
                     raise WinnowError('CONFIGURATION', f'a report cannot be written: {error.str()}', hint) from failure
+                log.warning('a report waits: %s', error.str())
                 time.sleep(0.5)
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ class ClickHouseTexts:
 
     def __init__(self, address: ClickHouseAddress, connections: int = 4) -> None:
         self._address = address
-        self._http = urllib3.PoolManager(maxsize=connections, timeout=urllib3.Timeout(connect=10, read=300), retries=False)
+        self._http = urllib3.PoolManager(maxsize=connections, timeout=urllib3.Timeout(connect=10, read=60), retries=False)
         self._headers = {'Content-Type': 'text/plain'}
         if address.authorization is not None:
             self._headers['Authorization'] = address.authorization
