@@ -33,6 +33,8 @@ export interface ViewOptions {
   readonly readsOf: string | null
   /** The run's earlier rounds, ascending, and as of what they selected: what was read of them is recorded as conditions. Left out: by documents. */
   readonly earlier?: readonly RoundOffsets[]
+  /** Actors, by index, whose label scores will be asked for; left out: none. */
+  readonly scored?: readonly number[]
   /** Whether samples and selections will be asked of it, so that it is worth keeping a state of the corpus sorted for them. */
   readonly draws?: boolean
 }
@@ -64,7 +66,7 @@ export interface CorpusStore {
    */
   prepare(options: ViewOptions): Promise<Preparing | undefined>
   /** How far such work on these labels is, by whichever process, also one that has ended; undefined: nothing is left unfinished. */
-  preparing(columns: readonly LabelColumn[]): Promise<Preparing | undefined>
+  preparing(options: Pick<ViewOptions, 'columns' | 'scored'>): Promise<Preparing | undefined>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>

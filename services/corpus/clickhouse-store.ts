@@ -83,8 +83,8 @@ export class ClickHouseStore implements CorpusStore {
     return await this.#sorted.prepare(options)
   }
 
-  preparing(columns: ViewOptions['columns']): Promise<Preparing | undefined> {
-    return this.#sorted.unfinished({ columns })
+  preparing(options: Pick<ViewOptions, 'columns' | 'scored'>): Promise<Preparing | undefined> {
+    return this.#sorted.unfinished(options)
   }
 
   async view(options: ViewOptions): Promise<Corpus> {

@@ -1,3 +1,4 @@
+import { labelsOf } from '../../topologies/console/selecting.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -14,7 +15,7 @@ export async function withPreparing(
 ): Promise<RunState> {
   if (!waitsForCorpus.has(state.state)) return state
   // What the log says stands without it.
-  const preparing = await store.preparing(columnsOf(config)).catch(() => undefined)
+  const preparing = await store.preparing(labelsOf(config)).catch(() => undefined)
   if (preparing === undefined) return state
   const labels = columnsOf(config).map(({ actor, version }) => `${actor} ${version}`)
   return {

@@ -394,7 +394,7 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),
     prepare: (options) => call(() => store.prepare(options)),
-    preparing: (columns) => call(() => store.preparing(columns)),
+    preparing: (options) => call(() => store.preparing(options)),
     view: (options) => call(() => store.view(options)),
     texts: (ids) => call(() => store.texts(ids)),
     readRounds: (...given) => call(() => store.readRounds(...given)),

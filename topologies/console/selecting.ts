@@ -5,6 +5,7 @@ import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
 import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
+import { scoredActors } from '../selection/strategy.ts'
 import { type DecidedSelection, type EmissionLayout, emissionLayout } from './emitting.ts'
 import { type ReadsSource, recordedBy, recordReads, type SelectedRound } from './reads.ts'
 
@@ -24,6 +25,13 @@ export interface SelectionInputs {
   readonly layout?: EmissionLayout | undefined
 }
 
+/** The labels that a run selects by, and of which actors also the scores. */
+export function labelsOf(run: RunConfig): Pick<ViewOptions, 'columns' | 'scored'> {
+  const { strategy, actors } = run.selection
+  const scored = strategy === undefined ? [] : scoredActors(strategy, actors)
+  return { columns: columnsOf(run), ...(scored.length > 0 && { scored }) }
+}
+
 /**
  * What a round of this run sees of the corpus: labels before these offsets and, if they matter, the run's reads of earlier rounds.
  * @param run as the round has it
@@ -33,7 +41,7 @@ export function viewOptions(
   labelOffsets: readonly TopicOffset[],
   history: readonly SelectedRound[],
 ): ViewOptions {
-  const options = { columns: columnsOf(run), labelOffsets, draws: true }
+  const options = { ...labelsOf(run), labelOffsets, draws: true }
   if (!readsMatter(run.selection)) return { ...options, readsOf: null }
   if (recordedBy(run, history) === 'documents') return { ...options, readsOf: run.name }
   const earlier = history.map(({ manifest: { round, labelOffsets } }) => ({ round, labelOffsets }))

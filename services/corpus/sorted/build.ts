@@ -44,7 +44,7 @@ export class StateBuild {
     await this.#catalog.refresh()
     const { begun, base } = await this.#startOf(asOf, within)
     if (begun === undefined) return await this.#steps(asOf, base, undefined, tell)
-    const begunAsOf = { columns: asOf.columns, labelOffsets: offsetsOf(begun) }
+    const begunAsOf = { ...asOf, labelOffsets: offsetsOf(begun) }
     const finished = await this.#steps(begunAsOf, this.#catalog.baseOf(begun), begun, tell)
     if (begun.offsets === offsetsText(asOf)) return finished
     return await this.#steps(asOf, finished, undefined, tell)
@@ -106,13 +106,13 @@ export class StateBuild {
     }
   }
 
-  async #createTable({ columns }: AsOf): Promise<void> {
+  async #createTable({ columns, scored = [] }: AsOf): Promise<void> {
     const { draw, table } = this.#catalog
     const cell = columns.map((_, i) => `l${i}`)
     await this.#sql.command(
       `CREATE TABLE IF NOT EXISTS ${table} (
          ${cell.map((label) => `${label} UInt16`).join(', ')},
-         place UInt64 CODEC(Delta, ZSTD), tokens UInt64 CODEC(T64, ZSTD), state UInt32 CODEC(ZSTD)
+         place UInt64 CODEC(Delta, ZSTD), tokens UInt64 CODEC(T64, ZSTD), state UInt32 CODEC(ZSTD)${scored.map((a) => `, s${a} Float64 CODEC(ZSTD)`).join('')}
        ) ENGINE = MergeTree ORDER BY (${[...cell, 'place'].join(', ')})
        SETTINGS index_granularity = 512`,
     )
@@ -154,8 +154,9 @@ export class StateBuild {
       parameters = { ...parameters, ...limits }
     }
     const labels = asOf.columns.map((column, i) => `assumeNotNull(${columnNames(column).label}) AS l${i}`)
+    const scores = (asOf.scored ?? []).map((a) => `, assumeNotNull(${columnNames(asOf.columns[a]!).score}) AS s${a}`)
     await this.#sql.command(
-      `INSERT INTO ${this.#catalog.table} SELECT ${labels.join(', ')}, ${placeSql('doc', 'p')} AS place, tokens, ${state} AS state
+      `INSERT INTO ${this.#catalog.table} SELECT ${labels.join(', ')}, ${placeSql('doc', 'p')} AS place, tokens, ${state} AS state${scores.join('')}
        FROM corpus FINAL WHERE ${conditions.join(' AND ')} SETTINGS min_insert_block_size_rows = ${rowsPerPart}`,
       parameters,
     )

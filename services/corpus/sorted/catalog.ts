@@ -7,7 +7,8 @@ import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { offsetColumns } from '../view-sql.ts'
 
 /** What a table sorted for drawing holds, and as of which offsets. */
-export type AsOf = Pick<ViewOptions, 'columns' | 'labelOffsets'>
+export type AsOf = Labels & Pick<ViewOptions, 'labelOffsets'>
+export type Labels = Pick<ViewOptions, 'columns' | 'scored'>
 
 export interface State {
   readonly state: number
@@ -33,9 +34,9 @@ export class StateCatalog {
   #states: Map<number, State> | undefined
   readonly #cells = new Map<number, readonly Group[]>()
 
-  constructor(sql: Sql, columns: AsOf['columns']) {
+  constructor(sql: Sql, labels: Labels) {
     this.#sql = sql
-    this.draw = drawName(columns)
+    this.draw = drawName(labels)
   }
 
   get table(): string {
@@ -144,8 +145,9 @@ const layout = 2
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** For a set of actors and labeler versions, in configuration order. */
-const drawName = (columns: AsOf['columns']): string => digest(JSON.stringify({ layout, columns })).toString('hex', 0, 8)
+/** For a set of actors and labeler versions, in configuration order, and those whose scores are kept. */
+const drawName = ({ columns, scored = [] }: Labels): string =>
+  digest(JSON.stringify({ layout, columns, ...(scored.length > 0 && { scored }) })).toString('hex', 0, 8)
 
 /** The offsets relevant to these columns, in a fixed order. */
 export function offsetsText({ columns, labelOffsets }: AsOf): string {

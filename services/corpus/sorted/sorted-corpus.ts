@@ -7,8 +7,10 @@ import type { Remaining } from '../../../topologies/selection/plan.ts'
 import type { ReadMove, ReadSelection, TakenGroup } from '../../../topologies/selection/read-selection.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
-import { drawKeySql, idOfPlaceSql, orderKeySql, placeSql, startsOf } from '../key-sql.ts'
+import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
+import { isAmong, readsByDocumentSql } from './among-sql.ts'
+import { documentBlocks, scoreSums, scoresAt } from './documents-sql.ts'
 import { movedGroups } from './moved-groups.ts'
 import { type ReadCondition, withReadsSql } from './reads-sql.ts'
 import type { SortedState } from './states.ts'
@@ -191,15 +193,18 @@ export class SortedCorpus implements Corpus {
   }
 
   documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock> {
-    return this.#wide.documents(groups, scoredActors)
+    if (!scoredActors.every((a) => this.#state.scored.includes(a))) return this.#wide.documents(groups, scoredActors)
+    return documentBlocks(this.#sql, groups, scoredActors, this.#rows(groups), this.#parameters({}))
   }
 
-  scoreSums(actorIndex: number): Promise<ScoreSums> {
-    return this.#wide.scoreSums(actorIndex)
+  async scoreSums(actorIndex: number): Promise<ScoreSums> {
+    if (!this.#state.scored.includes(actorIndex)) return await this.#wide.scoreSums(actorIndex)
+    return await scoreSums(this.#sql, `s${actorIndex}`, `${this.#state.table} WHERE ${this.#inState()}`)
   }
 
-  scoresAt(actorIndex: number, ranks: readonly number[]): Promise<number[]> {
-    return this.#wide.scoresAt(actorIndex, ranks)
+  async scoresAt(actorIndex: number, ranks: readonly number[]): Promise<number[]> {
+    if (!this.#state.scored.includes(actorIndex)) return await this.#wide.scoresAt(actorIndex, ranks)
+    return await scoresAt(this.#sql, `s${actorIndex}`, `${this.#state.table} WHERE ${this.#inState()}`, ranks)
   }
 
   /** Whether all documents of these groups are read sooner than stretches of them are found. */
@@ -297,20 +302,6 @@ export interface Reads {
 }
 
 const nothingRead: Reads = { conditions: [], moves: [] }
-
-/** How often a run has read a document, by its place. Joined from the left, a document without a row was read 0 times. */
-const readsByDocumentSql = `SELECT ${placeSql('doc', 'r')} AS placeRead, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc`
-
-/** A condition on labels, and on reads if they have a column; without one, only what was not read is there. */
-function isAmong(groups: readonly Group[], withReads = false): string {
-  const asked = groups.filter(({ reads }) => withReads || reads === 0)
-  if (asked.length === 0) return 'false'
-  const names = [...asked[0]!.labels.map((_, i) => `l${i}`), ...(withReads ? ['reads'] : [])]
-  const tuples = asked.map(
-    ({ labels, reads }) => `(${[...labels, ...(withReads ? [reads] : [])].map(Number).join(', ')})`,
-  )
-  return `(${names.join(', ')}) IN (${tuples.join(', ')})`
-}
 
 /** Places per block that hold all keys up to the end of a bucket. */
 const reachUpTo = (bucket: number): bigint => BigInt(bucket + 1) << (placeBits - BigInt(bucketBits))

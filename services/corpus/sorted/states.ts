@@ -3,13 +3,15 @@ import type { Preparing, ViewOptions } from '../../../topologies/corpus-store.ts
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { StateBuild } from './build.ts'
-import { type AsOf, isWhole, offsetsText, type State, StateCatalog } from './catalog.ts'
+import { type AsOf, isWhole, type Labels, offsetsText, type State, StateCatalog } from './catalog.ts'
 
 /** The corpus as of given offsets: the rows of a table that are marked with these states. */
 export interface SortedState {
   readonly table: string
   readonly states: readonly number[]
   readonly cells: readonly Group[]
+  /** Actors whose scores it has, by index: columns s0, s1, .. */
+  readonly scored: readonly number[]
   /** Of the rounds of `Wanted.earlier`, in their order: the states that came after it. */
   readonly after: ReadonlyMap<number, readonly number[]>
 }
@@ -79,8 +81,8 @@ export class SortedStates {
   }
 
   /** How far a build is that another process may be at, or has been at when it ended; undefined: none is unfinished. */
-  async unfinished({ columns }: Pick<AsOf, 'columns'>): Promise<Preparing | undefined> {
-    const catalog = new StateCatalog(this.#sql, columns)
+  async unfinished(labels: Labels): Promise<Preparing | undefined> {
+    const catalog = new StateCatalog(this.#sql, labels)
     const all = await catalog.all()
     const whole = all.filter(isWhole)
     const documents = Math.max(-1, ...whole.map((one) => one.documents))
@@ -90,8 +92,8 @@ export class SortedStates {
       .sort((a, b) => b.done - a.done)[0]
   }
 
-  #catalog({ columns }: AsOf): StateCatalog {
-    const made = new StateCatalog(this.#sql, columns)
+  #catalog(labels: Labels): StateCatalog {
+    const made = new StateCatalog(this.#sql, labels)
     const known = this.#catalogs.get(made.draw)
     if (known !== undefined) return known
     this.#catalogs.set(made.draw, made)
@@ -171,15 +173,15 @@ export class SortedStates {
   }
 }
 
-const inOrder = ({ columns, labelOffsets, earlier = [] }: Wanted): AsOf[] =>
-  [...earlier, { labelOffsets }].map((at) => ({ columns, labelOffsets: at.labelOffsets }))
+const inOrder = ({ earlier = [], ...asOf }: Wanted): AsOf[] =>
+  [...earlier, asOf].map(({ labelOffsets }) => ({ ...asOf, labelOffsets }))
 
 const nameOf = ({ draw }: StateCatalog, asOf: AsOf, within: State | undefined): string =>
   `${draw}/${within?.state ?? 0}/${offsetsText(asOf)}`
 
 async function sortedState(
   catalog: StateCatalog,
-  { earlier = [] }: Wanted,
+  { earlier = [], scored = [] }: Wanted,
   found: readonly (State | undefined)[],
 ): Promise<SortedState> {
   const chains = found.map((state) => (state === undefined ? [] : catalog.chainOf(state)))
@@ -190,7 +192,7 @@ async function sortedState(
     return [round, states.filter((state) => !before.has(state))]
   })
   return {
-    ...{ table: catalog.table, states, after: new Map(after) },
+    ...{ table: catalog.table, states, scored, after: new Map(after) },
     cells: last === undefined ? [] : await catalog.cellsOf(last),
   }
 }

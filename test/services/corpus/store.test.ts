@@ -80,8 +80,8 @@ describe('the corpus in ClickHouse and in memory', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const view = async (store: CorpusStore, readsOf: string | null) =>
-    store.view({ columns, labelOffsets, readsOf, draws: true })
+  const view = async (store: CorpusStore, readsOf: string | null, scored: readonly number[] = []) =>
+    store.view({ columns, labelOffsets, readsOf, scored, draws: true })
 
   test('hold a document as soon as its record and all its labels are before the offsets', async () => {
     expect(await inSql.committed()).toEqual(await inMemory.committed())
@@ -142,13 +142,15 @@ describe('the corpus in ClickHouse and in memory', () => {
     const readsOf = 'repeat' in options || 'repetitionDecay' in options ? 'run' : null
     const weights = config.actors.map(({ initialWeights }) => initialWeights)
     const results = []
-    for (const store of [inSql, inMemory]) {
-      const selection = await select(await view(store, readsOf), config, 1, weights, [0.5, 0.5])
+    // With the scores in the sorted table, with those of the wide one, and in memory.
+    for (const [store, scored] of [[inSql, [0, 1]], [inSql], [inMemory]] as const) {
+      const selection = await select(await view(store, readsOf, scored), config, 1, weights, [0.5, 0.5])
       const ids: bigint[] = []
       for await (const piece of selection.ids) ids.push(...piece)
       results.push({ ...selection, ids })
     }
-    expect(results[0]).toEqual(results[1])
+    expect(results[0]).toEqual(results[2])
+    expect(results[1]).toEqual(results[2])
     expect(results[0]!.ids.length).toBe(results[0]!.documents)
     expect(new Set(results[0]!.ids).size).toBe(results[0]!.documents)
     if ('documents' in options.budget) expect(results[0]!.documents).toBeLessThanOrEqual(options.budget.documents!)

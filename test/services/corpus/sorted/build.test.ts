@@ -8,6 +8,7 @@ import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
 import { Sql, type SqlParameters } from '../../../../services/runtime/clickhouse/sql.ts'
+import type { ViewOptions } from '../../../../topologies/corpus-store.ts'
 import { parseSelectionConfig } from '../../../../topologies/selection/config.ts'
 import { select } from '../../../../topologies/selection/select.ts'
 import { seedOf, splitmix64 } from '../../../../topologies/selection/u64.ts'
@@ -84,8 +85,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-async function prepared(store: ClickHouseStore, n: number): Promise<void> {
-  while ((await store.prepare(asOf(n))) !== undefined) await sleep(5)
+async function prepared(store: ClickHouseStore, n: number, more: Partial<ViewOptions> = {}): Promise<void> {
+  while ((await store.prepare({ ...asOf(n), ...more })) !== undefined) await sleep(5)
 }
 
 const counted = async (store: ClickHouseStore, n: number) =>
@@ -114,14 +115,14 @@ describe('a build of the corpus for draws', () => {
         (error: Error) => error.message,
       )
       if (broken !== undefined) expect(broken).toBe('killed')
-      const left = await new ClickHouseStore(clickHouse.sql).preparing([column])
+      const left = await new ClickHouseStore(clickHouse.sql).preparing({ columns: [column] })
       expect(left?.done ?? documents * 2).toBeGreaterThanOrEqual(done)
       done = left?.done ?? documents * 2
       if (left !== undefined) expect(left.total).toBeGreaterThanOrEqual(documents)
     }
     const { store } = watched()
     await prepared(store, documents)
-    expect(await store.preparing([column])).toBeUndefined()
+    expect(await store.preparing({ columns: [column] })).toBeUndefined()
     expect(await counted(store, documents)).toEqual(expected(documents))
     expect(await counted(store, 1234)).toEqual(expected(1234))
   })
@@ -155,18 +156,28 @@ describe('a round', () => {
   test('once the corpus is prepared for it, reads no row of the wide table', async () => {
     const sql = new WatchedSql(clickHouse.sql.client)
     const store = new ClickHouseStore(sql, { scannedMax: 0 })
-    await prepared(store, documents)
+    const scored = [0]
+    await prepared(store, documents, { scored })
     const from = sql.statements.length
-    const corpus = await store.view(asOf(documents))
+    const corpus = await store.view({ ...asOf(documents), scored })
     await corpus.groups()
     await corpus.samples(0, seedOf(1, 1, 'sample:topic'), 10)
-    for (const budget of [{ documents: 100 }, { tokens: 777 }]) {
+    const score = { kind: 'label', actor: 'topic', standardize: 'corpus' }
+    const pool = [{ actor: 'topic', quantiles: [0.1, 1] }]
+    for (const given of [
+      { budget: { documents: 100 } },
+      { budget: { tokens: 777 } },
+      { budget: { documents: 100 }, strategy: { sampler: { kind: 'gumbel', temperature: 1 } } },
+      { budget: { documents: 100 }, strategy: { pool, score, sampler: { kind: 'gumbel', temperature: 1 } } },
+    ]) {
       const config = parseSelectionConfig({
         seed: 1,
         actors: { topic: { subcategories: ['a', 'b', 'c', 'd'] } },
-        budget,
+        ...given,
       })
-      for await (const _ of (await select(corpus, config, 1, [[0.1, 0.4, 0.3, 0.2]], [1])).ids);
+      for await (const _ of (await select(corpus, config, 1, [[0.1, 0.4, 0.3, 0.2]], [1])).ids) {
+        // Only as they come.
+      }
     }
     const sent = sql.statements.slice(from)
     expect(sent.length).toBeGreaterThan(5)
