@@ -8,6 +8,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
+import { documentsInClickHouse } from './refill.ts'
 
 /**
  * A labeler without an encoder waits for the broker half of its time: a second member of its group fetches, decodes and writes while the first
@@ -33,7 +34,8 @@ const isSlow = ({ kind, ...labeler }: ActorLabels['labeler']): boolean =>
   kind === 'onnx' || kind === 'perplexity' || ('by' in labeler && labeler.by.kind === 'onnx')
 
 /**
- * Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start. Labelers of the same
+ * Labels every document for one actor. Its consumer group is the actor's own: a new actor reads from the start, and from
+ * ClickHouse what the topic no longer has. Labelers of the same
  * `encoders` run a document through a model that they share only once.
  */
 export async function startLabeler(
@@ -57,6 +59,7 @@ export async function startLabeler(
       station,
       build: (output) => station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
       groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
+      refill: documentsInClickHouse(runtime),
       onFailure,
     })
     starting.defer(() => handle.close())

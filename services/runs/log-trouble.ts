@@ -45,7 +45,8 @@ export async function findLogTrouble(
         const offset = isBehind(rows, place) ? rows : place.offset
         const hole =
           offset > log.end ? holeOutOfRange({ ...place, offset }, log) : holeBefore({ ...place, offset }, log)
-        return hole === undefined ? [] : [{ ...hole, station }]
+        const lost = hole && kind === 'labeler' ? notKept(hole, rowsUpTo(log, covered)) : hole
+        return lost === undefined ? [] : [{ ...lost, station }]
       })
     }),
   )
@@ -54,6 +55,12 @@ export async function findLogTrouble(
     heldBack: await stillHeldBack(kafka, all),
     beheaded: all.filter(({ topic, first }) => first > 0 && isKeptWhole(topic)),
   }
+}
+
+/** Labelers read from ClickHouse what the topic has deleted (`refillHole`). Infinity, as ClickHouse was not asked: nothing is known. */
+function notKept(hole: Hole, rows: number): Hole | undefined {
+  if (hole.reason !== 'deleted' || rows === Number.POSITIVE_INFINITY) return hole
+  return rows >= hole.to ? undefined : { ...hole, from: Math.max(hole.from, rows) }
 }
 
 const rowsUpTo = ({ topic, partition }: PartitionLog, covered: readonly TopicOffset[] | undefined): number =>

@@ -14,6 +14,7 @@ import type { Hole, IncomingRecord, Kafka } from './kafka/port.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
+import { type Refill, refillHole } from './refill.ts'
 import { type RetryPolicy, withRetries } from './retry.ts'
 import { stationLag } from './station-lag.ts'
 import { everyTick } from './ticks.ts'
@@ -30,6 +31,8 @@ export interface StationOptions {
    * An exclusive station also has it as its transactional id.
    */
   readonly groupId: string
+  /** What it reads instead of records that a topic has deleted; default: nothing, a person decides. */
+  readonly refill?: Refill
   /** Per partition; default: the consumer's. */
   readonly batchBytesMax?: number
   readonly retries?: RetryPolicy
@@ -122,9 +125,13 @@ export async function runStation(options: StationOptions): Promise<StationHandle
   const gaps = new Gaps({ kafka, codec })
   /** Holes that wait for somebody to decide. */
   const waiting = new Set<Hole>()
-  const onHole = async (hole: Hole, signal: AbortSignal) => {
-    waiting.add(hole)
-    await gaps.untilAccepted(hole, station.name, log, signal).finally(() => waiting.delete(hole))
+  const onHole = async (hole: Hole, signal: AbortSignal, reached: (offset: number) => void) => {
+    const process = (records: readonly IncomingRecord[]) => exclusive.run(() => processBatch(records))
+    const refilling = { station: station.name, log, signal, process, reached, persistently }
+    const lost = options.refill === undefined ? hole : await refillHole(hole, options.refill, refilling)
+    if (lost === undefined || signal.aborted) return
+    waiting.add(lost)
+    await gaps.untilAccepted(lost, station.name, log, signal).finally(() => waiting.delete(lost))
   }
 
   const stats = (): StationStats => ({

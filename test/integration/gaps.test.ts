@@ -1,10 +1,13 @@
 import kafkajs, { Kafka as KafkajsClient } from 'kafkajs'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { topics } from '../../schemas/index.ts'
+import { labelsTopic, topics } from '../../schemas/index.ts'
+import { startCorpus } from '../../services/host/corpus.ts'
+import { labelerConfig } from '../../services/labeler/labeler.ts'
 import { countDocuments } from '../../services/runs/label-progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { sumOf } from '../../services/runtime/lag.ts'
 import { Metrics } from '../../services/runtime/metrics/metrics.ts'
+import { closeAll } from '../../services/runtime/service.ts'
 import { cliOn } from '../support/cli.ts'
 import { until } from '../support/kafka.ts'
 import { openWorld } from './loop-world.ts'
@@ -130,6 +133,37 @@ test('an emptied ClickHouse is filled again without waiting for a new record', a
     return rows === 30 && complete === 30
   })
   expect((await cli('gaps', 'list')).code).toBe(0)
+})
+
+test('a new labeler reads from ClickHouse what the topic has deleted, and no person is asked', async () => {
+  const { runtime, gaps, cli, config, versions, ...world } = await watchedWorld()
+  await world.stopCorpus()
+  await deleteDocuments(await runtime.kafka.endOffsets(documents))
+  expect((await runtime.kafka.logsOf(documents)).map(({ first, end }) => end - first)).toEqual([0, 0, 0])
+  // Another mapping is another version of the labeler.
+  const [actor, other] = config.actors
+  const labeler = {
+    kind: 'metadata' as const,
+    path: 'kind',
+    mapping: { harbour: 'kitchen', kitchen: 'harbour', ledger: 'ledger' },
+  }
+  const changed = { ...config, actors: [{ ...actor!, labeler: labelerConfig.parse(labeler) }, other!] }
+  const { services, versions: now } = await startCorpus(runtime, changed, (error) => {
+    throw error
+  })
+  onTestFinished(() => closeAll(services))
+  expect(now[actor!.name]).not.toBe(versions[actor!.name])
+  const labelled = async () => await countDocuments(runtime, new Map(Object.entries(now)))
+  await until(async () => (await labelled()).complete === 30)
+  // Each document stands where it stood: in the partition of its record.
+  const partitions = async (name: string) =>
+    (await runtime.kafka.endOffsets(labelsTopic(name).name)).map((end) => end > 0)
+  expect(await partitions(actor!.name)).toEqual(await partitions(other!.name))
+  expect(await gaps()).toEqual([])
+  expect((await cli('status')).stdout).not.toContain('gap winnow.documents')
+  // And goes on with what comes.
+  await world.ingest(60, 12)
+  await until(async () => (await labelled()).complete === 42)
 })
 
 test('another program’s transaction that stays open is reported', async () => {

@@ -110,9 +110,10 @@ export interface ConsumeOptions {
   readonly isKeptWhole?: (topic: string) => boolean
   /**
    * There is a hole before the next record of a partition, which is not read until this resolves; reading then continues after the hole. The
-   * signal aborts when the partition is reassigned or the consumer closed. Omitted: the consumer stops with BAD_DATA.
+   * signal aborts when the partition is reassigned or the consumer closed. `reached` commits an offset within the hole: whoever reads the
+   * partition next finds the hole to begin there. Omitted: the consumer stops with BAD_DATA.
    */
-  readonly onHole?: (hole: Hole, signal: AbortSignal) => Promise<void>
+  readonly onHole?: (hole: Hole, signal: AbortSignal, reached: (offset: number) => void) => Promise<void>
 }
 
 export interface Consumer {

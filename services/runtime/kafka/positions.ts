@@ -205,7 +205,12 @@ export class Positions {
     const { signal } = this.#joined
     held.waiting = true
     this.#ports.pause(topic, partition)
-    const decided = this.#options.onHole?.(hole, signal) ?? Promise.reject(holeError(hole))
+    const reached = (offset: number) => {
+      if (signal.aborted) return
+      held.place = { offset, topicId: hole.topicId }
+      this.#ports.commit(held)
+    }
+    const decided = this.#options.onHole?.(hole, signal, reached) ?? Promise.reject(holeError(hole))
     void decided.then(
       () => {
         if (signal.aborted) return

@@ -15,9 +15,9 @@ function member(options: Partial<Options> = {}) {
   }
   const did: string[] = []
   const failures: unknown[] = []
-  const holes: { hole: Hole; signal: AbortSignal; accept: () => void }[] = []
-  const onHole = (hole: Hole, signal: AbortSignal) =>
-    new Promise<void>((resolve) => holes.push({ hole, signal, accept: resolve }))
+  const holes: { hole: Hole; signal: AbortSignal; reached: (offset: number) => void; accept: () => void }[] = []
+  const onHole = (hole: Hole, signal: AbortSignal, reached: (offset: number) => void) =>
+    new Promise<void>((resolve) => holes.push({ hole, signal, reached, accept: resolve }))
   const positions = new Positions(
     { topics: ['t'], isKeptWhole: () => true, onHole, ...options },
     {
@@ -142,6 +142,23 @@ test('a damaged batch is a hole if somebody can be asked, otherwise an error', a
   await alone.join()
   await alone.positions.damaged(damage)
   expect(alone.failures).toEqual([damage])
+})
+
+test('what is reached within a hole is committed, and where the next member finds the hole to begin', async () => {
+  const { join, state, did, holes } = member()
+  state.committed = [place(5)]
+  state.log = { ...state.log, first: 40 }
+  await join()
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'deleted', from: 5, to: 40 }])
+  holes[0]!.reached(20)
+  expect(did).toEqual(['resume 0', 'pause 0', 'commit 0 20'])
+  state.committed = [place(20)]
+  await join()
+  expect(holes.at(-1)!.hole).toMatchObject({ from: 20, to: 40 })
+  const before = [...did]
+  // Of the assignment that is over.
+  holes[0]!.reached(30)
+  expect(did).toEqual(before)
 })
 
 test('a topic created again while it is read is detected by its id', async () => {
