@@ -29,10 +29,11 @@ import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'
 import { checkLogs } from './logs.ts'
 import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portOwner } from './machine.ts'
 import { checkRegistryOfLog } from './registry-of-log.ts'
-import { askRegistry, checkClickHouse, checkRegistry } from './stores.ts'
+import { askRegistry, checkClickHouse, checkRegistry, coveredInClickHouse } from './stores.ts'
 
 /** Less than Kafka has to answer in, so that a registry that hangs is not taken for it. */
 const registryOfLogMs = answerWithinMs / 2
+const coveredMs = answerWithinMs / 2
 
 interface Options extends GlobalOptions {
   readonly json?: boolean
@@ -85,26 +86,24 @@ async function examine(context: CliContext, options: Options): Promise<Finding[]
 }
 
 async function examineCluster(addresses: Addresses, config: Config, options: Options): Promise<Finding[]> {
-  const { brokers, registryUrl, clickhouseUrl, database, cluster, credentials = {} } = addresses
+  const { brokers, registryUrl, cluster, credentials = {} } = addresses
   const parts = await Promise.all([
     Promise.all(brokers.map(checkPort)),
     inTime('kafka', examineKafka(addresses, config, options)),
     inTime('registry', checkRegistry(registryUrl, credentials.registry, systemClock)),
     inTime(
       'clickhouse',
-      checkClickHouse(
-        {
-          url: clickhouseUrl,
-          ...(database !== undefined && { database }),
-          ...(cluster !== undefined && { cluster }),
-          ...credentials.clickHouse,
-        },
-        systemClock,
-      ),
+      checkClickHouse({ ...clickHouseOf(addresses), ...(cluster !== undefined && { cluster }) }, systemClock),
     ),
   ])
   return parts.flat()
 }
+
+const clickHouseOf = ({ clickhouseUrl, database, credentials = {} }: Addresses) => ({
+  url: clickhouseUrl,
+  ...(database !== undefined && { database }),
+  ...credentials.clickHouse,
+})
 
 /** What was found, or that the part hangs: it is named before whoever asks gives up. */
 async function inTime(check: string, looking: Promise<Finding[]>): Promise<Finding[]> {
@@ -143,10 +142,13 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
     const asking = checkRegistryOfLog(connection, askRegistry(addresses.registryUrl, credentials.registry))
     // A registry that is away or hangs is told by its own check.
     const registryOfLog = within(registryOfLogMs, asking, () => new Error('late')).catch(() => [])
+    const covered = within(coveredMs, coveredInClickHouse(clickHouseOf(addresses)), () => new Error('late')).catch(
+      () => undefined,
+    )
     return await connection.attempt('look at the cluster', async () => [
       ...(await checkBrokers(admin)),
       ...(await checkTopics(admin, config)),
-      ...(await checkLogs(connection, await labelerVersions(config))),
+      ...(await checkLogs(connection, await labelerVersions(config), await covered)),
       ...(await registryOfLog),
       await permissions(),
     ])

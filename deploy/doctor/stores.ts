@@ -1,4 +1,5 @@
-import { allRecords, subjectOf } from '../../schemas/index.ts'
+import { allRecords, subjectOf, type TopicOffset } from '../../schemas/index.ts'
+import { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
 import { httpAddress, type Login, withoutLogin } from '../../services/runtime/address.ts'
 import { checkCluster } from '../../services/runtime/clickhouse/check-cluster.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
@@ -110,4 +111,17 @@ export function skew(of: string, theirsMs: number, oursMs: number): Finding[] {
   if (!Number.isFinite(seconds) || Math.abs(seconds) < skewSecondsMax) return []
   const mend = 'Synchronize clocks with NTP: deadlines of rounds go by the clock of the console.'
   return [warning('clock', `the clock of ${of} is ${seconds.toFixed(0)} s from this machine's`, mend)]
+}
+
+/** How far ClickHouse has what the log had; undefined if it does not say: its own check tells why. */
+export async function coveredInClickHouse(
+  options: Parameters<typeof createClickHouse>[0],
+): Promise<TopicOffset[] | undefined> {
+  try {
+    await using opened = new AsyncDisposableStack()
+    const clickHouse = opened.adopt(await createClickHouse(options), (one) => one.close())
+    return await new ClickHouseStore(clickHouse.sql).committed()
+  } catch {
+    return undefined
+  }
 }

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../deploy/dev/cluster.ts'
-import { labelsTopic } from '../../schemas/index.ts'
+import { labelsTopic, topics } from '../../schemas/index.ts'
 import { loadConfig } from '../../services/config/load.ts'
 import { createCorpusTopics, openRuntime } from '../../services/connections/connections.ts'
+import { keptDocuments } from '../../services/corpus/kept-documents.ts'
 import { startLabeler, startLabelSink } from '../../services/host/corpus.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
@@ -73,6 +74,13 @@ try {
   await (await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: true })).groups()
   await runtime.clickHouse.sql.command('OPTIMIZE TABLE corpus FINAL')
   await runtime.clickHouse.sql.command('OPTIMIZE TABLE documents FINAL')
+
+  began = performance.now()
+  let kept = 0
+  for (const { partition, end } of await runtime.kafka.logsOf(topics.documents.name))
+    for await (const some of keptDocuments(runtime.clickHouse.sql, { partition, from: 0, to: end })) kept += some.length
+  if (kept !== documents) throw new Error(`${kept} documents of ${documents} are in ClickHouse`)
+  rates['documents from ClickHouse, for a new labeler'] = seconds(began)
 
   const [totals] = await runtime.clickHouse.sql.query<Record<string, string>>(
     'SELECT sum(length(text)) AS text, sum(tokens) AS tokens FROM documents FINAL',
