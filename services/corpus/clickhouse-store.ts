@@ -43,8 +43,7 @@ export class ClickHouseStore implements CorpusStore {
   }
 
   async addLabels(labels: readonly At<Label>[]): Promise<void> {
-    const byColumn = Map.groupBy(labels, ({ value: { actor, version } }) => `${actor}/${version}`)
-    for (const some of byColumn.values()) {
+    for (const some of byActorAndVersion(labels)) {
       const { actor, version } = some[0]!.value
       await this.ensureColumns(actor, version)
       const { label, score, at } = columnNames({ actor, version })
@@ -142,6 +141,24 @@ export class ClickHouseStore implements CorpusStore {
     await this.#reads.forget(run)
     await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 2', { run })
   }
+}
+
+/** Labels of one actor and version mostly come one after the other, so names are compared and not joined to keys. */
+function byActorAndVersion(labels: readonly At<Label>[]): At<Label>[][] {
+  const groups: At<Label>[][] = []
+  let group: At<Label>[] = []
+  let last: Label | undefined
+  for (const label of labels) {
+    const { value } = label
+    if (last === undefined || value.actor !== last.actor || value.version !== last.version) {
+      last = value
+      const known = groups.find(([one]) => one!.value.actor === value.actor && one!.value.version === value.version)
+      group = known ?? []
+      if (known === undefined) groups.push(group)
+    }
+    group.push(label)
+  }
+  return groups
 }
 
 /** Characters per insert: long documents come compressed, so a batch may be many times as long as what Kafka sent. */

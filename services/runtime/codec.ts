@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { type RecordType, type RecordValue, subjectOf } from '../../schemas/index.ts'
 import { avroType, hasBytes, withBuffers } from './avro.ts'
 import { WinnowError } from './errors.ts'
+import { FlatReader } from './flat-avro.ts'
 import { type RegistryClient, register, registryClient, schemaById } from './registry.ts'
 
 /**
@@ -64,7 +65,13 @@ interface Own {
   readonly type: Type
   readonly header: Buffer
   readonly hasBytes: boolean
+  /** Reads bodies in this very schema faster than `type`. */
+  readonly flat: FlatReader | undefined
+  /** Numbers that each unsettled field may have, as far as they have come: a look-up costs less than a check. */
+  readonly known: readonly Set<unknown>[]
 }
+
+const knownMax = 256
 
 /** A writer's schema: how to read it as `own`, or why it cannot be read. */
 type Reading = { readonly own: Own; readonly resolver: Resolver | undefined } | DecodeError
@@ -82,6 +89,8 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
       type: avroType(record.avro),
       header: header(await register(client, record)),
       hasBytes: hasBytes(record),
+      flat: FlatReader.of(record),
+      known: record.unsettled.map(() => new Set<unknown>()),
     }
     owns.set(subjectOf(record), own)
     readings.set(own.header.readUInt32BE(1), { own, resolver: undefined })
@@ -96,15 +105,14 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
     return reading
   }
 
-  const decodeWith = <T>(buffer: Uint8Array, finish: (reading: Reading, body: Buffer) => T): T | Promise<T> => {
-    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  const decodeWith = <T>(buffer: Uint8Array, finish: (reading: Reading, bytes: Buffer) => T): T | Promise<T> => {
+    const bytes = bufferOf(buffer)
     if (bytes.length < headerBytes || bytes[0] !== 0) {
       throw new DecodeError('bad-framing', 'The value does not begin with a zero byte and a schema id.')
     }
     const id = bytes.readUInt32BE(1)
-    const body = bytes.subarray(headerBytes)
     const reading = readings.get(id)
-    return reading === undefined ? lookUp(id).then((found) => finish(found, body)) : finish(reading, body)
+    return reading === undefined ? lookUp(id).then((found) => finish(found, bytes)) : finish(reading, bytes)
   }
 
   return {
@@ -114,24 +122,23 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
       return encode(own, value)
     },
     decode: (buffer) =>
-      decodeWith(buffer, (reading, body): Decoded => {
+      decodeWith(buffer, (reading, bytes): Decoded => {
         if (reading instanceof DecodeError) throw reading
-        return { record: reading.own.record.name, value: readBody(reading, body) }
+        return { record: reading.own.record.name, value: readBody(reading, bytes) }
       }),
     decodeAs: <R extends RecordType>(record: R, buffer: Uint8Array) =>
-      decodeWith(buffer, (reading, body): RecordValue<R> => {
+      decodeWith(buffer, (reading, bytes): RecordValue<R> => {
         if (reading instanceof DecodeError) throw reading
         if (reading.own.record.name !== record.name) {
           throw new DecodeError('wrong-record', `It is a ${reading.own.record.name}, not a ${record.name}.`)
         }
-        return readBody(reading, body) as RecordValue<R>
+        return readBody(reading, bytes) as RecordValue<R>
       }),
     isBodyOf: (record, buffer) => {
       const own = owns.get(subjectOf(record))
       if (own === undefined || buffer.length < headerBytes || buffer[0] !== 0) return false
-      const body = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).subarray(headerBytes)
       try {
-        return isWholeBody(own, body)
+        return isWholeBody(own, bufferOf(buffer))
       } catch {
         return false
       }
@@ -139,10 +146,14 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
   }
 }
 
-function isWholeBody(own: Own, body: Buffer): boolean {
-  readBody({ own, resolver: undefined }, body)
+function isWholeBody(own: Own, bytes: Buffer): boolean {
+  readBody({ own, resolver: undefined }, bytes)
+  const body = bytes.subarray(headerBytes)
   return own.type.toBuffer(own.type.fromBuffer(body)).equals(body)
 }
+
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function header(id: number): Buffer {
   const bytes = Buffer.alloc(headerBytes)
@@ -182,17 +193,19 @@ function readingOf(schema: string, id: number, owns: ReadonlyMap<string, Own>): 
   }
 }
 
-function readBody({ own, resolver }: Exclude<Reading, DecodeError>, body: Buffer): never {
-  let value: unknown
+/** @param bytes the framing and the body */
+function readBody({ own, resolver }: Exclude<Reading, DecodeError>, bytes: Buffer): never {
+  let value: unknown = resolver === undefined ? own.flat?.read(bytes, headerBytes) : undefined
   try {
-    value = own.type.fromBuffer(body, resolver)
+    value ??= own.type.fromBuffer(bytes.subarray(headerBytes), resolver)
   } catch (error) {
     throw new DecodeError('bad-body', `The bytes are not a ${own.record.name}: ${(error as Error).message}`, {
       cause: error,
     })
   }
   const fields = value as Record<string, unknown>
-  if (own.record.unsettled.every(([name, check]) => check.safeParse(fields[name]).success)) return value as never
+  if (own.record.unsettled.every(([name, check], i) => settles(check, fields[name], own.known[i]!)))
+    return value as never
   const checked = own.record.check.safeParse(value)
   if (!checked.success) {
     throw new DecodeError('invalid-record', `Not a valid ${own.record.name}: ${issues(checked.error)}`, {
@@ -200,6 +213,13 @@ function readBody({ own, resolver }: Exclude<Reading, DecodeError>, body: Buffer
     })
   }
   return checked.data as never
+}
+
+function settles(check: z.ZodType, value: unknown, known: Set<unknown>): boolean {
+  if (known.has(value)) return true
+  if (!check.safeParse(value).success) return false
+  if (typeof value === 'number' && known.size < knownMax) known.add(value)
+  return true
 }
 
 const issues = (error: z.ZodError): string =>

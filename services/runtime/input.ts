@@ -5,11 +5,33 @@ import type { DeadLetters, Origin } from './dead-letters.ts'
 import { WinnowError } from './errors.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
 
+/** A decoded record, and what it was decoded from: a WeakMap of both would cost more than decoding. */
+class DecodedRecord implements Delivered {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly record: string
+  readonly value: unknown
+  readonly #incoming: IncomingRecord
+
+  constructor(incoming: IncomingRecord, record: string, value: unknown) {
+    this.topic = incoming.topic
+    this.partition = incoming.partition
+    this.offset = incoming.offset
+    this.record = record
+    this.value = value
+    this.#incoming = incoming
+  }
+
+  static originOf(delivered: Delivered): IncomingRecord | undefined {
+    return delivered instanceof DecodedRecord ? delivered.#incoming : undefined
+  }
+}
+
 /** Decodes what a station reads, and keeps the bytes of each record in case the station rejects it. */
 export class StationInput {
   readonly #codec: Codec
   readonly #deadLetters: DeadLetters
-  readonly #origins = new WeakMap<Delivered, IncomingRecord>()
   /** Names of the record types that a topic may hold; undefined: not one of winnow's topics, so any. */
   readonly #expected = new Map<string, readonly string[] | undefined>()
 
@@ -27,10 +49,7 @@ export class StationInput {
         // Does not await when the schema is known: an await per record would cost more than decoding it.
         const { record, value } = decoded instanceof Promise ? await decoded : decoded
         this.#check(incoming.topic, record)
-        const { topic, partition, offset } = incoming
-        const delivered: Delivered = { topic, partition, offset, record, value }
-        this.#origins.set(delivered, incoming)
-        batch.push(delivered)
+        batch.push(new DecodedRecord(incoming, record, value))
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
         this.#deadLetters.add(incoming, error.reason, error.message)
@@ -42,7 +61,7 @@ export class StationInput {
   /** The bytes as they were read; none for a record that did not come from this input. */
   originOf(delivered: Delivered): Origin {
     const { topic, partition, offset } = delivered
-    return this.#origins.get(delivered) ?? { topic, partition, offset, key: null, value: null }
+    return DecodedRecord.originOf(delivered) ?? { topic, partition, offset, key: null, value: null }
   }
 
   /**

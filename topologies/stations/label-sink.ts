@@ -20,6 +20,7 @@ const subcategoryMax = 2 ** 16 - 1
 export class LabelSink implements Processor {
   readonly #store: CorpusStore
   readonly #output: Output
+  #last = { actor: '', topic: '', version: '' }
 
   constructor(store: CorpusStore, output: Output) {
     this.#store = store
@@ -44,9 +45,22 @@ export class LabelSink implements Processor {
     return committed.find((place) => place.topic === topic && place.partition === partition)?.offsetNext ?? 0
   }
 
+  // One record after the other is of the same actor and version.
+  #topicOf(actor: string): string {
+    if (actor !== this.#last.actor) this.#last = { ...this.#last, actor, topic: labelsTopic(actor).name }
+    return this.#last.topic
+  }
+
+  #isVersion(version: string): boolean {
+    if (version === this.#last.version) return true
+    if (!/^[a-z0-9]{1,64}$/.test(version)) return false
+    this.#last = { ...this.#last, version }
+    return true
+  }
+
   #acceptable(delivered: Delivered<Label>): boolean {
     const { actor, subcategory, docId, score, version } = delivered.value
-    if (labelsTopic(actor).name !== delivered.topic) {
+    if (this.#topicOf(actor) !== delivered.topic) {
       this.#output.deadLetter(delivered, 'wrong-actor', `label of document ${docId} is for actor ${actor}`)
       return false
     }
@@ -54,7 +68,7 @@ export class LabelSink implements Processor {
       !Number.isInteger(subcategory) ||
       subcategory < 0 ||
       subcategory > subcategoryMax ||
-      !/^[a-z0-9]{1,64}$/.test(version)
+      !this.#isVersion(version)
     ) {
       this.#output.deadLetter(
         delivered,
@@ -77,12 +91,14 @@ export class LabelSink implements Processor {
 
 /** Rejected records count as processed, so that waiting for the corpus does not wait for poison. */
 function committedBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
-  const committed = new Map<string, TopicOffset>()
-  if (reached !== undefined) committed.set(`${reached.topic}[${reached.partition}]`, reached)
+  const committed: TopicOffset[] = reached === undefined ? [] : [reached]
+  let last = committed[0]
   for (const { topic, partition, offset } of batch) {
-    const name = `${topic}[${partition}]`
-    const before = committed.get(name)?.offsetNext ?? 0
-    committed.set(name, { topic, partition, offsetNext: Math.max(before, offset + 1) })
+    // Almost always that of the record before.
+    if (last?.topic === topic && last.partition === partition && offset < last.offsetNext) continue
+    const at = committed.findIndex((one) => one.topic === topic && one.partition === partition)
+    last = { topic, partition, offsetNext: Math.max(committed[at]?.offsetNext ?? 0, offset + 1) }
+    committed[at < 0 ? committed.length : at] = last
   }
-  return [...committed.values()]
+  return committed
 }

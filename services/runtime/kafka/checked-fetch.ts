@@ -29,11 +29,11 @@ export class DamagedBatch extends WinnowError {
   /** The records that cannot be read: from the one that was asked for to before the next batch. */
   readonly place: Pick<Hole, 'topic' | 'partition' | 'from' | 'to'>
 
-  constructor(topic: string, partition: number, asked: bigint, { offset, offsetNext, why }: Damage) {
+  constructor(topic: string, partition: number, asked: number, { offset, offsetNext, why }: Damage) {
     super('BAD_DATA', `${topic}[${partition}]@${offset}: the batch of records that begins here is damaged: ${why}.`, {
       hint: 'The bytes in the broker\'s log are not those that were written. Another replica may have them intact (kafka-leader-election, kafka-reassign-partitions): docs/operating.md, "Damaged records".',
     })
-    const from = Math.max(Number(asked), Number(offset))
+    const from = Math.max(asked, Number(offset))
     this.place = { topic, partition, from, to: Math.max(from + 1, Number(offsetNext)) }
   }
 }
@@ -49,8 +49,8 @@ prototype.fetch = async function (this: Broker, request: FetchRequest) {
       const { damage } = messages
       if (damage === undefined) continue
       const asked = request.topics.find((one) => one.topic === topic)?.partitions.find((p) => p.partition === partition)
-      const from = BigInt(asked?.fetchOffset ?? 0)
-      if (messages.some(({ offset }) => BigInt(offset) >= from)) continue
+      const from = Number(asked?.fetchOffset ?? 0)
+      if (messages.some(({ offset }) => offset >= from)) continue
       throw new DamagedBatch(topic, partition, from, damage)
     }
   }

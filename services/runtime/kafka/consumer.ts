@@ -1,13 +1,14 @@
-import kafkajs, { type EachBatchPayload, type KafkaMessage, type RetryOptions } from 'kafkajs'
+import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
 import { failpoint } from '../failpoints.ts'
 import { committedPlaces, metadataOf } from './admin.ts'
 import type { Connection } from './connection.ts'
+import { ConsumedRecord } from './consumed-record.ts'
 import { toWinnowError } from './failure.ts'
-import { traceIn } from './headers.ts'
 import { forgetMember, onHoleInLog } from './out-of-range.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 import { type Held, Positions } from './positions.ts'
 import { logsOf, topicIdOf } from './reader.ts'
+import type { FetchedRecord } from './record-decoder.ts'
 
 /** A killed member is noticed after this long, and its partitions are reassigned. */
 export const sessionTimeoutMs = 10_000
@@ -85,16 +86,9 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     const { topic, partition } = batch
     const current = held?.place !== undefined && positions.of(topic, partition) === held && !held.waiting
     if (!current || batchFailure !== undefined || !isRunning() || isStale()) return
-    const { messages, last } = upToGap(batch as FetchedBatch, options.isKeptWhole?.(topic) === true)
+    const { messages, last } = upToGap(batch as unknown as FetchedBatch, options.isKeptWhole?.(topic) === true)
     if (positions.skips(held, Number(batch.firstOffset()))) return
-    const records = messages.map(({ offset, key, value, headers }) => ({
-      topic,
-      partition,
-      offset: Number(offset),
-      key,
-      value,
-      ...traceIn(headers),
-    }))
+    const records = messages.map((record) => new ConsumedRecord(topic, partition, record))
     try {
       if (records.length > 0) await options.onBatch(records)
     } catch (error) {
@@ -168,16 +162,20 @@ const committed = ({ partition, place }: Held) => ({
   metadata: place === undefined ? null : metadataOf(place),
 })
 
-/** A batch as kafkajs has it, with the markers and aborted records that it does not deliver. */
-type FetchedBatch = EachBatchPayload['batch'] & { readonly rawMessages: readonly { offset: string }[] }
+/** A batch as kafkajs has it, with the markers and aborted records that it does not deliver. Its records are winnow's (record-batches.ts). */
+type FetchedBatch = Omit<EachBatchPayload['batch'], 'messages'> & {
+  readonly messages: readonly FetchedRecord[]
+  readonly rawMessages: readonly FetchedRecord[]
+}
 
 /** For a topic that keeps every record, what precedes the first missing offset; for any other, all of it. */
-function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: KafkaMessage[]; last: number } {
+function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: readonly FetchedRecord[]; last: number } {
   const { messages, rawMessages } = batch
   const gap = keptWhole
-    ? rawMessages.findIndex(({ offset }, i) => i > 0 && Number(offset) > Number(rawMessages[i - 1]!.offset) + 1)
+    ? rawMessages.findIndex(({ offset }, i) => i > 0 && offset > rawMessages[i - 1]!.offset + 1)
     : -1
-  if (gap < 0 || rawMessages[gap]!.offset === batch.firstOffset()) return { messages, last: Number(batch.lastOffset()) }
-  const last = Number(rawMessages[gap - 1]!.offset)
-  return { messages: messages.filter(({ offset }) => Number(offset) <= last), last }
+  if (gap < 0 || rawMessages[gap]!.offset === Number(batch.firstOffset()))
+    return { messages, last: Number(batch.lastOffset()) }
+  const last = rawMessages[gap - 1]!.offset
+  return { messages: messages.filter(({ offset }) => offset <= last), last }
 }

@@ -1,10 +1,6 @@
 import { createRequire } from 'node:module'
 import { crc32c } from '@node-rs/crc32'
-
-/** A record as kafkajs decodes it; the parts used here. */
-export interface RawRecord {
-  readonly offset: string
-}
+import { decodeRecords, type FetchedRecord } from './record-decoder.ts'
 
 /** The first batch of a fetch that cannot be read, and why. */
 export interface Damage {
@@ -16,7 +12,7 @@ export interface Damage {
 }
 
 /** The records before the first damaged batch of a fetch, and that batch. */
-export type FetchedRecords = RawRecord[] & { damage?: Damage }
+export type FetchedRecords = FetchedRecord[] & { damage?: Damage }
 
 /** kafkajs's decoder, which reads on from its position. */
 interface Decoder {
@@ -26,10 +22,6 @@ interface Decoder {
 }
 
 const require = createRequire(import.meta.url)
-const KafkajsDecoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder.js')
-const decodeBatch: (
-  decoder: Decoder,
-) => Promise<{ records: RawRecord[] }> = require('kafkajs/src/protocol/recordBatch/v0/decoder.js')
 
 /** Layout of a batch header in Kafka's format 2. The checksum covers everything from the attributes on. */
 const header = {
@@ -89,7 +81,7 @@ const isWhole = (batch: Buffer): boolean =>
   batch.readUInt32BE(header.checksum) === crc32c(batch.subarray(header.attributes))
 
 /** @returns what is wrong with the batch; then none of it is decoded */
-async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string | undefined> {
+async function decodeInto(records: FetchedRecord[], batch: Buffer): Promise<string | undefined> {
   if (batch.length < header.bytes) return 'its length is less than that of a header'
   const magic = batch.readInt8(header.magic)
   if (magic !== magicKnown) return `it is in format ${magic} of Kafka's records, not in ${magicKnown}`
@@ -98,7 +90,7 @@ async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string |
   if (stored !== computed) return `its checksum is ${hex(computed)}, not ${hex(stored)} as its header says`
   try {
     // Not spread into push: a batch may have more records than a call may have arguments.
-    for (const record of (await decodeBatch(new KafkajsDecoder(batch))).records) records.push(record)
+    for (const record of await decodeRecords(batch)) records.push(record)
     return undefined
   } catch (error) {
     return `it cannot be unpacked (${(error as Error).message})`
@@ -107,7 +99,7 @@ async function decodeInto(records: RawRecord[], batch: Buffer): Promise<string |
 
 const hex = (checksum: number): string => `0x${checksum.toString(16).padStart(8, '0')}`
 
-/** Replaces kafkajs 2.2.4's decoder for format 2, which does not verify checksums. */
+/** Replaces kafkajs 2.2.4's decoder for format 2, which does not verify checksums, and is slow. */
 async function decodeMessages(decoder: Decoder): Promise<FetchedRecords> {
   const length = decoder.readInt32()
   return length <= 0 || !decoder.canReadBytes(length) ? [] : await decodeBatches(decoder.readBytes(length))

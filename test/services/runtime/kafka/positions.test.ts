@@ -123,7 +123,7 @@ test('an offset out of range is a hole if the log lost its end, and none if the 
 })
 
 test('a damaged batch is a hole if somebody can be asked, otherwise an error', async () => {
-  const damage = new DamagedBatch('t', 0, 40n, { offset: '38', offsetNext: '45', why: 'its checksum is wrong' })
+  const damage = new DamagedBatch('t', 0, 40, { offset: '38', offsetNext: '45', why: 'its checksum is wrong' })
   const asking = member()
   asking.state.committed = [place(40)]
   await asking.join()

@@ -19,7 +19,7 @@ async function batch(firstOffset: number, texts: readonly string[], compression 
   return buffer
 }
 
-const offsets = (records: readonly { offset: string }[]) => records.map(({ offset }) => offset)
+const offsets = (records: readonly { offset: number }[]) => records.map(({ offset }) => offset)
 const textOf = (record: unknown) => (record as { value: Buffer }).value.toString()
 
 test('batches are decoded in order, plain and compressed, and the last may be truncated', async () => {
@@ -27,7 +27,7 @@ test('batches are decoded in order, plain and compressed, and the last may be tr
   const bytes = Buffer.concat([first, second])
   const records = await decodeBatches(bytes)
   expect(records.map(textOf)).toEqual(['a', 'b', 'c', 'd', 'e'])
-  expect(offsets(records)).toEqual(['0', '1', '2', '3', '4'])
+  expect(offsets(records)).toEqual([0, 1, 2, 3, 4])
   expect(records.damage).toBeUndefined()
   for (let end = first.length; end < bytes.length; end++) {
     const part = await decodeBatches(bytes.subarray(0, end))
