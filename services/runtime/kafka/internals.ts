@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
-import type { IHeaders, Kafka as KafkajsClient } from 'kafkajs'
+import type { Kafka as KafkajsClient } from 'kafkajs'
+import type { FetchedRecord } from './record-decoder.ts'
 import { askTopicIds, type RequestBroker } from './topic-ids.ts'
 
 const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => Batch = createRequire(import.meta.url)(
@@ -45,15 +46,9 @@ interface PartitionData {
 /** One fetch of one partition. */
 export interface Batch {
   /** Records of committed transactions or of none, at or after the requested offset. */
-  readonly messages: readonly {
-    offset: string
-    timestamp: string
-    key: Buffer | null
-    value: Buffer | null
-    headers?: IHeaders
-  }[]
+  readonly messages: readonly FetchedRecord[]
   /** All that was fetched, with markers, aborted records and, from a compressed batch, records before the requested offset. */
-  readonly rawMessages: readonly { offset: string }[]
+  readonly rawMessages: readonly FetchedRecord[]
   readonly highWatermark: string
 }
 

@@ -78,9 +78,8 @@ class NotYet extends Error {
 function recordsOf(batch: Batch, topic: string, partition: Partition, end: number): IncomingRecord[] {
   const records: IncomingRecord[] = []
   for (const { offset, timestamp, key, value, headers } of batch.messages) {
-    if (Number(offset) >= end) continue
-    const place = { topic, partition, offset: Number(offset) }
-    records.push({ ...place, key, value, writtenMs: Number(timestamp), ...traceIn(headers) })
+    if (offset >= end) continue
+    records.push({ topic, partition, offset, key, value, writtenMs: timestamp, ...traceIn(headers) })
   }
   return records
 }
@@ -91,5 +90,5 @@ function recordsOf(batch: Batch, topic: string, partition: Partition, end: numbe
  */
 function offsetAfter(batch: Batch, offset: Offset): number {
   const last = batch.rawMessages.at(-1)
-  return Math.max(offset + 1, last === undefined ? 0 : Number(last.offset) + 1)
+  return Math.max(offset + 1, last === undefined ? 0 : last.offset + 1)
 }

@@ -16,7 +16,7 @@ interface Range {
 }
 
 /**
- * A record of a fetch: the parts that kafkajs and winnow use. kafkajs has offsets as strings, but takes numbers too. Key and value are made
+ * A record of a fetch, as far as it is used. kafkajs has offsets as strings, but takes numbers too. Key and value are made
  * when they are asked for: a buffer costs more than the rest of a record, and most keys are never looked at.
  */
 export class FetchedRecord {
