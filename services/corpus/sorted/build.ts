@@ -118,8 +118,9 @@ export class StateBuild {
     )
     await this.#sql.command(
       `CREATE MATERIALIZED VIEW IF NOT EXISTS ${table}_cells TO draw_cells AS
-         SELECT '${draw}' AS draw, state, CAST([${cell.join(', ')}], 'Array(UInt16)') AS labels, count() AS documents, sum(tokens) AS tokens
+         SELECT {draw:String} AS draw, state, CAST([${cell.join(', ')}], 'Array(UInt16)') AS labels, count() AS documents, sum(tokens) AS tokens
          FROM ${table} GROUP BY state, ${cell.join(', ')}`,
+      { draw },
     )
   }
 
