@@ -1,5 +1,5 @@
 import type { RecordType } from './record.ts'
-import { Document, Gap, Label, Source } from './records/corpus.ts'
+import { Document, Gap, Label, LogPosition, Source } from './records/corpus.ts'
 import {
   ActorChange,
   ActorState,
@@ -49,7 +49,13 @@ export const topics = {
   },
   runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
   work: { name: 'winnow.work', key: 'piece of work', records: [Work], partitions: 1, ...compacted },
-  gaps: { name: 'winnow.gaps', key: 'gap', records: [Gap], partitions: 1, ...compacted },
+  gaps: {
+    name: 'winnow.gaps',
+    key: 'gap, or group and partition',
+    records: [Gap, LogPosition],
+    partitions: 1,
+    ...compacted,
+  },
   deadLetters: {
     name: 'winnow.dead-letters',
     key: 'origin',

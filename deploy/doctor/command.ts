@@ -19,6 +19,7 @@ import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
 import { json } from '../../services/runtime/json.ts'
 import { createConnection } from '../../services/runtime/kafka/connection.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { registryClient } from '../../services/runtime/registry.ts'
 import { within } from '../../services/runtime/within.ts'
 import { table } from '../../services/terminal/table.ts'
 import { permissionsOf } from '../acls/acls.ts'
@@ -139,6 +140,7 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
   opened.defer(() => connection.close())
   try {
     const admin = await connection.admin()
+    const registry = registryClient(addresses.registryUrl, credentials.registry)
     const asking = checkRegistryOfLog(connection, askRegistry(addresses.registryUrl, credentials.registry))
     // A registry that is away or hangs is told by its own check.
     const registryOfLog = within(registryOfLogMs, asking, () => new Error('late')).catch(() => [])
@@ -148,7 +150,7 @@ async function examineKafka(addresses: Addresses, config: Config, options: Optio
     return await connection.attempt('look at the cluster', async () => [
       ...(await checkBrokers(admin)),
       ...(await checkTopics(admin, config)),
-      ...(await checkLogs(connection, await labelerVersions(config), await covered)),
+      ...(await checkLogs(connection, await labelerVersions(config), registry, registryOfLogMs, await covered)),
       ...(await registryOfLog),
       await permissions(),
     ])

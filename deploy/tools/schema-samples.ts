@@ -7,6 +7,7 @@ export interface Samples {
   Document: records.Document[]
   Label: records.Label[]
   Gap: records.Gap[]
+  LogPosition: records.LogPosition[]
   Run: records.Run[]
   Progress: records.Progress[]
   RewardRequest: records.RewardRequest[]
@@ -88,6 +89,13 @@ export const samples: Samples = {
     {
       ...{ topic: unicode, partition: intMax, topicId: 'kC7LQ2T1T_ujGxDAHhIF4g', reason: 'recreated', from: longMax },
       ...{ to: longMax, station: 'label sink', accepted: true },
+    },
+  ],
+  LogPosition: [
+    { group: '', station: '', topic: '', partition: 0, topicId: '', offset: 0, leaderEpoch: null },
+    {
+      ...{ group: 'winnow.a.console', station: 'console', topic: unicode, partition: intMax, offset: longMax },
+      ...{ topicId: 'kC7LQ2T1T_ujGxDAHhIF4g', leaderEpoch: intMax },
     },
   ],
   Run: [

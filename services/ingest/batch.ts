@@ -61,12 +61,6 @@ export class Batch {
     return this.#rows.length + this.#refused.length >= rowsMax || this.#bytes >= bytesMax
   }
 
-  /** Behind the last row that became a document; null: none did. */
-  get documentsEnd(): number | null {
-    const last = this.#rows.at(-1)
-    return last === undefined ? null : last.row + 1
-  }
-
   add(line: Line) {
     const row = parseRow(line, this.#options.textField)
     if ('reason' in row) this.reject(line.row, row, line.bytes)
@@ -83,20 +77,6 @@ export class Batch {
     const { file, refusals } = this.#options
     refusals.add(rejection)
     this.#refused.push({ file, row, rejection, bytes: Buffer.from(bytes) })
-  }
-
-  /**
-   * Takes back the trailing rows, most of which were rejected: a decompressor's output from wrong bytes before it noticed them. @returns the
-   * first of them; null: there are none
-   */
-  takeBackGarbage(): Pick<RefusedRow, 'row' | 'bytes'> | null {
-    const from = (row: number, rows: readonly { row: number }[]) => rows.filter((one) => one.row >= row).length
-    const first = this.#refused.find(({ row }) => from(row, this.#refused) >= from(row, this.#rows))
-    if (first === undefined) return null
-    for (const { row, rejection } of this.#refused) if (row >= first.row) this.#options.refusals.remove(rejection)
-    this.#rows = this.#rows.filter(({ row }) => row < first.row)
-    this.#refused = this.#refused.filter(({ row }) => row < first.row)
-    return first
   }
 
   /** The records of the batch, and how many of them are documents and dead letters. */

@@ -4,9 +4,10 @@ import { refusedRowsMax } from './known.ts'
 import { parquetThread } from './parquet/thread.ts'
 import type { ToRead } from './plan.ts'
 import type { IngestProgress } from './progress.ts'
-import { Recording, type RecordingOptions } from './recording.ts'
+import { DamagedRow, Recording, type RecordingOptions } from './recording.ts'
 import type { SourceResult } from './result.ts'
 import { lineReader, type RowReader } from './row-reader.ts'
+import { findUnverified, type Unverified } from './unverified.ts'
 
 export interface ReadSourceOptions extends RecordingOptions {
   readonly progress: IngestProgress
@@ -19,18 +20,29 @@ export interface ReadSourceOptions extends RecordingOptions {
  */
 export async function readSource(plan: ToRead, number: number, options: ReadSourceOptions): Promise<SourceResult> {
   const { progress, signal } = options
-  const recording = await Recording.start(plan, number, options)
-  if (signal?.aborted) return recording.result('stopped')
   progress.source(plan.source.name)
+  const unverified = signal?.aborted ? null : await unverifiedOf(plan, options)
+  const recording = await Recording.start(plan, number, options, unverified)
+  if (signal?.aborted) return recording.result('stopped')
   const reader = await openReader(plan, recording.rowFirst, options)
   try {
     const hopeless = await readRows(reader, recording, options)
     return await (hopeless ? recording.giveUp() : recording.complete(reader.rows))
   } catch (error) {
     if (error instanceof Stopped) return await recording.stop()
+    if (error instanceof DamagedRow) return await recording.breakOff(reader, error.damage, error.line)
     if (error instanceof DamagedFile) return await recording.breakOff(reader, error)
     throw error
   }
+}
+
+/** Standard input cannot be read twice: damage to it is noticed where the decompressor notices. */
+async function unverifiedOf(
+  { rows, source }: ToRead,
+  { limits, signal }: ReadSourceOptions,
+): Promise<Unverified | null> {
+  if (source.kind !== 'file' || rows.kind !== 'lines' || rows.compression === 'none') return null
+  return await findUnverified(rows.open, rows.compression, limits, signal)
 }
 
 /** @returns whether it was given up, because every row so far was rejected */

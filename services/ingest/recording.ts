@@ -11,6 +11,7 @@ import type { SourceResult } from './result.ts'
 import { parseRow } from './row.ts'
 import type { RowReader } from './row-reader.ts'
 import { placeOf } from './source-files.ts'
+import type { Unverified } from './unverified.ts'
 import type { SourceWriter } from './writer.ts'
 
 export interface RecordingOptions {
@@ -19,25 +20,43 @@ export interface RecordingOptions {
   readonly progress: Pick<IngestProgress, 'wrote'>
 }
 
+/** A row that may not be what was written, because of damage to the file. */
+export class DamagedRow extends Error {
+  readonly line: Line
+  readonly damage: DamagedFile
+
+  constructor(line: Line, damage: DamagedFile) {
+    super(damage.message)
+    this.line = line
+    this.damage = damage
+  }
+}
+
 /** What is written of one source: its rows batch by batch, each with the state of the source, from the first unknown row on. */
 export class Recording {
   /** Rows before it are in the topics. */
   readonly rowFirst: number
   readonly #plan: ToRead
   readonly #options: RecordingOptions
+  readonly #unverified: Unverified | null
   readonly #before: Source
   readonly #refusals = new Refusals()
   #state: Source
   #batch: Batch
   #rowNext: number
-  /** Behind the last row that became a document; rows from there on were all refused. */
-  #documentsEnd: number
 
-  private constructor(plan: ToRead, number: number, fingerprint: string, options: RecordingOptions) {
+  private constructor(
+    plan: ToRead,
+    number: number,
+    fingerprint: string,
+    options: RecordingOptions,
+    unverified: Unverified | null,
+  ) {
     const { textField } = plan
     const counts = { rowNext: 0, documents: 0, rejected: 0 }
     this.#plan = plan
     this.#options = options
+    this.#unverified = unverified
     this.#before =
       plan.known !== null && !plan.anew
         ? plan.known
@@ -46,12 +65,17 @@ export class Recording {
     this.#state = { ...this.#before, fingerprint, complete: false }
     this.rowFirst = this.#before.rowNext
     this.#rowNext = this.rowFirst
-    this.#documentsEnd = this.rowFirst
     this.#batch = this.#newBatch()
   }
 
-  static async start(plan: ToRead, number: number, options: RecordingOptions): Promise<Recording> {
-    return new Recording(plan, number, formatFingerprint(await plan.fingerprint()), options)
+  /** @param unverified what no intact checksum of a compressed file covers; null: nothing, as far as is known */
+  static async start(
+    plan: ToRead,
+    number: number,
+    options: RecordingOptions,
+    unverified: Unverified | null,
+  ): Promise<Recording> {
+    return new Recording(plan, number, formatFingerprint(await plan.fingerprint()), options, unverified)
   }
 
   get documents(): number {
@@ -62,8 +86,11 @@ export class Recording {
     return this.#state.rejected
   }
 
+  /** Throws DamagedRow at the first row that may not be what was written. */
   async add(line: Line): Promise<void> {
     if (line.row < this.rowFirst) return
+    if (this.#unverified !== null && line.row >= this.#unverified.row)
+      throw new DamagedRow(line, this.#unverified.damage)
     this.#batch.add(line)
     this.#rowNext = line.row + 1
     if (this.#batch.full) await this.#flush({ rowNext: this.#rowNext })
@@ -89,24 +116,23 @@ export class Recording {
   }
 
   /**
-   * The source breaks off: what stands of its last row is a row where it is whole, and goes to dead letters where it is not. Where the damage was
-   * noticed late, it is read again from behind its last document once it is replaced: what was refused since then may be garbage.
+   * The source breaks off: what stands of its last row is a row where it is whole, and goes to dead letters where it is not.
+   * @param at the first row that may not be what was written; omitted: the one that was not read to its end
    */
-  async breakOff(reader: RowReader, error: DamagedFile): Promise<SourceResult> {
-    const { rows, unit } = reader
-    const rest = reader.rest()
+  async breakOff(reader: RowReader, error: DamagedFile, at?: Line): Promise<SourceResult> {
+    const { unit } = reader
+    const rows = at?.row ?? reader.rows
+    const rest = at?.bytes ?? reader.rest()
     const last = { row: rows, bytes: rest, byteLength: rest.length, tooLong: false }
-    const whole = rows >= this.rowFirst && !('reason' in parseRow(last, this.#plan.textField))
+    const whole = !error.late && rows >= this.rowFirst && !('reason' in parseRow(last, this.#plan.textField))
     if (whole) await this.add(last)
-    const garbage = error.late ? this.#batch.takeBackGarbage() : null
-    const end = garbage?.row ?? Math.max(whole ? rows + 1 : rows, this.rowFirst)
-    const row = error.late && this.#batch.documentsEnd === null ? Math.min(end, this.#documentsEnd) : end
+    const row = Math.max(whole ? rows + 1 : rows, this.rowFirst)
     const outcome = error.reason === 'too-large' ? 'too-large' : 'damaged'
     const known = this.#before.fingerprint.endsWith(':damaged') && row === this.rowFirst
     // As it broke off before, and nothing was written since: that is in the topics.
     if (known && this.#state.rowNext === row) return { ...this.result(outcome), why: error.message }
     const message = `${error.message}, in ${unit} ${row + 1}; ${row} ${unit}s before it are good`
-    const bytes = garbage?.bytes ?? (whole ? Buffer.alloc(0) : rest)
+    const bytes = whole ? Buffer.alloc(0) : rest
     this.#batch.reject(row, { reason: error.reason, message }, bytes)
     // Of the good bytes only: once repaired, the file is still the same source.
     const fingerprint = await this.#plan.fingerprint(error.bytesGood)
@@ -140,7 +166,6 @@ export class Recording {
   async #flush(change: Partial<Source>) {
     const full = this.#batch
     this.#batch = this.#newBatch()
-    this.#documentsEnd = full.documentsEnd ?? this.#documentsEnd
     const { documents, rejected } = this.#state
     this.#state = await this.#options.writer.write(full, { ...this.#state, ...change })
     this.#options.progress.wrote(this.#state.documents - documents, this.#state.rejected - rejected)

@@ -4,6 +4,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { RunList } from '../host/run-list.ts'
 import { groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { forgetPositions } from '../runtime/log-positions.ts'
 import { forgetRun, recordOf, setLife } from './registry.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec' | 'store'>
@@ -23,7 +24,9 @@ export async function deleteRun({ kafka, codec, store }: Ports, name: string, wa
   if (!unreadable.has(name) && (await recordOf({ kafka, codec }, name)).replayOf === null)
     await setLife({ kafka, codec }, name, 'ended')
   await untilLeft(kafka, name, waitMs)
-  await kafka.deleteTopics(Object.values(runTopics(name)).map((topic) => topic.name))
+  const deleted = new Set(Object.values(runTopics(name)).map((topic) => topic.name))
+  await kafka.deleteTopics([...deleted])
+  await forgetPositions(kafka, codec, deleted)
   await kafka.deleteGroups(groupNamed('', name))
   await store.forgetReads(name)
   await forgetRun({ kafka, codec }, name)

@@ -3,10 +3,12 @@ import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { covers, Gaps } from '../runtime/gaps.ts'
+import { covers, recordedGaps } from '../runtime/gaps.ts'
 import { holeInWords, holeName } from '../runtime/kafka/hole.ts'
 import type { PartitionLog } from '../runtime/kafka/port.ts'
+import { recordedPositions } from '../runtime/log-positions.ts'
 import { labelerVersions } from './label-progress.ts'
+import type { Watched } from './lag.ts'
 import { findLogTrouble, type LogTrouble } from './log-trouble.ts'
 import { listRuns } from './registry.ts'
 
@@ -14,15 +16,24 @@ import { listRuns } from './registry.ts'
 export async function allGaps(runtime: Runtime, config: Config): Promise<Gap[]> {
   const configs = [...(await listRuns(runtime)).values()].map((record) => recordedConfig(record))
   const watched = { labelers: await labelerVersions(config), runs: configs }
-  return await withRecorded(runtime, await findLogTrouble(runtime.kafka, watched, await runtime.store.committed()))
+  return await withRecorded(runtime, await logTrouble(runtime, watched))
+}
+
+/** See `findLogTrouble`. */
+export async function logTrouble({ kafka, codec, store }: Runtime, watched: Watched): Promise<LogTrouble> {
+  const positions = await recordedPositions(kafka, codec).catch(noneYet)
+  return await findLogTrouble(kafka, watched, positions, await store.committed())
 }
 
 /** Those that keep stations waiting, or will as soon as they start. */
 export const openGaps = async (runtime: Runtime, trouble: LogTrouble): Promise<Gap[]> =>
   (await withRecorded(runtime, trouble)).filter(({ accepted }) => !accepted)
 
-async function withRecorded(runtime: Runtime, { holes }: LogTrouble): Promise<Gap[]> {
-  const recorded = await new Gaps(runtime).list().catch(noneYet)
+const withRecorded = async ({ kafka, codec }: Runtime, { holes }: LogTrouble): Promise<Gap[]> =>
+  gapsOf(await recordedGaps(kafka, codec).catch(noneYet), holes)
+
+/** Recorded gaps, and the holes that none of them covers. */
+export function gapsOf(recorded: readonly Gap[], holes: LogTrouble['holes']): Gap[] {
   const found = new Map<string, Gap>()
   for (const hole of holes)
     if (!recorded.some((gap) => covers(gap, hole))) found.set(holeName(hole), { ...hole, accepted: false })
@@ -30,7 +41,7 @@ async function withRecorded(runtime: Runtime, { holes }: LogTrouble): Promise<Ga
 }
 
 /** A cluster whose services are of an earlier version has no topic of gaps. */
-function noneYet(error: unknown): Gap[] {
+function noneYet(error: unknown): [] {
   if (error instanceof WinnowError && error.code === 'CONFIGURATION') return []
   throw error
 }

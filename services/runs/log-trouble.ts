@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isKeptWhole, type TopicOffset } from '../../schemas/index.ts'
-import { holeBefore, holeOutOfRange, isBehind } from '../runtime/kafka/hole.ts'
+import { isKeptWhole, type LogPosition, type TopicOffset } from '../../schemas/index.ts'
+import { holeBefore, holeOutOfRange, holeSince, isBehind } from '../runtime/kafka/hole.ts'
 import type { Hole, Kafka, PartitionLog } from '../runtime/kafka/port.ts'
+import { placeOf } from '../runtime/log-positions.ts'
 import { readersOf, type Watched } from './lag.ts'
 
 /** A hole before a station's next record, whether or not the station runs and has met it. */
@@ -18,40 +19,54 @@ export interface LogTrouble {
   readonly beheaded: readonly PartitionLog[]
 }
 
-type LogKafka = Pick<Kafka, 'logsOf' | 'committedPlaces' | 'topicNames'>
+type LogKafka = Pick<Kafka, 'logsOf' | 'committedPlaces' | 'topicNames' | 'epochEnd'>
 
 /** Our own transactions are shorter than this, or make progress meanwhile. */
 const openMsMin = 2000
 
-/** @param covered the offsets up to which the label sink has written; omitted if ClickHouse was not asked */
+/**
+ * @param positions recorded by stations
+ * @param covered the offsets up to which the label sink has written; omitted if ClickHouse was not asked
+ */
 export async function findLogTrouble(
   kafka: LogKafka,
   watched: Watched,
+  positions: readonly LogPosition[] = [],
   covered?: readonly TopicOffset[],
 ): Promise<LogTrouble> {
   const names = (await kafka.topicNames()).filter((name) => name.startsWith('winnow.'))
   const logs = new Map(await Promise.all(names.map(async (name) => [name, await kafka.logsOf(name)] as const)))
   const all = [...logs.values()].flat()
+  const epochEnd: LogKafka['epochEnd'] = (...asked) => kafka.epochEnd(...asked)
   const found = readersOf(watched).flatMap(({ kind, station, run, reads, group }) =>
     reads.map(async (topic): Promise<FoundHole[]> => {
       const ofTopic = logs.get(topic)
       // Actors, consoles and trainers keep their offsets in their own records; they record the holes that they meet.
       if (ofTopic === undefined || (run !== null && kind !== 'influence')) return []
       const places = await kafka.committedPlaces(group, topic)
-      return ofTopic.flatMap((log) => {
+      const holes = ofTopic.map(async (log) => {
         const place = places[log.partition] ?? (isKeptWhole(topic) ? { offset: 0, topicId: null } : undefined)
-        if (place === undefined) return []
+        if (place === undefined) return undefined
         const rows = kind === 'label-sink' ? rowsUpTo(log, covered) : Number.POSITIVE_INFINITY
         const offset = isBehind(rows, place) ? rows : place.offset
-        const hole =
-          offset > log.end ? holeOutOfRange({ ...place, offset }, log) : holeBefore({ ...place, offset }, log)
-        const lost = hole && kind === 'labeler' ? notKept(hole, rowsUpTo(log, covered)) : hole
-        return lost === undefined ? [] : [{ ...lost, station }]
+        const lost =
+          (await holeSince(place, log, epochEnd)) ??
+          (offset > log.end ? holeOutOfRange : holeBefore)({ ...place, offset }, log)
+        return lost && kind === 'labeler' ? notKept(lost, rowsUpTo(log, covered)) : lost
       })
+      return (await Promise.all(holes)).flatMap((hole) => (hole === undefined ? [] : [{ ...hole, station }]))
     }),
   )
+  const remembered = positions.map(async (position): Promise<FoundHole[]> => {
+    const log = logs.get(position.topic)?.[position.partition]
+    if (log === undefined) return []
+    // The group's own place is newer, if it says of which topic it is.
+    const place = (await kafka.committedPlaces(position.group, position.topic))[position.partition]
+    const hole = place?.topicId ? undefined : await holeSince(placeOf(position), log, epochEnd)
+    return hole === undefined ? [] : [{ ...hole, station: position.station }]
+  })
   return {
-    holes: (await Promise.all(found)).flat(),
+    holes: (await Promise.all([...found, ...remembered])).flat(),
     heldBack: await stillHeldBack(kafka, all),
     beheaded: all.filter(({ topic, first }) => first > 0 && isKeptWhole(topic)),
   }

@@ -9,19 +9,22 @@ import type { Log } from './log.ts'
 const { name, partitions, cleanup, retentionMs } = topics.gaps
 const pollMs = 1000
 
-/** The gaps that stations have found in the logs, and which of them somebody has accepted. */
-export class Gaps {
-  readonly #kafka: Pick<Kafka, 'createTopics' | 'read' | 'producer'>
-  readonly #codec: Codec
+/** All recorded gaps, in the order in which they were found. */
+export const recordedGaps = (kafka: Pick<Kafka, 'read'>, codec: Pick<Codec, 'decodeAs'>): Promise<Gap[]> =>
+  new GapReader(kafka, codec).list()
+
+class GapReader {
+  readonly #kafka: Pick<Kafka, 'read'>
+  readonly #codec: Pick<Codec, 'decodeAs'>
   readonly #gaps = new Map<string, Gap>()
   #from: number[] = []
 
-  constructor({ kafka, codec }: { kafka: Pick<Kafka, 'createTopics' | 'read' | 'producer'>; codec: Codec }) {
+  constructor(kafka: Pick<Kafka, 'read'>, codec: Pick<Codec, 'decodeAs'>) {
     this.#kafka = kafka
     this.#codec = codec
   }
 
-  /** All recorded gaps, in the order in which they were found; each call reads only what is new since the last one. */
+  /** Each call reads only what is new since the last one. */
   async list(): Promise<Gap[]> {
     for await (const records of this.#kafka.read(name, this.#from)) {
       for (const { partition, offset, value } of records) {
@@ -31,6 +34,24 @@ export class Gaps {
       }
     }
     return [...this.#gaps.values()]
+  }
+}
+
+/** The gaps that stations have found in the logs, and which of them somebody has accepted. */
+export class Gaps {
+  readonly #kafka: Pick<Kafka, 'createTopics' | 'read' | 'producer'>
+  readonly #codec: Codec
+  readonly #reader: GapReader
+
+  constructor({ kafka, codec }: { kafka: Pick<Kafka, 'createTopics' | 'read' | 'producer'>; codec: Codec }) {
+    this.#kafka = kafka
+    this.#codec = codec
+    this.#reader = new GapReader(kafka, codec)
+  }
+
+  /** All recorded gaps, in the order in which they were found; each call reads only what is new since the last one. */
+  list(): Promise<Gap[]> {
+    return this.#reader.list()
   }
 
   async write(gaps: readonly Gap[]): Promise<void> {

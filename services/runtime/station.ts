@@ -1,5 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import { isKeptWhole, type Partition, type TopicOffset } from '../../schemas/index.ts'
+import { isKeptWhole, type Partition, type TopicOffset, topics } from '../../schemas/index.ts'
 import type { RunningStation, Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import type { Codec } from './codec.ts'
@@ -10,8 +10,9 @@ import { Exclusive } from './exclusive.ts'
 import { failpoint } from './failpoints.ts'
 import { Gaps } from './gaps.ts'
 import { StationInput } from './input.ts'
-import type { Hole, IncomingRecord, Kafka } from './kafka/port.ts'
+import type { Consumer, Hole, IncomingRecord, Kafka } from './kafka/port.ts'
 import type { Log } from './log.ts'
+import { LogPositions } from './log-positions.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { KafkaOutput } from './output.ts'
 import { type Refill, refillHole } from './refill.ts'
@@ -21,7 +22,8 @@ import { everyTick } from './ticks.ts'
 import { StationTraces } from './tracing/tracing.ts'
 
 export interface StationOptions {
-  readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom' | 'exclusive' | 'tickMs'>
+  readonly station: Pick<Station, 'name' | 'reads' | 'restoreFrom' | 'exclusive' | 'tickMs'> &
+    Partial<Pick<Station, 'writes'>>
   readonly build: (output: Output) => RunningStation
   readonly kafka: Kafka
   readonly codec: Codec
@@ -122,6 +124,15 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       stopping.signal,
     )
 
+  // The offsets that a station with state keeps in it do not say of which log they are. Those of a group do.
+  const owner = { group: options.groupId, station: station.name }
+  const positions =
+    station.restoreFrom.length === 0
+      ? undefined
+      : await persistently('the start', () => LogPositions.load(kafka, codec, owner)).catch(async (error: unknown) => {
+          await output.close()
+          throw error
+        })
   const gaps = new Gaps({ kafka, codec })
   /** Holes that wait for somebody to decide. */
   const waiting = new Set<Hole>()
@@ -169,6 +180,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     if (last === undefined) return
     counters.read[last.topic] = (counters.read[last.topic] ?? 0) + records.length
     counters.positions[`${last.topic}[${last.partition}]`] = last.offset + 1
+    positions?.reached(last.topic, last.partition, last.offset + 1)
     if (metrics !== undefined) meter?.batch((metrics.clock() - beganMs) / 1000)
   }
 
@@ -188,11 +200,19 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     await deadLetters.send()
   }
 
-  try {
+  let consumer: Consumer | undefined
+  /** Its state, and what else only it knows of, is of these logs. */
+  const ownLogs = [...new Set([...station.reads, ...station.restoreFrom, ...(station.writes ?? [])])].filter(
+    (topic) => topic !== topics.deadLetters.name,
+  )
+  const begin = async () => {
+    await persistently('the start', async () =>
+      positions?.writeEnds(ownLogs.filter((topic) => !station.reads.includes(topic))),
+    )
     for (const topic of station.restoreFrom) running.restore?.(await input.readAll(kafka, topic))
     if (station.restoreFrom.length === 0) running.restore?.([])
     await persistently('the start', async () => running.start?.())
-    const consumer = await kafka.consume({
+    consumer = await kafka.consume({
       groupId,
       topics: station.reads,
       ...(running.floorOffset && {
@@ -202,18 +222,36 @@ export async function runStation(options: StationOptions): Promise<StationHandle
       ...(running.startOffset && { startOffset: (topic, partition) => running.startOffset?.(topic, partition) }),
       isKeptWhole,
       onHole,
+      recorded: (topic, partition) => positions?.of(topic, partition),
+      onPlace: (topic, partition, place) =>
+        persistently('a batch', async () => positions?.seen(topic, partition, place)),
       ...(options.batchBytesMax !== undefined && { batchBytesMax: options.batchBytesMax }),
       onBatch: (records) => exclusive.run(() => processBatch(records)),
       onFailure: fail,
     })
     if (running.tick !== undefined && !failed)
       stopTicks = everyTick(station.tickMs ?? 1000, () => exclusive.run(() => persistently('a tick', tick)), fail)
+  }
+  /** Nothing is made of logs that are not what they were, until somebody has decided: not even a state. */
+  const beginAfter = async (holes: readonly Hole[]) => {
+    await Promise.all(holes.map((hole) => onHole(hole, stopping.signal, () => {})))
+    if (!stopping.signal.aborted) await begin()
+  }
+
+  try {
+    const holes = (await persistently('the start', async () => positions?.holes(ownLogs))) ?? []
+    // A process has more stations than this one, which do not wait for it.
+    const begun = holes.length === 0 ? await begin() : beginAfter(holes).catch(fail)
     return {
       close: async () => {
         stopTicks()
         stopping.abort()
-        await consumer.close()
+        await begun
+        await consumer?.close()
         await exclusive.idle()
+        await positions
+          ?.close()
+          .catch((error: unknown) => log.warn({ station: station.name, err: error }, 'positions are not recorded'))
         await output.close()
         meter?.close()
       },
@@ -221,6 +259,7 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     }
   } catch (error) {
     meter?.close()
+    await positions?.close().catch(() => {})
     await output.close()
     throw error
   }

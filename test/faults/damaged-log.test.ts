@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WinnowError } from '../../services/runtime/errors.ts'
@@ -96,5 +96,79 @@ describe.skipIf(!brokersCanBeStarted)('a byte of the log has changed on the disk
     expect(read).toEqual(['first', 'third', 'fourth'])
     expect(holes).toHaveLength(1)
     expect(failures).toEqual([])
+  })
+})
+
+/** Takes the batches from `marker` on away, as if this broker had never got them; it must not run. */
+function cutOff(logFolder: string, topic: string, marker: string): void {
+  const folder = join(logFolder, `${topic}-0`)
+  const file = join(folder, readdirSync(folder).find((name) => name.endsWith('.log'))!)
+  const bytes = readFileSync(file)
+  let at = 0
+  while (!bytes.subarray(at, at + 12 + bytes.readInt32BE(at + 8)).includes(marker)) at += 12 + bytes.readInt32BE(at + 8)
+  writeFileSync(file, bytes.subarray(0, at))
+  for (const name of readdirSync(folder)) if (/index$|snapshot$/.test(name)) rmSync(join(folder, name))
+}
+
+describe.skipIf(!brokersCanBeStarted)('a log that has lost its end, and has grown again', () => {
+  let brokers: TestBrokers
+  beforeAll(async () => {
+    brokers = await startBrokers(1)
+  })
+  afterAll(() => brokers?.close())
+
+  test('is told by the epochs of its leaders, to readers that were down and to those that were not; accepted, it is read from where it differs', async () => {
+    const [broker] = brokers.brokers
+    const kafka = connect(brokers.addresses)
+    const topic = await newTopic(kafka)
+    const write = async (...values: string[]) => {
+      const producer = await kafka.producer()
+      for (const value of values) await producer.send([{ topic, key: null, value: Buffer.from(value) }])
+      await producer.close()
+    }
+    const reader = async (groupId: string) => {
+      const [read, holes, failures]: [string[], Hole[], unknown[]] = [[], [], []]
+      const accepted = Promise.withResolvers<void>()
+      const consumer = await kafka.consume({
+        ...{ groupId, topics: [topic], isKeptWhole: () => true },
+        onBatch: async (records) => void read.push(...records.map((record) => text(record)!)),
+        onFailure: (error) => failures.push(error),
+        onHole: async (hole) => {
+          holes.push(hole)
+          await accepted.promise
+        },
+      })
+      return { read, holes, failures, accept: () => accepted.resolve(), close: () => consumer.close() }
+    }
+    await write('a', 'b', 'c', 'd')
+    const down = await reader(`${topic}-down`)
+    const up = await reader(`${topic}-up`)
+    await until(() => down.read.length === 4 && up.read.length === 4)
+    await down.close()
+
+    // A restart alone is a change of leaders, and nothing is lost.
+    await broker!.kill()
+    await broker!.start()
+    await write('e')
+    await until(() => up.read.length === 5)
+    const before = await reader(`${topic}-down`)
+    await until(() => before.read.length === 1)
+    await before.close()
+    expect([up.holes, before.holes]).toEqual([[], []])
+
+    await broker!.kill()
+    cutOff(broker!.logFolder, topic, 'd')
+    await broker!.start()
+    await write('D', 'E', 'F', 'G')
+    const again = await reader(`${topic}-down`)
+    await until(() => again.holes.length > 0 && up.holes.length > 0)
+    for (const { holes, read, failures } of [again, up]) {
+      expect(holes).toMatchObject([{ topic, partition: 0, reason: 'truncated', from: 3, to: 5 }])
+      expect(failures).toEqual([])
+      expect(read).not.toContain('G')
+    }
+    again.accept()
+    await until(() => again.read.length === 4)
+    expect(again.read).toEqual(['D', 'E', 'F', 'G'])
   })
 })

@@ -1,9 +1,12 @@
 import kafkajs, { Kafka as KafkajsClient } from 'kafkajs'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { labelsTopic, topics } from '../../schemas/index.ts'
+import { labelsTopic, runTopics, topics } from '../../schemas/index.ts'
+import { createRunTopics } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
+import { startRunStations } from '../../services/host/run.ts'
 import { labelerConfig } from '../../services/labeler/labeler.ts'
 import { countDocuments } from '../../services/runs/label-progress.ts'
+import { submitRun } from '../../services/runs/registry.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { sumOf } from '../../services/runtime/lag.ts'
 import { Metrics } from '../../services/runtime/metrics/metrics.ts'
@@ -174,4 +177,44 @@ test('another program’s transaction that stays open is reported', async () => 
     const { stdout } = await cli('status')
     expect(stdout).toMatch(/held back: winnow\.documents\[1\]: a transaction that stays open at \d+ hides 1 records/)
   })
+})
+
+test('topics of a run that were made again while its stations were down are told by service, status and doctor, and nothing is decided on them before a person accepts', async () => {
+  const world = await openWorld(30)
+  const { runtime, config, folder } = world
+  const cli = cliOn(runtime, config, folder)
+  const run = world.run(`again-${crypto.randomUUID().slice(0, 8)}`)
+  const { progress, rewards, consoleState } = runTopics(run.name)
+  await submitRun(runtime, run)
+  await createRunTopics(runtime.kafka, run)
+  const failures: unknown[] = []
+  const hooks = { influenceWorkers: 0, onFailure: (error: unknown) => failures.push(error) }
+  const services = await startRunStations(runtime, run, world.model, hooks)
+  await until(async () => (await runtime.kafka.endOffsets(consoleState.name))[0]! > 0)
+  await closeAll(services)
+
+  await runtime.kafka.deleteTopics([progress.name, rewards.name, consoleState.name])
+  await createRunTopics(runtime.kafka, run)
+  const told = async () =>
+    (
+      (await cli('status')).stdout.match(
+        new RegExp(`gap winnow.run.${run.name}[^\n]*was deleted and recreated`, 'g'),
+      ) ?? []
+    ).length
+  expect(await told()).toBeGreaterThanOrEqual(2 + 4)
+  const again = await startRunStations(runtime, run, world.model, hooks)
+  onTestFinished(() => closeAll(again))
+  await until(async () =>
+    (await cli('gaps', 'list', '--json')).stdout
+      .split('\n')
+      // Whoever comes first records it, an actor or the console.
+      .some((line) => line.includes(`"topic":"${consoleState.name}"`) && !line.includes('"accepted":true')),
+  )
+  // Nothing is opened anew on what is left.
+  expect((await runtime.kafka.endOffsets(consoleState.name))[0]).toBe(0)
+  expect((await cli('gaps', 'accept', '--all')).code).toBe(0)
+  await until(async () => (await runtime.kafka.endOffsets(consoleState.name))[0]! > 0)
+  await closeAll(again)
+  expect(await told()).toBe(0)
+  expect(failures).toEqual([])
 })

@@ -42,6 +42,8 @@ export class FakeKafka implements Kafka {
   readonly committed = new Map<string, number>()
   readonly #topics = new Map<string, { definition: TopicDefinition; partitions: Slot[][] }>()
   readonly #epochs = new Map<string, number>()
+  /** How often a topic was deleted. */
+  readonly #deleted = new Map<string, number>()
   readonly #members: FakeConsumer[] = []
   readonly #waiting = new Set<() => void>()
 
@@ -58,7 +60,11 @@ export class FakeKafka implements Kafka {
   }
 
   async deleteTopics(names: readonly string[]): Promise<void> {
-    for (const name of names) this.#topics.delete(name)
+    for (const name of names) {
+      if (!this.#topics.delete(name)) continue
+      this.#deleted.set(name, (this.#deleted.get(name) ?? 0) + 1)
+      for (const place of [...this.committed.keys()]) if (place.includes(` ${name}[`)) this.committed.delete(place)
+    }
   }
 
   async topicNames(): Promise<string[]> {
@@ -81,7 +87,7 @@ export class FakeKafka implements Kafka {
     return this.partitions(topic).map((slots, partition) => ({
       topic,
       partition,
-      topicId: `id of ${topic}`,
+      topicId: this.#idOf(topic),
       first: 0,
       stable: endOf(slots),
       end: slots.length,
@@ -90,7 +96,17 @@ export class FakeKafka implements Kafka {
 
   async committedPlaces(groupId: string, topic: string): Promise<(Place | null)[]> {
     const offsets = await this.committedOffsets(groupId, topic)
-    return offsets.map((offset) => (offset === null ? null : { offset, topicId: `id of ${topic}` }))
+    return offsets.map((offset) => (offset === null ? null : { offset, topicId: this.#idOf(topic) }))
+  }
+
+  /** Another one for a topic that was deleted and created again. */
+  #idOf(topic: string): string {
+    return `id ${this.#deleted.get(topic) ?? 0} of ${topic}`
+  }
+
+  /** It has one leader for ever. */
+  async epochEnd(): Promise<number | null> {
+    return null
   }
 
   async consumerGroups(prefix: string): Promise<ConsumerGroup[]> {

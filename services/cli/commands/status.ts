@@ -3,9 +3,8 @@ import { topics } from '../../../schemas/index.ts'
 import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
-import { gapInWords, heldBackInWords, openGaps } from '../../runs/gaps.ts'
+import { gapInWords, heldBackInWords, logTrouble, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
-import { findLogTrouble } from '../../runs/log-trouble.ts'
 import { kindOf } from '../../runs/run-state.ts'
 import { unreadableIn, unreadableLines } from '../../runs/unreadable.ts'
 import { json } from '../../runtime/json.ts'
@@ -48,8 +47,7 @@ export const status = (context: CliContext): Command =>
         }
       })
       const configs = looked.map(({ run }) => run.config)
-      const covered = await runtime.store.committed()
-      const trouble = await findLogTrouble(runtime.kafka, { labelers: versions, runs: configs }, covered)
+      const trouble = await logTrouble(runtime, { labelers: versions, runs: configs })
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
       const missing =

@@ -14,9 +14,14 @@ export function compressionOf(head: Buffer): Compression {
 /**
  * The bytes of a source, decompressed piece by piece on demand.
  * Throws DamagedFile where a compressed file breaks off, after yielding everything before; an error of the input itself is passed on.
+ * @param onVerified called when everything yielded so far has been compared with its checksums
  */
-export async function* decompressed(input: CompressedInput, compression: Compression): AsyncGenerator<Buffer> {
+export async function* decompressed(
+  input: CompressedInput,
+  compression: Compression,
+  onVerified?: () => void,
+): AsyncGenerator<Buffer> {
   if (compression === 'none') yield* input.bytes
-  else if (compression === 'gzip') yield* gunzipped(input)
-  else yield* unzstd(input.bytes)
+  else if (compression === 'gzip') yield* gunzipped(input, onVerified)
+  else yield* unzstd(input.bytes, onVerified)
 }

@@ -15,8 +15,17 @@ export const chunkSize = 256 * 1024
 /** What is unpacked at a time; Deflate expands a byte to at most 1,032, so this to 17 MB. */
 const sliceBytes = 16 * 1024
 
-/** Longer than Deflate blocks. */
-const lateBytes = 256 * 1024
+/**
+ * Of a file whose damage was detected late any byte may be the wrong one: it is known again by so few of them that the wrong one is hardly
+ * among them.
+ */
+export const headOf = (bytes: number): number => Math.min(1024, Math.floor(bytes / 8))
+
+/** @param command that unpacks the file all the same */
+export const wrongChecksum = (command: string): string =>
+  `the checksum of the compressed data is wrong: some of what it unpacks to is not what was written, and which is not known (${command} unpacks it all the same)`
+
+const isChecksum = ({ message }: Error) => message === 'incorrect data check' || message === 'incorrect length check'
 
 const isMember = (bytes: Buffer) => bytes[0] === 0x1f && (bytes.length < 2 || bytes[1] === 0x8b)
 
@@ -24,7 +33,7 @@ const isMember = (bytes: Buffer) => bytes[0] === 0x1f && (bytes.length < 2 || by
  * The members of a gzip file one after the other, skipping zero bytes between and after them (tapes and block devices pad like this).
  * Throws DamagedFile where the file breaks off, after yielding everything before the bad byte.
  */
-export async function* gunzipped(input: CompressedInput): AsyncGenerator<Buffer> {
+export async function* gunzipped(input: CompressedInput, onVerified?: () => void): AsyncGenerator<Buffer> {
   const slices = new Slices(input.bytes, sliceBytes)
   try {
     while (await slices.skipZeros()) {
@@ -36,6 +45,7 @@ export async function* gunzipped(input: CompressedInput): AsyncGenerator<Buffer>
         throw new DamagedFile('corrupt-file', message, undefined, slices.good)
       }
       yield* membersOf(slices, input)
+      onVerified?.()
     }
   } finally {
     await slices.close()
@@ -118,10 +128,15 @@ async function* replay(failing: Failing, { again }: CompressedInput, cause: Erro
     engine.close()
   }
   const garbage = cause.message === 'incorrect header check' && toSkip < delivered
-  // Wrong Deflate bytes unpack to garbage until an invalid code comes, usually in the same block.
-  const late = garbage || bytesGood < 128 ? 0 : Math.min(lateBytes, Math.ceil(bytesGood / 2))
   const message = garbage
     ? 'what follows the compressed data is not gzip'
-    : `the compressed data cannot be read: ${cause.message}`
-  throw new DamagedFile('corrupt-file', message, cause, bytesGood - late, !garbage)
+    : isChecksum(cause)
+      ? wrongChecksum('gzip -dc')
+      : `the compressed data cannot be read: ${cause.message}`
+  // Wrong Deflate bytes unpack to garbage until an invalid code comes, or the checksum.
+  if (garbage) throw new DamagedFile('corrupt-file', message, cause, bytesGood)
+  throw new DamagedFile('corrupt-file', message, cause, headOf(bytesGood), {
+    late: true,
+    nowhere: isChecksum(cause),
+  })
 }

@@ -1,7 +1,7 @@
 import { constants, createZstdDecompress } from 'node:zlib'
 import { DamagedFile } from './damaged-file.ts'
 import { Engine } from './engine.ts'
-import { chunkSize } from './gzip.ts'
+import { chunkSize, headOf, wrongChecksum } from './gzip.ts'
 import { type FrameSlice, windowLogMax, ZstdFrames } from './zstd-frames.ts'
 
 const open = () =>
@@ -11,7 +11,7 @@ const open = () =>
  * The frames of a Zstandard file one after the other. A frame is yielded block by block, each at most 128 KiB unpacked.
  * Throws DamagedFile where the file breaks off, after yielding every block before.
  */
-export async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* unzstd(input: AsyncIterable<Buffer>, onVerified?: () => void): AsyncGenerator<Buffer> {
   const frames = new ZstdFrames()
   let engine: Engine | null = null
   let bytesGood = 0
@@ -21,12 +21,14 @@ export async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Buff
       const { out, error } = await engine.give(bytes)
       yield* out
       if (error !== null) {
-        const message = `the compressed data cannot be read: ${error.message}`
-        throw new DamagedFile('corrupt-file', message, error, bytesGood)
+        const nowhere = error.message.includes('checksum')
+        const message = nowhere ? wrongChecksum('zstd -dc') : `the compressed data cannot be read: ${error.message}`
+        throw new DamagedFile('corrupt-file', message, error, headOf(bytesGood), { late: true, nowhere })
       }
       if (last) {
         engine.close()
         engine = null
+        onVerified?.()
       }
       if (last || out.length > 0) bytesGood = end
     }

@@ -70,15 +70,20 @@ export async function committedPlaces(
   return committed
 }
 
-/** `id/after`: the topic's id and the offset after the last record; stored as a committed offset's metadata. */
-const metadataPattern = /^([\w-]{22})?\/(\d{1,16})?$/
+/** `id/after/epoch`: the topic's id, the offset after the last record and its leader's epoch; stored as a committed offset's metadata. */
+const metadataPattern = /^([\w-]{22})?\/(\d{1,16})?(?:\/(\d{1,10}))?$/
 
-export const metadataOf = ({ topicId, afterRecord }: Place): string => `${topicId ?? ''}/${afterRecord ?? ''}`
+export const metadataOf = ({ topicId, afterRecord, leaderEpoch }: Place): string =>
+  `${topicId ?? ''}/${afterRecord ?? ''}${leaderEpoch === undefined ? '' : `/${leaderEpoch}`}`
 
 /** Offsets committed by others may have any metadata. */
 function placeOf(offset: number, metadata: string): Place {
-  const [, topicId, afterRecord] = metadataPattern.exec(metadata) ?? []
-  return { offset, topicId: topicId ?? null, ...(afterRecord !== undefined && { afterRecord: Number(afterRecord) }) }
+  const [, topicId, afterRecord, leaderEpoch] = metadataPattern.exec(metadata) ?? []
+  return {
+    ...{ offset, topicId: topicId ?? null },
+    ...(afterRecord !== undefined && { afterRecord: Number(afterRecord) }),
+    ...(leaderEpoch !== undefined && { leaderEpoch: Number(leaderEpoch) }),
+  }
 }
 
 async function create(admin: Admin, missing: readonly TopicDefinition[]): Promise<void> {

@@ -1,4 +1,5 @@
 import kafkajs, { type EachBatchPayload, type RetryOptions } from 'kafkajs'
+import { WinnowError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { committedPlaces, metadataOf } from './admin.ts'
 import type { Connection } from './connection.ts'
@@ -7,7 +8,7 @@ import { toWinnowError } from './failure.ts'
 import { forgetMember, onHoleInLog } from './out-of-range.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
 import { type Held, Positions } from './positions.ts'
-import { logsOf, topicIdOf } from './reader.ts'
+import { epochEnd, logsOf, topicIdOf } from './reader.ts'
 import type { FetchedRecord } from './record-decoder.ts'
 
 /** A killed member is noticed after this long, and its partitions are reassigned. */
@@ -59,6 +60,7 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     logsOf: (topic) => logsOf(connection, topic),
     topicIdOf: (topic) => topicIdOf(connection, topic),
     committedPlaces: (topic) => committedPlaces(connection, options.groupId, topic),
+    epochEnd: (topic, partition, leaderEpoch) => epochEnd(connection, topic, partition, leaderEpoch),
     seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
     pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
     resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
@@ -81,6 +83,16 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     }
   }
 
+  /** See `Positions.follows`; while it cannot be known, nothing is delivered and the records are fetched again. */
+  const follows = async (held: Held, epochs: { first: number; last: number }): Promise<boolean> => {
+    try {
+      return await positions.follows(held, epochs)
+    } catch (error) {
+      if (!(error instanceof WinnowError && error.retriable)) fail(error)
+      return false
+    }
+  }
+
   const readBatch = async (payload: EachBatchPayload, held: Held | undefined) => {
     const { batch, resolveOffset, isRunning, isStale } = payload
     const { topic, partition } = batch
@@ -88,6 +100,11 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     if (!current || batchFailure !== undefined || !isRunning() || isStale()) return
     const { messages, last } = upToGap(batch as unknown as FetchedBatch, options.isKeptWhole?.(topic) === true)
     if (positions.skips(held, Number(batch.firstOffset()))) return
+    const [firstMessage, lastMessage] = [messages[0], messages.at(-1)]
+    if (firstMessage && lastMessage) {
+      const epochs = { first: epochOf(firstMessage), last: epochOf(lastMessage) }
+      if (!(await follows(held, epochs))) return
+    }
     const records = messages.map((record) => new ConsumedRecord(topic, partition, record))
     try {
       if (records.length > 0) await options.onBatch(records)
@@ -99,8 +116,11 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     // Reassigned meanwhile to another member, which starts at the group's offset.
     if (positions.of(topic, partition) === undefined) return
     resolveOffset(String(last))
-    const lastRecord = records.at(-1)
-    positions.advance(held, last + 1, lastRecord && lastRecord.offset + 1)
+    positions.advance(
+      held,
+      last + 1,
+      lastMessage && { afterRecord: Number(lastMessage.offset) + 1, leaderEpoch: epochOf(lastMessage) },
+    )
     await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [committed(held)] }] })
   }
 
@@ -167,6 +187,9 @@ type FetchedBatch = Omit<EachBatchPayload['batch'], 'messages'> & {
   readonly messages: readonly FetchedRecord[]
   readonly rawMessages: readonly FetchedRecord[]
 }
+
+/** The epoch of the leader that wrote a record (KIP-320), from the header of its batch. */
+const epochOf = ({ batchContext }: FetchedRecord): number => batchContext.leaderEpoch
 
 /** For a topic that keeps every record, what precedes the first missing offset; for any other, all of it. */
 function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: readonly FetchedRecord[]; last: number } {

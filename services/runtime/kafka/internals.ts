@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type { Kafka as KafkajsClient } from 'kafkajs'
+import { askEpochEnd } from './leader-epochs.ts'
 import type { FetchedRecord } from './record-decoder.ts'
-import { askTopicIds, type RequestBroker } from './topic-ids.ts'
+import { askTopics, type RequestBroker, type TopicFacts } from './topic-ids.ts'
 
 const KafkajsBatch: new (topic: string, offset: string, data: PartitionData) => Batch = createRequire(import.meta.url)(
   'kafkajs/src/consumer/batch.js',
@@ -83,10 +84,21 @@ export async function fetchLogEnds(
   return found
 }
 
-/** See `askTopicIds`; any broker can answer. */
-export async function fetchTopicId(cluster: Cluster, topic: string): Promise<string | null> {
+/** See `askTopics`; any broker can answer. Undefined: it is too old. */
+export async function fetchTopicFacts(cluster: Cluster, topic: string): Promise<TopicFacts | undefined> {
   const leader = cluster.findTopicPartitionMetadata(topic)[0]?.leader ?? -1
-  return (await askTopicIds(await cluster.findBroker({ nodeId: leader }), [topic])).get(topic) ?? null
+  return (await askTopics(await cluster.findBroker({ nodeId: leader }), [topic])).get(topic)
+}
+
+/** See `askEpochEnd`; the partition's leader answers. */
+export async function fetchEpochEnd(
+  cluster: Cluster,
+  place: { topic: string; partition: number; leaderEpoch: number },
+): Promise<number | null> {
+  const leader =
+    cluster.findTopicPartitionMetadata(place.topic).find(({ partitionId }) => partitionId === place.partition)
+      ?.leader ?? -1
+  return await askEpochEnd(await cluster.findBroker({ nodeId: leader }), place)
 }
 
 /** @returns an unconnected cluster with the client's brokers, security and logger */

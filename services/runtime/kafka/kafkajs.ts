@@ -4,7 +4,7 @@ import { createConsumer } from './consumer.ts'
 import { consumerGroups, deleteGroups, writtenAt } from './groups.ts'
 import type { Consumer, Kafka, Producer } from './port.ts'
 import { createProducer } from './producer.ts'
-import { logsOf, offsets, read } from './reader.ts'
+import { epochEnd, logsOf, offsets, read } from './reader.ts'
 import { messageBytesMaxOf } from './topic-limits.ts'
 
 export type { KafkaOptions } from './connection.ts'
@@ -32,6 +32,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     endOffsets: (topic) => offsets(connection, topic, 'end'),
     messageBytesMax: (topic) => messageBytesMaxOf(connection, topic),
     logsOf: (topic) => logsOf(connection, topic),
+    epochEnd: (topic, partition, leaderEpoch) => epochEnd(connection, topic, partition, leaderEpoch),
     consumerGroups: (prefix) => consumerGroups(connection, prefix),
     deleteGroups: (prefix) => deleteGroups(connection, prefix),
     writtenAt: (topic, partition, offset) => writtenAt(connection, topic, partition, offset),

@@ -65,6 +65,8 @@ export interface PartitionLog {
   readonly stable: number
   /** The high watermark: what all replicas have. Records between `stable` and here are held back by a transaction. */
   readonly end: number
+  /** Of the partition's leader: no record is of a later one (KIP-320). Omitted: the broker is too old. */
+  readonly leaderEpoch?: number
 }
 
 /** The offset to continue from, and the id of the topic it belongs to; null: not known. */
@@ -73,6 +75,8 @@ export interface Place {
   readonly topicId: string | null
   /** The offset after the last record before it: from there on there were only markers of transactions. Omitted: not known. */
   readonly afterRecord?: number
+  /** Of the batch of that record: the epoch of the leader that wrote it (KIP-320). Omitted: not known. */
+  readonly leaderEpoch?: number
 }
 
 /** Records that can no longer be read and that nobody has read. */
@@ -82,7 +86,8 @@ export interface Hole {
   /** Id of the current topic. */
   readonly topicId: string | null
   /**
-   * deleted: the records from `from` to before `to` are gone; truncated: so are the last ones read, and the log ends at `from`; recreated: the
+   * deleted: the records from `from` to before `to` are gone; truncated: the log lost the last ones read, and has others in their place or ends
+   * at `from`; recreated: the
    * topic was recreated, so what it had after `from` is not known, and the new one begins at `to`; damaged: the records from `from` to before
    * `to` are not what was written.
    */
@@ -108,6 +113,10 @@ export interface ConsumeOptions {
   readonly batchBytesMax?: number
   /** Whether a topic keeps every record: then reading begins at offset 0, and a missing offset is a hole. */
   readonly isKeptWhole?: (topic: string) => boolean
+  /** What is recorded of an earlier reader's place in a partition; compared with the log if the group has no offset there with a topic's id. */
+  readonly recorded?: (topic: string, partition: Partition) => Place | undefined
+  /** Awaited when a partition's log is known to be whole, and before the first record of each leader epoch is delivered. */
+  readonly onPlace?: (topic: string, partition: Partition, place: Place) => Promise<void>
   /**
    * There is a hole before the next record of a partition, which is not read until this resolves; reading then continues after the hole. The
    * signal aborts when the partition is reassigned or the consumer closed. `reached` commits an offset within the hole: whoever reads the
@@ -145,6 +154,11 @@ export interface Kafka {
   endOffsets(topic: string): Promise<number[]>
   /** Where the partitions of a topic begin and end; index = partition. */
   logsOf(topic: string): Promise<PartitionLog[]>
+  /**
+   * Where the records of leaders up to this epoch end in a partition (KIP-320), -1 if its leader does not know that epoch; null: the broker is too
+   * old. If that is before the end of what was read from them, the log has lost it.
+   */
+  epochEnd(topic: string, partition: Partition, leaderEpoch: number): Promise<number | null>
   /** A consumer group's committed offset by partition; null where it has committed none. */
   committedOffsets(groupId: string, topic: string): Promise<(number | null)[]>
   /** The same, with the topic's id that was committed along. */

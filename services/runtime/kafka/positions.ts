@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WinnowError } from '../errors.ts'
 import type { DamagedBatch } from './checked-fetch.ts'
 import { isUnknownTopic } from './failure.ts'
-import { afterHole, holeBefore, holeInWords, holeOutOfRange, isBehind } from './hole.ts'
+import { afterHole, holeBefore, holeInWords, holeOutOfRange, holeSince, isBehind } from './hole.ts'
 import type { ConsumeOptions, Hole, PartitionLog, Place } from './port.ts'
 
 /** What a member asks of Kafka, and how it controls its own reading. */
@@ -10,6 +10,7 @@ export interface PositionsPorts {
   logsOf(topic: string): Promise<PartitionLog[]>
   topicIdOf(topic: string): Promise<string | null>
   committedPlaces(topic: string): Promise<(Place | null)[]>
+  epochEnd(topic: string, partition: number, leaderEpoch: number): Promise<number | null>
   seek(topic: string, partition: number, offset: number): void
   pause(topic: string, partition: number): void
   resume(topic: string, partition: number): void
@@ -34,7 +35,10 @@ export interface Held {
   skippedTo?: number
 }
 
-type Watched = Pick<ConsumeOptions, 'topics' | 'startOffset' | 'floorOffset' | 'isKeptWhole' | 'onHole'>
+type Watched = Pick<
+  ConsumeOptions,
+  'topics' | 'startOffset' | 'floorOffset' | 'isKeptWhole' | 'onHole' | 'recorded' | 'onPlace'
+>
 
 const retryMsFirst = 100
 const retryMsMax = 5000
@@ -93,10 +97,35 @@ export class Positions {
     return this.#held.get(nameOf(topic, partition))
   }
 
-  /** Everything before `offset` is done. @param afterRecord the offset after the last record of it; omitted: there was none */
-  advance(held: Held, offset: number, afterRecord = held.place?.afterRecord): void {
-    if (held.place === undefined) return
-    held.place = { offset, topicId: held.place.topicId, ...(afterRecord !== undefined && { afterRecord }) }
+  /** Everything before `offset` is done. @param last the last record of it; omitted: there was none */
+  advance(held: Held, offset: number, last?: Required<Pick<Place, 'afterRecord' | 'leaderEpoch'>>): void {
+    if (held.place !== undefined) held.place = { ...held.place, ...last, offset }
+  }
+
+  /**
+   * To be awaited before records are delivered: a new leader may not have had the last records that were read, and others are in their place.
+   * @param epochs of the leaders that wrote the first and the last of them @returns whether they follow those read before
+   */
+  async follows(held: Held, epochs: { readonly first: number; readonly last: number }): Promise<boolean> {
+    const { topic, partition, place } = held
+    if (place === undefined) return false
+    if (place.leaderEpoch === epochs.last) return true
+    const isNew = place.leaderEpoch !== undefined && place.leaderEpoch !== epochs.first
+    const log = isNew ? (await this.#ports.logsOf(topic))[partition] : undefined
+    const hole = log && (holeBefore(place, log) ?? (await holeSince(place, log, this.#ports.epochEnd)))
+    if (this.of(topic, partition) !== held || held.waiting) return false
+    if (hole === undefined) await this.#options.onPlace?.(topic, partition, { ...place, leaderEpoch: epochs.last })
+    else this.#meet(held, hole)
+    return hole === undefined
+  }
+
+  /** The place up to which the log must be what it was: that of the group, or what is recorded where it does not say of which log it is. */
+  #evidence({ topic, partition }: Held, place: Place): Place {
+    const recorded = place.topicId === null ? this.#options.recorded?.(topic, partition) : undefined
+    if (recorded === undefined) return place
+    // The records before an offset that a station keeps itself are of no later epoch than the last one recorded.
+    const afterRecord = Math.max(recorded.afterRecord ?? recorded.offset, place.afterRecord ?? place.offset)
+    return { ...recorded, offset: afterRecord, afterRecord }
   }
 
   /**
@@ -128,7 +157,8 @@ export class Positions {
     if (signal.aborted || log === undefined) return
     if (place.offset >= log.first && place.offset <= log.end && holeBefore(place, log) === undefined)
       return this.#ports.seek(topic, partition, place.offset)
-    this.#meet(held, holeOutOfRange(place, log))
+    const lost = await holeSince(place, log, this.#ports.epochEnd)
+    if (!signal.aborted && !held.waiting) this.#meet(held, lost ?? holeOutOfRange(place, log))
   }
 
   /** The batch where the next record is expected cannot be read. */
@@ -179,9 +209,14 @@ export class Positions {
         const found = held.own ?? committed[held.partition] ?? beginning
         const place = await this.#notDone(held, found)
         if (signal.aborted) return
-        const hole = holeBefore(place, log)
-        if (hole !== undefined) this.#meet(held, hole)
-        else held.place = { ...place, topicId: log.topicId }
+        const evidence = this.#evidence(held, found)
+        const hole = holeBefore(place, log) ?? (await holeSince(evidence, log, this.#ports.epochEnd))
+        if (signal.aborted) return
+        const known = { ...place, topicId: log.topicId }
+        if (hole === undefined) await this.#options.onPlace?.(topic, held.partition, known)
+        if (signal.aborted) return
+        if (hole !== undefined) this.#meet(held, hole, place.offset)
+        else held.place = known
         if (hole === undefined && place !== found) this.#ports.seek(topic, held.partition, place.offset)
         // Observers know a member of an ephemeral group only by what it has committed.
         if (hole === undefined && held.own !== undefined) this.#ports.commit(held)
@@ -200,7 +235,8 @@ export class Positions {
     return isBehind(offset, place) ? { offset, topicId: place.topicId } : place
   }
 
-  #meet(held: Held, hole: Hole): void {
+  /** @param offset where the partition would be read from, were there no hole */
+  #meet(held: Held, hole: Hole, offset = held.place?.offset ?? hole.from): void {
     const { topic, partition } = held
     const { signal } = this.#joined
     held.waiting = true
@@ -214,7 +250,7 @@ export class Positions {
     void decided.then(
       () => {
         if (signal.aborted) return
-        held.place = { offset: afterHole(hole), topicId: hole.topicId }
+        held.place = { offset: afterHole(hole, offset), topicId: hole.topicId }
         held.waiting = false
         this.#ports.seek(topic, partition, held.place.offset)
         this.#ports.resume(topic, partition)

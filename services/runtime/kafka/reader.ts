@@ -2,7 +2,7 @@ import type { Offset, Partition } from '../../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { traceIn } from './headers.ts'
-import { type Batch, type Cluster, fetchBatch, fetchLogEnds, fetchTopicId } from './internals.ts'
+import { type Batch, type Cluster, fetchBatch, fetchEpochEnd, fetchLogEnds, fetchTopicFacts } from './internals.ts'
 import type { IncomingRecord, PartitionLog } from './port.ts'
 
 const fetchBytesMax = 4 * 1024 * 1024
@@ -24,14 +24,37 @@ export const logsOf = (connection: Connection, topic: string): Promise<Partition
   connection.onCluster(topic, `ask where topic ${topic} begins and ends`, async (cluster) => {
     // Partitions may have been added, or the topic recreated, since the last look.
     await cluster.refreshMetadata()
-    const topicId = await fetchTopicId(cluster, topic)
     const ends = await fetchLogEnds(cluster, topic)
-    return ends.map((range, partition) => ({ topic, partition, topicId, ...range }))
+    // Asked after the ends: no record before them is of a later leader.
+    const facts = await fetchTopicFacts(cluster, topic)
+    return ends.map((range, partition) => {
+      const leaderEpoch = facts?.leaderEpochs[partition]
+      return {
+        topic,
+        partition,
+        topicId: facts?.id ?? null,
+        ...range,
+        ...(leaderEpoch !== undefined && { leaderEpoch }),
+      }
+    })
   })
 
 /** The id of the current topic; null if the broker cannot tell. */
 export const topicIdOf = (connection: Connection, topic: string): Promise<string | null> =>
-  connection.onCluster(topic, `ask for the id of topic ${topic}`, (cluster) => fetchTopicId(cluster, topic))
+  connection.onCluster(topic, `ask for the id of topic ${topic}`, async (cluster) => {
+    return (await fetchTopicFacts(cluster, topic))?.id ?? null
+  })
+
+/** See `Kafka.epochEnd`. */
+export const epochEnd = (
+  connection: Connection,
+  topic: string,
+  partition: Partition,
+  leaderEpoch: number,
+): Promise<number | null> =>
+  connection.onCluster(topic, `ask where an epoch of ${topic}[${partition}] ends`, (cluster) =>
+    fetchEpochEnd(cluster, { topic, partition, leaderEpoch }),
+  )
 
 /**
  * All committed records of a topic from `from` up to the end as it is when reading begins, partition by partition. Joins no group and leaves

@@ -6,6 +6,8 @@ interface BatchContext {
   readonly producerId: string
   readonly inTransaction: boolean
   readonly isControl: boolean
+  /** The epoch of the leader that wrote it (KIP-320). */
+  readonly leaderEpoch: number
   readonly bytes: Buffer
 }
 
@@ -73,7 +75,15 @@ interface Codec {
 }
 
 /** Layout of a batch in Kafka's format 2 (KIP-98), from its first byte. */
-const at = { attributes: 21, firstTimestamp: 27, maxTimestamp: 35, producerId: 43, count: 57, records: 61 } as const
+const at = {
+  leaderEpoch: 12,
+  attributes: 21,
+  firstTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  count: 57,
+  records: 61,
+} as const
 const flags = { appendTime: 0x8, transactional: 0x10, control: 0x20 } as const
 const noHeaders: IHeaders = Object.freeze({})
 
@@ -94,6 +104,7 @@ export async function decodeRecords(batch: Buffer): Promise<FetchedRecord[]> {
     bytes: unpacked,
     isControl: (attributes & flags.control) !== 0,
     producerId: String(batch.readBigInt64BE(at.producerId)),
+    leaderEpoch: batch.readInt32BE(at.leaderEpoch),
     inTransaction: (attributes & flags.transactional) !== 0,
   }
   const records: FetchedRecord[] = []

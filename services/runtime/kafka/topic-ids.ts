@@ -53,22 +53,35 @@ const request = (topics: readonly string[]) => ({
       .writeUVarIntBytes(),
 })
 
-function decodePartition(decoder: Decoder): void {
+function decodePartition(decoder: Decoder): { partition: number; leaderEpoch: number } {
   decoder.readInt16()
-  for (let i = 0; i < 3; i++) decoder.readInt32()
+  const partition = decoder.readInt32()
+  decoder.readInt32()
+  const leaderEpoch = decoder.readInt32()
   for (let i = 0; i < 3; i++) decoder.readUVarIntArray((replicas) => replicas.readInt32())
   decoder.readTaggedFields()
+  return { partition, leaderEpoch }
 }
 
-function decodeTopic(decoder: Decoder): { name: string; id: string | null } {
+/** What a broker knows of a topic besides what kafkajs asks. */
+export interface TopicFacts {
+  /** Assigned by the cluster when the topic was created. */
+  readonly id: string
+  /** Epochs of the partitions' leaders; index = partition. */
+  readonly leaderEpochs: readonly number[]
+}
+
+function decodeTopic(decoder: Decoder): readonly [name: string, facts: TopicFacts] | null {
   const errorCode = decoder.readInt16()
   const name = decoder.readUVarIntString() ?? ''
   const id = decoder.readBytes(noId.length)
   decoder.readInt8()
-  decoder.readUVarIntArray(decodePartition)
+  const leaderEpochs: number[] = []
+  for (const { partition, leaderEpoch } of decoder.readUVarIntArray(decodePartition))
+    leaderEpochs[partition] = leaderEpoch
   decoder.readInt32()
   decoder.readTaggedFields()
-  return { name, id: errorCode !== 0 || id.equals(noId) ? null : id.toString('base64url') }
+  return errorCode !== 0 || id.equals(noId) ? null : [name, { id: id.toString('base64url'), leaderEpochs }]
 }
 
 function decodeBroker(decoder: Decoder): void {
@@ -93,15 +106,15 @@ const response = {
 }
 
 /**
- * The ids that the cluster assigned to topics on creation, as Kafka's tools print them: a recreated topic has another. Omits topics that do
- * not exist, and every topic if the broker is too old.
+ * Ids of topics, as Kafka's tools print them (a recreated topic has another), and the epochs of their leaders. Omits topics that do not exist,
+ * and every topic if the broker is too old.
  */
-export async function askTopicIds(broker: RequestBroker, topics: readonly string[]): Promise<Map<string, string>> {
+export async function askTopics(broker: RequestBroker, topics: readonly string[]): Promise<Map<string, TopicFacts>> {
   const supported = broker.versions?.[apiKey]
   if (supported === undefined || supported.maxVersion < apiVersion) return new Map()
-  const found = await broker.connectionPool.send<{ name: string; id: string | null }[]>({
+  const found = await broker.connectionPool.send<ReturnType<typeof decodeTopic>[]>({
     request: request(topics),
     response,
   })
-  return new Map(found.flatMap(({ name, id }) => (id === null ? [] : [[name, id]])))
+  return new Map(found.filter((topic) => topic !== null))
 }

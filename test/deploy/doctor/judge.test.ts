@@ -124,3 +124,16 @@ test('a gap is a problem; records held back and topics that lost their beginning
   ])
   expect(judgeLogs({ holes: [], heldBack: [], beheaded: [] })).toMatchObject([{ state: 'ok' }])
 })
+
+test('recorded gaps are a problem until they are accepted, damaged batches too, which only stations meet', () => {
+  const place = { topic: 'winnow.documents', partition: 0, topicId: null, from: 4, to: 9 }
+  const damaged = { ...place, reason: 'damaged' as const }
+  const gap = { ...damaged, station: 'labeler topic', accepted: false }
+  const nothing = { holes: [], heldBack: [], beheaded: [] }
+  expect(judgeLogs(nothing, [gap])).toMatchObject([
+    { state: 'problem', found: expect.stringMatching(/records from 4 to before 9 are damaged.*labeler topic/) },
+  ])
+  expect(judgeLogs(nothing, [{ ...gap, accepted: true }])).toMatchObject([{ state: 'ok' }])
+  // A hole that a recorded gap covers is told once.
+  expect(judgeLogs({ ...nothing, holes: [{ ...damaged, from: 5, station: 'label sink' }] }, [gap])).toHaveLength(1)
+})

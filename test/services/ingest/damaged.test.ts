@@ -71,7 +71,7 @@ describe('a damaged file that is repaired', () => {
     expect(right()).toBeGreaterThanOrEqual(2999)
   })
 
-  test('is read again from after its last document once repaired, however much garbage was rejected since', async () => {
+  test('gives no batches of garbage, and is read on from there once it is mended', async () => {
     const texts = Array.from({ length: 20_000 }, (_, i) => `row ${i} of a text`)
     const good = gzipSync(texts.map((one) => row(one)).join(''), { level: 9 })
     const bad = Buffer.from(good)
@@ -80,13 +80,83 @@ describe('a damaged file that is repaired', () => {
     const path = folder({ 'a.jsonl.gz': bad })
     const limits = { limits: { rowsMax: 5 } }
     const first = await run(kafka, [path], limits)
-    expect(first.rejected).toBeGreaterThan(10)
-    expect(await run(kafka, [path], limits)).toMatchObject({ failed: 1, documents: 0 })
+    // Nothing behind the first row that is none, of which a checksum says that the damage made it so.
+    expect(first.rejected).toBe(1)
+    expect(await run(kafka, [path], limits)).toMatchObject({ failed: 1, documents: 0, rejected: 0 })
+    expect(kafka.deadLetters).toHaveLength(1)
     writeFileSync(join(path, 'a.jsonl.gz'), good)
     expect(await run(kafka, [path], limits)).toMatchObject({ failed: 0, documents: texts.length - first.documents })
     expect(kafka.documents).toHaveLength(texts.length)
     // The row that the wrong byte is in may still be one, with another text.
     expect(kafka.documents.filter(({ text }, i) => text !== texts[i]).length).toBeLessThanOrEqual(1)
+  })
+
+  // Texts that share words, so that a wrong byte of the compressed data garbles rows here and there, and leaves others whole.
+  const texts = Array.from(
+    { length: 1500 },
+    (_, i) => `row ${i} of a text, number ${(i * 7919) % 1500}, ${sha256(i).slice(0, 12)}`,
+  )
+  const packings: [string, (lines: string) => Buffer][] = [
+    ['gzip -1', (lines) => gzipSync(lines, { level: 1 })],
+    ['gzip -9', (lines) => gzipSync(lines, { level: 9 })],
+    [
+      'three members of gzip',
+      (lines) => {
+        const third = Math.ceil(lines.length / 3)
+        return Buffer.concat([0, 1, 2].map((part) => gzipSync(lines.slice(part * third, (part + 1) * third))))
+      },
+    ],
+    [
+      'Zstandard with a checksum',
+      (lines) => zstdCompressSync(lines, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
+    ],
+  ]
+  test.each(packings)(
+    'with one wrong byte, anywhere: %s',
+    async (name, packed) => {
+      const verified = (share: number) => (name.startsWith('three') && share > 0.7 ? 490 : 0)
+      const good = packed(texts.map((one) => row(one)).join(''))
+      for (const share of [0.15, 0.5, 0.8, 0.97]) {
+        for (const flip of [0x01, 0xff]) {
+          const bad = Buffer.from(good)
+          bad[Math.floor(bad.length * share)]! ^= flip
+          const kafka = new MemoryKafka()
+          const path = folder({ 'a.jsonl.pack': bad })
+          const file = join(path, 'a.jsonl.pack')
+          const limits = { limits: { rowsMax: 50 } }
+          const first = await run(kafka, [file], limits)
+          const at = `at ${share} ^ ${flip}`
+          expect(first, at).toMatchObject({ failed: 1, sources: [{ outcome: 'damaged' }] })
+          expect(first.rejected, at).toBe(1)
+          // All that an intact checksum covers, and hardly a row that is not what was written.
+          expect(first.documents, at).toBeGreaterThanOrEqual(verified(share))
+          expect(kafka.documents.filter(({ text }, i) => text !== texts[i]).length, at).toBeLessThanOrEqual(2)
+          // Nothing of it is written twice.
+          expect(await run(kafka, [file], limits), at).toMatchObject({ failed: 1, documents: 0, rejected: 0 })
+          expect(kafka.deadLetters, at).toHaveLength(1)
+          // The intact file is the same source: what was not ingested follows.
+          writeFileSync(file, good)
+          expect(await run(kafka, [file], limits), at).toMatchObject({ failed: 0, documents: 1500 - first.documents })
+          expect(
+            kafka.documents.map(({ docId }) => Number(docId)),
+            at,
+          ).toEqual(texts.map((_one, i) => i))
+        }
+      }
+    },
+    60_000,
+  )
+
+  test('keeps bad rows of an intact file for what they are, and all that follow', async () => {
+    const kafka = new MemoryKafka()
+    const path = folder({ 'a.jsonl.gz': Buffer.concat([gzipSync(`${rows(3)}bad\n${rows(2)}`), gzipSync('bad\n')]) })
+    expect(await run(kafka, [path])).toMatchObject({ documents: 5, rejected: 2, failed: 0 })
+    // Also in front of damage, where a checksum covers them.
+    const cut = gzipSync(rows(2000)).subarray(0, 3000)
+    const other = folder({ 'b.jsonl.gz': Buffer.concat([gzipSync(`bad\n${rows(3)}`), cut]) })
+    const result = await run(kafka, [other])
+    expect(result).toMatchObject({ failed: 1, sources: [{ reasons: { 'not-json': 1, 'truncated-file': 1 } }] })
+    expect(result.documents).toBeGreaterThan(10)
   })
 
   test('keeps a complete last row that has no line end', async () => {

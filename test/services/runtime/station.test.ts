@@ -3,7 +3,9 @@ import {
   asDocumentId,
   DeadLetter,
   Document,
+  Gap,
   Label,
+  LogPosition,
   labelsTopic,
   Manifest,
   RoundClosed,
@@ -13,7 +15,9 @@ import {
 } from '../../../schemas/index.ts'
 import { type Codec, createCodec } from '../../../services/runtime/codec.ts'
 import { WinnowError } from '../../../services/runtime/errors.ts'
+import { Gaps } from '../../../services/runtime/gaps.ts'
 import { createLog } from '../../../services/runtime/log.ts'
+import { forgetPositions, recordedPositions } from '../../../services/runtime/log-positions.ts'
 import { runStation, type StationOptions } from '../../../services/runtime/station.ts'
 import type { RunningStation } from '../../../topologies/dataflow.ts'
 import type { Delivered, Output } from '../../../topologies/node.ts'
@@ -54,7 +58,7 @@ beforeEach(async () => {
   ])
   codec = await createCodec({
     registry: 'mock://station',
-    records: [Document, Label, DeadLetter, RoundOpened, RoundClosed, Manifest],
+    records: [Document, Label, DeadLetter, RoundOpened, RoundClosed, Manifest, Gap, LogPosition],
   })
 })
 
@@ -283,6 +287,65 @@ test('a station does not start on memory that it cannot read', async () => {
     code: 'BAD_DATA',
     message: expect.stringContaining(`${consoleState.name}[0]@0`),
   })
+})
+
+test('a station whose logs were made again while it was down makes nothing of them, not even a state, until a person accepts', async () => {
+  const events: string[] = []
+  const run = () =>
+    start(
+      () => ({
+        restore: () => events.push('restore'),
+        start: async () => void events.push('start'),
+        startOffset: () => 0,
+      }),
+      {
+        station: { name: 'console', reads: [documents], writes: [labels], restoreFrom: [consoleState.name] },
+      },
+    )
+  const gaps = new Gaps({ kafka, codec })
+  await (await run()).close()
+  // A restart changes nothing.
+  await (await run()).close()
+  expect(events.splice(0)).toEqual(['restore', 'start', 'restore', 'start'])
+  expect(await gaps.list()).toEqual([])
+
+  await kafka.deleteTopics([consoleState.name])
+  await kafka.createTopics([definition(consoleState.name)])
+  const waiting = await run()
+  await vi.waitFor(async () =>
+    expect(await gaps.list()).toMatchObject([{ topic: consoleState.name, reason: 'recreated', station: 'console' }]),
+  )
+  // It can be stopped while it waits, and waits again.
+  await waiting.close()
+  const again = await run()
+  expect(events).toEqual([])
+  await gaps.write((await gaps.list()).map((gap) => ({ ...gap, accepted: true })))
+  await vi.waitFor(() => expect(events).toEqual(['restore', 'start']), { timeout: 5000 })
+  await again.close()
+  // Once accepted, the new log is the station's.
+  await (await run()).close()
+  expect(events).toHaveLength(4)
+})
+
+test('what a station has seen of its logs is recorded with its end, by group, and forgotten with a deleted topic', async () => {
+  await write(document(1n), document(2n))
+  const first = await start(undefined, { station: { ...labeler, restoreFrom: [consoleState.name] } })
+  await passed(2)
+  await first.close()
+  const id = `id 0 of ${consoleState.name}`
+  expect(await recordedPositions(kafka, codec)).toEqual([
+    {
+      group: 'g',
+      station: 'labeler q',
+      topic: consoleState.name,
+      partition: 0,
+      topicId: id,
+      offset: 0,
+      leaderEpoch: null,
+    },
+  ])
+  await forgetPositions(kafka, codec, new Set([consoleState.name]))
+  expect(await recordedPositions(kafka, codec)).toEqual([])
 })
 
 test('an exclusive station sends in transactions only, and a newer instance stops an older one', async () => {

@@ -115,8 +115,8 @@ describe('a wrong byte in the middle costs only what comes after it', () => {
       expect(reason).toBe('corrupt-file')
       const good = gunzipSync(whole.subarray(0, at), { finishFlush: constants.Z_SYNC_FLUSH }).toString('latin1')
       expect(out.startsWith(good)).toBe(true)
-      // It may have been wrong for a while before it was noticed.
-      expect(bytesGood).toBeGreaterThan(at / 2 - 64)
+      // Any of them may be the wrong one, so few are relied on.
+      expect(bytesGood).toBe(1024)
     }
   })
 

@@ -12,6 +12,7 @@ function member(options: Partial<Options> = {}) {
     log: { first: 0, stable: 100, end: 100, topicId: 'id' } as Omit<PartitionLog, 'topic' | 'partition'>,
     committed: [] as (Place | null)[],
     ask: async () => {},
+    epochEnds: new Map<number, number>(),
   }
   const did: string[] = []
   const failures: unknown[] = []
@@ -26,6 +27,7 @@ function member(options: Partial<Options> = {}) {
         return [0, 1].map((partition) => ({ topic, partition, ...state.log }))
       },
       topicIdOf: async () => state.log.topicId,
+      epochEnd: async (_topic, _partition, leaderEpoch) => state.epochEnds.get(leaderEpoch) ?? null,
       committedPlaces: async () => state.committed,
       seek: (_topic, partition, offset) => void did.push(`seek ${partition} ${offset}`),
       pause: (_topic, partition) => void did.push(`pause ${partition}`),
@@ -171,6 +173,66 @@ test('a topic created again while it is read is detected by its id', async () =>
   await positions.lookAgain()
   await positions.lookAgain()
   expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'recreated', topicId: 'other', from: 90, to: 0 }])
+})
+
+test('a log that lost its end and grew past the place is a hole when a member joins; accepted, it is read from where it differs', async () => {
+  const { join, state, placeOf, holes, did } = member()
+  state.epochEnds.set(3, 60).set(4, 95)
+  state.committed = [
+    { ...place(90), afterRecord: 89, leaderEpoch: 3 },
+    { ...place(90), afterRecord: 89, leaderEpoch: 4 },
+  ]
+  await join([0, 1])
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ partition: 0, reason: 'truncated', from: 60, to: 90 }])
+  expect(placeOf(1)).toMatchObject({ offset: 90, leaderEpoch: 4 })
+  holes[0]!.accept()
+  await vi.waitFor(() => expect(did).toContain('commit 0 60'))
+  expect(placeOf(0)).toEqual(place(60))
+})
+
+test('records of a new leader are delivered only if it had those read before', async () => {
+  const onPlace = vi.fn(async () => {})
+  const { join, state, positions, holes } = member({ onPlace })
+  state.committed = [place(40)]
+  await join()
+  const held = positions.of('t', 0)!
+  expect(await positions.follows(held, { first: 1, last: 1 })).toBe(true)
+  positions.advance(held, 50, { afterRecord: 49, leaderEpoch: 1 })
+  expect(await positions.follows(held, { first: 1, last: 1 })).toBe(true)
+  expect(onPlace.mock.calls).toEqual([
+    ['t', 0, place(40)],
+    ['t', 0, { ...place(40), leaderEpoch: 1 }],
+  ])
+  // Its successor had everything; the next change of leaders is within a batch.
+  state.epochEnds.set(1, 50)
+  expect(await positions.follows(held, { first: 2, last: 3 })).toBe(true)
+  expect(onPlace.mock.lastCall).toEqual(['t', 0, { offset: 50, topicId: 'id', afterRecord: 49, leaderEpoch: 3 }])
+  positions.advance(held, 60, { afterRecord: 60, leaderEpoch: 3 })
+  state.epochEnds.set(3, 55)
+  expect(await positions.follows(held, { first: 4, last: 4 })).toBe(false)
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'truncated', from: 55, to: 60 }])
+})
+
+test('where the group does not say of which topic its place is, what is recorded of the reader decides', async () => {
+  const recorded = vi.fn((): Place => ({ offset: 70, topicId: 'old', afterRecord: 70, leaderEpoch: 2 }))
+  const { join, state, holes, placeOf } = member({ recorded, startOffset: () => 30 })
+  await join()
+  expect(holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'recreated', topicId: 'id', from: 70, to: 0 }])
+  holes[0]!.accept()
+  await vi.waitFor(() => expect(placeOf(0)).toEqual(place(0)))
+
+  // The same topic, which lost records that the reader's own state has seen.
+  const other = member({ recorded: () => ({ ...place(5), leaderEpoch: 2 }), startOffset: () => 30 })
+  other.state.epochEnds.set(2, 29)
+  await other.join()
+  expect(other.holes.map(({ hole }) => hole)).toMatchObject([{ reason: 'truncated', from: 29, to: 30 }])
+
+  // A group that knows its topic knows better.
+  const grouped = member({ recorded })
+  grouped.state.committed = [place(40)]
+  await grouped.join()
+  expect([grouped.holes, grouped.placeOf(0)]).toEqual([[], place(40)])
+  expect(state.committed).toEqual([])
 })
 
 test('an unreachable broker is waited for, and any other error ends the read', async () => {
