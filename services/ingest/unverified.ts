@@ -1,5 +1,6 @@
 import { type Compression, decompressed } from './compression/compression.ts'
 import { DamagedFile } from './compression/damaged-file.ts'
+import { linesInIntactMembers } from './compression/members.ts'
 import type { Input } from './input.ts'
 import { type LineLimits, LineSplitter } from './lines.ts'
 import { parseRow } from './row.ts'
@@ -39,6 +40,7 @@ export async function findUnverified(
   } catch (damage) {
     if (!(damage instanceof DamagedFile)) throw damage
     if (!damage.late) return null
+    if (compression === 'gzip') verified = Math.max(verified, await linesInIntactMembers(await open()))
     const row = await firstDoubtful(verified, decompressed(await open(), compression), limits)
     if (row !== null) return { row, damage }
     // Where only a checksum is wrong, nothing says which rows it means.

@@ -13,7 +13,7 @@ export interface CompressedInput {
 export const chunkSize = 256 * 1024
 
 /** What is unpacked at a time; Deflate expands a byte to at most 1,032, so this to 17 MB. */
-const sliceBytes = 16 * 1024
+export const sliceBytes = 16 * 1024
 
 /**
  * Of a file whose damage was detected late any byte may be the wrong one: it is known again by so few of them that the wrong one is hardly
