@@ -61,13 +61,17 @@ export type Gap = RecordValue<typeof Gap>
  * Where a station was in the log of a partition: evidence by which it knows the log again, besides the offsets of its group, which Kafka
  * forgets with the topic. Compacted by group and partition.
  */
-export const LogPosition = record('LogPosition', 'Up to where a station knows the log of a partition, and which log that is', {
-  group: documented(string, 'Consumer group of the station, or the beginning of the names of its groups'),
-  station: string,
-  topic: string,
-  partition: int,
-  topicId: documented(string, 'Of the topic as it was'),
-  offset: documented(long, 'After the last record that the station had seen'),
-  leaderEpoch: documented(nullable(int), "Of that record's batch (KIP-320); null: it had seen none"),
-})
+export const LogPosition = record(
+  'LogPosition',
+  'Up to where a station knows the log of a partition, and which log that is',
+  {
+    group: documented(string, 'Consumer group of the station, or the beginning of the names of its groups'),
+    station: string,
+    topic: string,
+    partition: int,
+    topicId: documented(string, 'Of the topic as it was'),
+    offset: documented(long, 'After the last record that the station had seen'),
+    leaderEpoch: documented(nullable(int), "Of that record's batch (KIP-320); null: it had seen none"),
+  },
+)
 export type LogPosition = RecordValue<typeof LogPosition>

@@ -117,7 +117,7 @@ describe.skipIf(!brokersCanBeStarted)('a log that has lost its end, and has grow
   })
   afterAll(() => brokers?.close())
 
-  test('is told by the epochs of its leaders, to readers that were down and to those that were not; accepted, it is read from where it differs', async () => {
+  test('is recognized by the epochs of its leaders, by readers that were down and by others; once accepted, it is read from where it differs', async () => {
     const [broker] = brokers.brokers
     const kafka = connect(brokers.addresses)
     const topic = await newTopic(kafka)

@@ -179,7 +179,7 @@ test('another program’s transaction that stays open is reported', async () => 
   })
 })
 
-test('topics of a run that were made again while its stations were down are told by service, status and doctor, and nothing is decided on them before a person accepts', async () => {
+test('topics of a run that were recreated while its stations were down are reported, and nothing is decided on them until somebody accepts it', async () => {
   const world = await openWorld(30)
   const { runtime, config, folder } = world
   const cli = cliOn(runtime, config, folder)
