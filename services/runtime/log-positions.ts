@@ -101,10 +101,12 @@ export class LogPositions {
 
   /** Records up to where topics go now. */
   async writeEnds(names: readonly string[]): Promise<void> {
-    for (const topic of names) {
-      for (const { partition, topicId, end, leaderEpoch } of await this.#kafka.logsOf(topic))
-        await this.#write(topic, partition, { topicId, offset: end, ...(leaderEpoch !== undefined && { leaderEpoch }) })
-    }
+    const logs = (await Promise.all(names.map((topic) => this.#kafka.logsOf(topic)))).flat()
+    await this.#send(
+      logs.flatMap(({ topic, partition, topicId, end, leaderEpoch }) =>
+        this.#positionOf(topic, partition, { topicId, offset: end, ...(leaderEpoch !== undefined && { leaderEpoch }) }),
+      ),
+    )
   }
 
   /** Records a place in a log, or of a leader, that is not recorded yet. */
@@ -112,7 +114,7 @@ export class LogPositions {
     const recorded = this.#recorded.get(this.#keyOf(topic, partition))
     const { topicId, leaderEpoch = -1 } = place
     if (recorded?.topicId === topicId && (recorded.leaderEpoch ?? -1) >= leaderEpoch) return
-    await this.#write(topic, partition, place)
+    await this.#send(this.#positionOf(topic, partition, place))
   }
 
   /** Everything before `offset` has been read. It is recorded at the end. */
@@ -126,12 +128,10 @@ export class LogPositions {
     await this.#producer?.close()
   }
 
-  async #write(topic: string, partition: number, place: Place): Promise<void> {
-    const { topicId, offset, afterRecord = offset, leaderEpoch } = place
-    // A broker before 2.8 has no ids: a log is then known by nothing.
-    if (topicId === null) return
-    const position = { ...this.#owner, topic, partition, topicId, offset: afterRecord }
-    await this.#send([{ ...position, leaderEpoch: leaderEpoch ?? null }])
+  /** None from a broker before 2.8, which has no ids: a log is then known by nothing. */
+  #positionOf(topic: string, partition: number, place: Place): LogPosition[] {
+    const { topicId, offset, afterRecord = offset, leaderEpoch = null } = { leaderEpoch: null, ...place }
+    return topicId === null ? [] : [{ ...this.#owner, topic, partition, topicId, offset: afterRecord, leaderEpoch }]
   }
 
   async #send(positions: readonly LogPosition[]): Promise<void> {
