@@ -4,6 +4,7 @@ import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
 import { type TextFields, textFieldOf } from '../../ingest/text-field.ts'
 import { type LabelLine, labelCommand } from '../../labeler/commands/label.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { WinnowError } from '../../runtime/errors.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { type CliContext, example, print } from '../context.ts'
 import { type Choice, choose, textFieldsFor, withLabelerOptions, withTextField } from './labeler-options.ts'
@@ -32,9 +33,13 @@ export const label = (context: CliContext): Command =>
         return print(context.stderr, text)
       }
       const input = counted(linesOfFiles(paths, context.stdin, textFieldsFor(context, options)), progress)
-      const { labelled, rejected } = await labelCommand(choose(context, options), input, write, reject)
+      const { labelled, rejected, unreadable } = await labelCommand(choose(context, options), input, write, reject)
       progress.clear()
       context.stderr.write(`${labelled} labelled, ${rejected} rejected\n`)
+      if (unreadable !== undefined)
+        throw new WinnowError('BAD_DATA', `none of the ${rejected} rows has a text: ${unreadable}`, {
+          hint: 'Name the field with --text-field if it is not text.',
+        })
     })
 
 /** Lines of the files, counted across files. */

@@ -50,17 +50,24 @@ async function* batches(rows: AsyncIterable<LabelLine>): AsyncGenerator<Row[]> {
 /**
  * Labels rows as ingest reads them: writes `{"line", "subcategory", "index", "score"}` in their order, counting lines from 0 and blank ones
  * too. A row that cannot be labelled, or that ingest would reject, goes to `reject` as `{"line", "reason", "message"}` instead, and the rest
- * goes on. The next batch is read while one is labelled.
+ * goes on. The next batch is read while one is labelled. `unreadable` says why, if ingest would reject every row.
  */
 export async function labelCommand(
   options: LabelerChoice,
   rows: AsyncIterable<LabelLine>,
   write: Write,
   reject: Write,
-): Promise<{ labelled: number; rejected: number }> {
+): Promise<{ labelled: number; rejected: number; unreadable: string | undefined }> {
   const labeler = await openLabeler(options)
   const counts = { labelled: 0, rejected: 0 }
+  /** Why the first row was none; undefined as soon as one was. */
+  let unreadable: string | undefined
+  let anyRow = false
   const label = async (batch: Row[]) => {
+    for (const { input } of batch) {
+      anyRow ||= !('reason' in input)
+      if ('reason' in input) unreadable ??= input.message
+    }
     const { labels, rejects, labelled } = await labelBatch(labeler, options.actor.subcategories, batch)
     if (labels) await write(labels)
     if (rejects) await reject(rejects)
@@ -79,5 +86,5 @@ export async function labelCommand(
   } finally {
     await labeler.close()
   }
-  return counts
+  return { ...counts, unreadable: anyRow ? undefined : unreadable }
 }

@@ -220,6 +220,11 @@ describe('labelling rows', () => {
     expect(counts).toEqual({ labelled: 2, rejected: 2 })
   })
 
+  it('says why if not one of the rows has a text', async () => {
+    const { counts } = await run('{"content": "a"}\n{"content": "b"}\n')
+    expect(counts).toEqual({ labelled: 0, rejected: 2, unreadable: "the row has no 'text'" })
+  })
+
   it('keeps the order across batches', async () => {
     const { labels } = await run(
       Array.from({ length: 1200 }, (_, i) => JSON.stringify({ text: toyText(i % 2, i) })).join('\n'),
