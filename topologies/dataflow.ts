@@ -69,6 +69,13 @@ export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
   build: ({ store }, output) => new LabelSink(store, output),
 })
 
+/** Takes in the labels of an actor that was added to a run while the label sink of the corpus goes on without them. */
+export const addedLabelSinkStation = (actor: string): Uses<'store'> => ({
+  ...labelSinkStation([]),
+  name: `label sink ${actor}`,
+  reads: [labelsTopic(actor).name],
+})
+
 /** The stations of the corpus, shared by all runs: one labeler per actor, and the label sink. */
 export const corpusStations = (actors: readonly string[]): Uses<'store' | 'labelModel' | 'booking'>[] => [
   ...actors.map(labelerStation),

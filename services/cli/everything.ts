@@ -2,6 +2,7 @@ import type { Run } from '../../schemas/index.ts'
 import { type BoardOptions, startBoard } from '../board/board.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { startAddedLabelers } from '../host/added-labelers.ts'
 import { startCorpus } from '../host/corpus.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
@@ -32,6 +33,8 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
   const say = (line: string) => terminal.stderr.write(`${line}\n`)
   const { services } = await startCorpus(runtime, config, fail)
   started.defer(() => closeAll(services))
+  const added = await startAddedLabelers(runtime, config, fail)
+  started.defer(() => added.close())
   say(`labelling: ${services.map(named).join(', ')}`)
   signal.throwIfAborted()
   const isOver = async (record: Run) => {

@@ -1,4 +1,5 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
+import { Configuration, changeInWords } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { howFar } from '../corpus/how-far.ts'
 import { formatFixed } from '../terminal/table.ts'
@@ -7,17 +8,22 @@ import type { RunHooks } from './run.ts'
 /** Reports what a run does, one line per event. */
 export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHooks, 'onFailure'> {
   const name = run.name.padEnd(14)
+  const configuration = new Configuration(run)
   return {
     onConsole: (event) => {
       if (event.kind === 'preparing')
         say(`${name} round ${event.round} waits until the corpus is sorted for draws${howFar(event.preparing)}`)
+      if (event.kind === 'changed') {
+        configuration.learn(event)
+        for (const change of event.changes) say(`${name} ${changeInWords(change, event.round)}`)
+      }
       if (event.kind === 'opened' && event.requests > 0)
         say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')
         say(`${name} round ${event.round} closed without ${event.missing} rewards`)
       if (event.kind === 'selected')
         say(
-          `${name} round ${event.manifest.round} selected ${event.manifest.documents} documents${leaders(run, event.manifest)}`,
+          `${name} round ${event.manifest.round} selected ${event.manifest.documents} documents${leaders(configuration.at(event.manifest.round), event.manifest)}`,
         )
     },
     onProgress: (progress) =>

@@ -15,6 +15,7 @@ import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
+import { AddedActors } from './added-actors.ts'
 import { labelledBy } from './labelled.ts'
 
 /** Work is booked with its time. */
@@ -82,6 +83,8 @@ async function startInto(
     reader: 'console reader',
   })
   services.push({ name: `selections of ${run.name}`, close: () => reader.close() })
+  const added = new AddedActors(run, (station) => startStation(runtime, run, station, {}, hooks), hooks.onFailure)
+  services.push(added)
   const ports = {
     store: runtime.store,
     console: {
@@ -89,6 +92,7 @@ async function startInto(
       selections: { selection: (manifest: Manifest, index: number) => reader.chunks(manifest, index) },
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {
+        if (event.kind === 'wanted' && event.change.kind === 'add') added.start(event.change.actor)
         meter?.onConsole(event)
         hooks.onConsole?.(event)
       },

@@ -1,12 +1,21 @@
-import { type DocumentId, type Offset, type Partition, type TopicOffset, topics } from '../../schemas/index.ts'
-import { columnsOf } from '../../topologies/corpus-store.ts'
+import {
+  type DocumentId,
+  type Manifest,
+  type Offset,
+  type Partition,
+  type TopicOffset,
+  topics,
+} from '../../schemas/index.ts'
+import { columnsOf, type LabelColumn } from '../../topologies/corpus-store.ts'
 import { type ExplainedDocument, type Explanation, explain } from '../../topologies/explain.ts'
 import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
+import type { Configuration } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { decidedByCells } from '../../topologies/selection/strata.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readDocument, readsBefore, readsByConditions, type StoredDocument } from '../corpus/document.ts'
+import { readChanges } from './actor-changes.ts'
 import { readManifests } from './recorded.ts'
 
 /** Why a document was or was not selected, round by round; undefined if the corpus has no such document. */
@@ -15,47 +24,54 @@ export async function explainDocument(
   run: RunConfig,
   docId: DocumentId,
 ): Promise<{ document: StoredDocument; explanations: Explanation[] } | undefined> {
-  const columns = columnsOf(run)
   const sql = runtime.clickHouse.sql
-  // A run may be asked about before the first label of one of its actors.
-  for (const { actor, version } of columns) await runtime.store.ensureColumns(actor, version)
-  const document = await readDocument(sql, docId, columns)
+  const { configuration } = await readChanges(runtime, run)
+  const documents = new Map<string, StoredDocument | undefined>()
+  const documentFor = async (columns: readonly LabelColumn[]) => {
+    const key = JSON.stringify(columns)
+    if (documents.has(key)) return documents.get(key)
+    // A run may be asked about before the first label of one of its actors.
+    for (const { actor, version } of columns) await runtime.store.ensureColumns(actor, version)
+    const found = await readDocument(sql, docId, columns)
+    documents.set(key, found)
+    return found
+  }
+  const document = await documentFor(columnsOf(run))
   if (document === undefined) return undefined
-  const { labels } = document
-  if (labels === null) return { document, explanations: [] }
   const before = (labelOffsets: readonly TopicOffset[], topic: string, offset: Offset | null) =>
     offset !== null && offset < limitOf(labelOffsets, topic, document.partition)
-  const tookPart = (labelOffsets: readonly TopicOffset[]): boolean =>
-    before(labelOffsets, topics.documents.name, document.documentOffset) &&
-    labels.every(({ offset }, i) => before(labelOffsets, columns[i]!.topic, offset))
-  const subcategories = labels.map(({ subcategory }) => subcategory)
   const explanations: Explanation[] = []
   const manifests = await readManifests(runtime, run.name)
-  const readsAt = async (i: number): Promise<number> => {
-    if (!readsMatter(run.selection)) return 0
-    const earlier = manifests.slice(0, i)
-    const actors = manifests[i]!.actors.join()
-    // As `recordedBy` has it: once actors have changed, by documents.
-    const byConditions = decidedByCells(run.selection.strategy) && earlier.every((one) => one.actors.join() === actors)
-    if (!byConditions) return await readsBefore(sql, run.name, docId, manifests[i]!.round)
-    const rounds = earlier.map(({ round }) => round)
-    return await readsByConditions(sql, run.name, rounds, { docId, labels: subcategories }, tookPart)
-  }
   for (const [i, manifest] of manifests.entries()) {
-    const reads = await readsAt(i)
+    const ofRound = configuration.at(manifest.round)
+    const { selection } = ofRound
+    const columns = columnsOf(ofRound)
+    const labels = (await documentFor(columns))?.labels ?? null
+    if (labels === null) continue
+    const tookPart = (labelOffsets: readonly TopicOffset[]): boolean =>
+      before(labelOffsets, topics.documents.name, document.documentOffset) &&
+      labels.every(({ offset }, a) => before(labelOffsets, columns[a]!.topic, offset))
+    const subcategories = labels.map(({ subcategory }) => subcategory)
+    const reads = await readsAt(
+      sql,
+      configuration,
+      manifests.slice(0, i + 1),
+      { docId, labels: subcategories },
+      tookPart,
+    )
     const explained: ExplainedDocument = {
       ...{ docId, reads, tookPart: tookPart(manifest.labelOffsets), tokens: document.tokens },
       labels: subcategories,
       scores: labels.map(({ score }) => score),
     }
-    const { strategy } = run.selection
-    if (strategy === undefined) explanations.push(explain(run.selection, manifest, explained))
+    const { strategy } = selection
+    if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.
       const { labelOffsets } = manifest
       const corpus = await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false })
-      const round = await roundOfStrategy(run.selection, strategy, corpus)
-      explanations.push(explainStrategy(run.selection, strategy, manifest, explained, round))
+      const round = await roundOfStrategy(selection, strategy, corpus)
+      explanations.push(explainStrategy(selection, strategy, manifest, explained, round))
     }
   }
   return { document, explanations }
@@ -63,3 +79,22 @@ export async function explainDocument(
 
 const limitOf = (labelOffsets: readonly TopicOffset[], topic: string, partition: Partition): number =>
   labelOffsets.find((offset) => offset.topic === topic && offset.partition === partition)?.offsetNext ?? 0
+
+/** How often the document had been read when the last of these rounds opened. */
+async function readsAt(
+  sql: Runtime['clickHouse']['sql'],
+  configuration: Configuration,
+  manifests: readonly Manifest[],
+  document: { docId: DocumentId; labels: readonly number[] },
+  tookPart: (labelOffsets: readonly TopicOffset[]) => boolean,
+): Promise<number> {
+  const last = manifests.at(-1)!
+  const { name, selection } = configuration.at(last.round)
+  if (!readsMatter(selection)) return 0
+  const earlier = manifests.slice(0, -1)
+  // As `recordedBy` has it: once the cells are others, by documents.
+  const sameCells = new Set(manifests.map(({ round }) => JSON.stringify(columnsOf(configuration.at(round))))).size === 1
+  if (!sameCells || !decidedByCells(selection.strategy)) return await readsBefore(sql, name, document.docId, last.round)
+  const rounds = earlier.map(({ round }) => round)
+  return await readsByConditions(sql, name, rounds, document, tookPart)
+}

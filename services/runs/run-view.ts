@@ -1,5 +1,7 @@
 import { Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { type Configuration, changesActors, configurationBy } from '../../topologies/rounds/configuration.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
 
 export interface RunViewLimits {
   /** Only this many of the last rounds are kept. */
@@ -21,6 +23,8 @@ export class RunView {
   readonly opened = new Map<number, RoundOpened>()
   readonly closed = new Map<number, RoundClosed>()
   readonly manifests = new Map<number, Manifest>()
+  /** Openings that changed the run's actors: few, and kept. */
+  readonly #changed = new Map<number, RoundOpened>()
   readonly #limits: RunViewLimits
   #progress = new Map<number, Progress>()
 
@@ -34,6 +38,11 @@ export class RunView {
     if (record === RoundOpened.name) this.#open(value as RoundOpened)
     if (record === RoundClosed.name) this.#keep(this.closed, value as RoundClosed)
     if (record === Manifest.name) this.#keep(this.manifests, value as Manifest)
+  }
+
+  /** The configuration of the run's rounds. @param recorded with the run */
+  configurationOf(recorded: RunConfig): Configuration {
+    return configurationBy(recorded, this.#changed.values())
   }
 
   /** Reports by step. */
@@ -63,6 +72,7 @@ export class RunView {
   }
 
   #open(opened: RoundOpened): void {
+    if (changesActors(opened)) this.#changed.set(opened.round, opened)
     this.#keep(this.opened, opened)
     const older = this.opened.get(opened.round - this.#limits.sampledRounds)
     if (older !== undefined) this.opened.set(older.round, { ...older, samples: [] })

@@ -30,14 +30,15 @@ export class PendingChanges {
     for (const { id } of changes) this.#taken.add(id)
   }
 
-  /** Those that still wait. A removal of an actor that has not joined yet calls off its addition. */
-  waiting(run: RunConfig): ActorChange[] {
+  /** Those that still wait before a round. A removal that is due, of an actor that has not joined yet, calls off its addition. */
+  waiting(run: RunConfig, round = 0): ActorChange[] {
     const waiting: ActorChange[] = []
     const there = new Set(run.selection.actors.map(({ name }) => name))
     for (const change of this.#wanted.values()) {
       if (this.#taken.has(change.id)) continue
       const added = waiting.findIndex(({ kind, actor }) => kind === 'add' && actor === change.actor)
-      if (change.kind === 'remove' && !there.has(change.actor) && added !== -1) waiting.splice(added, 1)
+      const due = change.fromRound === null || change.fromRound <= round
+      if (change.kind === 'remove' && due && !there.has(change.actor) && added !== -1) waiting.splice(added, 1)
       else waiting.push(change)
     }
     return waiting
@@ -51,7 +52,7 @@ export class PendingChanges {
     let changed = run
     const changes: ActorChange[] = []
     const documents = last.labelOffsets.filter(({ topic }) => topic === topics.documents.name)
-    for (const change of this.waiting(run)) {
+    for (const change of this.waiting(run, round)) {
       if (change.fromRound !== null && round < change.fromRound) continue
       const settled =
         change.kind === 'add' ? { ...change, initialTheta: change.initialTheta ?? meanOf(last.theta) } : change

@@ -18,7 +18,7 @@ import {
 import { type CorpusStore, columnsOf, type Preparing, type ViewOptions } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { Delivered, Output, Processor, Send } from '../node.ts'
-import { Configuration } from '../rounds/configuration.ts'
+import { Configuration, changesActors } from '../rounds/configuration.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
@@ -43,7 +43,9 @@ export interface ConsolePorts {
 
 export type ConsoleEvent =
   | { kind: 'preparing'; round: number; preparing: Preparing }
-  | { kind: 'opened'; round: number; requests: number; changes: readonly ActorChange[] }
+  | { kind: 'opened'; round: number; requests: number }
+  /** The run's actors change with this round; told again after each start. */
+  | { kind: 'changed'; round: number; changes: readonly ActorChange[] }
   /** Somebody wants a change of the run's actors; told again after each start. */
   | { kind: 'wanted'; change: ActorChange }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
@@ -122,7 +124,10 @@ export class Console implements Processor {
       const opened = value as RoundOpened
       this.#opened.set(opened.round, opened)
       this.#configuration.learn(opened)
-      this.#pending.take(opened.changes)
+      if (changesActors(opened)) {
+        this.#pending.take(opened.changes)
+        this.#ports.onEvent?.({ kind: 'changed', round: opened.round, changes: opened.changes })
+      }
     }
     if (record === RoundClosed.name) this.#closed.set((value as RoundClosed).round, value as RoundClosed)
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
@@ -298,7 +303,7 @@ export class Console implements Processor {
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
     this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
-    this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested, changes: opened.changes })
+    this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
     return true
   }
 

@@ -2,6 +2,7 @@ import { concatMap, defer, from, type OperatorFunction, scan } from 'rxjs'
 import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '../../schemas/index.ts'
 import type { Delivered } from '../node.ts'
 import type { RewardTransform } from '../selection/config.ts'
+import { changesActors } from './configuration.ts'
 import { RoundLedger } from './ledger.ts'
 
 /** A closed round with all its rewards, ready to be folded. */
@@ -86,8 +87,6 @@ class Collector {
     return limits.every(({ partition, offsetNext }) => (this.#positions.get(partition) ?? 0) >= offsetNext)
   }
 }
-
-const changesActors = ({ changes = [] }: Partial<RoundOpened>): boolean => changes.length > 0
 
 /**
  * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.

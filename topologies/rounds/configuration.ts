@@ -54,7 +54,7 @@ export class Configuration {
   }
 
   /** Openings may come in any order, and more than once. */
-  learn({ round, changes = [] }: Pick<RoundOpened, 'round'> & Partial<Pick<RoundOpened, 'changes'>>): void {
+  learn({ round, changes = [] }: { readonly round: number; readonly changes?: readonly ActorChange[] }): void {
     if (changes.length > 0) this.#changes.set(round, changes)
   }
 
@@ -96,4 +96,18 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
   const configuration = new Configuration(recorded)
   for (const one of opened) configuration.learn(one)
   return configuration
+}
+
+/** Whether this opening changed the run's actors. */
+export const changesActors = ({ changes = [] }: Partial<RoundOpened>): boolean => changes.length > 0
+
+/** What becomes of an actor, and from which round on; null: that is still open. */
+export function changeInWords(
+  { kind, actor, fromRound }: Pick<ActorChange, 'kind' | 'actor' | 'fromRound'>,
+  round: number | null,
+): string {
+  const what = { add: 'joins', remove: 'leaves', freeze: 'is frozen' }[kind]
+  if (round !== null) return `actor ${actor} ${what} with round ${round}`
+  const waits = kind === 'add' ? 'once its labels cover what the last selection saw' : 'with the next round'
+  return `actor ${actor} ${what} ${waits}${fromRound === null ? '' : `, not before round ${fromRound}`}`
 }

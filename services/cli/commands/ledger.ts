@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { LedgerRow } from '../../../topologies/ledger/ledger.ts'
+import { readChanges } from '../../runs/actor-changes.ts'
 import { type LedgerOfRuns, ledgerOf, readLedger } from '../../runs/ledger.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
@@ -28,7 +29,8 @@ const show = (context: CliContext): Command =>
       const { runtime } = connection
       const names = other === undefined || other === name ? [name] : [name, other]
       const runs = []
-      for (const one of names) runs.push(await runNamed(runtime, one))
+      // Labels for actors that were added are its cost too, also before they join.
+      for (const one of names) runs.push((await readChanges(runtime, await runNamed(runtime, one))).wanted)
       const work = await readLedger(runtime, runs)
       const apart = runs.map((run) => ({ run: run.name, ...ledgerOf(work, [run]) }))
       const together = ledgerOf(work, runs)

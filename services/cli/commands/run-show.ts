@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { changeInWords } from '../../../topologies/rounds/configuration.ts'
+import { readChanges } from '../../runs/actor-changes.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { recordOf } from '../../runs/registry.ts'
 import { differencesOf, flat } from '../../runs/run-settings.ts'
@@ -33,16 +35,22 @@ export const show = (context: CliContext): Command =>
       }
       const [looked] = await lookAtRuns(runtime, [record], { archived: true })
       const { run, state } = looked!
+      const { configuration, waiting } = await readChanges(runtime, run.config)
+      const changes = [
+        ...configuration.changes.map(({ round, change }) => ({ ...change, round })),
+        ...waiting.map((change) => ({ ...change, round: null })),
+      ]
       const kind = kindOf(record, run.config)
       const { replayOf, life, recordedMs, selectionVersion, config } = record
       if (options.json) {
         const facts = { run: name, kind, ...state, replayOf, life, recordedMs, selectionVersion }
-        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config) })}\n`)
+        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config), changes })}\n`)
       }
       const when = recordedMs === null ? '' : `, recorded ${new Date(recordedMs).toISOString()}`
       const waits = state.waitsFor === null ? '' : `; waits for ${state.waitsFor}`
       const rows = [...flat(JSON.parse(config))].map(([key, value]) => [key, inWords(value)])
-      const head = `${name}: ${kind}${when}\n${state.state}${waits}\n`
+      const told = changes.map((change) => `${changeInWords(change, change.round)}\n`).join('')
+      const head = `${name}: ${kind}${when}\n${state.state}${waits}\n${told}`
       await print(
         context.stdout,
         `${head}\n${table([{ title: 'key', whole: true }, { title: 'value' }], rows, { width })}\n`,

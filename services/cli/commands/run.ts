@@ -6,6 +6,7 @@ import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { closeAll, type Service, startTogether } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { addActor, freezeActor, removeActor } from './run-actors.ts'
 import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
@@ -55,7 +56,8 @@ export function run(context: CliContext): Command {
         serve(context, options, async ({ runtime, config }, fail) => [await startLabelSink(runtime, config, fail)]),
       ),
   )
-  for (const make of [create, list, show, start, stations, influence, trainer, pause, resume, end, archive, remove])
-    command.addCommand(make(context))
+  const actors = [addActor, removeActor, freezeActor]
+  const all = [create, list, show, start, stations, influence, trainer, ...actors, pause, resume, end, archive, remove]
+  for (const make of all) command.addCommand(make(context))
   return command
 }

@@ -43,7 +43,7 @@ export const status = (context: CliContext): Command =>
           selected: manifest?.documents ?? null,
           trainLoss: view.lastWith('trainLoss')?.trainLoss ?? null,
           referenceLoss: view.lastWith('referenceLoss')?.referenceLoss ?? null,
-          theta: manifest && Object.fromEntries(run.selection.actors.map(({ name }, i) => [name, manifest.theta[i]])),
+          theta: manifest && Object.fromEntries(manifest.actors.map((name, i) => [name, manifest.theta[i]])),
         }
       })
       const configs = looked.map(({ run }) => run.config)

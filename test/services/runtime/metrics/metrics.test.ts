@@ -50,7 +50,7 @@ test('a round reports its age while open, its coverage once closed, and theta on
   let nowMs = 1000
   const metrics = new Metrics(() => nowMs)
   const meter = new RunMeter(metrics, 'r')
-  meter.onConsole({ kind: 'opened', changes: [], round: 1, requests: 200 })
+  meter.onConsole({ kind: 'opened', round: 1, requests: 200 })
   expect(await series(metrics)).toMatchObject({ 'winnow_round_opened_timestamp_seconds{run="r"}': 1 })
   nowMs = 6000
   meter.onConsole({ kind: 'closed', round: 1, reason: 'deadline', missing: 50 })

@@ -1,0 +1,68 @@
+import { ActorChange, type RoundOpened, runTopics } from '../../schemas/index.ts'
+import { PendingChanges } from '../../topologies/console/changes.ts'
+import { type Configuration, changedRun, configurationBy } from '../../topologies/rounds/configuration.ts'
+import { plainName, plainNameRule, type RunConfig } from '../../topologies/run-config.ts'
+import { createRunTopics, type Runtime } from '../connections/connections.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { readTopic } from './recorded.ts'
+import { runnable } from './registry.ts'
+
+type Ports = Pick<Runtime, 'kafka' | 'codec'>
+
+/** What has become of the changes of a run's actors. */
+export interface ChangesOfRun {
+  readonly configuration: Configuration
+  /** Those that no round has taken yet. */
+  readonly waiting: readonly ActorChange[]
+  /** The run as it will be once they are. */
+  readonly wanted: RunConfig
+}
+
+/** @param run as it was recorded */
+export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Promise<ChangesOfRun> {
+  const existing = new Set(await kafka.topicNames())
+  const { changes, consoleState } = runTopics(run.name)
+  const read = async (topic: string) => (existing.has(topic) ? await readTopic({ kafka, codec }, topic) : [])
+  const asked = (await read(changes.name)).map(({ value }) => value as ActorChange)
+  const opened = (await read(consoleState.name)).filter(({ record }) => record === 'RoundOpened')
+  const openings = opened.map(({ value }) => value as RoundOpened)
+  const configuration = configurationBy(run, openings)
+  const pending = new PendingChanges()
+  for (const change of asked) pending.want(change)
+  for (const one of openings) pending.take(one.changes)
+  const waiting = pending.waiting(configuration.last)
+  const wanted = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
+  return { configuration, waiting, wanted }
+}
+
+/**
+ * Asks for a change of a live run's actors. The console takes it at the opening of a round; until then it waits, and the run goes on.
+ * @throws WinnowError CONFIGURATION if there is no such run, it is over, or the change does not fit it
+ */
+export async function wantChange({ kafka, codec }: Ports, change: ActorChange): Promise<void> {
+  const { run } = await runnable({ kafka, codec }, change.run)
+  if (!plainName.test(change.actor)) throw refused(change, `its name ${plainNameRule}`)
+  const { wanted } = await readChanges({ kafka, codec }, run)
+  if (changedRun(wanted, change) === undefined) throw refused(change, whyNot(wanted, change))
+  await createRunTopics(kafka, run)
+  await using opened = new AsyncDisposableStack()
+  const producer = opened.adopt(await kafka.producer(), (one) => one.close())
+  const topic = runTopics(run.name).changes.name
+  await producer.send([{ topic, key: change.id, value: codec.encode(ActorChange, change) }])
+}
+
+const refused = ({ kind, actor, run }: ActorChange, why: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `actor ${actor} cannot be ${past[kind]} run ${run}: ${why}`, {
+    hint: `Its actors, and the changes that wait: winnow run show ${run}.`,
+  })
+
+const past = { add: 'added to', remove: 'removed from', freeze: 'frozen in' } as const
+
+function whyNot(run: RunConfig, { kind, actor }: ActorChange): string {
+  const known = run.selection.actors.find(({ name }) => name === actor)
+  if (kind === 'add') return 'it has one of that name'
+  if (known === undefined) return `its actors are ${run.selection.actors.map(({ name }) => name).join(', ')}`
+  if (kind === 'freeze') return 'it is frozen already'
+  if (run.selection.actors.length === 1) return 'it is the last one'
+  return "the run's strategy or collaboration needs it"
+}
