@@ -1,6 +1,7 @@
 export * from './brands.ts'
 export { parseJson, textOfJson, withoutNonFinite } from './json.ts'
 export type { RecordType, RecordValue } from './record.ts'
+export * from './records/campaign.ts'
 export * from './records/corpus.ts'
 export * from './records/run.ts'
 export * from './records/work.ts'

@@ -1,4 +1,5 @@
 import type { RecordType } from './record.ts'
+import { Campaign, CampaignFit, ProxyClaim, ProxyResult } from './records/campaign.ts'
 import { Document, Gap, Label, LogPosition, Source } from './records/corpus.ts'
 import {
   ActorChange,
@@ -49,6 +50,13 @@ export const topics = {
   },
   runs: { name: 'winnow.runs', key: 'run', records: [Run], partitions: 1, ...compacted },
   work: { name: 'winnow.work', key: 'piece of work', records: [Work], partitions: 1, ...compacted },
+  campaigns: {
+    name: 'winnow.campaigns',
+    key: 'campaign/kind',
+    records: [Campaign, CampaignFit],
+    partitions: 1,
+    ...compacted,
+  },
   gaps: {
     name: 'winnow.gaps',
     key: 'gap, or group and partition',
@@ -124,6 +132,15 @@ export const runTopics = (run: string) =>
     work: { name: `winnow.run.${run}.work`, key: 'piece of work', records: [Work], partitions: 1, ...compacted },
   }) as const satisfies Record<string, TopicSpec>
 
+/** The claims and results of a campaign of proxies: one partition, so that of two claims one is first. */
+export const campaignTopic = (campaign: string): TopicSpec => ({
+  name: `winnow.campaign.${campaign}`,
+  key: 'proxy',
+  records: [ProxyClaim, ProxyResult],
+  partitions: 1,
+  ...forever,
+})
+
 export type RunTopics = ReturnType<typeof runTopics>
 
 /**
@@ -136,10 +153,12 @@ export const subjectOf = (record: RecordType) => `${record.avro.namespace}.${rec
 export function topicNamed(name: string): TopicSpec | undefined {
   const actor = /^winnow\.labels\.(.+)$/.exec(name)?.[1]
   const run = /^winnow\.run\.(.+)\.[^.]+$/.exec(name)?.[1]
+  const campaign = /^winnow\.campaign\.(.+)$/.exec(name)?.[1]
   const candidates: TopicSpec[] = [
     ...Object.values(topics),
     ...(actor === undefined ? [] : [labelsTopic(actor)]),
     ...(run === undefined ? [] : Object.values(runTopics(run))),
+    ...(campaign === undefined ? [] : [campaignTopic(campaign)]),
   ]
   return candidates.find((topic) => topic.name === name)
 }
@@ -147,9 +166,12 @@ export function topicNamed(name: string): TopicSpec | undefined {
 /** Every record of winnow's topics, in the order of the topics; what a codec registers. */
 export const allRecords: readonly RecordType[] = [
   ...new Set(
-    [...Object.values<TopicSpec>(topics), labelsTopic('any'), ...Object.values<TopicSpec>(runTopics('any'))].flatMap(
-      ({ records }) => records,
-    ),
+    [
+      ...Object.values<TopicSpec>(topics),
+      labelsTopic('any'),
+      ...Object.values<TopicSpec>(runTopics('any')),
+      campaignTopic('any'),
+    ].flatMap(({ records }) => records),
   ),
 ]
 

@@ -26,6 +26,12 @@ const shape = z.strictObject({
   labelers: z
     .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
     .describe('For each actor, the version of the labeler whose labels it uses'),
+  initializedBy: z
+    .record(z.string(), z.strictObject({ campaign: z.string(), inputs: z.string() }))
+    .optional()
+    .describe(
+      'Written by winnow run create: for each actor with {from: CAMPAIGN}, the campaign and the digest of what its weights are fitted to',
+    ),
   influence: z
     .strictObject({
       normalize: z

@@ -20,6 +20,10 @@ export interface Samples {
   SelectionChunk: records.SelectionChunk[]
   DeadLetter: records.DeadLetter[]
   Work: records.Work[]
+  Campaign: records.Campaign[]
+  CampaignFit: records.CampaignFit[]
+  ProxyClaim: records.ProxyClaim[]
+  ProxyResult: records.ProxyResult[]
 }
 
 const u64Max = 2n ** 64n - 1n
@@ -217,5 +221,45 @@ export const samples: Samples = {
       ...{ station: 'ingest', reason: 'bad-json', message: unicode, origin: 'a:7', topic: 't', partition: 0 },
       ...{ offset: longMax, file: 'a', line: 7, key: new Uint8Array(0), value: new Uint8Array([0, 127, 128, 255]) },
     },
+  ],
+  Campaign: [
+    { campaign: 'a', actor: 'topic', config: '{}', tokens: [], mixtures: [], labelOffsets: [], recordedMs: 0 },
+    {
+      ...{
+        campaign: unicode,
+        actor: 'domain',
+        config: unicode,
+        tokens: [0, longMax],
+        mixtures: [
+          [0, 5000],
+          [intMax, 1],
+        ],
+      },
+      labelOffsets: [{ topic: 'winnow.documents', partition: intMax, offsetNext: longMax }],
+      recordedMs: longMax,
+    },
+  ],
+  CampaignFit: [
+    {
+      ...{ campaign: 'a', proxies: [], inputs: '', kind: 'gbdt', heldOut: [], draws: 0, mean: 1, bounds: null },
+      ...{ shares: [], loss: 0, scale: 'share', weights: [], recordedMs: 0 },
+    },
+    {
+      ...{ campaign: unicode, proxies: [0, intMax], inputs: 'ab', kind: 'exponential' },
+      heldOut: [
+        { kind: 'gbdt', folds: 8, spearman: null },
+        { kind: 'linear', folds: intMax, spearman: -1 },
+      ],
+      ...{ draws: intMax, mean: 128, bounds: [0.25, 1], shares: [0.1, 0.9], loss: 5e-324 },
+      ...{ scale: 'lift', weights: [-1.5, Number.MAX_VALUE], recordedMs: longMax },
+    },
+  ],
+  ProxyClaim: [
+    { campaign: 'a', proxy: 0, worker: 0n },
+    { campaign: unicode, proxy: intMax, worker: u64Max },
+  ],
+  ProxyResult: [
+    { campaign: 'a', proxy: 0, shares: [], loss: 0, corpusLoss: 0, seconds: 0 },
+    { campaign: unicode, proxy: intMax, shares: [0.1, 0.9], loss: 5e-324, corpusLoss: 7.25, seconds: 1e9 },
   ],
 }

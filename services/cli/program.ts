@@ -33,6 +33,7 @@ const ownCommands: CommandLoaders = {
   replay: async () => (await import('./commands/replay.ts')).replay,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
   strategies: async () => (await import('./commands/strategies.ts')).strategies,
+  proxies: async () => (await import('./commands/proxies.ts')).proxies,
   labeler: async () => (await import('./commands/labeler.ts')).labeler,
   influence: async () => (await import('./commands/influence.ts')).influence,
   topology: async () => (await import('./commands/topology.ts')).topology,

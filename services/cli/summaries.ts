@@ -28,6 +28,7 @@ export const summaries = {
   replay: 'recomputes a run from its recorded streams under a new name and compares the two bit by bit',
   simulate: 'runs rounds of recorded rewards over labelled documents, on files only',
   strategies: 'the methods that a run can select by, ready to name in run.yaml',
+  proxies: 'finds initial weights of an actor from many small runs that differ in their mixture alone (RegMix)',
   labeler: 'trains, evaluates, compares and runs labelers, and tells their versions',
   influence: 'checks how far rewards can be trusted',
   topology: 'the dataflow of a run: its stations and the topics between them',

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import type { CampaignFit } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
 import { readYaml } from '../config/load.ts'
@@ -14,6 +15,9 @@ export interface RunFile {
   readonly given: unknown
 }
 
+/** What campaigns of proxies lead to, by name. */
+type Fits = ReadonlyMap<string, Pick<CampaignFit, 'campaign' | 'inputs' | 'weights'> & { readonly actor: string }>
+
 /** Stands for a version while a file is read without knowing which versions are in force. */
 const anyVersion = '0'
 
@@ -26,18 +30,74 @@ export function readRunFile(path: string, folder: string): RunFile {
   const found = { file, given: readYaml(file) }
   const actors = (entryOf(found.given, 'selection') as { actors?: unknown } | undefined)?.actors
   const names = typeof actors === 'object' && actors !== null ? Object.keys(actors) : Object.keys(defaultActors)
-  completeRun(found, new Map(names.map((name) => [name, anyVersion])))
+  // What campaigns lead to is not known yet: equal weights stand for theirs.
+  const given = withoutCampaigns(found.given)
+  completeRun({ file, given }, new Map(names.map((name) => [name, anyVersion])))
   return found
 }
 
+/** The campaigns whose weights the file asks for, by actor. */
+export function campaignsOf({ given }: Pick<RunFile, 'given'>): Map<string, string> {
+  const actors = entryOf(entryOf(given, 'selection'), 'actors')
+  const entries = typeof actors === 'object' && actors !== null ? Object.entries(actors) : []
+  return new Map(
+    entries.flatMap(([name, actor]) => {
+      const from = entryOf(entryOf(actor, 'initialWeights'), 'from')
+      return typeof from === 'string' ? [[name, from] as const] : []
+    }),
+  )
+}
+
+/** The file with equal weights where it names campaigns. */
+export function withoutCampaigns(given: unknown): unknown {
+  return withActors(given, campaignsOf({ given }), ({ initialWeights: _, ...actor }) => actor)
+}
+
+/** Changes the actors named. */
+function withActors(
+  given: unknown,
+  named: ReadonlyMap<string, unknown>,
+  change: (actor: Record<string, unknown>, name: string) => unknown,
+): unknown {
+  if (named.size === 0) return given
+  const selection = entryOf(given, 'selection') as object
+  const actors = Object.entries(entryOf(selection, 'actors') as Record<string, Record<string, unknown>>)
+  const changed = actors.map(([name, actor]) => [name, named.has(name) ? change(actor, name) : actor])
+  return { ...(given as object), selection: { ...selection, actors: Object.fromEntries(changed) } }
+}
+
+/** @throws WinnowError CONFIGURATION where a campaign is not there, has no fit, or is of another actor */
+function withWeights(given: unknown, fits: Fits): unknown {
+  const campaigns = campaignsOf({ given })
+  if (campaigns.size === 0) return given
+  const fitOf = (name: string) => {
+    const campaign = campaigns.get(name)!
+    const fit = fits.get(campaign)
+    const place = `selection.actors.${name}.initialWeights`
+    if (fit === undefined) {
+      throw new WinnowError('CONFIGURATION', `${place}: there is no campaign ${campaign} with a fit`, {
+        hint: `winnow proxies list shows them; winnow proxies fit ${campaign} makes one.`,
+      })
+    }
+    if (fit.actor !== name)
+      throw new WinnowError('CONFIGURATION', `${place}: campaign ${campaign} is of actor ${fit.actor}`)
+    return fit
+  }
+  const initializedBy = Object.fromEntries(
+    [...campaigns].map(([name, campaign]) => [name, { campaign, inputs: fitOf(name).inputs }]),
+  )
+  const resolved = withActors(given, campaigns, (actor, name) => ({ ...actor, initialWeights: fitOf(name).weights }))
+  return { ...(resolved as object), initializedBy }
+}
+
 /**
- * The run of a file as it is recorded: omitted labeler versions are those in force, and paths, which are relative to the file's folder, become
- * absolute, so that stations started anywhere find the same files.
+ * The run of a file as it is recorded: omitted labeler versions are those in force, initial weights from campaigns are numbers, and paths, which are
+ * relative to the file's folder, become absolute, so that stations started anywhere find the same files.
  * @throws WinnowError CONFIGURATION naming the file and every place in it
  */
-export function completeRun({ file, given }: RunFile, inForce: Versions): RunConfig {
+export function completeRun({ file, given }: RunFile, inForce: Versions, fits: Fits = new Map()): RunConfig {
   try {
-    return withAbsolutePaths(parseRunConfig(withVersions(given, inForce)), dirname(file))
+    return withAbsolutePaths(parseRunConfig(withVersions(withWeights(given, fits), inForce)), dirname(file))
   } catch (error) {
     if (!(error instanceof WinnowError)) throw error
     throw new WinnowError(error.code, `${file}: ${error.message}`, {

@@ -15,6 +15,9 @@ export type Failpoint =
   | 'stepping'
   | 'checkpointed'
   | 'reported'
+  /** A worker of a campaign: its claim is written; the result of a proxy is. */
+  | 'claimed'
+  | 'proxy finished'
   /** A port wrapped by a test: before and after each call. */
   | `${'store' | 'producer'} ${'before' | 'after'} ${string}`
 

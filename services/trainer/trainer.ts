@@ -18,14 +18,16 @@ import { type PackedBatch, packBatches, type StreamPosition } from './packer.ts'
 import { WorkBook } from './work-book.ts'
 
 export interface TrainerPorts {
-  readonly reader: SelectionReader
-  readonly store: CorpusStore
+  readonly reader: Pick<SelectionReader, 'documents'>
+  readonly store: Pick<CorpusStore, 'texts'>
   readonly model: Model
   /** Transactional: another trainer of the run fences it off. */
   readonly producer: Producer
   readonly codec: Codec
   readonly log: Log
   readonly onProgress?: (progress: Progress) => void
+  /** Where progress is reported. Left out: to the topic of the run. */
+  readonly report?: (progress: Progress) => Promise<void>
   /** Left out: the ledger gets nothing. */
   readonly booking?: Booking | undefined
 }
@@ -196,10 +198,15 @@ class TrainingLoop {
       ...losses,
       checkpoint,
     }
+    const { report = (progress) => this.#toTopic(progress) } = this.#ports
+    await report(value)
+    failpoint('reported')
+    this.#ports.onProgress?.(value)
+  }
+
+  async #toTopic(value: Progress): Promise<void> {
     const topic = runTopics(this.#run.name).progress.name
     const record = { topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }
     await this.#ports.producer.transaction((send) => send([record]))
-    failpoint('reported')
-    this.#ports.onProgress?.(value)
   }
 }

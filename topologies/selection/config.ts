@@ -77,7 +77,13 @@ const actor = z.strictObject({
     .optional()
     .describe('Names, in order; quality, domain and topic have defaults'),
   eta: finite.default(etaDefault).describe('Learning rate of its weights (Eq. 5) and its theta (Eq. 8)'),
-  initialWeights: z.array(finite).optional().describe('By subcategory. Default: equal'),
+  initialWeights: z
+    .union(
+      [z.array(finite), z.strictObject({ from: z.string() })],
+      'must be numbers, or {from: CAMPAIGN} (docs/proxies.md)',
+    )
+    .optional()
+    .describe('By subcategory, or {from: CAMPAIGN}: those of a campaign of proxies (docs/proxies.md). Default: equal'),
   initialTheta: finite.optional().describe('Default: equal'),
 })
 
@@ -94,15 +100,20 @@ const actors = z
         context.addIssue({ code: 'custom', path: [name, 'subcategories'], message: 'is missing' })
       }
       const size = subcategories?.length ?? 0
-      if (given.initialWeights !== undefined && subcategories !== undefined && given.initialWeights.length !== size) {
-        const message = `has ${given.initialWeights.length} weights for ${size} subcategories`
+      const weights = Array.isArray(given.initialWeights) ? given.initialWeights : undefined
+      if (weights === undefined && given.initialWeights !== undefined) {
+        const message = 'names a campaign of proxies, which only winnow run create looks up'
+        context.addIssue({ code: 'custom', path: [name, 'initialWeights'], message })
+      }
+      if (weights !== undefined && subcategories !== undefined && weights.length !== size) {
+        const message = `has ${weights.length} weights for ${size} subcategories`
         context.addIssue({ code: 'custom', path: [name, 'initialWeights'], message })
       }
       return {
         name,
         subcategories: [...(subcategories ?? [])],
         eta: given.eta,
-        initialWeights: given.initialWeights ?? Array.from({ length: size }, () => 1 / size),
+        initialWeights: weights ?? Array.from({ length: size }, () => 1 / size),
         initialTheta: given.initialTheta ?? 1 / count,
       }
     })

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
+import { fitsOf, readCampaigns } from '../../campaigns/recorded.ts'
 import { checkRun } from '../../runs/check/check.ts'
 import type { Problem } from '../../runs/check/problem.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { recordIfAny, submitRun } from '../../runs/registry.ts'
-import { completeRun, readRunFile } from '../../runs/run-file.ts'
+import { campaignsOf, completeRun, readRunFile } from '../../runs/run-file.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, print } from '../context.ts'
 import { type ExampleOptions, exampleIn, withExampleOptions } from '../init/run-file.ts'
@@ -33,7 +34,8 @@ export function create(context: CliContext): Command {
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const versions = await labelerVersions(config)
-      const run = completeRun(file, versions)
+      const fits = campaignsOf(file).size === 0 ? new Map() : fitsOf(await readCampaigns(runtime))
+      const run = completeRun(file, versions, fits)
       const known = await recordIfAny(runtime, run.name)
       if (options.check && known === undefined) {
         const configured = config.actors.map((actor) => ({ ...actor, version: versions.get(actor.name) }))

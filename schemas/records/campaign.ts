@@ -1,0 +1,66 @@
+import { array, documented, double, int, long, nullable, string, u64, word } from '../field.ts'
+import { nested, type RecordValue, record } from '../record.ts'
+
+const ReadTo = record('ReadTo', 'How far a topic was read', {
+  topic: string,
+  partition: int,
+  offsetNext: long,
+})
+
+/** A campaign of proxies: many small runs that differ in their mixture alone. Key: `NAME/plan`. Written once. */
+export const Campaign = record('Campaign', 'Many small runs that differ in their mixture alone', {
+  campaign: string,
+  actor: documented(string, 'Whose subcategories are mixed'),
+  config: documented(string, 'What the proxies have in common: a run configuration, as JSON'),
+  tokens: documented(array(long), 'What the corpus held, by subcategory: the prior of the mixtures'),
+  mixtures: documented(array(array(int)), 'For each proxy, parts of 1/5000 by subcategory'),
+  labelOffsets: documented(array(nested(ReadTo)), 'The corpus that every proxy selects from: as of these offsets'),
+  recordedMs: documented(long, 'Milliseconds since the epoch'),
+})
+export type Campaign = RecordValue<typeof Campaign>
+
+/** A worker's claim on a proxy, repeated while it trains it. Key: the proxy. */
+export const ProxyClaim = record('ProxyClaim', 'A worker trains a proxy, or still does', {
+  campaign: string,
+  proxy: int,
+  worker: documented(u64, 'Drawn when the worker started'),
+})
+export type ProxyClaim = RecordValue<typeof ProxyClaim>
+
+/** What a proxy came to. Key: the proxy. The first in log order counts; a repeat on the same machine says the same. */
+export const ProxyResult = record('ProxyResult', 'The loss that a proxy reached with its mixture', {
+  campaign: string,
+  proxy: int,
+  shares: documented(
+    array(double),
+    'Of the tokens selected, by subcategory: other than planned where the corpus held too little of one',
+  ),
+  loss: documented(double, "On the run's reference for rewards, nats per token"),
+  corpusLoss: documented(double, 'On held-out documents of the corpus, nats per token'),
+  seconds: double,
+})
+export type ProxyResult = RecordValue<typeof ProxyResult>
+
+const HeldOutFit = record('HeldOutFit', 'How well a fit orders mixtures that it has not seen', {
+  kind: string,
+  folds: int,
+  spearman: documented(nullable(double), 'null: its predictions do not vary'),
+})
+
+/** The mixture that a campaign leads to. Key: `NAME/fit`; the last one counts. */
+export const CampaignFit = record('CampaignFit', 'The mixture that a campaign leads to', {
+  campaign: string,
+  proxies: documented(array(int), 'Those whose results it is made from'),
+  inputs: documented(string, 'SHA-256 of the plan and of these results'),
+  kind: documented(string, 'gbdt, exponential or linear'),
+  heldOut: documented(array(nested(HeldOutFit)), 'Of every fit that was tried'),
+  draws: int,
+  mean: documented(int, 'How many of the best draws the mixture is the mean of'),
+  bounds: documented(nullable(array(double)), 'Highest share by subcategory'),
+  shares: documented(array(double), 'The mixture, by subcategory'),
+  loss: documented(double, 'Predicted at the mixture'),
+  scale: documented(word(['share', 'lift']), 'How a share became an initial weight (docs/proxies.md)'),
+  weights: documented(array(double), 'Initial weights of the actor'),
+  recordedMs: documented(long, 'Milliseconds since the epoch'),
+})
+export type CampaignFit = RecordValue<typeof CampaignFit>

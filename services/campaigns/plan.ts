@@ -1,0 +1,67 @@
+import type { Campaign } from '../../schemas/index.ts'
+import { sharedByProxies } from '../../topologies/campaign/campaign.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
+import { drawMixtures } from '../../topologies/fits/mixtures.ts'
+import { Uniforms } from '../../topologies/fits/uniforms.ts'
+import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
+import { seedOf } from '../../topologies/selection/u64.ts'
+import type { Runtime } from '../connections/connections.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { readCampaigns, writeCampaign } from './recorded.ts'
+
+export interface CampaignWish {
+  readonly campaign: string
+  readonly actor: string
+  readonly proxies: number
+  readonly steps: number
+}
+
+/**
+ * Records a campaign: its mixtures are drawn from the corpus as it is labelled now. Planning the same again changes nothing.
+ * @throws WinnowError CONFIGURATION where the run has no such actor, or another campaign has the name; BAD_DATA where nothing is labelled
+ */
+export async function planCampaign(
+  runtime: Runtime,
+  run: RunConfig,
+  { campaign, actor, proxies, steps }: CampaignWish,
+  clock: Clock,
+): Promise<Campaign> {
+  const at = run.selection.actors.findIndex(({ name }) => name === actor)
+  if (at === -1) {
+    const names = run.selection.actors.map(({ name }) => name).join(', ')
+    throw new WinnowError('CONFIGURATION', `the run has no actor ${actor}`, { hint: `Its actors: ${names}.` })
+  }
+  const config = runConfigJson(sharedByProxies(run, campaign, steps))
+  const known = (await readCampaigns(runtime)).get(campaign)?.plan
+  if (known !== undefined) {
+    if (known.actor === actor && known.config === config && known.mixtures.length === proxies) return known
+    throw new WinnowError('CONFIGURATION', `campaign ${campaign} exists with another plan`, {
+      hint: 'A campaign is never changed: give the new one another name (--name).',
+    })
+  }
+  const labelOffsets = await runtime.store.committed()
+  const tokens = await tokensBySubcategory(runtime, run, at, labelOffsets)
+  if (!tokens.some((count) => count > 0)) {
+    throw new WinnowError('BAD_DATA', `no subcategory of ${actor} has tokens: no document is labelled by every actor`, {
+      hint: 'Ingest documents and wait for their labels (winnow status).',
+    })
+  }
+  const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
+  const mixtures = drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
+  const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock() }
+  await writeCampaign(runtime, plan)
+  return plan
+}
+
+async function tokensBySubcategory(
+  { store }: Runtime,
+  run: RunConfig,
+  actor: number,
+  labelOffsets: Campaign['labelOffsets'],
+): Promise<number[]> {
+  const view = await store.view({ columns: columnsOf(run), labelOffsets: labelOffsets as never, readsOf: null })
+  const tokens = run.selection.actors[actor]!.subcategories.map(() => 0)
+  for (const group of await view.groups()) tokens[group.labels[actor]!]! += group.tokens
+  return tokens
+}

@@ -1,0 +1,88 @@
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Campaign, DocumentId, Progress, ProxyResult } from '../../schemas/index.ts'
+import { proxyRun } from '../../topologies/campaign/campaign.ts'
+import { columnsOf, type ViewOptions } from '../../topologies/corpus-store.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Corpus } from '../../topologies/selection/corpus.ts'
+import { select } from '../../topologies/selection/select.ts'
+import type { Runtime } from '../connections/connections.ts'
+import type { Model } from '../model/model.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { Producer } from '../runtime/kafka/port.ts'
+import type { Position } from '../selections/selection-reader.ts'
+import { checkpointPath } from '../trainer/checkpoints.ts'
+import { train } from '../trainer/trainer.ts'
+
+export interface ProxyPorts extends Pick<Runtime, 'codec' | 'log'> {
+  readonly store: Pick<Runtime['store'], 'texts'>
+  readonly corpus: Corpus
+  readonly model: Model
+  readonly producer: Producer
+  readonly clock: Clock
+}
+
+/** The corpus of a campaign: the labels of its run as of its plan. */
+export const corpusOf = (campaign: Campaign): ViewOptions => ({
+  columns: columnsOf(proxyRun(campaign, 0)),
+  labelOffsets: campaign.labelOffsets as ViewOptions['labelOffsets'],
+  readsOf: null,
+  draws: true,
+})
+
+/**
+ * Trains one proxy as the reference trainer trains a control run with this mixture, but on the selection itself instead of its stream: nobody else reads
+ * it. @throws the signal's reason if it aborts; a later call goes on from the last checkpoint, or from the beginning
+ */
+export async function trainProxy(
+  campaign: Campaign,
+  proxy: number,
+  ports: ProxyPorts,
+  signal: AbortSignal,
+): Promise<ProxyResult> {
+  const run = proxyRun(campaign, proxy)
+  const beganMs = ports.clock()
+  const selected = await selectedBy(run, ports.corpus)
+  let last: Progress | undefined
+  const trainerPorts = {
+    ...ports,
+    reader: { documents: (position: Position) => again(selected.ids, position.index) },
+    report: async (progress: Progress) => {
+      last = progress
+    },
+  }
+  await train(run, trainerPorts, signal)
+  const { referenceLoss, corpusLoss } = last!
+  // Its result is what remains of it.
+  await rm(dirname(checkpointPath(run.checkpoints, run.name, 0)), { recursive: true, force: true })
+  const { campaign: name } = campaign
+  return {
+    ...{ campaign: name, proxy, shares: selected.shares },
+    ...{ loss: referenceLoss!, corpusLoss: corpusLoss!, seconds: (ports.clock() - beganMs) / 1000 },
+  }
+}
+
+async function selectedBy(run: RunConfig, corpus: Corpus): Promise<{ ids: BigUint64Array; shares: number[] }> {
+  const { actors } = run.selection
+  const weights = actors.map(({ initialWeights }) => initialWeights)
+  const thetas = actors.map(({ initialTheta }) => initialTheta)
+  const selection = await select(corpus, run.selection, 0, weights, thetas)
+  const ids = new BigUint64Array(selection.documents)
+  let at = 0
+  for await (const some of selection.ids) {
+    ids.set(some, at)
+    at += some.length
+  }
+  if (at === 0) {
+    throw new WinnowError('BAD_DATA', `${run.name} selects no document: its mixture has no tokens in the pool`, {
+      hint: "Check selection.strategy.pool in the run's file.",
+    })
+  }
+  return { ids, shares: selection.strata.map(({ tokens }) => tokens / selection.tokens) }
+}
+
+/** Ids from an index on, without end, as a trainer reads a selection. */
+async function* again(ids: BigUint64Array, from: number): AsyncGenerator<DocumentId> {
+  for (let at = from % ids.length; ; at = (at + 1) % ids.length) yield ids[at] as DocumentId
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Campaign, campaignTopic, ProxyClaim, ProxyResult, topics, Work } from '../../schemas/index.ts'
+import { proxyRun } from '../../topologies/campaign/campaign.ts'
+import { CampaignProgress } from '../../topologies/campaign/progress.ts'
+import { forwardAndBackward, workKey, workOn } from '../../topologies/ledger/pieces.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { modelCost } from '../model/cost.ts'
+import type { Model } from '../model/model.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
+import { failpoint } from '../runtime/failpoints.ts'
+import type { Producer } from '../runtime/kafka/port.ts'
+import { FollowedCampaign } from './recorded.ts'
+import { corpusOf, trainProxy } from './train-proxy.ts'
+
+/** A claim that is not repeated for this long has lapsed: its worker is gone. */
+const leaseMs = 15_000
+const repeatMs = 5000
+const waitMs = 1000
+
+export interface WorkHooks {
+  /** Tells this worker from all others. */
+  readonly worker: bigint
+  readonly onProgress?: (progress: CampaignProgress, nowMs: number) => void
+  readonly clock?: Clock
+}
+
+/**
+ * Trains proxies of a campaign until all have results, whoever trains them. Any number of workers share a campaign through its topic; one that is
+ * killed loses the proxy that it trains, which another takes over when its claim has lapsed.
+ * @throws the signal's reason if it aborts
+ */
+export async function workOnCampaign(
+  runtime: Runtime,
+  campaign: Campaign,
+  model: Model,
+  { worker, onProgress, clock = systemClock }: WorkHooks,
+  signal: AbortSignal,
+): Promise<CampaignProgress> {
+  const progress = new CampaignProgress(campaign.mixtures.length, leaseMs)
+  const followed = new FollowedCampaign(runtime, campaign.campaign, progress)
+  const look = async () => {
+    await followed.look(clock())
+    onProgress?.(progress, clock())
+  }
+  await look()
+  if (progress.done) return progress
+  const options = corpusOf(campaign)
+  while ((await runtime.store.prepare(options)) !== undefined) await sleep(waitMs, undefined, { signal })
+  const corpus = await runtime.store.view(options)
+  await using opened = new AsyncDisposableStack()
+  const producer = opened.adopt(await runtime.kafka.producer(), (one) => one.close())
+  const claim = async (proxy: number) => {
+    const value = runtime.codec.encode(ProxyClaim, { campaign: campaign.campaign, proxy, worker })
+    await producer.send([{ topic: campaignTopic(campaign.campaign).name, key: `${proxy}`, value }])
+    failpoint('claimed')
+  }
+  for (await look(); !progress.done; await look()) {
+    signal.throwIfAborted()
+    const proxy = progress.next(clock())
+    if (proxy === undefined) {
+      await sleep(waitMs, undefined, { signal })
+      continue
+    }
+    await claim(proxy)
+    await look()
+    if (!progress.holds(proxy, worker) || progress.results.has(proxy)) continue
+    const result = await whileClaiming(
+      () => claim(proxy),
+      (aborted) => trainProxy(campaign, proxy, { ...runtime, corpus, model, producer, clock }, aborted),
+      signal,
+    )
+    const { name: topic } = campaignTopic(campaign.campaign)
+    await producer.send([{ topic, key: `${proxy}`, value: runtime.codec.encode(ProxyResult, result) }])
+    failpoint('proxy finished')
+    await book(runtime, producer, campaign, result, model)
+  }
+  return progress
+}
+
+/** Repeats the claim while the work goes on. A claim that cannot be written ends the work: nobody would know of it. */
+async function whileClaiming<T>(
+  claim: () => Promise<void>,
+  work: (signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const failed = new AbortController()
+  const timer = setInterval(() => {
+    claim().catch((error: unknown) => failed.abort(error))
+  }, repeatMs)
+  try {
+    return await work(AbortSignal.any([signal, failed.signal]))
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** A proxy is a piece of work of all runs: whoever begins with its mixture. */
+async function book(
+  { codec }: Runtime,
+  producer: Producer,
+  campaign: Campaign,
+  { proxy, seconds }: ProxyResult,
+  model: Model,
+): Promise<void> {
+  const run = proxyRun(campaign, proxy)
+  const tokens = run.steps * run.trainer.batch * run.trainer.context
+  const subject = `${campaign.campaign} of ${campaign.actor}`
+  const kind = { run: null, purpose: 'proxies', subject, stream: campaign.campaign, partition: 0 } as const
+  const pieces = workOn(kind, modelCost(model, forwardAndBackward), [{ at: proxy, tokens }], proxy + 1, seconds)
+  await producer.send(
+    pieces.map((value) => ({ topic: topics.work.name, key: workKey(value), value: codec.encode(Work, value) })),
+  )
+}

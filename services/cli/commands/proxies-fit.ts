@@ -1,0 +1,165 @@
+import { type Command, Option } from 'commander'
+import type { Campaign, CampaignFit, ProxyResult } from '../../../schemas/index.ts'
+import { conclude, type NoConclusion } from '../../../topologies/campaign/conclude.ts'
+import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
+import { type WeightScale, weightScales } from '../../../topologies/campaign/weights.ts'
+import { regMixSearch } from '../../../topologies/fits/best-mixture.ts'
+import { type FitKind, fitKinds } from '../../../topologies/fits/fit.ts'
+import { recordedConfig } from '../../../topologies/run-config.ts'
+import { campaignNamed, FollowedCampaign, writeFit } from '../../campaigns/recorded.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
+import { formatFixed, percent, table } from '../../terminal/table.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+  print,
+  widthOf,
+} from '../context.ts'
+
+interface Options extends GlobalOptions {
+  readonly fit?: FitKind
+  readonly best: number
+  readonly draws: number
+  readonly budget?: number
+  readonly scale?: WeightScale
+  readonly check?: boolean
+  readonly json?: boolean
+}
+
+export const fitting = (context: CliContext): Command =>
+  clusterCommand('fit', 'fits the results of a campaign and records the best mixture, and what that makes of weights')
+    .argument('<campaign>', 'the campaign')
+    .addOption(
+      new Option('--fit <kind>', 'the fit (default: by number of proxies and how well each orders)').choices(fitKinds),
+    )
+    .option(
+      '--best <count>',
+      'the mean of this many of the best draws; 1: the best alone, as in the paper',
+      naturalNumber,
+      regMixSearch.mean,
+    )
+    .option('--draws <count>', 'mixtures that are looked at', naturalNumber, regMixSearch.draws)
+    .option(
+      '--budget <tokens>',
+      'no more of a subcategory than the corpus has, for so many tokens in all',
+      naturalNumber,
+    )
+    .addOption(
+      new Option(
+        '--scale <scale>',
+        'how shares become weights: lift with standardized rewards, share otherwise',
+      ).choices(weightScales),
+    )
+    .option('--check', 'computes the recorded fit again and compares it to the bit, instead of recording one')
+    .option('--json', 'the fit as JSON')
+    .addHelpText('after', example('winnow proxies fit first-topic', 'winnow proxies fit first-topic --check'))
+    .action(async (name: string, options: Options) => {
+      await using connection = await context.connect(options)
+      const { runtime } = connection
+      const { plan, fit: recorded } = await campaignNamed(runtime, name)
+      const progress = new CampaignProgress(plan.mixtures.length, 0)
+      await new FollowedCampaign(runtime, name, progress).look(0)
+      const results = [...progress.results.values()]
+      if (options.check) {
+        await print(context.stdout, checked(plan, results, recorded))
+        return
+      }
+      const made = concluded(plan, results, options)
+      const value = { ...made, recordedMs: systemClock() }
+      await writeFit(runtime, value)
+      await print(context.stdout, options.json ? `${json(value)}\n` : shown(plan, value, widthOf(context.stdout)))
+      if (results.length < plan.mixtures.length)
+        context.stderr.write(`${results.length} of ${plan.mixtures.length} proxies are trained: fitted to those\n`)
+      context.stderr.write(
+        `recorded; to begin with these weights, in run.yaml: selection.actors.${plan.actor}.initialWeights: {from: ${name}}, and selection.firstSelection: weights\n`,
+      )
+    })
+
+/** @throws WinnowError BAD_DATA, or USAGE for options that cannot be */
+function concluded(plan: Campaign, results: readonly ProxyResult[], options: Options) {
+  const { draws, best: mean, budget } = options
+  if (draws < 1 || mean < 1) throw new WinnowError('USAGE', '--draws and --best must be at least 1')
+  const standardized = configOf(plan).selection.rewardTransform.kind === 'standardize'
+  const bounds = budget === undefined ? undefined : plan.tokens.map((tokens) => Math.min(1, tokens / budget))
+  const found = conclude(plan, results, {
+    kind: options.fit ?? null,
+    search: { draws, mean, ...(bounds && { bounds }) },
+    scale: options.scale ?? (standardized ? 'lift' : 'share'),
+  })
+  if ('reason' in found) throw nothing(plan, found)
+  return found
+}
+
+const configOf = ({ campaign, config }: Campaign) => recordedConfig({ run: campaign, config })
+
+function nothing({ campaign, actor }: Campaign, found: NoConclusion): WinnowError {
+  const refused = (what: string, hint: string) => new WinnowError('BAD_DATA', `${what}; nothing is recorded`, { hint })
+  if (found.reason === 'few proxies') {
+    return refused(
+      `campaign ${campaign} has ${found.rows} results and a fit needs ${found.wanted}`,
+      `Train more: winnow proxies run ${campaign}; or plan a campaign with more.`,
+    )
+  }
+  if (found.reason === 'no variance') {
+    return refused(
+      `all proxies of ${campaign} reached the same loss, so that no mixture is better than another`,
+      'Give them more steps or another reference: the file may be too small or have nothing to do with the corpus.',
+    )
+  }
+  if (found.reason === 'no tokens')
+    return refused(`no subcategory of ${actor} had tokens`, 'Plan a campaign on a labelled corpus.')
+  return refused('none of the draws is within what the corpus can give', 'Raise --draws, or lower --budget.')
+}
+
+/** @throws WinnowError REPLAY_DIFFERS if the fit comes out differently */
+function checked(plan: Campaign, results: readonly ProxyResult[], recorded: CampaignFit | undefined): string {
+  if (recorded === undefined) {
+    throw new WinnowError('CONFIGURATION', `campaign ${plan.campaign} has no fit yet`, {
+      hint: `Make one: winnow proxies fit ${plan.campaign}.`,
+    })
+  }
+  const { recordedMs, ...was } = recorded
+  const { draws, mean, bounds, kind, scale } = was
+  const used = results.filter(({ proxy }) => was.proxies.includes(proxy))
+  const tried = was.heldOut.length === 1 ? (kind as FitKind) : null
+  const is = conclude(plan, used, { kind: tried, search: { draws, mean, ...(bounds && { bounds }) }, scale })
+  if (json(is) === json(was)) return 'identical\n'
+  const key =
+    'reason' in is ? is.reason : Object.keys(was).find((one) => json(is[one as never]) !== json(was[one as never]))
+  throw new WinnowError('REPLAY_DIFFERS', `the fit of ${plan.campaign} comes out differently, first in ${key}`)
+}
+
+function shown(plan: Campaign, value: CampaignFit, width: number | undefined): string {
+  const { subcategories } = configOf(plan).selection.actors.find(({ name }) => name === plan.actor)!
+  const total = plan.tokens.reduce((a, b) => a + b, 0)
+  const number = true
+  const columns = [
+    { title: plan.actor },
+    { title: 'corpus', number },
+    { title: 'mixture', number },
+    { title: 'weight', number },
+  ]
+  const cells = subcategories.map((name, at) => [
+    name,
+    percent(plan.tokens[at]! / total),
+    percent(value.shares[at]!),
+    formatFixed(value.weights[at], 4),
+  ])
+  const fits = value.heldOut.map(({ kind, spearman }) => [
+    kind === value.kind ? `${kind} (taken)` : kind,
+    spearman === null ? 'does not vary' : formatFixed(100 * spearman, 1),
+  ])
+  const order = table([{ title: 'fit' }, { title: 'order of proxies left out, Spearman x 100', number }], fits, {
+    width,
+  })
+  const weak = (value.heldOut.find(({ kind }) => kind === value.kind)?.spearman ?? 0) < 0.5
+  const warning = weak
+    ? '\nIt hardly orders what it has not seen: train more proxies, or for longer, before you rely on it.\n'
+    : ''
+  return `${table(columns, cells, { width })}\n\n${order}\n${warning}predicted loss ${value.loss.toFixed(4)}\n`
+}

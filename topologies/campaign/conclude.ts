@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import type { Campaign, CampaignFit, ProxyResult } from '../../schemas/index.ts'
+import { bestMixture, type Search } from '../fits/best-mixture.ts'
+import { type FitKind, fitted, type Unfit } from '../fits/fit.ts'
+import { tableOf } from '../fits/table.ts'
+import { Uniforms } from '../fits/uniforms.ts'
+import { recordedConfig } from '../run-config.ts'
+import { seedOf } from '../selection/u64.ts'
+import { type WeightScale, weightsOf } from './weights.ts'
+
+export interface Conclusion {
+  /** null: what orders mixtures left out best. */
+  readonly kind: FitKind | null
+  readonly search: Search
+  readonly scale: WeightScale
+}
+
+/** Why a campaign leads to nothing. */
+export type NoConclusion = Unfit | { readonly reason: 'no tokens' } | { readonly reason: 'out of bounds' }
+
+/**
+ * Fits the results of a campaign and looks for the best mixture: a function of the plan, the results and the options, with the same bits everywhere.
+ * @param results in any order
+ */
+export function conclude(
+  campaign: Campaign,
+  results: readonly ProxyResult[],
+  { kind, search, scale }: Conclusion,
+): Omit<CampaignFit, 'recordedMs'> | NoConclusion {
+  const { tokens, actor } = campaign
+  if (!tokens.some((count) => count > 0)) return { reason: 'no tokens' }
+  const ordered = results.toSorted((a, b) => a.proxy - b.proxy)
+  const fit = fitted(
+    tableOf(
+      ordered.map(({ shares }) => shares),
+      ordered.map(({ loss }) => loss),
+    ),
+    kind,
+  )
+  if ('reason' in fit) return fit
+  const { seed } = recordedConfig({ run: campaign.campaign, config: campaign.config }).selection
+  const best = bestMixture(tokens, fit.predict, new Uniforms(seedOf(seed, 0, `candidates:${actor}`)), search)
+  if (best === null) return { reason: 'out of bounds' }
+  return {
+    campaign: campaign.campaign,
+    proxies: ordered.map(({ proxy }) => proxy),
+    inputs: digestOf(campaign, ordered),
+    kind: fit.kind,
+    heldOut: fit.heldOut.map((one) => ({ ...one })),
+    draws: search.draws,
+    mean: search.mean,
+    bounds: search.bounds ? [...search.bounds] : null,
+    shares: [...best.shares],
+    loss: best.loss,
+    scale,
+    weights: weightsOf(best.shares, tokens, scale),
+  }
+}
+
+/** Of everything that a fit depends on but its options. */
+function digestOf({ actor, config, tokens, mixtures }: Campaign, results: readonly ProxyResult[]): string {
+  const inputs = results.map(({ proxy, shares, loss }) => ({ proxy, shares, loss }))
+  return createHash('sha256').update(JSON.stringify({ actor, config, tokens, mixtures, inputs })).digest('hex')
+}
