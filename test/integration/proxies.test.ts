@@ -8,7 +8,9 @@ import type { Runtime } from '../../services/connections/connections.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
 import { startWinnow } from '../services/cli/winnow.ts'
 import { cliOn } from '../support/cli.ts'
+import { blocksFor } from '../support/documents.ts'
 import { until } from '../support/kafka.ts'
+import { replacing } from '../support/shell.ts'
 import { openWorld } from './loop-world.ts'
 
 const recordsOf = async (runtime: Runtime, campaign: string) => await readTopic(runtime, `winnow.campaign.${campaign}`)
@@ -70,11 +72,20 @@ test('a campaign of proxies: killed and shared it ends as one left alone, its fi
     expect(one).toMatchObject({ code: 0, stderr: expect.stringContaining('9 proxies are trained') })
   expect(new Set((await claims()).map(({ value }) => (value as ProxyClaim).worker)).size).toBe(3)
 
-  await plan('alone')
-  expect((await winnow('proxies', 'run', 'alone')).code).toBe(0)
+  // As docs/proxies.md has it, on a smaller scale.
+  const documented = blocksFor('integration/proxies').flatMap(({ text }) => text.trim().split('\n'))
+  const alone = `mine-${kind}`
+  for (const line of documented) {
+    const [from, to] = line.includes('--actor')
+      ? ['--actor domain --proxies 64 --steps 200', `--actor ${kind} --proxies 9 --steps 4`]
+      : ['first-domain', alone]
+    const command = replacing(line, [[from, to]])
+    expect(await winnow(...command.replace('npx winnow ', '').split(' ')), command).toMatchObject({ code: 0 })
+  }
+  expect(documented).toHaveLength(3)
   const results = await resultsOf(runtime, 'shared')
   expect([...results.keys()]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
-  expect(results).toEqual(await resultsOf(runtime, 'alone'))
+  expect(results).toEqual(await resultsOf(runtime, alone))
   expect(new Set([...results.values()].map(({ loss }) => loss)).size).toBe(9)
 
   // The fit, and the same once more.
