@@ -44,12 +44,14 @@ export async function* documentBlocks(
   }
 }
 
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+
 /** The number of a row's group in the list: labels and reads as digits of one number. */
 function groupNumberSql(groups: readonly Group[]): string {
   const withReads = groups.some(({ reads }) => reads > 0)
   const digits = groups.map(({ labels, reads }) => (withReads ? [...labels, reads] : labels).map(BigInt))
   const names = [...groups[0]!.labels.map((_, i) => `l${i}`), ...(withReads ? ['reads'] : [])]
-  const sizes = names.map((_, i) => digits.reduce((most, row) => (row[i]! > most ? row[i]! : most), 0n) + 1n)
+  const sizes = names.map((_, i) => digits.map((row) => row[i]!).reduce(larger, 0n) + 1n)
   if (sizes.reduce((product, size) => product * size, 1n) >= 2n ** 64n)
     throw new RangeError('too many combinations of labels for one number')
   const number = (row: readonly bigint[]) => row.reduce((sum, digit, i) => sum * sizes[i]! + digit, 0n)
