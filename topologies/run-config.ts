@@ -179,7 +179,11 @@ export function recordedConfig({ run, config }: { readonly run: string; readonly
   try {
     return parseRunConfig(JSON.parse(config))
   } catch (cause) {
-    throw unreadableRun(run, `its configuration: ${(cause as Error).message}`, cause)
+    throw unreadableRun(
+      run,
+      `its configuration: ${(cause as Error).message.replace(/^configuration: (the file: )?/, '')}`,
+      cause,
+    )
   }
 }
 

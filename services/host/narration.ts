@@ -1,6 +1,7 @@
 import type { Manifest, Progress } from '../../schemas/index.ts'
 import { Configuration, changeInWords } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { isControl, selectsBy } from '../../topologies/selects-by.ts'
 import { howFar } from '../corpus/how-far.ts'
 import { formatFixed } from '../terminal/table.ts'
 import type { RunHooks } from './run.ts'
@@ -42,6 +43,8 @@ const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
 
 /** What each actor currently favours: a negative theta reverses its weights. A control favours nothing. */
 function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
+  const by = selectsBy(run)
+  if (by !== null) return isControl(run) ? ', drawn at random' : `; ${by}`
   if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
     const sign = theta[a]! < 0 ? -1 : 1

@@ -1,9 +1,9 @@
 import type { Run } from '../../schemas/index.ts'
+import { isControl } from '../../topologies/selects-by.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { FollowedRun } from './followed-run.ts'
 import { listRuns } from './registry.ts'
-import { isControl } from './run-state.ts'
 
 /**
  * The run that is most likely meant if none is named: the newest that is not a replay or a control and has selected something; else the newest

@@ -1,6 +1,7 @@
 import type { Run } from '../../schemas/index.ts'
 import { roundDue } from '../../topologies/console/opening.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { isControl } from '../../topologies/selects-by.ts'
 import type { RunView } from './run-view.ts'
 
 /** What a run is doing, in the order of its life. */
@@ -83,10 +84,6 @@ const missing = (run: string, by: RunMember): string => {
 }
 
 const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 19)} UTC`
-
-/** A control draws at random: it requests no rewards, and no actor has weights. */
-export const isControl = ({ sampleDocuments, selection }: Pick<RunConfig, 'sampleDocuments' | 'selection'>): boolean =>
-  sampleDocuments === 0 && selection.actors.every(({ initialTheta }) => initialTheta === 0)
 
 type Configured = Pick<RunConfig, 'sampleDocuments' | 'selection'>
 

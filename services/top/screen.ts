@@ -67,11 +67,10 @@ const runRow = (run: RunNumbers): string[] => [
   formatFixed(run.trainLoss, 3),
   formatFixed(run.referenceLoss, 3),
   formatFixed(run.corpusLoss, 3),
-  run.control
-    ? 'control: drawn at random'
-    : Object.entries(run.theta)
-        .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
-        .join(' '),
+  run.selectsBy ??
+    Object.entries(run.theta)
+      .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
+      .join(' '),
 ]
 
 /** The answered share of the last closed round's requests; while it is open, the number of requests. */

@@ -1,4 +1,5 @@
 import { topics as winnowTopics } from '../../schemas/index.ts'
+import { isControl, selectsBy } from '../../topologies/selects-by.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { RunList } from '../host/run-list.ts'
 import { FollowedRun, membersAmong } from '../runs/followed-run.ts'
@@ -6,7 +7,7 @@ import { countDocuments } from '../runs/label-progress.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { withPreparing } from '../runs/preparing.ts'
 import { Rates } from '../runs/rates.ts'
-import { isControl, type RunState, type RunStateName } from '../runs/run-state.ts'
+import type { RunState, RunStateName } from '../runs/run-state.ts'
 import { type UnreadableRun, unreadableIn } from '../runs/unreadable.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sumOf } from '../runtime/lag.ts'
@@ -34,6 +35,8 @@ export interface RunNumbers {
   readonly waitsFor: string | null
   /** It draws at random. */
   readonly control: boolean
+  /** What it selects by, in words, in place of theta and weights; null: by those. */
+  readonly selectsBy: string | null
   /** Since it was opened, until it is selected. */
   readonly roundSeconds: number | null
   readonly rewardsAsked: number
@@ -185,6 +188,7 @@ function numbersOf(
     state,
     waitsFor,
     control: isControl(config),
+    selectsBy: selectsBy(config),
     roundSeconds: openedMs === null || manifest?.round === round ? null : Math.max(0, (atMs - openedMs) / 1000),
     rewardsAsked: sumOf(opened?.samples.map(({ docIds }) => docIds.length) ?? []),
     rewardsMissing: closed?.missing ?? null,

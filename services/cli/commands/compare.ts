@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
+import { selectsBy } from '../../../topologies/selects-by.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { readManifests, readProgress } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { compareRounds, type RoundComparison } from '../../runs/replay/compare.ts'
-import { isControl } from '../../runs/run-state.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -23,7 +23,7 @@ export const compare = (context: CliContext): Command =>
     .action(async (a: string, b: string, options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const controls = (await Promise.all([a, b].map((name) => runNamed(runtime, name)))).map(isControl)
+      const by = (await Promise.all([a, b].map((name) => runNamed(runtime, name)))).map(selectsBy)
       const [ofA, ofB] = await Promise.all([a, b].map((name) => readManifests(runtime, name)))
       const [progressA, progressB] = await Promise.all([a, b].map((name) => readProgress(runtime, name)))
       const pairs = ofA!.flatMap((manifest) => {
@@ -55,7 +55,7 @@ export const compare = (context: CliContext): Command =>
       const rows = rounds.map(({ round, same, documents, common, theta, referenceLoss }) => [
         `${round}`,
         same ? 'all, same order' : `${common} of ${documents[0]} (${percent(common / Math.max(1, documents[0]))})`,
-        ...theta.map((one, i) => (controls[i] ? 'control: at random' : inWords(one))),
+        ...theta.map((one, i) => by[i] ?? inWords(one)),
         ...referenceLoss.map((loss) => formatFixed(loss, 4)),
       ])
       await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)

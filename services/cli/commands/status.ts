@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
+import { selectsBy } from '../../../topologies/selects-by.ts'
 import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
@@ -36,6 +37,7 @@ export const status = (context: CliContext): Command =>
           run: run.name,
           kind: kindOf(record, run),
           replayOf: record.replayOf,
+          selectsBy: selectsBy(run),
           ...state,
           steps: run.steps,
           step: view.lastReport?.step ?? null,
@@ -82,20 +84,21 @@ export const status = (context: CliContext): Command =>
         { title: 'reference loss', number: true },
         { title: 'theta' },
       ]
-      const rows = runs.map(({ run, kind, state, step, steps, round, selected, trainLoss, referenceLoss, theta }) => [
-        run,
-        state === 'replay' ? kind : state,
-        state === 'replay' ? '–' : `${step ?? 0}/${steps}`,
-        `${round ?? '–'}`,
-        `${selected ?? '–'}`,
-        formatFixed(trainLoss, 4),
-        formatFixed(referenceLoss, 4),
-        kind === 'control'
-          ? 'control: drawn at random'
-          : Object.entries(theta ?? {})
+      const rows = runs.map(
+        ({ run, kind, state, step, steps, round, selected, trainLoss, referenceLoss, theta, selectsBy: by }) => [
+          run,
+          state === 'replay' ? kind : state,
+          state === 'replay' ? '–' : `${step ?? 0}/${steps}`,
+          `${round ?? '–'}`,
+          `${selected ?? '–'}`,
+          formatFixed(trainLoss, 4),
+          formatFixed(referenceLoss, 4),
+          by ??
+            Object.entries(theta ?? {})
               .map(([actor, value]) => `${actor} ${formatFixed(value, 3)}`)
               .join(' '),
-      ])
+        ],
+      )
       const shown =
         rows.length === 0
           ? 'no runs yet'

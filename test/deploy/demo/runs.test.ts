@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CorpusManifest, ReferenceName } from '../../../deploy/demo/corpus.ts'
 import { demoRuns } from '../../../deploy/demo/runs.ts'
-import { isControl } from '../../../services/runs/run-state.ts'
+import { isControl } from '../../../topologies/selects-by.ts'
 
 const files = (name: string) => ({ reward: `${name}-reward`, eval: `${name}-eval`, rewardTexts: 1, evalTexts: 1 })
 const manifest = {

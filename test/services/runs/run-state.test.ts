@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type Manifest, Progress, RoundClosed, RoundOpened, type Run } from '../../../schemas/index.ts'
-import { isControl, kindOf, type RunMember, runState } from '../../../services/runs/run-state.ts'
+import { kindOf, type RunMember, runState } from '../../../services/runs/run-state.ts'
 import { RunView } from '../../../services/runs/run-view.ts'
+import { isControl } from '../../../topologies/selects-by.ts'
 import { testRun } from '../../support/run.ts'
 
 const config = testRun('mine', { updateSteps: 10, steps: 30, labelers: { quality: 'v7' } })

@@ -34,6 +34,7 @@ const numbers: Numbers = {
       state: 'waiting for rewards',
       waitsFor: 'answers to 500 requests of round 2; no influence worker is connected',
       control: false,
+      selectsBy: null,
       roundSeconds: 4.2,
       rewardsAsked: 500,
       rewardsMissing: 7,
@@ -73,7 +74,7 @@ test('requested and missing rewards are shown once a round is closed', () => {
 test('a control is marked as such, and a run that is training shows nothing it waits for', () => {
   const run = {
     ...numbers.runs[0]!,
-    control: true,
+    control: true, selectsBy: 'control: drawn at random',
     state: 'training' as const,
     waitsFor: 'the trainer to report step 80',
   }
