@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { loadConfig, readYaml } from '../../services/config/load.ts'
+import { withoutCampaigns } from '../../services/runs/run-file.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
 import { allBlocks } from '../support/documents.ts'
@@ -29,7 +30,7 @@ function read(text: string): 'run' | 'actors' | 'winnow' {
   writeFileSync(file, text)
   const given = readYaml(file) as Record<string, object> | null
   if (given !== null && ('selection' in given || 'sampleDocuments' in given)) {
-    parseRunConfig({ ...run, ...given, selection: { ...run.selection, ...given.selection } })
+    parseRunConfig(withoutCampaigns({ ...run, ...given, selection: { ...run.selection, ...given.selection } }))
     return 'run'
   }
   const isActors = given !== null && Object.values(given).every((value) => 'labeler' in value)

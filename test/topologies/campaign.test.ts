@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Campaign, ProxyResult } from '../../schemas/index.ts'
 import { proxyRun, sharedByProxies } from '../../topologies/campaign/campaign.ts'
 import { conclude } from '../../topologies/campaign/conclude.ts'
@@ -15,7 +15,7 @@ const result = (proxy: number, loss = proxy, shares = [0.5, 0.5]): ProxyResult =
 describe('who trains which proxy', () => {
   const [mine, other] = [1n, 2n]
 
-  it('the first claim in the log holds; the next free proxy is the first that nobody claims', () => {
+  test('the first claim in the log holds; the next free proxy is the first that nobody claims', () => {
     const progress = new CampaignProgress(3, 100)
     expect(progress.next(0)).toBe(0)
     progress.claimed({ proxy: 0, worker: other }, 0)
@@ -25,7 +25,7 @@ describe('who trains which proxy', () => {
     expect(progress.training(1)).toBe(1)
   })
 
-  it('a claim lapses that is not repeated, and then another takes it over', () => {
+  test('a claim lapses that is not repeated, and then another takes it over', () => {
     const progress = new CampaignProgress(1, 100)
     progress.claimed({ proxy: 0, worker: other }, 0)
     progress.claimed({ proxy: 0, worker: other }, 90)
@@ -37,7 +37,7 @@ describe('who trains which proxy', () => {
     expect(progress.holds(0, mine)).toBe(true)
   })
 
-  it('the first result of a proxy counts; a campaign is done when every proxy has one', () => {
+  test('the first result of a proxy counts; a campaign is done when every proxy has one', () => {
     const progress = new CampaignProgress(2, 100)
     progress.finished(result(1, 5))
     progress.finished(result(1, 6))
@@ -59,7 +59,7 @@ describe('a proxy', () => {
   const shared = sharedByProxies(run, 'camp', 7)
   const campaign = { campaign: 'camp', actor: 'topic', config: runConfigJson(shared), mixtures: [[0, 1, 4999]] }
 
-  it('is the run without rewards, in one round, with its mixture, judged on the reference for rewards', () => {
+  test('is the run without rewards, in one round, with its mixture, judged on the reference for rewards', () => {
     const proxy = proxyRun(campaign as Campaign, 0)
     expect(proxy).toMatchObject({
       name: 'camp-proxy-0',
@@ -100,14 +100,14 @@ describe('the conclusion of a campaign', () => {
   )
   const options = { kind: 'linear' as const, search: { draws: 2000, mean: 16 }, scale: 'share' as const }
 
-  it('favours what lowers the loss, whatever order the results come in', () => {
+  test('favours what lowers the loss, whatever order the results come in', () => {
     const found = conclude(plan, results, options)
     expect(found).toMatchObject({ campaign: 'camp', draws: 2000, mean: 16, bounds: null })
     expect((found as { shares: number[] }).shares[0]).toBeGreaterThan(0.9)
     expect(conclude(plan, results.toReversed(), options)).toEqual(found)
   })
 
-  it('depends on the plan and on every result', () => {
+  test('depends on the plan and on every result', () => {
     const inputs = (one: Campaign, some: ProxyResult[]) => (conclude(one, some, options) as { inputs: string }).inputs
     const before = inputs(plan, results)
     expect(inputs({ ...plan, tokens: [100, 100, 101] }, results)).not.toBe(before)
@@ -115,7 +115,7 @@ describe('the conclusion of a campaign', () => {
     expect(inputs(plan, results.with(3, { ...results[3]!, seconds: 9 }))).toBe(before)
   })
 
-  it('is none, with a reason', () => {
+  test('is none, with a reason', () => {
     expect(conclude(plan, results.slice(0, 5), options)).toEqual({ reason: 'few proxies', rows: 5, wanted: 8 })
     expect(conclude({ ...plan, tokens: [0, 0, 0] }, results, options)).toEqual({ reason: 'no tokens' })
     expect(
@@ -131,11 +131,11 @@ describe('the conclusion of a campaign', () => {
 })
 
 describe('initial weights', () => {
-  it('as shares are the shares', () => {
+  test('as shares are the shares', () => {
     expect(weightsOf([0.2, 0.8], [1, 1], 'share')).toEqual([0.2, 0.8])
   })
 
-  it('as lifts have mean 0 and deviation 1 over the tokens of the corpus', () => {
+  test('as lifts have mean 0 and deviation 1 over the tokens of the corpus', () => {
     const tokens = [700, 200, 100, 0]
     const shares = uniformsOf('lift').dirichlet([1, 1, 1]).concat(0)
     const weights = weightsOf(shares, tokens, 'lift')
@@ -146,7 +146,7 @@ describe('initial weights', () => {
     expect(weights[3]).toBe(0)
   })
 
-  it('as lifts are 0 where the mixture is the corpus, and finite for what the mixture leaves out', () => {
+  test('as lifts are 0 where the mixture is the corpus, and finite for what the mixture leaves out', () => {
     expect(weightsOf([0.7, 0.3], [70, 30], 'lift')).toEqual([0, 0])
     expect(weightsOf([1, 0], [50, 50], 'lift').every(Number.isFinite)).toBe(true)
   })

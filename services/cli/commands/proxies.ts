@@ -85,8 +85,9 @@ const plan = (context: CliContext): Command =>
 const run = (context: CliContext): Command =>
   clusterCommand('run', 'trains the proxies of a campaign, sharing them with all who do the same, until all are done')
     .argument('<campaign>', 'the campaign')
+    .option('--json', 'how many are trained, as JSON')
     .addHelpText('after', example('winnow proxies run first-topic'))
-    .action(async (name: string, options: GlobalOptions) => {
+    .action(async (name: string, options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const { plan: campaign } = await campaignNamed(runtime, name)
@@ -108,6 +109,7 @@ const run = (context: CliContext): Command =>
           interrupted.signal,
         )
         counter.end()
+        if (options.json) await print(context.stdout, `${json({ campaign: name, trained: progress.results.size })}\n`)
         context.stderr.write(`${progress.results.size} proxies are trained; next: npx winnow proxies fit ${name}\n`)
       } catch (error) {
         if (!interrupted.signal.aborted) throw error

@@ -74,7 +74,8 @@ test('requested and missing rewards are shown once a round is closed', () => {
 test('a control is marked as such, and a run that is training shows nothing it waits for', () => {
   const run = {
     ...numbers.runs[0]!,
-    control: true, selectsBy: 'control: drawn at random',
+    control: true,
+    selectsBy: 'control: drawn at random',
     state: 'training' as const,
     waitsFor: 'the trainer to report step 80',
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { fitExponential, predictExponential } from '../../../topologies/fits/exponential.ts'
 import { type Fitted, fitted, heldOut } from '../../../topologies/fits/fit.ts'
 import { fitRidge, predictRidge } from '../../../topologies/fits/ridge.ts'
@@ -10,7 +10,7 @@ import { planted, uniformsOf } from './planted.ts'
 const law = (mixture: readonly number[]) => 2 + Math.exp(0.5 - 3 * mixture[0]! + 1 * mixture[1]! - 0.5 * mixture[2]!)
 
 describe('trees', () => {
-  it('split where the largest gain is, at the midpoint of two neighbouring values', () => {
+  test('split where the largest gain is, at the midpoint of two neighbouring values', () => {
     const table = tableOf(
       [
         [0, 5],
@@ -28,7 +28,7 @@ describe('trees', () => {
     expect(predictTrees({ base, trees })([1.5, 0])).toBe(1.5)
   })
 
-  it('take the lower feature, then the lower threshold, where gains are equal', () => {
+  test('take the lower feature, then the lower threshold, where gains are equal', () => {
     const table = tableOf(
       [
         [0, 0],
@@ -41,14 +41,14 @@ describe('trees', () => {
     expect([tree!.feature[0], tree!.threshold[0]]).toEqual([0, 0.5])
   })
 
-  it('leave no leaf with fewer rows than asked, and do not split fewer than twice as many', () => {
+  test('leave no leaf with fewer rows than asked, and do not split fewer than twice as many', () => {
     const table = planted(39, 3, law)
     const { base, trees } = fitTrees(table)
     expect(trees.every(({ feature }) => feature.length === 1)).toBe(true)
     expect(predictTrees({ base, trees })([1, 0, 0])).toBeCloseTo(base, 12)
   })
 
-  it('have these bits: a replay elsewhere, years later, fits the same', () => {
+  test('have these bits: a replay elsewhere, years later, fits the same', () => {
     // The losses by + - * / alone, so that the inputs are the same everywhere too.
     const table = planted(120, 4, (x) => (x[0]! * x[1]!) / (x[2]! + 1) - x[3]!)
     const text = JSON.stringify(fitTrees(table, { ...regMixTrees, trees: 50 }))
@@ -59,7 +59,7 @@ describe('trees', () => {
 })
 
 describe('the exponential law', () => {
-  it('is recovered from losses without noise', () => {
+  test('is recovered from losses without noise', () => {
     const table = planted(40, 3, law)
     const predict = predictExponential(fitExponential(table))
     for (let row = 0; row < table.rows; row++) expect(predict(rowOf(table, row))).toBeCloseTo(table.target[row]!, 6)
@@ -69,13 +69,13 @@ describe('the exponential law', () => {
     expect(t.map((value) => value - 0.5)).toEqual([-3, 1, -0.5].map((value) => expect.closeTo(value, 3)))
   })
 
-  it('is flat for losses that do not vary', () => {
+  test('is flat for losses that do not vary', () => {
     expect(predictExponential(fitExponential(planted(10, 2, () => 3)))([0.5, 0.5])).toBeCloseTo(3, 12)
   })
 })
 
 describe('ridge', () => {
-  it('takes the smallest penalty where the loss is linear, and predicts it', () => {
+  test('takes the smallest penalty where the loss is linear, and predicts it', () => {
     const table = planted(60, 3, ([a, b]) => 4 - 2 * a! + b!)
     const fit = fitRidge(table)
     expect(fit.penalty).toBe(1e-4)
@@ -83,12 +83,12 @@ describe('ridge', () => {
       expect(predictRidge(fit)(rowOf(table, row))).toBeCloseTo(table.target[row]!, 2)
   })
 
-  it('takes the largest penalty where there is nothing but noise', () => {
+  test('takes the largest penalty where there is nothing but noise', () => {
     const noise = uniformsOf('noise')
     expect(fitRidge(planted(30, 6, () => noise.normal())).penalty).toBe(10)
   })
 
-  it('gives no weight to a share that is the same in every row', () => {
+  test('gives no weight to a share that is the same in every row', () => {
     const { coefficients } = fitRidge(
       tableOf(
         [
@@ -105,7 +105,7 @@ describe('ridge', () => {
 })
 
 describe('a choice of fits', () => {
-  it('is by what orders the mixtures left out, which is said for each', () => {
+  test('is by what orders the mixtures left out, which is said for each', () => {
     const result = fitted(planted(32, 3, law), null) as Fitted
     expect(result.heldOut.map(({ kind, folds }) => [kind, folds])).toEqual([
       ['gbdt', 32],
@@ -116,13 +116,13 @@ describe('a choice of fits', () => {
     expect(result.heldOut[1]!.spearman).toBeGreaterThan(0.999)
   })
 
-  it('does not trust noise: what is left out is not ordered', () => {
+  test('does not trust noise: what is left out is not ordered', () => {
     const noise = uniformsOf('noise')
     const table = planted(64, 3, () => noise.normal())
     expect(Math.abs(heldOut('linear', table).spearman ?? 0)).toBeLessThan(0.4)
   })
 
-  it('is refused with a reason for few proxies, and for losses that do not vary', () => {
+  test('is refused with a reason for few proxies, and for losses that do not vary', () => {
     expect(fitted(planted(7, 3, law), null)).toEqual({ reason: 'few proxies', rows: 7, wanted: 8 })
     expect(
       fitted(
