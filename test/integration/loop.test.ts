@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
 import { asDocumentId } from '../../schemas/index.ts'
+import { readDocument, readsByConditions } from '../../services/corpus/document.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
 import { readProgress, readRecordedRun } from '../../services/runs/recorded.ts'
@@ -8,6 +9,7 @@ import { submitRun } from '../../services/runs/registry.ts'
 import { replayRun } from '../../services/runs/replay/changes.ts'
 import { replay } from '../../services/runs/replay/replay.ts'
 import { closeAll } from '../../services/runtime/service.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { decidedInMemory, decidedOnCluster, selectionsOf } from './loop-memory.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
@@ -62,16 +64,24 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
 async function expectReadsAsCounted({ runtime }: World, run: RunConfig): Promise<void> {
   const { manifests, opened } = await readRecordedRun(runtime, run.name)
   const selected = await selectionsOf(runtime, run.name, manifests)
-  const expected = opened.slice(1).flatMap(({ round, previousRead: m }) => {
-    const ids = selected[round - 1]!
-    const times = ids.map((_, i) => (i < m! ? Math.floor((m! - i - 1) / ids.length) + 1 : 0))
-    return ids.flatMap((doc, i) => (times[i]! > 0 ? [`${round - 1} ${doc} ${times[i]}`] : []))
-  })
-  const rows = await runtime.clickHouse.sql.query<{ round: number; doc: string; times: string }>(
-    'SELECT round, doc, times FROM reads FINAL WHERE run = {run:String}',
-    { run: run.name },
-  )
-  expect(rows.map(({ round, doc, times }) => `${round} ${doc} ${times}`).sort()).toEqual(expected.sort())
+  const { sql } = runtime.clickHouse
+  const ids = await sql.query<{ doc: string }>('SELECT doc FROM corpus FINAL')
+  const rounds = opened.slice(1).map(({ round }) => round - 1)
+  let read = 0
+  for (const { doc } of ids) {
+    const docId = asDocumentId(BigInt(doc))
+    const document = (await readDocument(sql, docId, columnsOf(run)))!
+    const labels = document.labels!.map(({ subcategory }) => subcategory)
+    let times = 0
+    for (const [i, { previousRead: m }] of opened.slice(1).entries()) {
+      const at = selected[rounds[i]!]!.indexOf(docId)
+      if (at >= 0 && at < m!) times += Math.floor((m! - at - 1) / selected[rounds[i]!]!.length) + 1
+      const counted = await readsByConditions(sql, run.name, rounds.slice(0, i + 1), { docId, labels }, () => true)
+      expect([doc, i, counted]).toEqual([doc, i, times])
+    }
+    read += times
+  }
+  expect(read).toBeGreaterThan(0)
   expect(opened.slice(1).every(({ previousRead }) => previousRead! > 0)).toBe(true)
   if (run.selection.repeat === 'exclude') {
     expect(opened[1]!.previousRead).toBeGreaterThan(3)
