@@ -1,5 +1,6 @@
 import type { Run } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { ledgerOf, readLedger } from '../runs/ledger.ts'
 import { differencesOf, flat } from '../runs/run-settings.ts'
 import { kindOf } from '../runs/run-state.ts'
 import { runNamed, selectedRound } from './known.ts'
@@ -22,6 +23,17 @@ export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   get('/api/differences', async ({ a, b }) => {
     const [here, there] = [a, b].map((name) => asWritten(runNamed(model, one(name) ?? '').record))
     return differencesOf(here, there)
+  })
+  get('/api/ledger', async ({ a, b }) => {
+    const names = new Set([one(a) ?? '', one(b) ?? one(a) ?? ''])
+    const configs = [...names].map((name) => runNamed(model, name).config)
+    const work = await readLedger(runtime, configs)
+    const { rows, ...together } = ledgerOf(work, configs)
+    const totals = configs.map((config) => {
+      const { rows: _, ...ofRun } = ledgerOf(work, [config])
+      return { run: config.name, ...ofRun }
+    })
+    return { runs: totals, together, rows }
   })
   get('/api/runs/:run/stations/:station', async ({ run, station }) =>
     describeStation(runtime.kafka, runNamed(model, one(run)!), one(station)!),

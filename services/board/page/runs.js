@@ -2,6 +2,7 @@ import { Configuration } from './configuration.js'
 import { Figure } from './figure.js'
 import { date, fixed, integer, percent, short } from './format.js'
 import { Failure, html, Missing, RoundSlider, RunState, Scroll, useAnswer } from './html.js'
+import { Ledger } from './ledger.js'
 import { centred, namedLines } from './lines.js'
 import { lastWith, pointsOf } from './losses.js'
 import { hasActorScores } from './reading.js'
@@ -35,7 +36,7 @@ export function Runs({ settings, theme }) {
     <${Unreadable} />
     <div class="bar"><${Picker} label="A" names=${names} value=${a.info.name} onChange=${(name) => set({ a: name })} /><${Picker} label="B" names=${names} value=${b.info.name} onChange=${(name) => set({ b: name })} /></div>
     ${missing.map((name) => html`<${Missing} what=${`There is no run ${name} on this board.`} instead="Runs:" links=${names.map((one) => [one, hashOf('runs', { a: one })])} />`)}
-    ${missing.length === 0 && html`<${Compared} a=${a} b=${b} theme=${theme} settings=${settings} /><${Configuration} a=${a.info.name} b=${b.info.name} />`}
+    ${missing.length === 0 && html`<${Compared} a=${a} b=${b} theme=${theme} settings=${settings} /><${Ledger} a=${a.info.name} b=${b.info.name} step=${`${a.progress.at(-1)?.step}/${b.progress.at(-1)?.step}`} /><${Configuration} a=${a.info.name} b=${b.info.name} />`}
     <${Replay} names=${names} settings=${settings} />`
 }
 

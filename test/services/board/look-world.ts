@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest'
 import { asDocumentId, DeadLetter, labelsTopic, Progress, runTopics, Source, topics } from '../../../schemas/index.ts'
 import { startBoard } from '../../../services/board/board.ts'
 import { ClickHouseStore } from '../../../services/corpus/clickhouse-store.ts'
+import { bookOutsideWork } from '../../../services/runs/book-work.ts'
 import { submitRun } from '../../../services/runs/registry.ts'
 import { createClickHouse } from '../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
@@ -70,6 +71,11 @@ export async function boardInMemory(): Promise<{ url: string; runtime: MemoryRun
   for (const [i, one] of runs.entries()) {
     await recordRun(runtime, one, (text) => (text.includes('whale') ? 1 : -0.5) + text.length / 1e4)
     await report(runtime, one, i)
+    const cost = { model: 'llama-64x2', device: 'cpu', parameters: 590_000, parametersAll: 852_000, seconds: 12 }
+    await bookOutsideWork(runtime, {
+      ...{ ...cost, name: 'steps', run: one.name, purpose: 'training', subject: 'reference trainer' },
+      ...{ documents: 0, tokens: 1024 * steps, factor: 6 },
+    })
   }
   await submitRun(runtime, run('recorded-only'))
   const board = await startBoard(runtime, { port: 0 })

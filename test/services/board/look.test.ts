@@ -50,8 +50,9 @@ const views: View[] = [
   },
   {
     view: 'runs?a=multi-actor-7&b=random-7',
-    shows: ['.differences tbody tr', 'figure[data-name^="overlap-"] svg'],
-    says: ['sampleDocuments', 'recorded-only'],
+    shows: ['.differences tbody tr', 'figure[data-name^="overlap-"] svg', '.ledger tbody tr'],
+    // 6 * 590,000 * 163,840
+    says: ['sampleDocuments', 'recorded-only', '5.80e11', 'together, shared work once'],
   },
   { view: `runs?a=multi-actor-7&b=${strategy}`, shows: ['.differences tbody tr'], says: ['selection.strategy'] },
 ]

@@ -99,3 +99,19 @@ test('a meaningless query for documents is refused before ClickHouse is asked', 
     'more than 16 words: use fewer',
   ])
 })
+
+test('the ledger of runs without booked work is empty, one run or two', async () => {
+  const { ask } = boardOf()
+  const nothing = {
+    tableSix: { offline: 0, online: 0, overall: 0 },
+    everything: { offline: 0, online: 0, overall: 0 },
+    training: 0,
+  }
+  expect((await ask('/api/ledger?a=mine')).body).toEqual({
+    runs: [{ run: 'mine', ...nothing }],
+    together: nothing,
+    rows: [],
+  })
+  expect((await ask('/api/ledger?a=mine&b=yours')).body.runs).toHaveLength(2)
+  expect((await ask('/api/ledger?a=min')).status).toBe(404)
+})
