@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isKeptWhole, type LogPosition, type TopicOffset } from '../../schemas/index.ts'
-import { holeBefore, holeOutOfRange, holeSince, isBehind } from '../runtime/kafka/hole.ts'
+import { consumerGroupOf } from '../runtime/consumer-groups.ts'
+import { holeBefore, holeOutOfRange, holeSince, isBehind, pastMarkers } from '../runtime/kafka/hole.ts'
 import type { Hole, Kafka, PartitionLog } from '../runtime/kafka/port.ts'
 import { placeOf } from '../runtime/log-positions.ts'
 import { readersOf, type Watched } from './lag.ts'
@@ -52,7 +53,7 @@ export async function findLogTrouble(
         const lost =
           (await holeSince(place, log, epochEnd)) ??
           (offset > log.end ? holeOutOfRange : holeBefore)({ ...place, offset }, log)
-        return lost && kind === 'labeler' ? notKept(lost, rowsUpTo(log, covered)) : lost
+        return lost && kind === 'labeler' ? notKept(lost, await keptUpTo(kafka, log, covered)) : lost
       })
       return (await Promise.all(holes)).flatMap((hole) => (hole === undefined ? [] : [{ ...hole, station }]))
     }),
@@ -82,6 +83,16 @@ const rowsUpTo = ({ topic, partition }: PartitionLog, covered: readonly TopicOff
   covered === undefined
     ? Number.POSITIVE_INFINITY
     : (covered.find((one) => one.topic === topic && one.partition === partition)?.offsetNext ?? 0)
+
+/** What ClickHouse has of a log: what the label sink has written, and the markers behind it. */
+async function keptUpTo(
+  kafka: Pick<Kafka, 'committedPlaces'>,
+  log: PartitionLog,
+  covered: readonly TopicOffset[] | undefined,
+): Promise<number> {
+  const places = await kafka.committedPlaces(consumerGroupOf({ kind: 'label-sink' }, {}), log.topic)
+  return pastMarkers(rowsUpTo(log, covered), places[log.partition])
+}
 
 /** Held back now and a while later, by the same transaction. */
 async function stillHeldBack(kafka: LogKafka, logs: readonly PartitionLog[]): Promise<PartitionLog[]> {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { Command } from 'commander'
 import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
@@ -103,7 +103,7 @@ const run = (context: CliContext): Command =>
           campaign,
           model,
           {
-            worker: randomBytes(8).readBigUInt64LE(),
+            worker: BigInt(`0x${randomUUID().replaceAll('-', '').slice(0, 16)}`),
             onProgress: ({ results }) => counter.at(results.size, campaign.mixtures.length),
           },
           interrupted.signal,

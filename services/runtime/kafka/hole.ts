@@ -14,6 +14,10 @@ export function holeBefore(place: Place, log: PartitionLog): Hole | undefined {
   return undefined
 }
 
+/** How far a reader has come that has written what it read up to `offset`: past the markers behind its last record, if its group is. */
+export const pastMarkers = (offset: number, place: Place | null | undefined): number =>
+  place && !isBehind(offset, place) ? Math.max(offset, place.offset) : offset
+
 /**
  * What a log has lost that lost its end and grew again: where the records of the epoch of the last record read end before that record.
  * @param epochEnd see `Kafka.epochEnd`
