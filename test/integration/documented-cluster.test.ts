@@ -69,6 +69,7 @@ test('every command and query that documents give for a cluster of one’s own w
     await until(async () => (await ours()).length === 0)
   }
   await clear()
+  onTestFinished(clear)
 
   const address = new URL(inject('clickhouseUrl'))
   const password = decodeURIComponent(address.password)
@@ -206,5 +207,4 @@ test('every command and query that documents give for a cluster of one’s own w
     signalGroup(one, 'SIGTERM')
     await ended(one)
   }
-  await clear()
 }, 300_000)

@@ -247,6 +247,27 @@ test('two members share the partitions, and one takes over those that the other 
   await two.close()
 })
 
+test('of more members than partitions, those without one disturb none of the others', async () => {
+  const kafka = connect()
+  const topic = await newTopic(kafka, { partitions: 2 })
+  const producer = await kafka.producer()
+  const groupId = randomUUID()
+  const members = [await collect(kafka, [topic], { groupId })]
+  const read = () => members.flatMap(({ records }) => records.map(text))
+  const expected: string[] = []
+  for (let round = 0; round < 3; round++) {
+    const sent = Array.from({ length: 20 }, (_, i) => `${round} ${i}`)
+    await producer.send(sent.map((value) => record(topic, value, value)))
+    expected.push(...sent)
+    await until(() => new Set(read()).size === expected.length)
+    // In the same process: kafkajs would share what they know of the group's offsets.
+    members.push(await collect(kafka, [topic], { groupId }))
+  }
+  expect(members.flatMap(({ failures }) => failures)).toEqual([])
+  expect(read().sort()).toEqual(expected.sort())
+  await Promise.all(members.map((member) => member.close()))
+})
+
 test('a missing topic is a configuration error at once', async () => {
   const kafka = connect()
   const producer = await kafka.producer()

@@ -44,6 +44,11 @@ export const produceRetry: RetryOptions = {
 export interface Connection {
   readonly options: KafkaOptions
   readonly client: KafkajsClient
+  /**
+   * A client for one consumer. kafkajs 2.2.4 keeps the offsets of a group once for a client: of two members of a group that share one, each forgets what
+   * the other is assigned when it joins, and the other crashes, or no longer reads some of its partitions.
+   */
+  consumerClient(): KafkajsClient
   /** The same, for callers that would rather wait than fail: retries as in `produceRetry`. */
   readonly patientClient: KafkajsClient
   /** With how many partitions this process has created topics, or would have: what a run says of its own. */
@@ -93,6 +98,7 @@ export function createConnection(options: KafkaOptions): Connection {
   return {
     options,
     client,
+    consumerClient: () => clientWith(connectRetry),
     patientClient: clientWith(produceRetry),
     partitionsWanted: new Map(),
     attempt,

@@ -30,7 +30,7 @@ const retry: RetryOptions = { initialRetryTime: 50, factor: 0.2, multiplier: 2, 
  * retries for as long as it takes.
  */
 export async function createConsumer(connection: Connection, options: ConsumeOptions): Promise<Consumer> {
-  const { client } = connection
+  const client = connection.consumerClient()
   let closing = false
   const consumer = client.consumer({
     groupId: options.groupId,
