@@ -41,11 +41,11 @@ export const tail = (context: CliContext): Command =>
       const topic = await existingTopic(await runtime.kafka.topicNames(), given)
       const write = async (record: IncomingRecord) => await print(context.stdout, `${json(await decoded(record))}\n`)
       const { records: last, next } = await lastRecords(runtime.kafka, topic, options.limit)
+      const ended = Promise.withResolvers<void>()
+      // Before the first record: whoever has read it may send a signal at once. Without --follow it is over before anybody could.
+      using _interrupted = options.follow ? interruptible(process, () => ended.resolve()) : undefined
       for (const record of last) await write(record)
       if (!options.follow) return
-      const ended = Promise.withResolvers<void>()
-      // Before the first record: whoever has read it may send a signal at once.
-      using _interrupted = interruptible(process, () => ended.resolve())
       context.stdout.once('error', () => ended.resolve())
       await using following = new AsyncDisposableStack()
       const consumer = await runtime.kafka.consume({
