@@ -223,7 +223,10 @@ export const samples: Samples = {
     },
   ],
   Campaign: [
-    { campaign: 'a', actor: 'topic', config: '{}', tokens: [], mixtures: [], labelOffsets: [], recordedMs: 0 },
+    {
+      ...{ campaign: 'a', actor: 'topic', config: '{}', tokens: [], mixtures: [], labelOffsets: [], recordedMs: 0 },
+      ...{ method: 'regmix', models: [], target: null },
+    },
     {
       ...{
         campaign: unicode,
@@ -237,12 +240,17 @@ export const samples: Samples = {
       },
       labelOffsets: [{ topic: 'winnow.documents', partition: intMax, offsetNext: longMax }],
       recordedMs: longMax,
+      ...{
+        method: 'dmlaw',
+        models: [{ model: unicode, parameters: longMax }],
+        target: { parameters: 1, steps: longMax },
+      },
     },
   ],
   CampaignFit: [
     {
       ...{ campaign: 'a', proxies: [], inputs: '', kind: 'gbdt', heldOut: [], draws: 0, mean: 1, bounds: null },
-      ...{ shares: [], loss: 0, scale: 'share', weights: [], recordedMs: 0 },
+      ...{ shares: [], loss: 0, scale: 'share', weights: [], recordedMs: 0, extrapolated: [] },
     },
     {
       ...{ campaign: unicode, proxies: [0, intMax], inputs: 'ab', kind: 'exponential' },
@@ -251,7 +259,7 @@ export const samples: Samples = {
         { kind: 'linear', folds: intMax, spearman: -1 },
       ],
       ...{ draws: intMax, mean: 128, bounds: [0.25, 1], shares: [0.1, 0.9], loss: 5e-324 },
-      ...{ scale: 'lift', weights: [-1.5, Number.MAX_VALUE], recordedMs: longMax },
+      ...{ scale: 'lift', weights: [-1.5, Number.MAX_VALUE], recordedMs: longMax, extrapolated: [-0, 7.5] },
     },
   ],
   ProxyClaim: [
@@ -259,7 +267,10 @@ export const samples: Samples = {
     { campaign: unicode, proxy: intMax, worker: u64Max },
   ],
   ProxyResult: [
-    { campaign: 'a', proxy: 0, shares: [], loss: 0, corpusLoss: 0, seconds: 0 },
-    { campaign: unicode, proxy: intMax, shares: [0.1, 0.9], loss: 5e-324, corpusLoss: 7.25, seconds: 1e9 },
+    { campaign: 'a', proxy: 0, shares: [], loss: 0, corpusLoss: 0, seconds: 0, curve: [] },
+    {
+      ...{ campaign: unicode, proxy: intMax, shares: [0.1, 0.9], loss: 5e-324, corpusLoss: 7.25, seconds: 1e9 },
+      curve: [{ step: longMax, loss: -0 }],
+    },
   ],
 }

@@ -7,6 +7,21 @@ const ReadTo = record('ReadTo', 'How far a topic was read', {
   offsetNext: long,
 })
 
+const ProxyModel = record('ProxyModel', 'A model that proxies are trained on', {
+  model: documented(string, 'Folder of its graphs, or shipped:NAME'),
+  parameters: documented(long, 'All of them'),
+})
+export type ProxyModel = RecordValue<typeof ProxyModel>
+
+const TargetSize = record('TargetSize', 'The training that small ones are extrapolated to', {
+  parameters: long,
+  steps: documented(long, "Optimizer steps, of as many tokens as the proxies' steps"),
+})
+export type TargetSize = RecordValue<typeof TargetSize>
+
+/** How a campaign leads to a mixture. */
+export const campaignMethods = ['regmix', 'dmlaw', 'doremi', 'doge'] as const
+
 /** A campaign of proxies: many small runs that differ in their mixture alone. Key: `NAME/plan`. Written once. */
 export const Campaign = record('Campaign', 'Many small runs that differ in their mixture alone', {
   campaign: string,
@@ -16,8 +31,27 @@ export const Campaign = record('Campaign', 'Many small runs that differ in their
   mixtures: documented(array(array(int)), 'For each proxy, parts of 1/5000 by subcategory'),
   labelOffsets: documented(array(nested(ReadTo)), 'The corpus that every proxy selects from: as of these offsets'),
   recordedMs: documented(long, 'Milliseconds since the epoch'),
+  method: {
+    ...documented(word(campaignMethods), 'How it leads to a mixture (docs/proxies.md)'),
+    // Of campaigns planned before this field existed.
+    default: 'regmix',
+  },
+  models: {
+    ...documented(
+      array(nested(ProxyModel)),
+      'Of dmlaw: each mixture is trained on each of these; empty: on the model of the configuration alone',
+    ),
+    default: [],
+  },
+  target: documented(nullable(nested(TargetSize)), 'Of dmlaw'),
 })
 export type Campaign = RecordValue<typeof Campaign>
+
+const CurvePoint = record('CurvePoint', 'A loss on the way', {
+  step: documented(long, 'Optimizer steps done'),
+  loss: documented(double, "On the run's reference for rewards, nats per token"),
+})
+export type CurvePoint = RecordValue<typeof CurvePoint>
 
 /** A worker's claim on a proxy, repeated while it trains it. Key: the proxy. */
 export const ProxyClaim = record('ProxyClaim', 'A worker trains a proxy, or still does', {
@@ -38,6 +72,10 @@ export const ProxyResult = record('ProxyResult', 'The loss that a proxy reached 
   loss: documented(double, "On the run's reference for rewards, nats per token"),
   corpusLoss: documented(double, 'On held-out documents of the corpus, nats per token'),
   seconds: double,
+  curve: {
+    ...documented(array(nested(CurvePoint)), 'Of dmlaw: the loss at several steps, the last one included'),
+    default: [],
+  },
 })
 export type ProxyResult = RecordValue<typeof ProxyResult>
 
@@ -62,5 +100,9 @@ export const CampaignFit = record('CampaignFit', 'The mixture that a campaign le
   scale: documented(word(['share', 'lift']), 'How a share became an initial weight (docs/proxies.md)'),
   weights: documented(array(double), 'Initial weights of the actor'),
   recordedMs: documented(long, 'Milliseconds since the epoch'),
+  extrapolated: {
+    ...documented(array(double), 'Of dmlaw: the loss of each mixture at the target, which the mixture is fitted to'),
+    default: [],
+  },
 })
 export type CampaignFit = RecordValue<typeof CampaignFit>

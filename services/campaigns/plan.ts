@@ -49,7 +49,8 @@ export async function planCampaign(
   }
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
   const mixtures = drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
-  const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock() }
+  const method = { method: 'regmix' as const, models: [], target: null }
+  const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...method }
   await writeCampaign(runtime, plan)
   return plan
 }

@@ -60,6 +60,7 @@ export async function trainProxy(
   return {
     ...{ campaign: name, proxy, shares: selected.shares },
     ...{ loss: referenceLoss!, corpusLoss: corpusLoss!, seconds: (ports.clock() - beganMs) / 1000 },
+    curve: [],
   }
 }
 

@@ -54,6 +54,7 @@ export function conclude(
     loss: best.loss,
     scale,
     weights: weightsOf(best.shares, tokens, scale),
+    extrapolated: [],
   }
 }
 
