@@ -120,6 +120,7 @@ export async function startDemo({
     firstSelectionSeconds = (systemClock() - began) / 1000
     say(`the first selection, ${firstSelectionSeconds.toFixed(1)} s after the start`)
   }
+  measured?.metrics.readiness.serveUntil(signal)
   await trainBoth(runtime, [collaborative, control], { started, fail, signal, say, onSelected })
   const summary = await summaryOf(runtime, { run: collaborative, control, reference }, manifest, firstSelectionSeconds)
   context.stdout.write(json === true ? `${JSON.stringify(summary, null, 2)}\n` : summaryText(summary))

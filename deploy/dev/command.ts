@@ -47,6 +47,7 @@ export const dev = (context: CliContext): Command =>
           ...{ runtime, config, started, signal, fail, host: context },
           board: boardOptions(context.env),
         })
+        measured?.metrics.readiness.serveUntil(signal)
         say(
           `ready: brokers ${cluster.brokers.join(',')}, registry ${withoutLogin(cluster.registryUrl)}, ClickHouse ${withoutLogin(cluster.clickhouseUrl)}`,
         )

@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { probePaths } from './probes.ts'
 
 /** `localhost` too: on every supported system it is this machine. */
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
@@ -13,10 +14,11 @@ export const tokenFor = (host: string, given: string | undefined): string | unde
 
 /**
  * Who has access. With a token: whoever brings it, once as `?token=` in the address (it becomes a cookie), or as a bearer token. Without:
- * requests under a name of this machine. Changes are accepted only from the board's own page.
+ * requests under a name of this machine. Changes are accepted only from the board's own page. Probes of orchestrators are answered to all.
  */
 export function guard(server: FastifyInstance, token: string | undefined): void {
   server.addHook('onRequest', async (request, reply) => {
+    if (request.method === 'GET' && probePaths.has(request.url)) return
     if (token === undefined) {
       // Otherwise a page of another site whose name was made to point here could read everything (DNS rebinding).
       const name = (request.headers.host ?? '').replace(/:\d+$/, '')

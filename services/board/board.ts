@@ -6,6 +6,7 @@ import { guard, tokenFor } from './access.ts'
 import { serveAssets } from './assets.ts'
 import { EventHub } from './events.ts'
 import { BoardModel } from './model.ts'
+import { serveProbes } from './probes.ts'
 import { Refresher } from './refresher.ts'
 import { Replays } from './replays.ts'
 import { serveApi } from './routes.ts'
@@ -38,7 +39,9 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
   const replays = new Replays(runtime)
   serveApi(server, { runtime, model, events, replays })
   const stop = new AbortController()
-  const following = new Refresher(runtime, model, events).run(stop.signal)
+  const refresher = new Refresher(runtime, model, events)
+  serveProbes(server, () => refresher.hasRead)
+  const following = refresher.run(stop.signal)
 
   await using starting = new AsyncDisposableStack()
   starting.defer(() => replays.close())

@@ -35,6 +35,8 @@ export class Refresher {
   #lagAtMs = Number.NEGATIVE_INFINITY
   #beatAtMs = systemClock()
   #failures = 0
+  /** Whether all topics have been read to their ends at least once. */
+  hasRead = false
 
   constructor(runtime: Runtime, model: BoardModel, events: EventHub) {
     this.#runtime = runtime
@@ -84,6 +86,7 @@ export class Refresher {
       this.#events.beat()
       this.#beatAtMs = nowMs
     }
+    this.hasRead = true
     this.#failures = 0
     this.#model.setProblem(null)
   }

@@ -141,7 +141,7 @@ export const configSchema = z.strictObject({
     .describe('The topics that all runs share'),
   metrics: z
     .strictObject({
-      enabled: z.boolean().default(true).describe('Whether services serve /metrics and /healthz'),
+      enabled: z.boolean().default(true).describe('Whether services serve /metrics, /healthz, /livez and /readyz'),
       port: z
         .int()
         .min(0)

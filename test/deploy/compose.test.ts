@@ -125,7 +125,11 @@ test('winnow.yaml, Prometheus and Grafana address the services by their names in
     scrape_configs: { dns_sd_configs: { names: string[]; port: number }[] }[]
   }
   const [scraped] = scrape_configs[0]!.dns_sd_configs
-  const serving = own.filter(([, { healthcheck }]) => healthcheck?.disable !== true).map(([name]) => name)
+  // Those whose health is asked where their metrics are; the board serves none.
+  const asked = own.filter(([, { healthcheck }]) =>
+    JSON.stringify(healthcheck?.test)?.includes(`:${config.metrics.port}/`),
+  )
+  const serving = asked.map(([name]) => name)
   expect([...scraped!.names].sort()).toEqual([...serving].sort())
   expect(scraped!.port).toBe(config.metrics.port)
   const { datasources } = parse(read('grafana/provisioning/datasources/prometheus.yaml')) as {

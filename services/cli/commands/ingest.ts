@@ -94,6 +94,7 @@ export const ingest = (context: CliContext): Command =>
       }
       await using connection = await context.connectOrStart(options, fail)
       const { config, runtime } = connection
+      runtime.metrics?.readiness.serveUntil(stop.signal)
       const { bytesPerToken, textField: textFieldDefault, textFields, longDocuments, rowGroupBytesMax } = config.corpus
       const split = options.splitLong === true || longDocuments === 'split'
       const pieceBytes = split ? config.corpus.pieceBytes : undefined

@@ -46,13 +46,18 @@ const partOf = (context: CliContext, name: string, description: string, parts: P
  */
 async function serveRun(context: CliContext, options: Options, name: string, parts: Parts): Promise<void> {
   const say = (line: string) => context.stderr.write(`${line}\n`)
-  const code = await runUntilSignal(async (started, _signal, fail, finish) => {
+  const code = await runUntilSignal(async (started, signal, fail, finish) => {
     const { runtime, config } = started.use(await connectFor(context, options, name))
     const { run, life } = await runnable(runtime, name)
+    const serves = () => runtime.metrics?.readiness.serveUntil(signal)
     if (parts.includes('influence') && run.sampleDocuments === 0) throw asksForNone(name)
     const whole = parts.includes('trainer') && parts.includes('stations')
     if (whole) await setLife(runtime, name, 'active')
-    else if (life === 'paused') say(paused(name))
+    else if (life === 'paused') {
+      say(paused(name))
+      // It does what it can: it waits to be resumed.
+      serves()
+    }
     if (parts.includes('stations') && (await isServed(runtime, name)))
       say(`a console of run ${name} is connected, or was some seconds ago: this one takes over`)
     const onStopped = (_run: string, life: RunLife | 'deleted') => {
@@ -66,7 +71,10 @@ async function serveRun(context: CliContext, options: Options, name: string, par
       influence: config.influence,
       hooksOf: () => own,
       onFailure: fail,
-      onStarted: (_run, services) => say(running(services)),
+      onStarted: (_run, services) => {
+        serves()
+        say(running(services))
+      },
       onStopped,
       onDone: () => {
         say(`run ${name} is done`)

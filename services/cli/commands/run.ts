@@ -19,10 +19,11 @@ async function serve(
   options: GlobalOptions,
   start: (connection: Connection, fail: (error: unknown) => void) => Promise<Service[]>,
 ): Promise<void> {
-  const code = await runUntilSignal(async (started, _signal, fail) => {
+  const code = await runUntilSignal(async (started, signal, fail) => {
     const connection = started.use(await context.connect(options, { metrics: true }))
     const services = await start(connection, fail)
     started.defer(() => closeAll(services))
+    connection.runtime.metrics?.readiness.serveUntil(signal)
     context.stderr.write(`${running(services)}\n`)
   })
   context.exitCode(code)

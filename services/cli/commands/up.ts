@@ -57,6 +57,7 @@ export const up = (context: CliContext): Command =>
           parts: options.trainer ? ['stations', 'trainer'] : ['stations'],
           ...(options.board && { board: boardOptions(context.env) }),
         })
+        runtime.metrics?.readiness.serveUntil(signal)
         if (options.json === true) context.stdout.write(`${json({ boardUrl: boardUrl ?? null })}\n`)
         context.stderr.write('everything runs; Ctrl-C drains and stops\n')
       })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
+import { Readiness } from './readiness.ts'
 
 /** From a batch of a few records to one that waits for a database: 1 ms to a minute. */
 const batchSecondsBuckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60]
@@ -41,6 +42,7 @@ const healthMs = 2000
 export class Metrics {
   readonly registry = new Registry()
   readonly clock: Clock
+  readonly readiness = new Readiness()
   readonly #stations = new Set<MeteredStation>()
   readonly #running = new Set<MeteredStation>()
   #ask: () => Promise<readonly Error[]> = async () => []

@@ -26,9 +26,10 @@ export interface MetricsAddress {
 const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)$/
 
 /**
- * Serves /metrics, and /healthz: 200, or 503 with a line for each dependency that does not answer. On loopback only this machine has access;
- * on another address, clients with the token or, if `openly` is set, all. Without a port it takes the usual one, or a free one if that is
- * taken: several services may share a machine.
+ * Serves /metrics and what orchestrators ask: /livez, 200 as long as this process answers at all; /healthz, 200, or 503 with a line for each
+ * dependency that does not answer; /readyz, 200 if everything that the process runs has started and its dependencies answer, else 503. On
+ * loopback only this machine has access; on another address, clients with the token or, if `openly` is set, all. Without a port it takes the
+ * usual one, or a free one if that is taken: several services may share a machine.
  * @throws WinnowError CONFIGURATION for an address that others can reach without a token, or a configured port that is taken
  */
 export async function serveMetrics(metrics: Metrics, address: MetricsAddress): Promise<MetricsServer> {
@@ -64,6 +65,7 @@ export async function serveMetrics(metrics: Metrics, address: MetricsAddress): P
 
 type Answer = { status: number; type: string; body: string }
 const text = 'text/plain; charset=utf-8'
+const ok: Answer = { status: 200, type: text, body: 'ok\n' }
 
 function answerWith(metrics: Metrics, { host, token }: MetricsAddress): (request: IncomingMessage) => Promise<Answer> {
   return async ({ url = '', method, headers }) => {
@@ -73,9 +75,12 @@ function answerWith(metrics: Metrics, { host, token }: MetricsAddress): (request
       return { status: 403, type: text, body: 'this address answers to 127.0.0.1 and localhost only\n' }
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: text, body: 'only GET\n' }
     const path = url.split('?')[0]
-    if (path === '/healthz') {
+    if (path === '/livez') return ok
+    const { reason } = metrics.readiness
+    if (path === '/readyz' && reason !== undefined) return { status: 503, type: text, body: `${reason}\n` }
+    if (path === '/healthz' || path === '/readyz') {
       const found = await metrics.problems()
-      if (found.length === 0) return { status: 200, type: text, body: 'ok\n' }
+      if (found.length === 0) return ok
       // Clients without the token are not told what is where.
       const told = token === undefined || isToken(headers.authorization, token)
       const sentences = told ? found : ['something that this service depends on does not answer']

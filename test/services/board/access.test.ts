@@ -1,6 +1,7 @@
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
 import { guard, tokenFor } from '../../../services/board/access.ts'
+import { serveProbes } from '../../../services/board/probes.ts'
 
 function boardWith(token: string | undefined) {
   const server = fastify()
@@ -64,4 +65,24 @@ test('changes are accepted from the board’s own page and from clients that are
   expect(await statusOf({ origin: 'http://127.0.0.1:8080' })).toBe(403)
   expect(await statusOf({ origin: 'null' })).toBe(403)
   expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403)
+})
+
+test('probes are answered without the token and under any name, and say ready once the topics are read', async () => {
+  for (const token of ['secret', undefined]) {
+    const board = fastify()
+    guard(board, token)
+    let hasRead = false
+    serveProbes(board, () => hasRead)
+    board.get('/api/snapshot', async () => 'everything')
+    const asked = async (url: string) => {
+      const { statusCode, body } = await board.inject({ url, headers: { host: '10.1.2.3:7077' } })
+      return [statusCode, body]
+    }
+    expect(await asked('/readyz')).toEqual([503, 'the board is reading the topics\n'])
+    hasRead = true
+    expect(await asked('/readyz')).toEqual([200, 'ok\n'])
+    expect(await asked('/livez')).toEqual([200, 'ok\n'])
+    for (const url of ['/api/snapshot', '/readyz/../api/snapshot', '/readyz/x', '//readyz'])
+      expect((await asked(url))[0], url).not.toBe(200)
+  }
 })

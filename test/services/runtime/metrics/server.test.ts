@@ -70,6 +70,38 @@ describe('a metrics server', () => {
     expect(await health({ authorization: `Bearer ${token}` })).toEqual([503, `${errors[0]!.message}\n`])
   })
 
+  test('is ready once everything has started, while dependencies answer and until it is told to end; it lives all the time', async () => {
+    const metrics = new Metrics(() => 0)
+    const server = await serveMetrics(metrics, { ...defaults, port: 0 })
+    open.push(server)
+    const asked = async (path: string) => {
+      const answer = await fetch(new URL(path, server.url))
+      return [answer.status, await answer.text()]
+    }
+    expect(await asked('/readyz')).toEqual([503, 'this process is starting\n'])
+    expect(await asked('/livez')).toEqual([200, 'ok\n'])
+    const end = new AbortController()
+    metrics.readiness.serveUntil(end.signal)
+    expect(await asked('/readyz')).toEqual([200, 'ok\n'])
+    end.abort()
+    expect(await asked('/readyz')).toEqual([503, 'this process is ending\n'])
+    expect(await asked('/livez')).toEqual([200, 'ok\n'])
+  })
+
+  test('is not ready while a dependency does not answer, though it lives', async () => {
+    const metrics = new Metrics(() => 0)
+    metrics.dependsOn(async () => [new Error('ClickHouse at http://ch:8123 does not answer within 4 s')])
+    metrics.readiness.serveUntil(new AbortController().signal)
+    const server = await serveMetrics(metrics, { ...defaults, port: 0 })
+    open.push(server)
+    const ready = await fetch(new URL('/readyz', server.url))
+    expect([ready.status, await ready.text()]).toEqual([
+      503,
+      'ClickHouse at http://ch:8123 does not answer within 4 s\n',
+    ])
+    expect((await fetch(new URL('/livez', server.url))).status).toBe(200)
+  })
+
   test('answers on loopback only to its own names, so that a page in a browser cannot read it', async () => {
     const { url } = await serve()
     const { port } = new URL(url)
