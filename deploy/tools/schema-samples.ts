@@ -225,7 +225,7 @@ export const samples: Samples = {
   Campaign: [
     {
       ...{ campaign: 'a', actor: 'topic', config: '{}', tokens: [], mixtures: [], labelOffsets: [], recordedMs: 0 },
-      ...{ method: 'regmix', models: [], target: null },
+      ...{ method: 'regmix', models: [], target: null, options: null },
     },
     {
       ...{
@@ -244,6 +244,7 @@ export const samples: Samples = {
         method: 'dmlaw',
         models: [{ model: unicode, parameters: longMax }],
         target: { parameters: 1, steps: longMax },
+        options: '{"rate":1}',
       },
     },
   ],
@@ -267,10 +268,11 @@ export const samples: Samples = {
     { campaign: unicode, proxy: intMax, worker: u64Max },
   ],
   ProxyResult: [
-    { campaign: 'a', proxy: 0, shares: [], loss: 0, corpusLoss: 0, seconds: 0, curve: [] },
+    { campaign: 'a', proxy: 0, shares: [], loss: 0, corpusLoss: 0, seconds: 0, curve: [], learned: null },
     {
       ...{ campaign: unicode, proxy: intMax, shares: [0.1, 0.9], loss: 5e-324, corpusLoss: 7.25, seconds: 1e9 },
       curve: [{ step: longMax, loss: -0 }],
+      learned: { updates: intMax, last: [0.25, 0.75], course: [[], [0.5, 0.5]] },
     },
   ],
 }

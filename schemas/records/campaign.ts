@@ -44,6 +44,7 @@ export const Campaign = record('Campaign', 'Many small runs that differ in their
     default: [],
   },
   target: documented(nullable(nested(TargetSize)), 'Of dmlaw'),
+  options: documented(nullable(string), "Of doremi and doge: the method's options, as JSON"),
 })
 export type Campaign = RecordValue<typeof Campaign>
 
@@ -61,13 +62,19 @@ export const ProxyClaim = record('ProxyClaim', 'A worker trains a proxy, or stil
 })
 export type ProxyClaim = RecordValue<typeof ProxyClaim>
 
+const LearnedWeights = record('LearnedWeights', 'How weights went that were learned while a proxy trained', {
+  updates: int,
+  last: documented(array(double), 'After the last update, by subcategory'),
+  course: documented(array(array(double)), 'The mean of the weights so far, after each tenth of the updates'),
+})
+
 /** What a proxy came to. Key: the proxy. The first in log order counts; a repeat on the same machine says the same. */
 export const ProxyResult = record('ProxyResult', 'The loss that a proxy reached with its mixture', {
   campaign: string,
   proxy: int,
   shares: documented(
     array(double),
-    'Of the tokens selected, by subcategory: other than planned where the corpus held too little of one',
+    'Of the tokens selected, by subcategory: other than planned where the corpus held too little of one. Of doremi and doge: the mean of the weights',
   ),
   loss: documented(double, "On the run's reference for rewards, nats per token"),
   corpusLoss: documented(double, 'On held-out documents of the corpus, nats per token'),
@@ -76,6 +83,7 @@ export const ProxyResult = record('ProxyResult', 'The loss that a proxy reached 
     ...documented(array(nested(CurvePoint)), 'Of dmlaw: the loss at several steps, the last one included'),
     default: [],
   },
+  learned: documented(nullable(nested(LearnedWeights)), 'Of doremi and doge'),
 })
 export type ProxyResult = RecordValue<typeof ProxyResult>
 
@@ -90,13 +98,13 @@ export const CampaignFit = record('CampaignFit', 'The mixture that a campaign le
   campaign: string,
   proxies: documented(array(int), 'Those whose results it is made from'),
   inputs: documented(string, 'SHA-256 of the plan and of these results'),
-  kind: documented(string, 'gbdt, exponential or linear'),
+  kind: documented(string, 'gbdt, exponential or linear; doremi or doge'),
   heldOut: documented(array(nested(HeldOutFit)), 'Of every fit that was tried'),
   draws: int,
   mean: documented(int, 'How many of the best draws the mixture is the mean of'),
   bounds: documented(nullable(array(double)), 'Highest share by subcategory'),
   shares: documented(array(double), 'The mixture, by subcategory'),
-  loss: documented(double, 'Predicted at the mixture'),
+  loss: documented(double, 'Predicted at the mixture; of doremi and doge: measured, of the proxy'),
   scale: documented(word(['share', 'lift']), 'How a share became an initial weight (docs/proxies.md)'),
   weights: documented(array(double), 'Initial weights of the actor'),
   recordedMs: documented(long, 'Milliseconds since the epoch'),

@@ -49,7 +49,7 @@ export async function planCampaign(
   }
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
   const mixtures = drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
-  const method = { method: 'regmix' as const, models: [], target: null }
+  const method = { method: 'regmix' as const, models: [], target: null, options: null }
   const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...method }
   await writeCampaign(runtime, plan)
   return plan

@@ -61,6 +61,7 @@ export async function trainProxy(
     ...{ campaign: name, proxy, shares: selected.shares },
     ...{ loss: referenceLoss!, corpusLoss: corpusLoss!, seconds: (ports.clock() - beganMs) / 1000 },
     curve: [],
+    learned: null,
   }
 }
 

@@ -9,7 +9,7 @@ import { testRun } from '../support/run.ts'
 import { planted, uniformsOf } from './fits/planted.ts'
 
 const result = (proxy: number, loss = proxy, shares = [0.5, 0.5]): ProxyResult => ({
-  ...{ campaign: 'c', proxy, shares, loss, corpusLoss: 0, seconds: 1, curve: [] },
+  ...{ campaign: 'c', proxy, shares, loss, corpusLoss: 0, seconds: 1, curve: [], learned: null },
 })
 
 describe('who trains which proxy', () => {
@@ -89,7 +89,7 @@ describe('the conclusion of a campaign', () => {
   const plan: Campaign = {
     ...{ campaign: 'camp', actor: 'topic', config: runConfigJson(run), tokens },
     ...{ mixtures: [], labelOffsets: [], recordedMs: 0 },
-    ...{ method: 'regmix', models: [], target: null },
+    ...{ method: 'regmix', models: [], target: null, options: null },
   }
   const table = planted(24, 3, ([a, b]) => 3 - a! + 0.2 * b!)
   const results = Array.from({ length: 24 }, (_, row) =>
