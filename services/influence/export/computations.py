@@ -45,14 +45,15 @@ def likelihood_and_gradient(logits, targets, weights):
 
 
 def sequence_loss(model, names):
-    """(parameters..., ids, mask) -> loss [B], mean NLL of the weighted targets; count [B], the sum of their weights."""
+    """(parameters..., ids, mask) -> loss [B], mean NLL of the weighted targets; count [B], the sum of their weights;
+    likelihood [B, L - 1], the NLL of each target, whatever its weight."""
 
     def compute(*arguments):
         *parameters, ids, mask = arguments
         tokens, targets, weights = inputs_and_targets(ids, mask)
         likelihood = negative_log_likelihood(logits_of(model, dict(zip(names, parameters)), tokens), targets)
         count = weights.sum(1)
-        return (likelihood * weights).sum(1) / count.clamp_min(1.0), count
+        return (likelihood * weights).sum(1) / count.clamp_min(1.0), count, likelihood
 
     return compute
 

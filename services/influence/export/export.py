@@ -119,7 +119,7 @@ def export(config, out, k_in, k_out, folder=None):
         values + batch,
         count,
         stored + ['ids', 'mask'],
-        ['loss', 'count'],
+        ['loss', 'count', 'likelihood'],
         f'{out}/loss.onnx',
     )
 

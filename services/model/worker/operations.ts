@@ -1,3 +1,4 @@
+import type { GradientProducts } from '../../../topologies/mixing/doge.ts'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { SharedTensors } from '../checkpoints/read.ts'
 import type { Sequence } from '../sequences.ts'
@@ -28,14 +29,38 @@ export interface OptimizerSettings {
 export interface Operations {
   /** Starts training from the seed's initial weights. */
   initialize: { argument: { seed: string }; answer: undefined }
-  /** One optimizer step on `ids` [rows, length]. */
+  /** One optimizer step on `ids` [rows, length]; the tokens of a row count by its weight. Default: alike. */
   step: {
-    argument: OptimizerSettings & { ids: Int32Array; rows: number; learningRate: number }
+    argument: OptimizerSettings & {
+      ids: Int32Array
+      rows: number
+      learningRate: number
+      rowWeights?: readonly number[]
+    }
     answer: { loss: number; gradientNorm: number; steps: number }
   }
   /** Writes weights, moments and steps. */
   save: { argument: { path: string; metadata: Record<string, string> }; answer: { digest: string; bytes: number } }
   load: { argument: { path: string }; answer: SavedState }
+  /** Loss of every target of `ids` [rows, length] under the weights in training: [rows, length - 1]. */
+  likelihoods: { argument: { ids: Int32Array; rows: number }; answer: { losses: Float32Array } }
+  /**
+   * For each domain the gradient of its mean loss at the weights in training, clipped, which `stepAlong` then needs; null: none. Their products with
+   * the sum of all of them, or with the clipped gradient of the target's mean loss, and with themselves.
+   */
+  domainGradients: {
+    argument: {
+      domains: readonly (readonly Sequence[] | null)[]
+      target: readonly Sequence[] | null
+      clip: number
+    }
+    answer: GradientProducts
+  }
+  /** One optimizer step along the weighted sum of the domains' gradients. */
+  stepAlong: {
+    argument: OptimizerSettings & { weights: readonly number[]; learningRate: number }
+    answer: { steps: number }
+  }
   /** Loss of the weights in training over all weighted targets. */
   evaluate: { argument: { sequences: readonly Sequence[] }; answer: { loss: number; tokens: number } }
   /** Projected gradient of every sequence's mean loss, [sequences, size of phi] row-major, at a checkpoint. */

@@ -33,7 +33,7 @@ export class Training {
     this.#adopt(new Map([...weights, ...zeros('m.'), ...zeros('v.')]), 0)
   }
 
-  async step({ ids, rows, learningRate, ...settings }: Argument<'step'>): Promise<Answer<'step'>> {
+  async step({ ids, rows, learningRate, rowWeights, ...settings }: Argument<'step'>): Promise<Answer<'step'>> {
     const tokens = this.#sessions.ids(ids, rows)
     const outputs: Record<string, Tensor | null> = { loss: null, gradient_norm: null }
     for (const name in this.#spare) outputs[`new.${name}`] = this.#spare[name]!
@@ -42,7 +42,7 @@ export class Training {
       {
         ...this.#state,
         ids: tokens,
-        mask: new Tensor('float32', new Float32Array(ids.length).fill(1), tokens.dims),
+        mask: new Tensor('float32', maskOf(ids.length, rows, rowWeights), tokens.dims),
         ...optimizerFeeds(settings, learningRate, this.#steps + 1),
       },
       outputs,
@@ -54,11 +54,37 @@ export class Training {
     return { loss: floats(results.loss)[0]!, gradientNorm: floats(results.gradient_norm)[0]!, steps: this.#steps }
   }
 
+  async likelihoods({ ids, rows }: Argument<'likelihoods'>): Promise<Answer<'likelihoods'>> {
+    const tokens = this.#sessions.ids(ids, rows)
+    const mask = new Tensor('float32', maskOf(ids.length, rows), tokens.dims)
+    const { likelihood } = await this.#sessions.run('loss', { ...this.weights(), ids: tokens, mask })
+    if (likelihood === undefined) {
+      throw new WinnowError('MODEL_UNUSABLE', 'The graphs of this model do not give the losses of single tokens', {
+        hint: 'They were exported by an earlier version: export them again with services/influence/export/export.py.',
+      })
+    }
+    return { losses: floats(likelihood) }
+  }
+
+  /** One step whose new state is written by `update`, into arrays of [name, weights, first and second moments]. */
+  advance(update: (name: string, weights: Float32Array, first: Float32Array, second: Float32Array) => void): number {
+    for (const { name } of this.#sessions.description.parameters) {
+      const [weights, first, second] = kinds.map((kind) => floats(this.#state[kind + name]))
+      update(name, weights!, first!, second!)
+    }
+    this.#steps += 1
+    return this.#steps
+  }
+
+  get steps(): number {
+    return this.#steps
+  }
+
   async evaluate({ sequences }: Argument<'evaluate'>): Promise<Answer<'evaluate'>> {
     let total = 0
     let tokens = 0
     for (const sequence of sequences) {
-      const { loss, targets } = await lossOf(this.#sessions, this.#weights(), sequence)
+      const { loss, targets } = await lossOf(this.#sessions, this.weights(), sequence)
       total += loss * targets
       tokens += targets
     }
@@ -96,7 +122,16 @@ export class Training {
     this.#steps = steps
   }
 
-  #weights(): Feeds {
+  /** By name, as graphs take them. */
+  weights(): Feeds {
     return Object.fromEntries(this.#sessions.description.parameters.map(({ name }) => [name, this.#state[name]!]))
   }
+}
+
+/** The weight of every token of `rows` of equal length. */
+function maskOf(length: number, rows: number, weights?: readonly number[]): Float32Array {
+  const mask = new Float32Array(length).fill(1)
+  const width = length / rows
+  for (const [row, weight] of weights?.entries() ?? []) mask.fill(weight, row * width, (row + 1) * width)
+  return mask
 }

@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import { answerRequests } from '../../runtime/thread-server.ts'
 import { readDescription } from '../description.ts'
+import { DomainGradients } from './domain-gradients.ts'
 import { Gradients } from './gradients.ts'
 import type { Answer, Argument, OperationName, Request, WorkerOptions } from './operations.ts'
 import { Probes } from './probes.ts'
@@ -14,6 +15,7 @@ const options = workerData as WorkerOptions
 await answerRequests<Request, unknown>(async () => {
   const sessions = new Sessions(await readDescription(options.folder), options)
   const training = new Training(sessions)
+  const domains = new DomainGradients(sessions, training)
   const gradients = new Gradients(sessions)
   const probes = new Probes(sessions)
   /** `state` is that of the argument's checkpoint, where it has one. */
@@ -21,6 +23,9 @@ await answerRequests<Request, unknown>(async () => {
     {
       initialize: (argument) => training.initialize(argument),
       step: (argument) => training.step(argument),
+      likelihoods: (argument) => training.likelihoods(argument),
+      domainGradients: (argument) => domains.compute(argument),
+      stepAlong: (argument) => domains.stepAlong(argument),
       save: (argument) => training.save(argument),
       load: (argument) => training.load(argument),
       evaluate: (argument) => training.evaluate(argument),

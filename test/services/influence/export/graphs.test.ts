@@ -25,7 +25,7 @@ describe('the exported graphs of the demo model', () => {
     expect(parameters.length).toBe(1 + 2 * 9 + 2)
     const { inputs, outputs } = await namesOf('loss')
     expect(inputs).toEqual([...parameters, 'ids', 'mask'].toSorted())
-    expect(outputs).toEqual(['loss', 'count'])
+    expect(outputs).toEqual(['loss', 'count', 'likelihood'])
   })
 
   it('project every linear layer but the output embedding', async () => {
