@@ -1,13 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { deployCommands } from '../../deploy/commands.ts'
-import type { CliContext } from '../../services/cli/context.ts'
-import { buildProgram } from '../../services/cli/program.ts'
 import { loadConfig } from '../../services/config/load.ts'
+import { called } from '../support/called.ts'
 
 const file = (path: string) => fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url))
 const read = (path: string) => readFileSync(file(path), 'utf8')
@@ -80,25 +77,6 @@ test.each(services)(
     }
   },
 )
-
-const context = { env: {}, stderr: { write: () => {} } } as unknown as CliContext
-const program = await buildProgram(context, deployCommands)
-
-/** The command that these words call, and the options that it was given. */
-function called(words: readonly string[]): { command: Command; options: string[]; missing: string[] } {
-  let command: Command = program
-  let at = 0
-  for (; at < words.length; at++) {
-    const next = command.commands.find((child) => child.name() === words[at])
-    if (next === undefined) break
-    command = next
-  }
-  const options = words.slice(at).filter((word) => word.startsWith('--'))
-  const missing = command.options
-    .filter((option) => option.mandatory && !options.includes(option.long!))
-    .map((option) => option.long!)
-  return { command, options, missing }
-}
 
 test.each(own)(
   '%s runs an existing winnow command with options that the command has',

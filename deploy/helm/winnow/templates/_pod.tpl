@@ -1,0 +1,109 @@
+{{/* The template of a pod: a workload of winnow.workloads, and root. */}}
+{{- define "winnow.pod" -}}
+{{- $root := .root -}}
+{{- $values := .root.Values -}}
+{{- $settings := .settings -}}
+{{- $secrets := $values.secrets -}}
+metadata:
+  labels:
+    {{- include "winnow.labels" . | nindent 4 }}
+    {{- with $settings.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    # A changed configuration starts new pods.
+    checksum/config: {{ include "winnow.config" . | sha256sum }}
+    {{- with $settings.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "winnow.serviceAccount" $root }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- if eq .kind "Job" }}
+  restartPolicy: Never
+  {{- end }}
+  terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 1000
+    runAsGroup: 1000
+    fsGroup: 1000
+    fsGroupChangePolicy: OnRootMismatch
+    seccompProfile: { type: RuntimeDefault }
+  {{- range $field, $given := dict "imagePullSecrets" $values.image.pullSecrets "priorityClassName" $settings.priorityClassName "nodeSelector" $settings.nodeSelector "tolerations" $settings.tolerations "affinity" $settings.affinity "topologySpreadConstraints" $settings.topologySpreadConstraints }}
+  {{- with $given }}
+  {{- dict $field . | toYaml | nindent 2 }}
+  {{- end }}
+  {{- end }}
+  containers:
+    - name: winnow
+      image: {{ include "winnow.image" . | quote }}
+      imagePullPolicy: {{ $values.image.pullPolicy }}
+      args: {{- toYaml .args | nindent 8 }}
+      env:
+        # For what libraries write beside their data.
+        - { name: HOME, value: /tmp }
+        {{- range $key, $variable := include "winnow.secretFiles" . | fromYaml }}
+        {{- if and $variable (index $secrets $key).name }}
+        - { name: {{ $variable }}, value: /etc/winnow-secrets/{{ $key }} }
+        {{- end }}
+        {{- end }}
+        {{- range $variable, $secret := dict "WINNOW_METRICS_TOKEN" $secrets.metricsToken "WINNOW_BOARD_TOKEN" (eq .probe "board" | ternary $secrets.boardToken (dict)) }}
+        {{- if $secret.name }}
+        - name: {{ $variable }}
+          valueFrom: { secretKeyRef: { name: {{ $secret.name | quote }}, key: {{ $secret.key | quote }} } }
+        {{- end }}
+        {{- end }}
+        {{- with $settings.env }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      ports:
+        - { name: {{ .probe }}, containerPort: {{ eq .probe "board" | ternary $values.board.port 9464 }} }
+      # Alive as long as it answers at all: a restart mends nothing that a broker or ClickHouse lacks.
+      livenessProbe:
+        httpGet: { path: /livez, port: {{ .probe }} }
+        initialDelaySeconds: 30
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      # Ready once all that it runs has loaded and joined, while its dependencies answer, which are given 4 s.
+      readinessProbe:
+        httpGet: { path: /readyz, port: {{ .probe }} }
+        periodSeconds: 5
+        timeoutSeconds: 6
+        failureThreshold: 3
+      resources: {{- toYaml $settings.resources | nindent 8 }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: { drop: [ALL] }
+      volumeMounts:
+        - { name: config, mountPath: /etc/winnow, readOnly: true }
+        - { name: scratch, mountPath: /tmp, subPath: tmp }
+        - { name: scratch, mountPath: /data, subPath: data }
+        {{- if include "winnow.secretSources" $root }}
+        - { name: secrets, mountPath: /etc/winnow-secrets, readOnly: true }
+        {{- end }}
+        {{- range $folder := .mounts }}
+        {{- if include "winnow.claim" (dict "root" $root "folder" $folder) }}
+        - { name: {{ $folder }}, mountPath: /{{ $folder }}, readOnly: {{ not (and $.writes (eq $folder "checkpoints")) }} }
+        {{- end }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap: { name: {{ include "winnow.name" . }} }
+    - name: scratch
+      emptyDir: { sizeLimit: 4Gi }
+    {{- with include "winnow.secretSources" $root }}
+    - name: secrets
+      projected:
+        defaultMode: 0440
+        sources: {{- . | trim | nindent 10 }}
+    {{- end }}
+    {{- range $folder := .mounts }}
+    {{- with include "winnow.claim" (dict "root" $root "folder" $folder) }}
+    - { name: {{ $folder }}, persistentVolumeClaim: { claimName: {{ . | quote }} } }
+    {{- end }}
+    {{- end }}
+{{- end }}

@@ -1,0 +1,269 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { helmFiles } from '../../../deploy/tools/helm-files.ts'
+import { environment } from '../../../services/config/environment.ts'
+import { loadConfig } from '../../../services/config/load.ts'
+import { called } from '../../support/called.ts'
+import { blocksFor } from '../../support/documents.ts'
+import { chart, type Manifest, manifestsOf, ofKind, rendered, selects, valuesFile, workloadsOf } from './rendered.ts'
+import { judgeFor } from './schemas.ts'
+import { helmTools, kubernetesVersions } from './tools.ts'
+
+const read = (file: string): string => readFileSync(join(chart, file), 'utf8')
+const { version } = JSON.parse(read('../../../package.json')) as { version: string }
+
+test('the chart has the version of the program', () => {
+  expect(parse(read('Chart.yaml'))).toMatchObject({ version, appVersion: version })
+})
+
+test.each(Object.entries(helmFiles()))('%s is as deploy/tools/publish-helm.ts writes it', (file, text) => {
+  expect(read(file)).toBe(text)
+})
+
+const { tools, missing } = await helmTools(process.env)
+const folder = mkdtempSync(join(tmpdir(), 'winnow-chart-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Values by what they are for: the files that are given to Helm, and more on the command line. */
+const cases = [
+  { name: 'defaults', files: [], set: [] },
+  { name: 'strimzi-altinity', files: ['strimzi-altinity'], set: [] },
+  { name: 'managed', files: ['managed'], set: [] },
+  { name: 'run-on-gpus', files: ['strimzi-altinity', 'run-on-gpus'], set: [] },
+  {
+    name: 'an ingest once, of an image by its digest',
+    files: ['managed', 'run-on-gpus'],
+    set: ['ingest.mode="job"', `image.digest="sha256:${'a'.repeat(64)}"`, 'image.pullSecrets=[{"name":"login"}]'],
+  },
+] as const
+const manifests = new Map<string, Manifest[]>()
+if (tools !== undefined)
+  for (const { name, files, set } of cases) manifests.set(name, manifestsOf(rendered(tools.helm, files, set)))
+const each = cases.map(({ name }) => name)
+const of = (name: string): Manifest[] => manifests.get(name)!
+const named = (name: string, workload: string): Manifest =>
+  workloadsOf(of(name)).find(({ metadata }) => metadata.name.startsWith(`winnow-${workload}`))!
+const helm = (...args: string[]): string => execFileSync(tools!.helm, args, { encoding: 'utf8', stdio: 'pipe' })
+const render = (...set: string[]): Manifest[] => manifestsOf(rendered(tools!.helm, [], set))
+
+describe.skipIf(tools === undefined)(`the chart${missing}`, () => {
+  test.each(cases)('helm lint has nothing to say: $name', ({ files, set }) => {
+    const values = [
+      ...files.flatMap((name) => ['--values', valuesFile(name)]),
+      ...set.flatMap((one) => ['--set-json', one]),
+    ]
+    expect(helm('lint', '--strict', chart, ...values)).toContain('0 chart(s) failed')
+  })
+
+  test.each(['defaults', 'run-on-gpus'])('renders what was agreed on: %s', async (name) => {
+    const { files } = cases.find((one) => one.name === name)!
+    await expect(rendered(tools!.helm, files)).toMatchFileSnapshot(`golden/${name}.yaml`)
+  })
+
+  for (const kubernetes of kubernetesVersions) {
+    const judge = tools && judgeFor(tools, kubernetes)
+    test.each(each)(`every manifest is one that Kubernetes ${kubernetes} knows to the last field: %s`, async (name) => {
+      for (const manifest of of(name))
+        expect(await judge!(manifest), `${manifest.kind} ${manifest.metadata.name}`).toEqual([])
+    })
+    test(`a field that Kubernetes ${kubernetes} does not know would be found, and one of an operator that is of another type`, async () => {
+      const broken = structuredClone(named('run-on-gpus', 'label-sink')) as unknown as {
+        spec: { template: { spec: { containers: Record<string, unknown>[] } } }
+      }
+      broken.spec.template.spec.containers[0]!.readinesProbe = {}
+      expect((await judge!(broken as unknown as Manifest)).join()).toContain('readinesProbe')
+      const [scaled] = structuredClone(ofKind(of('run-on-gpus'), 'ScaledObject'))
+      ;(scaled!.spec as Record<string, unknown>).maxReplicaCount = 'many'
+      expect((await judge!(scaled!)).join()).toContain('maxReplicaCount')
+    })
+  }
+
+  test.each(each)('every key that it writes into winnow.yaml is one of the schema of winnow.yaml: %s', (name) => {
+    const files = ofKind(of(name), 'ConfigMap')
+    expect(files.length).toBe(workloadsOf(of(name)).length)
+    for (const { data, metadata } of files) {
+      const file = join(folder, `${metadata.name}.yaml`)
+      writeFileSync(file, data!['winnow.yaml'])
+      const { metrics, kafka } = loadConfig({ file, env: {} })
+      expect([metrics.port, metrics.host]).toEqual([9464, '0.0.0.0'])
+      expect(kafka.brokers.length).toBeGreaterThan(0)
+    }
+  })
+
+  test.each(each)('every service runs a command that winnow has, and is given variables that it reads: %s', (name) => {
+    const secrets = ['KAFKA_PASSWORD', 'KAFKA_TOKEN', 'REGISTRY_PASSWORD', 'CLICKHOUSE_PASSWORD']
+    const variables = [...Object.keys(environment), ...secrets.map((secret) => `WINNOW_${secret}_FILE`)]
+    for (const { spec } of workloadsOf(of(name))) {
+      const [container] = spec.template.spec.containers
+      const { command, options, missing } = called(container!.args)
+      expect(command.commands).toEqual([])
+      for (const option of options) expect(command.options.map(({ long }) => long)).toContain(option)
+      expect(missing).toEqual([])
+      for (const { name, value } of container!.env ?? []) {
+        expect([...variables, 'WINNOW_BOARD_TOKEN', 'NODE_EXTRA_CA_CERTS', 'HOME']).toContain(name)
+        // A secret is a reference, or a file of a mounted one.
+        if (/PASSWORD|TOKEN/.test(name)) expect(value ?? '/etc/winnow-secrets/').toContain('/etc/winnow-secrets/')
+      }
+    }
+  })
+
+  test.each(each)('no pod has more rights than it needs: %s', (name) => {
+    for (const { spec } of workloadsOf(of(name))) {
+      const pod = spec.template.spec
+      expect(pod.automountServiceAccountToken).toBe(false)
+      expect(pod.securityContext).toMatchObject({
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      })
+      for (const container of pod.containers) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        })
+        const writable = container.volumeMounts
+          .filter(({ readOnly }) => readOnly !== true)
+          .map(({ mountPath }) => mountPath)
+        const trains = container.args.includes('trainer')
+        expect(writable).toEqual(['/tmp', '/data', ...(trains ? ['/checkpoints'] : [])])
+        expect(pod.volumes.map((volume) => volume.name)).toEqual([
+          ...new Set(container.volumeMounts.map((mount) => mount.name)),
+        ])
+      }
+    }
+  })
+
+  test.each(each)('every pod is asked whether it lives and whether it is ready, and has time to drain: %s', (name) => {
+    for (const { spec } of workloadsOf(of(name))) {
+      const [container] = spec.template.spec.containers
+      const port = container!.ports[0]!.name
+      expect(container!.livenessProbe.httpGet).toEqual({ path: '/livez', port })
+      expect(container!.readinessProbe.httpGet).toEqual({ path: '/readyz', port })
+      expect(spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(16)
+    }
+  })
+
+  test.each(each)('selectors select their own pods and no others: %s', (name) => {
+    const pods = workloadsOf(of(name)).map(({ metadata, spec }) => ({
+      name: metadata.name,
+      labels: spec.template.metadata.labels,
+    }))
+    const selected = (selector: Record<string, string>) =>
+      pods.filter(({ labels }) => selects(selector, labels)).map((pod) => pod.name)
+    for (const { metadata, spec } of ofKind(of(name), 'Deployment', 'PodDisruptionBudget'))
+      expect(selected(spec.selector.matchLabels)).toEqual([metadata.name])
+    for (const { spec } of ofKind(of(name), 'Service'))
+      expect(selected(spec.selector as never)).toEqual(['winnow-board'])
+    for (const { spec } of ofKind(of(name), 'NetworkPolicy'))
+      expect(selected((spec.podSelector as { matchLabels: Record<string, string> }).matchLabels)).toEqual(
+        pods.map((pod) => pod.name),
+      )
+    for (const { spec } of ofKind(of(name), 'ScaledObject')) {
+      const target = named(name, (spec.scaleTargetRef as { name: string }).name.replace('winnow-', ''))
+      // Two that set the number of replicas would fight.
+      expect(target.spec.replicas).toBeUndefined()
+    }
+    const budgets = ofKind(of(name), 'PodDisruptionBudget').map(({ metadata }) => metadata.name)
+    expect(budgets.sort()).toEqual(
+      ofKind(of(name), 'Deployment')
+        .map(({ metadata }) => metadata.name)
+        .sort(),
+    )
+  })
+
+  test('every actor has a labeler: those that none is named for have one of their own', () => {
+    const actorsOf = (all: Manifest[]) =>
+      ofKind(all, 'Deployment')
+        .map(({ spec }) => spec.template.spec.containers[0]!.args)
+        .filter((args) => args[1] === 'labeler')
+        .map((args) => args.slice(3, args.indexOf('--config')))
+    const own = loadConfig({ env: {}, folder }).actors.map(({ name }) => [name])
+    expect(actorsOf(of('defaults'))).toEqual(own.sort())
+    expect(actorsOf(of('run-on-gpus'))).toEqual([['domain', 'topic'], ['quality']])
+  })
+
+  test('a run has one console, whose process leaves rewards to workers of their own where there are some', () => {
+    const stations = named('run-on-gpus', 'stations-pretraining-3')
+    expect(stations.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } })
+    const configOf = (name: string) => {
+      const found = ofKind(of('run-on-gpus'), 'ConfigMap').find(({ metadata }) => metadata.name === name)!
+      return parse(found.data!['winnow.yaml']) as { influence?: object }
+    }
+    expect(configOf('winnow-stations-pretraining-3').influence).toEqual({ workers: 0 })
+    expect(configOf('winnow-influence-pretraining-3').influence).toEqual({ device: 'cuda' })
+    expect(configOf('winnow-stations-pretraining-3-control').influence).toBeUndefined()
+    const worker = named('run-on-gpus', 'influence-pretraining-3').spec
+    expect(worker.replicas).toBe(4)
+    expect(worker.template.spec).toMatchObject({
+      nodeSelector: { 'nvidia.com/gpu.present': 'true' },
+      tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }],
+      containers: [{ image: `winnow-cuda:${version}`, resources: { limits: { 'nvidia.com/gpu': 1 } } }],
+    })
+  })
+
+  test('the lag that labelers are scaled by is that of their own stations', () => {
+    const queries = ofKind(of('run-on-gpus'), 'ScaledObject').map(({ metadata, spec }) => {
+      const [trigger] = spec.triggers as { metadata: { query: string; threshold: string } }[]
+      return [metadata.name, /\{(.*)\}/.exec(trigger!.metadata.query)![1], trigger!.metadata.threshold]
+    })
+    expect(queries).toEqual([
+      ['winnow-labeler-encoder', 'namespace="pretraining",station=~"labeler (quality)",run=""', '20000'],
+      ['winnow-label-sink', 'namespace="pretraining",station=~"label sink",run=""', '100000'],
+    ])
+  })
+
+  test('a Job has another name if it would be another one, since Kubernetes lets nobody change it', () => {
+    const nameOf = (...set: string[]) => {
+      const all = render('ingest.mode="job"', 'storage.corpus.existingClaim="corpus"', ...set)
+      return ofKind(all, 'Job')[0]!.metadata.name
+    }
+    const name = nameOf()
+    expect(name).toMatch(/^winnow-ingest-[0-9a-f]{8}$/)
+    expect(nameOf('labelSink.replicas=3')).toBe(name)
+    expect(nameOf('image.tag="0.2.0"')).not.toBe(name)
+    expect(nameOf('ingest.paths=["/corpus/more"]')).not.toBe(name)
+  })
+
+  test('a run with a long name, and two that differ late, have objects of their own with names that Kubernetes takes', () => {
+    const names = ['a', 'b'].map((last) => `${'very-'.repeat(11)}${last}`)
+    const runs = JSON.stringify(Object.fromEntries(names.map((name) => [name, {}])))
+    const all = render(`runs=${runs}`, 'storage.checkpoints.size="1Gi"')
+    const made = workloadsOf(all).map(({ metadata }) => metadata.name)
+    expect(new Set(made).size).toBe(made.length)
+    for (const { metadata } of all) {
+      expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+      for (const value of Object.values(metadata.labels)) expect(value.length).toBeLessThan(64)
+    }
+    const asked = workloadsOf(all).map(({ spec }) => spec.template.spec.containers[0]!.args.join(' '))
+    for (const name of names) expect(asked).toContain(`run stations --run ${name} --config /etc/winnow/winnow.yaml`)
+  })
+
+  test.each([
+    [
+      'config.metrics={"token":"a-secret-in-a-config-map"}',
+      "/config/metrics': additional properties 'token' not allowed",
+    ],
+    ['config.kafka.brokerz=[]', "additional properties 'brokerz' not allowed"],
+    ['labelSink.replica=2', "additional properties 'replica' not allowed"],
+    ['labelers={"one":{"actors":["topik"]}}', 'labelers.one: config.actors has no topik'],
+    ['labelers={"a":{"actors":["topic"]},"b":{"actors":["topic"]}}', 'another labeler has the actor topic too'],
+    ['labelers={"a":{"actors":["topic"],"replicas":17}}', '17 replicas share config.corpus.partitions'],
+    ['runs={"first":{}}', 'set storage.checkpoints.existingClaim or size'],
+    ['ingest.mode="job"', 'set storage.corpus.existingClaim'],
+    ['networkPolicy.enabled=false', 'metrics would be open to everybody'],
+  ])('refuses %s, and says what is wrong', (set, message) => {
+    expect(() => render(set)).toThrow(message)
+  })
+
+  test.each(blocksFor('deploy/helm/winnow'))('the commands that documents give work: $file:$line', ({ text }) => {
+    const env = { ...process.env, PATH: `${join(tools!.helm, '..')}:${process.env.PATH}` }
+    expect(
+      execFileSync('bash', ['-euo', 'pipefail', '-c', text], { cwd: join(chart, '../../..'), env, encoding: 'utf8' }),
+    ).not.toBe('')
+  })
+})
