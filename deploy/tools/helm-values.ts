@@ -108,7 +108,7 @@ const values = z.strictObject({
   }),
   monitoring: z.strictObject({
     podMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
-    prometheusRule: z.strictObject({ enabled: z.boolean(), labels: texts }),
+    prometheusRule: z.strictObject({ enabled: z.boolean(), labels: texts, runbookBase: z.string() }),
   }),
   // Helm hands a chart the values of the release around it.
   global: object.optional(),
