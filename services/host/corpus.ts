@@ -1,4 +1,5 @@
 import { labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
+import type { Output } from '../../topologies/node.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
@@ -7,7 +8,7 @@ import { createLabeler, Encoders, type Labeler } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
-import { runStation } from '../runtime/station.ts'
+import { runStation, type StationHandle } from '../runtime/station.ts'
 import { documentsInClickHouse } from './refill.ts'
 
 /**
@@ -52,27 +53,22 @@ export async function startLabeler(
   const labeler = await createLabeler(actor, actor.labeler, config.baseFolder, encoders)
   starting.defer(() => labeler.close())
   tellOf(labeler, runtime)
-  const start = async () => {
-    const handle = await runStation({
-      ...runtime,
-      ...batches,
-      station,
-      build: (output) => station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
-      groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
-      refill: documentsInClickHouse(runtime),
-      onFailure,
-    })
-    starting.defer(() => handle.close())
+  const options = {
+    ...{ ...runtime, ...batches, station, onFailure },
+    build: (output: Output) => station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
+    groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
+    refill: documentsInClickHouse(runtime),
   }
-  // At once: a member that joins later triggers a rebalance.
-  for (const one of await Promise.allSettled(Array.from({ length: members }, start)))
-    if (one.status === 'rejected') throw one.reason
+  starting.use(await startMembers(members, () => runStation(options)))
   const running = starting.move()
   return { name: station.name, detail: `version ${labeler.version}`, labeler, close: () => running.disposeAsync() }
 }
 
-/** Labels are small and an insert costs some milliseconds however few rows it has, so many are written at a time. */
-const sinkBatchBytesMax = 8 * 1024 * 1024
+/**
+ * Labels are small and an insert costs some milliseconds however few rows it has, so many are written at a time. Of its two members one fetches
+ * and decodes while ClickHouse takes in what the other one has read: alone, each waits for the other (test/bench/label-sink.ts).
+ */
+const sink = { members: 2, batchBytesMax: 8 * 1024 * 1024 }
 
 /** Writes documents and labels into ClickHouse. */
 export async function startLabelSink(
@@ -82,15 +78,23 @@ export async function startLabelSink(
 ): Promise<Service> {
   await createCorpusTopics(runtime.kafka, config)
   const station = labelSinkStation(config.actors.map(({ name }) => name))
-  const handle = await runStation({
-    ...runtime,
-    station,
-    build: (output) => station.build(runtime, output),
+  const { members, batchBytesMax } = sink
+  const options = {
+    ...{ ...runtime, station, batchBytesMax, onFailure },
+    build: (output: Output) => station.build(runtime, output),
     groupId: consumerGroupOf(station, {}),
-    batchBytesMax: sinkBatchBytesMax,
-    onFailure,
-  })
-  return { name: station.name, close: () => handle.close() }
+  }
+  const running = await startMembers(members, () => runStation(options))
+  return { name: station.name, close: () => running.disposeAsync() }
+}
+
+/** Members of one group, all at once: one that joins later triggers a rebalance. What has started is closed if one cannot start. */
+async function startMembers(members: number, start: () => Promise<StationHandle>): Promise<AsyncDisposableStack> {
+  await using starting = new AsyncDisposableStack()
+  const started = await Promise.allSettled(Array.from({ length: members }, start))
+  for (const one of started) if (one.status === 'fulfilled') starting.defer(() => one.value.close())
+  for (const one of started) if (one.status === 'rejected') throw one.reason
+  return starting.move()
 }
 
 /** All labelers and the label sink. */

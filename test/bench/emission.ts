@@ -5,14 +5,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kafka as KafkajsClient, logLevel } from 'kafkajs'
 import { startCluster } from '../../deploy/dev/cluster.ts'
-import { asDocumentId, SelectionChunk } from '../../schemas/index.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { KafkaOutput } from '../../services/runtime/output.ts'
-import { chunksPerSend, emissionLayout, emitSelection } from '../../topologies/console/emitting.ts'
+import { emissionLayout, emitSelection } from '../../topologies/console/emitting.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
+import { kafkajsAlone } from './kafkajs-alone.ts'
 
 const ids = Number(process.argv[2] ?? 20_000_000)
 const { chunkDocuments, partChunks } = emissionLayout
@@ -51,27 +50,7 @@ async function winnow(): Promise<number> {
 
 async function bare(): Promise<number> {
   await create('bare')
-  const value = runtime.codec.encode(SelectionChunk, {
-    ...{ run: 'bare', round: 0, indexFirst: 0 },
-    docIds: [...piece.subarray(0, chunkDocuments)].map(asDocumentId),
-  })
-  const client = new KafkajsClient({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
-  const producer = client.producer({ transactionalId: 'bare', idempotent: true, maxInFlightRequests: 1 })
-  await producer.connect()
-  const began = performance.now()
-  let chunks = Math.ceil(ids / chunkDocuments)
-  while (chunks > 0) {
-    const transaction = await producer.transaction()
-    for (let part = Math.min(partChunks, chunks), left = part; left > 0; left -= chunksPerSend) {
-      const messages = Array.from({ length: Math.min(left, chunksPerSend) }, () => ({ key: '0', value, partition: 0 }))
-      await transaction.send({ topic: 'winnow.run.bare.selections', messages, acks: -1 })
-      if (left <= chunksPerSend) chunks -= part
-    }
-    await transaction.commit()
-  }
-  const seconds = (performance.now() - began) / 1000
-  await producer.disconnect()
-  return seconds
+  return await kafkajsAlone({ ...cluster, ...runtime }, 'winnow.run.bare.selections', ids)
 }
 
 try {

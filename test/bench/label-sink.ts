@@ -61,6 +61,29 @@ async function histogramSeconds(): Promise<{ whole: number; incremental: number 
   return { whole: await groups(0.99), incremental: await groups(1) }
 }
 
+/** Records per second of a consumer like the sink's that decodes what it reads, and does nothing with it. */
+async function readAlone(topic: string): Promise<number> {
+  let read = 0
+  let first: { at: number; read: number } | undefined
+  const done = Promise.withResolvers<void>()
+  const consumer = await runtime.kafka.consume({
+    groupId: 'bench-reading',
+    topics: [topic],
+    batchBytesMax: 8 * 1024 * 1024,
+    onBatch: async (batch) => {
+      for (const { value } of batch) runtime.codec.decode(value!)
+      read += batch.length
+      first ??= { at: performance.now(), read }
+      if (read === records) done.resolve()
+    },
+    onFailure: done.reject,
+  })
+  await done.promise
+  const rate = (records - first!.read) / seconds(first!.at)
+  await consumer.close()
+  return rate
+}
+
 try {
   await createCorpusTopics(runtime.kafka, config)
   const topic = labelsTopic(actor).name
@@ -75,11 +98,12 @@ try {
   }
   await producer.close()
 
-  const before = process.cpuUsage()
-  let began = performance.now()
   const fail = (error: unknown) => {
     throw error
   }
+  const reading = await readAlone(topic)
+  const before = process.cpuUsage()
+  let began = performance.now()
   const sink = await startLabelSink(runtime, config, fail)
   const ends = await runtime.kafka.endOffsets(topic)
   let first: { at: number; read: number } | undefined
@@ -119,6 +143,7 @@ try {
   console.log({
     records,
     sink: { recordsPerSecond: Math.round(sinkRate), timesTarget: sinkRate / target },
+    readingAlone: { recordsPerSecond: Math.round(reading), ratio: sinkRate / reading },
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
     bareInserts: { rowsPerSecond: Math.round(records / bareSeconds), ratio: (sinkRate * bareSeconds) / records },
     histogram: await histogramSeconds(),

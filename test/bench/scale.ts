@@ -1,134 +1,101 @@
 /**
- * What each step of a round costs as the corpus grows, from the table sorted for drawing and, up to 10^7 documents, by scans of the wide
- * table: seconds, ratio, and how the cost grows. Three actors with 5, 7 and 13 subcategories, a tenth of the documents selected.
- * Run by hand on a quiet machine: node test/bench/scale.ts [documents...] (default 10^6 10^7; 10^8 needs about 8 GB of disk).
+ * What each step of a round costs as the corpus grows: from the table sorted for drawing, by scans of the wide table as it was before, and in
+ * pure Python that scores every line. Three actors with 5, 7 and 13 subcategories; a tenth of the documents is selected. ClickHouse, the
+ * console and what flows in meanwhile are processes of their own. Every way must select the same documents in the same order.
+ * Run by hand on a quiet machine: node test/bench/scale.ts [documents...] (default 10^6 10^7; 10^8 needs 15 GB of disk)
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TopicOffset, topics } from '../../schemas/index.ts'
-import { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
-import { columnNames } from '../../services/corpus/columns.ts'
-import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
-import { migrate } from '../../services/runtime/clickhouse/migrate.ts'
-import type { Sql } from '../../services/runtime/clickhouse/sql.ts'
-import { parseSelectionConfig } from '../../topologies/selection/config.ts'
-import type { Corpus } from '../../topologies/selection/corpus.ts'
-import { select } from '../../topologies/selection/select.ts'
-import { seedOf } from '../../topologies/selection/u64.ts'
+import { startCluster } from '../../deploy/dev/cluster.ts'
+import { openRuntime } from '../../services/connections/connections.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
+import { consoleRound, reselectInPython, start } from './scale/children.ts'
+import { asOf, fill, linesOf, scaleRun } from './scale/corpus.ts'
+import { type Round, type RoundOptions, timed } from './scale/round.ts'
+import { type Measured, report } from './scale/table.ts'
 
 const sizes = process.argv.slice(2).map(Number)
-const documentsMaxWide = 10_000_000
-const actors = { quality: 5, domain: 7, topic: 13 }
-const columns = Object.keys(actors).map((actor) => ({ actor, version: 'v1', topic: `winnow.labels.${actor}` }))
-const samplesPerSubcategory = 20
-const rowsPerInsert = 5_000_000
+const scannedMax = 10_000_000
+const pythonMax = 1_000_000
+/** From here on a round that selects half of the corpus is measured too: 50 million ids of 10^8. */
+const halfFrom = 100_000_000
+const log = createLog('bench', 'warn')
+const tell = (what: string, more: object = {}) => console.log(what, JSON.stringify(more))
 
-/** Documents with ids of 64 bits, labels and tokens by their number, one insert an actor as the label sink makes them. */
-async function fill(sql: Sql, store: ClickHouseStore, documents: number): Promise<void> {
-  for (const { actor, version } of columns) await store.ensureColumns(actor, version)
-  for (let first = 0; first < documents; first += rowsPerInsert) {
-    const rows = `numbers(${first}, ${Math.min(rowsPerInsert, documents - first)})`
-    const all = `cityHash64(number) AS doc, toUInt32(0) AS part, 200 + number % 1800 AS tokens`
-    await sql.command(`INSERT INTO corpus (doc, part, tokens, at_document) SELECT ${all}, number FROM ${rows}`)
-    for (const [i, column] of columns.entries()) {
-      const { label, score, at } = columnNames(column)
-      const subcategory = `cityHash64(number, ${i}) % ${Object.values(actors)[i]}`
-      await sql.command(
-        `INSERT INTO corpus (doc, part, tokens, ${label}, ${score}, ${at}) SELECT ${all}, ${subcategory}, 0, number FROM ${rows}`,
-      )
-    }
-  }
-}
-
-const config = (documents: number, repeat: 'allow' | 'exclude') =>
-  parseSelectionConfig({
-    repeat,
-    seed: 7,
-    actors: Object.fromEntries(
-      Object.entries(actors).map(([name, n]) => [
-        name,
-        { subcategories: Array.from({ length: n }, (_, j) => `s${j}`) },
-      ]),
-    ),
-    budget: { documents: Math.floor(documents / 10) },
-  })
-
-const timed = async <T>(work: () => Promise<T>): Promise<[seconds: number, result: T]> => {
-  const began = performance.now()
-  const result = await work()
-  return [(performance.now() - began) / 1000, result]
-}
-
-interface Steps {
-  histogram: number
-  samples: number
-  decide: number
-  emit: number
-}
-
-async function round(corpus: Corpus, documents: number, repeat: 'allow' | 'exclude' = 'allow'): Promise<Steps> {
-  const run = config(documents, repeat)
-  const [histogram] = await timed(() => corpus.groups())
-  const [samples] = await timed(async () => {
-    for (const [a, { name }] of run.actors.entries())
-      await corpus.samples(a, seedOf(7, 1, `sample:${name}`), samplesPerSubcategory)
-  })
-  const weights = run.actors.map(({ subcategories }, a) => subcategories.map((_, j) => Math.sin(a * 13 + j)))
-  const [decide, selection] = await timed(() => select(corpus, run, 1, weights, [0.4, 0.3, 0.3]))
-  const [emit] = await timed(async () => {
-    for await (const _ of selection.ids) {
-      // Only as fast as they come.
-    }
-  })
-  return { histogram, samples, decide, emit }
-}
-
-function compare(bySorted: Steps, byWide: Steps): void {
-  const ratios = Object.fromEntries(
-    Object.entries(byWide).map(([step, seconds]) => [step, seconds / bySorted[step as keyof Steps]]),
-  )
-  console.log('sorted', bySorted)
-  console.log('wide', byWide, 'wide / sorted', ratios)
-}
-
-const asOf = (documents: number): TopicOffset[] =>
-  [topics.documents.name, ...columns.map(({ topic }) => topic)].map((topic) => ({
-    ...{ topic, partition: 0, offsetNext: documents },
-  }))
-
-for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) {
+async function measure(documents: number): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-bench-'))
-  const { sql, close } = await createClickHouse({ url: `chdb:${folder}` })
-  await migrate(sql)
-  const store = new ClickHouseStore(sql)
-  await fill(sql, store, documents)
-  const view = (share: number, draws: boolean) =>
-    store.view({ columns, labelOffsets: asOf(Math.floor(documents * share)), readsOf: null, draws })
-  const [first] = await timed(() => view(0.99, true))
-  const [later, sorted] = await timed(() => view(1, true))
-  console.log(`${documents} documents`)
-  console.log({ 'first state': first, 'state of a percent more': later })
-  const bySorted = await round(sorted, documents)
-  console.log(`${Math.round(documents / 10 / bySorted.emit)} ids/s`)
-  if (documents > documentsMaxWide) console.log('sorted', bySorted)
-  if (documents <= documentsMaxWide) {
-    // As it was before a state was made: another set of columns has none, and its documents are the same.
-    const wide = await store.view({ columns, labelOffsets: asOf(documents - 1), readsOf: null })
-    const byWide = await round(wide, documents)
-    compare(bySorted, byWide)
-    // A twentieth of the corpus has been read, and is not selected again.
-    await sql.command(
-      `INSERT INTO reads SELECT 'bench', 0, cityHash64(number), 1 FROM numbers(${Math.floor(documents / 20)})`,
+  const server = start('server.ts', join(folder, 'clickhouse'))
+  try {
+    const [clickhouseUrl] = await new Promise<[string]>((resolve) =>
+      server.lines.once('line', (line) => resolve([line])),
     )
-    const readsOf = 'bench'
-    const ofReads = { columns, labelOffsets: asOf(documents), readsOf }
-    const sortedReads = await store.view({ ...ofReads, draws: true })
-    const wideReads = await store.view({ ...ofReads, labelOffsets: asOf(documents - 1) })
-    console.log('what was read is excluded')
-    compare(await round(sortedReads, documents, 'exclude'), await round(wideReads, documents, 'exclude'))
+    const env = { ...process.env, WINNOW_CLICKHOUSE_URL: clickhouseUrl }
+    const cluster = await startCluster({ dataFolder: join(folder, 'data'), log, env })
+    const addresses = { brokers: cluster.brokers, registryUrl: cluster.registryUrl, clickhouseUrl }
+    try {
+      return await measureOn(addresses, documents)
+    } finally {
+      await cluster.stop()
+    }
+  } finally {
+    await server.stop()
+    rmSync(folder, { recursive: true, force: true })
   }
-  await close()
-  rmSync(folder, { recursive: true })
 }
+
+async function measureOn(addresses: RoundOptions['addresses'], documents: number): Promise<Measured> {
+  const runtime = await openRuntime(addresses, log)
+  const { store, clickHouse } = runtime
+  const columns = columnsOf(scaleRun(1))
+  const sort = async (share: number) => {
+    const options = { columns, labelOffsets: asOf(Math.floor(documents * share)), readsOf: null, draws: true }
+    return (await timed(() => store.view(options)))[0]
+  }
+  const [filling] = await timed(() => fill(clickHouse.sql, store, documents))
+  const sorting = { first: await sort(0.99), percent: await sort(1) }
+  tell(`${documents} documents: filled and sorted`, { filling, ...sorting })
+  const options = { addresses, documents, selected: Math.floor(documents / 10), turns: 5 }
+  const rounds: Partial<Record<'sorted' | 'wide' | 'topic' | 'inflow' | 'half', Round>> = {}
+  const round = async (name: keyof typeof rounds, more: Partial<RoundOptions> = {}) => {
+    rounds[name] = await consoleRound({ ...options, tables: 'sorted', ...more })
+    const { theta: _, weights: __, ...shown } = rounds[name]
+    tell(`${documents} documents: ${name}`, shown)
+    return rounds[name]
+  }
+  const sorted = await round('sorted')
+  await round('topic', { topic: 'compared' })
+  const python = documents > pythonMax ? undefined : await inPython(runtime, options.selected, documents, sorted)
+  if (documents <= scannedMax) await round('wide', { tables: 'wide', turns: 1 })
+  if (documents >= halfFrom) await round('half', { topic: 'compared', selected: Math.floor(documents / 2), turns: 1 })
+  const inflow = start('inflow.ts', JSON.stringify({ clickhouseUrl: addresses.clickhouseUrl, from: documents }))
+  let came = { documents: 0, seconds: 1 }
+  inflow.lines.on('line', (line) => {
+    came = JSON.parse(line)
+  })
+  await round('inflow', { topic: 'written' })
+  await inflow.stop()
+  tell(`${documents} documents: came meanwhile`, came)
+  await runtime.close()
+  const digests = [sorted, rounds.topic, rounds.wide, rounds.inflow, python].flatMap((one) => one?.digest ?? [])
+  if (new Set(digests).size > 1)
+    throw new Error(`${documents} documents: not the same selection: ${digests.join(', ')}`)
+  return { documents, selected: options.selected, sorting, rounds, python: python?.seconds, came }
+}
+
+async function inPython(
+  { clickHouse }: Awaited<ReturnType<typeof openRuntime>>,
+  selected: number,
+  documents: number,
+  by: Round,
+) {
+  const python = reselectInPython(await linesOf(clickHouse.sql, documents), selected, by)
+  tell(`${documents} documents: Python`, python)
+  return python
+}
+
+const measured: Measured[] = []
+for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) measured.push(await measure(documents))
+console.log(report(measured))
 process.exit(0)
