@@ -5,6 +5,7 @@ import {
   ActorChange,
   ActorState,
   DeadLetter,
+  Evaluation,
   Manifest,
   Progress,
   Reward,
@@ -20,7 +21,7 @@ import { Work } from './records/work.ts'
 export interface TopicSpec {
   readonly name: string
   readonly key: string
-  /** Usually one; `console-state` carries the console's three kinds of decision. */
+  /** Usually one; `console-state` carries what the console decides. */
   readonly records: readonly RecordType[]
   /**
    * `corpus`: the corpus's number of partitions, the same for all its topics, so that a document's records share a partition number.
@@ -111,7 +112,7 @@ export const runTopics = (run: string) =>
     consoleState: {
       name: `winnow.run.${run}.console-state`,
       key: 'kind/round',
-      records: [RoundOpened, RoundClosed, Manifest],
+      records: [RoundOpened, RoundClosed, Manifest, Evaluation],
       partitions: 1,
       ...compacted,
     },

@@ -5,6 +5,7 @@ import { type CollectedRound, collectRounds } from './rounds/collect.ts'
 import { configurationBy } from './rounds/configuration.ts'
 import type { RunConfig } from './run-config.ts'
 import { type ActorMemory, foldActor, initialMemory } from './selection/fold.ts'
+import { heldOutOf, withoutHeldOut } from './selection/hold-out.ts'
 import { rewardTransform } from './selection/rewards.ts'
 
 /**
@@ -46,10 +47,9 @@ function foldOne(
   const joins = configuration.joinsAt(actorName, opened.round)
   const memory = before === undefined || joins ? initialMemory(actor) : before
   if (opened.round === 0) return memory
-  const accepted = ledger.accepted(
-    config.actors.map(({ name }) => name),
-    closed.rewardOffsets,
-  )
+  const heldOut = heldOutOf(config, opened.round)
+  const names = config.actors.map(({ name }) => name)
+  const accepted = ledger.accepted(names, closed.rewardOffsets).map((columns) => withoutHeldOut(columns, heldOut))
   const transform = rewardTransform(
     config.rewardTransform,
     accepted.map(({ rewards }) => rewards),

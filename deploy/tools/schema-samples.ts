@@ -17,6 +17,7 @@ export interface Samples {
   ActorChange: records.ActorChange[]
   ActorState: records.ActorState[]
   Manifest: records.Manifest[]
+  Evaluation: records.Evaluation[]
   SelectionChunk: records.SelectionChunk[]
   DeadLetter: records.DeadLetter[]
   Work: records.Work[]
@@ -194,6 +195,25 @@ export const samples: Samples = {
           ...{ subcategory: 6, heldDocuments: 9, heldTokens: 90, quota: 5, documents: 5, tokens: 50 },
           ...{ threshold: -0.5, keyLast: u64Max, refined: 4 },
         },
+      ],
+    },
+  ],
+  Evaluation: [
+    { run: 'a', round: 0, on: 'held-out', answers: 0, estimates: [] },
+    {
+      ...{ run: unicode, round: intMax, on: 'next-round', answers: longMax },
+      estimates: [
+        {
+          policy: 'corpus',
+          mean: null,
+          low: null,
+          high: null,
+          gain: null,
+          gainLow: null,
+          gainHigh: null,
+          effective: 0,
+        },
+        { policy: unicode, mean: 0.1, low: -0, high: 1e300, gain: -1, gainLow: -2, gainHigh: 5e-324, effective: 12.5 },
       ],
     },
   ],

@@ -237,6 +237,34 @@ export const Manifest = record('Manifest', 'What was selected, from what, and by
 })
 export type Manifest = RecordValue<typeof Manifest>
 
+const Estimate = record('Estimate', 'The mean reward of what a way to choose takes, with 95% bootstrap intervals', {
+  policy: documented(
+    string,
+    'corpus: a document drawn at random; selection: this selection; others: what could have been',
+  ),
+  mean: documented(nullable(double), 'Mean raw reward; null: no answer is of a document that it takes'),
+  low: nullable(double),
+  high: nullable(double),
+  gain: documented(nullable(double), 'mean less that of the corpus'),
+  gainLow: nullable(double),
+  gainHigh: nullable(double),
+  effective: documented(double, 'How many answers of equal weight would say as much (Kish)'),
+})
+export type Estimate = RecordValue<typeof Estimate>
+
+/** What a selection is worth, by rewards that its weights have not seen. Key: the round. */
+export const Evaluation = record('Evaluation', 'What a selection and its alternatives are worth', {
+  run: string,
+  round: int,
+  on: documented(
+    word(['held-out', 'next-round']),
+    'held-out: rewards of the round that no actor folded; next-round: rewards of the round after it, which its weights have not seen',
+  ),
+  answers: documented(long, 'Rewards that it is estimated from'),
+  estimates: array(nested(Estimate)),
+})
+export type Evaluation = RecordValue<typeof Evaluation>
+
 /** A piece of the selected-index stream. Key: the round. */
 export const SelectionChunk = record('SelectionChunk', 'Selected ids in emission order', {
   run: string,

@@ -20,6 +20,7 @@ export const summaries = {
   explain: 'why a document was or was not selected, round by round, and what would have changed that',
   select: 'the ids that a round selected, in the order in which trainers read them',
   compare: 'two runs side by side, round by round: selections in common, theta, losses at equal steps',
+  evaluate: 'what the selections of a run are worth against random and other choices, by rewards they have not seen',
   ledger: "what runs have cost in FLOPs, by piece of work, beside the paper's Table 6",
   topics: 'the topics of winnow: content, key, size and retention',
   tail: 'the last records of a topic, decoded, as JSON lines; follows new ones',

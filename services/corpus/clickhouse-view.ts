@@ -1,12 +1,12 @@
 import type { DocumentId } from '../../schemas/index.ts'
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
-import type { Corpus, Cut, DocumentBlock } from '../../topologies/selection/corpus.ts'
+import type { Corpus, Cut, DescribedDocument, DocumentBlock } from '../../topologies/selection/corpus.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
 import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
-import { idOfRow } from './ids.ts'
+import { idOfRow, rowsOfLists } from './ids.ts'
 import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from './samples-sql.ts'
 import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
@@ -132,6 +132,25 @@ export class ClickHouseCorpus implements Corpus {
     }
   }
 
+  async describe(
+    ids: readonly DocumentId[],
+    scoredActors: readonly number[] = [],
+  ): Promise<Map<DocumentId, DescribedDocument>> {
+    const described = new Map<DocumentId, DescribedDocument>()
+    // The documents come first, so that only their rows are merged.
+    const statement = (list: string) =>
+      `SELECT doc, tokens, labels, reads, scores FROM (${this.#view(scoredActors, list).from})`
+    const { parameters } = this.#view(scoredActors)
+    for await (const { doc, tokens, labels, reads, scores } of rowsOfLists<DocumentRow>(
+      this.#sql,
+      ids,
+      statement,
+      parameters,
+    ))
+      described.set(idOfRow(doc), { labels, reads: Number(reads), tokens: Number(tokens), scores })
+    return described
+  }
+
   async scoreSums(actorIndex: number): Promise<ScoreSums> {
     const { from, parameters } = this.#view([actorIndex])
     const [row] = await this.#sql.query<{ documents: string; sum: string; squares: string }>(
@@ -156,15 +175,19 @@ export class ClickHouseCorpus implements Corpus {
     return found
   }
 
-  /** One row per document that takes part: doc, labels in configuration order, reads, tokens, and the scores of these actors. */
-  #view(scoredActors: readonly number[] = []): { from: string; parameters: SqlParameters } {
+  /**
+   * One row per document that takes part: doc, labels in configuration order, reads, tokens, and the scores of these actors.
+   * @param among a list of ids; left out: all documents
+   */
+  #view(scoredActors: readonly number[] = [], among?: string): { from: string; parameters: SqlParameters } {
     const parameters = limitsOf(this.#options, 'limits')
     const scores = scoresSql(this.#options, scoredActors)
-    const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}`
+    const those = among === undefined ? '' : ` AND doc IN (${among})`
+    const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}${those}`
     if (this.#options.readsOf === null)
       return { from: `SELECT doc, place, tokens, labels, scores, toUInt64(0) AS reads FROM (${corpus})`, parameters }
     parameters.run = this.#options.readsOf
-    const reads = 'SELECT doc, sum(times) AS reads FROM reads FINAL WHERE run = {run:String} GROUP BY doc'
+    const reads = `SELECT doc, sum(times) AS reads FROM reads FINAL WHERE run = {run:String}${those} GROUP BY doc`
     return {
       from: `SELECT c.doc AS doc, place, tokens, labels, scores, reads FROM (${corpus}) AS c LEFT JOIN (${reads}) AS r ON c.doc = r.doc`,
       parameters,

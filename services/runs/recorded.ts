@@ -1,4 +1,11 @@
-import { type Manifest, type Progress, type RoundClosed, type RoundOpened, runTopics } from '../../schemas/index.ts'
+import {
+  type Evaluation,
+  type Manifest,
+  type Progress,
+  type RoundClosed,
+  type RoundOpened,
+  runTopics,
+} from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readable } from '../runtime/codec.ts'
@@ -39,6 +46,7 @@ export interface RecordedRun {
   readonly opened: readonly RoundOpened[]
   readonly closed: readonly RoundClosed[]
   readonly manifests: readonly Manifest[]
+  readonly evaluations: readonly Evaluation[]
   /** As in the log: what the actors fold. */
   readonly decisions: readonly Delivered[]
 }
@@ -46,9 +54,12 @@ export interface RecordedRun {
 /** @throws WinnowError CONFIGURATION if the run has not decided anything yet */
 export async function readRecordedRun(runtime: Runtime, run: string): Promise<RecordedRun> {
   const decisions = await readRunTopic(runtime, runTopics(run).consoleState.name)
-  const { opened, closed, manifests } = viewOf(decisions)
+  const { opened, closed, manifests, evaluations } = viewOf(decisions)
   if (manifests.size === 0) throw new WinnowError('CONFIGURATION', `run ${run} has selected nothing yet`)
-  return { opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests), decisions }
+  return {
+    ...{ opened: ascending(opened), closed: ascending(closed), manifests: ascending(manifests) },
+    ...{ evaluations: ascending(evaluations), decisions },
+  }
 }
 
 /** The manifests of a run, by round; empty if nothing is selected yet. */

@@ -1,4 +1,4 @@
-import { Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import { Evaluation, Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { type Configuration, changesActors, configurationBy } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -23,6 +23,8 @@ export class RunView {
   readonly opened = new Map<number, RoundOpened>()
   readonly closed = new Map<number, RoundClosed>()
   readonly manifests = new Map<number, Manifest>()
+  /** What the console has found its selections to be worth, by round. */
+  readonly evaluations = new Map<number, Evaluation>()
   /** Openings that changed the run's actors: few, and kept. */
   readonly #changed = new Map<number, RoundOpened>()
   readonly #limits: RunViewLimits
@@ -38,6 +40,7 @@ export class RunView {
     if (record === RoundOpened.name) this.#open(value as RoundOpened)
     if (record === RoundClosed.name) this.#keep(this.closed, value as RoundClosed)
     if (record === Manifest.name) this.#keep(this.manifests, value as Manifest)
+    if (record === Evaluation.name) this.#keep(this.evaluations, value as Evaluation)
   }
 
   /** The configuration of the run's rounds. @param recorded with the run */

@@ -100,7 +100,7 @@ async function simulateInto(
   for (const [done, round] of rounds.entries()) {
     checkAborted()
     options.onProgress?.('selecting', done, rounds.length)
-    if (round > 0) state = foldRound(config, round, state, rewardsOf(round, config.actors.length, corpus, spill))
+    if (round > 0) state = foldRound(config, round, state, rewardsOf(config, round, corpus, spill))
     const weights = state.actors.map((actor) => actor.weights)
     const selection = await select(corpus, config, round, weights, state.theta)
     const counted = readsMatter(config) && round !== rounds.at(-1)

@@ -2,6 +2,7 @@ import {
   ActorChange,
   ActorState,
   type DocumentId,
+  Evaluation,
   Manifest,
   type Offset,
   type Partition,
@@ -23,6 +24,7 @@ import { RoundLedger, refusals } from '../rounds/ledger.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
+import { evaluateSelection, isEvaluated } from './evaluating.ts'
 import { openRound, roundDue } from './opening.ts'
 import type { ReadsSource, SelectedRound } from './reads.ts'
 import { decideSelection, viewOptions } from './selecting.ts'
@@ -50,6 +52,8 @@ export type ConsoleEvent =
   | { kind: 'wanted'; change: ActorChange }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
+  /** Of all evaluated rounds, the last one is new; told again after each start. */
+  | { kind: 'evaluated'; evaluations: readonly Evaluation[] }
 
 const nobodySays: Labelled = async () => false
 
@@ -78,6 +82,7 @@ export class Console implements Processor {
   readonly #opened = new Map<number, RoundOpened>()
   readonly #closed = new Map<number, RoundClosed>()
   readonly #manifests = new Map<number, Manifest>()
+  readonly #evaluations = new Map<number, Evaluation>()
   readonly #actorStates = new Map<string, ActorState>()
   readonly #positions = new Map<number, number>()
   /** The newest report with a checkpoint. */
@@ -110,7 +115,10 @@ export class Console implements Processor {
     this.#roundOpen = roundLast
     const opened = this.#opened.get(roundLast)
     if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
-    const closedLast = this.#closed.get(Math.max(-1, ...this.#closed.keys()))
+    if (this.#evaluations.size > 0) this.#tellEvaluations()
+    // An evaluation needs the rewards of its round again.
+    const done = [...this.#closed.keys()].filter((round) => !this.#awaitsEvaluation(round))
+    const closedLast = this.#closed.get(Math.max(-1, ...done))
     for (const { partition, offsetNext } of closedLast?.rewardOffsets ?? []) this.#positions.set(partition, offsetNext)
   }
 
@@ -131,6 +139,7 @@ export class Console implements Processor {
     }
     if (record === RoundClosed.name) this.#closed.set((value as RoundClosed).round, value as RoundClosed)
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
+    if (record === Evaluation.name) this.#evaluations.set((value as Evaluation).round, value as Evaluation)
   }
 
   /** Opens round 0 if there are documents, or continues where an earlier console stopped. */
@@ -182,7 +191,11 @@ export class Console implements Processor {
       return
     }
     const counted = closed?.rewardOffsets.some((limit) => limit.partition === partition && offset < limit.offsetNext)
-    if (counted) return
+    if (counted) {
+      // After a restart the rewards of a round that is still to be evaluated come again.
+      if (reward.round === this.#roundOpen) this.#ledger!.accept(reward, partition, offset)
+      return
+    }
     const verdict = closed === undefined ? this.#ledger!.accept(reward, partition, offset) : 'late'
     const refusal = refusals[verdict]
     if (refusal === undefined) return
@@ -199,6 +212,8 @@ export class Console implements Processor {
         if (!(await this.#closeIfDue(round))) return
       } else if (!this.#manifests.has(round)) {
         if (!(await this.#selectIfFolded(round))) return
+      } else if (this.#awaitsEvaluation(round)) {
+        if (!(await this.#evaluate(round))) return
       } else {
         const due = this.#progress === undefined ? undefined : roundDue(this.#progress, this.#recorded, round)
         if (due === undefined || !(await this.#open(due))) return
@@ -379,6 +394,32 @@ export class Console implements Processor {
     for (const { name } of run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
     this.#ports.onEvent?.({ kind: 'selected', manifest })
     return true
+  }
+
+  #awaitsEvaluation(round: number): boolean {
+    return !this.#evaluations.has(round) && isEvaluated(this.#configuration.at(round), this.#opened.get(round)!)
+  }
+
+  /** Once the selection is out, so that no trainer waits for it. @returns false if rewards of the round have still to be read again */
+  async #evaluate(round: number): Promise<boolean> {
+    const closed = this.#closed.get(round)!
+    const isRead = ({ partition, offsetNext }: TopicOffset) => (this.#positions.get(partition) ?? 0) >= offsetNext
+    if (!closed.rewardOffsets.every(isRead)) return false
+    const run = this.#configuration.at(round)
+    const rewarded = { run, opened: this.#opened.get(round)!, closed, ledger: this.#ledger! }
+    const manifest = this.#manifests.get(round)!
+    const value = await evaluateSelection(manifest, rewarded, this.#history(round), this.#ports.store)
+    await this.#ports.output.send([
+      { topic: this.#topics.consoleState.name, record: Evaluation, key: `evaluated/${round}`, value },
+    ])
+    this.#remember(Evaluation.name, value)
+    this.#tellEvaluations()
+    return true
+  }
+
+  #tellEvaluations(): void {
+    const evaluations = [...this.#evaluations.values()].sort((a, b) => a.round - b.round)
+    this.#ports.onEvent?.({ kind: 'evaluated', evaluations })
   }
 }
 

@@ -34,6 +34,11 @@ export interface SelectionConfig {
   repetitionDecay: number
   repeat: 'allow' | 'exclude'
   budget: Budget
+  /**
+   * The share of a round's rewarded documents whose rewards are kept out of its fold, to evaluate its selection by (SELECTION.md, "Held-out
+   * rewards"). Left out: none, and nothing is evaluated live.
+   */
+  holdOut?: number | undefined
   /** What a round selects by; left out: the paper's method. Optional, so that a run recorded before it existed is still the same record. */
   strategy?: Strategy | undefined
 }
@@ -185,6 +190,13 @@ const shape = {
     .default('allow')
     .describe('exclude: documents that were read are not selected again'),
   budget: budget.describe('Size of each selection'),
+  holdOut: finite
+    .positive('must be above 0')
+    .max(0.9, 'must be at most 0.9')
+    .optional()
+    .describe(
+      'Share of the sampled documents whose rewards no actor folds: they say what the selection is worth (docs/evaluation.md). Default: none',
+    ),
   strategy: strategySchema
     .optional()
     .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),

@@ -27,6 +27,16 @@ export interface DocumentBlock {
   scores: readonly Float64Array[]
 }
 
+/** What a view knows of a document that takes part. */
+export interface DescribedDocument {
+  /** Its subcategory for each actor, in configuration order. */
+  readonly labels: readonly number[]
+  readonly reads: number
+  readonly tokens: number
+  /** Its labels' scores, for each actor asked for. */
+  readonly scores: readonly number[]
+}
+
 /** A view of the corpus, as of given label offsets and read counts. In memory and in SQL, with the same results. */
 export interface Corpus {
   /** All groups that have documents, in any order. */
@@ -49,6 +59,12 @@ export interface Corpus {
 
   /** The documents of these groups, in any order, with their scores by the labels of some actors. */
   documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock>
+
+  /** These documents; those that take no part are left out. */
+  describe(
+    ids: readonly DocumentId[],
+    scoredActors?: readonly number[],
+  ): Promise<ReadonlyMap<DocumentId, DescribedDocument>>
 
   /** Over all documents that take part: exact sums of an actor's scores. */
   scoreSums(actorIndex: number): Promise<ScoreSums>

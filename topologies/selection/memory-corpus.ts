@@ -1,5 +1,5 @@
 import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
-import type { Corpus, Cut, DocumentBlock } from './corpus.ts'
+import type { Corpus, Cut, DescribedDocument, DocumentBlock } from './corpus.ts'
 import { drawInPlace, key, sortByKey, undrawInPlace } from './draw.ts'
 import { GroupTable } from './group-table.ts'
 import type { Group } from './groups.ts'
@@ -170,6 +170,21 @@ export class MemoryCorpus implements Corpus {
         scores: scoredActors.map((a) => Float64Array.from(numbers, (number) => this.#scoresOf(a)[number]!)),
       }
     }
+  }
+
+  async describe(
+    ids: readonly DocumentId[],
+    scoredActors: readonly number[] = [],
+  ): Promise<Map<DocumentId, DescribedDocument>> {
+    const described = new Map<DocumentId, DescribedDocument>()
+    for (const id of ids) {
+      const number = this.find(Number(id & 0xffffffffn), Number(id >> 32n))
+      if (number === -1) continue
+      const scores = scoredActors.map((a) => this.#scoresOf(a)[number]!)
+      const { labels, reads } = this.#table.all[this.#groupOf[number]!]!
+      described.set(id, { labels, reads, tokens: this.#tokens[number]!, scores })
+    }
+    return described
   }
 
   async scoreSums(actorIndex: number): Promise<ScoreSums> {

@@ -22,6 +22,8 @@ export type SeedPurpose =
   | 'select'
   | 'order'
   | 'validate'
+  | 'hold-out'
+  | 'bootstrap'
   | `sample:${string}`
   | `mixtures:${string}`
   | `candidates:${string}`

@@ -1,12 +1,13 @@
 import type { DocumentId } from '../../../schemas/index.ts'
-import type { Corpus, Cut, DocumentBlock } from '../../../topologies/selection/corpus.ts'
-import { placeBits } from '../../../topologies/selection/draw.ts'
+import type { Corpus, Cut, DescribedDocument, DocumentBlock } from '../../../topologies/selection/corpus.ts'
+import { place, placeBits } from '../../../topologies/selection/draw.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
 import type { ReadMove, ReadSelection, TakenGroup } from '../../../topologies/selection/read-selection.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
+import { idOfRow, rowsOfLists } from '../ids.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import { isAmong, readsByDocumentSql } from './among-sql.ts'
@@ -195,6 +196,26 @@ export class SortedCorpus implements Corpus {
   documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock> {
     if (!scoredActors.every((a) => this.#state.scored.includes(a))) return this.#wide.documents(groups, scoredActors)
     return documentBlocks(this.#sql, groups, scoredActors, this.#rows(groups), this.#parameters({}))
+  }
+
+  /** From the wide table, where a document is found by its id; reads that are known as conditions are asked of these rows. */
+  async describe(
+    ids: readonly DocumentId[],
+    scoredActors: readonly number[] = [],
+  ): Promise<ReadonlyMap<DocumentId, DescribedDocument>> {
+    const described = await this.#wide.describe(ids, scoredActors)
+    if (this.#reads.conditions.length === 0) return described
+    const cells = [...new Set([...described.values()].map(({ labels }) => labels.join()))]
+    const groups = this.#state.cells.filter(({ labels }) => cells.includes(labels.join()))
+    const statement = (places: string) =>
+      `SELECT ${idOfPlaceSql('place', 'i')} AS doc, reads FROM (${this.#rowsWithReads(`${isAmong(groups)} AND place IN (${places})`)})`
+    const withReads = new Map<DocumentId, DescribedDocument>()
+    const places = [...described.keys()].map(place)
+    for await (const { doc, reads } of rowsOfLists<{ doc: string; reads: string }>(this.#sql, places, statement)) {
+      const id = idOfRow(doc)
+      withReads.set(id, { ...described.get(id)!, reads: Number(reads) })
+    }
+    return withReads
   }
 
   async scoreSums(actorIndex: number): Promise<ScoreSums> {

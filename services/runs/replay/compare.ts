@@ -1,4 +1,4 @@
-import type { DocumentId, Manifest } from '../../../schemas/index.ts'
+import type { DocumentId, Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { SelectionReader } from '../../selections/selection-reader.ts'
 
 export interface RoundComparison {
@@ -50,6 +50,19 @@ export async function compareRounds(
     documents: [a.documents, b.documents],
     common: idsB.filter((id) => selectedA.has(id)).length,
   }
+}
+
+/** The comparison, with the evaluations of both runs where both have one. */
+export function withEvaluations(
+  comparison: RoundComparison,
+  a: Evaluation | undefined,
+  b: Evaluation | undefined,
+): RoundComparison {
+  if (!comparison.same || a === undefined || b === undefined) return comparison
+  const numbers = ({ on, answers, estimates }: Evaluation) => [on, answers, ...estimates.flatMap(Object.values)]
+  if (equal(numbers(a), numbers(b))) return comparison
+  const policy = a.estimates.find((one, i) => !equal(Object.values(one), Object.values(b.estimates[i] ?? {})))?.policy
+  return { ...comparison, same: false, firstDifference: `evaluation: estimates of ${policy ?? 'other rewards'}` }
 }
 
 function inWords(a: Manifest, b: Manifest, field: (typeof compared)[number]): string {

@@ -1,10 +1,14 @@
 import { from, lastValueFrom, toArray } from 'rxjs'
-import { ActorState, Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
+import { ActorState, Evaluation, type Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
+import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
 import type { SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
+import type { Delivered } from '../../../topologies/node.ts'
+import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
+import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
@@ -13,7 +17,7 @@ import { KafkaOutput } from '../../runtime/output.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
-import { compareRounds, type RoundComparison } from './compare.ts'
+import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
 
 export interface ReplayOptions {
   readonly runtime: Runtime
@@ -44,7 +48,9 @@ export async function replay({
   }
   const log = await readRecordedRun(runtime, recorded.name)
   const configuration = configurationBy(run, log.opened)
-  const statesByRound = await refold(runtime, recorded, run, log)
+  const inputs = await foldedRecords(runtime, recorded.name, log)
+  const statesByRound = await refold(run, log, inputs)
+  const ledgers = await ledgersOf(run, inputs)
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
   await createRunTopics(runtime.kafka, run)
@@ -78,25 +84,45 @@ export async function replay({
         value,
       })),
     ])
+    const rewarded = { run: ofRound, opened, closed, ledger: ledgers.get(opened.round)! }
+    const evaluation = isEvaluated(ofRound, opened)
+      ? await evaluateSelection(manifest, rewarded, history, runtime.store)
+      : undefined
+    if (evaluation !== undefined)
+      await output.send([{ topic: state, record: Evaluation, key: `evaluated/${opened.round}`, value: evaluation }])
     const next = log.manifests[comparisons.length + 1]?.round
     const read = log.opened.find(({ round }) => round === next)?.previousRead ?? null
     history.push({ run: ofRound, manifest, read })
-    const comparison = await compareRounds(original, manifest, before, after)
+    const evaluated = log.evaluations.find(({ round }) => round === original.round)
+    const comparison = withEvaluations(await compareRounds(original, manifest, before, after), evaluated, evaluation)
     comparisons.push(comparison)
     onRound?.(comparison)
   }
   return comparisons
 }
 
+/** What actors fold: the recorded openings, closings and rewards. */
+export async function foldedRecords(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  run: string,
+  { decisions }: Pick<RecordedRun, 'decisions'>,
+): Promise<Delivered[]> {
+  const folded = decisions.filter(({ record }) => record === RoundOpened.name || record === RoundClosed.name)
+  return [...folded, ...(await readTopic(runtime, runTopics(run).rewards.name))]
+}
+
+/** The requests of every closed round with their answers. */
+export async function ledgersOf(run: RunConfig, inputs: readonly Delivered[]): Promise<Map<number, RoundLedger>> {
+  const collected = await lastValueFrom(from(inputs).pipe(collectRounds(run.selection.rewardTransform), toArray()))
+  return new Map(collected.map(({ opened, ledger }) => [opened.round, ledger]))
+}
+
 /** The actors' states of every round, refolded from the recorded decisions and rewards. */
 async function refold(
-  runtime: Runtime,
-  recorded: RunConfig,
   run: RunConfig,
   log: RecordedRun,
+  inputs: readonly Delivered[],
 ): Promise<Map<number, ActorState[]>> {
-  const rewards = await readTopic(runtime, runTopics(recorded.name).rewards.name)
-  const inputs = [...log.decisions.filter(({ record }) => record !== Manifest.name), ...rewards]
   const configuration = configurationBy(run, log.opened)
   const states = new Map<string, ActorState>()
   for (const name of configuration.actorsEver) {

@@ -99,6 +99,9 @@ async function play(store: CorpusStore, run: ReturnType<typeof runOf>, forget?: 
     const expected: Record<number, number> = {}
     for (const id of ids.slice(0, heldAt(round))) expected[reads.get(id) ?? 0] = (expected[reads.get(id) ?? 0] ?? 0) + 1
     expect(byReads).toEqual(expected)
+    const described = await corpus.describe(ids)
+    expect(described.size).toBe(heldAt(round))
+    for (const [id, document] of described) expect(document.reads).toBe(reads.get(id) ?? 0)
     if (run.selection.repeat === 'exclude') expect(chosen.filter((id) => reads.has(id))).toEqual([])
     found.push({ chosen, digest: selection.histogramDigest })
     const [only, ...others] = selection.strata

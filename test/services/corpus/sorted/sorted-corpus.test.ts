@@ -89,6 +89,19 @@ describe('the documents that a run has read', () => {
     return [sorted, wide]
   }
 
+  test('are described with what was read of them, by either table', async () => {
+    const asked = [idOf(0), idOf(750), idOf(1100), idOf(2000), asDocumentId(1n)]
+    for (const corpus of await both())
+      expect(Object.fromEntries(await corpus.describe(asked, [0]))).toEqual(
+        Object.fromEntries(
+          [0, 750, 1100, 2000].map((n, i) => [
+            idOf(n),
+            { labels: [labelOf(n)], reads: [1, 3, 2, 0][i], tokens: 1 + (n % 3), scores: [0.5] },
+          ]),
+        ),
+      )
+  })
+
   test('split cells into groups', async () => {
     const [sorted, wide] = (await Promise.all((await both()).map((corpus) => corpus.groups()))).map((groups) =>
       groups.map((group) => JSON.stringify(group)).sort(),

@@ -1,0 +1,69 @@
+import type { Evaluation, Manifest } from '../../../schemas/index.ts'
+import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
+import type { SelectedRound } from '../../../topologies/console/reads.ts'
+import { configurationBy } from '../../../topologies/rounds/configuration.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { readRecordedRun } from '../recorded.ts'
+import { foldedRecords, ledgersOf } from '../replay/replay.ts'
+
+/** A selection of a run, and the round whose rewards say what it is worth. */
+export interface JudgedRound {
+  readonly selected: Manifest
+  readonly rewarded: RewardedRound
+  /** The rounds selected before the one of the rewards. */
+  readonly history: readonly SelectedRound[]
+  /** As the console has recorded it; undefined: it has not, or not on these rewards. */
+  readonly recorded: Evaluation | undefined
+}
+
+/**
+ * The rounds of a run that can be judged from its log, ascending: by the rewards that were held out, if the run holds some out, else by those of
+ * the next round, which were asked for and answered after the selection was made.
+ * @throws WinnowError CONFIGURATION if no round can be judged
+ */
+export async function judgedRounds(
+  runtime: Runtime,
+  recorded: RunConfig,
+  given?: Evaluation['on'],
+): Promise<{ on: Evaluation['on']; rounds: JudgedRound[] }> {
+  const log = await readRecordedRun(runtime, recorded.name)
+  const holdsOut = recorded.selection.holdOut !== undefined
+  if (given === 'held-out' && !holdsOut)
+    throw new WinnowError('CONFIGURATION', `run ${recorded.name} holds no rewards out`, {
+      hint: 'Judge its rounds by the next ones: --on next-round. Runs that hold rewards out: selection.holdOut in run.yaml.',
+    })
+  const on = given ?? (holdsOut ? 'held-out' : 'next-round')
+  const configuration = configurationBy(recorded, log.opened)
+  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
+  const selected = log.manifests.map((manifest, i): SelectedRound => {
+    const next = log.manifests[i + 1]?.round ?? log.opened.find(({ round }) => round > manifest.round)?.round
+    const read = log.opened.find(({ round }) => round === next)?.previousRead ?? null
+    return { run: configuration.at(manifest.round), manifest, read }
+  })
+  const rewardedRound = (round: number): RewardedRound | undefined => {
+    const opened = log.opened.find((one) => one.round === round)
+    const closed = log.closed.find((one) => one.round === round)
+    const ledger = ledgers.get(round)
+    if (opened === undefined || closed === undefined || ledger === undefined || opened.samples.length === 0)
+      return undefined
+    return { run: configuration.at(round), opened, closed, ledger }
+  }
+  const rounds = selected.flatMap(({ manifest }): JudgedRound[] => {
+    const by = on === 'held-out' ? manifest.round : log.closed.find(({ round }) => round > manifest.round)?.round
+    const rewarded = by === undefined ? undefined : rewardedRound(by)
+    if (rewarded === undefined) return []
+    const { actors } = rewarded.run.selection
+    const fits = actors.map(({ name }) => name).join() === manifest.actors.join()
+    if (!fits) return []
+    const history = selected.filter((one) => one.manifest.round < rewarded.opened.round)
+    const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
+    return [{ selected: manifest, rewarded, history, recorded: known }]
+  })
+  if (rounds.length > 0) return { on, rounds }
+  const why = on === 'next-round' ? 'of a round that has been followed by another' : 'that were held out'
+  throw new WinnowError('CONFIGURATION', `run ${recorded.name} has no rewards yet ${why}`, {
+    hint: 'A run that asks for no rewards (sampleDocuments: 0) cannot be judged by them.',
+  })
+}
