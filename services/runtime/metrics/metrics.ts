@@ -85,6 +85,16 @@ export class Metrics {
     ),
     selectedDocuments: this.#gauge('winnow_selected_documents', 'Documents of the last selection', ['run']),
     theta: this.#gauge('winnow_theta', 'Weight of an actor in the collaboration (Eq. 8)', ['run', 'actor']),
+    selectionGain: this.#gauge(
+      'winnow_selection_gain',
+      'Mean reward of the last evaluated selection less that of a random document: estimate, low and high end of its 95% interval',
+      ['run', 'bound'],
+    ),
+    roundsNoBetter: this.#gauge(
+      'winnow_selection_rounds_no_better',
+      'Evaluated rounds in a row, up to the last, whose selection is not seen to be better than random',
+      ['run'],
+    ),
     step: this.#gauge('winnow_trainer_step', 'Optimizer steps done', ['run']),
     tokens: this.#gauge('winnow_trainer_tokens', 'Tokens trained on', ['run']),
     loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),

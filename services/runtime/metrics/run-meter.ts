@@ -1,5 +1,6 @@
 import type { Progress } from '../../../schemas/index.ts'
 import type { ConsoleEvent } from '../../../topologies/console/console.ts'
+import { estimateFor, roundsNoBetter } from '../../../topologies/evaluation/evaluate.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Turns what a run's console and trainer report into metrics. */
@@ -36,6 +37,15 @@ export class RunMeter {
       numbers.round.set({ run }, round)
       numbers.selectedDocuments.set({ run }, documents)
       for (const [a, actor] of actors.entries()) numbers.theta.set({ run, actor }, theta[a]!)
+    } else if (event.kind === 'evaluated') {
+      const estimate = estimateFor(event.evaluations.at(-1)!)
+      for (const [bound, gain] of [
+        ['estimate', estimate?.gain],
+        ['low', estimate?.gainLow],
+        ['high', estimate?.gainHigh],
+      ] as const)
+        if (gain != null) numbers.selectionGain.set({ run, bound }, gain)
+      numbers.roundsNoBetter.set({ run }, roundsNoBetter(event.evaluations))
     }
   }
 
