@@ -104,7 +104,7 @@ async function dataflow(world: World, page: Page, run: string, show: Show) {
   // A station is a link to who is connected as it.
   const box = page.locator('.flow .station', { hasText: 'label sink' })
   await until(async () => ((await box.getAttribute('class')) ?? '').includes('here'))
-  expect(await box.textContent()).toContain('1 member')
+  expect(await box.textContent()).toContain('2 members')
   await box.click()
   await page.waitForSelector('.panel .members tbody tr')
   expect(new URL(page.url()).hash).toContain('station=label+sink')
