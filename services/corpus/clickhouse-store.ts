@@ -11,23 +11,25 @@ import { ReadSelections } from './sorted/read-selections.ts'
 import { SortedCorpus, type SortedCorpusOptions } from './sorted/sorted-corpus.ts'
 import { SortedStates } from './sorted/states.ts'
 
+type Tuning = Pick<SortedCorpusOptions, 'scannedMax' | 'pages'>
+
 /** The corpus in ClickHouse (schemas/clickhouse). Repeated rows merge into one, so every add may be repeated. */
 export class ClickHouseStore implements CorpusStore {
   readonly #sql: Sql
   readonly #columnsKnown = new Set<string>()
   readonly #sorted: SortedStates
   readonly #reads: ReadSelections
-  readonly #tuning: Pick<SortedCorpusOptions, 'scannedMax'>
+  readonly #tuning: Tuning
 
   /**
    * @param rowsPerStep rows that a step of a build looks at
-   * @param scannedMax see `SortedCorpusOptions`
+   * @param tuning see `SortedCorpusOptions`
    */
-  constructor(sql: Sql, { scannedMax, ...options }: { rowsPerStep?: number; scannedMax?: number } = {}) {
+  constructor(sql: Sql, { rowsPerStep, ...tuning }: { rowsPerStep?: number } & Tuning = {}) {
     this.#sql = sql
-    this.#sorted = new SortedStates(sql, options)
+    this.#sorted = new SortedStates(sql, rowsPerStep === undefined ? {} : { rowsPerStep })
     this.#reads = new ReadSelections(sql)
-    this.#tuning = scannedMax === undefined ? {} : { scannedMax }
+    this.#tuning = tuning
   }
 
   async addDocuments(documents: readonly At<Document>[]): Promise<void> {

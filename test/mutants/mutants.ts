@@ -107,6 +107,20 @@ export const mutants: readonly Mutant[] = [
     tests: ['test/services/corpus'],
   },
   {
+    name: 'the manifest is written with the first part of a selection, whatever is still to come',
+    file: 'topologies/console/emitting.ts',
+    find: '      if (chunkFirst + partChunks < count) return undefined\n',
+    replace: '      if (chunkFirst > count) return undefined\n',
+    tests: ['test/services/selections'],
+  },
+  {
+    name: 'a reader takes the first part of a selection for all of it',
+    file: 'topologies/console/parts.ts',
+    find: 'return parts.flatMap(',
+    replace: 'return parts.slice(0, 1).flatMap(',
+    tests: ['test/services/selections'],
+  },
+  {
     name: 'transaction omitted: ingest writes documents and state one after the other',
     file: 'services/ingest/writer.ts',
     find: '    await this.#producer.transaction(async (send) => {\n      await send(records)\n    })\n',

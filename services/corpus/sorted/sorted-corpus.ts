@@ -13,6 +13,7 @@ import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import { isAmong, readsByDocumentSql } from './among-sql.ts'
 import { documentBlocks, scoreSums, scoresAt } from './documents-sql.ts'
 import { movedGroups } from './moved-groups.ts'
+import { inPages, type PageSizes, pageEnds } from './pages.ts'
 import { type ReadCondition, withReadsSql } from './reads-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, reachOfKey, stretchesSql } from './stretches.ts'
@@ -23,9 +24,6 @@ const bucketShift = 64 - bucketBits
 
 /** Up to this many documents a scan is as fast as finding 64 stretches among them. */
 const scannedMaxDefault = 1_000_000
-
-/** Sorting a selection uses at most this much memory, then disk. */
-const sortBytes = 400_000_000
 
 /**
  * The corpus as of a state, in a table sorted by (cell, place): the histogram is stored, samples and cuts read ranges, an emission reads the
@@ -39,17 +37,19 @@ export class SortedCorpus implements Corpus {
   readonly #readsOf: string | null
   readonly #reads: Reads
   readonly #scannedMax: number
+  readonly #pages: PageSizes | undefined
 
   /**
    * @param readsOf a run whose reads, by documents, distinguish groups
    * @param reads what a run has read of selections that cells decided, in the order of its rounds
    * @param scannedMax documents of a subcategory up to which all of them are read for its sample
+   * @param pages of an emission
    */
   constructor(
     sql: Sql,
     state: SortedState,
     wide: Corpus,
-    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault }: SortedCorpusOptions = {},
+    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault, pages }: SortedCorpusOptions = {},
   ) {
     this.#sql = sql
     this.#state = state
@@ -57,6 +57,7 @@ export class SortedCorpus implements Corpus {
     this.#readsOf = readsOf
     this.#reads = reads
     this.#scannedMax = scannedMax
+    this.#pages = pages
   }
 
   async groups(): Promise<Group[]> {
@@ -186,10 +187,12 @@ export class SortedCorpus implements Corpus {
     if (all.length === 0) return
     const rows = this.#rows(all, this.#mayBeIn(whole, taken))
     const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${rows} AND (${parts.join(' OR ')})`
-    yield* this.#sql.ids(
-      `SELECT doc FROM (${chosen}) ORDER BY ${orderKeySql('doc', 'seed', 'order')}
-       SETTINGS max_bytes_before_external_sort = ${sortBytes}`,
-      parameters,
+    const ids = [...whole, ...taken].reduce((sum, { documents }) => sum + documents, 0)
+    yield* inPages(pageEnds(ids, this.#pages), (first, last) =>
+      this.#sql.ids(
+        `SELECT doc FROM (${chosen}) WHERE (${orderKeySql('doc', 'seed', 'order')} AS k) BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
+        { ...parameters, first, last },
+      ),
     )
   }
 
@@ -314,6 +317,7 @@ export interface SortedCorpusOptions {
   readonly readsOf?: string | null
   readonly reads?: Reads
   readonly scannedMax?: number
+  readonly pages?: PageSizes
 }
 
 /** What a run has read, as conditions, and what that has moved. */
