@@ -93,7 +93,7 @@ const HeldOutFit = record('HeldOutFit', 'How well a fit orders mixtures that it 
   spearman: documented(nullable(double), 'null: its predictions do not vary'),
 })
 
-/** The mixture that a campaign leads to. Key: `NAME/fit`; the last one counts. */
+/** The mixture that a campaign leads to. Key: `NAME/fit/DIGEST`, of itself: one by other options is another record. The last one counts. */
 export const CampaignFit = record('CampaignFit', 'The mixture that a campaign leads to', {
   campaign: string,
   proxies: documented(array(int), 'Those whose results it is made from'),

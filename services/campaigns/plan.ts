@@ -15,16 +15,19 @@ export interface CampaignWish {
   readonly actor: string
   readonly proxies: number
   readonly steps: number
+  /** Plan although some subcategories have no tokens: they get no share of any mixture. */
+  readonly withoutEmpty?: boolean
 }
 
 /**
  * Records a campaign: its mixtures are drawn from the corpus as it is labelled now. Planning the same again changes nothing.
- * @throws WinnowError CONFIGURATION where the run has no such actor, or another campaign has the name; BAD_DATA where nothing is labelled
+ * @throws WinnowError CONFIGURATION where the run has no such actor, or another campaign has the name; BAD_DATA where nothing is labelled, or a
+ * subcategory has no tokens
  */
 export async function planCampaign(
   runtime: Runtime,
   run: RunConfig,
-  { campaign, actor, proxies, steps }: CampaignWish,
+  { campaign, actor, proxies, steps, withoutEmpty = false }: CampaignWish,
   clock: Clock,
 ): Promise<Campaign> {
   const at = run.selection.actors.findIndex(({ name }) => name === actor)
@@ -45,6 +48,13 @@ export async function planCampaign(
   if (!tokens.some((count) => count > 0)) {
     throw new WinnowError('BAD_DATA', `no subcategory of ${actor} has tokens: no document is labelled by every actor`, {
       hint: 'Ingest documents and wait for their labels (winnow status).',
+    })
+  }
+  const empty = run.selection.actors[at]!.subcategories.filter((_, j) => tokens[j] === 0)
+  if (empty.length > 0 && !withoutEmpty) {
+    const [has, them] = empty.length === 1 ? ['subcategory', 'has'] : ['subcategories', 'have']
+    throw new WinnowError('BAD_DATA', `${has} ${empty.join(', ')} of ${actor} ${them} no tokens; nothing is planned`, {
+      hint: 'No proxy can say what they are worth. Ingest documents of them, or plan without them (--without-empty): they get no share, and no initial weight of their own.',
     })
   }
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Campaign, CampaignFit, campaignTopic, topics } from '../../schemas/index.ts'
 import type { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { definitionOf, type Runtime } from '../connections/connections.ts'
@@ -9,25 +10,31 @@ type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
 export interface RecordedCampaign {
   readonly plan: Campaign
-  /** The last one. */
+  /** The last one: what runs begin with from now on. */
   readonly fit: CampaignFit | undefined
+  /** Every one, by other options or of more results, in the order in which they were recorded. */
+  readonly fits: readonly CampaignFit[]
 }
 
 /** Every planned campaign, by name. */
 export async function readCampaigns({ kafka, codec }: Ports): Promise<Map<string, RecordedCampaign>> {
   const plans = new Map<string, Campaign>()
-  const fits = new Map<string, CampaignFit>()
+  const fits: CampaignFit[] = []
   const { name } = topics.campaigns
   if (!(await kafka.topicNames()).includes(name)) return new Map()
   for await (const records of kafka.read(name)) {
     for (const { value } of records) {
       const decoded = value && (await readable(() => codec.decode(value)))
       if (decoded?.record === Campaign.name) plans.set((decoded.value as Campaign).campaign, decoded.value as Campaign)
-      if (decoded?.record === CampaignFit.name)
-        fits.set((decoded.value as CampaignFit).campaign, decoded.value as CampaignFit)
+      if (decoded?.record === CampaignFit.name) fits.push(decoded.value as CampaignFit)
     }
   }
-  return new Map([...plans].map(([campaign, plan]) => [campaign, { plan, fit: fits.get(campaign) }]))
+  return new Map(
+    [...plans].map(([campaign, plan]) => {
+      const own = fits.filter((fit) => fit.campaign === campaign)
+      return [campaign, { plan, fit: own.at(-1), fits: own }]
+    }),
+  )
 }
 
 /** What campaigns lead to, by name; those without a fit are left out. */
@@ -56,8 +63,12 @@ export async function writeCampaign(runtime: Ports, value: Campaign): Promise<vo
   await write(runtime, `${value.campaign}/plan`, runtime.codec.encode(Campaign, value))
 }
 
-export const writeFit = (runtime: Ports, value: CampaignFit): Promise<void> =>
-  write(runtime, `${value.campaign}/fit`, runtime.codec.encode(CampaignFit, value))
+/** Beside earlier fits by other options, which runs may have begun with. */
+export const writeFit = (runtime: Ports, value: CampaignFit): Promise<void> => {
+  const { recordedMs: _, ...fit } = value
+  const digest = createHash('sha256').update(JSON.stringify(fit)).digest('hex').slice(0, 16)
+  return write(runtime, `${value.campaign}/fit/${digest}`, runtime.codec.encode(CampaignFit, value))
+}
 
 async function write({ kafka }: Ports, key: string, value: Uint8Array): Promise<void> {
   await using opened = new AsyncDisposableStack()

@@ -21,6 +21,8 @@ export interface ProxyPorts extends Pick<Runtime, 'codec' | 'log'> {
   readonly model: Model
   readonly producer: Producer
   readonly clock: Clock
+  /** How much of the proxy is trained, from 0 to 1. */
+  readonly onShare?: (share: number) => void
 }
 
 /** The corpus of a campaign: the labels of its run as of its plan. */
@@ -45,12 +47,15 @@ export async function trainProxy(
   const beganMs = ports.clock()
   const selected = await selectedBy(run, ports.corpus)
   let last: Progress | undefined
+  ports.onShare?.(0)
   const trainerPorts = {
     ...ports,
     reader: { documents: (position: Position) => again(selected.ids, position.index) },
     report: async (progress: Progress) => {
       last = progress
+      ports.onShare?.(progress.step / run.steps)
     },
+    evaluates: (step: number) => step === run.steps,
   }
   await train(run, trainerPorts, signal)
   const { referenceLoss, corpusLoss } = last!

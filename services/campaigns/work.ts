@@ -21,6 +21,8 @@ export interface WorkHooks {
   /** Tells this worker from all others. */
   readonly worker: bigint
   readonly onProgress?: (progress: CampaignProgress, nowMs: number) => void
+  /** How much of the proxy in hand is trained; 0: none is in hand. */
+  readonly onShare?: (share: number) => void
   readonly clock?: Clock
 }
 
@@ -33,7 +35,7 @@ export async function workOnCampaign(
   runtime: Runtime,
   campaign: Campaign,
   model: Model,
-  { worker, onProgress, clock = systemClock }: WorkHooks,
+  { worker, onProgress, onShare, clock = systemClock }: WorkHooks,
   signal: AbortSignal,
 ): Promise<CampaignProgress> {
   const progress = new CampaignProgress(campaign.mixtures.length, leaseMs)
@@ -66,9 +68,16 @@ export async function workOnCampaign(
     if (!progress.holds(proxy, worker) || progress.results.has(proxy)) continue
     const result = await whileClaiming(
       () => claim(proxy),
-      (aborted) => trainProxy(campaign, proxy, { ...runtime, corpus, model, producer, clock }, aborted),
+      (aborted) =>
+        trainProxy(
+          campaign,
+          proxy,
+          { ...runtime, corpus, model, producer, clock, ...(onShare && { onShare }) },
+          aborted,
+        ),
       signal,
     )
+    onShare?.(0)
     const { name: topic } = campaignTopic(campaign.campaign)
     await producer.send([{ topic, key: `${proxy}`, value: runtime.codec.encode(ProxyResult, result) }])
     failpoint('proxy finished')

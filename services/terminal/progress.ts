@@ -10,6 +10,8 @@ export interface Terminal {
 /** Progress: the share that is done (null: the total is unknown), and what else to show. */
 export interface HowFar {
   readonly share: number | null
+  /** The share that was done before this process began: the time left is reckoned from what has been done since. */
+  readonly shareBefore?: number
   readonly parts: readonly string[]
 }
 
@@ -63,10 +65,11 @@ export class ProgressLine {
     this.#standing = false
   }
 
-  #draw({ share, parts }: HowFar): void {
+  #draw({ share, shareBefore = 0, parts }: HowFar): void {
     this.#drawnMs = this.#clock()
     const { isTTY, columns } = this.#terminal
-    const left = share === null || share === 0 ? [] : [`ETA ${duration((this.seconds / share) * (1 - share))}`]
+    const since = (share ?? 0) - shareBefore
+    const left = share === null || since <= 0 ? [] : [`ETA ${duration((this.seconds / since) * (1 - share))}`]
     const done =
       share === null ? [] : [`${isTTY ? `${bar(share)} ` : ''}${String(Math.floor(share * 100)).padStart(3)}%`, ...left]
     const line = [...done, ...parts].join('  ')
@@ -77,7 +80,7 @@ export class ProgressLine {
   }
 }
 
-/** Counts to a total, or without one; what was done before the first count does not enter the rate. */
+/** Counts to a total, or without one; what was done before the first count does not enter the rate. Counts may have fractions: parts of a unit. */
 export class Counter {
   readonly #line: ProgressLine
   readonly #doing: string
@@ -111,14 +114,17 @@ export class Counter {
   #howFar(): HowFar {
     const [done, total] = [this.#done, this.#total]
     const rate = (done - (this.#first ?? 0)) / this.#line.seconds
+    const shareOf = (count: number) => Math.min(count / (total ?? 1), 1)
     return {
-      share: total === null || total === 0 ? null : Math.min(done / total, 1),
+      ...(total === null || total === 0
+        ? { share: null }
+        : { share: shareOf(done), shareBefore: shareOf(this.#first ?? 0) }),
       parts: [
         this.#doing,
         total === null
-          ? `${formatCount(done)} ${this.#unit}`
-          : `${formatCount(done)} of ${formatCount(total)} ${this.#unit}`,
-        `${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${this.#unit}/s`,
+          ? `${formatCount(Math.floor(done))} ${this.#unit}`
+          : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${this.#unit}`,
+        rateOf(rate, this.#unit),
       ],
     }
   }
@@ -139,13 +145,22 @@ export async function whileWaiting<T>(terminal: Terminal, clock: Clock, doing: s
   }
 }
 
+/** What is slow is counted by the minute: 0.0 a second says nothing. */
+function rateOf(perSecond: number, unit: string): string {
+  if (perSecond >= 10) return `${formatCount(perSecond)} ${unit}/s`
+  return perSecond >= 0.5 || perSecond === 0
+    ? `${perSecond.toFixed(1)} ${unit}/s`
+    : `${(60 * perSecond).toFixed(1)} ${unit}/min`
+}
+
 const bar = (share: number) => '█'.repeat(Math.round(share * barCells)).padEnd(barCells, '░')
 
 /** A count with thousands separators. */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US')
 
 function duration(seconds: number): string {
-  const rounded = Math.ceil(seconds)
+  // What is a second by a hair of rounding is no second more.
+  const rounded = Math.ceil(seconds - 1e-6)
   const pad = (part: number) => String(part).padStart(2, '0')
   const [hours, minutes] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60]
   return hours > 0 ? `${hours}:${pad(minutes)}:${pad(rounded % 60)}` : `${minutes}:${pad(rounded % 60)}`

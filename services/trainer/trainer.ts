@@ -28,6 +28,8 @@ export interface TrainerPorts {
   readonly onProgress?: (progress: Progress) => void
   /** Where progress is reported. Left out: to the topic of the run. */
   readonly report?: (progress: Progress) => Promise<void>
+  /** After which steps held-out losses are measured. Left out: at the start, and where a round ends. */
+  readonly evaluates?: (step: number) => boolean
   /** Left out: the ledger gets nothing. */
   readonly booking?: Booking | undefined
 }
@@ -181,9 +183,10 @@ class TrainingLoop {
     await this.#report(place, true, { path, digest, step: this.#trainer.steps })
   }
 
-  async #report(place: Place, evaluated: boolean, checkpoint: Progress['checkpoint'] = null): Promise<void> {
+  async #report(place: Place, boundary: boolean, checkpoint: Progress['checkpoint'] = null): Promise<void> {
     const { batch, context } = this.#run.trainer
     await this.#book.trained(this.#trainer.steps)
+    const evaluated = this.#ports.evaluates?.(this.#trainer.steps) ?? boundary
     const losses = evaluated ? await this.#evaluate(this.#trainer.steps) : { referenceLoss: null, corpusLoss: null }
     const trainLoss =
       this.#losses.length === 0 ? null : this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length

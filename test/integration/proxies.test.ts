@@ -67,10 +67,10 @@ test('a campaign of proxies: killed and shared it ends as one left alone, its fi
   await until(async () => new Set((await claims()).map(({ value }) => (value as ProxyClaim).proxy)).size >= 2)
   child.kill('SIGKILL')
   await ended
-  const done = await Promise.all([winnow('proxies', 'run', 'shared'), winnow('proxies', 'run', 'shared')])
+  const done = await Promise.all(['1', '2'].map((workers) => winnow('proxies', 'run', 'shared', '--workers', workers)))
   for (const one of done)
     expect(one).toMatchObject({ code: 0, stderr: expect.stringContaining('9 proxies are trained') })
-  expect(new Set((await claims()).map(({ value }) => (value as ProxyClaim).worker)).size).toBe(3)
+  expect(new Set((await claims()).map(({ value }) => (value as ProxyClaim).worker)).size).toBeGreaterThan(2)
 
   // As docs/proxies.md has it, on a smaller scale.
   const documented = blocksFor('integration/proxies').flatMap(({ text }) => text.trim().split('\n'))
@@ -82,7 +82,7 @@ test('a campaign of proxies: killed and shared it ends as one left alone, its fi
     const command = replacing(line, [[from, to]])
     expect(await winnow(...command.replace('npx winnow ', '').split(' ')), command).toMatchObject({ code: 0 })
   }
-  expect(documented).toHaveLength(3)
+  expect(documented).toHaveLength(4)
   const results = await resultsOf(runtime, 'shared')
   expect([...results.keys()]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
   expect(results).toEqual(await resultsOf(runtime, alone))

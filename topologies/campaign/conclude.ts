@@ -16,7 +16,11 @@ export interface Conclusion {
 }
 
 /** Why a campaign leads to nothing. */
-export type NoConclusion = Unfit | { readonly reason: 'no tokens' } | { readonly reason: 'out of bounds' }
+export type NoConclusion =
+  | Unfit
+  | { readonly reason: 'no tokens' }
+  | { readonly reason: 'flat'; readonly kind: FitKind }
+  | { readonly reason: 'out of bounds' }
 
 /**
  * Fits the results of a campaign and looks for the best mixture: a function of the plan, the results and the options, with the same bits everywhere.
@@ -38,6 +42,8 @@ export function conclude(
     kind,
   )
   if ('reason' in fit) return fit
+  const predicted = ordered.map(({ shares }) => fit.predict(shares))
+  if (predicted.every((loss) => loss === predicted[0])) return { reason: 'flat', kind: fit.kind }
   const { seed } = recordedConfig({ run: campaign.campaign, config: campaign.config }).selection
   const best = bestMixture(tokens, fit.predict, new Uniforms(seedOf(seed, 0, `candidates:${actor}`)), search)
   if (best === null) return { reason: 'out of bounds' }

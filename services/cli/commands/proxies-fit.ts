@@ -1,12 +1,13 @@
 import { type Command, Option } from 'commander'
 import type { Campaign, CampaignFit, ProxyResult } from '../../../schemas/index.ts'
 import { conclude, type NoConclusion } from '../../../topologies/campaign/conclude.ts'
-import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
+import { refitDifference } from '../../../topologies/campaign/refit.ts'
 import { type WeightScale, weightScales } from '../../../topologies/campaign/weights.ts'
 import { regMixSearch } from '../../../topologies/fits/best-mixture.ts'
 import { type FitKind, fitKinds } from '../../../topologies/fits/fit.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
-import { campaignNamed, FollowedCampaign, writeFit } from '../../campaigns/recorded.ts'
+import { resultsOf } from '../../campaigns/fits-of-run.ts'
+import { campaignNamed, writeFit } from '../../campaigns/recorded.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -61,10 +62,9 @@ export const fitting = (context: CliContext): Command =>
     .action(async (name: string, options: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const { plan, fit: recorded } = await campaignNamed(runtime, name)
-      const progress = new CampaignProgress(plan.mixtures.length, 0)
-      await new FollowedCampaign(runtime, name, progress).look(0)
-      const results = [...progress.results.values()]
+      const found = await campaignNamed(runtime, name)
+      const { plan, fit: recorded } = found
+      const results = await resultsOf(runtime, found)
       if (options.check) {
         await print(context.stdout, checked(plan, results, recorded))
         return
@@ -75,9 +75,7 @@ export const fitting = (context: CliContext): Command =>
       await print(context.stdout, options.json ? `${json(value)}\n` : shown(plan, value, widthOf(context.stdout)))
       if (results.length < plan.mixtures.length)
         context.stderr.write(`${results.length} of ${plan.mixtures.length} proxies are trained: fitted to those\n`)
-      context.stderr.write(
-        `recorded; to begin with these weights, in run.yaml: selection.actors.${plan.actor}.initialWeights: {from: ${name}}, and selection.firstSelection: weights\n`,
-      )
+      context.stderr.write(`recorded; to begin a run with these weights: npx winnow proxies apply ${name} run.yaml\n`)
     })
 
 /** @throws WinnowError BAD_DATA, or USAGE for options that cannot be */
@@ -111,6 +109,12 @@ function nothing({ campaign, actor }: Campaign, found: NoConclusion): WinnowErro
       'Give them more steps or another reference: the file may be too small or have nothing to do with the corpus.',
     )
   }
+  if (found.reason === 'flat') {
+    return refused(
+      `the fit ${found.kind} of ${campaign} predicts the same loss for every mixture, so that none is better than another`,
+      `Train more proxies, or for longer, or fit it otherwise: winnow proxies fit ${campaign} --fit linear`,
+    )
+  }
   if (found.reason === 'no tokens')
     return refused(`no subcategory of ${actor} had tokens`, 'Plan a campaign on a labelled corpus.')
   return refused('none of the draws is within what the corpus can give', 'Raise --draws, or lower --budget.')
@@ -123,16 +127,14 @@ function checked(plan: Campaign, results: readonly ProxyResult[], recorded: Camp
       hint: `Make one: winnow proxies fit ${plan.campaign}.`,
     })
   }
-  const { recordedMs, ...was } = recorded
-  const { draws, mean, bounds, kind, scale } = was
-  const used = results.filter(({ proxy }) => was.proxies.includes(proxy))
-  const tried = was.heldOut.length === 1 ? (kind as FitKind) : null
-  const is = conclude(plan, used, { kind: tried, search: { draws, mean, ...(bounds && { bounds }) }, scale })
-  if (json(is) === json(was)) return 'identical\n'
-  const key =
-    'reason' in is ? is.reason : Object.keys(was).find((one) => json(is[one as never]) !== json(was[one as never]))
-  throw new WinnowError('REPLAY_DIFFERS', `the fit of ${plan.campaign} comes out differently, first in ${key}`)
+  const difference = refitDifference(plan, results, recorded)
+  if (difference === undefined) return 'identical\n'
+  throw new WinnowError('REPLAY_DIFFERS', `the fit of ${plan.campaign} comes out differently, first in ${difference}`)
 }
+
+/** Below this a fit is hardly better than noise. */
+export const hardlyOrders = ({ kind, heldOut }: Pick<CampaignFit, 'kind' | 'heldOut'>): boolean =>
+  (heldOut.find((one) => one.kind === kind)?.spearman ?? 0) < 0.5
 
 function shown(plan: Campaign, value: CampaignFit, width: number | undefined): string {
   const { subcategories } = configOf(plan).selection.actors.find(({ name }) => name === plan.actor)!
@@ -157,8 +159,7 @@ function shown(plan: Campaign, value: CampaignFit, width: number | undefined): s
   const order = table([{ title: 'fit' }, { title: 'order of proxies left out, Spearman x 100', number }], fits, {
     width,
   })
-  const weak = (value.heldOut.find(({ kind }) => kind === value.kind)?.spearman ?? 0) < 0.5
-  const warning = weak
+  const warning = hardlyOrders(value)
     ? '\nIt hardly orders what it has not seen: train more proxies, or for longer, before you rely on it.\n'
     : ''
   return `${table(columns, cells, { width })}\n\n${order}\n${warning}predicted loss ${value.loss.toFixed(4)}\n`

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
 import { planCampaign } from '../../campaigns/plan.ts'
 import { campaignNamed, FollowedCampaign, readCampaigns } from '../../campaigns/recorded.ts'
-import { workOnCampaign } from '../../campaigns/work.ts'
+import { workTogether } from '../../campaigns/work-together.ts'
 import { modelResources, openModel } from '../../model/model.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { completeRun, readRunFile, withoutCampaigns } from '../../runs/run-file.ts'
@@ -24,6 +24,7 @@ import {
   widthOf,
 } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { applying } from './proxies-apply.ts'
 import { fitting } from './proxies-fit.ts'
 
 export const proxies = (context: CliContext): Command =>
@@ -35,11 +36,13 @@ export const proxies = (context: CliContext): Command =>
         'winnow proxies plan run.yaml --actor domain --proxies 64 --steps 200',
         'winnow proxies run first-domain',
         'winnow proxies fit first-domain',
+        'winnow proxies apply first-domain run.yaml',
       ),
     )
     .addCommand(plan(context))
     .addCommand(run(context))
     .addCommand(fitting(context))
+    .addCommand(applying(context))
     .addCommand(list(context))
 
 interface PlanOptions extends GlobalOptions {
@@ -47,6 +50,7 @@ interface PlanOptions extends GlobalOptions {
   readonly proxies: number
   readonly steps?: number
   readonly name?: string
+  readonly withoutEmpty?: boolean
   readonly json?: boolean
 }
 
@@ -57,6 +61,7 @@ const plan = (context: CliContext): Command =>
     .option('--proxies <count>', 'how many mixtures', naturalNumber, 64)
     .option('--steps <count>', "optimizer steps of each (default: the run's updateSteps)", naturalNumber)
     .option('--name <campaign>', "the campaign's name (default: RUN-ACTOR)")
+    .option('--without-empty', 'plan although subcategories have no tokens: mixtures have nothing of them')
     .option('--json', 'the plan as JSON')
     .addHelpText('after', example('winnow proxies plan run.yaml --actor topic --proxies 64 --steps 200'))
     .action(async (path: string, { actor, ...options }: PlanOptions) => {
@@ -71,7 +76,7 @@ const plan = (context: CliContext): Command =>
       const planned = await planCampaign(
         runtime,
         base,
-        { campaign, actor, steps, proxies: options.proxies },
+        { campaign, actor, steps, proxies: options.proxies, withoutEmpty: options.withoutEmpty === true },
         systemClock,
       )
       const { mixtures } = planned
@@ -85,9 +90,12 @@ const plan = (context: CliContext): Command =>
 const run = (context: CliContext): Command =>
   clusterCommand('run', 'trains the proxies of a campaign, sharing them with all who do the same, until all are done')
     .argument('<campaign>', 'the campaign')
+    .option('--workers <count>', 'proxies trained at a time here (default: one for each core)', naturalNumber)
     .option('--json', 'how many are trained, as JSON')
-    .addHelpText('after', example('winnow proxies run first-topic'))
-    .action(async (name: string, options: GlobalOptions & { json?: boolean }) => {
+    .addHelpText('after', example('winnow proxies run first-topic', 'winnow proxies run first-topic --workers 1'))
+    .action(async (name: string, options: GlobalOptions & { workers?: number; json?: boolean }) => {
+      const workers = options.workers ?? availableParallelism()
+      if (workers < 1) throw new WinnowError('USAGE', '--workers must be at least 1')
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const { plan: campaign } = await campaignNamed(runtime, name)
@@ -98,19 +106,11 @@ const run = (context: CliContext): Command =>
       )
       const counter = new Counter(context.stderr, systemClock, { doing: 'training', unit: 'proxies' })
       try {
-        const progress = await workOnCampaign(
-          runtime,
-          campaign,
-          model,
-          {
-            worker: BigInt(`0x${randomUUID().replaceAll('-', '').slice(0, 16)}`),
-            onProgress: ({ results }) => counter.at(results.size, campaign.mixtures.length),
-          },
-          interrupted.signal,
-        )
+        const onDone = (done: number, proxies: number) => counter.at(done, proxies)
+        const trained = await workTogether(runtime, campaign, model, { workers, onDone }, interrupted.signal)
         counter.end()
-        if (options.json) await print(context.stdout, `${json({ campaign: name, trained: progress.results.size })}\n`)
-        context.stderr.write(`${progress.results.size} proxies are trained; next: npx winnow proxies fit ${name}\n`)
+        if (options.json) await print(context.stdout, `${json({ campaign: name, trained })}\n`)
+        context.stderr.write(`${trained} proxies are trained; next: npx winnow proxies fit ${name}\n`)
       } catch (error) {
         if (!interrupted.signal.aborted) throw error
         counter.end()

@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { fitsOfRun } from '../../campaigns/fits-of-run.ts'
 import { readYaml } from '../../config/load.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { namesTaken, runNamed } from '../../runs/registry.ts'
 import { replayRun } from '../../runs/replay/changes.ts'
 import type { RoundComparison } from '../../runs/replay/compare.ts'
@@ -17,6 +20,7 @@ interface Options extends GlobalOptions {
   readonly run: string
   readonly as?: string
   readonly with?: string
+  readonly refit?: boolean
   readonly json?: boolean
 }
 
@@ -25,8 +29,16 @@ export const replay = (context: CliContext): Command =>
     .requiredOption('--run <name>', 'the recorded run')
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
-    .option('--json', 'a JSON line per round')
-    .addHelpText('after', example('winnow replay --run demo-7', 'winnow replay --run demo-7 --with additive.yaml'))
+    .option('--refit', 'also computes the fits again that its initial weights come from (docs/proxies.md)')
+    .option('--json', 'a JSON line per round; before them one per actor whose initial weights were fitted')
+    .addHelpText(
+      'after',
+      example(
+        'winnow replay --run demo-7',
+        'winnow replay --run demo-7 --with additive.yaml',
+        'winnow replay --run demo-7 --refit',
+      ),
+    )
     .action(async (options: Options) => {
       const changes = options.with === undefined ? {} : readYaml(options.with)
       await using connection = await context.connect(options)
@@ -34,6 +46,7 @@ export const replay = (context: CliContext): Command =>
       const recorded = await runNamed(runtime, options.run)
       const name = options.as ?? freeReplayName(options.run, await namesTaken(runtime))
       const run = replayRun(recorded, name, changes)
+      if (options.with === undefined || options.refit) await checkFits(context, runtime, recorded, options)
       const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
       const show = (round: RoundComparison) => {
         progress.clear()
@@ -60,6 +73,38 @@ export const replay = (context: CliContext): Command =>
       if (!options.json)
         await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
     })
+
+/**
+ * Says of each actor whose initial weights a campaign gave whether they are those of its fit, and with --refit whether the fit comes out the same.
+ * @throws WinnowError REPLAY_DIFFERS with the first difference
+ */
+async function checkFits(
+  { stdout, stderr }: CliContext,
+  runtime: Runtime,
+  run: RunConfig,
+  { refit = false, json: asJson }: Options,
+): Promise<void> {
+  const fits = await fitsOfRun(runtime, run, refit)
+  for (const fit of fits) {
+    const { actor, campaign, same } = fit
+    if (asJson) await print(stdout, `${json(fit)}\n`)
+    else if (same) {
+      const again = refit ? ', which comes out again to the bit' : ''
+      await print(stdout, `initial weights of ${actor}: those of the fit of ${campaign}${again}\n`)
+    } else if (!fit.inLog && !refit)
+      stderr.write(`initial weights of ${actor}: campaign ${campaign} is not in the log\n`)
+  }
+  // The numbers are in the run: without --refit nothing needs the campaign.
+  const first = fits.find(({ same, inLog }) => !same && (inLog || refit))
+  if (first !== undefined) {
+    throw new WinnowError(
+      'REPLAY_DIFFERS',
+      `the initial weights of ${first.actor} differ from the fit of ${first.campaign}: ${first.firstDifference}`,
+    )
+  }
+  if (refit && fits.length === 0)
+    stderr.write(`no initial weights of ${run.name} come from a campaign: nothing to refit\n`)
+}
 
 function inWords({ round, same, firstDifference, documents, common }: RoundComparison): string {
   if (same) return `round ${round}: same, ${documents[0]} documents`

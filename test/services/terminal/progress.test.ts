@@ -23,8 +23,16 @@ test('a terminal shows a bar, the share, the time left and the rate of this proc
   time.nowMs = 2000
   counter.at(5000, 10_000)
   expect(screen.text).toBe(
-    `\r\x1b[2K${'█'.repeat(12)}${'░'.repeat(12)}  50%  ETA 0:02  labelling  5,000 of 10,000 documents  500 documents/s`,
+    `\r\x1b[2K${'█'.repeat(12)}${'░'.repeat(12)}  50%  ETA 0:10  labelling  5,000 of 10,000 documents  500 documents/s`,
   )
+})
+
+test('what takes minutes a piece is counted by the minute, and parts of a piece count for the time left', () => {
+  const { screen, time, counter } = onScreen(true)
+  counter.at(0, 4)
+  time.nowMs = 60_000
+  counter.at(1.5, 4)
+  expect(screen.text).toContain('ETA 1:40  labelling  1 of 4 documents  1.5 documents/min')
 })
 
 test('without a terminal plain lines are printed, at most one every two seconds', () => {
