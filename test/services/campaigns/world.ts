@@ -44,7 +44,7 @@ export async function campaignWorld(subcategories = ['even', 'odd'], selection: 
       for (const [proxy, mixture] of plan.mixtures.slice(0, proxies).entries()) {
         const shares = mixture.map((parts) => parts / 5000)
         const loss = lossOf(shares[0]!, proxy)
-        const value = { campaign, proxy, shares, loss, corpusLoss: 1, seconds: 1, curve: [] }
+        const value = { campaign, proxy, shares, loss, corpusLoss: 1, seconds: 1, curve: [], learned: null }
         const { name: topic } = campaignTopic(campaign)
         await producer.send([{ topic, key: `${proxy}`, value: runtime.codec.encode(ProxyResult, value) }])
       }
