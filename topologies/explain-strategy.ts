@@ -1,11 +1,13 @@
 import type { Manifest, Stratum } from '../schemas/index.ts'
 import { contributionsOf, type ExplainedDocument, type Explanation, formatNumber, leftOut } from './explain.ts'
-import { labelScore } from './selection/candidates.ts'
+import type { DocumentCondition } from './selection/conditions.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { key } from './selection/draw.ts'
-import { actorIndex, type DocumentCondition, documentConditions } from './selection/pool.ts'
+import { actorIndex, documentConditions } from './selection/pool.ts'
 import { rank } from './selection/prefix.ts'
+import { type LabelScore, scoreOfLabel } from './selection/ranked.ts'
+import { labelScore } from './selection/ranking.ts'
 import { scoreOf } from './selection/score.ts'
 import type { Strategy } from './selection/strategy.ts'
 import { seedOf } from './selection/u64.ts'
@@ -13,7 +15,7 @@ import { seedOf } from './selection/u64.ts'
 /** What a round's strategy says of any document; what it depends on in the corpus as of that round has been looked up. */
 export interface RoundOfStrategy {
   readonly conditions: readonly DocumentCondition[]
-  readonly labelScore: Awaited<ReturnType<typeof labelScore>>
+  readonly labelScore: LabelScore | null
 }
 
 /** @param corpus as of the round; it is asked for quantiles and moments of scores if the strategy uses them */
@@ -44,7 +46,8 @@ export function explainStrategy(
   const drawn = key(document.docId, seedOf(config.seed, manifest.round, 'select'))
   const byActors = strategy.score.kind === 'actors'
   const ofCell = byActors ? scoreOf(config, manifest.round, weights, theta)(labels, reads) : 0
-  const own = round.labelScore?.(labelScoreOf, reads) ?? ofCell
+  const { labelScore: label } = round
+  const own = label === null ? ofCell : scoreOfLabel(label, labelScoreOf(label.actor), reads)
   const score = rank(own, drawn, strategy.sampler)
   const stratum = stratumOf(config, strategy, manifest, labels)
   // Of another kind of score the actors are no part.

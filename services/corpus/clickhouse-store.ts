@@ -11,7 +11,7 @@ import { ReadSelections } from './sorted/read-selections.ts'
 import { SortedCorpus, type SortedCorpusOptions } from './sorted/sorted-corpus.ts'
 import { SortedStates } from './sorted/states.ts'
 
-type Tuning = Pick<SortedCorpusOptions, 'scannedMax' | 'pages'>
+type Tuning = Pick<SortedCorpusOptions, 'scannedMax' | 'pages' | 'openMax'>
 
 /** The corpus in ClickHouse (schemas/clickhouse). Repeated rows merge into one, so every add may be repeated. */
 export class ClickHouseStore implements CorpusStore {

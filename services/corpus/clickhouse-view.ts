@@ -1,13 +1,18 @@
 import type { DocumentId } from '../../schemas/index.ts'
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
-import type { Corpus, Cut, DescribedDocument, DocumentBlock } from '../../topologies/selection/corpus.ts'
+import { type DocumentCondition, scoredBy } from '../../topologies/selection/conditions.ts'
+import type { Amount, Corpus, Cut, DescribedDocument } from '../../topologies/selection/corpus.ts'
 import type { Group } from '../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../topologies/selection/moments.ts'
 import type { Remaining } from '../../topologies/selection/plan.ts'
+import type { RankedCut, Ranking } from '../../topologies/selection/ranked.ts'
 import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
+import { emitRanked } from './emit-ranked.ts'
 import { idOfRow, rowsOfLists } from './ids.ts'
 import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
+import { heldOf, rankedCut } from './ranked.ts'
+import type { RankedSource } from './ranked-source.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from './samples-sql.ts'
 import { labelsSql, limitsOf, scoresSql, standsBefore } from './view-sql.ts'
 
@@ -114,21 +119,26 @@ export class ClickHouseCorpus implements Corpus {
     }
   }
 
-  async *documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock> {
-    if (groups.length === 0) return
-    const { from, parameters } = this.#view(scoredActors)
-    const indexOf = new Map(groups.map(({ labels, reads }, i) => [`${labels.join()};${reads}`, i]))
-    const rows = this.#sql.stream<DocumentRow>(
-      `SELECT doc, tokens, labels, reads, scores FROM (${from}) WHERE ${isOneOf(groups)}`,
+  held(strata: readonly (readonly Group[])[], conditions: readonly DocumentCondition[]): Promise<Amount[]> {
+    return heldOf(this.#ranked(scoredBy(conditions)), strata, conditions)
+  }
+
+  ranked(groups: readonly Group[], ranking: Ranking, wanted: Remaining): Promise<RankedCut> {
+    return rankedCut(this.#ranked(ranking.scored), groups, ranking, wanted)
+  }
+
+  emitRanked(cuts: readonly RankedCut[], orderSeed: Seed): AsyncIterable<BigUint64Array> {
+    return emitRanked(this.#ranked(cuts[0]?.ranking.scored ?? []), cuts, orderSeed)
+  }
+
+  #ranked(scored: readonly number[]): RankedSource {
+    const { from, parameters } = this.#view(scored)
+    const labels = this.#options.columns.map((_, i) => `labels[${i + 1}] AS l${i}`)
+    const columns = [...labels, 'place', 'tokens', 'reads', ...scored.map((a, i) => `scores[${i + 1}] AS s${a}`)]
+    return {
+      sql: this.#sql,
+      rows: (groups) => `(SELECT ${columns.join(', ')} FROM (${from}) WHERE ${isOneOf(groups)}) WHERE true`,
       parameters,
-    )
-    for await (const block of rows) {
-      yield {
-        ids: BigUint64Array.from(block, ({ doc }) => idOfRow(doc)),
-        tokens: Float64Array.from(block, ({ tokens }) => Number(tokens)),
-        groups: Uint32Array.from(block, ({ labels, reads }) => indexOf.get(`${labels.join()};${reads}`)!),
-        scores: scoredActors.map((_, i) => Float64Array.from(block, ({ scores }) => scores[i]!)),
-      }
     }
   }
 

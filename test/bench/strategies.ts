@@ -1,5 +1,5 @@
 /**
- * What a draw by Gumbel over label scores costs, beside one over the scores of cells: a tenth of the documents, decided and read to the last
+ * What a draw by Gumbel over label scores costs, beside one over the scores of cells and beside the best cells without noise: a tenth of the documents, decided and read to the last
  * id, in seconds and as a ratio of one run. Three actors with 5, 7 and 13 subcategories, normal scores.
  * Run by hand: node test/bench/strategies.ts [documents...] (default 10^6 10^7).
  */
@@ -43,12 +43,17 @@ const named = (name: string, size: number) =>
   [name, { subcategories: Array.from({ length: size }, (_, j) => `s${j}`) }] as const
 
 /** Seconds of a selection by this score, and how many documents it read one by one. */
-async function draw(corpus: Corpus, documents: number, score: object): Promise<{ seconds: number; refined: number }> {
+async function draw(
+  corpus: Corpus,
+  documents: number,
+  score: object,
+  sampler: object = { kind: 'gumbel', temperature: 2 },
+): Promise<{ seconds: number; refined: number }> {
   const config = parseSelectionConfig({
     seed: 7,
     actors: Object.fromEntries(Object.entries(actors).map(([name, size]) => named(name, size))),
     budget: { documents: Math.floor(documents / 10) },
-    strategy: { score, sampler: { kind: 'gumbel', temperature: 2 } },
+    strategy: { score, sampler },
   })
   const weights = config.actors.map(({ subcategories }, a) => subcategories.map((_, j) => Math.sin(a * 13 + j)))
   const began = performance.now()
@@ -69,12 +74,14 @@ for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) {
   const labelOffsets: TopicOffset[] = [topics.documents.name, ...columns.map(({ topic }) => topic)].map((topic) => ({
     ...{ topic, partition: 0, offsetNext: documents },
   }))
-  const view = await store.view({ columns, labelOffsets, readsOf: null, draws: true })
+  const view = await store.view({ columns, labelOffsets, readsOf: null, draws: true, scored: [0] })
   const label = { kind: 'label', actor: 'quality', standardize: 'corpus' }
   for (let time = 0; time < 2; time++) {
+    const bestCells = await draw(view, documents, { kind: 'actors' }, { kind: 'top' })
     const byCells = await draw(view, documents, { kind: 'actors' })
     const byLabels = await draw(view, documents, label)
-    console.log({ documents, byCells, byLabels, ratio: byLabels.seconds / byCells.seconds })
+    const ratios = [byCells, bestCells].map(({ seconds }) => byLabels.seconds / seconds)
+    console.log({ documents, bestCells, byCells, byLabels, ratios })
   }
   await close()
   rmSync(folder, { recursive: true })

@@ -1,7 +1,8 @@
-import { labelScore } from '../selection/candidates.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import type { Corpus } from '../selection/corpus.ts'
-import { actorIndex, documentTest, groupsOfPool } from '../selection/pool.ts'
+import { actorIndex, documentConditions, groupsOfPool } from '../selection/pool.ts'
+import { scoreOfLabel } from '../selection/ranked.ts'
+import { labelScore } from '../selection/ranking.ts'
 import { scoreOf } from '../selection/score.ts'
 import { amountOf, sharesByStratum } from '../selection/strata.ts'
 import type { Sampler, Strategy } from '../selection/strategy.ts'
@@ -22,15 +23,15 @@ export async function takenByScore(
 ): Promise<Float64Array> {
   const { groups, groupOf, documents, weights } = sample
   const columnOf = new Map(sample.scored.map((a, i) => [a, i]))
-  const test = await documentTest(strategy.pool, config.actors, corpus, amountOf(groups).documents)
+  const conditions = await documentConditions(strategy.pool, config.actors, corpus, amountOf(groups).documents)
   const ofLabel = await labelScore(corpus, config, strategy)
   const ofCell = strategy.score.kind === 'actors' ? scoreOf(config, round, state.weights, state.theta) : () => 0
   const allowed = new Set(groupsOfPool(strategy.pool, config.actors, [...groups]))
   const scores = Float64Array.from(documents, ({ labels, reads, tokens, scores }, i) => {
     const scoreOfActor = (a: number) => scores[columnOf.get(a)!]!
     const isOut = !allowed.has(groups[groupOf[i]!]!) || (config.repeat === 'exclude' && reads > 0)
-    if (isOut || !test(tokens, scoreOfActor)) return Number.NaN
-    return ofLabel === null ? ofCell(labels, reads) : ofLabel(scoreOfActor, reads)
+    if (isOut || !conditions.every(({ holds }) => holds(tokens, scoreOfActor))) return Number.NaN
+    return ofLabel === null ? ofCell(labels, reads) : scoreOfLabel(ofLabel, scoreOfActor(ofLabel.actor), reads)
   })
   const taken = new Float64Array(documents.length)
   const inTokens = 'tokens' in config.budget

@@ -1,58 +1,35 @@
-import type { SelectionConfig } from './config.ts'
-import type { Corpus } from './corpus.ts'
+import type { DocumentBlock } from './corpus.ts'
 import type { Group } from './groups.ts'
-import { standardization } from './moments.ts'
-import { actorIndex, documentTest } from './pool.ts'
 import type { Candidates } from './prefix.ts'
-import { decayed, type ScoreOf } from './score.ts'
-import { type Strategy, scoredActors } from './strategy.ts'
+import { type Ranking, scoreOfLabel } from './ranked.ts'
 
 /**
- * The documents of these groups that are in the pool, with their scores, by stratum.
- * @param strata groups of each stratum
- * @param documents the number that take part in all
+ * The documents that a ranking's conditions admit, with their scores S.
+ * @param blocks with the scores of `ranking.scored`
+ * @param groups that the blocks number
  */
 export async function candidatesOf(
-  corpus: Corpus,
-  config: SelectionConfig,
-  strategy: Strategy,
-  scoreOfGroup: ScoreOf,
-  strata: readonly (readonly Group[])[],
-  documents: number,
-): Promise<Candidates[]> {
-  const test = await documentTest(strategy.pool, config.actors, corpus, documents)
-  const scored = scoredActors(strategy, config.actors)
-  const scoreOfLabel = await labelScore(corpus, config, strategy)
+  blocks: AsyncIterable<DocumentBlock>,
+  groups: readonly Group[],
+  { conditions, score, scored }: Ranking,
+): Promise<Candidates> {
   const columnOf = new Map(scored.map((a, i) => [a, i]))
-  const result: Candidates[] = []
-  for (const groups of strata) {
-    const cellScores = groups.map(({ labels, reads }) => scoreOfGroup(labels, reads))
-    const columns = new GrowingColumns()
-    for await (const block of corpus.documents(groups, scored)) {
-      for (let i = 0; i < block.ids.length; i++) {
-        const scoreOf = (a: number) => block.scores[columnOf.get(a)!]![i]!
-        const tokens = block.tokens[i]!
-        if (!test(tokens, scoreOf)) continue
-        const group = block.groups[i]!
-        const score = scoreOfLabel === null ? cellScores[group]! : scoreOfLabel(scoreOf, groups[group]!.reads)
-        columns.add(block.ids, i, tokens, score)
-      }
+  const scoreOfGroup = typeof score === 'function' ? groups.map(({ labels, reads }) => score(labels, reads)) : null
+  const columns = new GrowingColumns()
+  for await (const block of blocks) {
+    for (let i = 0; i < block.ids.length; i++) {
+      const labelOf = (a: number) => block.scores[columnOf.get(a)!]![i]!
+      const tokens = block.tokens[i]!
+      if (!conditions.every(({ holds }) => holds(tokens, labelOf))) continue
+      const group = block.groups[i]!
+      const own =
+        typeof score === 'function'
+          ? scoreOfGroup![group]!
+          : scoreOfLabel(score, labelOf(score.actor), groups[group]!.reads)
+      columns.add(block.ids, i, tokens, own)
     }
-    result.push(columns.candidates())
   }
-  return result
-}
-
-/** S(x) of `score: label`, from a document's label scores and reads; null for scores that are constant on a cell. */
-export async function labelScore(
-  corpus: Pick<Corpus, 'scoreSums'>,
-  { actors, repetitionDecay }: Pick<SelectionConfig, 'actors' | 'repetitionDecay'>,
-  { score }: Strategy,
-): Promise<((scoreOf: (actor: number) => number, reads: number) => number) | null> {
-  if (score.kind !== 'label') return null
-  const a = actorIndex(actors, score.actor)
-  const f = score.standardize === 'corpus' ? standardization(await corpus.scoreSums(a)) : (x: number) => x
-  return (scoreOf, reads) => decayed(score.sign * f(scoreOf(a)), repetitionDecay, reads)
+  return columns.candidates()
 }
 
 const rowsFirst = 1024

@@ -1,7 +1,9 @@
 import type { DocumentId } from '../../schemas/index.ts'
+import type { DocumentCondition } from './conditions.ts'
 import type { Group } from './groups.ts'
 import type { ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
+import type { RankedCut, Ranking } from './ranked.ts'
 import type { Seed } from './u64.ts'
 
 /**
@@ -13,6 +15,11 @@ export interface Cut {
   seed: Seed
   /** null if nothing is taken. */
   keyLast: bigint | null
+  documents: number
+  tokens: number
+}
+
+export interface Amount {
   documents: number
   tokens: number
 }
@@ -57,8 +64,17 @@ export interface Corpus {
   /** The documents of whole groups and of cuts, each once, in order of (orderKey(id, orderSeed), id), in chunks. */
   emit(whole: readonly Group[], cuts: readonly Cut[], orderSeed: Seed): AsyncIterable<BigUint64Array>
 
-  /** The documents of these groups, in any order, with their scores by the labels of some actors. */
-  documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock>
+  /** What each stratum's groups hold of documents for which all conditions are true. */
+  held(strata: readonly (readonly Group[])[], conditions: readonly DocumentCondition[]): Promise<Amount[]>
+
+  /**
+   * Of the documents of these groups that the ranking admits, the shortest prefix in its order that reaches `wanted`; all of them if they do
+   * not.
+   */
+  ranked(groups: readonly Group[], ranking: Ranking, wanted: Remaining): Promise<RankedCut>
+
+  /** The documents of ranked cuts that have none in common, in order of (orderKey(id, orderSeed), id), in chunks. */
+  emitRanked(cuts: readonly RankedCut[], orderSeed: Seed): AsyncIterable<BigUint64Array>
 
   /** These documents; those that take no part are left out. */
   describe(

@@ -1,5 +1,7 @@
 import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
-import type { Corpus, Cut, DescribedDocument, DocumentBlock } from './corpus.ts'
+import { candidatesOf } from './candidates.ts'
+import { type DocumentCondition, scoredBy } from './conditions.ts'
+import type { Amount, Corpus, Cut, DescribedDocument, DocumentBlock } from './corpus.ts'
 import { drawInPlace, key, sortByKey, undrawInPlace } from './draw.ts'
 import { GroupTable } from './group-table.ts'
 import type { Group } from './groups.ts'
@@ -7,6 +9,8 @@ import { IdIndex } from './id-index.ts'
 import { sortByOrderKey, wordsOf } from './mix.ts'
 import { quantized, type ScoreSums } from './moments.ts'
 import type { Remaining } from './plan.ts'
+import { type Candidates, takePrefix } from './prefix.ts'
+import type { RankedCut, Ranking } from './ranked.ts'
 import { timesRead } from './reads.ts'
 import type { Seed } from './u64.ts'
 
@@ -144,7 +148,7 @@ export class MemoryCorpus implements Corpus {
       ),
       orderSeed,
     )
-    for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
+    yield* inChunks(ids)
   }
 
   #idsOfCut({ groups, seed, keyLast }: Cut): BigUint64Array {
@@ -156,7 +160,38 @@ export class MemoryCorpus implements Corpus {
     return taken
   }
 
-  async *documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncGenerator<DocumentBlock> {
+  async held(strata: readonly (readonly Group[])[], conditions: readonly DocumentCondition[]): Promise<Amount[]> {
+    const actors = scoredBy(conditions)
+    const amounts: Amount[] = []
+    for (const groups of strata) {
+      const amount = { documents: 0, tokens: 0 }
+      for await (const { tokens, scores } of this.#documents(groups, actors)) {
+        for (const [i, count] of tokens.entries()) {
+          if (!conditions.every(({ holds }) => holds(count, (a) => scores[actors.indexOf(a)]![i]!))) continue
+          amount.documents += 1
+          amount.tokens += count
+        }
+      }
+      amounts.push(amount)
+    }
+    return amounts
+  }
+
+  async ranked(groups: readonly Group[], ranking: Ranking, wanted: Remaining): Promise<RankedCut> {
+    const candidates = await this.#candidates(groups, ranking)
+    return { groups, ranking, sure: null, ...takePrefix(candidates, ranking.sampler, ranking.seed, wanted) }
+  }
+
+  async *emitRanked(cuts: readonly RankedCut[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
+    yield* inChunks(sortByOrderKey(together(cuts.map(({ ids }) => ids)), orderSeed))
+  }
+
+  #candidates(groups: readonly Group[], ranking: Ranking): Promise<Candidates> {
+    return candidatesOf(this.#documents(groups, ranking.scored), groups, ranking)
+  }
+
+  /** The documents of these groups, in any order, with their scores by the labels of some actors. */
+  async *#documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncGenerator<DocumentBlock> {
     const indexOf = new Int32Array(this.#table.all.length).fill(-1)
     for (const [i, { labels, reads }] of groups.entries()) indexOf[this.#table.number(labels, reads)] = i
     for (let first = 0; first < this.#index.size; first += chunkIds) {
@@ -233,6 +268,20 @@ export class MemoryCorpus implements Corpus {
     }
     return column
   }
+}
+
+function* inChunks(ids: BigUint64Array): Generator<BigUint64Array> {
+  for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
+}
+
+function together(columns: readonly BigUint64Array[]): BigUint64Array {
+  const all = new BigUint64Array(columns.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const column of columns) {
+    all.set(column, at)
+    at += column.length
+  }
+  return all
 }
 
 const doubled = (column: Float64Array): Float64Array<ArrayBuffer> =>

@@ -14,11 +14,21 @@ const scale = 20n
 /** q of a score below 2^32 in magnitude: every step but the flooring is exact. */
 export const quantized = (score: number): bigint => BigInt(Math.floor(score * 2 ** Number(scale) + 0.5))
 
-/** `standardize: corpus` (SELECTION.md, "Strategies"): f(x) = (x - m) / s, 0 if s is 0; each quotient is rounded once. */
-export function standardization({ documents, sum, squares }: ScoreSums): (score: number) => number {
-  if (documents === 0) return () => 0
+/** m and s of `standardize: corpus` (SELECTION.md, "Strategies"). */
+export interface Standardization {
+  readonly mean: number
+  readonly deviation: number
+}
+
+/** Each quotient is rounded once. */
+export function standardization({ documents, sum, squares }: ScoreSums): Standardization {
+  if (documents === 0) return { mean: 0, deviation: 0 }
   const n = BigInt(documents)
   const mean = nearestDouble(sum, n << scale)
   const deviation = Math.sqrt(nearestDouble(n * squares - sum * sum, (n * n) << (2n * scale)))
-  return deviation === 0 ? () => 0 : (score) => (score - mean) / deviation
+  return { mean, deviation }
 }
+
+/** f(x) = (x - m) / s, 0 if s is 0. */
+export const standardized = (score: number, { mean, deviation }: Standardization): number =>
+  deviation === 0 ? 0 : (score - mean) / deviation

@@ -1,10 +1,8 @@
+import type { DocumentCondition } from './conditions.ts'
 import type { ActorConfig } from './config.ts'
 import type { Corpus } from './corpus.ts'
 import type { Group } from './groups.ts'
 import type { PoolCondition } from './strategy.ts'
-
-/** Whether a document may be selected, by conditions that its cell does not decide. @param scoreOf its label scores, by actor's index */
-export type DocumentTest = (tokens: number, scoreOf: (actor: number) => number) => boolean
 
 /** Of a configured actor. */
 export const actorIndex = (actors: readonly ActorConfig[], name: string): number =>
@@ -24,12 +22,6 @@ export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly Ac
 export const looksAtDocuments = (pool: readonly PoolCondition[]): boolean =>
   pool.some((condition) => !('subcategories' in condition))
 
-/** A condition that a document's cell does not decide, in words for a person. */
-export interface DocumentCondition {
-  readonly says: string
-  readonly holds: DocumentTest
-}
-
 /**
  * A pool's conditions on tokens and scores (SELECTION.md, "Strategies"). Quantiles are over all documents that take part.
  * @param documents the number of those
@@ -44,7 +36,11 @@ export async function documentConditions(
   for (const condition of pool) {
     if ('tokensMin' in condition) {
       const { tokensMin } = condition
-      conditions.push({ says: `at least ${tokensMin} tokens`, holds: (tokens) => tokens >= tokensMin })
+      conditions.push({
+        says: `at least ${tokensMin} tokens`,
+        holds: (tokens) => tokens >= tokensMin,
+        of: { tokensFrom: tokensMin },
+      })
     }
     if ('scoreAbove' in condition) {
       const { actor, scoreAbove } = condition
@@ -52,6 +48,7 @@ export async function documentConditions(
       conditions.push({
         says: `a score of ${actor} above ${scoreAbove}`,
         holds: (_, scoreOf) => scoreOf(a) > scoreAbove,
+        of: { actor: a, above: scoreAbove, upTo: null },
       })
     }
     if ('quantiles' in condition && documents > 0) {
@@ -62,14 +59,9 @@ export async function documentConditions(
       conditions.push({
         says: `a score of ${condition.actor} ${p === 0 ? '' : `above ${low} and `}up to ${high}`,
         holds: (_, scoreOf) => (p === 0 || scoreOf(a) > low!) && scoreOf(a) <= high!,
+        of: { actor: a, above: p === 0 ? null : low!, upTo: high! },
       })
     }
   }
   return conditions
-}
-
-/** All of a pool's conditions on tokens and scores. */
-export async function documentTest(...pool: Parameters<typeof documentConditions>): Promise<DocumentTest> {
-  const conditions = await documentConditions(...pool)
-  return (tokens, scoreOf) => conditions.every(({ holds }) => holds(tokens, scoreOf))
 }

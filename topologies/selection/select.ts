@@ -1,10 +1,9 @@
-import { candidatesOf } from './candidates.ts'
 import type { SelectionConfig } from './config.ts'
 import type { Corpus, Cut } from './corpus.ts'
 import { type Group, histogramDigest } from './groups.ts'
-import { sortByOrderKey } from './mix.ts'
 import type { SelectionPlan } from './plan.ts'
-import { type Prefix, takePrefix } from './prefix.ts'
+import type { RankedCut } from './ranked.ts'
+import { rankingOf } from './ranking.ts'
 import { amountOf, decidedByCells, planByCells, quotaOf, sharesByStratum, strataOfRound } from './strata.ts'
 import { type Seed, seedOf } from './u64.ts'
 
@@ -123,35 +122,18 @@ async function selectByDocuments(
 ): Promise<Selected> {
   const { budget } = config
   const takingPart = amountOf(all).documents
+  const ranking = await rankingOf(corpus, config, strategy, score, takingPart, seeds.select)
   const groups = strata.map((stratum) => stratum.groups)
-  const candidates = await candidatesOf(corpus, config, strategy, score, groups, takingPart)
-  const held = candidates.map(({ ids, tokens }) => ({
-    documents: ids.length,
-    tokens: tokens.reduce((sum, count) => sum + count, 0),
-  }))
+  const held = await corpus.held(groups, ranking.conditions)
   const shares = sharesByStratum(budget, strategy.mixture, held)
-  const prefixes = candidates.map((ofStratum, i) =>
-    takePrefix(ofStratum, strategy.sampler, seeds.select, quotaOf(budget, shares[i]!)),
-  )
+  const cuts: RankedCut[] = []
+  for (const [i, ofStratum] of groups.entries())
+    cuts.push(await corpus.ranked(ofStratum, ranking, quotaOf(budget, shares[i]!)))
   return {
-    strata: prefixes.map(({ documents, tokens, threshold, keyLast, refined }, i) => ({
+    strata: cuts.map(({ documents, tokens, threshold, keyLast, refined }, i) => ({
       ...{ subcategory: strata[i]!.subcategory, held: held[i]!, quota: recordedQuota(shares[i]!) },
       ...{ documents, tokens, threshold, marginal: null, keyLast, refined },
     })),
-    ids: inOrder(prefixes, seeds.order),
+    ids: corpus.emitRanked(cuts, seeds.order),
   }
-}
-
-/** Ids in a chunk: half a megabyte. */
-const chunkIds = 65_536
-
-async function* inOrder(prefixes: readonly Prefix[], orderSeed: Seed): AsyncGenerator<BigUint64Array> {
-  const ids = new BigUint64Array(prefixes.reduce((sum, { documents }) => sum + documents, 0))
-  let at = 0
-  for (const prefix of prefixes) {
-    ids.set(prefix.ids, at)
-    at += prefix.documents
-  }
-  sortByOrderKey(ids, orderSeed)
-  for (let first = 0; first < ids.length; first += chunkIds) yield ids.subarray(first, first + chunkIds)
 }

@@ -1,4 +1,5 @@
 import type { Budget, SelectionConfig } from './config.ts'
+import type { Amount } from './corpus.ts'
 import type { Group } from './groups.ts'
 import { planSelection, type SelectionPlan } from './plan.ts'
 import { actorIndex, groupsOfPool, looksAtDocuments } from './pool.ts'
@@ -6,11 +7,6 @@ import { sharesOf } from './quotas.ts'
 import type { TakenGroup } from './read-selection.ts'
 import { type ScoreOf, scoreOf } from './score.ts'
 import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
-
-export interface Amount {
-  documents: number
-  tokens: number
-}
 
 export interface Stratum {
   /** The subcategory of the mixture's actor; null without a mixture. */

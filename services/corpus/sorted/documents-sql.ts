@@ -5,20 +5,21 @@ import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
 import { idOfPlaceSql } from '../key-sql.ts'
 
 /**
- * Documents with their scores, read as words of 8 bytes: id, tokens, number of the group, scores.
+ * Documents with columns of float64, their scores, read as words of 8 bytes: id, tokens, number of the group, scores.
+ * @param columns expressions
  * @param rows ends in a condition; with l0, l1, .., place, tokens, s0, s1, .. and, if a group is read, reads
  */
 export async function* documentBlocks(
   sql: Sql,
   groups: readonly Group[],
-  scoredActors: readonly number[],
+  columns: readonly string[],
   rows: string,
   parameters: SqlParameters,
 ): AsyncGenerator<DocumentBlock> {
   if (groups.length === 0) return
-  const scores = scoredActors.map((a) => `, reinterpretAsUInt64(s${a})`).join('')
+  const scores = columns.map((column) => `, reinterpretAsUInt64(${column})`).join('')
   const statement = `SELECT ${idOfPlaceSql('place', 'i')} AS doc, tokens, ${groupNumberSql(groups)}${scores} FROM ${rows}`
-  const width = 3 + scoredActors.length
+  const width = 3 + columns.length
   let rest = new BigUint64Array(0)
   for await (const piece of sql.ids(statement, parameters)) {
     const words = new BigUint64Array(rest.length + piece.length)
@@ -31,14 +32,14 @@ export async function* documentBlocks(
       ids: new BigUint64Array(count),
       tokens: new Float64Array(count),
       groups: new Uint32Array(count),
-      scores: scoredActors.map(() => new Float64Array(count)),
+      scores: columns.map(() => new Float64Array(count)),
     }
     const halves = new Uint32Array(words.buffer)
     for (let i = 0, at = 0; i < count; i++, at += width) {
       block.ids[i] = words[at]!
       block.tokens[i] = halves[2 * at + 2]! + halves[2 * at + 3]! * 2 ** 32
       block.groups[i] = halves[2 * at + 4]!
-      for (let s = 0; s < scoredActors.length; s++) block.scores[s]![i] = numbers[at + 3 + s]!
+      for (let s = 0; s < columns.length; s++) block.scores[s]![i] = numbers[at + 3 + s]!
     }
     if (count > 0) yield block
   }
@@ -46,8 +47,11 @@ export async function* documentBlocks(
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
-/** The number of a row's group in the list: labels and reads as digits of one number. */
-function groupNumberSql(groups: readonly Group[]): string {
+/** The value of a row's group, an integer of 64 bits; default: its number in the list. Labels and reads are digits of one number. */
+export function groupNumberSql(
+  groups: readonly Group[],
+  values: readonly (bigint | number)[] = [...groups.keys()],
+): string {
   const withReads = groups.some(({ reads }) => reads > 0)
   const digits = groups.map(({ labels, reads }) => (withReads ? [...labels, reads] : labels).map(BigInt))
   const names = [...groups[0]!.labels.map((_, i) => `l${i}`), ...(withReads ? ['reads'] : [])]
@@ -57,7 +61,7 @@ function groupNumberSql(groups: readonly Group[]): string {
   const number = (row: readonly bigint[]) => row.reduce((sum, digit, i) => sum * sizes[i]! + digit, 0n)
   const expression = names.reduce((sum, name, i) => `(${sum} * ${sizes[i]} + ${name})`, 'toUInt64(0)')
   const all = digits.map((row, i) => [number(row), i] as const)
-  return `toUInt64(transform(${expression}, [${all.map(([n]) => n).join(', ')}], [${all.map(([, i]) => i).join(', ')}], 0))`
+  return `toUInt64(transform(${expression}, [${all.map(([n]) => n).join(', ')}], [${all.map(([, i]) => `toUInt64(${values[i]})`).join(', ')}], 0))`
 }
 
 /** @param rows ends in a condition */

@@ -1,19 +1,23 @@
 import type { DocumentId } from '../../../schemas/index.ts'
-import type { Corpus, Cut, DescribedDocument, DocumentBlock } from '../../../topologies/selection/corpus.ts'
+import { type DocumentCondition, scoredBy } from '../../../topologies/selection/conditions.ts'
+import type { Amount, Corpus, Cut, DescribedDocument } from '../../../topologies/selection/corpus.ts'
 import { place, placeBits } from '../../../topologies/selection/draw.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import type { ScoreSums } from '../../../topologies/selection/moments.ts'
 import type { Remaining } from '../../../topologies/selection/plan.ts'
+import type { RankedCut, Ranking } from '../../../topologies/selection/ranked.ts'
 import type { ReadMove, ReadSelection, TakenGroup } from '../../../topologies/selection/read-selection.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
 import { idOfRow, rowsOfLists } from '../ids.ts'
 import { drawKeySql, idOfPlaceSql, orderKeySql, startsOf } from '../key-sql.ts'
+import { heldOf } from '../ranked.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import { isAmong, readsByDocumentSql } from './among-sql.ts'
-import { documentBlocks, scoreSums, scoresAt } from './documents-sql.ts'
+import { scoreSums, scoresAt } from './documents-sql.ts'
 import { movedGroups } from './moved-groups.ts'
 import { inPages, type PageSizes, pageEnds } from './pages.ts'
+import { emitInRanges, rankedInRanges, type SortedSource } from './ranked-ranges.ts'
 import { type ReadCondition, withReadsSql } from './reads-sql.ts'
 import type { SortedState } from './states.ts'
 import { reachOf, reachOfKey, stretchesSql } from './stretches.ts'
@@ -38,10 +42,12 @@ export class SortedCorpus implements Corpus {
   readonly #reads: Reads
   readonly #scannedMax: number
   readonly #pages: PageSizes | undefined
+  readonly #openMax: number | undefined
 
   /**
    * @param readsOf a run whose reads, by documents, distinguish groups
    * @param reads what a run has read of selections that cells decided, in the order of its rounds
+   * @param openMax see `RankedSource`
    * @param scannedMax documents of a subcategory up to which all of them are read for its sample
    * @param pages of an emission
    */
@@ -49,7 +55,7 @@ export class SortedCorpus implements Corpus {
     sql: Sql,
     state: SortedState,
     wide: Corpus,
-    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault, pages }: SortedCorpusOptions = {},
+    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault, pages, openMax }: SortedCorpusOptions = {},
   ) {
     this.#sql = sql
     this.#state = state
@@ -58,6 +64,7 @@ export class SortedCorpus implements Corpus {
     this.#reads = reads
     this.#scannedMax = scannedMax
     this.#pages = pages
+    this.#openMax = openMax
   }
 
   async groups(): Promise<Group[]> {
@@ -196,9 +203,33 @@ export class SortedCorpus implements Corpus {
     )
   }
 
-  documents(groups: readonly Group[], scoredActors: readonly number[]): AsyncIterable<DocumentBlock> {
-    if (!scoredActors.every((a) => this.#state.scored.includes(a))) return this.#wide.documents(groups, scoredActors)
-    return documentBlocks(this.#sql, groups, scoredActors, this.#rows(groups), this.#parameters({}))
+  held(strata: readonly (readonly Group[])[], conditions: readonly DocumentCondition[]): Promise<Amount[]> {
+    if (!this.#hasScores(scoredBy(conditions))) return this.#wide.held(strata, conditions)
+    return heldOf(this.#ranked, strata, conditions)
+  }
+
+  ranked(groups: readonly Group[], ranking: Ranking, wanted: Remaining): Promise<RankedCut> {
+    if (!this.#hasScores(ranking.scored)) return this.#wide.ranked(groups, ranking, wanted)
+    return rankedInRanges(this.#ranked, groups, ranking, wanted)
+  }
+
+  emitRanked(cuts: readonly RankedCut[], orderSeed: Seed): AsyncIterable<BigUint64Array> {
+    if (!this.#hasScores(cuts[0]?.ranking.scored ?? [])) return this.#wide.emitRanked(cuts, orderSeed)
+    return emitInRanges(this.#ranked, cuts, orderSeed)
+  }
+
+  #hasScores(actors: readonly number[]): boolean {
+    return actors.every((a) => this.#state.scored.includes(a))
+  }
+
+  get #ranked(): SortedSource {
+    return {
+      sql: this.#sql,
+      rows: (groups, where) => this.#rows(groups, where),
+      parameters: this.#parameters({}),
+      areFew: (groups) => this.#areFew(groups),
+      ...(this.#openMax !== undefined && { openMax: this.#openMax }),
+    }
   }
 
   /** From the wide table, where a document is found by its id; reads that are known as conditions are asked of these rows. */
@@ -318,6 +349,7 @@ export interface SortedCorpusOptions {
   readonly reads?: Reads
   readonly scannedMax?: number
   readonly pages?: PageSizes
+  readonly openMax?: number
 }
 
 /** What a run has read, as conditions, and what that has moved. */
