@@ -45,7 +45,8 @@ const losses = ({ trainLoss, referenceLoss, corpusLoss }: Progress): string =>
 function leaders(run: RunConfig, { round, theta, weights }: Manifest): string {
   const by = selectsBy(run)
   if (by !== null) return isControl(run) ? ', drawn at random' : `; ${by}`
-  if (round === 0 || theta.every((value) => value === 0)) return ', drawn at random'
+  const drawn = round === 0 && run.selection.firstSelection === 'random'
+  if (drawn || theta.every((value) => value === 0)) return ', drawn at random'
   const favoured = run.selection.actors.map(({ name, subcategories }, a) => {
     const sign = theta[a]! < 0 ? -1 : 1
     const best = weights[a]!.reduce((top, weight, j) => (sign * weight > sign * weights[a]![top]! ? j : top), 0)
