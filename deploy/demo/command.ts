@@ -12,7 +12,7 @@ import { exitCodes } from '../../services/runtime/errors.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { type ReferenceName, referenceNames } from './corpus.ts'
 import { startDemo } from './demo.ts'
-import { referenceDefault, stepsDefault } from './runs.ts'
+import { referenceDefault, stepsDefault, type TrainerName, trainerNames } from './runs.ts'
 
 type DemoFlags = GlobalOptions & {
   exit?: boolean
@@ -20,6 +20,7 @@ type DemoFlags = GlobalOptions & {
   seed: number
   steps: number
   reference: ReferenceName
+  trainer: TrainerName
   json?: boolean
 }
 
@@ -39,8 +40,24 @@ export const demo = (context: CliContext): Command =>
         .choices([...referenceNames])
         .default(referenceDefault),
     )
+    .addOption(
+      new Option(
+        '--trainer <name>',
+        'python: train the two runs by PyTorch too, on the same streams, and compare the losses',
+      )
+        .choices([...trainerNames])
+        .default(trainerNames[0]),
+    )
     .option('--json', 'write the summary as JSON')
-    .addHelpText('after', example('npm start', 'npm start -- --exit --seed 3', 'npm start -- --reference addresses'))
+    .addHelpText(
+      'after',
+      example(
+        'npm start',
+        'npm start -- --exit --seed 3',
+        'npm start -- --reference addresses',
+        'npm start -- --trainer python',
+      ),
+    )
     .action(async (options: DemoFlags) => {
       const config = configOf(context, options)
       let finished = false

@@ -8,27 +8,26 @@ import { loadConfig } from '../../services/config/load.ts'
 import { whatHangs } from '../../services/connections/answering.ts'
 import { openRuntime, type Runtime } from '../../services/connections/connections.ts'
 import { startCorpus } from '../../services/host/corpus.ts'
-import { narrate } from '../../services/host/narration.ts'
-import { startRunHost } from '../../services/host/run-host.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { createProgress } from '../../services/ingest/progress.ts'
 import { waitForLabels } from '../../services/runs/label-progress.ts'
-import { submitRun } from '../../services/runs/registry.ts'
 import { withoutLogin } from '../../services/runtime/address.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { makeFolder } from '../../services/runtime/make-folder.ts'
 import { closeAll } from '../../services/runtime/service.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
 import { demoFolder, openMetrics, watched } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
+import { besideOf } from './beside.ts'
 import { type CorpusManifest, type ReferenceName, requireCorpusPackages, sourceNames } from './corpus.ts'
 import { corpusInBackground } from './corpus-in-background.ts'
-import { demoRuns } from './runs.ts'
+import { trainerPython } from './python.ts'
+import { demoRuns, type TrainerName } from './runs.ts'
 import { summaryOf } from './summary.ts'
 import { summaryHtml } from './summary-html.ts'
 import { summaryText } from './summary-text.ts'
+import { startTraining } from './training.ts'
 
 export interface DemoOptions {
   /** Everything that is started is added here, even if the demo fails. */
@@ -39,6 +38,7 @@ export interface DemoOptions {
   readonly steps: number
   readonly fresh?: boolean
   readonly reference: ReferenceName
+  readonly trainer: TrainerName
   /** The summary as JSON on standard output, instead of tables. */
   readonly json?: boolean
   readonly metrics: Config['metrics']
@@ -55,6 +55,7 @@ export async function startDemo({
   steps,
   fresh,
   reference,
+  trainer,
   json,
   metrics,
   signal,
@@ -68,6 +69,7 @@ export async function startDemo({
   const folder = join(dataFolder, demoFolder)
   const log = createLog('winnow', process.env.WINNOW_LOG_LEVEL ?? 'warn')
   requireCorpusPackages()
+  const python = trainer === 'python' ? trainerPython(context.env) : undefined
   makeFolder(folder)
   const corpus = corpusInBackground(join(folder, 'texts'))
   started.defer(() => corpus.close())
@@ -105,15 +107,13 @@ export async function startDemo({
   await fillCorpus(runtime, config, manifest, { context, signal, say })
   signal.throwIfAborted()
 
-  const { collaborative, control } = demoRuns({
-    seed,
-    steps,
-    actors: config.actors,
-    versions,
-    manifest,
-    folder,
-    reference,
-  })
+  const options = { seed, steps, actors: config.actors, versions, manifest, folder, reference }
+  const { collaborative, control } = demoRuns(options)
+  const byPython = demoRuns({ ...options, trainer: 'python' })
+  const pairs = [
+    { typescript: collaborative.name, python: byPython.collaborative.name },
+    { typescript: control.name, python: byPython.control.name },
+  ]
   let firstSelectionSeconds: number | null = null
   const onSelected = (round: number) => {
     if (firstSelectionSeconds !== null || round !== 0) return
@@ -121,8 +121,16 @@ export async function startDemo({
     say(`the first selection, ${firstSelectionSeconds.toFixed(1)} s after the start`)
   }
   measured?.metrics.readiness.serveUntil(signal)
-  await trainBoth(runtime, [collaborative, control], { started, fail, signal, say, onSelected })
-  const summary = await summaryOf(runtime, { run: collaborative, control, reference }, manifest, firstSelectionSeconds)
+  const ofPython = python === undefined ? undefined : { python, addresses: cluster, folder, env: context.env }
+  const training = await startTraining(runtime, { started, fail, say, onSelected, python: ofPython })
+  await training.trained([collaborative, control], signal)
+  if (python !== undefined) {
+    say(`the same two runs by PyTorch (${python})`)
+    await training.trained([byPython.collaborative, byPython.control], signal)
+  }
+  const beside = python === undefined ? undefined : await besideOf(runtime, pairs)
+  const own = await summaryOf(runtime, { run: collaborative, control, reference }, manifest, firstSelectionSeconds)
+  const summary = beside === undefined ? own : { ...own, beside }
   context.stdout.write(json === true ? `${JSON.stringify(summary, null, 2)}\n` : summaryText(summary))
   const page = join(folder, `summary-${collaborative.name}.html`)
   writeFileSync(page, summaryHtml(summary))
@@ -175,49 +183,4 @@ async function fillCorpus(
   const seconds = (systemClock() - began) / 1000
   if (result.documents > 0) say(`ingested and labelled at ${Math.round(result.documents / seconds)} documents/s`)
   else say('the corpus had been ingested before')
-}
-
-async function trainBoth(
-  runtime: Runtime,
-  runs: readonly RunConfig[],
-  {
-    started,
-    fail,
-    signal,
-    say,
-    onSelected,
-  }: {
-    started: AsyncDisposableStack
-    fail: (error: unknown) => void
-    signal: AbortSignal
-    say: (line: string) => void
-    onSelected: (round: number) => void
-  },
-): Promise<void> {
-  const left = new Set(runs.map(({ name }) => name))
-  const trained = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => trained.reject(signal.reason), { once: true })
-  const host = await startRunHost(runtime, {
-    onFailure: (error) => {
-      trained.reject(error)
-      fail(error)
-    },
-    hooksOf: (run) => {
-      const told = narrate(run, say)
-      return {
-        ...told,
-        onConsole: (event) => {
-          told.onConsole?.(event)
-          if (event.kind === 'selected') onSelected(event.manifest.round)
-        },
-      }
-    },
-    onDone: (run) => {
-      left.delete(run)
-      if (left.size === 0) trained.resolve()
-    },
-  })
-  started.defer(() => host.close())
-  for (const run of runs) await submitRun(runtime, run)
-  await trained.promise
 }

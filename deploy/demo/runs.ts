@@ -7,6 +7,14 @@ import { demoModel } from './model.ts'
 /** What the rewards measure unless told; README, "What you will see", says why this is a fair question. */
 export const referenceDefault: ReferenceName = 'fiction'
 
+export const trainerNames = ['typescript', 'python'] as const
+/** What steps the model: the reference trainer of winnow, or the same in Python, by PyTorch. */
+export type TrainerName = (typeof trainerNames)[number]
+const python = 'python'
+
+/** Whether a run of the demo is one that PyTorch trains. */
+export const isByPython = (run: string): boolean => run.split('-').at(-2) === python
+
 /** Round 0 and six reselections. */
 const rounds = 7
 export const stepsDefault = 1050
@@ -24,11 +32,14 @@ export function demoRuns(options: {
   manifest: CorpusManifest
   folder: string
   reference: ReferenceName
+  trainer?: TrainerName
 }): { collaborative: RunConfig; control: RunConfig } {
-  const { seed, steps, actors, versions, manifest, folder, reference: measured } = options
+  const { seed, steps, actors, versions, manifest, folder, reference: measured, trainer = 'typescript' } = options
   const { reward, eval: evaluation } = manifest.references[measured]
-  // A run is never changed: with another reference it is another run, beside the first.
-  const of = measured === referenceDefault ? `${seed}` : `${measured}-${seed}`
+  // A run is never changed: with another reference or trainer it is another run, beside the first.
+  const of = [measured === referenceDefault ? [] : [measured], trainer === 'python' ? [python] : [], `${seed}`]
+    .flat()
+    .join('-')
   const run = (name: string, actor: object, sampleDocuments: number) =>
     parseRunConfig({
       name: `${name}-${of}`,

@@ -1,5 +1,6 @@
 import { escaped } from '../../services/runtime/escaped.ts'
 import { formatFixed, percent } from '../../services/terminal/table.ts'
+import { differenceOf } from './beside.ts'
 import { losslines } from './loss-lines.ts'
 import type { Summary } from './summary.ts'
 import { captionsOf, liftOf, verdictLines } from './summary-text.ts'
@@ -30,6 +31,22 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[], te
 /** A negative value stands out: it turns something round. */
 const signed = (value: number, digits: number): string =>
   value < 0 ? `<span class="negative">${formatFixed(value, digits)}</span>` : formatFixed(value, digits)
+
+const besideTables = ({ beside }: Summary): string =>
+  (beside?.runs ?? [])
+    .map(({ typescript, python, losses }) => {
+      const rows = losses.map((pair) => [
+        `${pair.step}`,
+        `${pair.tokens}`,
+        formatFixed(pair.typescript, 4),
+        formatFixed(pair.python, 4),
+        formatFixed(differenceOf(pair), 4),
+      ])
+      return `<h2>${escaped(`${typescript}, trained by PyTorch too: reference loss`)}</h2>
+${table(['step', 'tokens', typescript, python, 'difference'], rows, 0)}
+`
+    })
+    .join('')
 
 /** The summary as a page of one file, which loads nothing and runs no script. */
 export function summaryHtml(summary: Summary): string {
@@ -69,7 +86,7 @@ export function summaryHtml(summary: Summary): string {
 <h2>${escaped(captions.losses)}</h2>
 ${losslines(summary)}
 ${table(lossHead, lossRows, 0)}
-<h2>${escaped(captions.selected)}</h2>
+${besideTables(summary)}<h2>${escaped(captions.selected)}</h2>
 ${table(['actor', 'subcategory', 'corpus', 'selected', 'lift'], shares, 2)}
 <h2>${escaped(captions.weights)}</h2>
 <p>Theta is how much an actor counts. Where it is below zero, the actor's weights count the other way round: what it weighs least gains most.</p>

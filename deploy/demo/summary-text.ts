@@ -1,4 +1,5 @@
 import { formatFixed, percent, table } from '../../services/terminal/table.ts'
+import { besideText } from './beside.ts'
 import type { ReferenceName } from './corpus.ts'
 import type { Summary } from './summary.ts'
 
@@ -31,6 +32,7 @@ export function summaryText(summary: Summary): string {
     lossTable(summary),
     '',
     ...verdictLines(summary),
+    ...(summary.beside === undefined ? [] : ['', besideText(summary.beside)]),
     '',
   ].join('\n')
 }

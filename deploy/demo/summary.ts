@@ -4,6 +4,7 @@ import { type Composition, corpusComposition, selectionComposition } from '../..
 import { readManifests, readProgress } from '../../services/runs/recorded.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Beside } from './beside.ts'
 import type { CorpusManifest, ReferenceName } from './corpus.ts'
 
 /** What the two runs showed: `npm start -- --json` writes it as it is. Losses in nats per token, shares from 0 to 1. */
@@ -28,6 +29,8 @@ export interface Summary {
   }[]
   readonly losses: readonly LossRow[]
   readonly verdict: Verdict
+  /** With `--trainer python`. */
+  readonly beside?: Beside
 }
 
 export interface Share {

@@ -12,6 +12,8 @@ export interface Child {
   /** Resolves when it has ended, for whatever reason. */
   ended: Promise<void>
   hasEnded(): boolean
+  /** null: it still runs, or a signal ended it. */
+  exitCode(): number | null
   /** Sends SIGTERM, and SIGKILL after `graceMs`; resolves when it has ended, with whether it needed no SIGKILL. */
   stop(graceMs?: number): Promise<boolean>
 }
@@ -66,6 +68,7 @@ export function startChild(
     logFile,
     ended,
     hasEnded,
+    exitCode: () => child.exitCode,
     stop: (graceMs = stopGraceMs) => stopChild(child, pid, ended, hasEnded, graceMs),
   }
 }

@@ -18,6 +18,8 @@ export interface RunHostHooks {
   /** A failure that concerns one run, whose services are closed: the others go on. Default: `onFailure`. */
   readonly onRunFailure?: (run: string, error: unknown) => void
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
+  /** Starts the trainer of a run. Default: the reference trainer. */
+  readonly startTrainer?: typeof startTrainer
   /** A run's trainer has made its last step. */
   readonly onDone?: (run: string) => void
   /** The services of a run have started, at first or after a pause. */
@@ -92,7 +94,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     if (parts.includes('stations')) mine.push(...(await startRunStations(runtime, run, model, own)))
     if (parts.includes('influence')) mine.push(...(await startInfluence(runtime, run, model, own)))
     if (parts.includes('trainer') && services.get(name) === mine) {
-      const trainer = await startTrainer(runtime, run, model, own)
+      const trainer = await (hooks.startTrainer ?? startTrainer)(runtime, run, model, own)
       mine.push(trainer)
       trainer.done.then(
         () => hooks.onDone?.(name),

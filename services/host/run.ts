@@ -121,13 +121,18 @@ async function startStation<P>(
   return { name: `${station.name} of ${run.name}`, close: () => handle.close() }
 }
 
-/** The reference trainer of a run. `done` resolves when it has made its last step. */
+export interface RunningTrainer extends Service {
+  /** Resolves when it has made its last step. */
+  readonly done: Promise<void>
+}
+
+/** The reference trainer of a run. */
 export async function startTrainer(
   runtime: Runtime,
   run: RunConfig,
   model: Model,
   hooks: RunHooks,
-): Promise<Service & { done: Promise<void> }> {
+): Promise<RunningTrainer> {
   await createRunTopics(runtime.kafka, run)
   await using starting = new AsyncDisposableStack()
   // One trainer of a run reports, in whatever language it is written: it fences off the one before.
@@ -161,7 +166,7 @@ export async function startTrainer(
 }
 
 /** Returns once readers see the last report: markers of a transaction are written a moment after it is committed. */
-async function reported({ kafka }: Pick<Runtime, 'kafka'>, { name }: RunConfig): Promise<void> {
+export async function reported({ kafka }: Pick<Runtime, 'kafka'>, { name }: RunConfig): Promise<void> {
   const inFlight = async () =>
     (await kafka.logsOf(runTopics(name).progress.name)).some(({ stable, end }) => stable < end)
   while (await inFlight()) await sleep(10)

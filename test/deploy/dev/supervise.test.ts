@@ -33,6 +33,7 @@ function program(): Program {
     logFile,
     ended: promise,
     hasEnded: () => ended,
+    exitCode: () => null,
     stop,
     end,
   }

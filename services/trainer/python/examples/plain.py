@@ -5,21 +5,14 @@ torchrun --nproc-per-node 4 plain.py RUN MODEL CHECKPOINT
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from winnow_trainer import SelectedStream
-
-
-def untrained(folder, dtype):
-    config = json.loads((folder / 'model.json').read_text())['config']
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(**config)).to(dtype)
+from winnow_trainer.models import untrained
 
 
 def mean_over_ranks(loss):
@@ -31,7 +24,7 @@ def mean_over_ranks(loss):
 
 
 def train(run, folder, checkpoint, dtype):
-    model = untrained(folder, dtype)
+    model = untrained(folder, dtype=dtype)
     parallel = torch.nn.parallel.DistributedDataParallel(model) if dist.is_initialized() else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     with SelectedStream(run, tokenizer=folder / 'tokenizer.json', labels='huggingface') as stream:

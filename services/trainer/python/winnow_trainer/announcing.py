@@ -38,6 +38,12 @@ class Announcer:
         if self._reporter is not None and cursor.step % self._report_steps == 0 and not self.opens(cursor.step):
             self._reporter.report(self._report(cursor, {}, None))
 
+    def report(self, cursor: Cursor, losses: Losses) -> None:
+        """Returns when the brokers have it."""
+        if self._reporter is not None:
+            self._reporter.report(self._report(cursor, losses, None))
+            self._reporter.flush()
+
     def announce(self, cursor: Cursor, metadata: Mapping[str, str], what: Any, losses: Losses) -> Path | None:
         """Writes a checkpoint, unless `what` is a path, and reports it. Returns when the brokers have it."""
         path: Path | None = None

@@ -16,6 +16,7 @@ from winnow_wire.records import Registry
 
 from .announcing import Announcer
 from .batch import Labels, Tensors, batch_of
+from .checkpoint import model_folder
 from .cursor import Cursor
 from .feeder import Feeder
 from .packing import Shape
@@ -49,7 +50,7 @@ class SelectedStream:
         self,
         run: str,
         *,
-        tokenizer: str | Path,
+        tokenizer: str | Path | None = None,
         end: int | None = None,
         sequence_length: int | None = None,
         batch_sequences: int | None = None,
@@ -64,16 +65,17 @@ class SelectedStream:
         wait_timeout: float | None = None,
         on_wait: Callable[[float], None] | None = None,
     ) -> None:
-        """`tokenizer`: a tokenizer.json; `end`: the id that ends a document, by default what model.json beside it says.
+        """`tokenizer`: a tokenizer.json, by default that of the run's model folder; `end`: the id that ends a document, by default what
+        model.json beside it says.
         `sequence_length` and `batch_sequences` (B, of all ranks together), `report_steps`: by default those of the run's trainer.
         `wait_timeout`: seconds after which waiting for a selection fails; `on_wait` is called twice a second with those waited.
         Raises WinnowError CONFIGURATION, UNREACHABLE, USAGE."""
         connection = connection or Connection.from_environment(os.environ)
         self.ranks = ranks or Ranks.found()
-        tokens = Tokenizer(tokenizer, end)
         registry = Registry(connection.registry_url, connection.registry_authorization)
         run_log = RunLog(connection, registry, run)
         self._config = config = run_log.config
+        tokens = Tokenizer(tokenizer or model_folder(config['model']) / 'tokenizer.json', end)
         length, sequences = sequence_length or config['trainer']['context'], batch_sequences or config['trainer']['batch']
         if sequences < self.ranks.ranks or (uneven == 'refuse' and sequences % self.ranks.ranks):
             hint = "Choose a multiple, or uneven='weight', which needs at least one for each."
@@ -89,6 +91,11 @@ class SelectedStream:
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
         self._announcer = Announcer(config, reporter, report_steps or config['trainer']['reportSteps'])
         self.waited_seconds = 0.0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's run.yaml, as it was recorded."""
+        return self._config
 
     @property
     def cursor(self) -> Cursor:
@@ -188,6 +195,10 @@ class SelectedStream:
     def step_done(self, loss: Any = None) -> None:
         """After each optimizer step: `loss` is the mean over the global batch, in nats per token. It is reported now and then."""
         self._announcer.step_done(self._cursor, None if loss is None else float(loss))
+
+    def report(self, *, reference_loss: float | None = None, corpus_loss: float | None = None) -> None:
+        """Losses on held-out text at this step, without a checkpoint, as before the first step. Returns when the brokers have them."""
+        self._announcer.report(self._cursor, {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss})
 
     def announce(self, what: Any, *, reference_loss: float | None = None, corpus_loss: float | None = None) -> Path | None:
         """Reports a checkpoint of this step, which opens the round that is due. On all ranks together.
