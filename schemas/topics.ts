@@ -10,6 +10,7 @@ import {
   Progress,
   Reward,
   RewardRequest,
+  RoundAdopted,
   RoundClosed,
   RoundOpened,
   Run,
@@ -86,7 +87,13 @@ export const labelsTopic = (actor: string): TopicSpec => ({
 /** The topics of one run. */
 export const runTopics = (run: string) =>
   ({
-    progress: { name: `winnow.run.${run}.progress`, key: 'run', records: [Progress], partitions: 1, ...forever },
+    progress: {
+      name: `winnow.run.${run}.progress`,
+      key: 'run',
+      records: [Progress, RoundAdopted],
+      partitions: 1,
+      ...forever,
+    },
     rewardRequests: {
       name: `winnow.run.${run}.reward-requests`,
       key: 'document id',

@@ -161,7 +161,7 @@ export function edgeStations(run: RunConfig): StationNode[] {
       kind: 'trainer',
       name: 'trainer',
       purpose: 'trains on the selected-index stream',
-      reads: [selections.name, consoleState.name],
+      reads: [selections.name, consoleState.name, progress.name],
       writes: [progress.name, work.name],
       state: 'checkpoints',
     },

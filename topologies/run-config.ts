@@ -8,6 +8,14 @@ const positive = z.int().min(1)
 export const plainName = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 export const plainNameRule = 'must start with a letter and contain only letters, digits, - and _, at most 63 characters'
 
+/** docs/trainer.md, "Modes". */
+const switchMode = z.union([
+  z.enum(['wait', 'ready']),
+  z.strictObject({ lag: positive }),
+  z.strictObject({ ready: positive }),
+])
+export type SwitchMode = z.output<typeof switchMode>
+
 const shape = z.strictObject({
   name: z.string().regex(plainName, plainNameRule).describe('Part of the names of its topics and checkpoints'),
   selection: selectionConfig.describe('How it selects'),
@@ -108,6 +116,12 @@ const shape = z.strictObject({
       warmupSteps: z.int().min(0).default(50).describe('Steps over which the learning rate rises'),
       weightDecay: z.number().min(0).default(0.1).describe('Weight decay of AdamW'),
       reportSteps: positive.default(50).describe('Steps between loss reports'),
+      // Optional rather than defaulted, as above.
+      switch: switchMode
+        .optional()
+        .describe(
+          'When a trainer goes on to the selection of a round that has opened at step kU. wait (the default): at once, waiting for it; {lag: L}: at step kU + L, waiting if it is not there by then; ready, or {ready: N}: N steps (10) after the first multiple of N steps at which it is there',
+        ),
     })
     .prefault({})
     .describe('The reference trainer'),
@@ -145,6 +159,11 @@ export const runConfigSchema = shape.superRefine((run, context) => {
   if ((run.influence.overlap ?? 0) >= (run.influence.context ?? run.trainer.context)) {
     const path = ['influence', 'overlap']
     context.addIssue({ code: 'custom', path, message: 'must be less than the context' })
+  }
+  const { switch: mode } = run.trainer
+  if (typeof mode === 'object' && 'lag' in mode && mode.lag >= run.updateSteps) {
+    const message = `must be less than updateSteps, ${run.updateSteps}: one round opens at a time`
+    context.addIssue({ code: 'custom', path: ['trainer', 'switch', 'lag'], message })
   }
   for (const { name } of run.selection.actors) {
     if (!plainName.test(name))

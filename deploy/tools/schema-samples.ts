@@ -10,6 +10,7 @@ export interface Samples {
   LogPosition: records.LogPosition[]
   Run: records.Run[]
   Progress: records.Progress[]
+  RoundAdopted: records.RoundAdopted[]
   RewardRequest: records.RewardRequest[]
   Reward: records.Reward[]
   RoundOpened: records.RoundOpened[]
@@ -118,6 +119,10 @@ export const samples: Samples = {
       checkpoint: { path: '/checkpoints/1500.safetensors', digest: 'cd', step: 1500 },
     },
   ],
+  RoundAdopted: [
+    { run: '', round: 0, step: 0, sequenceFirst: 0, previousRound: null, previousRead: null },
+    { run: unicode, round: intMax, step: longMax, sequenceFirst: longMax, previousRound: 0, previousRead: longMax },
+  ],
   RewardRequest: [
     { run: '', round: 0, actor: '', docId: asDocumentId(0n), text: '', checkpointPath: '', checkpointDigest: '' },
     {
@@ -134,7 +139,7 @@ export const samples: Samples = {
   RoundOpened: [
     {
       ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
-      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [] },
+      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [] },
     },
     {
       ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
@@ -148,6 +153,7 @@ export const samples: Samples = {
       ],
       deadlineMs: 1_800_000_000_000,
       changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }],
+      reads: [{ round: 1, read: longMax }],
     },
   ],
   ActorChange: [change, { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 }],

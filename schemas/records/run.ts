@@ -58,6 +58,23 @@ export const Progress = record('Progress', 'Where a trainer is', {
 })
 export type Progress = RecordValue<typeof Progress>
 
+/**
+ * From which step on a run trains on which selection, by its trainer, in the topic of its reports. Key: the run. Two of a round may stand in the log: in
+ * mode `ready` the decision that a later step begins with it, `previousRead` null, and, as in every mode, its beginning, before its first batch is read.
+ */
+export const RoundAdopted = record('RoundAdopted', 'A trainer begins with the selection of a round', {
+  run: string,
+  round: int,
+  step: documented(long, 'Optimizer steps done before the first on this selection'),
+  sequenceFirst: documented(long, 'Sequences of the run, of all ranks together, before the first of this selection'),
+  previousRound: documented(nullable(int), 'The round whose selection was read until then; null: none'),
+  previousRead: documented(
+    nullable(long),
+    'How many documents of that selection were passed in all; null: it is decided, and not begun yet, or there was none',
+  ),
+})
+export type RoundAdopted = RecordValue<typeof RoundAdopted>
+
 /** Asks for the reward of one document at one checkpoint. Key: the document's id. */
 export const RewardRequest = record('RewardRequest', 'Asks what training on a document would do', {
   run: string,
@@ -126,6 +143,12 @@ export const ActorChange = record('ActorChange', "A change of a run's actors", {
 })
 export type ActorChange = RecordValue<typeof ActorChange>
 
+const SelectionRead = record('SelectionRead', 'How much of a selection was read', {
+  round: int,
+  read: documented(long, 'm: documents passed'),
+})
+export type SelectionRead = RecordValue<typeof SelectionRead>
+
 /** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
   run: string,
@@ -144,6 +167,14 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
     ...documented(
       array(nested(ActorChange)),
       "Changes of the run's actors that hold from this round on, in order. The configuration of a round is the run's with all changes of its openings so far",
+    ),
+    // Of rounds opened before this field existed.
+    default: [],
+  },
+  reads: {
+    ...documented(
+      array(nested(SelectionRead)),
+      'Selections before the previous one of which more was read than earlier openings say: a trainer that does not wait reads on after a round has opened',
     ),
     // Of rounds opened before this field existed.
     default: [],

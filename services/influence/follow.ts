@@ -33,7 +33,10 @@ export async function followCheckpoints(
       for (const { value } of records) {
         if (value === null) continue
         try {
-          const { checkpoint, step } = await codec.decodeAs(Progress, value)
+          const decoded = await codec.decode(value)
+          // A trainer also tells which selection it reads.
+          if (decoded.record !== Progress.name) continue
+          const { checkpoint, step } = decoded.value as Progress
           // No round opens after the last step.
           if (checkpoint !== null && step < run.steps) influence.prepare?.(checkpoint)
         } catch (error) {

@@ -102,6 +102,7 @@ const merged = (before: Progress, after: Progress): Progress => ({
   trainLoss: before.trainLoss ?? after.trainLoss,
   referenceLoss: after.referenceLoss ?? before.referenceLoss,
   corpusLoss: after.corpusLoss ?? before.corpusLoss,
+  checkpoint: after.checkpoint ?? before.checkpoint,
 })
 
 function lastOf<T>(byNumber: ReadonlyMap<number, T>, counts: (value: T) => boolean = () => true): T | undefined {

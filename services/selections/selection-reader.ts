@@ -103,6 +103,12 @@ export class SelectionReader {
     }
   }
 
+  /** The newest round known to have selected documents; undefined: none has. */
+  get newest(): number | undefined {
+    const rounds = [...this.#manifests.values()].filter(({ documents }) => documents > 0)
+    return rounds.length === 0 ? undefined : Math.max(...rounds.map(({ round }) => round))
+  }
+
   /**
    * The manifest of a round, as soon as it is there. @throws WinnowError POSITION_REFUSED if the run went past this round without selecting;
    * INTERRUPTED by the signal or `close`

@@ -1,4 +1,4 @@
-import { type DocumentId, Progress, runTopics } from '../../schemas/index.ts'
+import { type DocumentId, Progress, RoundAdopted, runTopics } from '../../schemas/index.ts'
 import type { CorpusStore } from '../../topologies/corpus-store.ts'
 import type { Booking } from '../../topologies/ledger/booking.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -10,23 +10,26 @@ import { createTrainer, type Trainer } from '../model/trainer.ts'
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { failpoint } from '../runtime/failpoints.ts'
-import type { Producer } from '../runtime/kafka/port.ts'
+import type { Kafka, OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
 import { checkpointMetadata, checkpointPath, latestCheckpoint } from './checkpoints.ts'
 import { type PackedBatch, packBatches, type StreamPosition } from './packer.ts'
+import { beginning, byLag, Ready, readDecisions, readyEvery, type Switching } from './switching.ts'
 import { WorkBook } from './work-book.ts'
 
 export interface TrainerPorts {
-  readonly reader: Pick<SelectionReader, 'documents'>
+  readonly reader: Pick<SelectionReader, 'documents'> & Partial<Pick<SelectionReader, 'newest'>>
   readonly store: Pick<CorpusStore, 'texts'>
   readonly model: Model
   /** Transactional: another trainer of the run fences it off. */
   readonly producer: Producer
   readonly codec: Codec
+  /** Needed for mode `ready`, with the reader's `newest`. */
+  readonly kafka?: Pick<Kafka, 'read'>
   readonly log: Log
   readonly onProgress?: (progress: Progress) => void
-  /** Where progress is reported. Left out: to the topic of the run. */
+  /** Where progress is reported. Left out: to the topic of the run, with the beginnings of rounds. */
   readonly report?: (progress: Progress) => Promise<void>
   /** After which steps held-out losses are measured. Left out: at the start, and where a round ends. */
   readonly evaluates?: (step: number) => boolean
@@ -47,8 +50,8 @@ interface Place {
 
 /**
  * The reference trainer: reads the selected-index stream, packs batches, trains, evaluates on held-out text, and at every U-th step writes a
- * checkpoint, reports it, and waits for the next selection. After a kill at any point it resumes from its last checkpoint, identical to the
- * bit.
+ * checkpoint and reports it. It goes on to the next selection when the run's mode says: at once, waiting for it, or later. After a kill at any point it
+ * resumes from its last checkpoint, identical to the bit.
  */
 export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSignal): Promise<void> {
   const { context, batch } = run.trainer
@@ -113,6 +116,13 @@ const unusable = (path: string, what: string, cause: unknown): WinnowError =>
     cause,
   })
 
+const otherRound = (step: number, { round }: Place, switching: Switching): WinnowError =>
+  new WinnowError(
+    'POSITION_REFUSED',
+    `the checkpoint of step ${step} was trained on round ${round}, and the run on round ${switching.before(step)}`,
+    { hint: 'Resume with a checkpoint of this run, or start the run again under another name.' },
+  )
+
 class TrainingLoop {
   readonly #run: RunConfig
   readonly #ports: TrainerPorts
@@ -129,26 +139,60 @@ class TrainingLoop {
     this.#evaluate = evaluate
   }
 
-  async go(place: Place, checkpoint: Progress['checkpoint'], signal: AbortSignal): Promise<void> {
-    const { steps, updateSteps } = this.#run
-    let { round, position, documentsRead } = place
+  async go(start: Place, checkpoint: Progress['checkpoint'], signal: AbortSignal): Promise<void> {
     // A loaded checkpoint is reported again: a kill may have come between writing and reporting it.
-    await this.#report(place, true, checkpoint)
-    while (this.#trainer.steps < steps) {
-      const due = Math.floor(this.#trainer.steps / updateSteps)
-      if (due > round) ({ round, position, documentsRead } = placeOfRound(due))
-      for await (const packed of this.#batches(round, position, signal)) {
-        signal.throwIfAborted()
-        failpoint('stepping')
-        this.#losses.push((await this.#trainer.step(packed.ids as Int32Array<ArrayBuffer>)).loss)
-        ;({ position, documentsRead } = packed)
-        const boundary = this.#trainer.steps % updateSteps === 0 || this.#trainer.steps === steps
-        if (boundary) await this.#checkpoint({ round, position, documentsRead })
-        else if (this.#trainer.steps % this.#run.trainer.reportSteps === 0)
-          await this.#report({ round, position, documentsRead }, false)
-        if (boundary) break
-      }
+    await this.#report(start, true, checkpoint)
+    const switching = await this.#switching()
+    const resumed = this.#trainer.steps
+    if (resumed > 0 && start.round !== switching.before(resumed)) throw otherRound(resumed, start, switching)
+    let place = start
+    while (this.#trainer.steps < this.#run.steps) {
+      const round = await switching.next(this.#trainer.steps, place.round)
+      const begins = round !== place.round || this.#trainer.steps === 0
+      place = await this.#read(begins ? placeOfRound(round) : place, begins ? place : undefined, switching, signal)
     }
+  }
+
+  /** Trains until another round begins. @param before where the training was, if it begins with this round; @returns where it is */
+  async #read(from: Place, before: Place | undefined, switching: Switching, signal: AbortSignal): Promise<Place> {
+    const { steps, updateSteps, trainer } = this.#run
+    let place = from
+    let begins = before
+    for await (const packed of this.#batches(from.round, from.position, signal)) {
+      signal.throwIfAborted()
+      if (begins !== undefined) await this.#begin(from.round, begins)
+      begins = undefined
+      failpoint('stepping')
+      this.#losses.push((await this.#trainer.step(packed.ids as Int32Array<ArrayBuffer>)).loss)
+      place = { round: from.round, position: packed.position, documentsRead: packed.documentsRead }
+      const done = this.#trainer.steps
+      if (done % updateSteps === 0 || done === steps) await this.#checkpoint(place)
+      else if (done % trainer.reportSteps === 0) await this.#report(place, false)
+      if (done === steps || (await switching.next(done, from.round)) !== from.round) break
+    }
+    return place
+  }
+
+  async #switching(): Promise<Switching> {
+    const every = readyEvery(this.#run)
+    const { kafka, reader, codec } = this.#ports
+    if (every === undefined) return byLag(this.#run)
+    if (kafka === undefined) throw new Error('mode ready needs the log of the run')
+    const decided = await readDecisions({ kafka, codec }, this.#run.name)
+    return new Ready(this.#run, every, {
+      decided,
+      newest: () => reader.newest ?? -1,
+      decide: (adopted) => this.#send({ key: this.#run.name, value: codec.encode(RoundAdopted, adopted) }),
+    })
+  }
+
+  /** Recorded before the first batch is trained on; after a kill it is the same again. */
+  async #begin(round: number, before: Place): Promise<void> {
+    if (this.#ports.report !== undefined) return
+    const step = this.#trainer.steps
+    const left = step === 0 ? undefined : { round: before.round, position: before.documentsRead }
+    const value = this.#ports.codec.encode(RoundAdopted, beginning(this.#run, round, step, left))
+    await this.#send({ key: this.#run.name, value })
   }
 
   async *#batches(round: number, from: StreamPosition, signal: AbortSignal): AsyncGenerator<PackedBatch> {
@@ -201,15 +245,14 @@ class TrainingLoop {
       ...losses,
       checkpoint,
     }
-    const { report = (progress) => this.#toTopic(progress) } = this.#ports
-    await report(value)
+    const toTopic = () => this.#send({ key: this.#run.name, value: this.#ports.codec.encode(Progress, value) })
+    await (this.#ports.report?.(value) ?? toTopic())
     failpoint('reported')
     this.#ports.onProgress?.(value)
   }
 
-  async #toTopic(value: Progress): Promise<void> {
+  async #send(record: Omit<OutgoingRecord, 'topic'>): Promise<void> {
     const topic = runTopics(this.#run.name).progress.name
-    const record = { topic, key: this.#run.name, value: this.#ports.codec.encode(Progress, value) }
-    await this.#ports.producer.transaction((send) => send([record]))
+    await this.#ports.producer.transaction((send) => send([{ ...record, topic }]))
   }
 }

@@ -72,7 +72,9 @@ async function trained(checkpoints: string, crashes: readonly Crash[]): Promise<
 
   const reports = new Map<number, string>()
   let reportedTwice = 0
-  for (const { value } of (await played.world.records(topic)).slice(before)) {
+  for (const { record, value } of (await played.world.records(topic)).slice(before)) {
+    // The others say which selection it begins with.
+    if (record !== 'Progress') continue
     const { step, tokens, round, position, referenceLoss, corpusLoss, checkpoint } = value as Progress
     if (referenceLoss === null) continue
     const said = JSON.stringify({ tokens, round, position, referenceLoss, corpusLoss, digest: checkpoint?.digest })

@@ -99,7 +99,8 @@ export async function decidedInMemory(runtime: Runtime, run: RunConfig): Promise
   const rewardOf = new Map(
     rewards.map(({ checkpointDigest, docId, reward }) => [`${checkpointDigest}/${docId}`, reward]),
   )
-  const progress = await read<Progress>(names.progress.name)
+  const reported = await readTopic(runtime, names.progress.name)
+  const progress = reported.flatMap(({ record, value }) => (record === 'Progress' ? [value as Progress] : []))
 
   const { driver } = await drive(run, {
     documents,

@@ -75,9 +75,12 @@ export function check(world: World, config: NaiveConfig): Manifest[] {
     same(`round ${round.round}: reason`, reason, missing === 0 ? 'answered' : 'deadline')
     accepted.push(...counted)
   }
-  const positions = Object.fromEntries(
-    opened.slice(1).flatMap(({ previousRead }, i) => (previousRead === null ? [] : [[rounds[i]!, previousRead]])),
-  )
+  // What the openings up to a round say of an earlier selection: the last of them that says anything.
+  const positions = (round: number, at: number) => {
+    const said = opened.filter((one) => one.round > round && one.round <= at)
+    const later = said.flatMap(({ reads }) => reads.filter((one) => one.round === round)).at(-1)
+    return later?.read ?? said[0]?.previousRead ?? undefined
+  }
   const byRound = new Map(opened.map((one) => [one.round, asOf(one).map(({ document }) => document)]))
   const known = all.map(({ document }) => document)
   const expected = naiveRun(config, (round) => byRound.get(round) ?? known, accepted, rounds.slice(1), positions)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Manifest } from '../../schemas/index.ts'
+import type { Manifest, RoundOpened } from '../../schemas/index.ts'
 import { type Faults, noFaults } from '../support/fault-driver.ts'
 import type { NaiveConfig } from '../topologies/selection/naive.ts'
 import { checkLedger } from './ledger.ts'
@@ -78,6 +78,7 @@ async function leavesNoTrace(seed: number, faults: Partial<Faults>, more: object
 
 describe('the dataflow under simulated faults', () => {
   const totals: Record<string, number> = {}
+  let readLater = 0
   const count = (world: World) => {
     for (const [fault, times] of Object.entries(world.driver.counts)) totals[fault] = (totals[fault] ?? 0) + times
   }
@@ -119,11 +120,14 @@ describe('the dataflow under simulated faults', () => {
       }
       const { world } = await play({ seed, faults, unruly: true, poison: true })
       count(world)
+      readLater += world.decisions<RoundOpened>('RoundOpened').filter(({ reads }) => reads.length > 0).length
     }),
   )
 
   test('every kind of fault occurred', () => {
     if (only !== undefined) return
     for (const fault of Object.keys(noFaults)) expect([fault, totals[fault]! > 0]).toEqual([fault, true])
+    // Openings that know of more reads of earlier selections than those before.
+    expect(readLater).toBeGreaterThan(0)
   })
 })

@@ -8,6 +8,7 @@ import {
   Manifest,
   Progress,
   Reward,
+  RoundAdopted,
   type RoundClosed,
   type RoundOpened,
   runTopics,
@@ -67,7 +68,9 @@ export class World {
   constructor(options: WorldOptions) {
     this.#options = options
     this.random = new Seeded(options.seed)
-    this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...options.more })
+    // Of a trainer that reads on while rewards are computed more is known later than when the next round opens.
+    const trainer = options.unruly && this.random.chance(0.5) ? { trainer: { switch: { lag: 3 } } } : {}
+    this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...trainer, ...options.more })
     this.topics = runTopics(this.run.name)
     const single: string[] = [this.topics.selections.name, this.topics.progress.name, this.topics.changes.name]
     const schedule = new Seeded(options.schedule ?? options.seed + 1_000_003)
@@ -148,6 +151,7 @@ export class World {
       await this.#steps(this.random.below(40))
       if (this.random.chance(0.3)) this.#ingest(5)
       if (this.random.chance(0.25)) this.#report(Math.min(this.#stepLast + 5, (roundsMax - 1) * this.run.updateSteps))
+      if (this.random.chance(0.2)) this.#leave()
       if (this.#options.poison && this.random.chance(0.3)) this.#poison()
       if (this.random.chance(0.2)) await this.driver.tick()
     }
@@ -192,6 +196,17 @@ export class World {
     this.driver.append(
       some.map((value) => ({ topic: topics.documents.name, record: Document, key: `${value.docId}`, value })),
     )
+  }
+
+  /** That the trainer has left a selection; in mode `ready` also that it will. */
+  #leave(): void {
+    const { random } = this
+    const round = 1 + random.below(roundsMax)
+    const value: RoundAdopted = {
+      ...{ run: random.chance(0.9) ? this.run.name : 'another', round, step: this.#stepLast, sequenceFirst: 0 },
+      ...{ previousRound: round - 1, previousRead: random.chance(0.2) ? null : random.below(90) },
+    }
+    this.driver.append([{ topic: this.topics.progress.name, record: RoundAdopted, key: this.run.name, value }])
   }
 
   /** What a trainer says; one that has no selection yet, or was started again, says odd things, which are its right. */

@@ -8,6 +8,7 @@ import { defaultStrategy } from '../selection/strategy.ts'
  */
 export function sharedByProxies(run: RunConfig, campaign: string, steps: number): RunConfig {
   const { moreRewards: _, ...reference } = run.reference
+  const { switch: __, ...trainer } = run.trainer
   return parseRunConfig(
     structuredClone({
       ...run,
@@ -15,6 +16,7 @@ export function sharedByProxies(run: RunConfig, campaign: string, steps: number)
       steps,
       updateSteps: steps,
       sampleDocuments: 0,
+      trainer,
       reference: { ...reference, evaluation: reference.reward },
       selection: {
         ...run.selection,

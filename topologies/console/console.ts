@@ -9,6 +9,7 @@ import {
   Progress,
   type Reward,
   RewardRequest,
+  RoundAdopted,
   RoundClosed,
   RoundOpened,
   type RunTopics,
@@ -26,7 +27,7 @@ import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { evaluateSelection, isEvaluated } from './evaluating.ts'
 import { openRound, roundDue } from './opening.ts'
-import type { ReadsSource, SelectedRound } from './reads.ts'
+import { type ReadsSource, readSince, readsKnown, readsOn, type SelectedRound } from './reads.ts'
 import { decideSelection, viewOptions } from './selecting.ts'
 
 export interface ConsolePorts {
@@ -87,6 +88,8 @@ export class Console implements Processor {
   readonly #positions = new Map<number, number>()
   /** The newest report with a checkpoint. */
   #progress: Progress | undefined
+  /** How much of a selection the trainer had read when it left it for a later one. */
+  readonly #left = new Map<number, number>()
   #ledger: RoundLedger | undefined
   #roundOpen = -1
   /** A decision being written: if the outcome of a write is unknown, the identical record is written again. */
@@ -150,6 +153,7 @@ export class Console implements Processor {
   async process(batch: readonly Delivered[]): Promise<void> {
     for (const delivered of batch) {
       if (delivered.record === Progress.name) this.#heed(delivered.value as Progress)
+      else if (delivered.record === RoundAdopted.name) this.#leave(delivered.value as RoundAdopted)
       else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
       else if (delivered.record === ActorChange.name) this.#want(delivered.value as ActorChange)
       else this.#answer(delivered as Delivered<Reward>)
@@ -165,6 +169,12 @@ export class Console implements Processor {
   /** A round opens by a checkpoint: reports without one that come before it is opened, and older ones, do not hide it. */
   #heed(progress: Progress): void {
     if (progress.checkpoint !== null && progress.step >= (this.#progress?.step ?? 0)) this.#progress = progress
+  }
+
+  /** The same again after a kill; what was read once stays read. */
+  #leave({ run, previousRound, previousRead }: RoundAdopted): void {
+    if (run !== this.#recorded.name || previousRound === null || previousRead === null) return
+    this.#left.set(previousRound, Math.max(previousRead, this.#left.get(previousRound) ?? 0))
   }
 
   #want(change: ActorChange): void {
@@ -266,14 +276,20 @@ export class Console implements Processor {
     return { ...viewOptions(run, labelOffsets, this.#history(round)), readsOf: null }
   }
 
-  /** The rounds selected before a round, ascending, each with what the next one recorded as read of it. */
+  /** The rounds selected before a round, ascending, each with what was read of it when that round opened. */
   #history(before: number): SelectedRound[] {
+    const known = this.#readsKnown(before)
     const rounds = [...this.#manifests.keys()].filter((round) => round < before).sort((a, b) => a - b)
-    return rounds.map((round, i) => ({
+    return rounds.map((round) => ({
       run: this.#configuration.at(round),
       manifest: this.#manifests.get(round)!,
-      read: this.#opened.get(rounds[i + 1] ?? before)?.previousRead ?? null,
+      read: known.get(round) ?? null,
     }))
+  }
+
+  #readsKnown(roundLast: number): Map<number, number | null> {
+    const opened = [...this.#opened.values()].filter(({ round }) => round <= roundLast)
+    return readsKnown(opened.sort((a, b) => a.round - b.round))
   }
 
   async #isPrepared(round: number, run: RunConfig, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
@@ -298,6 +314,7 @@ export class Console implements Processor {
       labelOffsets,
       nowMs: this.#ports.now(),
       changes,
+      reads: readsOn(run) ? readSince(this.#readsKnown(round), this.#progress, this.#left) : [],
     })
   }
 

@@ -1,4 +1,4 @@
-import type { ActorChange, Progress, RoundOpened, TopicOffset } from '../../schemas/index.ts'
+import type { ActorChange, Progress, RoundOpened, SelectionRead, TopicOffset } from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { seedOf } from '../selection/u64.ts'
@@ -29,9 +29,11 @@ export async function openRound(
     nowMs: number
     /** That hold from this round on; `run` has them. */
     changes?: readonly ActorChange[]
+    /** What was read, since earlier rounds opened, of selections before the previous one. */
+    reads?: readonly SelectionRead[]
   },
 ): Promise<RoundOpened> {
-  const { progress, roundPrevious, labelOffsets, nowMs, changes = [] } = decision
+  const { progress, roundPrevious, labelOffsets, nowMs, changes = [], reads = [] } = decision
   const samples: RoundOpened['samples'] = []
   if (round > 0 && run.sampleDocuments > 0) {
     for (const [actorIndex, actor] of run.selection.actors.entries()) {
@@ -55,10 +57,11 @@ export async function openRound(
     samples,
     deadlineMs: samples.length === 0 ? null : nowMs + run.rewardDeadlineSeconds * 1000,
     changes: [...changes],
+    reads: [...reads],
   }
 }
 
-/** m: the trainer's position in the previous selection; 0 while it still reads an older one. */
+/** m: the trainer's position in the previous selection, so far; 0 while it still reads an older one. */
 function previousRead(progress: Progress | undefined, roundPrevious: number): number | null {
   if (progress === undefined) return null
   return progress.round === roundPrevious ? progress.position : 0

@@ -1,4 +1,4 @@
-import type { DocumentId, Manifest } from '../../schemas/index.ts'
+import type { DocumentId, Manifest, Progress, RoundOpened, SelectionRead } from '../../schemas/index.ts'
 import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { RunConfig } from '../run-config.ts'
@@ -12,7 +12,43 @@ export interface ReadsSource {
   selection(manifest: Manifest, index: number): AsyncIterable<readonly DocumentId[]>
 }
 
-/** A round that was selected, and how many of its documents the trainer had passed when the next one opened. */
+/**
+ * How much was read of each selection (m), as of the last of these openings; null: not known. What an opening says of a selection holds until a later one
+ * says more.
+ * @param openings rounds ascending, from the first
+ */
+export function readsKnown(
+  openings: Iterable<Pick<RoundOpened, 'round' | 'previousRead'> & Partial<RoundOpened>>,
+): Map<number, number | null> {
+  const known = new Map<number, number | null>()
+  let before: number | undefined
+  for (const { round, previousRead, reads = [] } of openings) {
+    if (before !== undefined) known.set(before, previousRead)
+    for (const { round, read } of reads) known.set(round, read)
+    before = round
+  }
+  return known
+}
+
+/**
+ * What a new opening says of the selections before the previous one, of which more was read than is known.
+ * @param left of each selection that the trainer has left for a later one, how much it had read
+ */
+export function readSince(
+  known: ReadonlyMap<number, number | null>,
+  progress: Progress | undefined,
+  left: ReadonlyMap<number, number>,
+): SelectionRead[] {
+  const reads: SelectionRead[] = []
+  for (const [round, before] of known) {
+    if (before === null) continue
+    const read = Math.max(before, left.get(round) ?? 0, progress?.round === round ? progress.position : 0)
+    if (read > before) reads.push({ round, read })
+  }
+  return reads
+}
+
+/** A round that was selected, and how many of its documents the trainer had passed by the opening of the round that asks. */
 export interface SelectedRound {
   /** As the round had it. */
   readonly run: RunConfig
@@ -26,11 +62,16 @@ interface Ports {
   readonly selections: ReadsSource
 }
 
+/** Whether a run's trainer reads on in a selection after the next round has opened: then more was read of it in the end than that opening says. */
+export const readsOn = ({ trainer: { switch: mode = 'wait' } }: RunConfig): boolean => mode !== 'wait'
+
 /**
- * How what was read is recorded: as conditions on cells if cells decide and are the same in all rounds, else by documents.
+ * How what was read is recorded: as conditions on cells if cells decide and are the same in all rounds, else by documents. A condition names documents by
+ * what was known of earlier reads when its round was selected, so it holds only where that does not change.
  * @param run as the round has it that looks at them
  */
 export function recordedBy(run: RunConfig, history: readonly SelectedRound[]): 'conditions' | 'documents' {
+  if (readsOn(run)) return 'documents'
   const cells = JSON.stringify(columnsOf(run))
   const same = history.every((selected) => JSON.stringify(columnsOf(selected.run)) === cells)
   return same && decidedByCells(run.selection.strategy) ? 'conditions' : 'documents'
@@ -38,19 +79,23 @@ export function recordedBy(run: RunConfig, history: readonly SelectedRound[]): '
 
 /**
  * Records what the trainer read of earlier selections (SELECTION.md, step 5): the i-th of n documents floor((m - i - 1) / n) + 1 times.
- * What is recorded already is left as it is, but for the last one, which may be recorded in part.
+ * What is recorded already is left as it is, but for the last one, which may be recorded in part, and for those of which more was read since, with what
+ * comes after them.
  * @param viewAt what the round of an index of `history` selected from
+ * @param since the selections of which more was read
  */
 export async function recordReads(
   ports: Ports,
   run: RunConfig,
   history: readonly SelectedRound[],
   viewAt: (index: number) => ViewOptions,
+  since: readonly SelectionRead[] = [],
 ): Promise<void> {
   const by = recordedBy(run, history)
+  const again = Math.min(...since.map(({ round }) => round), history.at(-1)?.manifest.round ?? 0)
   const recorded = await ports.store.readRounds(run.name, by)
   for (const [i, selected] of history.entries()) {
-    if (recorded.has(selected.manifest.round) && i < history.length - 1) continue
+    if (recorded.has(selected.manifest.round) && selected.manifest.round < again) continue
     if (by === 'conditions') await recordByCells(ports, selected, viewAt(i))
     else await recordByDocuments(ports, selected)
   }

@@ -56,7 +56,7 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
     const selected = history[index]!
     return viewOptions(selected.run, selected.manifest.labelOffsets, history.slice(0, index))
   }
-  if (readsMatter(config)) await recordReads(inputs, run, history, viewAt)
+  if (readsMatter(config)) await recordReads(inputs, run, history, viewAt, opened.reads)
   const weights = actorStates.map((state) => state.weights)
   const thetaBefore = thetaBeforeOf(config, opened, history.at(-1)?.manifest)
   const { theta, actorRewards } =

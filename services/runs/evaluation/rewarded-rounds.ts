@@ -1,6 +1,6 @@
 import type { Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
-import type { SelectedRound } from '../../../topologies/console/reads.ts'
+import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
@@ -37,11 +37,7 @@ export async function judgedRounds(
   const on = given ?? (holdsOut ? 'held-out' : 'next-round')
   const configuration = configurationBy(recorded, log.opened)
   const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
-  const selected = log.manifests.map((manifest, i): SelectedRound => {
-    const next = log.manifests[i + 1]?.round ?? log.opened.find(({ round }) => round > manifest.round)?.round
-    const read = log.opened.find(({ round }) => round === next)?.previousRead ?? null
-    return { run: configuration.at(manifest.round), manifest, read }
-  })
+  const selected = log.manifests.map((manifest) => ({ run: configuration.at(manifest.round), manifest }))
   const rewardedRound = (round: number): RewardedRound | undefined => {
     const opened = log.opened.find((one) => one.round === round)
     const closed = log.closed.find((one) => one.round === round)
@@ -57,7 +53,10 @@ export async function judgedRounds(
     const { actors } = rewarded.run.selection
     const fits = actors.map(({ name }) => name).join() === manifest.actors.join()
     if (!fits) return []
-    const history = selected.filter((one) => one.manifest.round < rewarded.opened.round)
+    const reads = readsKnown(log.opened.filter(({ round }) => round <= rewarded.opened.round))
+    const history = selected
+      .filter((one) => one.manifest.round < rewarded.opened.round)
+      .map((one): SelectedRound => ({ ...one, read: reads.get(one.manifest.round) ?? null }))
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
     return [{ selected: manifest, rewarded, history, recorded: known }]
   })

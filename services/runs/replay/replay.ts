@@ -3,7 +3,7 @@ import { ActorState, Evaluation, type Manifest, RoundClosed, RoundOpened, runTop
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
-import type { SelectedRound } from '../../../topologies/console/reads.ts'
+import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
 import type { Delivered } from '../../../topologies/node.ts'
 import { collectRounds } from '../../../topologies/rounds/collect.ts'
@@ -65,13 +65,15 @@ export async function replay({
     selections: { selection: (manifest: Manifest, index: number) => after.chunks(manifest, index) },
   }
   const comparisons: RoundComparison[] = []
-  const history: SelectedRound[] = []
+  const selected: Omit<SelectedRound, 'read'>[] = []
   for (const original of log.manifests) {
     onProgress?.(comparisons.length, log.manifests.length)
     const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
     const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
     const actorStates = statesByRound.get(original.round)!
     const ofRound = configuration.at(opened.round)
+    const known = readsKnown(log.opened.filter(({ round }) => round <= opened.round))
+    const history = selected.map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
     const decided = await decideSelection({ ...ports, run: ofRound, opened, actorStates, history })
     const state = topics.consoleState.name
     const manifest = await emitSelection(output, decided, emissionLayout, [
@@ -90,9 +92,7 @@ export async function replay({
       : undefined
     if (evaluation !== undefined)
       await output.send([{ topic: state, record: Evaluation, key: `evaluated/${opened.round}`, value: evaluation }])
-    const next = log.manifests[comparisons.length + 1]?.round
-    const read = log.opened.find(({ round }) => round === next)?.previousRead ?? null
-    history.push({ run: ofRound, manifest, read })
+    selected.push({ run: ofRound, manifest })
     const evaluated = log.evaluations.find(({ round }) => round === original.round)
     const comparison = withEvaluations(await compareRounds(original, manifest, before, after), evaluated, evaluation)
     comparisons.push(comparison)

@@ -123,9 +123,8 @@ test('stopped between two steps and restarted, it ends with the same checkpoint,
   expect(b.checkpoint!.digest).toBe(a.checkpoint!.digest)
   expect([b.referenceLoss, b.corpusLoss, b.position]).toEqual([a.referenceLoss, a.corpusLoss, a.position])
   // The checkpoint that it went on from is reported again: a kill may come between writing and reporting it.
-  const steps = (await readTopic(stopped.runtime, runTopics('r').progress.name)).map(
-    ({ value }) => (value as Progress).step,
-  )
+  const records = await readTopic(stopped.runtime, runTopics('r').progress.name)
+  const steps = records.flatMap(({ record, value }) => (record === 'Progress' ? [(value as Progress).step] : []))
   expect(steps).toEqual([0, 1, 2, 3, 2, 3, 4, 5, 6])
 })
 

@@ -17,6 +17,7 @@ export function opened(round: number, samples: RoundOpened['samples'] = []): Rou
     samples,
     deadlineMs: null,
     changes: [],
+    reads: [],
   }
 }
 

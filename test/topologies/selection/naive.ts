@@ -102,6 +102,7 @@ export function byKey<T extends { docId: string }>(documents: T[], seed: bigint,
 
 /**
  * @param corpus the documents, or those that a round sees, where the corpus grows
+ * @param positions m of each selection, or m as a later round knows it
  * @returns the rounds, or the text 'normalization' where a sum is 0 or not finite
  */
 export function naiveRun(
@@ -109,7 +110,7 @@ export function naiveRun(
   corpus: NaiveDocument[] | ((round: number) => NaiveDocument[]),
   rewards: NaiveReward[],
   roundNumbers: number[],
-  positions: Record<number, number> = {},
+  positions: Record<number, number> | ((round: number, at: number) => number | undefined) = {},
 ): NaiveRound[] | 'normalization' {
   const names = Object.keys(config.actors)
   const eta = (name: string) => config.actors[name]!.eta ?? 0.1
@@ -119,11 +120,18 @@ export function naiveRun(
     names.map((name) => [name, config.actors[name]!.initialWeights ?? Array(size(name)).fill(1 / size(name))]),
   ) as Record<string, number[]>
   const ever = Object.fromEntries(names.map((name) => [name, new Set<number>()]))
-  const reads = new Map<string, number>()
+  const mOf = (round: number, at: number) => (typeof positions === 'function' ? positions(round, at) : positions[round])
   const rounds: NaiveRound[] = []
 
   for (const round of [0, ...roundNumbers]) {
     const documents = typeof corpus === 'function' ? corpus(round) : corpus
+    const reads = new Map<string, number>()
+    for (const { round: earlier, ids } of rounds) {
+      const [n, m = n] = [ids.length, mOf(earlier, round)]
+      for (const [i, docId] of ids.entries()) {
+        if (i < m) reads.set(docId, (reads.get(docId) ?? 0) + Math.floor((m - i - 1) / n) + 1)
+      }
+    }
     const byId = new Map(documents.map((document) => [document.docId, document]))
     let actorRewards: Record<string, number | null> = Object.fromEntries(names.map((name) => [name, null]))
     if (round > 0) {
@@ -224,12 +232,7 @@ export function naiveRun(
     const tokens = taken.reduce((sum, document) => sum + document.tokens, 0)
     // 7. Emit.
     const ids = byKey(taken, naiveSeed(config.seed, round, 'order'), naiveOrderKey).map(({ docId }) => docId)
-    const n = ids.length
-    const m = positions[round] ?? n
-    for (const [i, docId] of ids.entries()) {
-      if (i < m) reads.set(docId, (reads.get(docId) ?? 0) + Math.floor((m - i - 1) / n) + 1)
-    }
-    rounds.push({ round, weights: structuredClone(weights), theta, actorRewards, documents: n, tokens, ids })
+    rounds.push({ round, weights: structuredClone(weights), theta, actorRewards, documents: ids.length, tokens, ids })
   }
   return rounds
 }

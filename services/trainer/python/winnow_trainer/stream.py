@@ -75,6 +75,10 @@ class SelectedStream:
         registry = Registry(connection.registry_url, connection.registry_authorization)
         run_log = RunLog(connection, registry, run)
         self._config = config = run_log.config
+        if (mode := config['trainer'].get('switch', 'wait')) != 'wait':
+            run_log.close()
+            hint = 'Run it by winnow run start, or record a run without trainer.switch.'
+            raise WinnowError('CONFIGURATION', f'run {run} has the mode {mode!r}, and this trainer knows wait alone', hint)
         tokens = Tokenizer(tokenizer or model_folder(config['model']) / 'tokenizer.json', end)
         length, sequences = sequence_length or config['trainer']['context'], batch_sequences or config['trainer']['batch']
         if sequences < self.ranks.ranks or (uneven == 'refuse' and sequences % self.ranks.ranks):

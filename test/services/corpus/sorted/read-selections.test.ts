@@ -8,7 +8,7 @@ import { readDocument, readsByConditions } from '../../../../services/corpus/doc
 import { SortedCorpus } from '../../../../services/corpus/sorted/sorted-corpus.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
-import { recordReads, type SelectedRound } from '../../../../topologies/console/reads.ts'
+import { readsOn, recordReads, type SelectedRound } from '../../../../topologies/console/reads.ts'
 import { viewOptions } from '../../../../topologies/console/selecting.ts'
 import type { CorpusStore } from '../../../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../../../topologies/memory-store.ts'
@@ -56,19 +56,27 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-const runOf = (name: string, selection: object) =>
+const runOf = (name: string, selection: object, trainer: object = {}) =>
   testRun(name, {
+    trainer,
     actors,
     labelers: { quality: 'v1', topic: 'v1' },
     selection: { firstSelection: 'weights', ...selection },
     sampleDocuments: 1,
   })
 
+/** How much of a selection of n documents is known to be read when a round opens: by a trainer that reads on meanwhile, at first half of it. */
+const readBy = (round: number, n: number, opening: number, on: boolean): number | null => {
+  const read = [n * 2 + 5, 13, null, 1][round]!
+  return on && opening === round + 1 ? Math.floor((read ?? n) / 2) : read
+}
+
 /** A run of some rounds whose trainer reads a part, all, or more than all of each selection; what it read counted document by document. */
 async function play(store: CorpusStore, run: ReturnType<typeof runOf>, forget?: () => Promise<void>) {
-  const history: SelectedRound[] = []
+  const on = readsOn(run)
+  const selected: Omit<SelectedRound, 'read'>[] = []
   const selectedAt = new Map<Manifest, readonly DocumentId[]>()
-  const reads = new Map<DocumentId, number>()
+  let reads = new Map<DocumentId, number>()
   const found = []
   const selections = {
     async *selection(manifest: Manifest, index: number) {
@@ -81,9 +89,21 @@ async function play(store: CorpusStore, run: ReturnType<typeof runOf>, forget?: 
       ...{ topic, partition: 0, offsetNext: heldAt(round) },
     }))
     if (round === 2) await forget?.()
-    await recordReads({ store, selections }, run, history, (i) =>
-      viewOptions(run, history[i]!.manifest.labelOffsets, history.slice(0, i)),
-    )
+    const history = selected.map((one) => {
+      const { documents, round: of } = one.manifest
+      return { ...one, read: readBy(of, documents, round, on) }
+    })
+    reads = new Map()
+    for (const { manifest, read } of history) {
+      const chosen = selectedAt.get(manifest)!
+      for (const [i, id] of chosen.entries()) {
+        const times = timesRead(i, chosen.length, read ?? chosen.length)
+        if (times > 0) reads.set(id, (reads.get(id) ?? 0) + times)
+      }
+    }
+    const viewAt = (i: number) => viewOptions(run, history[i]!.manifest.labelOffsets, history.slice(0, i))
+    const since = on && round > 1 ? [{ round: round - 2, read: 0 }] : []
+    await recordReads({ store, selections }, run, history, viewAt, since)
     const options = viewOptions(run, labelOffsets, history)
     const corpus = await store.view(options)
     const weights = [
@@ -111,12 +131,7 @@ async function play(store: CorpusStore, run: ReturnType<typeof runOf>, forget?: 
       strata: run.selection.strategy === undefined ? null : selection.strata,
     } as unknown as Manifest
     selectedAt.set(manifest, chosen)
-    const read = [chosen.length * 2 + 5, 13, null, 1][round]!
-    history.push({ run, manifest, read })
-    for (const [i, id] of chosen.entries()) {
-      const times = timesRead(i, chosen.length, read ?? chosen.length)
-      if (times > 0) reads.set(id, (reads.get(id) ?? 0) + times)
-    }
+    selected.push({ run, manifest })
   }
   return { found, reads }
 }
@@ -141,6 +156,15 @@ describe('what a run has read of selections that cells decided', () => {
       // Nothing is kept by documents.
       const [rows] = await clickHouse.sql.query<{ n: string }>('SELECT count() AS n FROM reads')
       expect(rows!.n).toBe('0')
+    },
+  )
+
+  test.each(cases)(
+    'is counted anew where more is read of a selection than was known: $selection',
+    async ({ name, selection }) => {
+      const run = runOf(`${name}-on`, selection, { switch: { lag: 1 } })
+      const bySql = await play(new ClickHouseStore(clickHouse.sql), run)
+      expect(bySql.found).toEqual((await play(memory, run)).found)
     },
   )
 
