@@ -116,4 +116,12 @@ test('a campaign of proxies: killed and shared it ends as one left alone, its fi
   const config2 = JSON.parse(created.stdout)
   expect(config2.selection.actors[kind].initialWeights).toEqual(fit.weights)
   expect(config2.initializedBy).toEqual({ [kind]: { campaign: 'shared', inputs: fit.inputs } })
+
+  // So does an actor that joins it later.
+  const joining = (...args: string[]) => winnow('run', 'add-actor', config2.name, '--actor', 'again', ...args, '--json')
+  expect(await joining('--labeler', kind, '--weights-from', 'other')).toMatchObject({ code: 3 })
+  expect(await joining('--labeler', kind, '--weights-from', 'shared', '--weights', '1')).toMatchObject({ code: 3 })
+  const joined = await joining('--labeler', kind, '--weights-from', 'shared')
+  expect(joined.code).toBe(0)
+  expect(JSON.parse(joined.stdout).initialWeights).toEqual(fit.weights)
 })

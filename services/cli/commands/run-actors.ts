@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { ActorChange } from '../../../schemas/index.ts'
 import { parseConfigWith } from '../../../topologies/selection/config.ts'
 import { defaultActors } from '../../../topologies/selection/default-actors.ts'
+import { campaignNamed } from '../../campaigns/recorded.ts'
 import type { ActorLabels, Config } from '../../config/config.ts'
 import { readYaml } from '../../config/load.ts'
 import { labelerConfig, labelerVersion, subcategoriesBy } from '../../labeler/labeler.ts'
@@ -25,6 +26,7 @@ interface AddOptions extends Options {
   readonly eta: number
   readonly theta?: number
   readonly weights?: string
+  readonly weightsFrom?: string
 }
 
 /** What a change has of an added actor, empty for other changes. */
@@ -48,6 +50,7 @@ export const addActor = (context: CliContext): Command =>
     .option('--eta <number>', 'learning rate of its weights and theta; 0: it only watches', finite, etaDefault)
     .option('--theta <number>', 'initial theta (default: the mean of the thetas when it joins)', finite)
     .option('--weights <list-or-file>', 'initial weights: 0.1,0.2,..., or a file with a list of them (default: equal)')
+    .option('--weights-from <campaign>', "initial weights: a campaign's, of proxies over this actor of winnow.yaml")
     .addHelpText(
       'after',
       example(
@@ -59,9 +62,10 @@ export const addActor = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { labels, folder } = labelsOf(context, connection.config, options)
       const { name: actor, subcategories, labeler } = labels
+      const initialWeights = await initialWeightsOf(context, connection.runtime, subcategories, options)
       const change: ActorChange = {
         ...{ run, id: randomUUID(), kind: 'add', actor, fromRound: options.fromRound, subcategories },
-        ...{ eta: options.eta, initialWeights: weightsOf(context, subcategories, options.weights) },
+        ...{ eta: options.eta, initialWeights },
         ...{ initialTheta: options.theta ?? null, labelerVersion: await labelerVersion(labels, labeler, folder) },
         ...{ labeler: JSON.stringify(labeler), labelerFolder: folder, recordedMs: systemClock() },
       }
@@ -145,6 +149,27 @@ function labelsOf(
   if (subcategories === undefined)
     throw new WinnowError('CONFIGURATION', `${path}: subcategories is missing`, { hint: 'List their names, in order.' })
   return { labels: { name, subcategories: [...subcategories], labeler: file.labeler }, folder: dirname(path) }
+}
+
+async function initialWeightsOf(
+  context: CliContext,
+  runtime: Parameters<typeof campaignNamed>[0],
+  subcategories: readonly string[],
+  { labeler, weights, weightsFrom }: AddOptions,
+): Promise<number[]> {
+  if (weightsFrom === undefined) return weightsOf(context, subcategories, weights)
+  if (weights !== undefined) throw new WinnowError('CONFIGURATION', 'give --weights or --weights-from, not both')
+  const { plan, fit } = await campaignNamed(runtime, weightsFrom)
+  if (fit === undefined)
+    throw new WinnowError('CONFIGURATION', `campaign ${weightsFrom} has no fit`, {
+      hint: `winnow proxies fit ${weightsFrom} makes one.`,
+    })
+  if (plan.actor === labeler && fit.weights.length === subcategories.length) return fit.weights
+  throw new WinnowError(
+    'CONFIGURATION',
+    `campaign ${weightsFrom} is of actor ${plan.actor} with ${fit.weights.length} subcategories; this is ${labeler} with ${subcategories.length}`,
+    { hint: 'Plan one for it: winnow proxies plan --actor.' },
+  )
 }
 
 function weightsOf({ folder }: CliContext, subcategories: readonly string[], given: string | undefined): number[] {
