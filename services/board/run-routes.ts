@@ -3,6 +3,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { ledgerOf, readLedger } from '../runs/ledger.ts'
 import { differencesOf, flat } from '../runs/run-settings.ts'
 import { kindOf } from '../runs/run-state.ts'
+import { Evaluations } from './evaluations.ts'
 import { runNamed, selectedRound } from './known.ts'
 import type { BoardModel } from './model.ts'
 import { type Get, NotFound, one } from './requests.ts'
@@ -13,6 +14,7 @@ import { describeTopic } from './topic-details.ts'
 /** What one run or two of them are, and what their rounds selected. */
 export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   const compositions = new Compositions(runtime)
+  const evaluations = new Evaluations(runtime)
 
   get('/api/runs/:run/configuration', async ({ run }) => {
     const { config, record } = runNamed(model, one(run)!)
@@ -38,6 +40,10 @@ export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   get('/api/runs/:run/stations/:station', async ({ run, station }) =>
     describeStation(runtime.kafka, runNamed(model, one(run)!), one(station)!),
   )
+  get('/api/runs/:run/evaluations', async ({ run }) => {
+    const { config, model: followed } = runNamed(model, one(run)!)
+    return await evaluations.of(config, [...followed.manifests.keys()].join())
+  })
   get('/api/runs/:run/rounds/:round/composition', async ({ run, round }) => {
     const followed = runNamed(model, one(run)!)
     return await compositions.of(followed, selectedRound(followed, one(round)!))

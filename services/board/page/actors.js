@@ -6,6 +6,7 @@ import { html, RoundSlider, Scroll } from './html.js'
 import { coloredMax, colorOf, namedLines } from './lines.js'
 import { hasActorScores, NegativeTheta, NoScores } from './reading.js'
 import { set } from './route.js'
+import { Worth } from './worth.js'
 
 /** Weights, theta and rewards of a run's actors over its rounds (the paper's Figures 8 to 10). */
 export function Actors({ run, settings, theme }) {
@@ -28,6 +29,7 @@ export function Actors({ run, settings, theme }) {
         draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: info.actors.map(({ name }) => name), integerX: true, zero: true })} />
       ${info.actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
     </div>
+    <${Worth} run=${run} theme=${theme} />
     <h2>Rewards by training step</h2>
     <p class="note">How much training on a document of the subcategory would have lowered the reference loss at that step: mean of the sampled documents and, if at most five subcategories or a chosen one are shown, one standard deviation as a band.</p>
     <div class="grid">${info.actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>

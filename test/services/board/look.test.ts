@@ -20,8 +20,13 @@ const views: View[] = [
   { view: 'dataflow?run=multi-actor-7&topic=winnow.documents', shows: ['.panel .partitions'], says: ['Last records'] },
   {
     view: 'actors?run=multi-actor-7',
-    shows: ['figure[data-name^="rewards-topic"] svg', '.samples'],
-    says: ['Literature and Art'],
+    shows: [
+      'figure[data-name^="rewards-topic"] svg',
+      '.samples',
+      'figure[data-name^="gain-"] svg',
+      '.alternatives tr.chosen',
+    ],
+    says: ['Literature and Art', 'Does it help?', 'best possible'],
   },
   { view: 'actors?run=random-7', shows: ['.told'], says: ['random-7 is a control'] },
   { view: 'selection?run=multi-actor-7', shows: ['figure[data-name^="lift-"] svg'], says: [`25.0% of ${documents}`] },

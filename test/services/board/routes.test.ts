@@ -100,6 +100,15 @@ test('a meaningless query for documents is refused before ClickHouse is asked', 
   ])
 })
 
+test('a run without rewards has no evaluations, and is told why', async () => {
+  const { ask } = boardOf()
+  expect(await ask('/api/runs/mine/evaluations')).toEqual({
+    status: 200,
+    body: { rounds: [], why: 'run mine has selected nothing yet' },
+  })
+  expect((await ask('/api/runs/min/evaluations')).status).toBe(404)
+})
+
 test('the ledger of runs without booked work is empty, one run or two', async () => {
   const { ask } = boardOf()
   const nothing = {
