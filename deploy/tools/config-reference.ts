@@ -57,8 +57,9 @@ sampleDocuments: 0 # no rewards are requested
 
 A run records the parts, not the name. All strategies use the same corpus, labels and streams, can be replayed to the bit, and are compared by \`winnow compare\`.
 \`winnow strategies\` lists them, \`winnow strategies show NAME\` prints one. G is the noise of the Gumbel sampler, N a model's parameters, T the corpus's tokens.
-[labelers.md](labelers.md), "Labelers for strategies", has the labelers that they need. A draw by Gumbel over the scores of 10^7 documents took 1.2 to 1.5 times one
-over their cells (a tenth selected; \`node test/bench/strategies.ts\` measures it).`
+[labelers.md](labelers.md), "Labelers for strategies", has the labelers that they need. Of 10^7 documents on two cores, a tenth by Gumbel over their scores took 1.4 to
+1.8 s, from the decision to the last id: 0.6 to 0.8 of the time by Gumbel over the scores of cells, and 6 times that of the best cells without noise
+(\`node test/bench/strategies.ts\` measures it).`
 
 function strategiesPage(): string {
   const sections = presets.map(({ name, summary, needs, source, formula, divergence, cost }) => {
