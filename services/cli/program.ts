@@ -24,6 +24,7 @@ const ownCommands: CommandLoaders = {
   board: async () => (await import('./commands/board.ts')).board,
   explain: async () => (await import('./commands/explain.ts')).explain,
   select: async () => (await import('./commands/select.ts')).select,
+  ablate: async () => (await import('./commands/ablate.ts')).ablate,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluate,
   ledger: async () => (await import('./commands/ledger.ts')).ledger,
   compare: async () => (await import('./commands/compare.ts')).compare,

@@ -21,6 +21,7 @@ export const summaries = {
   select: 'the ids that a round selected, in the order in which trainers read them',
   compare: 'two runs side by side, round by round: selections in common, theta, losses at equal steps',
   evaluate: 'what the selections of a run are worth against random and other choices, by rewards they have not seen',
+  ablate: 'what a run would have selected by other actors or hyperparameters, and what that is worth, from its log',
   ledger: "what runs have cost in FLOPs, by piece of work, beside the paper's Table 6",
   topics: 'the topics of winnow: content, key, size and retention',
   tail: 'the last records of a topic, decoded, as JSON lines; follows new ones',

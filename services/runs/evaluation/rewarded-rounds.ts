@@ -2,10 +2,11 @@ import type { Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
 import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
+import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { readRecordedRun } from '../recorded.ts'
+import { type RecordedRun, readRecordedRun } from '../recorded.ts'
 import { foldedRecords, ledgersOf } from '../replay/replay.ts'
 
 /** A selection of a run, and the round whose rewards say what it is worth. */
@@ -21,13 +22,19 @@ export interface JudgedRound {
 /**
  * The rounds of a run that can be judged from its log, ascending: by the rewards that were held out, if the run holds some out, else by those of
  * the next round, which were asked for and answered after the selection was made.
+ * @returns with the log and the rewards of every round, from which they come
  * @throws WinnowError CONFIGURATION if no round can be judged
  */
 export async function judgedRounds(
   runtime: Runtime,
   recorded: RunConfig,
   given?: Evaluation['on'],
-): Promise<{ on: Evaluation['on']; rounds: JudgedRound[] }> {
+): Promise<{
+  on: Evaluation['on']
+  rounds: JudgedRound[]
+  log: RecordedRun
+  ledgers: ReadonlyMap<number, RoundLedger>
+}> {
   const log = await readRecordedRun(runtime, recorded.name)
   const holdsOut = recorded.selection.holdOut !== undefined
   if (given === 'held-out' && !holdsOut)
@@ -60,7 +67,7 @@ export async function judgedRounds(
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
     return [{ selected: manifest, rewarded, history, recorded: known }]
   })
-  if (rounds.length > 0) return { on, rounds }
+  if (rounds.length > 0) return { on, rounds, log, ledgers }
   const why = on === 'next-round' ? 'of a round that has been followed by another' : 'that were held out'
   throw new WinnowError('CONFIGURATION', `run ${recorded.name} has no rewards yet ${why}`, {
     hint: 'A run that asks for no rewards (sampleDocuments: 0) cannot be judged by them.',

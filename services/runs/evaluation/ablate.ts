@@ -1,0 +1,118 @@
+import type { Evaluation } from '../../../schemas/index.ts'
+import { type Judged, type JudgedSample, judge } from '../../../topologies/ablation/judge.ts'
+import { type RoundRewards, refold } from '../../../topologies/ablation/refold.ts'
+import { combinations, sweptValues, together } from '../../../topologies/ablation/sweep.ts'
+import { ablations, asRecorded, type Variant } from '../../../topologies/ablation/variants.ts'
+import { viewOptions } from '../../../topologies/console/selecting.ts'
+import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import { heldOutOf, withoutHeldOut } from '../../../topologies/selection/hold-out.ts'
+import { decidedByCells } from '../../../topologies/selection/strata.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { replayRun } from '../replay/changes.ts'
+import { type JudgedRound, judgedRounds } from './rewarded-rounds.ts'
+
+export interface Ablation {
+  readonly on: Evaluation['on']
+  /** That were judged. */
+  readonly rounds: readonly number[]
+  /** The best first. */
+  readonly variants: readonly Judged[]
+}
+
+/**
+ * Folds a run's recorded rewards again by other configurations and estimates what their selections are worth, by rewards that the weights of the
+ * judged round have not seen. Nothing is trained or selected again: a variant is judged as if the run had read what it read.
+ * @param sweeps `KEY=VALUE,VALUE`, see `sweptValues`; without any, the ablations of the paper
+ * @throws WinnowError CONFIGURATION if no round can be judged, or a value is not valid; GUARANTEE_VIOLATED if the log does not lead to the recorded
+ * weights
+ */
+export async function ablateRun(
+  runtime: Runtime,
+  recorded: RunConfig,
+  sweeps: readonly string[],
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<Ablation> {
+  const variants = variantsOf(recorded, sweeps)
+  const { on, rounds, log, ledgers } = await judgedRounds(runtime, recorded)
+  if (log.opened.some(({ changes }) => changes.length > 0))
+    throw new WinnowError(
+      'CONFIGURATION',
+      `the actors of run ${recorded.name} changed on the way; it cannot be ablated`,
+      {
+        hint: 'winnow evaluate judges its rounds, each with the actors that it had.',
+      },
+    )
+  const names = recorded.selection.actors.map(({ name }) => name)
+  const rewards = log.closed
+    .filter(({ round }) => round > 0)
+    .map(({ round, rewardOffsets }): RoundRewards => {
+      const isHeldOut = heldOutOf(recorded.selection, round)
+      const accepted = ledgers.get(round)?.accepted(names, rewardOffsets) ?? []
+      return { round, actors: accepted.map((columns) => withoutHeldOut(columns, isHeldOut)) }
+    })
+  const samples: JudgedSample[] = []
+  // Round 0 is selected before there is a reward.
+  const judged = rounds.filter(({ selected }) => selected.round > 0)
+  for (const one of judged) {
+    onProgress(samples.length, judged.length)
+    samples.push(await judgedSample(runtime, recorded, on, one))
+  }
+  if (samples.length === 0)
+    throw new WinnowError(
+      'CONFIGURATION',
+      `run ${recorded.name} has no round yet whose weights rewards have changed and that can be judged`,
+    )
+  const refolded = variants.map((variant) => refold(variant, rewards))
+  for (const { selected } of judged) {
+    const again = refolded[0]!.byRound.get(selected.round)
+    if (JSON.stringify([again?.weights, again?.theta]) !== JSON.stringify([selected.weights, selected.theta]))
+      throw new WinnowError(
+        'GUARANTEE_VIOLATED',
+        `round ${selected.round} of ${recorded.name} does not come out again from its log`,
+        {
+          hint: `winnow replay --run ${recorded.name} names the first difference.`,
+        },
+      )
+  }
+  return { on, rounds: samples.map(({ round }) => round), variants: judge(variants, refolded, samples) }
+}
+
+async function judgedSample(
+  { store }: Runtime,
+  { name, selection }: RunConfig,
+  on: Evaluation['on'],
+  { selected, rewarded: { run, opened, closed, ledger }, history }: JudgedRound,
+): Promise<JudgedSample> {
+  const rewards = ledger.accepted(
+    selection.actors.map((actor) => actor.name),
+    closed.rewardOffsets,
+  )
+  const corpus = await store.view(viewOptions({ ...run, name }, opened.labelOffsets, history))
+  const sample = await sampleOf({ config: selection, sampledIn: opened.round, rewards, corpus, on })
+  return { round: selected.round, sampledIn: opened.round, sample }
+}
+
+function variantsOf(recorded: RunConfig, sweeps: readonly string[]): Variant[] {
+  const { selection } = recorded
+  if (!decidedByCells(selection.strategy))
+    throw new WinnowError(
+      'CONFIGURATION',
+      `run ${recorded.name} selects by the scores of documents; its actors decide nothing`,
+    )
+  if (sweeps.length === 0) return ablations(selection)
+  const names = selection.actors.map(({ name }) => name)
+  const values = sweeps.map((given) => {
+    const found = sweptValues(given, names)
+    if (found !== undefined) return found
+    throw new WinnowError('USAGE', `--sweep ${given}: not KEY=VALUE,VALUE`, {
+      hint: 'For example eta=0.03,0.1,0.3, eta.topic=0.1,0.2, update=ema,additive or rewardTransform=identity,standardize.',
+    })
+  })
+  const swept = combinations(values).map((one): Variant => {
+    const { selection: config } = replayRun(recorded, recorded.name, together(one))
+    return { ...asRecorded(config), name: one.map(({ name }) => name).join(', ') }
+  })
+  return [asRecorded(selection), ...swept]
+}
