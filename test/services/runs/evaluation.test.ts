@@ -102,7 +102,7 @@ test('a person reads a table', async () => {
 })
 
 test('the commands that documents give for it work', async () => {
-  const commands = blocksFor('services/runs/ablate').flatMap(({ text }) => commandsIn(text))
+  const commands = blocksFor('services/runs/evaluation').flatMap(({ text }) => commandsIn(text))
   expect(commands.length).toBeGreaterThan(1)
   for (const command of commands) {
     const [npx, program, ...words] = command.trim().split(/ +/)
