@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { WinnowError } from './errors.ts'
 import { parseConfigWith, selectionConfig } from './selection/config.ts'
+import { onScaleOfRewards, sharesByRule, type WeightRule, weightRuleSchema } from './selection/initial-weights.ts'
 
 const positive = z.int().min(1)
 
@@ -35,10 +36,16 @@ const shape = z.strictObject({
     .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
     .describe('For each actor, the version of the labeler whose labels it uses'),
   initializedBy: z
-    .record(z.string(), z.strictObject({ campaign: z.string(), inputs: z.string() }))
+    .record(
+      z.string(),
+      z.union(
+        [z.strictObject({ campaign: z.string(), inputs: z.string() }), weightRuleSchema],
+        'must be a campaign or a rule',
+      ),
+    )
     .optional()
     .describe(
-      'Written by winnow run create: for each actor with {from: CAMPAIGN}, the campaign and the digest of what its weights are fitted to',
+      'Written by winnow run create: for each actor with {from: CAMPAIGN}, the campaign and the digest of what its weights are fitted to; with {rule}, the rule',
     ),
   influence: z
     .strictObject({
@@ -205,6 +212,24 @@ export function recordedConfig({ run, config }: { readonly run: string; readonly
     )
   }
 }
+
+export interface RuleOfRun {
+  readonly actor: string
+  readonly rule: WeightRule
+  /** Initial weights that the rule gives, and those of the run. */
+  readonly gives: readonly number[]
+  readonly has: readonly number[]
+}
+
+/** The initial weights of a run that came of rules, computed again. */
+export const rulesOfRun = ({ initializedBy = {}, selection }: RunConfig): RuleOfRun[] =>
+  selection.actors.flatMap(({ name, subcategories, initialWeights }) => {
+    const rule = Object.hasOwn(initializedBy, name) ? initializedBy[name] : undefined
+    if (rule === undefined || !('rule' in rule)) return []
+    const shares = sharesByRule(rule, subcategories)
+    const gives = 'message' in shares ? [] : onScaleOfRewards(shares, selection)
+    return [{ actor: name, rule, gives, has: initialWeights }]
+  })
 
 /** What is said of a run that cannot be read. @param why in words */
 export const unreadableRun = (run: string, why: string, cause?: unknown): WinnowError =>

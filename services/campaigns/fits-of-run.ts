@@ -29,7 +29,9 @@ export async function resultsOf(runtime: Runtime, { plan }: RecordedCampaign): P
  * @param refit compute the fits again from the recorded plans and results, and compare those too
  */
 export async function fitsOfRun(runtime: Runtime, run: RunConfig, refit: boolean): Promise<FitOfRun[]> {
-  const wanted = Object.entries(run.initializedBy ?? {})
+  const wanted = Object.entries(run.initializedBy ?? {}).flatMap(([actor, by]) =>
+    'campaign' in by ? [[actor, by] as const] : [],
+  )
   if (wanted.length === 0) return []
   const campaigns = await readCampaigns(runtime)
   const found: FitOfRun[] = []

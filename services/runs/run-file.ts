@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import type { CampaignFit } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
+import { weightRuleSchema } from '../../topologies/selection/initial-weights.ts'
 import { readYaml } from '../config/load.ts'
 import { isShipped } from '../model/shipped.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -42,10 +43,22 @@ export function campaignsOf({ given }: Pick<RunFile, 'given'>): Map<string, stri
   const entries = typeof actors === 'object' && actors !== null ? Object.entries(actors) : []
   return new Map(
     entries.flatMap(([name, actor]) => {
-      const from = entryOf(entryOf(actor, 'initialWeights'), 'from')
-      return typeof from === 'string' ? [[name, from] as const] : []
+      const wanted = entryOf(actor, 'initialWeights')
+      const from = entryOf(wanted, 'from')
+      // Of a rule, from is a subcategory.
+      return typeof from === 'string' && entryOf(wanted, 'rule') === undefined ? [[name, from] as const] : []
     }),
   )
+}
+
+/** The run with the rules that its file gives for initial weights beside the numbers that they became. */
+function withRules(run: RunConfig, given: unknown): RunConfig {
+  const actors = entryOf(entryOf(given, 'selection'), 'actors')
+  const rules = run.selection.actors.flatMap(({ name }) => {
+    const rule = weightRuleSchema.safeParse(entryOf(entryOf(actors, name), 'initialWeights'))
+    return rule.success ? [[name, rule.data] as const] : []
+  })
+  return rules.length === 0 ? run : { ...run, initializedBy: { ...run.initializedBy, ...Object.fromEntries(rules) } }
 }
 
 /** The file with equal weights where it names campaigns. */
@@ -91,13 +104,14 @@ function withWeights(given: unknown, fits: Fits): unknown {
 }
 
 /**
- * The run of a file as it is recorded: omitted labeler versions are those in force, initial weights from campaigns are numbers, and paths, which are
+ * The run of a file as it is recorded: omitted labeler versions are those in force, initial weights from campaigns and by rules are numbers, and paths, which are
  * relative to the file's folder, become absolute, so that stations started anywhere find the same files.
  * @throws WinnowError CONFIGURATION naming the file and every place in it
  */
 export function completeRun({ file, given }: RunFile, inForce: Versions, fits: Fits = new Map()): RunConfig {
   try {
-    return withAbsolutePaths(parseRunConfig(withVersions(withWeights(given, fits), inForce)), dirname(file))
+    const run = parseRunConfig(withVersions(withWeights(given, fits), inForce))
+    return withAbsolutePaths(withRules(run, given), dirname(file))
   } catch (error) {
     if (!(error instanceof WinnowError)) throw error
     throw new WinnowError(error.code, `${file}: ${error.message}`, {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
+import { initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
 import { type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
@@ -82,21 +83,18 @@ const actor = z.strictObject({
     .optional()
     .describe('Names, in order; quality, domain and topic have defaults'),
   eta: finite.default(etaDefault).describe('Learning rate of its weights (Eq. 5) and its theta (Eq. 8)'),
-  initialWeights: z
-    .union(
-      [z.array(finite), z.strictObject({ from: z.string() })],
-      'must be numbers, or {from: CAMPAIGN} (docs/proxies.md)',
-    )
-    .optional()
-    .describe('By subcategory, or {from: CAMPAIGN}: those of a campaign of proxies (docs/proxies.md). Default: equal'),
+  initialWeights: initialWeightsSchema.optional(),
   initialTheta: finite.optional().describe('Default: equal'),
 })
+
+/** An actor whose weights by rule are still shares: their scale depends on the rest of the configuration. */
+type ParsedActor = ActorConfig & { byRule: boolean }
 
 const actors = z
   .record(actorName, actor)
   .refine((byName) => Object.keys(byName).length > 0, 'at least one actor is needed')
   .default(() => Object.fromEntries(Object.keys(defaultActors).map((name) => [name, { eta: etaDefault }])))
-  .transform((byName, context): ActorConfig[] => {
+  .transform((byName, context): ParsedActor[] => {
     const count = Object.keys(byName).length
     return Object.entries(byName).map(([name, given]) => {
       const subcategories =
@@ -105,21 +103,27 @@ const actors = z
         context.addIssue({ code: 'custom', path: [name, 'subcategories'], message: 'is missing' })
       }
       const size = subcategories?.length ?? 0
-      const weights = Array.isArray(given.initialWeights) ? given.initialWeights : undefined
-      if (weights === undefined && given.initialWeights !== undefined) {
-        const message = 'names a campaign of proxies, which only winnow run create looks up'
-        context.addIssue({ code: 'custom', path: [name, 'initialWeights'], message })
+      const { initialWeights: wanted } = given
+      const refused = (message: string, ...path: string[]) =>
+        context.addIssue({ code: 'custom', path: [name, 'initialWeights', ...path], message })
+      let weights = Array.isArray(wanted) ? wanted : undefined
+      const byRule = wanted !== undefined && 'rule' in wanted
+      if (byRule && subcategories !== undefined) {
+        const shares = sharesByRule(wanted, subcategories)
+        if ('message' in shares) refused(shares.message, ...shares.path)
+        else weights = shares
+      } else if (wanted !== undefined && 'from' in wanted) {
+        refused('names a campaign of proxies, which only winnow run create looks up')
       }
-      if (weights !== undefined && subcategories !== undefined && weights.length !== size) {
-        const message = `has ${weights.length} weights for ${size} subcategories`
-        context.addIssue({ code: 'custom', path: [name, 'initialWeights'], message })
-      }
+      if (weights !== undefined && subcategories !== undefined && weights.length !== size)
+        refused(`has ${weights.length} weights for ${size} subcategories`)
       return {
         name,
         subcategories: [...(subcategories ?? [])],
         eta: given.eta,
         initialWeights: weights ?? Array.from({ length: size }, () => 1 / size),
         initialTheta: given.initialTheta ?? 1 / count,
+        byRule,
       }
     })
   })
@@ -218,7 +222,15 @@ function checkCollaboration(
 }
 
 /** C.json of SELECTION.md. Unknown keys are errors at every level; what is left out has the paper's value. */
-export const selectionConfig = z.strictObject(shape).superRefine(checkCollaboration)
+export const selectionConfig = z
+  .strictObject(shape)
+  .superRefine(checkCollaboration)
+  .transform((config): SelectionConfig => {
+    const actors = config.actors.map(({ byRule, ...actor }) =>
+      byRule ? { ...actor, initialWeights: onScaleOfRewards(actor.initialWeights, config) } : actor,
+    )
+    return { ...config, actors }
+  })
 
 /** @throws WinnowError CONFIGURATION that names the path of every problem */
 export function parseSelectionConfig(json: unknown): SelectionConfig {

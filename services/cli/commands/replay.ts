@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { RunConfig } from '../../../topologies/run-config.ts'
+import { firstDifference as differenceOf } from '../../../topologies/campaign/refit.ts'
+import { type RunConfig, rulesOfRun } from '../../../topologies/run-config.ts'
 import { fitsOfRun } from '../../campaigns/fits-of-run.ts'
 import { readYaml } from '../../config/load.ts'
 import type { Runtime } from '../../connections/connections.ts'
@@ -30,7 +31,10 @@ export const replay = (context: CliContext): Command =>
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
     .option('--refit', 'also computes the fits again that its initial weights come from (docs/proxies.md)')
-    .option('--json', 'a JSON line per round; before them one per actor whose initial weights were fitted')
+    .option(
+      '--json',
+      'a JSON line per round; before them one per actor whose initial weights were fitted or came of a rule',
+    )
     .addHelpText(
       'after',
       example(
@@ -46,7 +50,10 @@ export const replay = (context: CliContext): Command =>
       const recorded = await runNamed(runtime, options.run)
       const name = options.as ?? freeReplayName(options.run, await namesTaken(runtime))
       const run = replayRun(recorded, name, changes)
-      if (options.with === undefined || options.refit) await checkFits(context, runtime, recorded, options)
+      if (options.with === undefined || options.refit) {
+        await checkRules(context, recorded, options)
+        await checkFits(context, runtime, recorded, options)
+      }
       const progress = new Counter(context.stderr, systemClock, { doing: 'refolding', unit: 'rounds' })
       const show = (round: RoundComparison) => {
         progress.clear()
@@ -73,6 +80,21 @@ export const replay = (context: CliContext): Command =>
       if (!options.json)
         await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
     })
+
+/** Says of each actor whose initial weights a rule gave that it gives the same again. @throws WinnowError REPLAY_DIFFERS where it does not */
+async function checkRules({ stdout }: CliContext, run: RunConfig, { json: asJson }: Options): Promise<void> {
+  for (const { actor, rule, gives, has } of rulesOfRun(run)) {
+    const firstDifference = differenceOf(has, gives)
+    const same = firstDifference === undefined
+    if (asJson) await print(stdout, `${json({ actor, ...rule, same, firstDifference: firstDifference ?? null })}\n`)
+    else if (same)
+      await print(stdout, `initial weights of ${actor}: by the rule ${rule.rule}, which gives them again to the bit\n`)
+    if (!same) {
+      const message = `the initial weights of ${actor} differ from the rule ${rule.rule} that gave them: ${firstDifference}`
+      throw new WinnowError('REPLAY_DIFFERS', message)
+    }
+  }
+}
 
 /**
  * Says of each actor whose initial weights a campaign gave whether they are those of its fit, and with --refit whether the fit comes out the same.

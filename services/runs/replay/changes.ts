@@ -23,12 +23,17 @@ const changes = z.strictObject({
 /** The run of a replay: the recorded one under another name, with the changes of a file in the form of SELECTION.md's configuration. */
 export function replayRun(recorded: RunConfig, name: string, changed: unknown = {}): RunConfig {
   const { actors, ...options } = parseConfigWith(changes.partial(), changed)
-  const config = JSON.parse(runConfigJson(recorded)) as { selection: { actors: Record<string, object> } }
+  const config = JSON.parse(runConfigJson(recorded)) as {
+    selection: { actors: Record<string, object> }
+    initializedBy?: Record<string, unknown>
+  }
   for (const [actor, values] of Object.entries(actors ?? {})) {
     if (!Object.hasOwn(config.selection.actors, actor)) {
       throw new WinnowError('CONFIGURATION', `actors.${actor}: the recorded run has no such actor`)
     }
     Object.assign(config.selection.actors[actor]!, values)
+    // Other weights do not come from where the recorded ones came from.
+    if ('initialWeights' in values) delete config.initializedBy?.[actor]
   }
   return parseRunConfig({ ...config, name, selection: { ...config.selection, ...options } })
 }
