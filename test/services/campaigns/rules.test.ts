@@ -32,7 +32,7 @@ test('a run records the numbers that a rule gives and the rule, and its round 0 
   // 30 documents of the odd ones are there, and 20 are wanted.
   const [first] = await recordRun(runtime, recorded, (text) => text.length)
   expect(first!.weights).toEqual([[0, 1]])
-  expect(first).toMatchObject({ documents: 20, threshold: 1, marginal: { labels: [1] } })
+  expect(first).toMatchObject({ documents: 20, threshold: 1, marginal: { score: 1, documents: 30, taken: 20 } })
 
   expect(await winnow('replay', '--run', 'mine')).toMatchObject({
     code: 0,
