@@ -1,6 +1,7 @@
 """The model of an exported folder (model.json, tokenizer.json) in PyTorch: losses and projected gradients at any weights."""
 
 import json
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -74,16 +75,18 @@ class Model:
         """loss [B] and phi [B, phi_size] of each sequence's own mean loss, numpy float64: for a linear layer with inputs a and
         gradients of outputs d, P_out^T (sum over t of d_t a_t^T) P_in, by rows (computations.py of the export)."""
         sides = self._projections_of(seed)
+        # Half precision is enough for what single tokens add, not for their sum.
+        sums = torch.float64 if self.dtype == torch.float64 else torch.float32
         parts = defaultdict(lambda: 0)
 
         def watch(index):
             p_in, p_out = sides[index]
 
             def forward(module, inputs, output):
-                left = inputs[0].detach().to(p_in.dtype) @ p_in
+                left = (inputs[0].detach() @ p_in).to(sums)
 
                 def backward(gradient):
-                    parts[index] = parts[index] + (gradient.to(p_out.dtype) @ p_out).transpose(1, 2) @ left
+                    parts[index] = parts[index] + (gradient @ p_out).to(sums).transpose(1, 2) @ left
 
                 output.register_hook(backward)
 
@@ -96,7 +99,7 @@ class Model:
         finally:
             for hook in hooks:
                 hook.remove()
-        phi = torch.cat([parts[index].flatten(1) for index in range(len(self._linears))], 1)
+        phi = torch.cat([parts[index].flatten(1) for index in range(len(self._linears))], 1) * self._projection_scale
         return losses.detach().double().cpu().numpy(), phi.double().cpu().numpy()
 
     def gradient(self, batches, shares):
@@ -122,7 +125,7 @@ class Model:
             slope = gradient[f'{entry["name"]}.weight']
             slope = slope.T if entry.get('transposed') else slope
             parts.append((p_out.double().T @ slope @ p_in.double()).flatten())
-        return torch.cat(parts).cpu().numpy()
+        return (torch.cat(parts) * self._projection_scale).cpu().numpy()
 
     def _tensors(self, batch):
         """ids and mask [B, L], padded at the right with weight 0; a causal model does not look there."""
@@ -142,12 +145,20 @@ class Model:
         weights = mask[:, 1:].to(likelihood.dtype)
         return (likelihood * weights).sum(1) / weights.sum(1).clamp_min(1.0)
 
+    @property
+    def _projection_scale(self):
+        projection = self.description['projection']
+        return 1 / math.sqrt(projection['kIn'] * projection['kOut'])
+
     def _projections_of(self, seed):
+        """P_in and P_out of each linear layer, 1 and -1: exact in every dtype. Their product is to be multiplied by the scale."""
         if self._projections[0] != seed:
             k_in, k_out = (self.description['projection'][k] for k in ('kIn', 'kOut'))
-            dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
             sides = [
-                [torch.from_numpy(side).to(device=self.device, dtype=dtype) for side in projections(entry, k_in, k_out, seed)]
+                [
+                    torch.from_numpy(np.sign(side)).to(device=self.device, dtype=self.dtype)
+                    for side in projections(entry, k_in, k_out, seed)
+                ]
                 for entry, _ in self._linears
             ]
             self._projections = (seed, sides)
