@@ -4,18 +4,18 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
-import { asDocumentId } from '../../schemas/index.ts'
+import { asDocumentId, type RoundAdopted, runTopics } from '../../schemas/index.ts'
 import { createRunTopics } from '../../services/connections/connections.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { readSafetensors } from '../../services/model/safetensors.ts'
 import { createTrainer } from '../../services/model/trainer.ts'
-import { readManifests, readProgress } from '../../services/runs/recorded.ts'
+import { readManifests, readProgress, readTopic } from '../../services/runs/recorded.ts'
 import { setLife, submitRun } from '../../services/runs/registry.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import { checkpointPath } from '../../services/trainer/checkpoints.ts'
 import { packBatches } from '../../services/trainer/packer.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
+import type { RunConfig, SwitchMode } from '../../topologies/run-config.ts'
 import { pythonWith } from '../support/python.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
@@ -72,26 +72,46 @@ async function ran(world: World, settings: object): Promise<{ code: number | nul
   return { code, said: lines.map((line) => JSON.parse(line) as Said), stderr }
 }
 
-/** The rows of every global batch of a run, by step: read, tokenized and packed by what the TypeScript trainer is made of. */
-async function expectedRows({ runtime, model }: World, run: RunConfig): Promise<number[][][]> {
+interface Expected {
+  /** Of the global batch, [batch][context + 1]. */
+  readonly rows: number[][]
+  readonly round: number
+  readonly documentsRead: number
+}
+
+/** What each step of a run trains on by its recorded beginnings of rounds: read and packed by what the TypeScript trainer is made of. */
+async function expectedSteps({ runtime, model }: World, run: RunConfig): Promise<Expected[]> {
   const { batch, context } = run.trainer
   await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'test' })
-  const steps: number[][][] = []
-  for (let round = 0; steps.length < run.steps; round++) {
+  const begun = await beginnings(runtime, run)
+  const steps: Expected[] = []
+  for (const [n, { round, step }] of begun.entries()) {
+    expect(step).toBe(steps.length)
     const documents = reader.documents({ run: run.name, round, index: 0 })
     async function* tokens() {
       for await (const id of documents)
         yield await model.tokenizer.encode((await runtime.store.texts([id])).get(asDocumentId(id))!)
     }
-    let left = Math.min(run.updateSteps, run.steps - steps.length)
-    for await (const { ids } of packBatches(tokens(), { batch, context, end: model.tokenizer.endOfText })) {
-      steps.push(
-        Array.from({ length: batch }, (_, row) => [...ids.subarray(row * (context + 1), (row + 1) * (context + 1))]),
-      )
-      if (--left === 0) break
+    const last = begun[n + 1]?.step ?? run.steps
+    for await (const packed of packBatches(tokens(), { batch, context, end: model.tokenizer.endOfText })) {
+      const row = (n: number) => [...packed.ids.subarray(n * (context + 1), (n + 1) * (context + 1))]
+      steps.push({ rows: Array.from({ length: batch }, (_, n) => row(n)), round, documentsRead: packed.documentsRead })
+      if (steps.length === last) break
     }
   }
   return steps
+}
+
+/** Each once: a training that goes back records them again, and they are the same. */
+async function beginnings(runtime: World['runtime'], run: RunConfig): Promise<RoundAdopted[]> {
+  const records = await readTopic(runtime, runTopics(run.name).progress.name)
+  const adopted = records.filter(({ record }) => record === 'RoundAdopted').map(({ value }) => value as RoundAdopted)
+  const byStep = new Map<number, RoundAdopted>()
+  for (const one of adopted.filter(({ step, previousRead }) => step === 0 || previousRead !== null)) {
+    if (byStep.has(one.step)) expect(one).toEqual(byStep.get(one.step))
+    byStep.set(one.step, one)
+  }
+  return [...byStep.values()].sort((a, b) => a.step - b.step)
 }
 
 /** Any weights of the model's shape will do for rewards. */
@@ -105,45 +125,68 @@ async function anyWeights({ model, folder }: World, { batch, context }: RunConfi
 }
 
 describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
-  test('1, 2, 4 and 3 ranks, killed while they step, before and after a report, read the same global batches over two reselections', async () => {
-    const world = await openWorld(60)
-    const { runtime, model, folder } = world
-    const trainer = { batch: 12, context: 24, reportSteps: 1, warmupSteps: 0 }
-    const run = world.run('stream', {}, { updateSteps: 3, steps: 9, sampleDocuments: 2, trainer })
-    await submitRun(runtime, run)
-    const stations = await startRunStations(runtime, run, model, { onFailure: fail })
-    const settings = { run: run.name, weights: await anyWeights(world, run.trainer) }
+  test.each([
+    { mode: 'wait' as const, rounds: [0, 0, 0, 1, 1, 1, 2, 2, 2] },
+    { mode: { lag: 2 }, rounds: [0, 0, 0, 0, 0, 1, 1, 1, 2] },
+    // The test goes on after a checkpoint once its round is there: at step 3 that of step 4 is decided already, so round 1 begins at step 6.
+    { mode: { ready: 2 }, rounds: [0, 0, 0, 0, 0, 0, 1, 1, 2] },
+  ])(
+    '1, 2, 4 and 3 ranks, killed while they step, before and after a report, read the same global batches over two reselections, in mode $mode',
+    async ({ mode, rounds }) => {
+      const world = await openWorld(60)
+      const { runtime, model, folder } = world
+      const trainer = { batch: 12, context: 24, reportSteps: 1, warmupSteps: 0, switch: mode }
+      const run = world.run('stream', {}, { updateSteps: 3, steps: 9, sampleDocuments: 2, trainer })
+      await submitRun(runtime, run)
+      const stations = await startRunStations(runtime, run, model, { onFailure: fail })
+      const hold = typeof mode === 'object' && 'ready' in mode
+      const settings = { run: run.name, weights: await anyWeights(world, run.trainer), hold }
 
-    const batches: number[][][] = []
-    const lives: { ranks: number; kill?: [string, number] }[] = [
-      { ranks: 1, kill: ['stepping', 2] },
-      { ranks: 1, kill: ['checkpointed', 3] },
-      { ranks: 2, kill: ['reported', 6] },
-      { ranks: 4, kill: ['stepping', 8] },
-      { ranks: 3 },
-    ]
-    for (const { ranks, kill } of lives) {
-      const all = await Promise.all(
-        Array.from({ length: ranks }, (_, rank) => ran(world, { ...settings, rank, ranks, kill, window: 8 + ranks })),
-      )
-      // Only the first of all is at the point between checkpoint and report.
-      const killed = kill === undefined ? 0 : 9
-      for (const { code, stderr } of kill?.[0] === 'checkpointed' ? [all[0]!] : all) expect(code, stderr).toBe(killed)
-      const received = all.map(({ said }) => said.filter(({ rows }) => rows !== undefined))
-      for (const [n, { step, cursor }] of received[0]!.entries()) {
-        const parts = received.map((said) => said[n]!)
-        // The cursor is the same on all ranks.
-        for (const part of parts) expect(part.cursor).toEqual(cursor)
-        expect(Buffer.byteLength(JSON.stringify(cursor))).toBeLessThan(1024)
-        const rows = parts.flatMap(({ rows }) => rows!)
-        if (batches[step! - 1] !== undefined) expect(rows).toEqual(batches[step! - 1])
-        batches[step! - 1] = rows
+      const batches: number[][][] = []
+      const lives: { ranks: number; kill?: [string, number] }[] = [
+        { ranks: 1, kill: mode === 'wait' ? ['checkpointed', 3] : ['stepping', 5] },
+        { ranks: 2, kill: ['reported', 6] },
+        { ranks: 4, kill: ['stepping', 8] },
+        { ranks: 3 },
+      ]
+      for (const { ranks, kill } of lives) {
+        const all = await Promise.all(
+          Array.from({ length: ranks }, (_, rank) => ran(world, { ...settings, rank, ranks, kill, window: 8 + ranks })),
+        )
+        for (const { code, stderr } of all) expect(code, stderr).toBe(kill === undefined ? 0 : 9)
+        const received = all.map(({ said }) => said.filter(({ rows }) => rows !== undefined))
+        for (const [n, { step, cursor }] of received[0]!.entries()) {
+          const parts = received.map((said) => said[n]!)
+          // The cursor is the same on all ranks.
+          for (const part of parts) expect(part.cursor).toEqual(cursor)
+          expect(Buffer.byteLength(JSON.stringify(cursor))).toBeLessThan(1024)
+          const rows = parts.flatMap(({ rows }) => rows!)
+          if (batches[step! - 1] !== undefined) expect(rows).toEqual(batches[step! - 1])
+          batches[step! - 1] = rows
+        }
       }
-    }
-    const expected = await expectedRows(world, run)
-    expect(batches).toHaveLength(9)
-    expect(batches).toEqual(expected)
+      const steps = await expectedSteps(world, run)
+      expect(steps.map(({ round }) => round)).toEqual(rounds)
+      const expected = steps.map(({ rows }) => rows)
+      expect(batches).toHaveLength(9)
+      expect(batches).toEqual(expected)
+      const begun = await beginnings(runtime, run)
+      expect(begun.map(({ previousRead, sequenceFirst }) => [sequenceFirst, previousRead])).toEqual(
+        [0, rounds.indexOf(1), rounds.indexOf(2)].map((step) => [12 * step, steps[step - 1]?.documentsRead ?? null]),
+      )
+      // Undisturbed, one rank reads the same again.
+      const state = join(folder, 'state.json')
+      const undisturbed = await ran(world, { ...settings, leader: false, state: join(folder, 'none.json') })
+      expect(undisturbed.code, undisturbed.stderr).toBe(0)
+      expect(undisturbed.said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
+      if (mode === 'wait') await checked(world, run, settings)
+      expect(existsSync(state)).toBe(true)
+      await closeAll(stations)
+    },
+  )
 
+  async function checked(world: World, run: RunConfig, settings: object) {
+    const { runtime, folder } = world
     const manifests = await readManifests(runtime, run.name)
     expect(manifests.map(({ round }) => round)).toEqual([0, 1, 2])
     for (const { actorRewards } of manifests.slice(1))
@@ -186,46 +229,55 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
       { done: true },
     ])
     expect((await readProgress(runtime, run.name)).map(({ step }) => step)).toEqual(reports.map(({ step }) => step))
+  }
 
-    // Undisturbed, one rank reads the same again.
-    rmSync(join(folder, 'state.json'))
-    const undisturbed = await ran(world, { ...settings, leader: false })
-    expect(undisturbed.code, undisturbed.stderr).toBe(0)
-    expect(undisturbed.said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
-    expect(existsSync(join(folder, 'state.json'))).toBe(false)
-    await closeAll(stations)
-  })
-
-  test('goes on where the reference trainer stopped, to the token, which goes on from there, and is told when its run has ended', async () => {
+  test('in every mode each trainer goes on where the other one stopped, to the token, and is told when its run has ended', async () => {
     const world = await openWorld(40)
     const { runtime, model } = world
-    const run = world.run('resumed', {}, { updateSteps: 2, steps: 6, sampleDocuments: 0 })
-    await submitRun(runtime, run)
-    const services = await startRunStations(runtime, run, model, { onFailure: fail })
-    const reference = async () => {
-      const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
-      await trainer.done
-      await trainer.close()
+    const modes: SwitchMode[] = ['wait', { lag: 1 }, { ready: 1 }]
+    for (const [n, mode] of modes.entries()) {
+      const trainer = { batch: 2, context: 24, reportSteps: 1, warmupSteps: 0, switch: mode }
+      const run = world.run(`resumed${n}`, {}, { updateSteps: 2, steps: 6, sampleDocuments: 0, trainer })
+      await submitRun(runtime, run)
+      const services = await startRunStations(runtime, run, model, { onFailure: fail })
+      const reference = async () => {
+        const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+        await trainer.done
+        await trainer.close()
+      }
+      const [fourth, last] = [4, 6].map((step) => checkpointPath(run.checkpoints, run.name, step))
+      // Python until step 2, TypeScript from there, Python from step 4, and TypeScript once more at the end.
+      const settings = { run: run.name, mode: 'handover', tensors: await anyWeights(world, run.trainer) }
+      const first = await ran(world, { ...settings, until: 2 })
+      await reference()
+      const between = await readProgress(runtime, run.name)
+      rmSync(last!)
+      const second = await ran(world, { ...settings, checkpoint: fourth, until: 6 })
+      await reference()
+
+      const expected = await expectedSteps(world, run)
+      const said = [...first.said, ...second.said]
+      expect(
+        said.map(({ step }) => step),
+        first.stderr + second.stderr,
+      ).toEqual([1, 2, 5, 6])
+      for (const { step, rows, cursor } of said) {
+        const { round, ...of } = expected[step! - 1]!
+        const begun = expected.findIndex((one) => one.round === round)
+        expect(rows).toEqual(of.rows)
+        expect(cursor).toMatchObject({ round, sequence: (step! - begun) * run.trainer.batch })
+      }
+      const reports = await readProgress(runtime, run.name)
+      expect(reports.map(({ step }) => step)).toEqual(between.map(({ step }) => step))
+      for (const { step, round, position } of [...between, ...reports].filter(({ step }) => step > 0))
+        expect({ round, documentsRead: position }).toEqual({
+          round: expected[step - 1]!.round,
+          documentsRead: expected[step - 1]!.documentsRead,
+        })
+      expect(reports.at(-1)).toMatchObject({ step: 6, checkpoint: { path: last } })
+      expect((await readSafetensors(last!)).metadata).toMatchObject({ run: run.name, steps: '6' })
+      await closeAll(services)
     }
-    await reference()
-    const expected = await expectedRows(world, run)
-    const [second, fourth, last] = [2, 4, 6].map((step) => checkpointPath(run.checkpoints, run.name, step))
-    for (const later of [fourth!, last!]) rmSync(later)
-    const { said, stderr } = await ran(world, { run: run.name, mode: 'handover', checkpoint: second })
-    expect(said, stderr).toMatchObject([
-      { step: 3, rows: expected[2], cursor: { round: 1, sequence: run.trainer.batch } },
-      { step: 4, rows: expected[3], cursor: { round: 1, sequence: 2 * run.trainer.batch } },
-    ])
-    const { metadata } = await readSafetensors(fourth!)
-    expect(metadata).toMatchObject({ run: run.name, round: '1', steps: '4' })
-    await reference()
-    expect(existsSync(last!)).toBe(true)
-    expect((await readProgress(runtime, run.name)).at(-1)).toMatchObject({
-      step: 6,
-      round: 2,
-      checkpoint: { path: last },
-    })
-    await closeAll(services)
 
     const ended = world.run('ended', {}, { sampleDocuments: 0 })
     await submitRun(runtime, ended)

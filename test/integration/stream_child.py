@@ -4,16 +4,20 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 root = Path(__file__).parents[2]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(root / 'services/trainer/python'), str(root / 'services/runtime/python')]
+sys.path[:0] = [
+    str(root / 'services/trainer/python'),
+    str(root / 'services/runtime/python'),
+]
 from winnow_trainer import Ranks, SelectedStream, WinnowError  # noqa: E402
 
 given = json.loads(sys.argv[1])
 folder = Path(given['folder'])
-state = folder / 'state.json'
+state = Path(given.get('state', folder / 'state.json'))
 rank, ranks = given.get('rank', 0), given.get('ranks', 1)
 
 
@@ -28,7 +32,10 @@ def opened(**options):
         'prefetch_batches': 2,
         'window_documents': given.get('window', 16),
     }
-    return SelectedStream(given['run'], **common | {'ranks': Ranks(rank, ranks, given.get('leader'))} | options)
+    return SelectedStream(
+        given['run'],
+        **common | {'ranks': Ranks(rank, ranks, given.get('leader'))} | options,
+    )
 
 
 def kill_at(point, step):
@@ -52,6 +59,8 @@ def announce(stream):
         shutil.copy(given['weights'], path)
     stream.announce(path)
     kill_at('reported', stream.step)
+    while given.get('hold') and stream.step < stream.config['steps'] and stream._source.log.newest < stream.step // 3:
+        time.sleep(0.05)
 
 
 def train():
@@ -64,7 +73,11 @@ def train():
             kill_at('stepping', stream.step)
             ids = batch['input_ids'].tolist()
             last = batch['labels'][:, -1:].tolist()
-            say(step=stream.step, rows=[row + end for row, end in zip(ids, last, strict=True)], cursor=stream.state_dict())
+            say(
+                step=stream.step,
+                rows=[row + end for row, end in zip(ids, last, strict=True)],
+                cursor=stream.state_dict(),
+            )
             stream.step_done(1.0)
             if stream.checkpoint_due:
                 announce(stream)
@@ -81,7 +94,10 @@ def ids():
             stream.verify(round)
             from winnow_trainer.selection import Selections
 
-            read, selections = [], Selections(source.connection, source.registry, given['run'])
+            read, selections = (
+                [],
+                Selections(source.connection, source.registry, given['run']),
+            )
             for some in selections.ids(manifest, given.get('from', 0), lambda: None):
                 read += some.tolist()
                 if len(read) >= given['count']:
@@ -119,25 +135,43 @@ def zombie():
 
 
 def handover():
-    """Goes on where the TypeScript trainer stopped, and leaves it a checkpoint to go on from."""
+    """From the beginning, or where the TypeScript trainer stopped; leaves it a checkpoint to go on from."""
     from safetensors import safe_open
 
-    with safe_open(given['checkpoint'], 'np') as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    with safe_open(given.get('checkpoint', given['tensors']), 'np') as file:
+        metadata, tensors = (
+            file.metadata(),
+            {name: file.get_tensor(name) for name in file.keys()},
+        )
     with opened() as stream:
-        stream.load_metadata(metadata)
-        stream.announce(given['checkpoint'])
+        if 'checkpoint' in given:
+            stream.load_metadata(metadata)
+            stream.announce(given['checkpoint'])
         for batch in stream:
-            rows = [row + end for row, end in zip(batch['input_ids'].tolist(), batch['labels'][:, -1:].tolist(), strict=True)]
+            rows = [
+                row + end
+                for row, end in zip(
+                    batch['input_ids'].tolist(),
+                    batch['labels'][:, -1:].tolist(),
+                    strict=True,
+                )
+            ]
             say(step=stream.step, rows=rows, cursor=stream.state_dict())
             stream.step_done(1.0)
             if stream.checkpoint_due:
                 stream.announce(tensors)
-                break
+                if stream.step == given['until']:
+                    break
 
 
 try:
-    {'handover': handover, 'train': train, 'ids': ids, 'refusals': refusals, 'zombie': zombie}[given.get('mode', 'train')]()
+    {
+        'handover': handover,
+        'train': train,
+        'ids': ids,
+        'refusals': refusals,
+        'zombie': zombie,
+    }[given.get('mode', 'train')]()
 except WinnowError as error:
     print(error.line(), file=sys.stderr)
     sys.exit(error.exit_code)

@@ -33,11 +33,11 @@ class _Aborted(Exception):
 
 
 class Reporter:
-    """Sends in a thread of its own: a report never holds up a step. Of those that wait only the newest is sent."""
+    """Sends in a thread of its own: a report never holds up a step. Of the reports that wait only the newest is sent."""
 
     def __init__(self, connection: Connection, registry: Registry, run: str) -> None:
         self._run, self._topic = run, topic_of(run, 'progress')
-        self._records = Writer(registry, 'Progress')
+        self._reports, self._adoptions = Writer(registry, 'Progress'), Writer(registry, 'RoundAdopted')
         self._producer = Producer(
             dict(connection.kafka)
             | {
@@ -48,39 +48,56 @@ class Reporter:
             }
         )
         self._done = threading.Condition()
-        self._newest: Report | None = None
+        self._newest: bytes | None = None
+        self._adopted: list[bytes] = []
         self._sending = self._closed = False
-        self._failure: WinnowError | None = None
+        self._failure: Exception | None = None
         self._retried(lambda: self._producer.init_transactions(OPERATION_SECONDS))
         self._thread = threading.Thread(target=self._serve, name='winnow-reporter', daemon=True)
         self._thread.start()
 
     def report(self, value: Report) -> None:
         """Raises WinnowError if one before could not be sent; FENCED where another trainer reports for the run by now."""
+        record = self._reports.encode(value)
         with self._done:
-            if self._failure is not None:
-                raise self._failure
-            self._newest = value
+            self._raise()
+            self._newest = record
             self._done.notify_all()
 
-    def flush(self) -> None:
-        """Returns when the brokers have what was reported."""
+    def adopt(self, value: Report) -> None:
+        """A RoundAdopted: all of them are sent, in order. Raises as `report`."""
+        record = self._adoptions.encode(value)
         with self._done:
-            self._done.wait_for(lambda: self._failure is not None or (self._newest is None and not self._sending))
-            if self._failure is not None:
-                raise self._failure
+            self._raise()
+            self._adopted.append(record)
+            self._done.notify_all()
+
+    @property
+    def _waiting(self) -> bool:
+        return self._newest is not None or bool(self._adopted)
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def flush(self) -> None:
+        """Returns when the brokers have what was reported and adopted."""
+        with self._done:
+            self._done.wait_for(lambda: self._failure is not None or not (self._waiting or self._sending))
+            self._raise()
 
     def _serve(self) -> None:
         while True:
             with self._done:
-                self._done.wait_for(lambda: self._newest is not None or self._closed)
-                if self._newest is None:
+                self._done.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
                     return
-                value, self._newest, self._sending = self._newest, None, True
+                records = self._adopted + ([] if self._newest is None else [self._newest])
+                self._adopted, self._newest, self._sending = [], None, True
             failure = None
             try:
-                self._send(value)
-            except WinnowError as error:
+                self._send(records)
+            except Exception as error:  # whoever reports next gets it
                 failure = error
             with self._done:
                 self._sending, self._failure = False, failure
@@ -88,11 +105,12 @@ class Reporter:
                 if failure is not None:
                     return
 
-    def _send(self, value: Report) -> None:
-        """Until the brokers have it: training goes on meanwhile."""
+    def _send(self, records: list[bytes]) -> None:
+        """Until the brokers have them, together: training goes on meanwhile."""
         while True:
             self._retried(self._producer.begin_transaction)
-            self._producer.produce(self._topic, self._records.encode(value), self._run, partition=0)
+            for record in records:
+                self._producer.produce(self._topic, record, self._run, partition=0)
             try:
                 return self._retried(lambda: self._producer.commit_transaction(OPERATION_SECONDS))
             except _Aborted:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from winnow_wire.connection import Connection
+from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry
 
 from .cursor import Cursor
@@ -14,6 +14,7 @@ from .feeder import mapped_ahead
 from .packing import Packed, Shape, Tokens, pack
 from .run_log import Manifest, RunLog
 from .selection import Ids, Selections
+from .switching import Switching
 from .texts import ClickHouseTexts
 from .tokens import Tokenizer
 
@@ -32,31 +33,51 @@ class Source:
     registry: Registry
     log: RunLog
     config: dict[str, Any]
+    switching: Switching
     tokenizer: Tokenizer
     shape: Shape
     part: tuple[int, int]
     window: int
 
+    def admit(self, cursor: Cursor) -> None:
+        """Raises WinnowError POSITION_REFUSED, with both values, for a place after step 0 where this run never was."""
+        manifest, hint = self.log.manifests.get(cursor.round), 'Resume with a checkpoint of this run.'
+        if manifest is None:
+            message = f'round {cursor.round} of the cursor was never selected by run {cursor.run}; selected were'
+            raise WinnowError('POSITION_REFUSED', f'{message} {sorted(self.log.manifests)}', hint)
+        cursor.at_round(cursor.round, manifest['selectionDigest'])
+        if cursor.round != (round := self.switching.before(cursor.step)):
+            message = (
+                f'the cursor of step {cursor.step} is of round {cursor.round}, and the run trained that step on round {round}'
+            )
+            raise WinnowError('POSITION_REFUSED', message, hint)
+        sequence = (cursor.step - self.switching.begun(round)) * cursor.batchSequences
+        if cursor.sequence != sequence:
+            message = f'sequence is {cursor.sequence} in the cursor of step {cursor.step} and {sequence} here'
+            raise WinnowError('POSITION_REFUSED', message, hint)
+
     def batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[Step]:
-        """A part of every global batch, and the cursor after it, to the last step of the run. In one thread, which alone uses the
-        log meanwhile. Calls `checked` now and then, which may raise."""
-        steps, per_round = self.config['steps'], self.config['updateSteps']
+        """A part of every global batch, and the cursor after it, to the last step of the run. Calls `checked` now and then, which may raise."""
         texts = ClickHouseTexts(self.connection.clickhouse, WINDOWS_AT_ONCE)
         selections = Selections(self.connection, self.registry, cursor.run)
         try:
-            while cursor.step < steps:
-                # Algorithm 2: every U steps a stage begins, with the selection of its round.
-                round = cursor.step // per_round
-                manifest = self.log.manifest(round, checked)
-                cursor = cursor.at_round(round, manifest['selectionDigest'])
-                left = min((round + 1) * per_round, steps) - cursor.step
+            while cursor.step < self.config['steps']:
+                manifest = self.log.manifest(self._round(cursor, checked), checked)
+                cursor = cursor.at_round(manifest['round'], manifest['selectionDigest'])
                 with closing(self._documents(selections, texts, manifest, cursor.document, checked)) as documents:
-                    for packed in islice(pack(documents, self.shape, cursor.place, self.part), left):
+                    for packed in pack(documents, self.shape, cursor.place, self.part):
                         cursor = cursor.after(packed.next, packed.documents_read)
                         yield packed, cursor
+                        if cursor.step == self.config['steps'] or self._round(cursor, checked) != cursor.round:
+                            break
         finally:
             selections.close()
             texts.close()
+
+    def _round(self, cursor: Cursor, checked: Callable[[], None]) -> int:
+        """Of the next step. Waits for a decision that is not in the log yet."""
+        missing = f'nothing was decided for step {cursor.step}'
+        return self.log.awaited(lambda: self.switching.round(cursor.step, cursor.round), missing, checked)
 
     def _documents(
         self, selections: Selections, texts: ClickHouseTexts, manifest: Manifest, index: int, checked: Callable[[], None]

@@ -14,6 +14,7 @@ from winnow_wire.connection import Connection
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry
 
+from .adoptions import Adoptions
 from .announcing import Announcer
 from .batch import Labels, Tensors, batch_of
 from .checkpoint import model_folder
@@ -25,6 +26,7 @@ from .ranks import Ranks
 from .reading import Source, Step
 from .run_log import RunLog
 from .selection import Selections
+from .switching import Ready, switching_of
 from .tokens import Tokenizer
 
 log = logging.getLogger('winnow.trainer')
@@ -75,25 +77,24 @@ class SelectedStream:
         registry = Registry(connection.registry_url, connection.registry_authorization)
         run_log = RunLog(connection, registry, run)
         self._config = config = run_log.config
-        if (mode := config['trainer'].get('switch', 'wait')) != 'wait':
-            run_log.close()
-            hint = 'Run it by winnow run start, or record a run without trainer.switch.'
-            raise WinnowError('CONFIGURATION', f'run {run} has the mode {mode!r}, and this trainer knows wait alone', hint)
         tokens = Tokenizer(tokenizer or model_folder(config['model']) / 'tokenizer.json', end)
         length, sequences = sequence_length or config['trainer']['context'], batch_sequences or config['trainer']['batch']
         if sequences < self.ranks.ranks or (uneven == 'refuse' and sequences % self.ranks.ranks):
             hint = "Choose a multiple, or uneven='weight', which needs at least one for each."
             raise WinnowError('USAGE', f'{self.ranks.ranks} ranks cannot share batches of {sequences} sequences', hint)
         shape, part = Shape(sequences, length, tokens.end), self.ranks.part(sequences)
-        self._source = Source(connection, registry, run_log, config, tokens, shape, part, window_documents)
+        switching = switching_of(config, run_log.decided)
+        self._source = Source(connection, registry, run_log, config, switching, tokens, shape, part, window_documents)
         self._batch_of = partial(batch_of, labels=labels, tensors=tensors)
         self._weight = (part[1] - part[0]) * self.ranks.ranks / sequences if uneven == 'weight' else None
         self._ahead, self._wait_timeout, self._on_wait = prefetch_batches, wait_timeout, on_wait
         self._cursor = self._beginning = Cursor(run, tokens.digest, length, sequences, tokens.end)
         self._feeder: Feeder[Step] | None = None
-        # It fences whoever reported for this run before.
+        # It fences whoever reported for this run before, and only then is read what they decided.
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
+        run_log.follow(decisions=isinstance(switching, Ready))
         self._announcer = Announcer(config, reporter, report_steps or config['trainer']['reportSteps'])
+        self._adoptions = Adoptions(switching, run_log, config['steps'], reporter) if reporter is not None else None
         self.waited_seconds = 0.0
 
     @property
@@ -129,12 +130,7 @@ class SelectedStream:
         cursor = self._beginning.resumed(state)
         self._stop()
         if cursor.step > 0:
-            manifest = self._source.log.manifests.get(cursor.round)
-            if manifest is None:
-                known = sorted(self._source.log.manifests)
-                message = f'round {cursor.round} of the cursor was never selected by run {cursor.run}; selected were {known}'
-                raise WinnowError('POSITION_REFUSED', message, 'Resume with a checkpoint of this run.')
-            cursor.at_round(cursor.round, manifest['selectionDigest'])
+            self._source.admit(cursor)
         self._cursor = cursor
         self._announcer.reset()
 
@@ -153,7 +149,7 @@ class SelectedStream:
             step, run = int(metadata['steps']), metadata['run']
         except (KeyError, ValueError) as error:
             raise WinnowError('BAD_DATA', f'the checkpoint does not say where its training was: {error!r}') from error
-        sequence = (step - numbers['round'] * self._config['updateSteps']) * self._cursor.batchSequences
+        sequence = (step - self._source.switching.begun(numbers['round'])) * self._cursor.batchSequences
         digest = self._source.log.manifests.get(numbers['round'], {}).get('selectionDigest')
         self.load_state_dict(
             asdict(self._beginning) | numbers | {'step': step, 'run': run, 'sequence': sequence, 'selectionDigest': digest}
@@ -173,7 +169,12 @@ class SelectedStream:
                 )
         if self._feeder is None:
             self._feeder = Feeder(partial(self._source.batches, self._cursor), self._ahead)
-        packed, self._cursor = self._awaited(self._feeder)
+        if self._adoptions is not None:
+            self._adoptions.decide(self._cursor)
+        packed, after = self._awaited(self._feeder)
+        if self._adoptions is not None:
+            self._adoptions.begin(self._cursor, after)
+        self._cursor = after
         return self._batch_of(packed, weight=self._weight)
 
     def _awaited(self, feeder: Feeder[Step]) -> Step:
@@ -185,7 +186,9 @@ class SelectedStream:
                 self._on_wait(now - began)
             if now - said >= SAY_SECONDS:
                 said = now
-                log.info('run %s waits for round %d after step %d', self._cursor.run, self._due, self.step)
+                round = self._source.switching.round(self.step, self.round)
+                missing = 'a decision of the rank that leads' if round is None else f'texts or selection of round {round}'
+                log.info('run %s waits after step %d for %s', self._cursor.run, self.step, missing)
             if self._wait_timeout is not None and now - began > self._wait_timeout:
                 hint = 'winnow status says what the run waits for.'
                 message = f'no batch after step {self.step} of run {self._cursor.run} came in {self._wait_timeout} s'
