@@ -18,12 +18,14 @@ import { readDocument, readsBefore, readsByConditions, type StoredDocument } fro
 import { readChanges } from './actor-changes.ts'
 import { readManifests } from './recorded.ts'
 
-/** Why a document was or was not selected, round by round; undefined if the corpus has no such document. */
+/**
+ * Why a document was or was not selected, round by round, and as what each round saw it; undefined if the corpus has no such document.
+ */
 export async function explainDocument(
   runtime: Runtime,
   run: RunConfig,
   docId: DocumentId,
-): Promise<{ document: StoredDocument; explanations: Explanation[] } | undefined> {
+): Promise<{ document: StoredDocument; explanations: Explanation[]; inputs: ExplainedDocument[] } | undefined> {
   const sql = runtime.clickHouse.sql
   const { configuration } = await readChanges(runtime, run)
   const documents = new Map<string, StoredDocument | undefined>()
@@ -41,6 +43,7 @@ export async function explainDocument(
   const before = (labelOffsets: readonly TopicOffset[], topic: string, offset: Offset | null) =>
     offset !== null && offset < limitOf(labelOffsets, topic, document.partition)
   const explanations: Explanation[] = []
+  const inputs: ExplainedDocument[] = []
   const manifests = await readManifests(runtime, run.name)
   for (const [i, manifest] of manifests.entries()) {
     const ofRound = configuration.at(manifest.round)
@@ -64,6 +67,7 @@ export async function explainDocument(
       labels: subcategories,
       scores: labels.map(({ score }) => score),
     }
+    inputs.push(explained)
     const { strategy } = selection
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
@@ -74,7 +78,7 @@ export async function explainDocument(
       explanations.push(explainStrategy(selection, strategy, manifest, explained, round))
     }
   }
-  return { document, explanations }
+  return { document, explanations, inputs }
 }
 
 const limitOf = (labelOffsets: readonly TopicOffset[], topic: string, partition: Partition): number =>

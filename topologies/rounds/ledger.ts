@@ -27,6 +27,15 @@ interface Entry {
   answer: { reward: number; partition: Partition; offset: Offset } | undefined
 }
 
+/** An accepted reward, and where it stands in the run's rewards. */
+export interface Answer {
+  readonly docId: DocumentId
+  readonly subcategory: number
+  readonly reward: number
+  readonly partition: Partition
+  readonly offset: Offset
+}
+
 /** Accepted rewards of one actor: documents ascending, with the subcategory each was sampled for. */
 export interface AcceptedRewards {
   readonly actor: string
@@ -82,18 +91,24 @@ export class RoundLedger {
     return 'accepted'
   }
 
+  /** The rewards of an actor before `limits`, with where they stand in the log, documents ascending. */
+  answers(actor: string, limits: readonly TopicOffset[]): Answer[] {
+    const limitOf = new Map(limits.map(({ partition, offsetNext }) => [partition, offsetNext]))
+    return [...(this.#entries.get(actor) ?? [])]
+      .flatMap(([docId, { subcategory, answer }]) => (answer === undefined ? [] : [{ docId, subcategory, ...answer }]))
+      .filter(({ partition, offset }) => offset < (limitOf.get(partition) ?? 0))
+      .sort((a, b) => (a.docId < b.docId ? -1 : 1))
+  }
+
   /** The rewards before `limits`, actors in the order of `actors`, documents ascending (SELECTION.md, step 3). */
   accepted(actors: readonly string[], limits: readonly TopicOffset[]): AcceptedRewards[] {
-    const limitOf = new Map(limits.map(({ partition, offsetNext }) => [partition, offsetNext]))
     return actors.map((actor) => {
-      const answers = [...(this.#entries.get(actor) ?? [])]
-        .filter(([, { answer }]) => answer !== undefined && answer.offset < (limitOf.get(answer.partition) ?? 0))
-        .sort(([a], [b]) => (a < b ? -1 : 1))
+      const answers = this.answers(actor, limits)
       return {
         actor,
-        docIds: answers.map(([docId]) => docId),
-        subcategories: answers.map(([, { subcategory }]) => subcategory),
-        rewards: answers.map(([, { answer }]) => answer!.reward),
+        docIds: answers.map(({ docId }) => docId),
+        subcategories: answers.map(({ subcategory }) => subcategory),
+        rewards: answers.map(({ reward }) => reward),
       }
     })
   }
