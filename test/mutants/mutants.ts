@@ -28,14 +28,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late rewards counted',
     file: 'topologies/rounds/ledger.ts',
-    find: 'answer !== undefined && answer.offset < (limitOf.get(answer.partition) ?? 0)',
-    replace: 'answer !== undefined && limitOf.size >= 0',
+    find: 'offset < (limitOf.get(partition) ?? 0)',
+    replace: 'offset >= 0 || limitOf.has(partition)',
   },
   {
     name: 'sum in arrival order',
     file: 'topologies/rounds/ledger.ts',
-    find: '        .sort(([a], [b]) => (a < b ? -1 : 1))\n',
-    replace: '        .sort(([, a], [, b]) => a.answer!.offset - b.answer!.offset)\n',
+    find: '      .sort((a, b) => (a.docId < b.docId ? -1 : 1))\n',
+    replace: '      .sort((a, b) => a.offset - b.offset)\n',
   },
   {
     name: "state and offsets in two records: an actor goes on where the group's offset says",
