@@ -3,8 +3,9 @@
 from winnow_wire.connection import Connection
 from winnow_wire.errors import WinnowError
 
+from .batch import micro_batches
 from .cursor import Cursor
 from .ranks import Ranks
 from .stream import SelectedStream
 
-__all__ = ['Connection', 'Cursor', 'Ranks', 'SelectedStream', 'WinnowError']
+__all__ = ['Connection', 'Cursor', 'Ranks', 'SelectedStream', 'WinnowError', 'micro_batches']

@@ -12,7 +12,9 @@ from winnow_wire.errors import WinnowError
 class Ranks:
     """One of `ranks` data-parallel coordinates. Processes of one coordinate (tensor, pipeline, context parallelism) read the same part.
 
-    `leader`: whether this process reports and announces; one of all may. Default: that of rank 0.
+    Of Megatron's groups: Ranks(parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()).
+    `leader`: whether this process reports and announces; one of all may. Default: that of rank 0 of torch.distributed or torchrun,
+    and without those of `rank` 0.
     """
 
     rank: int = 0
@@ -25,7 +27,11 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        return self.rank == 0 if self.leader is None else self.leader
+        if self.leader is not None:
+            return self.leader
+        world = _world()
+        # Several processes may have coordinate 0.
+        return (self.rank if world is None else world[0]) == 0
 
     def part(self, sequences: int) -> tuple[int, int]:
         """First sequence of its part of a global batch, and the one after its last. The parts of all ranks are consecutive and
@@ -35,13 +41,7 @@ class Ranks:
     @staticmethod
     def found() -> 'Ranks':
         """Those of torch.distributed where it is initialized, else of torchrun's environment, else a single one."""
-        distributed: Any = getattr(sys.modules.get('torch'), 'distributed', None)
-        if distributed is not None and distributed.is_available() and distributed.is_initialized():
-            return Ranks(distributed.get_rank(), distributed.get_world_size())
-        try:
-            return Ranks(int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1)))
-        except ValueError as error:
-            raise WinnowError('USAGE', f'RANK or WORLD_SIZE is no number: {error}', 'Give ranks=Ranks(rank, ranks).') from error
+        return Ranks(*(_world() or (0, 1)))
 
     @staticmethod
     def of_mesh(mesh: Any, *dimensions: str) -> 'Ranks':
@@ -51,3 +51,17 @@ class Ranks:
             size = mesh[name].size()
             rank, ranks = rank * size + mesh.get_local_rank(name), ranks * size
         return Ranks(rank, ranks, leader=not any(mesh.get_coordinate()))
+
+
+def _world() -> tuple[int, int] | None:
+    """Rank and number of all processes, where somebody says so."""
+    distributed: Any = getattr(sys.modules.get('torch'), 'distributed', None)
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    if 'RANK' not in os.environ:
+        return None
+    try:
+        return int(os.environ['RANK']), int(os.environ.get('WORLD_SIZE', 1))
+    except ValueError as error:
+        hint = 'torchrun sets them; without it leave them unset.'
+        raise WinnowError('USAGE', f'RANK or WORLD_SIZE is no number: {error}', hint) from error
