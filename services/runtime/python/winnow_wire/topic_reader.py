@@ -1,4 +1,4 @@
-"""Partition 0 of a few topics, from given offsets on: what was committed, by nobody's group."""
+"""Partitions of a few topics, from given offsets on: what was committed, by nobody's group."""
 
 import logging
 import time
@@ -23,10 +23,13 @@ REFUSALS = {
 }
 
 
-class TopicReader:
-    """`at_end` tells of each topic whether all was read that there was."""
+Partition = tuple[str, int]
 
-    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[str, int], group: str) -> None:
+
+class PartitionReader:
+    """`ended` tells of each partition whether all was read that there was."""
+
+    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[Partition, int], group: str) -> None:
         """`group`: a name that the permissions of this reader cover; offsets are not committed."""
         self._failure: WinnowError | None = None
         self._answered = time.monotonic()
@@ -43,13 +46,23 @@ class TopicReader:
                 'logger': log,
             }
         )
-        self.at_end: dict[str, bool] = {}
-        self.assign(starts)
+        self.ended: dict[Partition, bool] = {}
+        self.assign_partitions(starts)
 
-    def assign(self, starts: Mapping[str, int]) -> None:
-        """Reads these topics from these offsets, and nothing else any more."""
-        self.at_end = dict.fromkeys(starts, False)
-        self._consumer.assign([TopicPartition(topic, 0, offset) for topic, offset in starts.items()])
+    def assign_partitions(self, starts: Mapping[Partition, int]) -> None:
+        """Reads these partitions from these offsets, and nothing else any more."""
+        self.ended = dict.fromkeys(starts, False)
+        self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in starts.items()])
+
+    def first_offset(self, partition: Partition) -> int:
+        """Of the records that the partition still has. Raises WinnowError UNREACHABLE."""
+        try:
+            first: int = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=60)[0]
+            return first
+        except KafkaException as error:
+            raise WinnowError(
+                'UNREACHABLE', f'{partition[0]} cannot be read: {error}', 'WINNOW_BROKERS names them.', True
+            ) from error
 
     def poll(self, seconds: float) -> Message | None:
         """The next record, or None where there is none in this time. Raises WinnowError: UNREACHABLE where brokers have been away
@@ -58,17 +71,18 @@ class TopicReader:
         if self._failure is not None:
             raise self._failure
         if message is None:
-            if not all(self.at_end.values()) and time.monotonic() - self._answered > UNREACHABLE_SECONDS:
+            if not all(self.ended.values()) and time.monotonic() - self._answered > UNREACHABLE_SECONDS:
                 hint = 'WINNOW_BROKERS names them.'
                 raise WinnowError('UNREACHABLE', f'The brokers have not answered for {UNREACHABLE_SECONDS} s', hint, True)
             return None
         self._answered = time.monotonic()
         topic, error = str(message.topic()), message.error()
+        partition = (topic, message.partition() or 0)
         if error is None:
-            self.at_end[topic] = False
+            self.ended[partition] = False
             return message
         if error.code() == KafkaError._PARTITION_EOF:
-            self.at_end[topic] = True
+            self.ended[partition] = True
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             raise WinnowError(
                 'CONFIGURATION', f'there is no topic {topic}', 'Start its stations first: winnow up --run NAME --no-trainer.'
@@ -91,3 +105,24 @@ class TopicReader:
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
             log.debug('closing: %s', error)
+
+
+class TopicReader(PartitionReader):
+    """Of topics with one partition, by their names."""
+
+    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[str, int], group: str) -> None:
+        """`group`: as of PartitionReader."""
+        super().__init__(kafka, _first_partitions(starts), group)
+
+    def assign(self, starts: Mapping[str, int]) -> None:
+        """Reads these topics from these offsets, and nothing else any more."""
+        self.assign_partitions(_first_partitions(starts))
+
+    @property
+    def at_end(self) -> dict[str, bool]:
+        """Of each topic whether all was read that there was."""
+        return {topic: ended for (topic, _), ended in self.ended.items()}
+
+
+def _first_partitions(starts: Mapping[str, int]) -> dict[Partition, int]:
+    return {(topic, 0): offset for topic, offset in starts.items()}

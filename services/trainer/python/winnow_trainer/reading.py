@@ -10,13 +10,12 @@ from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry
 
 from .cursor import Cursor
+from .documents import Documents
 from .feeder import mapped_ahead
 from .packing import Packed, Shape, Tokens, pack
 from .run_log import Manifest, RunLog
 from .selection import Ids, Selections
 from .switching import Switching
-from .texts import ClickHouseTexts
-from .tokens import Tokenizer
 
 # The first windows of a round are small, so that its first batch comes soon.
 WINDOW_FIRST = 64
@@ -27,14 +26,14 @@ Step = tuple[Packed, Cursor]
 
 @dataclass(frozen=True)
 class Source:
-    """`part`: the sequences of each global batch that are wanted. `window`: documents whose texts are asked for at once."""
+    """`part`: the sequences of each global batch that are wanted. `window`: documents that are asked for at once."""
 
     connection: Connection
     registry: Registry
     log: RunLog
     config: dict[str, Any]
     switching: Switching
-    tokenizer: Tokenizer
+    documents: Documents
     shape: Shape
     part: tuple[int, int]
     window: int
@@ -58,13 +57,12 @@ class Source:
 
     def batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[Step]:
         """A part of every global batch, and the cursor after it, to the last step of the run. Calls `checked` now and then, which may raise."""
-        texts = ClickHouseTexts(self.connection.clickhouse, WINDOWS_AT_ONCE)
         selections = Selections(self.connection, self.registry, cursor.run)
         try:
             while cursor.step < self.config['steps']:
                 manifest = self.log.manifest(self._round(cursor, checked), checked)
                 cursor = cursor.at_round(manifest['round'], manifest['selectionDigest'])
-                with closing(self._documents(selections, texts, manifest, cursor.document, checked)) as documents:
+                with closing(self._documents(selections, manifest, cursor.document, checked)) as documents:
                     for packed in pack(documents, self.shape, cursor.place, self.part):
                         cursor = cursor.after(packed.next, packed.documents_read)
                         yield packed, cursor
@@ -72,7 +70,6 @@ class Source:
                             break
         finally:
             selections.close()
-            texts.close()
 
     def _round(self, cursor: Cursor, checked: Callable[[], None]) -> int:
         """Of the next step. Waits for a decision that is not in the log yet."""
@@ -80,7 +77,7 @@ class Source:
         return self.log.awaited(lambda: self.switching.round(cursor.step, cursor.round), missing, checked)
 
     def _documents(
-        self, selections: Selections, texts: ClickHouseTexts, manifest: Manifest, index: int, checked: Callable[[], None]
+        self, selections: Selections, manifest: Manifest, index: int, checked: Callable[[], None]
     ) -> Generator[Tokens]:
         """Tokens of the documents of a selection from a global index on, without end."""
 
@@ -91,9 +88,9 @@ class Source:
                     yield ids[:size]
                     ids, size = ids[size:], min(2 * size, self.window)
 
-        def tokenized(ids: Ids) -> list[Tokens]:
-            return self.tokenizer.encode(texts.texts(ids, checked))
+        def tokens(ids: Ids) -> list[Tokens]:
+            return self.documents.tokens(ids, checked)
 
-        with closing(mapped_ahead(tokenized, windows(), WINDOWS_AT_ONCE)) as pages:
+        with closing(mapped_ahead(tokens, windows(), WINDOWS_AT_ONCE)) as pages:
             for page in pages:
                 yield from page

@@ -19,14 +19,18 @@ from .announcing import Announcer
 from .batch import Labels, Tensors, batch_of
 from .checkpoint import model_folder
 from .cursor import Cursor
+from .documents import Documents, Texts, Tokenized
 from .feeder import Feeder
 from .packing import Shape
 from .progress import Reporter
 from .ranks import Ranks
-from .reading import Source, Step
+from .reading import WINDOWS_AT_ONCE, Source, Step
 from .run_log import RunLog
 from .selection import Selections
 from .switching import Ready, switching_of
+from .texts import ClickHouseTexts
+from .token_store import TokenStore
+from .token_store.follow import topic_as_it_is
 from .tokens import Tokenizer
 
 log = logging.getLogger('winnow.trainer')
@@ -61,6 +65,8 @@ class SelectedStream:
         tensors: Tensors = 'torch',
         labels: Labels = 'shifted',
         uneven: Literal['refuse', 'weight'] = 'refuse',
+        store: str | Path | None = None,
+        texts: Texts | None = None,
         prefetch_batches: int = 8,
         window_documents: int = 1024,
         report_steps: int | None = None,
@@ -70,6 +76,8 @@ class SelectedStream:
         """`tokenizer`: a tokenizer.json, by default that of the run's model folder; `end`: the id that ends a document, by default what
         model.json beside it says.
         `sequence_length` and `batch_sequences` (B, of all ranks together), `report_steps`: by default those of the run's trainer.
+        `store`: folder of a token store (winnow-trainer tokens), read in place of texts; `texts`: where these are read, by default
+        from ClickHouse.
         `wait_timeout`: seconds after which waiting for a selection fails; `on_wait` is called twice a second with those waited.
         Raises WinnowError CONFIGURATION, UNREACHABLE, USAGE."""
         connection = connection or Connection.from_environment(os.environ)
@@ -82,9 +90,10 @@ class SelectedStream:
         if sequences < self.ranks.ranks or (uneven == 'refuse' and sequences % self.ranks.ranks):
             hint = "Choose a multiple, or uneven='weight', which needs at least one for each."
             raise WinnowError('USAGE', f'{self.ranks.ranks} ranks cannot share batches of {sequences} sequences', hint)
+        documents = _documents(connection, tokens, store, texts)
         shape, part = Shape(sequences, length, tokens.end), self.ranks.part(sequences)
         switching = switching_of(config, run_log.decided)
-        self._source = Source(connection, registry, run_log, config, switching, tokens, shape, part, window_documents)
+        self._source = Source(connection, registry, run_log, config, switching, documents, shape, part, window_documents)
         self._batch_of = partial(batch_of, labels=labels, tensors=tensors)
         self._weight = (part[1] - part[0]) * self.ranks.ranks / sequences if uneven == 'weight' else None
         self._ahead, self._wait_timeout, self._on_wait = prefetch_batches, wait_timeout, on_wait
@@ -233,6 +242,7 @@ class SelectedStream:
     def close(self) -> None:
         """Sends the last report and ends all threads."""
         self._stop()
+        self._source.documents.close()
         self._source.log.close()
         self._announcer.close()
 
@@ -241,3 +251,15 @@ class SelectedStream:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _documents(connection: Connection, tokenizer: Tokenizer, store: str | Path | None, texts: Texts | None) -> Documents:
+    if store is None:
+        return Tokenized(texts or ClickHouseTexts(connection.clickhouse, WINDOWS_AT_ONCE), tokenizer)
+    if texts is not None:
+        raise WinnowError('USAGE', 'store= and texts= are both given', 'Give one: a store has tokens, not texts.')
+    opened = TokenStore(store)
+    opened.committed.check('tokenizer', tokenizer.digest)
+    opened.committed.check('end', tokenizer.end)
+    opened.committed.check('topicId', topic_as_it_is(connection.kafka, opened.committed.topic)[0])
+    return opened

@@ -26,6 +26,8 @@ class Tokenizer:
         self._native.no_padding()
         self.digest = hashlib.sha256(data).hexdigest()
         self.end = _end_beside(path) if end is None else end
+        # The largest id that a text can have.
+        self.largest = max(self._native.get_vocab(with_added_tokens=True).values(), default=0)
         if self._native.id_to_token(self.end) is None:
             raise WinnowError('MODEL_UNUSABLE', f'The tokenizer {path} has no token {self.end}, which ends a document')
 

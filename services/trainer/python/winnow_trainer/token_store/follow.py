@@ -1,0 +1,121 @@
+"""The topic of documents to a token store: from where the store stands, as far as the topic goes, and on as it grows."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from winnow_wire.errors import WinnowError
+from winnow_wire.records import DecodeError, Reader, Registry
+from winnow_wire.topic_reader import BEGINNING, Partition, PartitionReader
+
+from ..tokens import Tokenizer
+from .filler import Filler
+from .layout import Committed
+from .megatron import dtype_for
+
+log = logging.getLogger('winnow.trainer')
+
+DOCUMENTS = 'winnow.documents'
+GROUP = 'winnow.tokens'
+
+# So much is tokenized at a time, and committed: what comes in until then is lost with the process, and read again.
+BATCH_DOCUMENTS = 4096
+BATCH_CHARACTERS = 16 * 2**20
+COMMIT_SECONDS = 5.0
+# Partitions may be added to the topic.
+LOOK_SECONDS = 60.0
+
+
+def topic_as_it_is(kafka: Mapping[str, Any], topic: str) -> tuple[str, list[int]]:
+    """Its id, which another topic of that name would not have, and its partitions."""
+    try:
+        answer = AdminClient(dict(kafka)).describe_topics(TopicCollection([topic]), request_timeout=30)[topic].result()
+    except KafkaException as error:
+        hint = 'WINNOW_BROKERS names the brokers; winnow up or winnow dev creates the topic.'
+        raise WinnowError('UNREACHABLE', f'{topic} cannot be looked at: {error}', hint, retriable=True) from error
+    return str(answer.topic_id), sorted(partition.id for partition in answer.partitions)
+
+
+class Follower:
+    """Fills the store in `folder` with what `tokenizer` makes of the documents."""
+
+    def __init__(self, kafka: Mapping[str, Any], registry: Registry, folder: Path, tokenizer: Tokenizer) -> None:
+        """`kafka`: settings of librdkafka. Raises WinnowError UNREACHABLE, and CONFIGURATION where the store is of another corpus or
+        tokenizer, or the topic has lost records that are not in it."""
+        self._kafka, self._tokenizer = kafka, tokenizer
+        topic_id, partitions = topic_as_it_is(kafka, DOCUMENTS)
+        dtype = dtype_for(max(tokenizer.largest, tokenizer.end) + 1).str
+        self.filler = Filler(folder, Committed(tokenizer.digest, tokenizer.end, dtype, topic_id, DOCUMENTS))
+        self._records = Reader(registry, 'Document')
+        self._texts: dict[int, str] = {}
+        self._characters = 0
+        self._offsets: dict[int, int] = dict(self.filler.offsets)
+        self._reader = PartitionReader(kafka, {}, GROUP)
+        try:
+            self._assign(partitions)
+        except BaseException:
+            self.close()
+            raise
+
+    def _assign(self, partitions: list[int]) -> None:
+        for partition in partitions:
+            first, next = self._reader.first_offset((DOCUMENTS, partition)), self._offsets.get(partition, 0)
+            if first > next:
+                hint = 'The store needs them all: train without store=, which reads texts from ClickHouse.'
+                message = f'{DOCUMENTS}[{partition}] no longer has its records {next} to {first - 1}, which are not in the store'
+                raise WinnowError('CONFIGURATION', message, hint)
+        starts: dict[Partition, int] = {(DOCUMENTS, one): self._offsets.get(one, BEGINNING) for one in partitions}
+        self._reader.assign_partitions(starts)
+
+    def run(self, stopped: Callable[[], bool], once: bool) -> None:
+        """Until `stopped`, or, with `once`, until all is in that the topic has. Raises WinnowError."""
+        committed = looked = time.monotonic()
+        while not stopped():
+            message = self._reader.poll(0.2)
+            if message is not None:
+                self._take(message.partition() or 0, message.offset() or 0, message.value())
+            now, ended = time.monotonic(), all(self._reader.ended.values())
+            full = len(self._texts) >= BATCH_DOCUMENTS or self._characters >= BATCH_CHARACTERS
+            if full or now - committed > COMMIT_SECONDS or (once and ended):
+                self._commit()
+                committed = now
+            if once and ended:
+                return
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                self._look()
+        self._commit()
+
+    def _take(self, partition: int, offset: int, value: bytes | None) -> None:
+        self._offsets[partition] = offset + 1
+        try:
+            document = self._records.value(value)
+        except DecodeError as error:
+            # The label sink keeps it as a dead letter; no run selects it.
+            log.warning('%s[%d]@%d is left out: %s', DOCUMENTS, partition, offset, error)
+            return
+        self._texts[document['docId'] % 2**64] = document['text']
+        self._characters += len(document['text'])
+
+    def _commit(self) -> None:
+        if self._offsets == self.filler.offsets:
+            return
+        tokens = self._tokenizer.encode(list(self._texts.values()))
+        self.filler.add(dict(zip(self._texts, tokens, strict=True)), self._offsets)
+        self._texts, self._characters = {}, 0
+        log.info('%d documents are in, up to %s', self.filler.committed.documents, self._offsets)
+
+    def _look(self) -> None:
+        topic_id, partitions = topic_as_it_is(self._kafka, DOCUMENTS)
+        self.filler.committed.check('topicId', topic_id)
+        if len(partitions) > len(self._reader.ended):
+            self._assign(partitions)
+
+    def close(self) -> None:
+        self._reader.close()
+        self.filler.close()
