@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, test } from 'vitest'
@@ -16,6 +16,7 @@ import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import { checkpointPath } from '../../services/trainer/checkpoints.ts'
 import { packBatches } from '../../services/trainer/packer.ts'
 import type { RunConfig, SwitchMode } from '../../topologies/run-config.ts'
+import { until } from '../support/kafka.ts'
 import { pythonWith } from '../support/python.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
@@ -63,11 +64,14 @@ async function started(world: World, program: string, args: readonly string[], m
 }
 
 /** Runs stream_child.py; what it said, a line each. */
-async function ran(world: World, settings: object): Promise<{ code: number | null; said: Said[]; stderr: string }> {
+async function ran(
+  world: World,
+  settings: object,
+  more: NodeJS.ProcessEnv = {},
+): Promise<{ code: number | null; said: Said[]; stderr: string }> {
   const given = { folder: world.folder, tokenizer: join(demoGraphs, 'tokenizer.json'), ...settings }
-  const { code, stdout, stderr } = await started(world, join(import.meta.dirname, 'stream_child.py'), [
-    JSON.stringify(given),
-  ])
+  const child = join(import.meta.dirname, 'stream_child.py')
+  const { code, stdout, stderr } = await started(world, child, [JSON.stringify(given)], more)
   const lines = stdout.split('\n').filter(Boolean)
   return { code, said: lines.map((line) => JSON.parse(line) as Said), stderr }
 }
@@ -179,11 +183,32 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
       const undisturbed = await ran(world, { ...settings, leader: false, state: join(folder, 'none.json') })
       expect(undisturbed.code, undisturbed.stderr).toBe(0)
       expect(undisturbed.said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
-      if (mode === 'wait') await checked(world, run, settings)
+      if (mode === 'wait') {
+        await readFromStore(world, settings, expected)
+        await checked(world, run, settings)
+      }
       expect(existsSync(state)).toBe(true)
       await closeAll(stations)
     },
   )
+
+  /** The same batches from tokens, without ClickHouse, while the store is filled on. */
+  async function readFromStore(world: World, settings: object, expected: readonly number[][][]) {
+    const store = join(world.folder, 'tokens')
+    const fill = ['winnow_trainer', 'tokens', store, '--tokenizer', join(demoGraphs, 'tokenizer.json'), '--json']
+    const filled = await started(world, '-m', [...fill, '--once'])
+    expect(filled.code, filled.stderr).toBe(0)
+    expect(JSON.parse(filled.stdout)).toMatchObject({ documents: 60, files: 1 })
+    const following = started(world, '-m', fill)
+    const again = { ...settings, leader: false, state: join(world.folder, 'none.json'), store }
+    const { code, said, stderr } = await ran(world, again, { WINNOW_CLICKHOUSE_URL: 'http://127.0.0.1:9' })
+    expect(code, stderr).toBe(0)
+    expect(said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
+    await world.ingest(60, 4)
+    await until(() => JSON.parse(readFileSync(join(store, 'store.json'), 'utf8')).files[0][0] === 64)
+    for (const child of children) child.kill('SIGTERM')
+    expect(JSON.parse((await following).stdout)).toMatchObject({ documents: 64 })
+  }
 
   async function checked(world: World, run: RunConfig, settings: object) {
     const { runtime, folder } = world

@@ -31,6 +31,7 @@ def opened(**options):
         'tensors': 'numpy',
         'prefetch_batches': 2,
         'window_documents': given.get('window', 16),
+        'store': given.get('store'),
     }
     return SelectedStream(
         given['run'],

@@ -83,7 +83,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('seed', range(2))
 def test_killed_at_every_write_loses_nothing_and_gives_no_wrong_token(tmp_path, monkeypatch, seed):
     rng = random.Random(seed)
     topic = [doc(rng.randrange(3), rng.randrange(200), rng.randrange(2)) for _ in range(60)]
@@ -99,6 +99,9 @@ def test_killed_at_every_write_loses_nothing_and_gives_no_wrong_token(tmp_path, 
 
         return wrapped
 
+    # Nothing here depends on what reaches the disk.
+    for name in ('fsync', 'fdatasync'):
+        monkeypatch.setattr(os, name, lambda _: None)
     for module, name in [(os, 'replace'), (os, 'fsync'), (os, 'pwrite'), (os, 'fdatasync'), (filler, '_written')]:
         monkeypatch.setattr(module, name, dying(getattr(module, name)))
     deaths = 0

@@ -33,8 +33,10 @@ LOOK_SECONDS = 60.0
 
 def topic_as_it_is(kafka: Mapping[str, Any], topic: str) -> tuple[str, list[int]]:
     """Its id, which another topic of that name would not have, and its partitions."""
+    # It lives as long as the question.
+    admin = AdminClient(dict(kafka))
     try:
-        answer = AdminClient(dict(kafka)).describe_topics(TopicCollection([topic]), request_timeout=30)[topic].result()
+        answer = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic].result()
     except KafkaException as error:
         hint = 'WINNOW_BROKERS names the brokers; winnow up or winnow dev creates the topic.'
         raise WinnowError('UNREACHABLE', f'{topic} cannot be looked at: {error}', hint, retriable=True) from error
