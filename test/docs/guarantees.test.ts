@@ -14,6 +14,7 @@ const cited = lines.flatMap((line) => {
 /** Names of a file's tests, as they are written: `%s` and `${}` stay. */
 const namesIn = (file: string): string[] => {
   const source = readFileSync(join(root, file), 'utf8')
+  if (file.endsWith('.py')) return [...source.matchAll(/^def (test_\w+)\(/gm)].map(([, name]) => name!)
   return [...source.matchAll(/\btest(?:\.\w+(?:\([^)]*\))*)*\(\s*(['"`])(.+?)(?<!\\)\1/g)].map(([, , name]) => name!)
 }
 
