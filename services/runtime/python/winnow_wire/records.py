@@ -5,6 +5,7 @@ The schemas are the published ones (schemas/published); document ids, unsigned 6
 
 import io
 import json
+import logging
 import re
 import time
 import urllib.error
@@ -16,10 +17,13 @@ import fastavro
 
 from .errors import WinnowError
 
+log = logging.getLogger('winnow.registry')
+
 # Beside this file where the package was installed, else those of the checkout.
 BUNDLED = Path(__file__).parent / 'schemas'
 PUBLISHED = BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[4] / 'schemas' / 'published'
-ATTEMPTS, WAIT_SECONDS = 5, 0.5
+# A registry that is started again is back within two minutes.
+WAITS_SECONDS = [0.5, 1.0, 2.0, 4.0] + [5.0] * 23
 
 
 class DecodeError(Exception):
@@ -69,7 +73,7 @@ class Registry:
     def _answered(self, path: str, body: bytes | None = None, missing_ok: bool = False) -> Any:
         request = urllib.request.Request(self._url + path, data=body, headers=self._headers)
         failure: Exception | None = None
-        for attempt in range(ATTEMPTS):
+        for wait in [*WAITS_SECONDS, None]:
             try:
                 with urllib.request.urlopen(request, timeout=10) as response:
                     return json.load(response)
@@ -86,8 +90,9 @@ class Registry:
                 failure = error
             except OSError as error:
                 failure = error
-            if attempt + 1 < ATTEMPTS:
-                time.sleep(WAIT_SECONDS * 2**attempt)
+            if wait is not None:
+                log.warning('the registry does not answer, trying again: %s', failure)
+                time.sleep(wait)
         raise WinnowError(
             'UNREACHABLE',
             f'The schema registry {self._url} does not answer ({failure})',
