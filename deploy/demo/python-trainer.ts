@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Progress, runTopics } from '../../schemas/index.ts'
 import { type Addresses, createRunTopics, type Runtime } from '../../services/connections/connections.ts'
 import { type RunHooks, type RunningTrainer, reported } from '../../services/host/run.ts'
+import { readable } from '../../services/runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../../services/runtime/consumer-groups.ts'
 import { type ErrorCode, errorCodes, WinnowError } from '../../services/runtime/errors.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -69,7 +70,11 @@ async function followProgress(
     topics: [topic],
     startOffset: (_topic, partition) => ends[partition] ?? 0,
     onBatch: async (records) => {
-      for (const { value } of records) if (value !== null) onProgress?.(await codec.decodeAs(Progress, value))
+      for (const { value } of records) {
+        // Beginnings of rounds stand there too.
+        const report = value === null ? undefined : await readable(() => codec.decodeAs(Progress, value))
+        if (report !== undefined) onProgress?.(report)
+      }
     },
     onFailure: (error) => log.warn({ err: error, topic }, 'reports of the trainer are not told any more'),
   })
