@@ -28,7 +28,7 @@ const granules: readonly Granules[] = [
 ]
 /** From so many documents on only these are filled. */
 const fewerFrom = 10_000_000
-const kept = [8192, 128, 64]
+const kept = [8192, 64]
 const rowsPerInsert = 500_000
 /** Texts are pieces of this much, log-normal in length: median 1,000 bytes, mean 1,400. */
 const wordsOfPool = 1_500_000

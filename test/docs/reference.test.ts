@@ -67,7 +67,7 @@ function told(markdown: string) {
 
 test('docs/clickhouse.md has every table with its columns, their types, engine and key, and no others', async () => {
   const statements = await statementsOf((sql) => migrate(sql))
-  const dropped = statements.flatMap((statement) => /^DROP TABLE IF EXISTS (\w+)$/.exec(statement)?.[1] ?? [])
+  const dropped = statements.flatMap((statement) => /^DROP TABLE IF EXISTS (\w+)\b/.exec(statement)?.[1] ?? [])
   const tables = statements
     .filter((statement) => statement.startsWith('CREATE TABLE'))
     .map(made)

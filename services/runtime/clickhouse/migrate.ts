@@ -15,8 +15,9 @@ interface Migration {
 
 /**
  * Applies the files NNN_name.sql of `folder` in the order of their numbers, each once; returns the names of those applied now. A file is
- * recorded after its last statement, so an interrupted one runs again: its statements must be idempotent (IF NOT EXISTS). CONFIGURATION if an
- * applied file has changed or is gone, or a new one comes before an applied one.
+ * recorded after its last statement, so an interrupted one runs again, and two processes may run one at the same time: its statements must be
+ * idempotent (IF NOT EXISTS), or the file says by `-- unless: QUERY` how it is known that it was done: the query then gives a row.
+ * CONFIGURATION if an applied file has changed or is gone, or a new one comes before an applied one.
  */
 export async function migrate(sql: Sql, folder: string = ownMigrations): Promise<string[]> {
   const migrations = await read(folder)
@@ -49,14 +50,25 @@ export async function migrate(sql: Sql, folder: string = ownMigrations): Promise
       throw refused(folder, `${name} comes before ${last}, which is already applied`, 'Give it the next number.')
   }
   for (const { name, text, sha256 } of pending) {
-    for (const statement of statementsOf(text)) {
-      await sql.command(statement).catch((cause: unknown) => {
-        throw new WinnowError('CONFIGURATION', `migration ${name} failed: ${(cause as Error).message}`, { cause })
-      })
-    }
+    await apply(sql, name, text)
     await sql.insert('winnow_migrations', [{ name, sha256 }], { columns: ['name', 'sha256'] })
   }
   return pending.map(({ name }) => name)
+}
+
+async function apply(sql: Sql, name: string, text: string): Promise<void> {
+  const unless = /^-- unless: (.+)$/m.exec(text)?.[1]
+  const done = async () => unless !== undefined && (await sql.query(unless)).length > 0
+  if (await done()) return
+  for (const statement of statementsOf(text)) {
+    try {
+      await sql.command(statement)
+    } catch (cause) {
+      // Another process was faster.
+      if (await done()) return
+      throw new WinnowError('CONFIGURATION', `migration ${name} failed: ${(cause as Error).message}`, { cause })
+    }
+  }
 }
 
 async function read(folder: string): Promise<Migration[]> {

@@ -42,9 +42,10 @@ test('tables with documents are sharded by their place, whatever they are sorted
 
 test('all tables of winnow can be made on a cluster', () => {
   const folder = join(import.meta.dirname, '../../../../schemas/clickhouse')
-  for (const file of readdirSync(folder))
-    for (const statement of statementsOf(readFileSync(join(folder, file), 'utf8')))
-      expect(on(statement), statement).not.toHaveLength(0)
+  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
+  // The others are left out there, as they say.
+  for (const text of texts.filter((text) => !/^-- unless: .*engine = 'Distributed'/m.test(text)))
+    for (const statement of statementsOf(text)) expect(on(statement), statement).not.toHaveLength(0)
 })
 
 test('columns are added to shards first, and dropped from them last', () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -77,6 +77,61 @@ describe('migrations', () => {
     await write('002_second.sql', broken.replace('nowhere', 'second'))
     expect(await migrate(clickHouse.sql, migrations)).toEqual(['002_second.sql'])
     expect(await clickHouse.sql.query('SELECT a FROM second')).toEqual([{ a: '1' }])
+  })
+
+  const own = join(import.meta.dirname, '../../../../schemas/clickhouse')
+  /** A database as it was before the granules were made smaller, with 20,000 texts. */
+  async function olderDatabase(): Promise<void> {
+    const old = join(folder, crypto.randomUUID())
+    await cp(own, old, { recursive: true, filter: (path) => !/(00[5-9])_/.test(path) })
+    await migrate(clickHouse.sql, old)
+    for (const from of [0, 10_000])
+      await clickHouse.sql.command(
+        `INSERT INTO documents SELECT number, repeat('x', number % 100), '{}', 1 FROM numbers(${from}, 10000)`,
+      )
+  }
+  async function expectSmallGranules(): Promise<void> {
+    expect(await migrate(clickHouse.sql)).toEqual([])
+    const counts = 'count() AS rows, uniqExact(doc) AS documents, sum(length(text)) AS characters'
+    expect(await clickHouse.sql.query(`SELECT ${counts} FROM documents FINAL`)).toEqual([
+      { rows: '20000', documents: '20000', characters: '990000' },
+    ])
+    const [{ engine_full } = { engine_full: '' }] = await clickHouse.sql.query<{ engine_full: string }>(
+      "SELECT engine_full FROM system.tables WHERE name = 'documents' AND database = currentDatabase()",
+    )
+    expect(engine_full).toContain('index_granularity = 64')
+    expect(await tables()).not.toContain('documents_fine')
+    expect(await clickHouse.sql.query('SELECT doc FROM documents_coarse')).toEqual([])
+    // Merges write what was there anew, in small granules.
+    await clickHouse.sql.command('OPTIMIZE TABLE documents FINAL')
+    const [{ marks } = { marks: '0' }] = await clickHouse.sql.query<{ marks: string }>(
+      "SELECT sum(marks) AS marks FROM system.parts WHERE active AND table = 'documents' AND database = currentDatabase()",
+    )
+    expect(Number(marks)).toBeGreaterThan(300)
+  }
+
+  test.each([0, 1, 2, 3, 4, 5])(
+    'of the granules of texts, ended after %i of 5 statements, lose nothing',
+    async (done) => {
+      await olderDatabase()
+      const texts = await Promise.all(
+        ['005_small_granules.sql', '006_texts_once.sql'].map((name) => readFile(join(own, name), 'utf8')),
+      )
+      for (const statement of texts.flatMap(statementsOf).slice(0, done)) await clickHouse.sql.command(statement)
+      expect(await migrate(clickHouse.sql)).toEqual(['005_small_granules.sql', '006_texts_once.sql'])
+      await expectSmallGranules()
+    },
+  )
+
+  test('of the granules of texts lose nothing where several processes start at the same time', async () => {
+    for (let turn = 0; turn < 2; turn++) {
+      for (const table of await tables()) await clickHouse.sql.command(`DROP TABLE ${table} SYNC`)
+      await olderDatabase()
+      const all = await Promise.allSettled(Array.from({ length: 3 }, () => migrate(clickHouse.sql)))
+      expect(all.filter(({ status }) => status === 'fulfilled')).not.toEqual([])
+      await migrate(clickHouse.sql)
+      await expectSmallGranules()
+    }
   })
 })
 
