@@ -1,8 +1,9 @@
 import type { Campaign } from '../../schemas/index.ts'
 import { sharedByProxies } from '../../topologies/campaign/campaign.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
-import { drawMixtures } from '../../topologies/fits/mixtures.ts'
+import { drawMixtures, rounded } from '../../topologies/fits/mixtures.ts'
 import { Uniforms } from '../../topologies/fits/uniforms.ts'
+import type { MixingOptions } from '../../topologies/mixing/options.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { seedOf } from '../../topologies/selection/u64.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -17,6 +18,8 @@ export interface CampaignWish {
   readonly steps: number
   /** Plan although some subcategories have no tokens: they get no share of any mixture. */
   readonly withoutEmpty?: boolean
+  /** Learn the mixture while one proxy trains. */
+  readonly learning?: MixingOptions | undefined
 }
 
 /**
@@ -27,7 +30,7 @@ export interface CampaignWish {
 export async function planCampaign(
   runtime: Runtime,
   run: RunConfig,
-  { campaign, actor, proxies, steps, withoutEmpty = false }: CampaignWish,
+  { campaign, actor, proxies, steps, withoutEmpty = false, learning }: CampaignWish,
   clock: Clock,
 ): Promise<Campaign> {
   const at = run.selection.actors.findIndex(({ name }) => name === actor)
@@ -36,9 +39,21 @@ export async function planCampaign(
     throw new WinnowError('CONFIGURATION', `the run has no actor ${actor}`, { hint: `Its actors: ${names}.` })
   }
   const config = runConfigJson(sharedByProxies(run, campaign, steps))
+  const { method, ...rest } = learning ?? { method: 'regmix' as const }
+  const wanted = {
+    method,
+    models: [],
+    target: null,
+    options: learning === undefined ? null : JSON.stringify({ method, ...rest }),
+  }
   const known = (await readCampaigns(runtime)).get(campaign)?.plan
   if (known !== undefined) {
-    if (known.actor === actor && known.config === config && known.mixtures.length === proxies) return known
+    const same =
+      known.actor === actor &&
+      known.config === config &&
+      known.method === wanted.method &&
+      known.options === wanted.options
+    if (same && (learning !== undefined || known.mixtures.length === proxies)) return known
     throw new WinnowError('CONFIGURATION', `campaign ${campaign} exists with another plan`, {
       hint: 'A campaign is never changed: give the new one another name (--name).',
     })
@@ -58,11 +73,20 @@ export async function planCampaign(
     })
   }
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
-  const mixtures = drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
-  const method = { method: 'regmix' as const, models: [], target: null, options: null }
-  const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...method }
+  const mixtures =
+    learning === undefined
+      ? drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
+      : [beginningOf(learning.method, tokens)]
+  const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...wanted }
   await writeCampaign(runtime, plan)
   return plan
+}
+
+/** What the weights begin with: the corpus's shares (DoReMi), or all alike (DoGE). */
+function beginningOf(method: MixingOptions['method'], tokens: readonly number[]): number[] {
+  const amounts = method === 'doremi' ? tokens : tokens.map((count) => (count > 0 ? 1 : 0))
+  const total = amounts.reduce((a, b) => a + b, 0)
+  return rounded(amounts.map((amount) => amount / total))
 }
 
 async function tokensBySubcategory(

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Campaign, DocumentId, Progress, ProxyResult } from '../../schemas/index.ts'
+import type { Campaign, Progress, ProxyResult } from '../../schemas/index.ts'
 import { proxyRun } from '../../topologies/campaign/campaign.ts'
 import { columnsOf, type ViewOptions } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -14,6 +14,7 @@ import type { Producer } from '../runtime/kafka/port.ts'
 import type { Position } from '../selections/selection-reader.ts'
 import { checkpointPath } from '../trainer/checkpoints.ts'
 import { train } from '../trainer/trainer.ts'
+import { again } from './mixing/streams.ts'
 
 export interface ProxyPorts extends Pick<Runtime, 'codec' | 'log'> {
   readonly store: Pick<Runtime['store'], 'texts'>
@@ -21,7 +22,7 @@ export interface ProxyPorts extends Pick<Runtime, 'codec' | 'log'> {
   readonly model: Model
   readonly producer: Producer
   readonly clock: Clock
-  /** How much of the proxy is trained, from 0 to 1. */
+  /** How much is trained, from 0 to 1. */
   readonly onShare?: (share: number) => void
 }
 
@@ -46,6 +47,11 @@ export async function trainProxy(
   const run = proxyRun(campaign, proxy)
   const beganMs = ports.clock()
   const selected = await selectedBy(run, ports.corpus)
+  if (selected.ids.length === 0) {
+    throw new WinnowError('BAD_DATA', `${run.name} selects no document: its mixture has no tokens in the pool`, {
+      hint: "Check selection.strategy.pool in the run's file.",
+    })
+  }
   let last: Progress | undefined
   ports.onShare?.(0)
   const trainerPorts = {
@@ -70,7 +76,11 @@ export async function trainProxy(
   }
 }
 
-async function selectedBy(run: RunConfig, corpus: Corpus): Promise<{ ids: BigUint64Array; shares: number[] }> {
+/** What a run selects in its first round, and what its pool holds, by stratum. */
+export async function selectedBy(
+  run: RunConfig,
+  corpus: Corpus,
+): Promise<{ ids: BigUint64Array; shares: number[]; held: number[] }> {
   const { actors } = run.selection
   const weights = actors.map(({ initialWeights }) => initialWeights)
   const thetas = actors.map(({ initialTheta }) => initialTheta)
@@ -81,15 +91,6 @@ async function selectedBy(run: RunConfig, corpus: Corpus): Promise<{ ids: BigUin
     ids.set(some, at)
     at += some.length
   }
-  if (at === 0) {
-    throw new WinnowError('BAD_DATA', `${run.name} selects no document: its mixture has no tokens in the pool`, {
-      hint: "Check selection.strategy.pool in the run's file.",
-    })
-  }
-  return { ids, shares: selection.strata.map(({ tokens }) => tokens / selection.tokens) }
-}
-
-/** Ids from an index on, without end, as a trainer reads a selection. */
-async function* again(ids: BigUint64Array, from: number): AsyncGenerator<DocumentId> {
-  for (let at = from % ids.length; ; at = (at + 1) % ids.length) yield ids[at] as DocumentId
+  const shares = selection.strata.map(({ tokens }) => tokens / selection.tokens)
+  return { ids, shares, held: selection.strata.map(({ held }) => held.tokens) }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Campaign, campaignTopic, ProxyClaim, ProxyResult, topics, Work } from '../../schemas/index.ts'
 import { proxyRun } from '../../topologies/campaign/campaign.ts'
+import { learns } from '../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { forwardAndBackward, workKey, workOn } from '../../topologies/ledger/pieces.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -9,6 +10,8 @@ import type { Model } from '../model/model.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { failpoint } from '../runtime/failpoints.ts'
 import type { Producer } from '../runtime/kafka/port.ts'
+import { learnedWork } from './mixing/cost.ts'
+import { learnMixture } from './mixing/learn.ts'
 import { FollowedCampaign } from './recorded.ts'
 import { corpusOf, trainProxy } from './train-proxy.ts'
 
@@ -68,13 +71,10 @@ export async function workOnCampaign(
     if (!progress.holds(proxy, worker) || progress.results.has(proxy)) continue
     const result = await whileClaiming(
       () => claim(proxy),
-      (aborted) =>
-        trainProxy(
-          campaign,
-          proxy,
-          { ...runtime, corpus, model, producer, clock, ...(onShare && { onShare }) },
-          aborted,
-        ),
+      (aborted) => {
+        const ports = { ...runtime, corpus, model, producer, clock, ...(onShare && { onShare }) }
+        return learns(campaign) ? learnMixture(campaign, ports, aborted) : trainProxy(campaign, proxy, ports, aborted)
+      },
       signal,
     )
     onShare?.(0)
@@ -108,15 +108,19 @@ async function book(
   { codec }: Runtime,
   producer: Producer,
   campaign: Campaign,
-  { proxy, seconds }: ProxyResult,
+  result: ProxyResult,
   model: Model,
 ): Promise<void> {
+  const pieces = learns(campaign) ? learnedWork(campaign, result, model) : proxyWork(campaign, result, model)
+  await producer.send(
+    pieces.map((value) => ({ topic: topics.work.name, key: workKey(value), value: codec.encode(Work, value) })),
+  )
+}
+
+function proxyWork(campaign: Campaign, { proxy, seconds }: ProxyResult, model: Model): Work[] {
   const run = proxyRun(campaign, proxy)
   const tokens = run.steps * run.trainer.batch * run.trainer.context
   const subject = `${campaign.campaign} of ${campaign.actor}`
   const kind = { run: null, purpose: 'proxies', subject, stream: campaign.campaign, partition: 0 } as const
-  const pieces = workOn(kind, modelCost(model, forwardAndBackward), [{ at: proxy, tokens }], proxy + 1, seconds)
-  await producer.send(
-    pieces.map((value) => ({ topic: topics.work.name, key: workKey(value), value: codec.encode(Work, value) })),
-  )
+  return workOn(kind, modelCost(model, forwardAndBackward), [{ at: proxy, tokens }], proxy + 1, seconds)
 }

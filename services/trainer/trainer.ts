@@ -1,11 +1,10 @@
-import { type DocumentId, Progress, RoundAdopted, runTopics } from '../../schemas/index.ts'
+import { Progress, RoundAdopted, runTopics } from '../../schemas/index.ts'
 import type { CorpusStore } from '../../topologies/corpus-store.ts'
 import type { Booking } from '../../topologies/ledger/booking.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { tokensIn } from '../model/influence.ts'
 import type { Model } from '../model/model.ts'
 import { readReference } from '../model/reference.ts'
-import type { TokenIds } from '../model/sequences.ts'
 import { createTrainer, type Trainer } from '../model/trainer.ts'
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -16,6 +15,7 @@ import type { SelectionReader } from '../selections/selection-reader.ts'
 import { checkpointMetadata, checkpointPath, latestCheckpoint } from './checkpoints.ts'
 import { type PackedBatch, packBatches, type StreamPosition } from './packer.ts'
 import { beginning, byLag, Ready, readDecisions, readyEvery, type Switching } from './switching.ts'
+import { tokensOf } from './tokens.ts'
 import { WorkBook } from './work-book.ts'
 
 export interface TrainerPorts {
@@ -36,9 +36,6 @@ export interface TrainerPorts {
   /** Left out: the ledger gets nothing. */
   readonly booking?: Booking | undefined
 }
-
-/** Documents whose texts are fetched at a time, one fetch ahead of the tokenizer. */
-const documentsPerFetch = 64
 
 type Evaluate = (step: number) => Promise<{ referenceLoss: number; corpusLoss: number }>
 
@@ -198,22 +195,12 @@ class TrainingLoop {
   async *#batches(round: number, from: StreamPosition, signal: AbortSignal): AsyncGenerator<PackedBatch> {
     const { batch, context } = this.#run.trainer
     const ids = this.#ports.reader.documents({ run: this.#run.name, round, index: from.document }, signal)
-    yield* packBatches(this.#tokens(ids), { batch, context, end: this.#ports.model.tokenizer.endOfText, from })
-  }
-
-  /** Token ids of documents, in order; texts are fetched a page at a time. */
-  async *#tokens(ids: AsyncIterable<DocumentId>): AsyncGenerator<TokenIds> {
-    let page: DocumentId[] = []
-    for await (const id of ids) {
-      page.push(id)
-      if (page.length < documentsPerFetch) continue
-      const texts = await this.#ports.store.texts(page)
-      const missing = page.find((docId) => !texts.has(docId))
-      if (missing !== undefined)
-        throw new WinnowError('GUARANTEE_VIOLATED', `selected document ${missing} has no text in the corpus store`)
-      yield* await this.#ports.model.tokenizer.encodeAll(page.map((docId) => texts.get(docId)!))
-      page = []
-    }
+    yield* packBatches(tokensOf(ids, this.#ports.store, this.#ports.model), {
+      batch,
+      context,
+      end: this.#ports.model.tokenizer.endOfText,
+      from,
+    })
   }
 
   async #checkpoint(place: Place): Promise<void> {

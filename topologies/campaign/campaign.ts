@@ -32,16 +32,27 @@ export function sharedByProxies(run: RunConfig, campaign: string, steps: number)
 }
 
 /** The run that a proxy is. */
-export function proxyRun(campaign: Campaign, proxy: number): RunConfig {
+export const proxyRun = (campaign: Campaign, proxy: number): RunConfig =>
+  mixedRun(campaign, `${campaign.campaign}-proxy-${proxy}`, campaign.mixtures[proxy]!)
+
+/** A run of a campaign that selects one subcategory alone: its documents in the order of the run's seed. */
+export const domainRun = (campaign: Campaign, subcategory: number): RunConfig =>
+  mixedRun(
+    campaign,
+    `${campaign.campaign}-domain-${subcategory}`,
+    campaign.tokens.map((_, at) => (at === subcategory ? 1 : 0)),
+  )
+
+function mixedRun(campaign: Campaign, name: string, weights: number[]): RunConfig {
   const shared = recordedConfig({ run: campaign.campaign, config: campaign.config })
   const strategy = {
     ...(shared.selection.strategy ?? defaultStrategy),
     score: { kind: 'zero' as const },
-    mixture: { actor: campaign.actor, weights: campaign.mixtures[proxy]! },
+    mixture: { actor: campaign.actor, weights },
   }
   return {
     ...shared,
-    name: `${campaign.campaign}-proxy-${proxy}`,
+    name,
     selection: { ...shared.selection, strategy },
   }
 }

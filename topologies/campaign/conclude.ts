@@ -6,6 +6,7 @@ import { tableOf } from '../fits/table.ts'
 import { Uniforms } from '../fits/uniforms.ts'
 import { recordedConfig } from '../run-config.ts'
 import { seedOf } from '../selection/u64.ts'
+import { concludeLearned, learns } from './learned.ts'
 import { type WeightScale, weightsOf } from './weights.ts'
 
 export interface Conclusion {
@@ -33,6 +34,7 @@ export function conclude(
 ): Omit<CampaignFit, 'recordedMs'> | NoConclusion {
   const { tokens, actor } = campaign
   if (!tokens.some((count) => count > 0)) return { reason: 'no tokens' }
+  if (learns(campaign)) return concludeLearned(campaign, results, scale)
   const ordered = results.toSorted((a, b) => a.proxy - b.proxy)
   const fit = fitted(
     tableOf(

@@ -79,8 +79,8 @@ function strengthened(shares: readonly number[], { low, high, count }: MixtureOp
   return Array.from({ length: count }, (_, i) => shares.map((share) => share * expOf(lnOf(low) + i * step)))
 }
 
-/** Whole parts: shares below one part are dropped, the rest is rounded down, and the largest remainders get what is left. */
-function rounded(draw: readonly number[]): number[] {
+/** A mixture in whole parts: shares below one part are dropped, the rest is rounded down, and the largest remainders get what is left. */
+export function rounded(draw: readonly number[]): number[] {
   const kept = draw.map((share) => (share * resolution < 1 ? 0 : share))
   const sum = kept.reduce((a, b) => a + b, 0)
   const exact = kept.map((share) => (share / sum) * resolution)

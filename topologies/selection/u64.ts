@@ -27,6 +27,7 @@ export type SeedPurpose =
   | `sample:${string}`
   | `mixtures:${string}`
   | `candidates:${string}`
+  | 'doremi:rows'
 
 /** The 64-bit seed of one random choice of a run: the first 8 bytes, little-endian, of SHA-256 of `${seed}:${round}:${purpose}`. */
 export function seedOf(seed: string | number | bigint, round: number, purpose: SeedPurpose): Seed {
