@@ -65,13 +65,8 @@ export async function planCampaign(
       hint: 'Ingest documents and wait for their labels (winnow status).',
     })
   }
-  const empty = run.selection.actors[at]!.subcategories.filter((_, j) => tokens[j] === 0)
-  if (empty.length > 0 && !withoutEmpty) {
-    const [has, them] = empty.length === 1 ? ['subcategory', 'has'] : ['subcategories', 'have']
-    throw new WinnowError('BAD_DATA', `${has} ${empty.join(', ')} of ${actor} ${them} no tokens; nothing is planned`, {
-      hint: 'No proxy can say what they are worth. Ingest documents of them, or plan without them (--without-empty): they get no share, and no initial weight of their own.',
-    })
-  }
+  refuseEmpty(run.selection.actors[at]!, tokens, withoutEmpty)
+  if (learning !== undefined) refuseFew(actor, tokens, learning)
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
   const mixtures =
     learning === undefined
@@ -80,6 +75,33 @@ export async function planCampaign(
   const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...wanted }
   await writeCampaign(runtime, plan)
   return plan
+}
+
+function refuseEmpty(
+  { name, subcategories }: RunConfig['selection']['actors'][number],
+  tokens: readonly number[],
+  withoutEmpty: boolean,
+): void {
+  const empty = subcategories.filter((_, j) => tokens[j] === 0)
+  if (empty.length === 0 || withoutEmpty) return
+  const [has, them] = empty.length === 1 ? ['subcategory', 'has'] : ['subcategories', 'have']
+  throw new WinnowError('BAD_DATA', `${has} ${empty.join(', ')} of ${name} ${them} no tokens; nothing is planned`, {
+    hint: 'No proxy can say what they are worth. Ingest documents of them, or plan without them (--without-empty): they get no share, and no initial weight of their own.',
+  })
+}
+
+/** A mixture of one is known, and one of two by the products with each other is always half and half. */
+function refuseFew(actor: string, tokens: readonly number[], learning: MixingOptions): void {
+  const present = tokens.filter((count) => count > 0).length
+  if (present < 2) {
+    throw new WinnowError('BAD_DATA', `only one subcategory of ${actor} has tokens: there is nothing to mix`, {
+      hint: 'Ingest documents of others.',
+    })
+  }
+  if (present > 2 || learning.method !== 'doge' || learning.variant !== 'universal') return
+  throw new WinnowError('BAD_DATA', `of two subcategories universal DoGE makes halves, whatever ${actor} says`, {
+    hint: 'It weighs each by the product of its gradient with those of all others, and of two that is one number. Take --variant out-of-domain, or another method.',
+  })
 }
 
 /** What the weights begin with: the corpus's shares (DoReMi), or all alike (DoGE). */

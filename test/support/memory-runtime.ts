@@ -68,11 +68,12 @@ export const parityRun = (name: string, selection: object = {}, more: object = {
     ...more,
   })
 
-/** Documents 0 to count - 1, labelled by parity, at offsets that are their ids. */
+/** Documents 0 to count - 1, labelled by parity (or their remainder by another number), at offsets that are their ids. */
 export async function fillByParity(
   store: CorpusStore,
   count: number,
   textOf = (n: number) => `document ${n}`,
+  divisor = 2,
 ): Promise<void> {
   const at = <V>(value: V, n: number) => ({ value, partition: 0, offset: n })
   const ids = Array.from({ length: count }, (_, n) => n)
@@ -82,7 +83,7 @@ export async function fillByParity(
   const label = (n: number): Label => ({
     docId: asDocumentId(BigInt(n)),
     actor: 'parity',
-    subcategory: n % 2,
+    subcategory: n % divisor,
     score: 1,
     tokens: 10 + n,
     version: 'v1',

@@ -6,6 +6,10 @@ import { type WeightScale, weightsOf } from './weights.ts'
 /** Whether a campaign's mixture is learned while one proxy trains: nothing is fitted then. */
 export const learns = ({ method }: Pick<Campaign, 'method'>): boolean => method === 'doremi' || method === 'doge'
 
+/** What a campaign that learns trains, in order. */
+export const stagesOf = ({ method }: Pick<Campaign, 'method'>): readonly ('reference' | 'proxy')[] =>
+  method === 'doremi' ? ['reference', 'proxy'] : ['proxy']
+
 /** What DoReMi or DoGE leads to: the mean of its weights, as initial weights. A function of the plan, the result and the scale. */
 export function concludeLearned(
   { campaign, actor, config, tokens, method, options }: Campaign,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Campaign } from '../../schemas/index.ts'
 import { type DogeOptions, dogeDefaults, dogeVariants } from './doge.ts'
 import { type DoremiOptions, doremiDefaults } from './doremi.ts'
 
@@ -9,24 +10,34 @@ export type MixingOptions =
 
 export const learningMethods = ['doremi', 'doge'] as const
 
-const positive = z.number().positive('must be above 0')
-const share = z.number().min(0, 'must be at least 0').max(1, 'must be at most 1')
+const number = z.number('must be a number')
+const positive = number.positive('must be above 0')
+const share = number.min(0, 'must be at least 0').lt(1, 'must be below 1')
 
-const schema = z.discriminatedUnion('method', [
-  z.strictObject({
+const schemas = {
+  doremi: z.strictObject({
     method: z.literal('doremi'),
     rate: positive.default(doremiDefaults.rate),
     smoothing: share.default(doremiDefaults.smoothing),
   }),
-  z.strictObject({
+  doge: z.strictObject({
     method: z.literal('doge'),
     variant: z.enum(dogeVariants).default('universal'),
     mu: positive.default(dogeDefaults.mu),
     smoothing: share.default(dogeDefaults.smoothing),
-    gainMin: z.number().default(dogeDefaults.gainMin),
-    gainMax: z.number().default(dogeDefaults.gainMax),
+    gainMin: number.default(dogeDefaults.gainMin),
+    gainMax: number.default(dogeDefaults.gainMax),
   }),
-])
+}
+const schema = z.discriminatedUnion('method', [schemas.doremi, schemas.doge])
 
-/** Options with defaults for what is left out. @throws z.ZodError */
-export const mixingOptions = (given: unknown): MixingOptions => schema.parse(given)
+/** Names of a method's options. */
+export const optionsOfMethod = (method: MixingOptions['method']): string[] =>
+  Object.keys(schemas[method].shape).filter((name) => name !== 'method')
+
+/** Options with defaults for what is left out, or what is wrong with them. */
+export const mixingOptions = (given: unknown): z.ZodSafeParseResult<MixingOptions> => schema.safeParse(given)
+
+/** The options that a campaign records. @throws z.ZodError */
+export const recordedOptions = ({ options }: Pick<Campaign, 'options'>): MixingOptions =>
+  schema.parse(JSON.parse(options ?? '{}'))

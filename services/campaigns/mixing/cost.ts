@@ -1,6 +1,6 @@
 import type { Campaign, ProxyResult, Work } from '../../../schemas/index.ts'
 import { forward, forwardAndBackward, workOn } from '../../../topologies/ledger/pieces.ts'
-import { mixingOptions } from '../../../topologies/mixing/options.ts'
+import { recordedOptions } from '../../../topologies/mixing/options.ts'
 import { rowsPerDomain } from '../../../topologies/mixing/rows.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
 import { modelCost, parametersOf } from '../../model/cost.ts'
@@ -17,7 +17,7 @@ export function learnedWork(
   model: Pick<Model, 'description' | 'device'>,
 ): Work[] {
   const run = recordedConfig({ run: campaign.campaign, config: campaign.config })
-  const options = mixingOptions(JSON.parse(campaign.options ?? '{}'))
+  const options = recordedOptions(campaign)
   const { batch, context } = run.trainer
   const kind = (partition: number) => ({
     ...{ run: null, purpose: 'proxies' as const, subject: `${campaign.campaign} of ${campaign.actor}` },

@@ -1,7 +1,8 @@
 import type { Campaign, ProxyResult } from '../../../schemas/index.ts'
 import { domainRun } from '../../../topologies/campaign/campaign.ts'
+import { stagesOf } from '../../../topologies/campaign/learned.ts'
 import { type DomainWeights, meanWeights } from '../../../topologies/mixing/averaged.ts'
-import { mixingOptions } from '../../../topologies/mixing/options.ts'
+import { recordedOptions } from '../../../topologies/mixing/options.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
 import { readReference } from '../../model/reference.ts'
 import type { Trainer } from '../../model/trainer.ts'
@@ -20,10 +21,10 @@ export async function learnMixture(campaign: Campaign, ports: ProxyPorts, signal
   const run = recordedConfig({ run: campaign.campaign, config: campaign.config })
   const beganMs = ports.clock()
   const { domains, prior } = await domainsOf(campaign, ports)
-  const options = mixingOptions(JSON.parse(campaign.options ?? '{}'))
+  const options = recordedOptions(campaign)
   const sequences = (path: string) => readReference(path, ports.model, run.trainer.context, run.reference.samplesMax)
   const [target, corpus] = [await sequences(run.reference.reward), await sequences(run.reference.corpus)]
-  const stages = options.method === 'doremi' ? 2 : 1
+  const stages = stagesOf(campaign).length
   const stagePorts = (done: number): StagePorts => ({
     ...{ store: ports.store, model: ports.model, domains },
     onShare: (share) => ports.onShare?.((done + share) / stages),
@@ -42,7 +43,7 @@ export async function learnMixture(campaign: Campaign, ports: ProxyPorts, signal
   const { trainer, state } = closing(await proxyStage())
   const loss = (await trainer.evaluate(target)).loss
   const corpusLoss = (await trainer.evaluate(corpus)).loss
-  for (const stage of ['reference', 'proxy']) await removeStage(campaign, run, stage)
+  for (const stage of stagesOf(campaign)) await removeStage(campaign, run, stage)
   const { weights, course } = state
   return {
     ...{ campaign: campaign.campaign, proxy: 0, shares: meanWeights(weights), loss, corpusLoss, curve: [] },

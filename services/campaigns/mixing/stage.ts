@@ -8,6 +8,7 @@ import type { Model } from '../../model/model.ts'
 import { readSafetensors } from '../../model/safetensors.ts'
 import { createTrainer, type Trainer } from '../../model/trainer.ts'
 import { failpoint } from '../../runtime/failpoints.ts'
+import { makeFolder } from '../../runtime/make-folder.ts'
 import { checkpointPath, latestCheckpoint } from '../../trainer/checkpoints.ts'
 import type { StreamPosition } from '../../trainer/packer.ts'
 import { DomainStreams, type StreamPorts } from './streams.ts'
@@ -66,7 +67,10 @@ export async function trainStage<State>(
       state = await stage.step(trainer, streams, state, trainer.steps)
       if (trainer.steps % every === 0 || trainer.steps === run.steps) {
         const place = { plan, positions: JSON.stringify(streams.positions), state: JSON.stringify(state) }
-        await trainer.save(checkpointPath(run.checkpoints, name, trainer.steps), place)
+        const path = checkpointPath(run.checkpoints, name, trainer.steps)
+        // What was there may have been of an earlier campaign, or of another worker that has ended.
+        makeFolder(dirname(path))
+        await trainer.save(path, place)
         failpoint('checkpointed')
       }
       ports.onShare?.(trainer.steps / run.steps)

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Campaign, CampaignFit, ProxyResult } from '../../../schemas/index.ts'
 import { conclude, type NoConclusion } from '../../../topologies/campaign/conclude.ts'
+import { learns } from '../../../topologies/campaign/learned.ts'
 import { refitDifference } from '../../../topologies/campaign/refit.ts'
 import { type WeightScale, weightScales } from '../../../topologies/campaign/weights.ts'
 import { regMixSearch } from '../../../topologies/fits/best-mixture.ts'
@@ -59,11 +60,14 @@ export const fitting = (context: CliContext): Command =>
     .option('--check', 'computes the recorded fit again and compares it to the bit, instead of recording one')
     .option('--json', 'the fit as JSON')
     .addHelpText('after', example('winnow proxies fit first-topic', 'winnow proxies fit first-topic --check'))
-    .action(async (name: string, options: Options) => {
+    .action(async (name: string, options: Options, command: Command) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
       const found = await campaignNamed(runtime, name)
       const { plan, fit: recorded } = found
+      const given = ['fit', 'best', 'draws', 'budget'].find((one) => command.getOptionValueSource(one) === 'cli')
+      if (learns(plan) && given !== undefined)
+        throw new WinnowError('USAGE', `--${given} says nothing of a mixture that ${plan.method} learned`)
       const results = await resultsOf(runtime, found)
       if (options.check) {
         await print(context.stdout, checked(plan, results, recorded))
@@ -73,7 +77,7 @@ export const fitting = (context: CliContext): Command =>
       const value = { ...made, recordedMs: systemClock() }
       await writeFit(runtime, value)
       await print(context.stdout, options.json ? `${json(value)}\n` : shown(plan, value, widthOf(context.stdout)))
-      if (results.length < plan.mixtures.length)
+      if (!learns(plan) && results.length < plan.mixtures.length)
         context.stderr.write(`${results.length} of ${plan.mixtures.length} proxies are trained: fitted to those\n`)
       context.stderr.write(`recorded; to begin a run with these weights: npx winnow proxies apply ${name} run.yaml\n`)
     })
@@ -95,8 +99,11 @@ function concluded(plan: Campaign, results: readonly ProxyResult[], options: Opt
 
 const configOf = ({ campaign, config }: Campaign) => recordedConfig({ run: campaign, config })
 
-function nothing({ campaign, actor }: Campaign, found: NoConclusion): WinnowError {
+function nothing(plan: Campaign, found: NoConclusion): WinnowError {
   const refused = (what: string, hint: string) => new WinnowError('BAD_DATA', `${what}; nothing is recorded`, { hint })
+  const { campaign, actor } = plan
+  if (learns(plan) && found.reason === 'few proxies')
+    return refused(`campaign ${campaign} has no result yet`, `Train it: winnow proxies run ${campaign}.`)
   if (found.reason === 'few proxies') {
     return refused(
       `campaign ${campaign} has ${found.rows} results and a fit needs ${found.wanted}`,
@@ -132,9 +139,9 @@ function checked(plan: Campaign, results: readonly ProxyResult[], recorded: Camp
   throw new WinnowError('REPLAY_DIFFERS', `the fit of ${plan.campaign} comes out differently, first in ${difference}`)
 }
 
-/** Below this a fit is hardly better than noise. */
+/** Below this a fit is hardly better than noise. What was learned is no fit, and none was held out. */
 export const hardlyOrders = ({ kind, heldOut }: Pick<CampaignFit, 'kind' | 'heldOut'>): boolean =>
-  (heldOut.find((one) => one.kind === kind)?.spearman ?? 0) < 0.5
+  heldOut.length > 0 && (heldOut.find((one) => one.kind === kind)?.spearman ?? 0) < 0.5
 
 function shown(plan: Campaign, value: CampaignFit, width: number | undefined): string {
   const { subcategories } = configOf(plan).selection.actors.find(({ name }) => name === plan.actor)!
@@ -152,6 +159,9 @@ function shown(plan: Campaign, value: CampaignFit, width: number | undefined): s
     percent(value.shares[at]!),
     formatFixed(value.weights[at], 4),
   ])
+  const mixture = table(columns, cells, { width })
+  if (learns(plan))
+    return `${mixture}\n\nmean of the weights over ${value.mean} updates; the proxy reached a loss of ${value.loss.toFixed(4)}\n`
   const fits = value.heldOut.map(({ kind, spearman }) => [
     kind === value.kind ? `${kind} (taken)` : kind,
     spearman === null ? 'does not vary' : formatFixed(100 * spearman, 1),
@@ -162,5 +172,5 @@ function shown(plan: Campaign, value: CampaignFit, width: number | undefined): s
   const warning = hardlyOrders(value)
     ? '\nIt hardly orders what it has not seen: train more proxies, or for longer, before you rely on it.\n'
     : ''
-  return `${table(columns, cells, { width })}\n\n${order}\n${warning}predicted loss ${value.loss.toFixed(4)}\n`
+  return `${mixture}\n\n${order}\n${warning}predicted loss ${value.loss.toFixed(4)}\n`
 }

@@ -1,13 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
+import { learns, stagesOf } from '../../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
-import { planCampaign } from '../../campaigns/plan.ts'
 import { campaignNamed, FollowedCampaign, readCampaigns } from '../../campaigns/recorded.ts'
 import { workTogether } from '../../campaigns/work-together.ts'
 import { modelResources, openModel } from '../../model/model.ts'
-import { labelerVersions } from '../../runs/label-progress.ts'
-import { completeRun, readRunFile, withoutCampaigns } from '../../runs/run-file.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -26,6 +24,7 @@ import {
 import { summaries } from '../summaries.ts'
 import { applying } from './proxies-apply.ts'
 import { fitting } from './proxies-fit.ts'
+import { planning } from './proxies-plan.ts'
 
 export const proxies = (context: CliContext): Command =>
   new Command('proxies')
@@ -39,53 +38,11 @@ export const proxies = (context: CliContext): Command =>
         'winnow proxies apply first-domain run.yaml',
       ),
     )
-    .addCommand(plan(context))
+    .addCommand(planning(context))
     .addCommand(run(context))
     .addCommand(fitting(context))
     .addCommand(applying(context))
     .addCommand(list(context))
-
-interface PlanOptions extends GlobalOptions {
-  readonly actor: string
-  readonly proxies: number
-  readonly steps?: number
-  readonly name?: string
-  readonly withoutEmpty?: boolean
-  readonly json?: boolean
-}
-
-const plan = (context: CliContext): Command =>
-  clusterCommand('plan', "records a campaign: mixtures of an actor's subcategories, each to be trained for some steps")
-    .argument('<file>', 'a run to take model, trainer, references, labelers and seed from (docs/run-yaml.md)')
-    .requiredOption('--actor <name>', 'whose subcategories are mixed')
-    .option('--proxies <count>', 'how many mixtures', naturalNumber, 64)
-    .option('--steps <count>', "optimizer steps of each (default: the run's updateSteps)", naturalNumber)
-    .option('--name <campaign>', "the campaign's name (default: RUN-ACTOR)")
-    .option('--without-empty', 'plan although subcategories have no tokens: mixtures have nothing of them')
-    .option('--json', 'the plan as JSON')
-    .addHelpText('after', example('winnow proxies plan run.yaml --actor topic --proxies 64 --steps 200'))
-    .action(async (path: string, { actor, ...options }: PlanOptions) => {
-      const file = readRunFile(path, context.folder)
-      await using connection = await context.connect(options)
-      const { config, runtime } = connection
-      const base = completeRun({ ...file, given: withoutCampaigns(file.given) }, await labelerVersions(config))
-      if (options.proxies < 1) throw new WinnowError('USAGE', '--proxies must be at least 1')
-      const steps = options.steps ?? base.updateSteps
-      if (steps < 1) throw new WinnowError('USAGE', '--steps must be at least 1')
-      const campaign = options.name ?? `${base.name}-${actor}`
-      const planned = await planCampaign(
-        runtime,
-        base,
-        { campaign, actor, steps, proxies: options.proxies, withoutEmpty: options.withoutEmpty === true },
-        systemClock,
-      )
-      const { mixtures } = planned
-      await print(context.stdout, options.json ? `${json(planned)}\n` : `${campaign}\n`)
-      const fewer = mixtures.length < options.proxies ? ' (there are no more distinct ones)' : ''
-      context.stderr.write(
-        `recorded: ${mixtures.length} mixtures${fewer}, ${steps} steps each; next, in as many processes as you like: npx winnow proxies run ${campaign}\n`,
-      )
-    })
 
 const run = (context: CliContext): Command =>
   clusterCommand('run', 'trains the proxies of a campaign, sharing them with all who do the same, until all are done')
@@ -104,13 +61,21 @@ const run = (context: CliContext): Command =>
       using interrupted = interruptible(process, () =>
         context.stderr.write('\nstopping; the same command goes on later\n'),
       )
-      const counter = new Counter(context.stderr, systemClock, { doing: 'training', unit: 'proxies' })
+      // A learned mixture is one proxy: its steps are counted, those of DoReMi's reference model too.
+      const stages = learns(campaign) ? stagesOf(campaign) : undefined
+      const counter = new Counter(context.stderr, systemClock, {
+        doing: 'training',
+        unit: stages ? 'steps' : 'proxies',
+      })
+      const unit = stages === undefined ? 1 : stages.length * shared.steps
       try {
-        const onDone = (done: number, proxies: number) => counter.at(done, proxies)
+        const onDone = (done: number, proxies: number) => counter.at(done * unit, proxies * unit)
         const trained = await workTogether(runtime, campaign, model, { workers, onDone }, interrupted.signal)
         counter.end()
         if (options.json) await print(context.stdout, `${json({ campaign: name, trained })}\n`)
-        context.stderr.write(`${trained} proxies are trained; next: npx winnow proxies fit ${name}\n`)
+        const what =
+          stages === undefined ? `${trained} proxies are trained` : `the ${stages.join(' and the ')} are trained`
+        context.stderr.write(`${what}; next: npx winnow proxies fit ${name}\n`)
       } catch (error) {
         if (!interrupted.signal.aborted) throw error
         counter.end()
@@ -129,14 +94,22 @@ const list = (context: CliContext): Command =>
       for (const [campaign, { plan: planned, fit: fitted }] of await readCampaigns(runtime)) {
         const progress = new CampaignProgress(planned.mixtures.length, 0)
         await new FollowedCampaign(runtime, campaign, progress).look(0)
-        const { actor, mixtures } = planned
-        rows.push({ campaign, actor, proxies: mixtures.length, trained: progress.results.size, fit: fitted ?? null })
+        const { actor, method, mixtures } = planned
+        rows.push({
+          campaign,
+          actor,
+          method,
+          proxies: mixtures.length,
+          trained: progress.results.size,
+          fit: fitted ?? null,
+        })
       }
       if (options.json) return await print(context.stdout, `${json(rows)}\n`)
       const number = true
       const columns = [
         { title: 'campaign' },
         { title: 'actor' },
+        { title: 'method' },
         { title: 'proxies', number },
         { title: 'trained', number },
         { title: 'fit' },
@@ -144,9 +117,10 @@ const list = (context: CliContext): Command =>
       const cells = rows.map((row) => [
         row.campaign,
         row.actor,
+        row.method,
         `${row.proxies}`,
         `${row.trained}`,
-        row.fit === null ? '' : `${row.fit.kind}, predicts ${row.fit.loss.toFixed(4)}`,
+        row.fit === null ? '' : `${row.fit.kind}, ${learns(row) ? 'reached' : 'predicts'} ${row.fit.loss.toFixed(4)}`,
       ])
       await print(context.stdout, `${table(columns, cells, { width: widthOf(context.stdout) })}\n`)
     })

@@ -11,7 +11,11 @@ import { cliOn } from '../../support/cli.ts'
 import { fillByParity, memoryRuntime } from '../../support/memory-runtime.ts'
 
 /** A command line on a corpus in memory of even and odd documents, with a run's file for it. */
-export async function campaignWorld(subcategories = ['even', 'odd'], selection: object = {}) {
+export async function campaignWorld(
+  subcategories = ['even', 'odd'],
+  selection: object = {},
+  { textOf, divisor }: { textOf?: (n: number) => string; divisor?: number } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-campaigns-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = (name: string, content: string) => writeFileSync(join(folder, name), content)
@@ -23,7 +27,7 @@ export async function campaignWorld(subcategories = ['even', 'odd'], selection: 
   const store = new MemoryStore()
   const runtime = await memoryRuntime(store)
   onTestFinished(() => runtime.close())
-  await fillByParity(store, 60, undefined)
+  await fillByParity(store, 60, textOf, divisor)
   const run = {
     name: 'mine',
     selection: { seed: 3, actors: { parity: { subcategories } }, budget: { documents: 20 }, ...selection },
