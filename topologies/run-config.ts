@@ -47,6 +47,12 @@ const shape = z.strictObject({
     .describe(
       'Written by winnow run create: for each actor with {from: CAMPAIGN}, the campaign and the digest of what its weights are fitted to; with {rule}, the rule',
     ),
+  mixedBy: z
+    .strictObject({ campaign: z.string(), inputs: z.string() })
+    .optional()
+    .describe(
+      'Written by winnow run create where selection.strategy.mixture is {from: CAMPAIGN}: the campaign and the digest of what the mixture is fitted to',
+    ),
   influence: z
     .strictObject({
       normalize: z

@@ -5,8 +5,9 @@ import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { FollowedCampaign, type RecordedCampaign, readCampaigns } from './recorded.ts'
 
-/** What became of the initial weights of an actor that a campaign of proxies gave. */
+/** What became of the initial weights of an actor, or of the strategy's mixture, that a campaign of proxies gave. */
 export interface FitOfRun {
+  readonly of: 'initialWeights' | 'mixture'
   readonly actor: string
   readonly campaign: string
   /** Whether the log has the campaign; without it nothing can be compared. */
@@ -25,41 +26,60 @@ export async function resultsOf(runtime: Runtime, { plan }: RecordedCampaign): P
 }
 
 /**
- * Reads the fits that a run's initial weights come from, and compares the weights with them.
+ * Reads the fits that a run's initial weights and its mixture come from, and compares the numbers with them.
  * @param refit compute the fits again from the recorded plans and results, and compare those too
  */
 export async function fitsOfRun(runtime: Runtime, run: RunConfig, refit: boolean): Promise<FitOfRun[]> {
-  const wanted = Object.entries(run.initializedBy ?? {}).flatMap(([actor, by]) =>
-    'campaign' in by ? [[actor, by] as const] : [],
-  )
+  const wanted = takenFrom(run)
   if (wanted.length === 0) return []
   const campaigns = await readCampaigns(runtime)
   const found: FitOfRun[] = []
-  for (const [actor, by] of wanted) {
-    const weights = run.selection.actors.find(({ name }) => name === actor)?.initialWeights ?? []
-    const { campaign, inputs } = by
+  for (const taken of wanted) {
+    const { campaign } = taken
     const recorded = campaigns.get(campaign)
     const firstDifference =
-      recorded === undefined
-        ? 'the campaign is not in the log'
-        : await difference(runtime, recorded, inputs, weights, refit)
+      recorded === undefined ? 'the campaign is not in the log' : await difference(runtime, recorded, taken, refit)
     const same = firstDifference === undefined
-    found.push({ actor, campaign, inLog: recorded !== undefined, same, firstDifference: firstDifference ?? null })
+    found.push({
+      of: taken.of,
+      actor: taken.actor,
+      campaign,
+      inLog: recorded !== undefined,
+      same,
+      firstDifference: firstDifference ?? null,
+    })
   }
   return found
+}
+
+interface Taken extends Pick<FitOfRun, 'of' | 'actor' | 'campaign'> {
+  readonly inputs: string
+  readonly numbers: readonly number[]
+}
+
+function takenFrom({ initializedBy = {}, mixedBy, selection }: RunConfig): Taken[] {
+  const weights = Object.entries(initializedBy).flatMap(([actor, by]): Taken[] => {
+    // Those by a rule are of no campaign.
+    if (!('campaign' in by)) return []
+    const numbers = selection.actors.find(({ name }) => name === actor)?.initialWeights ?? []
+    return [{ of: 'initialWeights', actor, numbers, ...by }]
+  })
+  const mixture = selection.strategy?.mixture
+  if (mixedBy === undefined || mixture === undefined || !('weights' in mixture)) return weights
+  return [...weights, { of: 'mixture', actor: mixture.actor, numbers: mixture.weights, ...mixedBy }]
 }
 
 async function difference(
   runtime: Runtime,
   recorded: RecordedCampaign,
-  inputs: string,
-  weights: readonly number[],
+  { of, inputs, numbers }: Taken,
   refit: boolean,
 ): Promise<string | undefined> {
+  const field = of === 'mixture' ? 'shares' : 'weights'
   const fits = recorded.fits.filter((one) => one.inputs === inputs)
   if (fits.length === 0) return `no fit of these inputs is in the log: ${inputs}`
-  const fit = fits.find((one) => sameBits(one.weights, weights))
-  if (fit === undefined) return `weights: ${fits.at(-1)!.weights.join(', ')} and ${weights.join(', ')}`
+  const fit = fits.find((one) => sameBits(one[field], numbers))
+  if (fit === undefined) return `${field}: ${fits.at(-1)![field].join(', ')} and ${numbers.join(', ')}`
   return refit ? refitDifference(recorded.plan, await resultsOf(runtime, recorded), fit) : undefined
 }
 

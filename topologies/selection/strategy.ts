@@ -68,8 +68,12 @@ const weights = z
   .refine((values) => Number.isFinite(values.reduce((sum, weight) => sum + weight, 0)), 'must have a finite sum')
 
 const mixture = z.union(
-  [z.strictObject({ actor, weights }), z.strictObject({ actor, proportional: z.literal(true) })],
-  'must be {actor, weights: [..]} with finite weights, none negative and not all 0, or {actor, proportional: true}',
+  [
+    z.strictObject({ actor, weights }),
+    z.strictObject({ actor, proportional: z.literal(true) }),
+    z.strictObject({ from: z.string() }),
+  ],
+  'must be {actor, weights: [..]} with finite weights, none negative and not all 0, {actor, proportional: true}, or {from: CAMPAIGN}',
 )
 
 const sampler = z.discriminatedUnion(
@@ -90,7 +94,11 @@ const partsShape = {
   score: score
     .optional()
     .describe("actors (the default): Eq. 6; zero: none; label: sign * the document's score for an actor"),
-  mixture: mixture.optional().describe('Shares of the budget by the subcategories of an actor. Default: none'),
+  mixture: mixture
+    .optional()
+    .describe(
+      'Shares of the budget by the subcategories of an actor; {from: CAMPAIGN}: those that a campaign of proxies led to (docs/proxies.md). Default: none',
+    ),
   sampler: sampler
     .optional()
     .describe(
@@ -132,6 +140,10 @@ export function strategyProblems(
   }
   if (strategy.score.kind === 'label') actorAt(strategy.score.actor, ['score'])
   const { mixture } = strategy
+  if (mixture !== undefined && 'from' in mixture) {
+    const message = 'names a campaign of proxies, which only winnow run create looks up'
+    return [...problems, { path: ['mixture'], message }]
+  }
   const strata = mixture && actorAt(mixture.actor, ['mixture'])
   if (mixture !== undefined && 'weights' in mixture && strata !== undefined) {
     const [given, wanted] = [mixture.weights.length, strata.subcategories.length]

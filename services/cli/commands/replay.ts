@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { firstDifference as differenceOf } from '../../../topologies/campaign/refit.ts'
 import { type RunConfig, rulesOfRun } from '../../../topologies/run-config.ts'
-import { fitsOfRun } from '../../campaigns/fits-of-run.ts'
+import { type FitOfRun, fitsOfRun } from '../../campaigns/fits-of-run.ts'
 import { readYaml } from '../../config/load.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { namesTaken, runNamed } from '../../runs/registry.ts'
@@ -97,7 +97,7 @@ async function checkRules({ stdout }: CliContext, run: RunConfig, { json: asJson
 }
 
 /**
- * Says of each actor whose initial weights a campaign gave whether they are those of its fit, and with --refit whether the fit comes out the same.
+ * Says of initial weights and of a mixture that a campaign gave whether they are those of its fit, and with --refit whether the fit comes out the same.
  * @throws WinnowError REPLAY_DIFFERS with the first difference
  */
 async function checkFits(
@@ -108,25 +108,27 @@ async function checkFits(
 ): Promise<void> {
   const fits = await fitsOfRun(runtime, run, refit)
   for (const fit of fits) {
-    const { actor, campaign, same } = fit
+    const { campaign, same } = fit
     if (asJson) await print(stdout, `${json(fit)}\n`)
     else if (same) {
       const again = refit ? ', which comes out again to the bit' : ''
-      await print(stdout, `initial weights of ${actor}: those of the fit of ${campaign}${again}\n`)
-    } else if (!fit.inLog && !refit)
-      stderr.write(`initial weights of ${actor}: campaign ${campaign} is not in the log\n`)
+      await print(stdout, `${whatOf(fit)}: those of the fit of ${campaign}${again}\n`)
+    } else if (!fit.inLog && !refit) stderr.write(`${whatOf(fit)}: campaign ${campaign} is not in the log\n`)
   }
   // The numbers are in the run: without --refit nothing needs the campaign.
   const first = fits.find(({ same, inLog }) => !same && (inLog || refit))
   if (first !== undefined) {
     throw new WinnowError(
       'REPLAY_DIFFERS',
-      `the initial weights of ${first.actor} differ from the fit of ${first.campaign}: ${first.firstDifference}`,
+      `the ${whatOf(first)} differ${first.of === 'mixture' ? 's' : ''} from the fit of ${first.campaign}: ${first.firstDifference}`,
     )
   }
   if (refit && fits.length === 0)
-    stderr.write(`no initial weights of ${run.name} come from a campaign: nothing to refit\n`)
+    stderr.write(`no initial weights of ${run.name} come from a campaign, nor does a mixture: nothing to refit\n`)
 }
+
+const whatOf = ({ of, actor }: FitOfRun): string =>
+  of === 'mixture' ? `mixture of ${actor}` : `initial weights of ${actor}`
 
 function inWords({ round, same, firstDifference, documents, common }: RoundComparison): string {
   if (same) return `round ${round}: same, ${documents[0]} documents`

@@ -5,7 +5,8 @@ import { checkRun } from '../../runs/check/check.ts'
 import type { Problem } from '../../runs/check/problem.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { recordIfAny, submitRun } from '../../runs/registry.ts'
-import { campaignsOf, completeRun, readRunFile } from '../../runs/run-file.ts'
+import { completeRun, readRunFile } from '../../runs/run-file.ts'
+import { namesCampaigns } from '../../runs/run-file-campaigns.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type CliContext, clusterCommand, example, print } from '../context.ts'
 import { type ExampleOptions, exampleIn, withExampleOptions } from '../init/run-file.ts'
@@ -34,7 +35,7 @@ export function create(context: CliContext): Command {
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const versions = await labelerVersions(config)
-      const fits = campaignsOf(file).size === 0 ? new Map() : fitsOf(await readCampaigns(runtime))
+      const fits = namesCampaigns(file) ? fitsOf(await readCampaigns(runtime)) : new Map()
       const run = completeRun(file, versions, fits)
       const known = await recordIfAny(runtime, run.name)
       if (options.check && known === undefined) {

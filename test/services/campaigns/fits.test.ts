@@ -103,7 +103,14 @@ test('a fit that a run began with stays in the log beside later ones, and comes 
     [1, 'linear'],
   ])
   expect(fit).toEqual(fits[1])
-  const same = { actor: 'parity', campaign: 'mine-parity', inLog: true, same: true, firstDifference: null }
+  const same = {
+    of: 'initialWeights',
+    actor: 'parity',
+    campaign: 'mine-parity',
+    inLog: true,
+    same: true,
+    firstDifference: null,
+  }
   expect(await fitsOfRun(runtime, run, false)).toEqual([same])
   expect(await fitsOfRun(runtime, run, true)).toEqual([same])
   expect(await winnow('proxies', 'fit', 'mine-parity', '--check')).toMatchObject({ code: 0, stdout: 'identical\n' })

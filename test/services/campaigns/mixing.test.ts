@@ -95,7 +95,16 @@ describe.each(methods)('a mixture learned by %s', (_, options) => {
 
 test('planned, run, fitted, listed, checked and applied as any campaign, with its work in the ledger', async () => {
   const world = await planned('--method', 'doremi')
-  const { winnow, runtime, campaign, folder, versions } = world
+  const {
+    winnow,
+    runtime,
+    campaign,
+    folder,
+    versions,
+    file,
+    read,
+    run: { selection: own },
+  } = world
   expect(campaign).toMatchObject({ method: 'doremi', mixtures: [[1624, 1667, 1709]] })
   expect(await winnow('proxies', 'fit', 'mine-parity')).toMatchObject({
     code: 5,
@@ -123,6 +132,20 @@ test('planned, run, fitted, listed, checked and applied as any campaign, with it
   expect(run.selection.actors[0]!.initialWeights).toEqual(weights)
   expect(shares).toEqual(await learned(world, campaign).then((again) => again.shares))
   expect(await fitsOfRun(runtime, run, true)).toMatchObject([{ campaign: 'mine-parity', same: true }])
+
+  // Or as the fixed mixture of a strategy.
+  const fixed = { strategy: { score: { kind: 'zero' }, mixture: { from: 'mine-parity' } } }
+  file(
+    'fixed.yaml',
+    JSON.stringify({ ...JSON.parse(read('run.yaml')), name: 'fixed', selection: { ...own, ...fixed } }),
+  )
+  const mixed = completeRun(readRunFile('fixed.yaml', folder), await versions(), fits)
+  expect(mixed.selection.strategy!.mixture).toEqual({ actor: 'parity', weights: shares })
+  expect(await fitsOfRun(runtime, mixed, true)).toMatchObject([{ of: 'mixture', actor: 'parity', same: true }])
+  expect(mixed.mixedBy).toEqual({ campaign: 'mine-parity', inputs: fits.get('mine-parity')!.inputs })
+  expect(() => completeRun(readRunFile('fixed.yaml', folder), new Map([['parity', 'v1']]))).toThrow(
+    'selection.strategy.mixture: there is no campaign mine-parity with a fit',
+  )
 
   // Training of the reference model, 6 N T; then two forward passes and a step of the proxy, 10 N T.
   const work = (await readTopic(runtime, topics.work.name)).map(({ value }) => value as Work)
