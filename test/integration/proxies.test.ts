@@ -96,7 +96,7 @@ test('a campaign of proxies: killed and shared it ends as one left alone, its fi
   expect(fit.shares.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 9)
   expect(fit.scale).toBe('lift')
   expect(await winnow('proxies', 'fit', 'shared', '--check')).toMatchObject({ code: 0, stdout: 'identical\n' })
-  expect((await winnow('proxies', 'list')).stdout).toMatch(new RegExp(`shared +${kind} +9 +9 +\\w+, predicts`))
+  expect((await winnow('proxies', 'list')).stdout).toMatch(new RegExp(`shared +${kind} +regmix +9 +9 +\\w+, predicts`))
   const { plan: recorded } = await campaignNamed(runtime, 'shared')
   expect((recorded as Campaign).mixtures).toHaveLength(9)
 

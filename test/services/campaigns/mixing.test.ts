@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { type Campaign, type ProxyResult, topics, type Work } from '../../../schemas/index.ts'
 import { fitsOfRun } from '../../../services/campaigns/fits-of-run.ts'
 import { learnMixture } from '../../../services/campaigns/mixing/learn.ts'
@@ -135,10 +136,7 @@ test('planned, run, fitted, listed, checked and applied as any campaign, with it
 
   // Or as the fixed mixture of a strategy.
   const fixed = { strategy: { score: { kind: 'zero' }, mixture: { from: 'mine-parity' } } }
-  file(
-    'fixed.yaml',
-    JSON.stringify({ ...JSON.parse(read('run.yaml')), name: 'fixed', selection: { ...own, ...fixed } }),
-  )
+  file('fixed.yaml', JSON.stringify({ ...parse(read('run.yaml')), name: 'fixed', selection: { ...own, ...fixed } }))
   const mixed = completeRun(readRunFile('fixed.yaml', folder), await versions(), fits)
   expect(mixed.selection.strategy!.mixture).toEqual({ actor: 'parity', weights: shares })
   expect(await fitsOfRun(runtime, mixed, true)).toMatchObject([{ of: 'mixture', actor: 'parity', same: true }])
