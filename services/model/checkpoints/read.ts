@@ -6,6 +6,7 @@ import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
+import { localPath } from './local-path.ts'
 import { fitting, refuseStrangers } from './names.ts'
 
 /** Tensors of a checkpoint by the graph's parameter names, in memory shared by threads. Never written to. */
@@ -29,11 +30,12 @@ const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(
  * differs: it may still be written or copied. BAD_DATA if the digest is right but the graphs do not fit.
  */
 export async function readCheckpoint(
-  { path, digest }: CheckpointRef,
+  { path: place, digest }: CheckpointRef,
   description: ModelDescription,
   kind: TensorKind,
   buffers: Buffers,
 ): Promise<SharedTensors> {
+  const path = localPath(place)
   const prefix = kind === 'weights' ? '' : 'v.'
   const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, { name, shape }]))
   // Only fitting tensors get memory, so that a wrong or damaged file takes no more than a right one.

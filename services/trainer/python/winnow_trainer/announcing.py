@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from winnow_wire.places import local_path, mapped
+
 from . import checkpoint
 from .cursor import Cursor
 from .progress import Report, Reporter
@@ -14,7 +16,10 @@ Losses = Mapping[str, float | None]
 class Announcer:
     """`reporter`: None on ranks that only take part in gathering a checkpoint."""
 
-    def __init__(self, config: Mapping[str, Any], reporter: Reporter | None, report_steps: int) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], reporter: Reporter | None, report_steps: int, map_path: Mapping[str, str] | None = None
+    ) -> None:
+        self._map_path = map_path or {}
         self._config, self._reporter, self._report_steps = config, reporter, report_steps
         self._losses: list[float] = []
         # The step whose checkpoint was announced last.
@@ -48,7 +53,7 @@ class Announcer:
         """Writes a checkpoint, unless `what` is a path, and reports it. Returns when the brokers have it."""
         path: Path | None = None
         if isinstance(what, str | Path):
-            path = checkpoint.announced_file(Path(what).absolute())
+            path = checkpoint.announced_file(Path(local_path(str(what))).absolute())
         else:
             tensors = checkpoint.tensors_of(what)
             if self._reporter is not None:
@@ -57,7 +62,7 @@ class Announcer:
         if self._reporter is not None and path is not None:
             moments = self._config.get('influence', {}).get('preconditioner') == 'adam'
             checkpoint.refuse_unfit(path, checkpoint.shapes_of(path), self._config['model'], moments)
-            written = {'path': str(path), 'digest': checkpoint.digest_of(path), 'step': cursor.step}
+            written = {'path': mapped(str(path), self._map_path), 'digest': checkpoint.digest_of(path), 'step': cursor.step}
             self._reporter.report(self._report(cursor, losses, written))
             self._reporter.flush()
         self.announced = cursor.step

@@ -70,6 +70,7 @@ class SelectedStream:
         prefetch_batches: int = 8,
         window_documents: int = 1024,
         report_steps: int | None = None,
+        map_path: Mapping[str, str] | None = None,
         wait_timeout: float | None = None,
         on_wait: Callable[[float], None] | None = None,
     ) -> None:
@@ -78,6 +79,7 @@ class SelectedStream:
         `sequence_length` and `batch_sequences` (B, of all ranks together), `report_steps`: by default those of the run's trainer.
         `store`: folder of a token store (winnow-trainer tokens), read in place of texts; `texts`: where these are read, by default
         from ClickHouse.
+        `map_path`: beginnings of checkpoints' paths here, and as influence workers see them, as paths or file URIs.
         `wait_timeout`: seconds after which waiting for a selection fails; `on_wait` is called twice a second with those waited.
         Raises WinnowError CONFIGURATION, UNREACHABLE, USAGE."""
         connection = connection or Connection.from_environment(os.environ)
@@ -102,7 +104,7 @@ class SelectedStream:
         # It fences whoever reported for this run before, and only then is read what they decided.
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
         run_log.follow(decisions=isinstance(switching, Ready))
-        self._announcer = Announcer(config, reporter, report_steps or config['trainer']['reportSteps'])
+        self._announcer = Announcer(config, reporter, report_steps or config['trainer']['reportSteps'], map_path)
         self._adoptions = Adoptions(switching, run_log, config['steps'], reporter) if reporter is not None else None
         self.waited_seconds = 0.0
 

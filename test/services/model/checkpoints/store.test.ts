@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCheckpoint } from '../../../../services/model/checkpoints/read.ts'
 import { CheckpointStore } from '../../../../services/model/checkpoints/store.ts'
@@ -74,6 +75,24 @@ describe('a checkpoint', () => {
 
   it('may be an index with its shards', async () => {
     expect(values(await read(await sharded(5)))).toEqual(expected(5))
+  })
+
+  it('may be reported as a file URI, and is refused at an address that is no file here', async () => {
+    const { path, digest } = await written(tensors(9))
+    const spaced = join(folder.path, 'a step #1.safetensors')
+    await writeFile(spaced, await readFile(path))
+    for (const uri of [pathToFileURL(spaced).href, pathToFileURL(spaced).href.replace('file://', 'file://localhost')])
+      expect(values(await read({ path: uri, digest }))).toEqual(expected(9))
+    for (const [uri, reason] of [
+      ['s3://bucket/step-1.safetensors', 'its scheme is s3'],
+      ['file://elsewhere/step-1.safetensors', 'host'],
+    ] as const) {
+      const message = new RegExp(`^The checkpoint ${uri} is no file of this machine: .*${reason}`)
+      await expect(read({ path: uri, digest })).rejects.toMatchObject({
+        code: 'BAD_DATA',
+        message: expect.stringMatching(message),
+      })
+    }
   })
 
   it('is held in memory shared by threads', async () => {

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from winnow_trainer.announcing import Announcer
 from winnow_trainer.checkpoint import announced_file, digest_of, plain_name, refuse_unfit, shapes_of, write
+from winnow_trainer.cursor import Cursor
 from winnow_wire.errors import WinnowError
+from winnow_wire.places import local_path
 
 SHIPPED = Path(__file__).parents[4] / 'services/model/shipped/llama-64x2'
 PARAMETERS = {one['name']: one['shape'] for one in json.loads((SHIPPED / 'model.json').read_text())['parameters']}
@@ -92,3 +95,34 @@ def test_moments_of_adam_are_asked_for_where_the_run_needs_them(tmp_path):
     refuse_unfit(tmp_path / 'x', shapes | {f'v.{name}': shape for name, shape in shapes.items()}, str(SHIPPED), moments=True)
     # What this machine does not see it cannot look at.
     refuse_unfit(tmp_path / 'x', {}, '/nowhere/graphs', moments=True)
+
+
+class Reports(list):
+    report = list.append
+
+    def flush(self): ...
+
+
+@pytest.mark.parametrize('given', ['path', 'uri', 'tensors'])
+def test_is_announced_by_path_or_uri_and_reported_as_workers_see_it(given, tmp_path):
+    reports = Reports()
+    config = {'updateSteps': 2, 'steps': 4, 'model': str(SHIPPED), 'checkpoints': str(tmp_path)}
+    announcer = Announcer(config, reports, 1, {'/nowhere': '/', f'{tmp_path}/': 'file:///mnt/checkpoints/'})
+    cursor = Cursor('r', 't' * 64, 8, 2, 0, step=2)
+    path = tmp_path / 'r' / 'step-00000002.safetensors'
+    if given != 'tensors':
+        write(path, tensors(), {})
+    what = {'path': path, 'uri': path.as_uri(), 'tensors': tensors()}[given]
+    assert announcer.announce(cursor, {}, what, {}) == path
+    seen = {'path': 'file:///mnt/checkpoints/r/step-00000002.safetensors', 'digest': digest_of(path), 'step': 2}
+    assert [report['checkpoint'] for report in reports] == [seen]
+
+
+def test_only_files_of_this_machine_have_a_path_here(tmp_path):
+    spaced = tmp_path / 'a step #1.safetensors'
+    assert local_path(str(spaced)) == local_path(spaced.as_uri()) == str(spaced)
+    assert local_path(spaced.as_uri().replace('file://', 'file://localhost')) == str(spaced)
+    for place, reason in [('s3://bucket/x', 'its scheme is s3'), ('file://elsewhere/x', 'its host is elsewhere')]:
+        with pytest.raises(WinnowError, match=f'{place} is no file of this machine: .*{reason}') as refused:
+            local_path(place)
+        assert refused.value.code == 'BAD_DATA'

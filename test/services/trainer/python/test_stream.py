@@ -62,8 +62,13 @@ class World:
         monkeypatch.setattr(stream, 'RunLog', lambda *_: log)
         monkeypatch.setattr(stream, 'Tokenizer', lambda *_: tokenizer)
         monkeypatch.setattr(reading, 'Selections', Selections)
-        monkeypatch.setattr(reading, 'ClickHouseTexts', lambda *_: texts)
-        common = {'tokenizer': 'x', 'sequence_length': self.length, 'batch_sequences': self.batch, 'connection': NOWHERE}
+        common = {
+            'tokenizer': 'x',
+            'sequence_length': self.length,
+            'batch_sequences': self.batch,
+            'connection': NOWHERE,
+            'texts': texts,
+        }
         return [
             SelectedStream(
                 'r',
