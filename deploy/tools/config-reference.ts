@@ -62,13 +62,14 @@ A run records the parts, not the name. All strategies use the same corpus, label
 (\`node test/bench/strategies.ts\` measures it).`
 
 function strategiesPage(): string {
-  const sections = presets.map(({ name, summary, needs, source, formula, divergence, cost }) => {
+  const sections = presets.map(({ name, summary, beside, needs, source, formula, divergence, cost }) => {
     const { pool, score, mixture, sampler } = resolveStrategy(name)
     const lines = [
       ['Pool', pool.length === 0 ? 'everything' : code(JSON.stringify(pool))],
       ['Score', code(JSON.stringify(score))],
       ['Mixture', mixture === undefined ? 'none' : code(JSON.stringify(mixture))],
       ['Sampler', code(JSON.stringify(sampler))],
+      ...(beside === undefined ? [] : [['Beside', `in \`selection\`, ${code(JSON.stringify(beside))}`]]),
       ...Object.entries(needs).map(([actor, what]) => ['Needs', `actor ${code(actor)}; ${what}`]),
       ['Source', source],
       ['Formula', formula],

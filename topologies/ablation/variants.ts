@@ -1,4 +1,6 @@
 import type { SelectionConfig } from '../selection/config.ts'
+import { codeInitialWeight } from '../selection/initial-weights.ts'
+import { resolveStrategy } from '../selection/strategy-config.ts'
 
 /** Another way in which a run's recorded rewards could have been folded and used. */
 export interface Variant {
@@ -20,7 +22,7 @@ export const asRecorded = (config: SelectionConfig): Variant => ({
 
 /**
  * The ablations of the paper (Tables 2 and 5) for any actors: each set of actors with and without updates, theta fixed, each actor's weights
- * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5).
+ * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5), the authors' code.
  */
 export function ablations(config: SelectionConfig): Variant[] {
   const all = [...config.actors.keys()]
@@ -41,6 +43,7 @@ export function ablations(config: SelectionConfig): Variant[] {
       variants.push({ ...recorded, name: collaboration, config: { ...config, collaboration } })
   const update = config.update === 'ema' ? 'additive' : 'ema'
   variants.push({ ...recorded, name: `update ${update}`, config: { ...config, update } })
+  if (config.strategy === undefined) variants.push({ ...recorded, name: 'paper-code', config: asPaperCode(config) })
   return variants
 }
 
@@ -56,6 +59,16 @@ function setsOf(members: readonly number[]): number[][] {
 function onlyOf(config: SelectionConfig, members: readonly number[]): SelectionConfig {
   const actors = config.actors.map((actor, a) => (members.includes(a) ? actor : { ...actor, eta: 0, initialTheta: 0 }))
   return { ...config, actors }
+}
+
+/** As the authors' code folds and scores (SELECTION.md, "The authors' code"). */
+function asPaperCode(config: SelectionConfig): SelectionConfig {
+  const rules = { update: 'ema', rewardTransform: { kind: 'identity' }, normalize: 'none', unrewarded: 'keep' } as const
+  const actors = config.actors.map((actor) => ({
+    ...actor,
+    initialWeights: actor.initialWeights.map(() => codeInitialWeight),
+  }))
+  return { ...config, ...rules, actors, strategy: resolveStrategy('paper-code') }
 }
 
 const withEta = (config: SelectionConfig, eta: number): SelectionConfig => ({

@@ -24,8 +24,9 @@ export const theBest = 'best possible'
 /** Strategies that the labels of these actors suffice for. The paper's own and random are there in any case. */
 export function strategiesFor(config: SelectionConfig): { name: string; strategy: Strategy }[] {
   return presets.flatMap(({ name, needs }) => {
-    if (name === 'multi-actor' || name === 'random') return []
     const strategy = resolveStrategy(name)
+    // What the actors are worth depends on how they were folded: that is what an ablation judges.
+    if (name === 'random' || strategy.score.kind === 'actors') return []
     const isThere = Object.keys(needs).every((actor) => config.actors.some((one) => one.name === actor))
     return isThere && strategyProblems(strategy, config.actors).length === 0 ? [{ name, strategy }] : []
   })

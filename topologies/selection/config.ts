@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
-import { initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
-import { type Strategy, strategyProblems } from './strategy.ts'
+import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
+import { asCode, type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
 /** An actor as configured, with every default filled in. Arrays are indexed by subcategory. */
@@ -87,8 +87,8 @@ const actor = z.strictObject({
   initialTheta: finite.optional().describe('Default: equal'),
 })
 
-/** An actor whose weights by rule are still shares: their scale depends on the rest of the configuration. */
-type ParsedActor = ActorConfig & { byRule: boolean }
+/** What its initial weights become depends on the rest of the configuration where a rule gave shares, or nothing was given. */
+type ParsedActor = ActorConfig & { weightsBy: 'numbers' | 'rule' | 'default' }
 
 const actors = z
   .record(actorName, actor)
@@ -123,7 +123,7 @@ const actors = z
         eta: given.eta,
         initialWeights: weights ?? Array.from({ length: size }, () => 1 / size),
         initialTheta: given.initialTheta ?? 1 / count,
-        byRule,
+        weightsBy: byRule ? 'rule' : wanted === undefined ? 'default' : 'numbers',
       }
     })
   })
@@ -206,15 +206,29 @@ const shape = {
     .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),
 }
 
+/** What the authors' code has rules of its own for. */
+const inCode = [
+  ['update', 'ema'],
+  ['rewardTransform', 'identity'],
+  ['normalize', 'none'],
+  ['unrewarded', 'keep'],
+] as const
+
 /** For `superRefine`: `single:A` and a strategy must name configured actors. */
 function checkCollaboration(
-  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy'>,
+  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy' | (typeof inCode)[number][0]>,
   context: z.core.$RefinementCtx,
 ): void {
   // One that is not well formed has been named already.
   const strategy = context.issues.some(({ path }) => path?.[0] === 'strategy') ? undefined : config.strategy
   for (const { path, message } of strategy ? strategyProblems(strategy, config.actors) : []) {
     context.addIssue({ code: 'custom', path: ['strategy', ...path], message })
+  }
+  for (const [key, wanted] of asCode(strategy) ? inCode : []) {
+    const is: unknown = config[key]
+    if ((typeof is === 'object' ? (is as { kind: unknown }).kind : is) === wanted) continue
+    const message = `must be ${wanted} or left out: the strategy's score has update: code, which has rules of its own`
+    context.addIssue({ code: 'custom', path: [key], message })
   }
   if (!config.collaboration.startsWith('single:')) return
   if (config.actors.some((actor) => `single:${actor.name}` === config.collaboration)) return
@@ -226,9 +240,12 @@ export const selectionConfig = z
   .strictObject(shape)
   .superRefine(checkCollaboration)
   .transform((config): SelectionConfig => {
-    const actors = config.actors.map(({ byRule, ...actor }) =>
-      byRule ? { ...actor, initialWeights: onScaleOfRewards(actor.initialWeights, config) } : actor,
-    )
+    const actors = config.actors.map(({ weightsBy, ...actor }) => {
+      const { initialWeights: given } = actor
+      if (weightsBy === 'rule') return { ...actor, initialWeights: onScaleOfRewards(given, config) }
+      const asInCode = weightsBy === 'default' && asCode(config.strategy)
+      return asInCode ? { ...actor, initialWeights: given.map(() => codeInitialWeight) } : actor
+    })
     return { ...config, actors }
   })
 

@@ -1,8 +1,11 @@
 import { WinnowError } from '../errors.ts'
+import { type ActorMemory, initialMemory } from './actor-memory.ts'
 import type { SelectionConfig } from './config.ts'
-import { type ActorMemory, foldActor, initialMemory } from './fold.ts'
+import { foldActor } from './fold.ts'
 import { normalizedBySum } from './normalize.ts'
+import { updateThetaAsCode } from './paper-code.ts'
 import { type RewardColumns, rewardTransform } from './rewards.ts'
+import { asCode } from './strategy.ts'
 
 /** The collaborative weights after a round, by actor in configuration order. */
 export interface ConsoleState {
@@ -38,7 +41,7 @@ function actorReward(weights: readonly number[], rewards: readonly (number | nul
 
 /**
  * The console's update at the close of a round k >= 1 (Eq. 7 and 8), then `normalize: sum`. An actor without rewards keeps its theta
- * (up to the normalization).
+ * (up to the normalization). With `update: code` in the strategy's score, as the authors' code does (`updateThetaAsCode`).
  * @param weights w_A after this round's `foldActor`, by actor in configuration order
  * @param rewards R_A^j of this round, likewise
  * @throws WinnowError NORMALIZATION, or BAD_DATA if a theta is no longer finite
@@ -50,6 +53,7 @@ export function updateTheta(
   weights: readonly (readonly number[])[],
   rewards: readonly (readonly (number | null)[])[],
 ): ConsoleState {
+  if (asCode(config.strategy)) return updateThetaAsCode(config.actors, round, theta, rewards)
   const actorRewards = weights.map((actorWeights, a) => actorReward(actorWeights, rewards[a]!))
   let sum = 0
   let count = 0

@@ -1,32 +1,14 @@
 import { WinnowError } from '../errors.ts'
+import type { ActorMemory } from './actor-memory.ts'
 import type { ActorConfig, SelectionConfig } from './config.ts'
 import { normalizedBySum } from './normalize.ts'
-
-/** An actor's state between rounds; arrays are indexed by subcategory. */
-export interface ActorMemory {
-  /** w_A^j. */
-  weights: number[]
-  /** R_A^j of the last round (Eq. 4); null for a subcategory without accepted rewards in it. */
-  rewards: (number | null)[]
-  /** Accepted rewards of the last round. */
-  counts: number[]
-  /** Whether the subcategory had a reward in any round of this run so far. */
-  everRewarded: boolean[]
-}
-
-export function initialMemory(actor: ActorConfig): ActorMemory {
-  const size = actor.subcategories.length
-  return {
-    weights: [...actor.initialWeights],
-    rewards: Array.from({ length: size }, () => null),
-    counts: Array.from({ length: size }, () => 0),
-    everRewarded: Array.from({ length: size }, () => false),
-  }
-}
+import { foldActorAsCode } from './paper-code.ts'
+import { asCode } from './strategy.ts'
 
 /**
  * One actor's update at the close of a round k >= 1 (Eq. 4 and 5; v1's Eq. 5 with `additive`), then `unrewarded: mean`, then `normalize: sum`.
- * The last two also apply when the actor has no reward in the round. A frozen actor keeps its weights.
+ * The last two also apply when the actor has no reward in the round. A frozen actor keeps its weights. With `update: code` in the strategy's score, as the
+ * authors' code does (`foldActorAsCode`).
  * @param subcategories of the rewarded documents, ascending by document id
  * @param rewards transformed, in the same order
  * @throws WinnowError NORMALIZATION if the weights cannot be normalized, BAD_DATA if one is no longer finite
@@ -39,6 +21,7 @@ export function foldActor(
   subcategories: ArrayLike<number>,
   rewards: ArrayLike<number>,
 ): ActorMemory {
+  if (asCode(config.strategy)) return foldActorAsCode(actor, round, before, subcategories, rewards)
   const { means, counts } = meansBySubcategory(actor.subcategories.length, subcategories, rewards)
   const everRewarded = before.everRewarded.map((ever, j) => ever || counts[j]! > 0)
   if (actor.frozen === true) return { ...before, rewards: means, counts }

@@ -45,6 +45,9 @@ export const initialWeightsSchema = z
   )
   .describe(`By subcategory: ${forms} (docs/proxies.md). Default: equal`)
 
+/** `initialize_weights` of the authors' code: of every subcategory, where the paper begins with shares. */
+export const codeInitialWeight = 10
+
 export interface RuleProblem {
   /** Below `initialWeights`. */
   readonly path: readonly string[]

@@ -6,6 +6,8 @@ export interface Preset {
   readonly summary: string
   /** What is left out has the default of every strategy. */
   readonly parts: StrategyParts
+  /** Other keys of `selection` that belong to it; a run's file sets them. */
+  readonly beside?: Readonly<Record<string, unknown>>
   /** The actors that the run must have for it, and what their labels must be. */
   readonly needs: Readonly<Record<string, string>>
   readonly source: string
@@ -90,7 +92,20 @@ export const presets: readonly Preset[] = [
     needs: {},
     source: 'the paper, Eq. 4 to 8 and Algorithm 2',
     formula: 'S = sum over actors of theta_A * w_A of the subcategory; highest S first',
-    divergence: "The authors' code differs from the paper (docs/SELECTION.md follows the paper).",
+    divergence: "The authors' code differs from the paper (docs/SELECTION.md follows the paper): see paper-code.",
+    cost: '2 N T for each label pass, and 6 N for each token of the samples of a round',
+  },
+  {
+    name: 'paper-code',
+    summary: "the paper's method as the authors' published code has it, for comparison",
+    parts: { score: { kind: 'actors', update: 'code' } },
+    beside: { repetitionDecay: 0.1 },
+    needs: {},
+    source: 'github.com/Relaxed-System-Lab/multi-actor-data-selection at 1b7233c, src/data_selection',
+    formula:
+      "after each reward r of j: w_j = (1 - eta) w_j + eta exp(0.5 r), then w_A over its sum; S_j = w_j (exp(0.6 r) / 100 - 1) / n_j with r the last of j's n_j rewards; theta_i = theta_i + S_i - mean(S), over its sum, with S_i the i-th of all subcategories",
+    divergence:
+      'From the paper: weights begin at 10 and follow single rewards instead of their mean; theta follows, without eta, the first subcategories of the first actor (quality 0-1, 1-2 and 2-3 for the three actors); scores fall by how often a document was read. The four parts do not say: its rewards come in the order of files, here by document id; a quality of exactly 5 is in none of its intervals and scores 0, here it is in 4-5; it keeps all documents that tie with the last one of the best 8.5 million, here a budget is never exceeded; its script starts every iteration from weights of 10, here a round goes on from the one before; a subcategory without rewards stops it, here the subcategory keeps its weight and has no S.',
     cost: '2 N T for each label pass, and 6 N for each token of the samples of a round',
   },
   {

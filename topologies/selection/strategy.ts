@@ -13,7 +13,7 @@ export type PoolCondition =
   | { actor: string; quantiles: [number, number] }
 
 export type StrategyScore =
-  | { kind: 'actors' }
+  | { kind: 'actors'; update?: 'code' | undefined }
   | { kind: 'zero' }
   | { kind: 'label'; actor: string; sign: 1 | -1; standardize: 'none' | 'corpus' }
 
@@ -50,7 +50,10 @@ const poolCondition = z.union(
 const score = z.discriminatedUnion(
   'kind',
   [
-    z.strictObject({ kind: z.literal('actors') }),
+    z.strictObject({
+      kind: z.literal('actors'),
+      update: z.literal('code', "must be code, or be left out for the paper's").optional(),
+    }),
     z.strictObject({ kind: z.literal('zero') }),
     z.strictObject({
       kind: z.literal('label'),
@@ -93,7 +96,9 @@ const partsShape = {
     .describe('Which documents may be selected; all conditions must hold. Default: []'),
   score: score
     .optional()
-    .describe("actors (the default): Eq. 6; zero: none; label: sign * the document's score for an actor"),
+    .describe(
+      "actors (the default): Eq. 6, with update: code of weights and theta as the authors' code has them; zero: none; label: sign * the document's score for an actor",
+    ),
   mixture: mixture
     .optional()
     .describe(
@@ -110,6 +115,10 @@ export type StrategyParts = z.input<typeof partsSchema>
 
 /** The paper's method. */
 export const defaultStrategy: Strategy = { pool: [], score: { kind: 'actors' }, sampler: { kind: 'top' } }
+
+/** Whether actors and theta are updated as by the authors' code (SELECTION.md, "The authors' code"). */
+export const asCode = (strategy: Strategy | undefined): boolean =>
+  strategy?.score.kind === 'actors' && strategy.score.update === 'code'
 
 interface NamedActor {
   name: string

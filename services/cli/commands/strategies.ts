@@ -40,7 +40,7 @@ const show = ({ stdout }: CliContext): Command =>
     })
 
 function page(preset: Preset): string {
-  const { name, summary, needs, source, formula, divergence, cost } = preset
+  const { name, summary, beside = {}, needs, source, formula, divergence, cost } = preset
   const { pool, score, mixture, sampler } = resolveStrategy(name)
   const lines: [string, string][] = [
     ['pool', pool.length === 0 ? 'everything' : json(pool)],
@@ -53,6 +53,8 @@ function page(preset: Preset): string {
     ...(divergence === undefined ? [] : [['differs', divergence] as [string, string]]),
     ['cost', cost],
   ]
-  const usage = `In run.yaml:\n\nselection:\n  strategy: ${name}\n${name === 'multi-actor' ? '' : 'sampleDocuments: 0  # no rewards are asked for\n'}`
+  const settings = Object.entries({ strategy: name, ...beside }).map(([key, value]) => `  ${key}: ${value}\n`)
+  const control = score.kind === 'actors' ? '' : 'sampleDocuments: 0  # no rewards are asked for\n'
+  const usage = `In run.yaml:\n\nselection:\n${settings.join('')}${control}`
   return `${name}: ${summary}\n\n${lines.map(([title, text]) => `${title.padEnd(9)}${text}`).join('\n')}\n\n${usage}`
 }

@@ -54,8 +54,10 @@ test('the ablations of a run are ranked by what they would have taken', async ()
   expect([on, rounds]).toEqual(['next-round', [1, 2]])
   const names = variants.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
-  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, additive; as recorded.
-  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 1 + 1)
+  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, additive, the authors' code;
+  // as recorded.
+  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 1 + 1 + 1)
+  expect(names).toContain('paper-code')
   const of = (name: string) => variants.find((one) => one.name === name)!
   // Updates find the third that is worth most; without them all documents are equal, and a draw is what it takes.
   expect(of('third').gain!.mean).toBeGreaterThan(of('fifth').gain!.mean + 0.5)

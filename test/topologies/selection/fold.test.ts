@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { asDocumentId } from '../../../schemas/index.ts'
 import { WinnowError } from '../../../topologies/errors.ts'
+import { type ActorMemory, initialMemory } from '../../../topologies/selection/actor-memory.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
 import { foldRound, initialState, updateTheta } from '../../../topologies/selection/console.ts'
-import { type ActorMemory, foldActor, initialMemory } from '../../../topologies/selection/fold.ts'
+import { foldActor } from '../../../topologies/selection/fold.ts'
 import { rewardColumns, rewardTransform } from '../../../topologies/selection/rewards.ts'
 
 /** One actor `a` of three subcategories, weights 0.5, 0.25, 0.25, eta 0.5. */
