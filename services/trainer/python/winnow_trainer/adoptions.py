@@ -13,7 +13,10 @@ class Adoptions:
         self._own: dict[int, int] = {}
 
     def decide(self, cursor: Cursor) -> None:
-        """Before the step after that of the cursor is asked for. Waits for nothing: whoever reads that far ahead follows the log."""
+        """Before the step after that of the cursor is asked for. Waits for nothing: whoever reads that far ahead follows the log. Of a run
+        that has ended nothing is decided any more, so that all ranks stop before the same step."""
+        if self._log.ended:
+            return
         for at in self._switching.undecided(cursor.step, self._steps):
             if at in self._own:
                 continue

@@ -41,6 +41,7 @@ class Log:
     def __init__(self, newest, decided=None, late=0):
         self._newest, self.decided, self._late = newest, dict(decided or {}), late
         self.records, self.begun, self.step, self._sent = [], [], 0, []
+        self.ended = False
 
     @property
     def newest(self):
@@ -133,3 +134,17 @@ def test_in_ready_ranks_wait_for_what_is_not_decided_and_a_leader_decides_what_n
     )
     log = Log(lambda _: 5)
     assert trained(log, 4, 8)[:8] == 4 * [0] + 4 * [5]
+
+
+def test_in_ready_nothing_is_decided_of_a_run_that_has_ended_so_that_all_ranks_stop_before_the_same_step():
+    log = Log(lambda _: 1)
+    switching = Ready(4, log.decided)
+    adoptions = Adoptions(switching, log, STEPS, log)
+    cursor = Cursor('r', 't' * 64, 8, BATCH, 0)
+    adoptions.decide(cursor)
+    log.ended = True
+    for step in range(4, 9):
+        adoptions.decide(Cursor('r', 't' * 64, 8, BATCH, 0, step=step))
+    log.arrive(force=True)
+    assert log.decided == {4: 1}
+    assert [switching.round(step, 1) for step in range(4, 9)] == [1, 1, 1, 1, None]
