@@ -39,6 +39,8 @@ class PartitionReader:
                 'group.id': group,
                 'enable.auto.commit': False,
                 'enable.partition.eof': True,
+                # How long brokers hold an answer without records: the end of a topic is known after that, and a stream opens.
+                'fetch.wait.max.ms': 50,
                 'isolation.level': 'read_committed',
                 'auto.offset.reset': 'error',
                 'allow.auto.create.topics': False,

@@ -85,7 +85,7 @@ class Follower:
             full = len(self._texts) >= BATCH_DOCUMENTS or self._characters >= BATCH_CHARACTERS
             if full or now - committed > COMMIT_SECONDS or (once and ended):
                 self._commit()
-                committed = now
+                committed = time.monotonic()
             if once and ended:
                 return
             if now - looked > LOOK_SECONDS:
