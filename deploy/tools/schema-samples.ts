@@ -58,7 +58,15 @@ const reward: records.Reward = {
 const change: records.ActorChange = {
   ...{ run: 'a', id: 'i', kind: 'add', actor: 'style', fromRound: null, subcategories: ['plain', unicode], eta: 0.1 },
   ...{ initialWeights: [0.5, -0], initialTheta: null, labelerVersion: 'f'.repeat(64), labeler: '{}' },
-  ...{ labelerFolder: '/', recordedMs: longMax },
+  ...{ labelerFolder: '/', recordedMs: longMax, fit: null },
+}
+const relabelling: records.ActorChange = {
+  ...{ ...change, id: 'k', kind: 'relabel', initialWeights: [] },
+  fit: {
+    ...{ run: 'a', rounds: [2, 3], checkpoint: '00', probes: 400, inputs: 'f'.repeat(64), settings: '{}' },
+    rewardOffsets: [{ partition: 1, offsetNext: longMax }],
+    ...{ spearman: -0.25, measured: 400, chance: 0.0824 },
+  },
 }
 
 export const samples: Samples = {
@@ -152,11 +160,15 @@ export const samples: Samples = {
         { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max].map(asDocumentId) },
       ],
       deadlineMs: 1_800_000_000_000,
-      changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }],
+      changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }, relabelling],
       reads: [{ round: 1, read: longMax }],
     },
   ],
-  ActorChange: [change, { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 }],
+  ActorChange: [
+    change,
+    { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 },
+    relabelling,
+  ],
   RoundClosed: [
     { run: 'a', round: 0, reason: 'answered', rewardOffsets: [], missing: 0 },
     {

@@ -120,26 +120,52 @@ const Sample = record('Sample', 'The documents asked for one subcategory', {
 export type Sample = RecordValue<typeof Sample>
 
 /** What somebody wants of a run's actors from some round on. Key: its id. What has become of it is in the opening of a round. */
+const RewardOffset = record('RewardOffset', "A place in a partition of a run's rewards", {
+  partition,
+  offsetNext: documented(offset, 'Records before this one are covered'),
+})
+
+const LabelerFit = record('LabelerFit', 'What a labeler of predicted influence was fitted to', {
+  run: documented(string, 'Whose rewards'),
+  rounds: documented(array(int), 'The rounds that asked for them, ascending'),
+  rewardOffsets: documented(array(nested(RewardOffset)), 'Rewards of these rounds before these offsets count'),
+  checkpoint: documented(string, 'Digest of the checkpoint of the last of these rounds'),
+  probes: documented(int, 'Documents that it was fitted to; those that the run holds out are not among them'),
+  inputs: documented(
+    string,
+    'SHA-256 of run, rounds, checkpoints, settings, and the id, reward and weight of each probe',
+  ),
+  settings: documented(string, 'How it was fitted, as JSON'),
+  spearman: documented(double, 'Of predictions and rewards of documents that the prediction had not seen'),
+  measured: documented(int, 'How many those documents are'),
+  chance: documented(double, 'The Spearman correlation that noise exceeds once in twenty times'),
+})
+export type LabelerFit = RecordValue<typeof LabelerFit>
+
 export const ActorChange = record('ActorChange', "A change of a run's actors", {
   run: string,
   id: documented(string, 'The same again is the same change'),
   kind: documented(
-    word(['add', 'remove', 'freeze']),
-    'add: joins once its labels cover what the last selection saw; remove: leaves, and its labels no longer matter; freeze: keeps weights and theta, and is asked nothing any more',
+    word(['add', 'remove', 'freeze', 'relabel']),
+    'add: joins once its labels cover what the last selection saw; remove: leaves, and its labels no longer matter; freeze: keeps weights and theta, and is asked nothing any more; relabel: has labels of another version, once they cover what the last selection saw',
   ),
   actor: string,
   fromRound: documented(nullable(int), 'Not before this round; null: as soon as possible'),
-  subcategories: documented(array(string), 'Of an added actor, in order'),
+  subcategories: documented(array(string), 'Of an added or relabelled actor, in order'),
   eta: documented(double, 'Of an added actor; 0: it is frozen from the beginning'),
   initialWeights: documented(array(double), 'Of an added actor, by subcategory'),
   initialTheta: documented(
     nullable(double),
     'Of an added actor; null: the mean of the thetas at that time. The opening of a round has a number',
   ),
-  labelerVersion: documented(string, 'Of an added actor: whose labels it uses'),
-  labeler: documented(string, 'Of an added actor: its labeler as winnow.yaml has it, as JSON'),
+  labelerVersion: documented(string, 'Of an added or relabelled actor: whose labels it uses'),
+  labeler: documented(string, 'Of an added or relabelled actor: its labeler as winnow.yaml has it, as JSON'),
   labelerFolder: documented(string, "What paths in the labeler's settings are relative to"),
   recordedMs: documented(long, 'When somebody asked for it, milliseconds since the epoch'),
+  fit: documented(
+    nullable(nested(LabelerFit)),
+    'Of a relabelled actor: what its labeler was fitted to, if winnow knows it',
+  ),
 })
 export type ActorChange = RecordValue<typeof ActorChange>
 

@@ -1,40 +1,38 @@
-import { ActorChange, runTopics } from '../../schemas/index.ts'
+import type { ActorChange } from '../../schemas/index.ts'
 import { addedLabelSinkStation } from '../../topologies/dataflow.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { labelerConfig, labelerVersion } from '../labeler/labeler.ts'
-import { readable } from '../runtime/codec.ts'
 import { groupNamed } from '../runtime/consumer-groups.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
 import { everyTick } from '../runtime/ticks.ts'
 import { startLabeler } from './corpus.ts'
 import { followRuns } from './run-list.ts'
+import { WantedLabels } from './wanted-labels.ts'
 
-/** How often new additions are looked for. */
+/** How often new changes are looked for. */
 const lookMs = 2000
 
 /**
- * Labels the corpus for the actors that somebody has added to active runs, from its start, and takes their labels in. What fails here is logged: a
- * labeler that never catches up delays nobody, and its actor just does not join.
+ * Labels the corpus, from its start, for the actors that somebody has added to active runs or given other labels, and takes their labels in. A labeler
+ * whose labels no run waits for or selects by any more is closed. What fails here is logged: a labeler that never catches up delays nobody, and its actor
+ * just does not join, or keeps the labels that it has.
  */
 export async function startAddedLabelers(
   runtime: Runtime,
   config: Config,
   onFailure: (error: unknown) => void,
 ): Promise<Service> {
-  const { kafka, codec, log } = runtime
-  const services: Service[] = []
-  const known = new Set(config.actors.map(({ name }) => name))
-  const started = new Set<string>()
-  const from = new Map<string, number[]>()
-  let runs: readonly string[] = []
+  const { kafka, log } = runtime
+  const sinks: Service[] = []
+  const sunk = new Set(config.actors.map(({ name }) => name))
+  /** By actor and version; undefined: none is needed here, or it cannot be started. */
+  const labelers = new Map<string, Service | undefined>()
+  const runs = new Map<string, WantedLabels>()
 
-  const start = async (change: ActorChange): Promise<void> => {
+  const startLabels = async (change: ActorChange): Promise<Service | undefined> => {
     const { actor, labelerVersion: version } = change
-    const name = `${actor} ${version}`
-    if (started.has(name)) return
-    started.add(name)
     const labels: ActorLabels = {
       name: actor,
       subcategories: change.subcategories,
@@ -42,36 +40,39 @@ export async function startAddedLabelers(
     }
     const configured = config.actors.find((one) => one.name === actor)
     const inForce = configured && (await labelerVersion(configured, configured.labeler, config.baseFolder))
-    const own = { ...config, actors: [...config.actors, labels], baseFolder: change.labelerFolder }
+    const others = config.actors.filter(({ name }) => name !== actor)
+    const own = { ...config, actors: [...others, labels], baseFolder: change.labelerFolder }
     await createCorpusTopics(kafka, own)
     const failed = (error: unknown) => log.error({ err: error, actor }, 'an added labeler has stopped')
-    if (inForce !== version) {
-      const here = await labelerVersion(labels, labels.labeler, own.baseFolder)
-      if (here === version) services.push(await startLabeler(runtime, own, labels, failed))
-      else log.error({ actor, version, here }, 'the labeler of an added actor has another version here: it is not run')
-    }
-    if (!known.has(actor)) services.push(await startSink(runtime, actor, failed))
-    known.add(actor)
-    log.info({ actor, version, run: change.run }, 'labelling for an added actor')
+    if (!sunk.has(actor)) sinks.push(await startSink(runtime, actor, failed))
+    sunk.add(actor)
+    log.info({ actor, version, run: change.run }, 'labelling for a changed actor')
+    if (inForce === version) return undefined
+    const here = await labelerVersion(labels, labels.labeler, own.baseFolder)
+    if (here === version) return await startLabeler(runtime, own, labels, failed)
+    log.error({ actor, version, here }, 'the labeler of a changed actor has another version here: it is not run')
+    return undefined
   }
 
   const look = async (): Promise<void> => {
     const existing = new Set(await kafka.topicNames())
-    for (const run of runs) {
-      const topic = runTopics(run).changes.name
-      if (!existing.has(topic)) continue
-      const next = from.get(topic) ?? []
-      from.set(topic, next)
-      for await (const records of kafka.read(topic, next)) {
-        for (const { partition, offset, value } of records) {
-          next[partition] = offset + 1
-          const change = value === null ? undefined : await readable(() => codec.decodeAs(ActorChange, value))
-          if (change?.kind !== 'add') continue
-          await start(change).catch((error: unknown) =>
-            log.error({ err: error, actor: change.actor }, 'the labeler of an added actor cannot be started'),
-          )
-        }
-      }
+    const wanted = new Map<string, ActorChange>()
+    for (const run of runs.values())
+      for (const change of await run.look(existing)) wanted.set(`${change.actor} ${change.labelerVersion}`, change)
+    for (const [name, labeler] of labelers) {
+      if (wanted.has(name)) continue
+      labelers.delete(name)
+      await labeler?.close()
+      log.info({ labeler: name }, 'no run wants these labels any more')
+    }
+    for (const [name, change] of wanted) {
+      if (labelers.has(name)) continue
+      labelers.set(name, undefined)
+      const labeler = await startLabels(change).catch((error: unknown) => {
+        log.error({ err: error, actor: change.actor }, 'the labeler of a changed actor cannot be started')
+        return undefined
+      })
+      labelers.set(name, labeler)
     }
   }
 
@@ -79,9 +80,13 @@ export async function startAddedLabelers(
     runtime,
     'added labelers',
     async (recorded) => {
-      runs = [...recorded.values()]
-        .filter(({ life, replayOf }) => replayOf === null && (life === 'active' || life === 'paused'))
-        .map(({ run }) => run)
+      for (const [name, run] of recorded) {
+        const { life, replayOf } = run
+        const isLive = replayOf === null && (life === 'active' || life === 'paused')
+        if (!isLive) runs.delete(name)
+        else if (!runs.has(name)) runs.set(name, new WantedLabels(runtime, run))
+      }
+      for (const name of runs.keys()) if (!recorded.has(name)) runs.delete(name)
     },
     onFailure,
   )
@@ -92,7 +97,7 @@ export async function startAddedLabelers(
       looking = look()
       return looking
     },
-    (error) => log.warn({ err: error }, 'looking for added actors failed, it is tried again'),
+    (error) => log.warn({ err: error }, 'looking for changed actors failed, it is tried again'),
   )
   return {
     name: 'added labelers',
@@ -100,7 +105,7 @@ export async function startAddedLabelers(
       stop()
       await looking.catch(() => {})
       await follower.close()
-      await closeAll(services)
+      await closeAll([...sinks, ...labelers.values()].filter((service) => service !== undefined))
     },
   }
 }

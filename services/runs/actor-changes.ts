@@ -56,13 +56,14 @@ const refused = ({ kind, actor, run }: ActorChange, why: string): WinnowError =>
     hint: `Its actors, and the changes that wait: winnow run show ${run}.`,
   })
 
-const past = { add: 'added to', remove: 'removed from', freeze: 'frozen in' } as const
+const past = { add: 'added to', remove: 'removed from', freeze: 'frozen in', relabel: 'relabelled in' } as const
 
 function whyNot(run: RunConfig, { kind, actor }: ActorChange): string {
   const known = run.selection.actors.find(({ name }) => name === actor)
   if (kind === 'add') return 'it has one of that name'
   if (known === undefined) return `its actors are ${run.selection.actors.map(({ name }) => name).join(', ')}`
   if (kind === 'freeze') return 'it is frozen already'
+  if (kind === 'relabel') return `its labels are, or will be, of this version, or its subcategories are others`
   if (run.selection.actors.length === 1) return 'it is the last one'
   return "the run's strategy or collaboration needs it"
 }

@@ -11,7 +11,7 @@ import { actorStation, labelerStation, labelSinkStation } from '../../topologies
 import type { InMemoryDriver } from '../../topologies/driver.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Act } from '../support/drive.ts'
-import { runLoop, tinyRun } from './loop.ts'
+import { documents, rewardOf, runLoop, subcategoryOf, tinyRun } from './loop.ts'
 
 const newcomer = 'texture'
 const added: ActorChange = {
@@ -25,7 +25,7 @@ const added: ActorChange = {
     eta: 0.5,
   },
   ...{ initialWeights: [0.25, -1, 0.5], initialTheta: 0.4, labelerVersion: 'v1', labeler: '{}', labelerFolder: '/' },
-  recordedMs: 1,
+  ...{ recordedMs: 1, fit: null },
 }
 
 const want =
@@ -218,5 +218,89 @@ describe('an actor of a live run', () => {
     expect(joined(last.driver)).toEqual([[3, 'remove', '1']])
     const nobody = await played({ 3: want({ id: '1', kind: 'freeze', actor: 'nobody' }) })
     expect(joined(nobody.driver)).toEqual([])
+  })
+})
+
+/** Labels of `shape` by another version: its score says how bad a document is, by the rewards at any checkpoint. */
+const relabelling =
+  (version: string, labels: 'built' | 'missing' = 'built'): Act =>
+  async (driver, ports) => {
+    void want({
+      id: version,
+      kind: 'relabel',
+      actor: 'shape',
+      subcategories: ['round', 'square'],
+      labelerVersion: version,
+    })(driver, ports)
+    if (labels === 'built') await building(version)(driver, ports)
+  }
+
+const building =
+  (version: string): Act =>
+  async (driver, ports) => {
+    const station = labelerStation('shape')
+    const labelModel = () => ({
+      actor: 'shape',
+      version,
+      label: async (inputs: readonly { text: string }[]) =>
+        inputs.map(({ text }) => {
+          const { docId } = documents.find((one) => one.text === text)!
+          return { ok: true as const, subcategory: subcategoryOf('shape', docId), score: -rewardOf('', docId) }
+        }),
+    })
+    await driver.start({ ...station, name: `labeler ${version}` }, (output) =>
+      station.build({ ...ports, labelModel }, output),
+    )
+    await driver.run()
+  }
+
+const byPrediction = {
+  strategy: { score: { kind: 'label', actor: 'shape', sign: -1 }, sampler: { kind: 'gumbel', temperature: 0.1 } },
+}
+const meanReward = (ids: readonly bigint[]) => ids.reduce((sum, id) => sum + rewardOf('', id), 0) / ids.length
+const versionsOf = (driver: InMemoryDriver) =>
+  openings(driver).flatMap(({ round, changes }) => changes.map(({ labelerVersion }) => [round, labelerVersion]))
+
+describe('labels of another version in a live run', () => {
+  test('hold from the first round on at which they are there: documents whose predicted loss is low are chosen', async () => {
+    const before = await played({}, byPrediction)
+    const { driver, selected, manifests } = await played(
+      { 2: relabelling('stage1', 'missing'), 4: building('stage1') },
+      byPrediction,
+    )
+    expect(versionsOf(driver)).toEqual([[4, 'stage1']])
+    // Scores that are all the same select at random, whatever the temperature.
+    expect(selected.slice(0, 4)).toEqual(before.selected.slice(0, 4))
+    const all = meanReward(documents.map(({ docId }) => docId))
+    for (const ids of selected.slice(4)) expect(meanReward(ids)).toBeGreaterThan(all + 0.4)
+    for (const ids of selected.slice(0, 4)) expect(meanReward(ids)).toBeLessThan(all + 0.3)
+    expect(new Set(manifests.map(({ actors }) => actors.join()))).toEqual(new Set(['shape,colour']))
+  })
+
+  test('are those of the newest version that is there; an older one that comes later does not return', async () => {
+    const late = await played(
+      { 1: relabelling('stage1', 'missing'), 2: relabelling('stage2'), 4: building('stage1') },
+      byPrediction,
+    )
+    expect(versionsOf(late.driver)).toEqual([[2, 'stage2']])
+    const slow = await played(
+      { 1: relabelling('stage1'), 2: relabelling('stage2', 'missing'), 5: building('stage2') },
+      byPrediction,
+    )
+    expect(versionsOf(slow.driver)).toEqual([
+      [1, 'stage1'],
+      [5, 'stage2'],
+    ])
+  })
+
+  test('are refused if they are those of the run, of another actor, or of other subcategories', async () => {
+    const { driver } = await played({
+      1: want(
+        { id: '1', kind: 'relabel', actor: 'shape', subcategories: ['round', 'square'], labelerVersion: 'v1' },
+        { id: '2', kind: 'relabel', actor: 'nobody', subcategories: [], labelerVersion: 'v2' },
+        { id: '3', kind: 'relabel', actor: 'shape', subcategories: ['other'], labelerVersion: 'v2' },
+      ),
+    })
+    expect(versionsOf(driver)).toEqual([])
   })
 })

@@ -1,7 +1,7 @@
 import type { ActorChange, Manifest, TopicOffset } from '../../schemas/index.ts'
 import { labelsTopic, topics } from '../../schemas/index.ts'
 import type { LabelColumn } from '../corpus-store.ts'
-import { changedRun } from '../rounds/configuration.ts'
+import { changedRun, needsLabels } from '../rounds/configuration.ts'
 import type { RunConfig } from '../run-config.ts'
 
 /**
@@ -30,12 +30,19 @@ export class PendingChanges {
     for (const { id } of changes) this.#taken.add(id)
   }
 
-  /** Those that still wait before a round. A removal that is due, of an actor that has not joined yet, calls off its addition. */
+  /**
+   * Those that still wait before a round. A removal that is due, of an actor that has not joined yet, calls off its addition; labels that a round has
+   * taken call off those that were wanted before them.
+   */
   waiting(run: RunConfig, round = 0): ActorChange[] {
-    const waiting: ActorChange[] = []
+    let waiting: ActorChange[] = []
     const there = new Set(run.selection.actors.map(({ name }) => name))
     for (const change of this.#wanted.values()) {
-      if (this.#taken.has(change.id)) continue
+      if (this.#taken.has(change.id)) {
+        if (change.kind === 'relabel')
+          waiting = waiting.filter(({ kind, actor }) => kind !== 'relabel' || actor !== change.actor)
+        continue
+      }
       const added = waiting.findIndex(({ kind, actor }) => kind === 'add' && actor === change.actor)
       const due = change.fromRound === null || change.fromRound <= round
       if (change.kind === 'remove' && due && !there.has(change.actor) && added !== -1) waiting.splice(added, 1)
@@ -45,8 +52,8 @@ export class PendingChanges {
   }
 
   /**
-   * The run as a round may have it: with every change that fits, that is due, and, of an addition, whose labels cover what the last selection
-   * saw. A labeler that is behind delays nobody: its actor joins at a later round.
+   * The run as a round may have it: with every change that fits, that is due, and, of an addition or other labels, whose labels cover what the last
+   * selection saw. A labeler that is behind delays nobody: its actor joins, or has its labels, at a later round.
    */
   async ready(run: RunConfig, round: number, last: Manifest, labelled: Labelled): Promise<ChangedRun> {
     let changed = run
@@ -58,7 +65,7 @@ export class PendingChanges {
         change.kind === 'add' ? { ...change, initialTheta: change.initialTheta ?? meanOf(last.theta) } : change
       const next = changedRun(changed, settled)
       if (next === undefined) continue
-      if (change.kind === 'add' && !(await labelled(columnOf(change), documents))) continue
+      if (needsLabels(change) && !(await labelled(columnOf(change), documents))) continue
       changed = next
       changes.push(settled)
     }

@@ -1,4 +1,4 @@
-import type { ActorChange, RoundOpened } from '../../schemas/index.ts'
+import type { ActorChange, LabelerFit, RoundOpened } from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { ActorConfig } from '../selection/config.ts'
 import { strategyProblems } from '../selection/strategy.ts'
@@ -15,7 +15,8 @@ const actorOf = ({ actor, subcategories, eta, initialWeights, initialTheta }: Ac
 
 /**
  * The run after a change: an added actor is the last in configuration order, so that sums over the others stay the same to the bit.
- * @returns undefined if the change does not fit the run: the actor is there already, or is not, or cannot be spared
+ * @returns undefined if the change does not fit the run: the actor is there already, or is not, or cannot be spared, or has these labels or
+ * other subcategories
  */
 export function changedRun(run: RunConfig, change: ActorChange): RunConfig | undefined {
   const { actors, strategy, collaboration } = run.selection
@@ -25,6 +26,11 @@ export function changedRun(run: RunConfig, change: ActorChange): RunConfig | und
     return withActors(run, [...actors, actorOf(change)], { [change.actor]: change.labelerVersion })
   }
   if (known === undefined) return undefined
+  if (change.kind === 'relabel') {
+    const fits = known.subcategories.join('\n') === change.subcategories.join('\n')
+    if (!fits || run.labelers[change.actor] === change.labelerVersion) return undefined
+    return withActors(run, actors, { [change.actor]: change.labelerVersion })
+  }
   if (change.kind === 'freeze') {
     if (known.frozen === true) return undefined
     return withActors(
@@ -102,12 +108,18 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
 export const changesActors = ({ changes = [] }: Partial<RoundOpened>): boolean => changes.length > 0
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
-export function changeInWords(
-  { kind, actor, fromRound }: Pick<ActorChange, 'kind' | 'actor' | 'fromRound'>,
-  round: number | null,
-): string {
-  const what = { add: 'joins', remove: 'leaves', freeze: 'is frozen' }[kind]
-  if (round !== null) return `actor ${actor} ${what} with round ${round}`
-  const waits = kind === 'add' ? 'once its labels cover what the last selection saw' : 'with the next round'
+export function changeInWords(change: ActorChange, round: number | null): string {
+  const { kind, actor, fromRound, labelerVersion, fit } = change
+  const relabelled = `has labels of version ${labelerVersion}${fit === null ? '' : ` (${fitInWords(fit)})`}`
+  const what = { add: 'joins', remove: 'leaves', freeze: 'is frozen', relabel: relabelled }[kind]
+  if (round !== null)
+    return `actor ${actor} ${what} ${kind === 'relabel' ? 'from' : 'with'} round ${round}${kind === 'relabel' ? ' on' : ''}`
+  const waits = needsLabels(change) ? 'once its labels cover what the last selection saw' : 'with the next round'
   return `actor ${actor} ${what} ${waits}${fromRound === null ? '' : `, not before round ${fromRound}`}`
 }
+
+/** Whether a change waits until the labels of its version are there. */
+export const needsLabels = ({ kind }: Pick<ActorChange, 'kind'>): boolean => kind === 'add' || kind === 'relabel'
+
+const fitInWords = ({ probes, rounds, run, spearman }: LabelerFit): string =>
+  `fitted to ${probes} rewards of ${run}, round ${rounds.join(', ')}; Spearman ${spearman.toFixed(2)} on others`

@@ -32,7 +32,7 @@ interface AddOptions extends Options {
 /** What a change has of an added actor, empty for other changes. */
 const nothingAdded = {
   ...{ subcategories: [], eta: 0, initialWeights: [], initialTheta: null },
-  ...{ labelerVersion: '', labeler: '', labelerFolder: '' },
+  ...{ labelerVersion: '', labeler: '', labelerFolder: '', fit: null },
 } satisfies Partial<ActorChange>
 
 const etaDefault = 0.1
@@ -68,6 +68,7 @@ export const addActor = (context: CliContext): Command =>
         ...{ eta: options.eta, initialWeights },
         ...{ initialTheta: options.theta ?? null, labelerVersion: await labelerVersion(labels, labeler, folder) },
         ...{ labeler: JSON.stringify(labeler), labelerFolder: folder, recordedMs: systemClock() },
+        fit: null,
       }
       await want(context, connection.runtime, change, options)
       context.stderr.write(
