@@ -5,8 +5,9 @@ import { type CollectedRound, collectRounds } from './rounds/collect.ts'
 import { configurationBy } from './rounds/configuration.ts'
 import type { RunConfig } from './run-config.ts'
 import { type ActorMemory, initialMemory } from './selection/actor-memory.ts'
-import { foldActor } from './selection/fold.ts'
+import { foldActor, foldActorJointly } from './selection/fold.ts'
 import { heldOutOf, withoutHeldOut } from './selection/hold-out.ts'
+import { fitJoint } from './selection/joint.ts'
 import { rewardTransform } from './selection/rewards.ts'
 
 /**
@@ -55,6 +56,10 @@ function foldOne(
     config.rewardTransform,
     accepted.map(({ rewards }) => rewards),
   )
+  if (config.collaboration === 'joint') {
+    const parts = fitJoint(config, opened.round, accepted, transform)
+    return foldActorJointly(config, actor, opened.round, memory, parts[config.actors.indexOf(actor)]!)
+  }
   const own = accepted.find((one) => one.actor === actorName)!
   return foldActor(config, actor, opened.round, memory, own.subcategories, own.rewards.map(transform))
 }

@@ -33,7 +33,7 @@ export interface Flips {
   readonly labels: readonly { readonly actor: string; readonly subcategories: readonly string[] }[]
   /** By actor: its weight instead of the one that it had. */
   readonly weights: readonly { readonly actor: string; readonly weight: number }[]
-  /** By actor: by how much one reward of the subcategory, as it was folded, would have to be another. */
+  /** By actor: by how much one reward of the subcategory, as it was folded, would have to be another. Not of joint weights. */
   readonly rewards: readonly { readonly actor: string; readonly by: number }[]
 }
 
@@ -50,7 +50,11 @@ export function weightSources(
   answers: readonly (readonly Answer[])[],
 ): WeightSource[] {
   return contributionsOf(config, manifest, labels).map(({ actor, subcategory, theta, weight }, a) => {
-    const own = answers[a]!.filter((answer) => answer.subcategory === labels[a])
+    // A joint fit learns of a subcategory from the answers of all actors.
+    const own =
+      config.collaboration === 'joint'
+        ? answers.flat().filter((answer) => answer.labels?.[a] === labels[a])
+        : answers[a]!.filter((answer) => answer.subcategory === labels[a])
     const values = own.map(({ reward }) => reward)
     const mean = values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
     const byPartition = Map.groupBy(own, ({ partition }) => partition)
@@ -101,8 +105,10 @@ export function flipsOf(
     labels: labels.filter(({ subcategories }) => subcategories.length > 0),
     weights: movable.map(({ actor, theta: factor, weight }) => ({ actor, weight: weight + missing / factor })),
     rewards: movable.flatMap(({ actor, theta: factor, eta, rewards: { count } }) =>
-      // Eq. 5: a reward moves the mean by 1 / count, and the weight by eta times that.
-      count === 0 || eta === 0 ? [] : [{ actor, by: ((missing / factor) * count) / eta }],
+      // Eq. 5: a reward moves the mean by 1 / count, and the weight by eta times that. In a joint fit it moves all weights.
+      count === 0 || eta === 0 || config.collaboration === 'joint'
+        ? []
+        : [{ actor, by: ((missing / factor) * count) / eta }],
     ),
   }
 }

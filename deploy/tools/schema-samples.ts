@@ -156,8 +156,18 @@ export const samples: Samples = {
         { topic: 'winnow.labels.quality', partition: 3, offsetNext: longMax },
       ],
       samples: [
-        { actor: 'quality', subcategory: 0, docIds: [] },
-        { actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max].map(asDocumentId) },
+        { actor: 'quality', subcategory: 0, docIds: [], labels: [], held: 0 },
+        {
+          ...{ actor: 'topic', subcategory: 12, docIds: [0n, u64Middle, u64Max].map(asDocumentId) },
+          ...{
+            labels: [
+              [0, 12],
+              [4, 12],
+              [intMax, 12],
+            ],
+            held: longMax,
+          },
+        },
       ],
       deadlineMs: 1_800_000_000_000,
       changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }, relabelling],

@@ -116,6 +116,18 @@ const Sample = record('Sample', 'The documents asked for one subcategory', {
   actor: string,
   subcategory: int,
   docIds: array(documentId),
+  labels: {
+    ...documented(
+      array(array(int)),
+      'Of each document its subcategory for every actor of the round, in configuration order; empty unless the weights of all actors are fitted together',
+    ),
+    // Of rounds opened before this field existed.
+    default: [],
+  },
+  held: {
+    ...documented(long, 'Documents of the subcategory that they were drawn from; 0: not recorded, as labels'),
+    default: 0,
+  },
 })
 export type Sample = RecordValue<typeof Sample>
 

@@ -27,17 +27,30 @@ export function rewardsOf(
   const isHeldOut = heldOutOf(config, round)
   const folded = (column: BigUint64Array) =>
     isHeldOut === undefined ? column : column.filter((id) => !isHeldOut(asDocumentId(id)))
-  return ids.map((column, actor) => columnsOf(folded(column.sort()), actor, rewardOf[actor]!, corpus))
+  const isJoint = config.collaboration === 'joint'
+  return ids.map((column, actor) => ({
+    ...columnsOf(folded(column.sort()), actor, rewardOf[actor]!, corpus, isJoint),
+    ...(isJoint && { held: corpus.heldBy(actor) }),
+  }))
 }
 
-function columnsOf(ids: BigUint64Array, actor: number, rewardOf: Float64Array, corpus: MemoryCorpus): RewardColumns {
+function columnsOf(
+  ids: BigUint64Array,
+  actor: number,
+  rewardOf: Float64Array,
+  corpus: MemoryCorpus,
+  isJoint: boolean,
+): RewardColumns {
+  const labels: (readonly number[])[] = []
   const words = wordsOf(ids)
   const subcategories = new Uint32Array(ids.length)
   const rewards = new Float64Array(ids.length)
   for (let i = 0; i < ids.length; i++) {
     const document = corpus.find(words[i * 2]!, words[i * 2 + 1]!)
-    subcategories[i] = corpus.labelsOf(document)[actor]!
+    const own = corpus.labelsOf(document)
+    if (isJoint) labels.push(own)
+    subcategories[i] = own[actor]!
     rewards[i] = rewardOf[document]!
   }
-  return { subcategories, rewards }
+  return { subcategories, rewards, ...(isJoint && { labels }) }
 }

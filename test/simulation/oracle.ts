@@ -199,7 +199,15 @@ function samplesOf(config: NaiveConfig, round: number, documents: NaiveDocument[
     subcategories.flatMap((_, subcategory) => {
       const own = documents.filter(({ labels }) => labels[actor] === subcategory)
       const docIds = byKey(own, naiveSeed(config.seed, round, `sample:${actor}`)).slice(0, count)
-      return docIds.length === 0 ? [] : [{ actor, subcategory, docIds: docIds.map(({ docId }) => BigInt(docId)) }]
+      if (docIds.length === 0) return []
+      const isJoint = config.collaboration === 'joint'
+      return [
+        {
+          ...{ actor, subcategory, docIds: docIds.map(({ docId }) => BigInt(docId)) },
+          labels: isJoint ? docIds.map(({ labels }) => Object.keys(config.actors).map((name) => labels[name]!)) : [],
+          held: isJoint ? own.length : 0,
+        },
+      ]
     }),
   )
 }

@@ -20,6 +20,7 @@ const options: Partial<NaiveConfig>[] = [
   { collaboration: 'single:colour', rewardTransform: { kind: 'exp', scale: 0.5 } },
   { rewardTransform: { kind: 'identity' }, firstSelection: 'weights' },
   { normalize: 'sum', rewardTransform: { kind: 'exp', scale: 0.5 } },
+  { collaboration: 'joint', joint: { weighting: 'corpus' } },
 ]
 
 /** The selection of test/topologies/loop.ts's run, and what a seed changes of it. */

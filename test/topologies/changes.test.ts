@@ -86,6 +86,8 @@ const everySelection: object[] = [
   { rewardTransform: { kind: 'identity' }, normalize: 'sum', firstSelection: 'weights' },
   { rewardTransform: { kind: 'exp', scale: 0.5 }, update: 'additive', unrewarded: 'mean', budget: { tokens: 100 } },
   { collaboration: 'competitive' },
+  { collaboration: 'joint' },
+  { collaboration: 'joint', joint: { weighting: 'corpus' } },
   { collaboration: 'single:colour', repeat: 'exclude' },
   { repetitionDecay: 0.3 },
   { strategy: { mixture: { actor: 'shape', proportional: true } } },

@@ -42,7 +42,8 @@ export async function openRound(
       const drawn = await corpus.samples(actorIndex, seed, run.sampleDocuments)
       for (const subcategory of actor.subcategories.keys()) {
         const docIds = drawn.get(subcategory)
-        if (docIds !== undefined) samples.push({ actor: actor.name, subcategory, docIds: [...docIds] })
+        if (docIds !== undefined)
+          samples.push({ actor: actor.name, subcategory, docIds: [...docIds], labels: [], held: 0 })
       }
     }
   }
@@ -54,11 +55,35 @@ export async function openRound(
     checkpointDigest: progress?.checkpoint?.digest ?? null,
     previousRead: previousRead(progress, roundPrevious),
     labelOffsets,
-    samples,
+    samples: run.selection.collaboration === 'joint' ? await withLabels(samples, run, corpus) : samples,
     deadlineMs: samples.length === 0 ? null : nowMs + run.rewardDeadlineSeconds * 1000,
     changes: [...changes],
     reads: [...reads],
   }
+}
+
+/**
+ * Samples with what a joint fit needs of them: the labels of their documents, and how many documents each was drawn from.
+ * @param corpus as of the round's label offsets
+ */
+export async function withLabels(
+  samples: RoundOpened['samples'],
+  { selection: { actors } }: Pick<RunConfig, 'selection'>,
+  corpus: Corpus,
+): Promise<RoundOpened['samples']> {
+  const [groups, described] = await Promise.all([
+    corpus.groups(),
+    corpus.describe([...new Set(samples.flatMap(({ docIds }) => docIds))]),
+  ])
+  return samples.map((sample) => {
+    const a = actors.findIndex(({ name }) => name === sample.actor)
+    const own = groups.filter(({ labels }) => labels[a] === sample.subcategory)
+    return {
+      ...sample,
+      labels: sample.docIds.map((docId) => [...described.get(docId)!.labels]),
+      held: own.reduce((sum, { documents }) => sum + documents, 0),
+    }
+  })
 }
 
 /** m: the trainer's position in the previous selection, so far; 0 while it still reads an older one. */

@@ -24,6 +24,7 @@ export const refusals: Partial<Record<Verdict, string>> = {
 
 interface Entry {
   readonly subcategory: number
+  readonly labels: readonly number[] | undefined
   answer: { reward: number; partition: Partition; offset: Offset } | undefined
 }
 
@@ -31,6 +32,8 @@ interface Entry {
 export interface Answer {
   readonly docId: DocumentId
   readonly subcategory: number
+  /** Its document's, if they were recorded. */
+  readonly labels?: readonly number[] | undefined
   readonly reward: number
   readonly partition: Partition
   readonly offset: Offset
@@ -42,6 +45,10 @@ export interface AcceptedRewards {
   readonly docIds: readonly DocumentId[]
   readonly subcategories: readonly number[]
   readonly rewards: readonly number[]
+  /** Of each document, for every actor of the round; left out if they were not recorded (`collaboration: joint`). */
+  readonly labels?: readonly (readonly number[])[]
+  /** Documents that each subcategory of the actor was drawn from; likewise. */
+  readonly held?: readonly number[]
 }
 
 /**
@@ -56,6 +63,8 @@ export class RoundLedger {
   readonly #checkpointDigest: string | null
   readonly #transform: RewardTransform
   readonly #entries = new Map<string, Map<DocumentId, Entry>>()
+  /** By actor and subcategory, where they were recorded. */
+  readonly #held = new Map<string, number[]>()
 
   /** @param transform applied to rewards before they count: one that would not stay finite is not accepted */
   constructor(opened: RoundOpened, transform: RewardTransform) {
@@ -64,10 +73,12 @@ export class RoundLedger {
     this.#round = opened.round
     this.#checkpointDigest = opened.checkpointDigest
     let requested = 0
-    for (const { actor, subcategory, docIds } of opened.samples) {
+    for (const { actor, subcategory, docIds, labels, held } of opened.samples) {
       const entries = this.#entries.get(actor) ?? new Map<DocumentId, Entry>()
       this.#entries.set(actor, entries)
-      for (const docId of docIds) entries.set(docId, { subcategory, answer: undefined })
+      for (const [i, docId] of docIds.entries())
+        entries.set(docId, { subcategory, labels: labels[i], answer: undefined })
+      if (held > 0) this.#hold(actor, subcategory, held)
       requested += docIds.length
     }
     this.requested = requested
@@ -95,7 +106,9 @@ export class RoundLedger {
   answers(actor: string, limits: readonly TopicOffset[]): Answer[] {
     const limitOf = new Map(limits.map(({ partition, offsetNext }) => [partition, offsetNext]))
     return [...(this.#entries.get(actor) ?? [])]
-      .flatMap(([docId, { subcategory, answer }]) => (answer === undefined ? [] : [{ docId, subcategory, ...answer }]))
+      .flatMap(([docId, { subcategory, labels, answer }]) =>
+        answer === undefined ? [] : [{ docId, subcategory, labels, ...answer }],
+      )
       .filter(({ partition, offset }) => offset < (limitOf.get(partition) ?? 0))
       .sort((a, b) => (a.docId < b.docId ? -1 : 1))
   }
@@ -109,7 +122,18 @@ export class RoundLedger {
         docIds: answers.map(({ docId }) => docId),
         subcategories: answers.map(({ subcategory }) => subcategory),
         rewards: answers.map(({ reward }) => reward),
+        ...(this.#held.has(actor) && {
+          labels: answers.map(({ labels }) => labels!),
+          held: this.#held.get(actor)!,
+        }),
       }
     })
+  }
+
+  #hold(actor: string, subcategory: number, documents: number): void {
+    const held = this.#held.get(actor) ?? []
+    this.#held.set(actor, held)
+    while (held.length <= subcategory) held.push(0)
+    held[subcategory] = documents
   }
 }

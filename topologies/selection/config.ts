@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
 import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
+import { type JointConfig, jointDefaults } from './joint.ts'
 import { asCode, type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
@@ -29,7 +30,9 @@ export interface SelectionConfig {
   update: 'ema' | 'additive'
   rewardTransform: RewardTransform
   normalize: 'none' | 'sum'
-  collaboration: 'collaborative' | 'competitive' | `single:${string}`
+  collaboration: 'collaborative' | 'competitive' | 'joint' | `single:${string}`
+  /** Of `collaboration: joint`, and only there. */
+  joint?: JointConfig | undefined
   firstSelection: 'random' | 'weights'
   unrewarded: 'keep' | 'mean'
   repetitionDecay: number
@@ -144,16 +147,32 @@ const collaboration = z
     (value) =>
       value === 'collaborative' ||
       value === 'competitive' ||
+      value === 'joint' ||
       (typeof value === 'string' && value.startsWith('single:')),
-    'must be collaborative, competitive or single:ACTOR',
+    'must be collaborative, competitive, joint or single:ACTOR',
   )
   .default('collaborative')
   .meta({
     type: 'string',
-    pattern: '^(collaborative|competitive|single:.+)$',
+    pattern: '^(collaborative|competitive|joint|single:.+)$',
     description:
-      'collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; single:ACTOR: that one alone',
+      'collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; joint: the weights of all actors are fitted together and added up, without theta; single:ACTOR: that one alone',
   })
+
+const joint = z
+  .strictObject({
+    ridge: finite
+      .positive('must be above 0')
+      .default(jointDefaults.ridge)
+      .describe('Of n answers, a coefficient keeps about n / (n + ridge) of what they say'),
+    weighting: z
+      .enum(['answers', 'corpus'])
+      .default(jointDefaults.weighting)
+      .describe(
+        'answers: each answer counts once; corpus: by the inverse of its sampling probability, so that answers stand for the corpus',
+      ),
+  })
+  .optional()
 
 const budget = z.union(
   [z.strictObject({ documents: atLeastOne }), z.strictObject({ tokens: atLeastOne })],
@@ -175,6 +194,7 @@ const shape = {
     .default('none')
     .describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
   collaboration,
+  joint: joint.describe('How collaboration: joint fits (docs/SELECTION.md, "Joint weights")'),
   firstSelection: z
     .enum(['random', 'weights'])
     .default('random')
@@ -216,7 +236,7 @@ const inCode = [
 
 /** For `superRefine`: `single:A` and a strategy must name configured actors. */
 function checkCollaboration(
-  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'strategy' | (typeof inCode)[number][0]>,
+  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'joint' | 'strategy' | (typeof inCode)[number][0]>,
   context: z.core.$RefinementCtx,
 ): void {
   // One that is not well formed has been named already.
@@ -229,6 +249,14 @@ function checkCollaboration(
     if ((typeof is === 'object' ? (is as { kind: unknown }).kind : is) === wanted) continue
     const message = `must be ${wanted} or left out: the strategy's score has update: code, which has rules of its own`
     context.addIssue({ code: 'custom', path: [key], message })
+  }
+  const refused = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  if (config.collaboration !== 'joint') {
+    if (config.joint !== undefined) refused('joint', 'is about collaboration: joint, which this is not')
+  } else if (asCode(strategy)) {
+    refused('collaboration', "must not be joint: the strategy's score has update: code, which has rules of its own")
+  } else if (config.normalize !== 'none') {
+    refused('normalize', 'must be none or left out with collaboration: joint, whose weights may add up to 0')
   }
   if (!config.collaboration.startsWith('single:')) return
   if (config.actors.some((actor) => `single:${actor.name}` === config.collaboration)) return
@@ -246,7 +274,8 @@ export const selectionConfig = z
       const asInCode = weightsBy === 'default' && asCode(config.strategy)
       return asInCode ? { ...actor, initialWeights: given.map(() => codeInitialWeight) } : actor
     })
-    return { ...config, actors }
+    const { joint: given, ...others } = config
+    return { ...others, actors, ...(config.collaboration === 'joint' && { joint: given ?? jointDefaults }) }
   })
 
 /** @throws WinnowError CONFIGURATION that names the path of every problem */

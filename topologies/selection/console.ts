@@ -1,7 +1,8 @@
 import { WinnowError } from '../errors.ts'
 import { type ActorMemory, initialMemory } from './actor-memory.ts'
 import type { SelectionConfig } from './config.ts'
-import { foldActor } from './fold.ts'
+import { foldActor, foldActorJointly } from './fold.ts'
+import { fitJoint } from './joint.ts'
 import { normalizedBySum } from './normalize.ts'
 import { updateThetaAsCode } from './paper-code.ts'
 import { type RewardColumns, rewardTransform } from './rewards.ts'
@@ -41,7 +42,8 @@ function actorReward(weights: readonly number[], rewards: readonly (number | nul
 
 /**
  * The console's update at the close of a round k >= 1 (Eq. 7 and 8), then `normalize: sum`. An actor without rewards keeps its theta
- * (up to the normalization). With `update: code` in the strategy's score, as the authors' code does (`updateThetaAsCode`).
+ * (up to the normalization). With `update: code` in the strategy's score, as the authors' code does (`updateThetaAsCode`); with `collaboration: joint`
+ * theta stays and no R_A is computed.
  * @param weights w_A after this round's `foldActor`, by actor in configuration order
  * @param rewards R_A^j of this round, likewise
  * @throws WinnowError NORMALIZATION, or BAD_DATA if a theta is no longer finite
@@ -54,6 +56,8 @@ export function updateTheta(
   rewards: readonly (readonly (number | null)[])[],
 ): ConsoleState {
   if (asCode(config.strategy)) return updateThetaAsCode(config.actors, round, theta, rewards)
+  // The joint fit has shared the credit already.
+  if (config.collaboration === 'joint') return { theta: [...theta], actorRewards: config.actors.map(() => null) }
   const actorRewards = weights.map((actorWeights, a) => actorReward(actorWeights, rewards[a]!))
   let sum = 0
   let count = 0
@@ -92,7 +96,9 @@ export function foldRound(
     config.rewardTransform,
     rewards.map((columns) => columns.rewards),
   )
+  const parts = config.collaboration === 'joint' ? fitJoint(config, round, rewards, transformed) : undefined
   const actors = config.actors.map((actor, a) => {
+    if (parts !== undefined) return foldActorJointly(config, actor, round, before.actors[a]!, parts[a]!)
     const columns = rewards[a]!
     const values = Float64Array.from(columns.rewards, transformed)
     return foldActor(config, actor, round, before.actors[a]!, columns.subcategories, values)

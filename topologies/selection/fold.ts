@@ -1,6 +1,7 @@
 import { WinnowError } from '../errors.ts'
 import type { ActorMemory } from './actor-memory.ts'
 import type { ActorConfig, SelectionConfig } from './config.ts'
+import type { JointPart } from './joint.ts'
 import { normalizedBySum } from './normalize.ts'
 import { foldActorAsCode } from './paper-code.ts'
 import { asCode } from './strategy.ts'
@@ -23,6 +24,27 @@ export function foldActor(
 ): ActorMemory {
   if (asCode(config.strategy)) return foldActorAsCode(actor, round, before, subcategories, rewards)
   const { means, counts } = meansBySubcategory(actor.subcategories.length, subcategories, rewards)
+  return moveWeights(config, actor, round, before, means, counts)
+}
+
+/** `foldActor` with its part of the round's joint fit (`fitJoint`) in place of the means of Eq. 4. */
+export const foldActorJointly = (
+  config: SelectionConfig,
+  actor: ActorConfig,
+  round: number,
+  before: ActorMemory,
+  { coefficients, counts }: JointPart,
+): ActorMemory => moveWeights(config, actor, round, before, [...coefficients], [...counts])
+
+/** Eq. 5 towards what the round says of each subcategory; null: nothing. */
+function moveWeights(
+  config: SelectionConfig,
+  actor: ActorConfig,
+  round: number,
+  before: ActorMemory,
+  means: (number | null)[],
+  counts: number[],
+): ActorMemory {
   const everRewarded = before.everRewarded.map((ever, j) => ever || counts[j]! > 0)
   if (actor.frozen === true) return { ...before, rewards: means, counts }
   let weights = before.weights.map((weight, j) => updated(config.update, actor.eta, weight, means[j]!))

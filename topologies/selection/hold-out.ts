@@ -22,7 +22,12 @@ export function heldOutOf(
 
 /** Rewards in columns, without those of documents that are held out. The order stays. */
 export function withoutHeldOut<
-  T extends { docIds: readonly DocumentId[]; subcategories: readonly number[]; rewards: readonly number[] },
+  T extends {
+    docIds: readonly DocumentId[]
+    subcategories: readonly number[]
+    rewards: readonly number[]
+    labels?: readonly (readonly number[])[]
+  },
 >(columns: T, isHeldOut: ((documentId: DocumentId) => boolean) | undefined): T {
   if (isHeldOut === undefined) return columns
   const kept = columns.docIds.flatMap((docId, i) => (isHeldOut(docId) ? [] : [i]))
@@ -31,5 +36,6 @@ export function withoutHeldOut<
     docIds: kept.map((i) => columns.docIds[i]!),
     subcategories: kept.map((i) => columns.subcategories[i]!),
     rewards: kept.map((i) => columns.rewards[i]!),
+    ...(columns.labels !== undefined && { labels: kept.map((i) => columns.labels![i]!) }),
   }
 }

@@ -90,6 +90,13 @@ export class MemoryCorpus implements Corpus {
     return this.#table.all[this.#groupOf[number]!]!.labels
   }
 
+  /** How many documents each of an actor's subcategories holds. */
+  heldBy(actor: number): number[] {
+    const held: number[] = []
+    for (const { labels, documents } of this.#table.all) held[labels[actor]!] = (held[labels[actor]!] ?? 0) + documents
+    return Array.from(held, (documents = 0) => documents)
+  }
+
   /** How often document `number` was read. */
   readsOf(number: number): number {
     return this.#table.all[this.#groupOf[number]!]!.reads

@@ -8,6 +8,8 @@ export interface DocumentReward {
   documentId: DocumentId
   subcategory: number
   reward: number
+  /** See `RewardColumns`. */
+  labels?: readonly number[]
 }
 
 /** An actor's accepted rewards of one round, by ascending document id: the order of all sums. */
@@ -15,6 +17,10 @@ export interface RewardColumns {
   /** Subcategory of each rewarded document. */
   subcategories: ArrayLike<number>
   rewards: ArrayLike<number>
+  /** Of each rewarded document its subcategory for every actor, in configuration order; `collaboration: joint` alone needs them. */
+  labels?: ArrayLike<ArrayLike<number>> | undefined
+  /** How many documents each of the actor's subcategories held when the round opened; likewise. */
+  held?: ArrayLike<number> | undefined
 }
 
 /** The first reward of each document in order of arrival, then ordered by document id. */
@@ -22,7 +28,11 @@ export function rewardColumns(arrived: Iterable<DocumentReward>): RewardColumns 
   const first = new Map<DocumentId, DocumentReward>()
   for (const reward of arrived) if (!first.has(reward.documentId)) first.set(reward.documentId, reward)
   const ordered = [...first.values()].sort((a, b) => compareIds(a.documentId, b.documentId))
-  return { subcategories: ordered.map((r) => r.subcategory), rewards: ordered.map((r) => r.reward) }
+  return {
+    subcategories: ordered.map((r) => r.subcategory),
+    rewards: ordered.map((r) => r.reward),
+    ...(ordered.some((r) => r.labels !== undefined) && { labels: ordered.map((r) => r.labels!) }),
+  }
 }
 
 /**

@@ -33,6 +33,8 @@ export function decayed(score: number, repetitionDecay: number, reads: number): 
 function collaborationFactors(config: SelectionConfig, theta: readonly number[]): [actor: number, factor: number][] {
   const { collaboration } = config
   if (collaboration === 'collaborative') return theta.map((value, a) => [a, value])
+  // The weights were fitted to be added up; those of a frozen actor were not.
+  if (collaboration === 'joint') return theta.map((value, a) => [a, config.actors[a]!.frozen === true ? value : 1])
   if (collaboration === 'competitive') {
     // A frozen actor of theta 0 is one that only watches.
     const competes = (a: number) => !(config.actors[a]!.frozen === true && theta[a] === 0)

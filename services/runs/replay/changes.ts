@@ -9,6 +9,7 @@ const changes = z.strictObject({
   rewardTransform: z.unknown(),
   normalize: z.unknown(),
   collaboration: z.unknown(),
+  joint: z.unknown(),
   firstSelection: z.unknown(),
   unrewarded: z.unknown(),
   repetitionDecay: z.unknown(),

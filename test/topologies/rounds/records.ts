@@ -5,7 +5,10 @@ import type { Delivered } from '../../../topologies/node.ts'
 const run = 'r'
 const checkpointOf = (round: number) => (round === 0 ? null : `checkpoint ${round}`)
 
-export function opened(round: number, samples: RoundOpened['samples'] = []): RoundOpened {
+type Sample = RoundOpened['samples'][number]
+type Asked = Omit<Sample, 'labels' | 'held'> & Partial<Sample>
+
+export function opened(round: number, samples: readonly Asked[] = []): RoundOpened {
   return {
     run,
     round,
@@ -14,7 +17,7 @@ export function opened(round: number, samples: RoundOpened['samples'] = []): Rou
     checkpointDigest: checkpointOf(round),
     previousRead: null,
     labelOffsets: [],
-    samples,
+    samples: samples.map((sample) => ({ labels: [], held: 0, ...sample })),
     deadlineMs: null,
     changes: [],
     reads: [],

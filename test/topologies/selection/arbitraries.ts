@@ -51,6 +51,11 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
   }
   if (below(3) === 0) config.normalize = pick(['none', 'sum'])
   if (below(2)) config.collaboration = pick(['collaborative', 'competitive', `single:${pick(names)}`])
+  if (below(4) === 0) {
+    config.collaboration = 'joint'
+    delete config.normalize
+    if (below(2)) config.joint = { ridge: pick([1e-3, 1, 10]), weighting: pick(['answers', 'corpus']) }
+  }
   if (below(2)) config.firstSelection = pick(['random', 'weights'])
   if (below(2)) config.unrewarded = pick(['keep', 'mean'])
   if (below(2)) config.repetitionDecay = pick([0, 0.1, 1])

@@ -138,9 +138,33 @@ describe('a selection configuration', () => {
       'collaboration: names an actor',
     ],
     ['an unknown collaboration', { ...minimal, collaboration: 'none' }, 'collaboration'],
+    ['a fit that is not joint', { ...minimal, joint: {} }, 'joint: is about collaboration: joint'],
+    ['a joint fit without a penalty', { ...minimal, collaboration: 'joint', joint: { ridge: 0 } }, 'joint.ridge'],
+    [
+      'joint weights over their sum',
+      { ...minimal, collaboration: 'joint', normalize: 'sum' },
+      'normalize: must be none',
+    ],
+    [
+      'joint weights by the code’s rules',
+      { ...minimal, collaboration: 'joint', strategy: 'paper-code' },
+      "collaboration: must not be joint: the strategy's score has update: code",
+    ],
     ['a negative decay', { ...minimal, repetitionDecay: -1 }, 'repetitionDecay'],
   ])('refuses %s and names the place', (_, json, place) => {
     expect(problem(json)).toContain(place)
+  })
+
+  test('fills in how a joint fit is made, of collaboration: joint alone', () => {
+    expect(parseSelectionConfig({ ...minimal, collaboration: 'joint', joint: { ridge: 2 } }).joint).toEqual({
+      ridge: 2,
+      weighting: 'answers',
+    })
+    expect(parseSelectionConfig({ ...minimal, collaboration: 'joint' }).joint).toEqual({
+      ridge: 10,
+      weighting: 'answers',
+    })
+    expect(parseSelectionConfig(minimal)).not.toHaveProperty('joint')
   })
 
   test('reports all problems at once', () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { naiveJoint } from './naive-joint.ts'
 import { type NaiveStrategy, naiveSelect } from './naive-strategy.ts'
 
 /**
@@ -31,6 +32,7 @@ export interface NaiveConfig {
   rewardTransform?: { kind: 'identity' } | { kind: 'exp'; scale?: number } | { kind: 'standardize' }
   normalize?: 'none' | 'sum'
   collaboration?: string
+  joint?: { ridge?: number; weighting?: 'answers' | 'corpus' }
   firstSelection?: 'random' | 'weights'
   unrewarded?: 'keep' | 'mean'
   repetitionDecay?: number
@@ -154,13 +156,14 @@ export function naiveRun(
         const s = Math.sqrt(raw.reduce((sum, r) => sum + (r - m) * (r - m), 0) / raw.length)
         transform = (r) => (s === 0 ? 0 : (r - m) / s)
       }
+      const joint = config.collaboration === 'joint' ? naiveJoint(config, documents, accepted, transform) : undefined
       for (const [a, name] of names.entries()) {
         const perSubcategory: number[][] = Array.from({ length: size(name) }, () => [])
         for (const [docId, reward] of accepted[a]!)
           perSubcategory[byId.get(docId)!.labels[name]!]!.push(transform(reward))
-        const means = perSubcategory.map((list) =>
-          list.length === 0 ? null : list.reduce((sum, r) => sum + r, 0) / list.length,
-        )
+        const means =
+          joint?.[name] ??
+          perSubcategory.map((list) => (list.length === 0 ? null : list.reduce((sum, r) => sum + r, 0) / list.length))
         let w = weights[name]!.map((old, j) => {
           if (means[j] === null) return old
           ever[name]!.add(j)
@@ -183,7 +186,10 @@ export function naiveRun(
         const products = means.flatMap((mean, j) => (mean === null ? [] : [w[j]! * mean]))
         actorRewards = {
           ...actorRewards,
-          [name]: products.length === 0 ? null : products.reduce((sum, x) => sum + x, 0) / products.length,
+          [name]:
+            joint !== undefined || products.length === 0
+              ? null
+              : products.reduce((sum, x) => sum + x, 0) / products.length,
         }
       }
       const have = names.filter((name) => actorRewards[name] !== null)
@@ -206,7 +212,8 @@ export function naiveRun(
       if (round === 0 && (config.firstSelection ?? 'random') === 'random') return 0
       const w = (name: string) => weights[name]![document.labels[name]!]!
       let s = 0
-      if (collaboration === 'collaborative') for (const name of names) s += theta[name]! * w(name)
+      if (collaboration === 'joint') for (const name of names) s += 1 * w(name)
+      else if (collaboration === 'collaborative') for (const name of names) s += theta[name]! * w(name)
       else if (collaboration === 'competitive') {
         const best = names.reduce((a, b) => (theta[b]! > theta[a]! ? b : a))
         s = theta[best]! * w(best)

@@ -35,17 +35,20 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
   const rounds: NaiveRound[] = []
   for (const round of [0, ...given.rounds]) {
     if (round > 0) {
-      const columns = config.actors.map(({ name }) => {
+      const isJoint = config.collaboration === 'joint'
+      const columns = config.actors.map(({ name }, a) => {
         const arrived = given.rewards.filter((reward) => reward.round === round && reward.actor === name)
-        return rewardColumns(
+        const own = rewardColumns(
           arrived.map(
             ({ docId, reward }): DocumentReward => ({
               documentId: asDocumentId(BigInt(docId)),
               subcategory: byId.get(docId)!.labels[name]!,
               reward,
+              ...(isJoint && { labels: config.actors.map((actor) => byId.get(docId)!.labels[actor.name]!) }),
             }),
           ),
         )
+        return isJoint ? { ...own, held: corpus.heldBy(a) } : own
       })
       try {
         state = foldRound(config, round, state, columns)

@@ -1,0 +1,75 @@
+import type { NaiveConfig, NaiveDocument } from './naive.ts'
+
+/**
+ * "Joint weights" of SELECTION.md, read literally, as `naiveRun` reads the rest.
+ * @param accepted by actor in configuration order, documents ascending, raw
+ * @returns by actor and subcategory; null: no answer
+ */
+export function naiveJoint(
+  config: NaiveConfig,
+  documents: readonly NaiveDocument[],
+  accepted: readonly (readonly (readonly [docId: string, reward: number])[])[],
+  transform: (raw: number) => number,
+): Record<string, (number | null)[]> {
+  const names = Object.keys(config.actors)
+  const byId = new Map(documents.map((document) => [document.docId, document]))
+  const answers = accepted.flatMap((list) =>
+    list.map(([docId, raw]) => ({ document: byId.get(docId)!, r: transform(raw) })),
+  )
+  const columns = ['1', ...names.flatMap((name) => config.actors[name]!.subcategories.map((_, j) => `${name}/${j}`))]
+  const has = ({ labels }: NaiveDocument, column: string) =>
+    column === '1' || names.some((name) => column === `${name}/${labels[name]}`)
+
+  let weights = answers.map(() => 1)
+  if (config.joint?.weighting === 'corpus') {
+    const rate = (name: string, j: number) => {
+      const of = (list: readonly NaiveDocument[]) => list.filter(({ labels }) => labels[name] === j).length
+      return of(accepted[names.indexOf(name)]!.map(([docId]) => byId.get(docId)!)) / of(documents)
+    }
+    const v = answers.map(
+      ({ document: { labels } }) => 1 / names.reduce((sum, name) => sum + rate(name, labels[name]!), 0),
+    )
+    const total = v.reduce((sum, one) => sum + one, 0)
+    weights = v.map((one) => (one * answers.length) / total)
+  }
+
+  const G = columns.map((p) =>
+    columns.map((q) => {
+      let sum = 0
+      for (const [i, { document }] of answers.entries()) if (has(document, p) && has(document, q)) sum += weights[i]!
+      return p === q && p !== '1' ? sum + (config.joint?.ridge ?? 10) : sum
+    }),
+  )
+  const m = columns.map((p) => {
+    let sum = 0
+    for (const [i, { document, r }] of answers.entries()) if (has(document, p)) sum += weights[i]! * r
+    return sum
+  })
+  const x = answers.length === 0 ? m : solved(G, m)
+  const isAnswered = (column: string) => answers.some(({ document }) => has(document, column))
+  const of = (column: string) => (isAnswered(column) ? x[columns.indexOf(column)]! : null)
+  return Object.fromEntries(
+    names.map((name) => [name, config.actors[name]!.subcategories.map((_, j) => of(`${name}/${j}`))]),
+  )
+}
+
+/** L L' = G, L y = m, L' x = y; sums in index order. */
+function solved(G: number[][], m: number[]): number[] {
+  const n = m.length
+  const L = G.map((row) => row.map(() => 0))
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      const left = L[i]!.slice(0, j).reduce((rest, l, k) => rest - l * L[j]![k]!, G[i]![j]!)
+      L[i]![j] = i === j ? Math.sqrt(left) : left / L[j]![j]!
+    }
+  }
+  const y: number[] = []
+  for (let i = 0; i < n; i++) y.push(y.reduce((rest, one, k) => rest - L[i]![k]! * one, m[i]!) / L[i]![i]!)
+  const x = [...y]
+  for (let i = n - 1; i >= 0; i--) {
+    let rest = y[i]!
+    for (let k = i + 1; k < n; k++) rest -= L[k]![i]! * x[k]!
+    x[i] = rest / L[i]![i]!
+  }
+  return x
+}
