@@ -1,5 +1,6 @@
 import type { SelectionConfig } from '../selection/config.ts'
 import { codeInitialWeight } from '../selection/initial-weights.ts'
+import { jointDefaults } from '../selection/joint-config.ts'
 import { resolveStrategy } from '../selection/strategy-config.ts'
 
 /** Another way in which a run's recorded rewards could have been folded and used. */
@@ -22,7 +23,7 @@ export const asRecorded = (config: SelectionConfig): Variant => ({
 
 /**
  * The ablations of the paper (Tables 2 and 5) for any actors: each set of actors with and without updates, theta fixed, each actor's weights
- * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5), the authors' code.
+ * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5), the authors' code; and joint weights, our extension, by each weighting.
  */
 export function ablations(config: SelectionConfig): Variant[] {
   const all = [...config.actors.keys()]
@@ -41,6 +42,15 @@ export function ablations(config: SelectionConfig): Variant[] {
   for (const collaboration of ['collaborative', 'competitive'] as const)
     if (config.collaboration !== collaboration)
       variants.push({ ...recorded, name: collaboration, config: { ...config, collaboration } })
+  for (const weighting of ['answers', 'corpus'] as const) {
+    const joint = { ...(config.joint ?? jointDefaults), weighting }
+    if (config.normalize === 'none' && weighting !== config.joint?.weighting)
+      variants.push({
+        ...recorded,
+        name: `joint by ${weighting}`,
+        config: { ...config, collaboration: 'joint', joint },
+      })
+  }
   const update = config.update === 'ema' ? 'additive' : 'ema'
   variants.push({ ...recorded, name: `update ${update}`, config: { ...config, update } })
   if (config.strategy === undefined) variants.push({ ...recorded, name: 'paper-code', config: asPaperCode(config) })
@@ -68,7 +78,9 @@ function asPaperCode(config: SelectionConfig): SelectionConfig {
     ...actor,
     initialWeights: actor.initialWeights.map(() => codeInitialWeight),
   }))
-  return { ...config, ...rules, actors, strategy: resolveStrategy('paper-code') }
+  const { joint: _, ...others } = config
+  const collaboration = config.collaboration === 'joint' ? 'collaborative' : config.collaboration
+  return { ...others, ...rules, collaboration, actors, strategy: resolveStrategy('paper-code') }
 }
 
 const withEta = (config: SelectionConfig, eta: number): SelectionConfig => ({

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
 import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
-import { type JointConfig, jointDefaults } from './joint.ts'
+import { type JointConfig, jointDefaults, jointSchema } from './joint-config.ts'
 import { asCode, type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
@@ -159,21 +159,6 @@ const collaboration = z
       'collaborative: theta weighs the actors (Eq. 6); competitive: only the actor with the largest theta counts; joint: the weights of all actors are fitted together and added up, without theta; single:ACTOR: that one alone',
   })
 
-const joint = z
-  .strictObject({
-    ridge: finite
-      .positive('must be above 0')
-      .default(jointDefaults.ridge)
-      .describe('Of n answers, a coefficient keeps about n / (n + ridge) of what they say'),
-    weighting: z
-      .enum(['answers', 'corpus'])
-      .default(jointDefaults.weighting)
-      .describe(
-        'answers: each answer counts once; corpus: by the inverse of its sampling probability, so that answers stand for the corpus',
-      ),
-  })
-  .optional()
-
 const budget = z.union(
   [z.strictObject({ documents: atLeastOne }), z.strictObject({ tokens: atLeastOne })],
   'must be {"documents": n} or {"tokens": n} with an integer n of at least 1',
@@ -194,7 +179,7 @@ const shape = {
     .default('none')
     .describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
   collaboration,
-  joint: joint.describe('How collaboration: joint fits (docs/SELECTION.md, "Joint weights")'),
+  joint: jointSchema.describe('How collaboration: joint fits (docs/SELECTION.md, "Joint weights")'),
   firstSelection: z
     .enum(['random', 'weights'])
     .default('random')

@@ -1,17 +1,8 @@
 import { WinnowError } from '../errors.ts'
 import { cholesky, solve } from '../fits/linear.ts'
 import type { SelectionConfig } from './config.ts'
+import { jointDefaults } from './joint-config.ts'
 import type { RewardColumns } from './rewards.ts'
-
-/** How `collaboration: joint` fits the weights of all actors together (SELECTION.md, "Joint weights"). */
-export interface JointConfig {
-  /** lambda: of n answers, a coefficient keeps about n / (n + lambda) of what they say. */
-  ridge: number
-  /** answers: each answer counts once; corpus: by the inverse of its expected number, so that answers stand for the corpus. */
-  weighting: 'answers' | 'corpus'
-}
-
-export const jointDefaults: JointConfig = { ridge: 10, weighting: 'answers' }
 
 /** What a round's rewards say of one actor's subcategories: its part of the fit in place of the means of Eq. 4. */
 export interface JointPart {

@@ -11,6 +11,7 @@ import { decidedByCells } from '../../../topologies/selection/strata.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { replayRun } from '../replay/changes.ts'
+import { withSampleLabels } from '../replay/sample-labels.ts'
 import { type JudgedRound, judgedRounds } from './rewarded-rounds.ts'
 
 export interface Ablation {
@@ -35,7 +36,10 @@ export async function ablateRun(
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<Ablation> {
   const variants = variantsOf(recorded, sweeps)
-  const { on, rounds, log, ledgers } = await judgedRounds(runtime, recorded)
+  const isJoint = variants.some(({ config }) => config.collaboration === 'joint')
+  const { on, rounds, log, ledgers } = await judgedRounds(runtime, recorded, undefined, async (log) =>
+    isJoint ? await withSampleLabels(runtime, recorded, log) : log,
+  )
   if (log.opened.some(({ changes }) => changes.length > 0))
     throw new WinnowError(
       'CONFIGURATION',

@@ -22,6 +22,7 @@ export interface JudgedRound {
 /**
  * The rounds of a run that can be judged from its log, ascending: by the rewards that were held out, if the run holds some out, else by those of
  * the next round, which were asked for and answered after the selection was made.
+ * @param completed what the log lacks for the rewards' columns, from elsewhere
  * @returns with the log and the rewards of every round, from which they come
  * @throws WinnowError CONFIGURATION if no round can be judged
  */
@@ -29,13 +30,14 @@ export async function judgedRounds(
   runtime: Runtime,
   recorded: RunConfig,
   given?: Evaluation['on'],
+  completed: (log: RecordedRun) => Promise<RecordedRun> = async (log) => log,
 ): Promise<{
   on: Evaluation['on']
   rounds: JudgedRound[]
   log: RecordedRun
   ledgers: ReadonlyMap<number, RoundLedger>
 }> {
-  const log = await readRecordedRun(runtime, recorded.name)
+  const log = await completed(await readRecordedRun(runtime, recorded.name))
   const holdsOut = recorded.selection.holdOut !== undefined
   if (given === 'held-out' && !holdsOut)
     throw new WinnowError('CONFIGURATION', `run ${recorded.name} holds no rewards out`, {

@@ -18,6 +18,7 @@ import { SelectionReader } from '../../selections/selection-reader.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
+import { withSampleLabels } from './sample-labels.ts'
 
 export interface ReplayOptions {
   readonly runtime: Runtime
@@ -46,7 +47,9 @@ export async function replay({
       hint: 'Give the replay another name.',
     })
   }
-  const log = await readRecordedRun(runtime, recorded.name)
+  const asRecorded = await readRecordedRun(runtime, recorded.name)
+  const isJoint = run.selection.collaboration === 'joint'
+  const log = isJoint ? await withSampleLabels(runtime, recorded, asRecorded) : asRecorded
   const configuration = configurationBy(run, log.opened)
   const inputs = await foldedRecords(runtime, recorded.name, log)
   const statesByRound = await refold(run, log, inputs)

@@ -1,11 +1,15 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { asDocumentId, labelsTopic, topics } from '../../../schemas/index.ts'
 import type { Config } from '../../../services/config/config.ts'
 import type { Ablation } from '../../../services/runs/evaluation/ablate.ts'
+import { readManifests } from '../../../services/runs/recorded.ts'
 import { MemoryStore } from '../../../topologies/memory-store.ts'
 import { cliOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
-import { memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
 
 const documents = 240
 const subcategories = { parity: ['even', 'odd'], third: ['a', 'b', 'c'], fifth: ['v', 'w', 'x', 'y', 'z'] }
@@ -14,6 +18,11 @@ const actors = Object.fromEntries(
   Object.entries(subcategories).map(([name, own]) => [name, { subcategories: own, eta: 0.5 }]),
 )
 
+const jointly = { collaboration: 'joint', joint: { ridge: 10, weighting: 'corpus' } } as const
+const joint = join(mkdtempSync(join(tmpdir(), 'joint-')), 'joint.json')
+writeFileSync(joint, JSON.stringify(jointly))
+
+let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
 const ablated = async (...args: string[]): Promise<Ablation> => {
   const { code, stdout, stderr } = await winnow('ablate', 'multi-actor-7', ...args, '--json')
@@ -37,7 +46,7 @@ beforeAll(async () => {
     )
   const inputs = [topics.documents.name, ...Object.keys(sizes).map((actor) => labelsTopic(actor).name)]
   await store.commit(inputs.map((topic) => ({ topic, partition: 0, offsetNext: documents })))
-  const runtime = await memoryRuntime(store)
+  runtime = await memoryRuntime(store)
   const labelers = Object.fromEntries(Object.keys(sizes).map((actor) => [actor, 'v1']))
   const run = parityRun(
     'multi-actor-7',
@@ -46,6 +55,7 @@ beforeAll(async () => {
   )
   const rewardOf = (text: string) => [0, 1, 4][Number(text) % 3]! + 0.3 * (Number(text) % 2) + (Number(text) % 7) / 100
   expect(await recordRun(runtime, run, rewardOf)).toHaveLength(4)
+  await recordRun(runtime, { ...run, name: 'joint-7', selection: { ...run.selection, ...jointly } }, rewardOf)
   winnow = cliOn(runtime, { actors: [] } as unknown as Config, '/')
 })
 
@@ -54,13 +64,15 @@ test('the ablations of a run are ranked by what they would have taken', async ()
   expect([on, rounds]).toEqual(['next-round', [1, 2]])
   const names = variants.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
-  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, additive, the authors' code;
-  // as recorded.
-  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 1 + 1 + 1)
+  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, joint by two weightings, additive, the
+  // authors' code; as recorded.
+  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 2 + 1 + 1 + 1)
   expect(names).toContain('paper-code')
   const of = (name: string) => variants.find((one) => one.name === name)!
   // Updates find the third that is worth most; without them all documents are equal, and a draw is what it takes.
   expect(of('third').gain!.mean).toBeGreaterThan(of('fifth').gain!.mean + 0.5)
+  // The other actors' means repeat what is the third's; a fit of all together does not.
+  expect(of('joint by answers').gain!.mean).toBeGreaterThan(of('as recorded').gain!.mean)
   expect(of('third').gain!.low).toBeGreaterThan(1)
   expect(of('third, no updates').gain!.mean).toBeCloseTo(0, 9)
   expect(of('as recorded')).toMatchObject({ overlap: 1, ended: null })
@@ -76,6 +88,26 @@ test('a sweep takes every combination, and what was recorded comes out as record
   expect(await ablated('--sweep', 'eta.third=0', '--sweep', 'initialTheta.fifth=0')).toMatchObject({
     variants: expect.arrayContaining([expect.objectContaining({ name: 'eta.third=0, initialTheta.fifth=0' })]),
   })
+})
+
+test('a run of joint weights replays to the bit, and is what an ablation of another run said it would be', async () => {
+  const again = await winnow('replay', '--run', 'joint-7')
+  expect([again.code, again.stdout]).toEqual([
+    0,
+    expect.stringContaining('4 rounds of joint-7 and joint-7-replay-1 are the same'),
+  ])
+  const { code, stdout } = await winnow('replay', '--run', 'multi-actor-7', '--with', joint, '--as', 'jointly')
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/round 1: .*first difference: weights/)])
+  const [, recorded, refolded] = await Promise.all(
+    ['multi-actor-7', 'joint-7', 'jointly'].map((run) => readManifests(runtime, run)),
+  )
+  const weightsOf = (manifests: typeof recorded) => manifests!.map(({ weights, theta }) => [weights, theta])
+  expect(weightsOf(refolded)).toEqual(weightsOf(recorded))
+  const { variants } = await ablated()
+  const judged = JSON.parse((await winnow('ablate', 'joint-7', '--json')).stdout) as Ablation
+  const gainOf = (list: Ablation['variants'], name: string) => list.find((one) => one.name === name)!.gain!.mean
+  expect(gainOf(judged.variants, 'as recorded')).toBe(gainOf(variants, 'joint by corpus'))
+  expect(gainOf(judged.variants, 'joint by answers')).toBe(gainOf(variants, 'joint by answers'))
 })
 
 test('a variant whose weights cannot be normalized says where it would have ended', async () => {
