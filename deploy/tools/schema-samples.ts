@@ -197,7 +197,14 @@ export const samples: Samples = {
   Manifest: [
     {
       ...{ run: 'a', round: 0, step: 0, actors: [], theta: [], weights: [], actorRewards: [], documents: 0, tokens: 0 },
-      ...{ threshold: null, marginal: null, histogramDigest: '', selectionDigest: '', labelOffsets: [] },
+      ...{
+        threshold: null,
+        marginal: null,
+        histogramDigest: '',
+        selectionDigest: '',
+        selectionRoot: null,
+        labelOffsets: [],
+      },
       ...{ chunkDocuments: 0, chunkOffsetFirst: -1, parts: [], strata: null },
     },
     {
@@ -207,6 +214,7 @@ export const samples: Samples = {
         marginal: { score: -0.125, documents: 9, taken: 2, keyLast: 2n ** 64n - 1n },
         histogramDigest: 'a',
         selectionDigest: 'b',
+        selectionRoot: 'c',
       },
       labelOffsets: [{ topic: 'winnow.labels.quality', partition: 0, offsetNext: 3 }],
       ...{ chunkDocuments: 4096, chunkOffsetFirst: 17 },

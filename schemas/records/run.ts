@@ -288,6 +288,14 @@ export const Manifest = record('Manifest', 'What was selected, from what, and by
   marginal: nullable(nested(Marginal)),
   histogramDigest: documented(string, 'SHA-256 of the groups that were seen'),
   selectionDigest: documented(string, 'SHA-256 of the ids in emission order, each as 8 bytes little-endian'),
+  selectionRoot: {
+    ...documented(
+      nullable(string),
+      "Root of the selection's hash tree (docs/accountability.md), by which anybody can check that a document is in it or is not",
+    ),
+    // Of selections written before this field existed.
+    default: null,
+  },
   labelOffsets: array(nested(TopicOffset)),
   chunkDocuments: documented(int, 'Ids in every chunk but the last'),
   chunkOffsetFirst: documented(

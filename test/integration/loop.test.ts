@@ -4,6 +4,7 @@ import { asDocumentId } from '../../schemas/index.ts'
 import { readDocument, readsByConditions } from '../../services/corpus/document.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
+import { seenBy } from '../../services/runs/exposure/seen.ts'
 import { readProgress, readRecordedRun } from '../../services/runs/recorded.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { replayRun } from '../../services/runs/replay/changes.ts'
@@ -39,6 +40,7 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
     expect(onCluster).toEqual(await decidedInMemory(runtime, run))
     await expectReadsAsCounted(world, run)
     await expectProgressToGoForward(world, run)
+    await expectSeenAsRead(world, run)
   }
 
   const same = await replay({ runtime, recorded: decay, replay: replayRun(decay, `${decay.name}-again`) })
@@ -59,6 +61,29 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
   await world.add(200, 2)
   for (const run of [decay, exclude]) await expectExplanationsToAgree(world, run)
 })
+
+/** What `seen` says of every document, counted over the whole stream; a checkpoint is at the end of each round. */
+async function expectSeenAsRead({ runtime }: World, run: RunConfig): Promise<void> {
+  const { manifests } = await readRecordedRun(runtime, run.name)
+  const selected = await selectionsOf(runtime, run.name, manifests)
+  const reports = (await readProgress(runtime, run.name)).filter(({ checkpoint }) => checkpoint !== null)
+  expect(reports.map(({ step }) => step)).toEqual([1, 2, 3].map((k) => k * run.updateSteps))
+  const some = [...new Set(selected.flat())].filter((_, i) => i % 6 === 0).map(asDocumentId)
+  for (const docId of some) {
+    const [seen] = await seenBy(runtime, docId, [run.name])
+    const places = selected.flatMap((ids, round) => (ids.includes(docId) ? [{ round, index: ids.indexOf(docId) }] : []))
+    expect(seen!.selected.map(({ round, index }) => ({ round, index }))).toEqual(places)
+    let times = 0
+    const expected = reports.map(({ round, position, step }) => {
+      const [n, at] = [selected[round]!.length, selected[round]!.indexOf(docId)]
+      for (let passed = 0; passed < position; passed++) if (passed % n === at) times++
+      return { step, times }
+    })
+    const found = seen!.checkpoints.map(({ step, times }) => ({ step, times }))
+    expect(found).toEqual(expected.filter(({ times }) => times > 0))
+  }
+  expect(await seenBy(runtime, asDocumentId(2n ** 64n - 1n), [run.name])).toEqual([])
+}
 
 /** SELECTION.md, "Score": the i-th of n documents was read floor((m - i - 1) / n) + 1 times, m where the trainer was. */
 async function expectReadsAsCounted({ runtime }: World, run: RunConfig): Promise<void> {

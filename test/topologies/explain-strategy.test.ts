@@ -28,7 +28,14 @@ function corpusOf({ actors }: SelectionConfig, documents: readonly NaiveDocument
 
 const manifestOf = (config: SelectionConfig, round: number, selection: Selection): Manifest => ({
   ...{ run: 'r', round, step: 0, actors: [], actorRewards: [], labelOffsets: [] },
-  ...{ threshold: null, marginal: null, histogramDigest: '', selectionDigest: '', chunkDocuments: 1 },
+  ...{
+    threshold: null,
+    marginal: null,
+    histogramDigest: '',
+    selectionDigest: '',
+    selectionRoot: null,
+    chunkDocuments: 1,
+  },
   ...{ chunkOffsetFirst: 0, parts: [], documents: selection.documents, tokens: selection.tokens },
   theta: initialState(config).theta,
   weights: config.actors.map(({ initialWeights }) => initialWeights),

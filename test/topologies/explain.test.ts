@@ -32,6 +32,7 @@ const manifest = (more: Partial<Manifest> = {}): Manifest => ({
   marginal: null,
   histogramDigest: '',
   selectionDigest: '',
+  selectionRoot: null,
   labelOffsets: [],
   chunkDocuments: 8192,
   chunkOffsetFirst: 0,

@@ -1,12 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
 import { asDocumentId, type DocumentId, Manifest, type Part, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
+import { SelectionTree } from '../exposure/selection-tree.ts'
 import type { Outgoing, Output, Send } from '../node.ts'
 import { chunkCount } from './parts.ts'
 
 /** A selection that is decided but not yet written. Its ids can be read once. */
 export interface DecidedSelection {
-  readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'parts' | 'selectionDigest'>
+  readonly manifest: Omit<Manifest, 'chunkOffsetFirst' | 'parts' | 'selectionDigest' | 'selectionRoot'>
   readonly ids: AsyncIterable<BigUint64Array>
 }
 
@@ -43,7 +44,8 @@ export async function emitSelection(
 ): Promise<Manifest> {
   const { selections, consoleState } = runTopics(manifest.run)
   const hash = createHash('sha256')
-  const chunks = chunksOf(manifest, ids, hash)
+  const tree = new SelectionTree()
+  const chunks = chunksOf(manifest, ids, hash, tree)
   const count = chunkCount(manifest)
   const parts: Part[] = []
   for (let chunkFirst = 0; ; chunkFirst += partChunks) {
@@ -56,6 +58,7 @@ export async function emitSelection(
       const value: Manifest = {
         ...manifest,
         selectionDigest: hash.digest('hex'),
+        selectionRoot: tree.root(),
         chunkOffsetFirst: parts[0]?.offsetFirst ?? -1,
         parts,
       }
@@ -102,11 +105,13 @@ async function* chunksOf(
   { run, round, chunkDocuments }: DecidedSelection['manifest'],
   ids: AsyncIterable<BigUint64Array>,
   hash: Hash,
+  tree: SelectionTree,
 ): AsyncGenerator<SelectionChunk> {
   let chunk: DocumentId[] = []
   let indexFirst = 0
   for await (const piece of ids) {
     hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+    tree.add(piece)
     for (const id of piece) {
       chunk.push(asDocumentId(id))
       if (chunk.length === chunkDocuments) {

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseId, u64Max } from '../../../topologies/selection/u64.ts'
 import { explainDocument } from '../../runs/explain.ts'
 import { explainRound } from '../../runs/explain-round.ts'
 import { runNamed } from '../../runs/registry.ts'
@@ -7,6 +6,7 @@ import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { idOf } from '../document-id.ts'
 import { detailsInWords } from '../explained-round.ts'
 import { runMeant } from '../run-meant.ts'
 import { summaries } from '../summaries.ts'
@@ -30,11 +30,7 @@ export const explain = (context: CliContext): Command =>
       example('winnow explain 1099511627776 --run demo-7', 'winnow explain 1099511627776 --run demo-7 --round 3'),
     )
     .action(async (id: string, options: Options) => {
-      const docId = parseId(id)
-      if (docId === null)
-        throw new WinnowError('USAGE', `${id} is not a document id`, {
-          hint: `An id is a decimal number up to ${u64Max}.`,
-        })
+      const docId = idOf(id)
       await using connection = await context.connect(options)
       const { runtime } = connection
       const name = await runMeant(context, runtime, options.run)

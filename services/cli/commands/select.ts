@@ -1,8 +1,6 @@
 import type { Command } from 'commander'
-import type { Manifest } from '../../../schemas/index.ts'
 import { readManifests } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
-import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
 import {
@@ -14,6 +12,7 @@ import {
   print,
   withLimit,
 } from '../context.ts'
+import { manifestOf, rootOf } from '../manifest-of.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -22,6 +21,7 @@ interface Options extends GlobalOptions {
   readonly from: number
   readonly limit?: number
   readonly json?: boolean
+  readonly root?: boolean
 }
 
 export const select = (context: CliContext): Command =>
@@ -30,6 +30,7 @@ export const select = (context: CliContext): Command =>
     .option('--round <n>', 'the round (default: the last one)', naturalNumber)
     .option('--from <index>', 'global index to start at', naturalNumber, 0)
     .option('--json', 'JSON lines of index and id')
+    .option('--root', "only the root of the selection's hash tree (docs/accountability.md)")
     .addHelpText(
       'after',
       example('winnow select --run demo-7 --round 3 --limit 10', 'winnow select --run demo-7 > ids.txt'),
@@ -38,7 +39,8 @@ export const select = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       await runNamed(runtime, run)
-      const manifest = chosen(await readManifests(runtime, run), run, round)
+      const manifest = manifestOf(await readManifests(runtime, run), run, round)
+      if (options.root) return await print(context.stdout, `${rootOf(manifest)}\n`)
       await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
       const end = from + (limit ?? Number.POSITIVE_INFINITY)
       let index = from
@@ -50,13 +52,3 @@ export const select = (context: CliContext): Command =>
         if (index >= end) break
       }
     })
-
-/** The manifest of a round, or the last one. @throws WinnowError CONFIGURATION if the run has not selected it */
-function chosen(manifests: readonly Manifest[], run: string, round: number | undefined): Manifest {
-  const manifest = round === undefined ? manifests.at(-1) : manifests.find((one) => one.round === round)
-  if (manifest !== undefined) return manifest
-  const what = round === undefined ? 'anything' : `round ${round}`
-  throw new WinnowError('CONFIGURATION', `run ${run} has not selected ${what} yet`, {
-    hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
-  })
-}
