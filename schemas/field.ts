@@ -36,6 +36,11 @@ export const partition: Field<Partition> = { ...int, check: int.check as unknown
 export const u64 = settled(z.bigint().min(0n).max(u64Max), { type: 'long', logicalType: 'uint64' })
 /** A `u64` that is the id of a document. */
 export const documentId: Field<DocumentId> = { ...u64, check: u64.check as unknown as z.ZodType<DocumentId> }
+/** Ids in a column: as many as a selection has, a bigint each would take most of the time. */
+export const documentIds: Field<BigUint64Array> = settled(z.instanceof(BigUint64Array) as z.ZodType<BigUint64Array>, {
+  type: 'array',
+  items: u64.avro,
+})
 /** Any float64, including NaN and infinities: the station decides what is acceptable, and sends the rest to dead letters. */
 export const double = settled(
   z.union([z.number(), z.nan(), z.literal(Infinity), z.literal(-Infinity)]) as z.ZodType<number>,

@@ -1,4 +1,4 @@
-import type { DocumentId, Manifest } from '../schemas/index.ts'
+import { asDocumentId, type DocumentId, type Manifest, type SelectionChunk } from '../schemas/index.ts'
 import { stretchesFrom } from './console/parts.ts'
 import type { RunningStation, Station } from './dataflow.ts'
 import { fnv1a } from './hash.ts'
@@ -121,5 +121,5 @@ export function selectionOf(manifest: Manifest, chunks: readonly Delivered[]): D
   const own = stretchesFrom(manifest, 0).flatMap(({ offsetFirst, chunks: count }) =>
     chunks.slice(offsetFirst, offsetFirst + count),
   )
-  return own.flatMap(({ value }) => (value as { docIds: DocumentId[] }).docIds)
+  return own.flatMap(({ value }) => Array.from((value as SelectionChunk).docIds, asDocumentId))
 }

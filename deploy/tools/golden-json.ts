@@ -7,6 +7,7 @@ export function toGoldenJson(value: unknown): unknown {
   if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) {
     return { $number: Object.is(value, -0) ? '-0' : String(value) }
   }
+  if (value instanceof BigUint64Array) return Array.from(value, toGoldenJson)
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('hex') }
   if (Array.isArray(value)) return value.map(toGoldenJson)
   if (value !== null && typeof value === 'object') {

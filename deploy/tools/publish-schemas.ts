@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Type } from 'avsc'
 import { allRecords, type RecordType } from '../../schemas/index.ts'
-import { avroType, withBuffers } from '../../services/runtime/avro.ts'
+import { avroType, forAvsc } from '../../services/runtime/avro.ts'
 import { toGoldenJson } from './golden-json.ts'
 import {
   type Golden,
@@ -39,7 +39,7 @@ export function incompatibilities(
 const goldenOf = (name: string, type: Type) =>
   (samples[name as keyof typeof samples] as object[]).map((value) => ({
     value: toGoldenJson(value),
-    body: type.toBuffer(withBuffers(value)).toString('hex'),
+    body: type.toBuffer(forAvsc(value)).toString('hex'),
   }))
 
 function publish(): void {

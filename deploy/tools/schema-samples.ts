@@ -254,8 +254,8 @@ export const samples: Samples = {
     },
   ],
   SelectionChunk: [
-    { run: 'a', round: 0, indexFirst: 0, docIds: [] },
-    { run: 'a', round: 1, indexFirst: longMax, docIds: [0n, 1n, u64Middle - 1n, u64Middle, u64Max].map(asDocumentId) },
+    { run: 'a', round: 0, indexFirst: 0, docIds: new BigUint64Array() },
+    { run: 'a', round: 1, indexFirst: longMax, docIds: BigUint64Array.of(0n, 1n, u64Middle - 1n, u64Middle, u64Max) },
   ],
   Work: [
     {

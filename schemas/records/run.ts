@@ -3,6 +3,7 @@ import {
   bytes,
   documented,
   documentId,
+  documentIds,
   double,
   int,
   long,
@@ -347,7 +348,7 @@ export const SelectionChunk = record('SelectionChunk', 'Selected ids in emission
   run: string,
   round: int,
   indexFirst: documented(long, 'Global index of the first id'),
-  docIds: array(documentId),
+  docIds: documentIds,
 })
 export type SelectionChunk = RecordValue<typeof SelectionChunk>
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { DocumentId, Manifest } from '../../schemas/index.ts'
+import { asDocumentId, type DocumentId, type Manifest } from '../../schemas/index.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
@@ -30,7 +30,7 @@ export async function selectedIds(
 ): Promise<DocumentId[]> {
   const ids: DocumentId[] = []
   for await (const { docIds } of chunksFrom(runtime, manifest, 0)) {
-    ids.push(...docIds)
+    for (const id of docIds) ids.push(asDocumentId(id))
     if (ids.length >= count) break
   }
   return ids.slice(0, count)

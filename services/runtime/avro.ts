@@ -1,6 +1,7 @@
 import avsc, { type Type } from 'avsc'
 import type { RecordType } from '../../schemas/index.ts'
 import './avro-blocks.ts'
+import { columnsOf } from './flat-fields.ts'
 
 const isU64 = (value: unknown): value is bigint =>
   typeof value === 'bigint' && value >= 0n && value <= 0xffff_ffff_ffff_ffffn
@@ -33,10 +34,11 @@ export const avroType = (schema: unknown): Type =>
     },
   })
 
-/** avsc accepts Buffers only; fields of type bytes are Uint8Arrays. Top-level fields only: no record nests bytes. */
-export function withBuffers(value: object): object {
+/** A record as avsc takes it: Buffers for bytes, arrays for columns of ids. Top-level fields only: no record nests either. */
+export function forAvsc(value: object): object {
   const copy: Record<string, unknown> = { ...value }
   for (const [name, field] of Object.entries(copy)) {
+    if (field instanceof BigUint64Array) copy[name] = [...field]
     if (field instanceof Uint8Array && !Buffer.isBuffer(field)) {
       copy[name] = Buffer.from(field.buffer, field.byteOffset, field.byteLength)
     }
@@ -44,5 +46,12 @@ export function withBuffers(value: object): object {
   return copy
 }
 
-/** Whether the record has bytes fields, so that `withBuffers` is needed. */
+/** A record as avsc has read it, whose columns of ids it gives as arrays. The same object. */
+export function withColumns(record: RecordType, value: object): object {
+  const fields = value as Record<string, unknown>
+  for (const name of columnsOf(record)) fields[name] = BigUint64Array.from(fields[name] as bigint[])
+  return value
+}
+
+/** Whether the record has bytes fields, so that `forAvsc` is needed. */
 export const hasBytes = (record: RecordType): boolean => JSON.stringify(record.avro.fields).includes('"bytes"')

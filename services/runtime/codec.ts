@@ -1,9 +1,10 @@
 import type { Resolver, Type } from 'avsc'
 import type { z } from 'zod'
 import { type RecordType, type RecordValue, subjectOf } from '../../schemas/index.ts'
-import { avroType, hasBytes, withBuffers } from './avro.ts'
+import { avroType, forAvsc, hasBytes, withColumns } from './avro.ts'
 import { WinnowError } from './errors.ts'
 import { FlatReader } from './flat-avro.ts'
+import { FlatWriter } from './flat-writer.ts'
 import { type RegistryClient, register, registryClient, schemaById } from './registry.ts'
 
 /**
@@ -67,6 +68,8 @@ interface Own {
   readonly hasBytes: boolean
   /** Reads bodies in this very schema faster than `type`. */
   readonly flat: FlatReader | undefined
+  /** Writes what has columns, which `type` cannot. */
+  readonly writer: FlatWriter | undefined
   /** Numbers that each unsettled field may have, as far as they have come: a look-up costs less than a check. */
   readonly known: readonly Set<unknown>[]
 }
@@ -90,6 +93,7 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
       header: header(await register(client, record)),
       hasBytes: hasBytes(record),
       flat: FlatReader.of(record),
+      writer: FlatWriter.of(record),
       known: record.unsettled.map(() => new Set<unknown>()),
     }
     owns.set(subjectOf(record), own)
@@ -161,12 +165,13 @@ function header(id: number): Buffer {
   return bytes
 }
 
-function encode({ record, type, header, hasBytes }: Own, value: unknown): Buffer {
+function encode({ record, type, header, hasBytes, writer }: Own, value: unknown): Buffer {
   const checked = record.check.safeParse(value)
   if (!checked.success) {
     throw new WinnowError('BAD_DATA', `Not a valid ${record.name}: ${issues(checked.error)}`, { cause: checked.error })
   }
-  const body = type.toBuffer(hasBytes ? withBuffers(checked.data) : checked.data)
+  if (writer !== undefined) return writer.write(checked.data, header)
+  const body = type.toBuffer(hasBytes ? forAvsc(checked.data) : checked.data)
   return Buffer.concat([header, body], headerBytes + body.length)
 }
 
@@ -197,7 +202,7 @@ function readingOf(schema: string, id: number, owns: ReadonlyMap<string, Own>): 
 function readBody({ own, resolver }: Exclude<Reading, DecodeError>, bytes: Buffer): never {
   let value: unknown = resolver === undefined ? own.flat?.read(bytes, headerBytes) : undefined
   try {
-    value ??= own.type.fromBuffer(bytes.subarray(headerBytes), resolver)
+    value ??= withColumns(own.record, own.type.fromBuffer(bytes.subarray(headerBytes), resolver))
   } catch (error) {
     throw new DecodeError('bad-body', `The bytes are not a ${own.record.name}: ${(error as Error).message}`, {
       cause: error,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { asDocumentId, type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { stretchesFrom } from '../../topologies/console/parts.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
@@ -196,7 +196,7 @@ export class SelectionReader {
       const before = next
       for await (const chunk of chunksFrom(this.#ports, manifest, next)) {
         const skip = next - chunk.indexFirst
-        yield skip === 0 ? chunk.docIds : chunk.docIds.slice(skip)
+        yield Array.from(chunk.docIds.subarray(skip), asDocumentId)
         next = chunk.indexFirst + chunk.docIds.length
       }
       if (next > before) attempt = 0

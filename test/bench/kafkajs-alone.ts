@@ -1,5 +1,5 @@
 import { Kafka as KafkajsClient, logLevel } from 'kafkajs'
-import { asDocumentId, SelectionChunk } from '../../schemas/index.ts'
+import { SelectionChunk } from '../../schemas/index.ts'
 import type { Codec } from '../../services/runtime/codec.ts'
 import { chunksPerSend, emissionLayout } from '../../topologies/console/emitting.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
@@ -18,7 +18,7 @@ export async function kafkajsAlone(
   const { chunkDocuments, partChunks } = emissionLayout
   const value = codec.encode(SelectionChunk, {
     ...{ run: 'bare', round: 0, indexFirst: 0 },
-    docIds: Array.from({ length: chunkDocuments }, (_, i) => asDocumentId(splitmix64(BigInt(i)))),
+    docIds: BigUint64Array.from({ length: chunkDocuments }, (_, i) => splitmix64(BigInt(i))),
   })
   const client = new KafkajsClient({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const producer = client.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })

@@ -80,7 +80,7 @@ async function expectSelections(
   }
   for (const { round, indexFirst, docIds } of unnamed.values()) {
     const i = manifests.findIndex((manifest) => manifest.round === round)
-    expect(docIds).toEqual(expected.selected[i]!.slice(indexFirst, indexFirst + docIds.length))
+    expect([...docIds]).toEqual(expected.selected[i]!.slice(indexFirst, indexFirst + docIds.length))
   }
 }
 

@@ -108,7 +108,7 @@ export class World {
         chunk.value.round !== manifest.round
       )
         throw new Error(`round ${manifest.round}: chunk ${i} does not stand where the manifest says`)
-      ids.push(...chunk.value.docIds)
+      ids.push(...Array.from(chunk.value.docIds, asDocumentId))
     }
     return ids
   }

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { asDocumentId, type DocumentId, Manifest, type Part, runTopics, SelectionChunk } from '../../schemas/index.ts'
+import { Manifest, type Part, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import { SelectionTree } from '../exposure/selection-tree.ts'
 import type { Outgoing, Output, Send } from '../node.ts'
@@ -107,19 +107,23 @@ async function* chunksOf(
   hash: Hash,
   tree: SelectionTree,
 ): AsyncGenerator<SelectionChunk> {
-  let chunk: DocumentId[] = []
+  let docIds = new BigUint64Array(chunkDocuments)
+  let held = 0
   let indexFirst = 0
   for await (const piece of ids) {
     hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     tree.add(piece)
-    for (const id of piece) {
-      chunk.push(asDocumentId(id))
-      if (chunk.length === chunkDocuments) {
-        yield { run, round, indexFirst, docIds: chunk }
-        indexFirst += chunk.length
-        chunk = []
-      }
+    for (let from = 0; from < piece.length; ) {
+      const some = piece.subarray(from, from + chunkDocuments - held)
+      docIds.set(some, held)
+      from += some.length
+      held += some.length
+      if (held < chunkDocuments) break
+      yield { run, round, indexFirst, docIds }
+      indexFirst += held
+      docIds = new BigUint64Array(chunkDocuments)
+      held = 0
     }
   }
-  if (chunk.length > 0) yield { run, round, indexFirst, docIds: chunk }
+  if (held > 0) yield { run, round, indexFirst, docIds: docIds.slice(0, held) }
 }

@@ -1,4 +1,4 @@
-import type { DocumentId, Manifest } from '../../../schemas/index.ts'
+import { asDocumentId, type DocumentId, type Manifest } from '../../../schemas/index.ts'
 import { chunkCount } from '../../../topologies/console/parts.ts'
 import { orderKey, type Seed } from '../../../topologies/selection/u64.ts'
 import { chunksFrom } from '../../selections/selection-reader.ts'
@@ -39,6 +39,7 @@ export async function indexInSelection(
 }
 
 async function chunkAt(ports: Ports, manifest: Manifest, chunk: number): Promise<readonly DocumentId[]> {
-  for await (const { docIds } of chunksFrom(ports, manifest, chunk * manifest.chunkDocuments)) return docIds
+  for await (const { docIds } of chunksFrom(ports, manifest, chunk * manifest.chunkDocuments))
+    return Array.from(docIds, asDocumentId)
   throw new Error(`chunk ${chunk} of round ${manifest.round} cannot be read yet`)
 }

@@ -1,5 +1,5 @@
 import { context, type Link, propagation, ROOT_CONTEXT, type Span, SpanKind, trace } from '@opentelemetry/api'
-import type { DocumentId, SelectionChunk } from '../../../schemas/index.ts'
+import { asDocumentId, type SelectionChunk } from '../../../schemas/index.ts'
 import type { Outgoing } from '../../../topologies/node.ts'
 import type { IncomingRecord, TraceHeaders } from '../kafka/port.ts'
 import { traceOfDocument, traceOfRound } from './trace-ids.ts'
@@ -71,8 +71,8 @@ export class StationTraces {
   }
 
   /** The documents of a selection have traces of their own: its span links to them. */
-  #selection(headers: TraceHeaders, docIds: readonly DocumentId[]): TraceHeaders {
-    const links = docIds.slice(0, linksMax).flatMap((docId): Link[] => {
+  #selection(headers: TraceHeaders, docIds: SelectionChunk['docIds']): TraceHeaders {
+    const links = Array.from(docIds.subarray(0, linksMax), asDocumentId).flatMap((docId): Link[] => {
       const document = traceOfDocument(docId, this.#ratio)
       const linked = document && trace.getSpanContext(propagation.extract(ROOT_CONTEXT, document))
       return linked === undefined ? [] : [{ context: linked }]

@@ -108,7 +108,7 @@ test('an array or map that claims to be longer than its bytes is a bad body, eve
   const codec = await createCodec({ registry: client, records: [Label, SelectionChunk] })
   /** 2^40 as a zigzag varint, and its negative, before which a block says its bytes. */
   const [many, manyInBytes] = ['808080808040', 'ffffffffff3f808080808040'].map((hex) => Buffer.from(hex, 'hex'))
-  const chunk = codec.encode(SelectionChunk, { run: 'r', round: 0, indexFirst: 0, docIds: [] })
+  const chunk = codec.encode(SelectionChunk, { run: 'r', round: 0, indexFirst: 0, docIds: new BigUint64Array() })
   for (const count of [many!, manyInBytes!]) {
     const body = Buffer.concat([chunk.subarray(0, -1), count, Buffer.from([2, 4, 6, 0])])
     expect(await reasonOf(() => codec.decode(body))).toBe('bad-body')

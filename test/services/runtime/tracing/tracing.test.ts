@@ -25,7 +25,7 @@ const chunk = (docIds: bigint[]) => ({
   topic: 'winnow.run.r.selections',
   record: SelectionChunk,
   key: '2',
-  value: { run: 'r', round: 2, indexFirst: 0, docIds },
+  value: { run: 'r', round: 2, indexFirst: 0, docIds: BigUint64Array.from(docIds) },
 })
 const own = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'crawler=7' }
 
