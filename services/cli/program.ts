@@ -24,6 +24,7 @@ const ownCommands: CommandLoaders = {
   board: async () => (await import('./commands/board.ts')).board,
   explain: async () => (await import('./commands/explain.ts')).explain,
   seen: async () => (await import('./commands/seen.ts')).seen,
+  trained: async () => (await import('./commands/trained.ts')).trained,
   prove: async () => (await import('./commands/prove.ts')).prove,
   verify: async () => (await import('./commands/verify.ts')).verify,
   select: async () => (await import('./commands/select.ts')).select,

@@ -138,10 +138,13 @@ export class ClickHouseStore implements CorpusStore {
     }
   }
 
-  /** Removes a run's read counts: another run of that name starts with nothing read. */
+  /** Removes what a run's trainers have read: another run of that name starts with nothing read. */
   async forgetReads(run: string): Promise<void> {
     await this.#reads.forget(run)
-    await this.#sql.command('ALTER TABLE reads DELETE WHERE run = {run:String} SETTINGS mutations_sync = 2', { run })
+    for (const table of ['reads', 'exposures', 'exposure_ids'])
+      await this.#sql.command(`ALTER TABLE ${table} DELETE WHERE run = {run:String} SETTINGS mutations_sync = 2`, {
+        run,
+      })
   }
 }
 

@@ -5,11 +5,14 @@ import { readDocument, readsByConditions } from '../../services/corpus/document.
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
 import { seenBy } from '../../services/runs/exposure/seen.ts'
+import { checkpointMeant, trainedOn } from '../../services/runs/exposure/trained.ts'
+import { readTraining } from '../../services/runs/exposure/training.ts'
 import { readProgress, readRecordedRun } from '../../services/runs/recorded.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { replayRun } from '../../services/runs/replay/changes.ts'
 import { replay } from '../../services/runs/replay/replay.ts'
 import { closeAll } from '../../services/runtime/service.ts'
+import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { decidedInMemory, decidedOnCluster, selectionsOf } from './loop-memory.ts'
@@ -83,6 +86,36 @@ async function expectSeenAsRead({ runtime }: World, run: RunConfig): Promise<voi
     expect(found).toEqual(expected.filter(({ times }) => times > 0))
   }
   expect(await seenBy(runtime, asDocumentId(2n ** 64n - 1n), [run.name])).toEqual([])
+  await expectTrainedOnAsRead({ runtime }, run, selected)
+}
+
+/** What `trained` says of the last checkpoint and of one before it, counted over the whole stream. */
+async function expectTrainedOnAsRead(
+  { runtime }: Pick<World, 'runtime'>,
+  run: RunConfig,
+  selected: readonly (readonly bigint[])[],
+) {
+  const training = await readTraining(runtime, run.name, await runtime.kafka.topicNames())
+  await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'test' })
+  for (const step of [run.updateSteps, run.steps]) {
+    const { report, checkpoint } = checkpointMeant(training, run.name, `${step}`)
+    const found = await trainedOn({ runtime, run, training, reader, sources: new Map() }, { ...report, checkpoint })
+    const ends = training.progress.filter((one) => one.checkpoint !== null && one.step <= step)
+    const read = ends.flatMap(({ round, position }) =>
+      Array.from({ length: position }, (_, i) => selected[round]![i % selected[round]!.length]!),
+    )
+    expect(found.documents).toBe(read.length)
+    expect(found.rounds.map(({ round, read }) => ({ round, read }))).toEqual(
+      ends.map(({ round, position }) => ({ round, read: position })),
+    )
+    const times = Map.groupBy(new Set(read), (id) => read.filter((one) => one === id).length)
+    expect(found.distinct).toBe(new Set(read).size)
+    expect(new Map(found.times.map((one) => [one.times, one.documents]))).toEqual(
+      new Map([...times].map(([n, ids]) => [n, ids.length])),
+    )
+    for (const { subcategories } of found.actors)
+      expect(subcategories.reduce((sum, { documents }) => sum + documents, 0)).toBe(read.length)
+  }
 }
 
 /** SELECTION.md, "Score": the i-th of n documents was read floor((m - i - 1) / n) + 1 times, m where the trainer was. */

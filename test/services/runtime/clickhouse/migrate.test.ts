@@ -118,7 +118,8 @@ describe('migrations', () => {
         ['005_small_granules.sql', '006_texts_once.sql'].map((name) => readFile(join(own, name), 'utf8')),
       )
       for (const statement of texts.flatMap(statementsOf).slice(0, done)) await clickHouse.sql.command(statement)
-      expect(await migrate(clickHouse.sql)).toEqual(['005_small_granules.sql', '006_texts_once.sql'])
+      const migrated = await migrate(clickHouse.sql)
+      expect(migrated.slice(0, 2)).toEqual(['005_small_granules.sql', '006_texts_once.sql'])
       await expectSmallGranules()
     },
   )
