@@ -13,15 +13,16 @@ Labels = Literal['shifted', 'huggingface']
 Tensors = Literal['torch', 'numpy']
 
 
-def batch_of(packed: Packed, labels: Labels, tensors: Tensors, weight: float | None) -> Batch:
-    """`weight`: of this part in a mean over ranks; None: all parts are equal."""
-    ids, inputs = packed.ids, slice(None, -1 if labels == 'shifted' else None)
-    batch = {
-        'input_ids': ids[:, inputs],
-        'labels': ids[:, 1:] if labels == 'shifted' else ids,
-        'documents': packed.documents[:, inputs],
-        'positions': packed.positions[:, inputs],
-    }
+def batch_of(packed: Packed, length: int, labels: Labels, tensors: Tensors, weight: float | None) -> Batch:
+    """`length`: C. `weight`: of this part in a mean over ranks; None: all parts are equal."""
+    if labels == 'shifted':
+        inputs = {'input_ids': packed.ids, 'documents': packed.documents, 'positions': packed.positions}
+        batch = {name: values[:-1].reshape(-1, length) for name, values in inputs.items()}
+        # A copy: whoever masks labels must not change inputs.
+        batch['labels'] = packed.ids[1:].reshape(-1, length).copy()
+    else:
+        inputs = {'input_ids': packed.ids, 'labels': packed.ids, 'documents': packed.documents, 'positions': packed.positions}
+        batch = {name: packed.rows(values, length) for name, values in inputs.items()}
     more: dict[str, Any] = {} if weight is None else {'weight': weight}
     if tensors == 'numpy':
         return batch | more
@@ -30,7 +31,7 @@ def batch_of(packed: Packed, labels: Labels, tensors: Tensors, weight: float | N
     except ImportError as error:
         hint = "Install torch, or give tensors='numpy'."
         raise WinnowError('CONFIGURATION', f'there is no torch to make tensors of: {error}', hint) from error
-    return {name: torch.from_numpy(values).contiguous() for name, values in batch.items()} | more
+    return {name: torch.from_numpy(values) for name, values in batch.items()} | more
 
 
 def micro_batches(batch: Mapping[str, Any], pieces: int) -> Iterator[Batch]:

@@ -1,26 +1,26 @@
 """What a stream reads documents from: something that gives their tokens by id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from .packing import Tokens
+from .packing import Page
 from .selection import Ids
 from .tokens import Tokenizer
 
 
 class Documents(Protocol):
-    """Any number of threads may ask at once."""
+    def fetched(self, ids: Ids, waiting: Callable[[], None]) -> Iterable[Page]:
+        """The documents in the order of the ids, which may repeat. Any number of threads may call it, each for other documents: it waits for
+        servers and disks. What it returns makes the tokens, and is gone through by one thread, in the order of the selection.
 
-    def tokens(self, ids: Ids, waiting: Callable[[], None]) -> list[Tokens]:
-        """Of each document, without its end, in the order of the ids, which may repeat. Calls `waiting` now and then while it waits;
-        that may raise. Raises WinnowError where a document cannot be had."""
+        Calls `waiting` now and then while it waits; that may raise. Raises WinnowError where a document cannot be had."""
         ...
 
     def close(self) -> None: ...
 
 
 class Texts(Protocol):
-    """The same with texts."""
+    """Any number of threads may ask at once, as of Documents."""
 
     def texts(self, ids: Ids, waiting: Callable[[], None]) -> list[str]: ...
 
@@ -33,8 +33,8 @@ class Tokenized:
     def __init__(self, texts: Texts, tokenizer: Tokenizer) -> None:
         self._texts, self._tokenizer = texts, tokenizer
 
-    def tokens(self, ids: Ids, waiting: Callable[[], None]) -> list[Tokens]:
-        return self._tokenizer.encode(self._texts.texts(ids, waiting))
+    def fetched(self, ids: Ids, waiting: Callable[[], None]) -> Iterable[Page]:
+        return self._tokenizer.pages(self._texts.texts(ids, waiting))
 
     def close(self) -> None:
         self._texts.close()

@@ -1,6 +1,5 @@
 """Values made ahead in a thread. No processes: Kafka, HTTP and tokenizers are native code that runs beside Python's lock."""
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,49 +19,58 @@ class Feeder(Generic[T]):
     nobody wants more."""
 
     def __init__(self, make: Callable[[Callable[[], None]], Iterator[T]], ahead: int) -> None:
-        self._made: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(ahead)
-        self._stopped = threading.Event()
+        self._ahead = ahead
+        self._made: deque[T] = deque()
+        # What ended `make`, given after its last value, and ever after.
+        self._end: BaseException | None = None
+        self._stopped = False
+        lock = threading.Lock()
+        self._added, self._taken = threading.Condition(lock), threading.Condition(lock)
         self._thread = threading.Thread(target=self._run, args=(make,), name='winnow-feeder', daemon=True)
         self._thread.start()
 
     def _run(self, make: Callable[[Callable[[], None]], Iterator[T]]) -> None:
+        end: BaseException = StopIteration()
         try:
             for value in make(self._checked):
-                self._put(value, None)
-            self._put(None, StopIteration())
-        except Stopped:
-            pass
+                self._put(value)
         except BaseException as error:  # whoever reads gets it
-            try:
-                self._put(None, error)
-            except Stopped:
-                pass
+            end = error
+        with self._added:
+            self._end = end
+            self._added.notify_all()
 
-    def _put(self, value: T | None, error: BaseException | None) -> None:
-        while True:
-            self._checked()
-            try:
-                return self._made.put((value, error), timeout=0.2)
-            except queue.Full:
-                continue
+    def _put(self, value: T) -> None:
+        with self._added:
+            self._made.append(value)
+            self._added.notify()
+            if len(self._made) >= self._ahead:
+                # Several at a time: two threads that hand over one by one wait for each other.
+                self._taken.wait_for(lambda: self._stopped or len(self._made) <= self._ahead // 2)
+        self._checked()
 
     def _checked(self) -> None:
-        if self._stopped.is_set():
+        if self._stopped:
             raise Stopped
 
     def get(self, seconds: float) -> T | None:
         """The next value, or None where there is none in this time. Raises what `make` raised, StopIteration after its last value."""
-        try:
-            value, error = self._made.get(timeout=seconds)
-        except queue.Empty:
+        with self._added:
+            if not self._made and self._end is None:
+                self._added.wait_for(lambda: self._made or self._end is not None, seconds)
+            if self._made:
+                value = self._made.popleft()
+                if len(self._made) <= self._ahead // 2:
+                    self._taken.notify()
+                return value
+            if self._end is not None:
+                raise self._end
             return None
-        if error is not None:
-            self._made.put((None, error))
-            raise error
-        return value
 
     def close(self) -> None:
-        self._stopped.set()
+        with self._taken:
+            self._stopped = True
+            self._taken.notify()
         self._thread.join()
 
 

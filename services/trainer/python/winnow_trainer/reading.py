@@ -1,6 +1,6 @@
 """Batches from a cursor on: the selections of the rounds, their texts, their tokens."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,13 @@ from winnow_wire.records import Registry
 from .cursor import Cursor
 from .documents import Documents
 from .feeder import mapped_ahead
-from .packing import Packed, Shape, Tokens, pack
+from .packing import Packed, Page, Shape, pack
 from .run_log import Manifest, RunLog
 from .selection import Ids, Selections
 from .switching import Switching
 
 # The first windows of a round are small, so that its first batch comes soon.
-WINDOW_FIRST = 64
+WINDOW_FIRST = 16
 WINDOWS_AT_ONCE = 4
 
 Step = tuple[Packed, Cursor]
@@ -62,8 +62,8 @@ class Source:
             while cursor.step < self.config['steps']:
                 manifest = self.log.manifest(self._round(cursor, checked), checked)
                 cursor = cursor.at_round(manifest['round'], manifest['selectionDigest'])
-                with closing(self._documents(selections, manifest, cursor.document, checked)) as documents:
-                    for packed in pack(documents, self.shape, cursor.place, self.part):
+                with closing(self._pages(selections, manifest, cursor.document, checked)) as pages:
+                    for packed in pack(pages, self.shape, cursor.place, self.part):
                         cursor = cursor.after(packed.next, packed.documents_read)
                         yield packed, cursor
                         if cursor.step == self.config['steps'] or self._round(cursor, checked) != cursor.round:
@@ -76,10 +76,8 @@ class Source:
         missing = f'nothing was decided for step {cursor.step}'
         return self.log.awaited(lambda: self.switching.round(cursor.step, cursor.round), missing, checked)
 
-    def _documents(
-        self, selections: Selections, manifest: Manifest, index: int, checked: Callable[[], None]
-    ) -> Generator[Tokens]:
-        """Tokens of the documents of a selection from a global index on, without end."""
+    def _pages(self, selections: Selections, manifest: Manifest, index: int, checked: Callable[[], None]) -> Generator[Page]:
+        """The documents of a selection from a global index on, without end."""
 
         def windows() -> Iterator[Ids]:
             size = min(WINDOW_FIRST, self.window)
@@ -88,9 +86,9 @@ class Source:
                     yield ids[:size]
                     ids, size = ids[size:], min(2 * size, self.window)
 
-        def tokens(ids: Ids) -> list[Tokens]:
-            return self.documents.tokens(ids, checked)
+        def fetched(ids: Ids) -> Iterable[Page]:
+            return self.documents.fetched(ids, checked)
 
-        with closing(mapped_ahead(tokens, windows(), WINDOWS_AT_ONCE)) as pages:
-            for page in pages:
-                yield from page
+        with closing(mapped_ahead(fetched, windows(), WINDOWS_AT_ONCE)) as all:
+            for pages in all:
+                yield from pages

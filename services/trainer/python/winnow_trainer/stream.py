@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from winnow_wire.records import Registry
 
 from .adoptions import Adoptions
 from .announcing import Announcer
-from .batch import Labels, Tensors, batch_of
+from .batch import Batch, Labels, Tensors, batch_of
 from .checkpoint import model_folder
 from .cursor import Cursor
 from .documents import Documents, Texts, Tokenized
@@ -24,7 +24,7 @@ from .feeder import Feeder
 from .packing import Shape
 from .progress import Reporter
 from .ranks import Ranks
-from .reading import WINDOWS_AT_ONCE, Source, Step
+from .reading import WINDOWS_AT_ONCE, Source
 from .run_log import RunLog
 from .selection import Selections
 from .switching import Ready, switching_of
@@ -96,11 +96,11 @@ class SelectedStream:
         shape, part = Shape(sequences, length, tokens.end), self.ranks.part(sequences)
         switching = switching_of(config, run_log.decided)
         self._source = Source(connection, registry, run_log, config, switching, documents, shape, part, window_documents)
-        self._batch_of = partial(batch_of, labels=labels, tensors=tensors)
-        self._weight = (part[1] - part[0]) * self.ranks.ranks / sequences if uneven == 'weight' else None
+        weight = (part[1] - part[0]) * self.ranks.ranks / sequences if uneven == 'weight' else None
+        self._batch_of = partial(batch_of, length=length, labels=labels, tensors=tensors, weight=weight)
         self._ahead, self._wait_timeout, self._on_wait = prefetch_batches, wait_timeout, on_wait
         self._cursor = self._beginning = Cursor(run, tokens.digest, length, sequences, tokens.end)
-        self._feeder: Feeder[Step] | None = None
+        self._feeder: Feeder[tuple[Batch, Cursor]] | None = None
         # It fences whoever reported for this run before, and only then is read what they decided.
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
         run_log.follow(decisions=isinstance(switching, Ready))
@@ -179,16 +179,21 @@ class SelectedStream:
                     'USAGE', f'step {self.step} opens round {self._due}, and no checkpoint of it was announced', hint
                 )
         if self._feeder is None:
-            self._feeder = Feeder(partial(self._source.batches, self._cursor), self._ahead)
+            self._feeder = Feeder(partial(self._batches, self._cursor), self._ahead)
         if self._adoptions is not None:
             self._adoptions.decide(self._cursor)
-        packed, after = self._awaited(self._feeder)
+        batch, after = self._awaited(self._feeder)
         if self._adoptions is not None:
             self._adoptions.begin(self._cursor, after)
         self._cursor = after
-        return self._batch_of(packed, weight=self._weight)
+        return batch
 
-    def _awaited(self, feeder: Feeder[Step]) -> Step:
+    def _batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[tuple[Batch, Cursor]]:
+        """In the feeder's thread."""
+        for packed, after in self._source.batches(cursor, checked):
+            yield self._batch_of(packed), after
+
+    def _awaited(self, feeder: Feeder[tuple[Batch, Cursor]]) -> tuple[Batch, Cursor]:
         began = said = time.monotonic()
         while (value := feeder.get(POLL_SECONDS)) is None:
             now = time.monotonic()

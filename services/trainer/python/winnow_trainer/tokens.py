@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,11 @@ from tokenizers import Tokenizer as Native
 
 from winnow_wire.errors import WinnowError
 
-from .packing import Tokens
+from .packing import Page, Tokens
+
+# So much is tokenized at a time: more would keep the first batch waiting, less would leave cores idle at each end.
+PAGE_DOCUMENTS = 64
+PAGE_CHARACTERS = 2**18
 
 
 class Tokenizer:
@@ -35,6 +41,24 @@ class Tokenizer:
         """The ids of each text, without any that mark beginnings or ends. Runs in the library's own threads."""
         encodings = self._native.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def pages(self, texts: list[str]) -> Iterator[Page]:
+        """The texts in order, a few at a time."""
+        first = characters = 0
+        for after, text in enumerate(texts, start=1):
+            characters += len(text)
+            if after - first == PAGE_DOCUMENTS or characters >= PAGE_CHARACTERS or after == len(texts):
+                yield self._page(texts[first:after])
+                first, characters = after, 0
+
+    def _page(self, texts: list[str]) -> Page:
+        tokens, lengths = array('i'), []
+        for encoding in self._native.encode_batch_fast(texts, add_special_tokens=False):
+            ids = encoding.ids
+            tokens.fromlist(ids)
+            tokens.append(self.end)
+            lengths.append(len(ids) + 1)
+        return Page(np.frombuffer(tokens, dtype=np.intc), np.array(lengths, dtype=np.int64))
 
 
 def _end_beside(path: Path) -> int:

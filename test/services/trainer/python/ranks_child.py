@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
@@ -15,7 +16,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[3] / 'services/runtime/python'), str
 from winnow_trainer import Ranks, micro_batches  # noqa: E402
 from winnow_trainer.batch import batch_of  # noqa: E402
 from winnow_trainer.checkpoint import tensors_of  # noqa: E402
-from winnow_trainer.packing import START, Shape, pack  # noqa: E402
+from winnow_trainer.packing import START, Page, Shape, pack  # noqa: E402
 
 WORLD, STEPS, LENGTH, VOCABULARY, END = 4, 12, 9, 23, 0
 
@@ -39,7 +40,8 @@ def documents():
     generator = torch.Generator().manual_seed(11)
     while True:
         length = int(torch.randint(0, 30, (1,), generator=generator))
-        yield torch.randint(1, VOCABULARY, (length,), generator=generator).numpy()
+        ids = torch.randint(1, VOCABULARY, (length,), generator=generator).numpy()
+        yield Page(np.append(ids, END), np.array([length + 1]))
 
 
 def trained(wrap, ranks, sequences, pieces):
@@ -51,7 +53,7 @@ def trained(wrap, ranks, sequences, pieces):
     weight = (part[1] - part[0]) * ranks.ranks / sequences
     batches = pack(documents(), Shape(sequences, LENGTH, END), START, part)
     for _ in range(STEPS):
-        for one in micro_batches(batch_of(next(batches), 'shifted', 'torch', weight), pieces):
+        for one in micro_batches(batch_of(next(batches), LENGTH, 'shifted', 'torch', weight), pieces):
             (one['weight'] * parallel(one['input_ids'], one['labels'])).backward()
         optimizer.step()
         optimizer.zero_grad()

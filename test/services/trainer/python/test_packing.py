@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from winnow_trainer.packing import START, Place, Shape, pack
+from winnow_trainer.packing import START, Page, Place, Shape, pack
 from winnow_trainer.ranks import Ranks
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / 'packing.jsonl').read_text().splitlines()]
@@ -18,8 +18,19 @@ def documents_of(lengths):
     return [np.arange(1, length + 1, dtype=np.int32) + 1000 * i for i, length in enumerate(lengths)]
 
 
-def packed_from(documents, shape, place, part=None):
-    return list(pack(documents[place.document :], shape, place, part or (0, shape.sequences)))
+def pages_of(documents, end, sizes=None):
+    """Some documents in each page."""
+    documents = list(documents)
+    while documents:
+        some = documents[: sizes.randrange(1, 9) if sizes else len(documents)]
+        documents = documents[len(some) :]
+        closed = [np.array([*ids, end], dtype=np.int32) for ids in some]
+        yield Page(np.concatenate(closed), np.array([len(ids) for ids in closed]))
+
+
+def packed_from(documents, shape, place, part=None, sizes=None):
+    part = part or (0, shape.sequences)
+    return list(pack(pages_of(documents[place.document :], shape.end, sizes), shape, place, part))
 
 
 def test_packs_what_the_typescript_packer_packs():
@@ -28,8 +39,9 @@ def test_packs_what_the_typescript_packer_packs():
         shape = Shape(case['batch'], case['context'], case['end'])
         place = Place(case['from']['document'], case['from']['token'])
         found = []
-        for batch in packed_from(documents_of(case['lengths']), shape, place):
-            digest = hashlib.sha256(batch.ids.astype('<i4').tobytes()).hexdigest()[:16]
+        for batch in packed_from(documents_of(case['lengths']), shape, place, sizes=random.Random(len(case['lengths']))):
+            rows = batch.rows(batch.ids, shape.length)
+            digest = hashlib.sha256(rows.astype('<i4').tobytes()).hexdigest()[:16]
             found.append([*batch.next, batch.documents_read, digest])
         assert found == case['batches'], case
 
@@ -45,8 +57,8 @@ def test_says_of_each_token_its_document_and_its_place_in_it():
         for row in range(3):
             first = 21 * number + 7 * row
             expected = stream[first : first + 8]
-            found = zip(batch.ids[row].tolist(), batch.documents[row].tolist(), batch.positions[row].tolist(), strict=True)
-            assert list(found) == expected
+            found = [batch.rows(values, 7)[row].tolist() for values in (batch.ids, batch.documents, batch.positions)]
+            assert list(zip(*found, strict=True)) == expected
 
 
 @pytest.mark.parametrize('ranks', [1, 2, 3, 4, 5, 12])
@@ -55,11 +67,11 @@ def test_any_number_of_ranks_reads_the_same_global_batches(ranks):
     lengths = [rng.randrange(40) for _ in range(200)]
     shape = Shape(12, 5, 1)
     whole = packed_from(documents_of(lengths), shape, START)
-    parts = [packed_from(documents_of(lengths), shape, START, Ranks(rank, ranks).part(12)) for rank in range(ranks)]
+    parts = [packed_from(documents_of(lengths), shape, START, Ranks(rank, ranks).part(12), rng) for rank in range(ranks)]
     for number, batch in enumerate(whole):
         for name in ('ids', 'documents', 'positions'):
-            joined = np.concatenate([getattr(part[number], name) for part in parts])
-            assert np.array_equal(joined, getattr(batch, name))
+            joined = np.concatenate([part[number].rows(getattr(part[number], name), 5) for part in parts])
+            assert np.array_equal(joined, batch.rows(getattr(batch, name), 5))
         assert {part[number].next for part in parts} == {batch.next}
         assert {part[number].documents_read for part in parts} == {batch.documents_read}
 
@@ -70,20 +82,20 @@ def test_goes_on_after_every_batch_as_if_it_had_never_stopped():
     shape = Shape(2, 6, 0)
     whole = packed_from(documents, shape, START)
     for number, batch in enumerate(whole):
-        rest = packed_from(documents, shape, batch.next)
+        rest = packed_from(documents, shape, batch.next, sizes=rng)
         assert len(rest) == len(whole) - number - 1
         for found, expected in zip(rest, whole[number + 1 :], strict=True):
             assert np.array_equal(found.ids, expected.ids)
             assert (found.next, found.documents_read) == (expected.next, expected.documents_read)
 
 
-def test_takes_only_as_many_documents_as_a_batch_needs():
+def test_takes_only_as_many_pages_as_a_batch_needs():
     taken = []
 
     def endless():
         while True:
             taken.append(1)
-            yield np.array([1, 2, 3])
+            yield Page(np.array([1, 2, 3, 0]), np.array([4]))
 
     next(pack(endless(), Shape(1, 8, 0), START, (0, 1)))
     assert len(taken) == 3

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from winnow_trainer import Ranks, SelectedStream, WinnowError, reading, stream
+from winnow_trainer.packing import Page
 from winnow_wire.connection import ClickHouseAddress, Connection
 
 NOWHERE = Connection({}, 'http://localhost:1', ClickHouseAddress('http://localhost:1'))
@@ -56,9 +57,11 @@ class World:
                     index += len(ids[index % len(ids) :][:5])
 
         texts = SimpleNamespace(texts=lambda ids, _: [self.documents[id] for id in ids.tolist()], close=lambda: None)
-        tokenizer = SimpleNamespace(
-            digest='t' * 64, end=END, encode=lambda texts: [np.array(text, dtype=np.int32) for text in texts]
-        )
+        def pages(texts):
+            for text in texts:
+                yield Page(np.array([*text, END], dtype=np.int32), np.array([len(text) + 1]))
+
+        tokenizer = SimpleNamespace(digest='t' * 64, end=END, pages=pages)
         monkeypatch.setattr(stream, 'RunLog', lambda *_: log)
         monkeypatch.setattr(stream, 'Tokenizer', lambda *_: tokenizer)
         monkeypatch.setattr(reading, 'Selections', Selections)

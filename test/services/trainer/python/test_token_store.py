@@ -32,8 +32,14 @@ def filled(folder, *batches, wanted=WANTED, **options):
     opened.close()
 
 
-def read(store, ids):
-    return [tokens.tolist() for tokens in store.tokens(np.array(ids, dtype=np.uint64), lambda: None)]
+def read(store, ids, waiting=lambda: None):
+    """Of each document, without its end."""
+    found = []
+    for page in store.fetched(np.array(ids, dtype=np.uint64), waiting):
+        for tokens in np.split(page.tokens, np.cumsum(page.lengths)[:-1]):
+            assert tokens[-1] == WANTED.end
+            found.append(tokens[:-1].tolist())
+    return found
 
 
 def expected(ids):
@@ -138,9 +144,8 @@ def test_waits_for_a_document_that_is_still_on_its_way_and_says_what_to_do_about
     later = threading.Timer(0.3, lambda: filled(tmp_path, [doc(1, 1), doc(2, 5)]))
     later.start()
     waits = []
-    ids = np.array([doc(2, 5), doc(1, 0)], dtype=np.uint64)
-    found = store.tokens(ids, lambda: waits.append(1))
-    assert [tokens.tolist() for tokens in found] == expected([doc(2, 5), doc(1, 0)]) and waits
+    ids = [doc(2, 5), doc(1, 0)]
+    assert read(store, ids, lambda: waits.append(1)) == expected(ids) and waits
     later.join()
     with pytest.raises(WinnowError) as missing:
         read(TokenStore(tmp_path, patience=0), [doc(1, 1), doc(4, 9, 2)])

@@ -4,7 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from winnow_trainer import tokens as module
 from winnow_trainer.tokens import Tokenizer
 from winnow_wire.errors import WinnowError
 
@@ -28,6 +30,19 @@ def test_gives_ids_without_marks_uncut_and_unpadded(tmp_path):
         json.dumps(json.loads((SHIPPED / 'tokenizer.json').read_text()) | {'post_processor': post, 'truncation': truncation})
     )
     assert [ids.tolist() for ids in Tokenizer(file, end=0).encode(TEXTS)] == expected
+
+
+def test_gives_pages_of_documents_that_are_closed_by_their_ends(monkeypatch):
+    tokenizer = Tokenizer(SHIPPED / 'tokenizer.json')
+    texts = [f'{n} {TEXTS[n % 3] * n}' if n % 7 else '' for n in range(40)]
+    expected = [[*ids.tolist(), 0] for ids in tokenizer.encode(texts)]
+    for name, most in (('PAGE_DOCUMENTS', 6), ('PAGE_CHARACTERS', 400)):
+        monkeypatch.setattr(module, name, most)
+        pages = list(tokenizer.pages(texts))
+        assert [ids.tolist() for page in pages for ids in np.split(page.tokens, np.cumsum(page.lengths)[:-1])] == expected
+        assert max(len(page.lengths) for page in pages) <= 6
+    assert len({len(page.lengths) for page in pages}) > 2
+    assert list(tokenizer.pages([])) == []
 
 
 def test_says_what_is_missing(tmp_path):

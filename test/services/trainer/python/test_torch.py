@@ -8,7 +8,7 @@ import numpy as np  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from winnow_trainer.batch import batch_of  # noqa: E402
 from winnow_trainer.checkpoint import tensors_of, write  # noqa: E402
-from winnow_trainer.packing import START, Shape, pack  # noqa: E402
+from winnow_trainer.packing import START, Page, Shape, pack  # noqa: E402
 from winnow_trainer.ranks import Ranks  # noqa: E402
 
 
@@ -39,9 +39,9 @@ def test_a_compiled_model_with_tied_weights_is_written_under_its_own_names(tmp_p
 
 
 def test_batches_are_tensors_whose_labels_follow_their_inputs():
-    documents = [np.arange(1, 9), np.arange(11, 15)]
-    packed = next(pack(documents, Shape(2, 5, 0), START, (0, 2)))
-    batch = batch_of(packed, 'shifted', 'torch', None)
+    page = Page(np.array([*range(1, 9), 0, *range(11, 15), 0]), np.array([9, 5]))
+    packed = next(pack([page], Shape(2, 5, 0), START, (0, 2)))
+    batch = batch_of(packed, 5, 'shifted', 'torch', None)
     assert {name: tuple(values.shape) for name, values in batch.items()} == dict.fromkeys(
         ('input_ids', 'labels', 'documents', 'positions'), (2, 5)
     )
@@ -49,7 +49,11 @@ def test_batches_are_tensors_whose_labels_follow_their_inputs():
     assert batch['labels'].tolist() == [[2, 3, 4, 5, 6], [7, 8, 0, 11, 12]]
     assert batch['documents'].tolist() == [[0, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
     assert batch['positions'].tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 0]]
-    whole = batch_of(packed, 'huggingface', 'torch', 1.5)
+    assert all(values.is_contiguous() and values.dtype == torch.int64 for values in batch.values())
+    # Whoever masks labels leaves inputs alone.
+    batch['labels'][:] = -100
+    assert batch['input_ids'].tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 0, 11]]
+    whole = batch_of(packed, 5, 'huggingface', 'torch', 1.5)
     assert whole['input_ids'].tolist() == [[1, 2, 3, 4, 5, 6], [6, 7, 8, 0, 11, 12]]
     assert whole['labels'].tolist() == whole['input_ids'].tolist() and whole['weight'] == 1.5
 

@@ -1,18 +1,19 @@
 """Tokens of documents by id, from the files of a token store. It may be filled while it is read."""
 
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from winnow_wire.errors import WinnowError
 
-from ..packing import Tokens
+from ..packing import Numbers, Page, Tokens
 from .layout import Committed, Ids, Places, data_file, keys_and_rows, place_said, read_committed, rows_file
 from .megatron import Index
 
@@ -22,31 +23,41 @@ LOOK_SECONDS = 0.5
 SAY_SECONDS = 30.0
 # Each is a mapped file; a corpus may have many sources.
 ROWS_OPEN = 1024
+PAGE_BYTES = 4096
 
 
 class DataFile:
     """The first `documents` of a .bin, with their index and ids: what is committed is never changed or cut off."""
 
-    def __init__(self, folder: Path, number: int, documents: int) -> None:
+    def __init__(self, folder: Path, number: int, documents: int, size: int) -> None:
+        """`size`: of the .bin, in bytes."""
         self.documents = documents
-        self.ids: Ids = np.memmap(data_file(folder, number, 'ids'), dtype='<u8', mode='r', shape=(documents,))
-        self.index = Index(data_file(folder, number, 'idx'))
-        if len(self.index) < documents:
+        path = data_file(folder, number, 'bin')
+        self.ids: Ids = _mapped(data_file(folder, number, 'ids'), np.dtype('<u8'), documents)
+        index = Index(data_file(folder, number, 'idx'))
+        if len(index) < documents:
             raise WinnowError('BAD_DATA', f'{data_file(folder, number, "idx")} lacks documents', 'Fill another folder.')
-        self._file = os.open(data_file(folder, number, 'bin'), os.O_RDONLY)
+        self._lengths, self._pointers, self._size = index.lengths, index.pointers, index.dtype.itemsize
+        self.tokens: Tokens = _mapped(path, index.dtype, size // self._size)
 
-    def tokens(self, at: int) -> Tokens:
-        """Of the document at an index, without its end. A read, not a mapping: it waits for a disk without Python's lock."""
-        size = (int(self.index.lengths[at]) - 1) * self.index.dtype.itemsize
-        data = os.pread(self._file, size, int(self.index.pointers[at]))
-        if len(data) != size:
-            raise WinnowError('BAD_DATA', f'a data file of the token store ends within document {self.ids[at]}')
-        found: Tokens = np.frombuffer(data, dtype=self.index.dtype)
-        return found
+    def extents(self, at: Places) -> tuple[Numbers, Numbers]:
+        """Where documents begin in `tokens`, and how many each has, with its end. Waits for the disk, without Python's lock."""
+        first, lengths = self._pointers[at] // self._size, self._lengths[at].astype(np.int64)
+        pages = (lengths * self._size + PAGE_BYTES - 1) // PAGE_BYTES + 1
+        steps = np.arange(int(pages.sum())) - np.repeat(np.cumsum(pages) - pages, pages)
+        last = np.repeat(first + lengths - 1, pages)
+        # The value does not matter: a page of the file that was touched is in memory.
+        self.tokens.take(np.minimum(np.repeat(first, pages) + steps * (PAGE_BYTES // self._size), last))
+        return first, lengths
 
-    def __del__(self) -> None:
-        if hasattr(self, '_file'):
-            os.close(self._file)
+
+def _mapped(path: Path, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
+    """Without np.memmap's own class, which makes slices slow."""
+    if count == 0:
+        return np.empty(0, dtype)
+    if path.stat().st_size < count * dtype.itemsize:
+        raise WinnowError('BAD_DATA', f'{path} ends too soon', 'Fill another folder.')
+    return np.memmap(path, dtype, 'r', shape=(count,)).view(np.ndarray)
 
 
 class TokenStore:
@@ -63,14 +74,14 @@ class TokenStore:
             raise WinnowError('CONFIGURATION', f'{folder} is no token store', hint)
         self.committed: Committed = committed
 
-    def tokens(self, ids: Ids, waiting: Callable[[], None]) -> list[Tokens]:
-        """Of each document, without its end, in the order of the ids, which may repeat. Waits for documents that are not in yet. Raises
-        WinnowError WAITED_TOO_LONG where one does not come, BAD_DATA where files are damaged."""
+    def fetched(self, ids: Ids, waiting: Callable[[], None]) -> Iterable[Page]:
+        """As of Documents. Waits for documents that are not in yet. Raises WinnowError WAITED_TOO_LONG where one does not come, BAD_DATA
+        where files are damaged."""
         began = said = time.monotonic()
         while True:
             places = self.places(ids)
             if places.all():
-                return self._read(places)
+                return self._read(places - np.uint64(1))
             now, missing = time.monotonic(), int(ids[np.flatnonzero(places == 0)[0]])
             message = f'{place_said(missing)} is not in the token store {self._folder}'
             if now - began > self._patience:
@@ -87,40 +98,55 @@ class TokenStore:
             time.sleep(min(LOOK_SECONDS, self._patience))
             self.refresh()
 
-    def _read(self, places: Places) -> list[Tokens]:
-        found: list[Tokens] = []
-        for place in (places - np.uint64(1)).tolist():
-            found.append(self._file(place >> 32).tokens(place & 0xFFFF_FFFF))
-        return found
+    def _read(self, places: Places) -> Iterable[Page]:
+        numbers, at = places >> np.uint64(32), places & np.uint64(0xFFFF_FFFF)
+        first, lengths = (np.empty(len(places), dtype=np.int64) for _ in range(2))
+        tokens: dict[int, Tokens] = {}
+        for number in np.unique(numbers).tolist():
+            among = np.flatnonzero(numbers == number)
+            with self._lock:
+                file = self._file(number)
+            tokens[number] = file.tokens
+            first[among], lengths[among] = file.extents(at[among])
+
+        def gathered() -> Iterable[Page]:
+            extents = zip(numbers.tolist(), first.tolist(), (first + lengths).tolist(), strict=True)
+            parts = [tokens[number][begin:end] for number, begin, end in extents]
+            if parts:
+                yield Page(np.concatenate(parts), lengths)
+
+        return gathered()
 
     def places(self, ids: Ids) -> Places:
         """Of each document that is in: file << 32 | index in it, plus 1; 0 where it is not. Of what was committed when the store was
         opened or refreshed last, or more."""
         places = np.zeros(len(ids), dtype=np.uint64)
         keys, rows = keys_and_rows(ids)
-        with self._lock:
-            for key in np.unique(keys).tolist():
-                of_source = np.flatnonzero(keys == key)
+        for key in np.unique(keys).tolist():
+            of_source = np.flatnonzero(keys == key)
+            with self._lock:
                 known = self._rows_of(key)
-                there = of_source[rows[of_source] < len(known)]
-                places[there] = known[rows[there]]
-            files = np.where(places > 0, (places - np.uint64(1)) >> np.uint64(32), np.uint64(2**32))
-            for number in np.unique(files).tolist():
-                among = np.flatnonzero(files == number)
-                if number < len(self.committed.files) and self.committed.files[number][0] > 0:
-                    file, at = self._file(number), (places[among] - np.uint64(1)) & np.uint64(0xFFFF_FFFF)
-                    inside = at < file.documents
-                    of_other = np.ones(len(among), dtype=bool)
-                    of_other[inside] = file.ids[at[inside]] != ids[among[inside]]
-                    among = among[of_other]
-                places[among] = 0
+            there = of_source[rows[of_source] < len(known)]
+            places[there] = known[rows[there]]
+        files = np.where(places > 0, (places - np.uint64(1)) >> np.uint64(32), np.uint64(2**32))
+        for number in np.unique(files).tolist():
+            among = np.flatnonzero(files == number)
+            with self._lock:
+                known_file = self._file(number) if number < len(self.committed.files) else None
+            if known_file is not None:
+                at = (places[among] - np.uint64(1)) & np.uint64(0xFFFF_FFFF)
+                inside = at < known_file.documents
+                of_other = np.ones(len(among), dtype=bool)
+                of_other[inside] = known_file.ids[at[inside]] != ids[among[inside]]
+                among = among[of_other]
+            places[among] = 0
         return places
 
     def _rows_of(self, key: int) -> Places:
         if key not in self._rows:
             path = rows_file(self._folder, key)
             rows = path.stat().st_size // 8 if path.exists() else 0
-            self._rows[key] = np.memmap(path, dtype='<u8', mode='r', shape=(rows,)) if rows > 0 else np.empty(0, np.uint64)
+            self._rows[key] = _mapped(path, np.dtype('<u8'), rows)
             if len(self._rows) > ROWS_OPEN:
                 self._rows.popitem(last=False)
         self._rows.move_to_end(key)
@@ -128,7 +154,7 @@ class TokenStore:
 
     def _file(self, number: int) -> DataFile:
         if number not in self._files:
-            self._files[number] = DataFile(self._folder, number, self.committed.files[number][0])
+            self._files[number] = DataFile(self._folder, number, *self.committed.files[number])
         return self._files[number]
 
     def refresh(self) -> None:
