@@ -14,6 +14,7 @@ log = logging.getLogger('winnow.kafka')
 BEGINNING = -2
 # Brokers that are away come back; after this long a person should look.
 UNREACHABLE_SECONDS = 600
+LOOK_SECONDS = 5
 REFUSALS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -27,10 +28,11 @@ Partition = tuple[str, int]
 
 
 class PartitionReader:
-    """`ended` tells of each partition whether all was read that there was."""
+    """`ended` tells of each partition whether all was read that there was, `next` from which offset on it was not."""
 
-    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[Partition, int], group: str) -> None:
-        """`group`: a name that the permissions of this reader cover; offsets are not committed."""
+    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[Partition, int], group: str, brief: bool = False) -> None:
+        """`group`: a name that the permissions of this reader cover; offsets are not committed. `brief`: for somebody who waits for
+        the ends of partitions, and then goes."""
         self._failure: WinnowError | None = None
         self._answered = time.monotonic()
         self._consumer = Consumer(
@@ -39,8 +41,8 @@ class PartitionReader:
                 'group.id': group,
                 'enable.auto.commit': False,
                 'enable.partition.eof': True,
-                # How long brokers hold an answer without records: the end of a topic is known after that, and a stream opens.
-                'fetch.wait.max.ms': 50,
+                # How long brokers hold an answer without records. The end of a partition is known after that.
+                'fetch.wait.max.ms': 10 if brief else 500,
                 'isolation.level': 'read_committed',
                 'auto.offset.reset': 'error',
                 'allow.auto.create.topics': False,
@@ -49,18 +51,31 @@ class PartitionReader:
             }
         )
         self.ended: dict[Partition, bool] = {}
+        self.next: dict[Partition, int] = {}
         self.assign_partitions(starts)
 
     def assign_partitions(self, starts: Mapping[Partition, int]) -> None:
         """Reads these partitions from these offsets, and nothing else any more."""
         self.ended = dict.fromkeys(starts, False)
-        self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in starts.items()])
+        self.next = {partition: self._known(partition) if at == BEGINNING else at for partition, at in starts.items()}
+        self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in self.next.items()])
+
+    def _known(self, partition: Partition) -> int:
+        """The offset of a beginning: librdkafka would ask for it half a second later, when it knows the leader."""
+        try:
+            return self._first_offset(partition, LOOK_SECONDS)
+        except KafkaException as error:
+            log.debug('%s[%d]: %s', *partition, error)
+            return BEGINNING
+
+    def _first_offset(self, partition: Partition, seconds: float) -> int:
+        first: int = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=seconds)[0]
+        return first
 
     def first_offset(self, partition: Partition) -> int:
         """Of the records that the partition still has. Raises WinnowError UNREACHABLE."""
         try:
-            first: int = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=60)[0]
-            return first
+            return self._first_offset(partition, 60)
         except KafkaException as error:
             raise WinnowError(
                 'UNREACHABLE', f'{partition[0]} cannot be read: {error}', 'WINNOW_BROKERS names them.', True
@@ -81,10 +96,10 @@ class PartitionReader:
         topic, error = str(message.topic()), message.error()
         partition = (topic, message.partition() or 0)
         if error is None:
-            self.ended[partition] = False
+            self.ended[partition], self.next[partition] = False, (message.offset() or 0) + 1
             return message
         if error.code() == KafkaError._PARTITION_EOF:
-            self.ended[partition] = True
+            self.ended[partition], self.next[partition] = True, message.offset() or 0
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             raise WinnowError(
                 'CONFIGURATION', f'there is no topic {topic}', 'Start its stations first: winnow up --run NAME --no-trainer.'
@@ -112,13 +127,18 @@ class PartitionReader:
 class TopicReader(PartitionReader):
     """Of topics with one partition, by their names."""
 
-    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[str, int], group: str) -> None:
-        """`group`: as of PartitionReader."""
-        super().__init__(kafka, _first_partitions(starts), group)
+    def __init__(self, kafka: Mapping[str, Any], starts: Mapping[str, int], group: str, brief: bool = False) -> None:
+        """As of PartitionReader."""
+        super().__init__(kafka, _first_partitions(starts), group, brief)
 
     def assign(self, starts: Mapping[str, int]) -> None:
         """Reads these topics from these offsets, and nothing else any more."""
         self.assign_partitions(_first_partitions(starts))
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """From which offset on each topic was not read."""
+        return {topic: offset for (topic, _), offset in self.next.items()}
 
     @property
     def at_end(self) -> dict[str, bool]:

@@ -44,7 +44,8 @@ class RunLog:
         self.manifests: dict[int, Manifest] = {}
         # By the step that it begins with, the round that was decided first (docs/trainer.md, "Modes").
         self.decided: dict[int, int] = {}
-        self._reader = TopicReader(connection.kafka, {RUNS: BEGINNING}, group_of(run))
+        self._kafka = connection.kafka
+        self._reader = TopicReader(self._kafka, {RUNS: BEGINNING}, group_of(run), brief=True)
         self._read_to_end()
         if self._recorded is None:
             self.close()
@@ -55,6 +56,8 @@ class RunLog:
         topics = [RUNS, self._selected, *([self._progress] if decisions else [])]
         self._reader.assign(dict.fromkeys(topics, BEGINNING))
         self._read_to_end()
+        brief, self._reader = self._reader, TopicReader(self._kafka, self._reader.positions, group_of(self._run))
+        brief.close()
         self._thread = threading.Thread(target=self._serve, name='winnow-run-log', daemon=True)
         self._thread.start()
 
