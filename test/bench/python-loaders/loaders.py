@@ -15,8 +15,10 @@ import torch
 
 run, lines, tokenizer_file = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 LENGTH, BATCH = 1024, 8
-SECONDS, TURNS = float(os.environ.get('BENCH_SECONDS', 4)), int(os.environ.get('BENCH_TURNS', 5))
-STEP_SECONDS, STEPS = 0.05, 60
+SECONDS, TURNS = (
+    float(os.environ.get('BENCH_SECONDS', 4)),
+    int(os.environ.get('BENCH_TURNS', 5)),
+)
 
 os.environ['TOKENIZERS_PARALLELISM'] = 'true'
 from tokenizers import Tokenizer  # noqa: E402
@@ -32,7 +34,12 @@ def encoded(some):
 
 def stream(**options):
     return SelectedStream(
-        run, tokenizer=tokenizer_file, sequence_length=LENGTH, batch_sequences=BATCH, ranks=Ranks(leader=False), **options
+        run,
+        tokenizer=tokenizer_file,
+        sequence_length=LENGTH,
+        batch_sequences=BATCH,
+        ranks=Ranks(leader=False),
+        **options,
     )
 
 
@@ -70,7 +77,12 @@ class HuggingFace:
 
         data = self.data.to_iterable_dataset(num_shards=4)
         if self.kind == 'texts':
-            data = data.map(lambda batch: {'ids': encoded(batch['text'])}, batched=True, batch_size=256, remove_columns=['text'])
+            data = data.map(
+                lambda batch: {'ids': encoded(batch['text'])},
+                batched=True,
+                batch_size=256,
+                remove_columns=['text'],
+            )
         data = data.map(group, batched=True, batch_size=256, remove_columns=['ids']).with_format('torch')
         loader = StatefulDataLoader(data, batch_size=BATCH, num_workers=0)
         if state is not None:
@@ -102,7 +114,12 @@ class Mosaic:
         clean_stale_shared_memory()
         data = StreamingDataset(local=self.folder, shuffle=False, batch_size=BATCH)
         if self.kind == 'texts':
-            loader = StreamingDataLoader(data, batch_size=64, num_workers=0, collate_fn=lambda rows: [row['text'] for row in rows])
+            loader = StreamingDataLoader(
+                data,
+                batch_size=64,
+                num_workers=0,
+                collate_fn=lambda rows: [row['text'] for row in rows],
+            )
             rows = pack(itertools.chain.from_iterable(map(encoded, loader)))
             return map(torch.stack, batched(rows))
         loader = StreamingDataLoader(data, batch_size=BATCH, num_workers=0)
@@ -139,7 +156,10 @@ class Litdata:
         if self.kind == 'texts':
             data = StreamingDataset(self.folder)
             loader = StreamingDataLoader(data, batch_size=64, num_workers=0, collate_fn=list)
-            return map(torch.stack, batched(pack(itertools.chain.from_iterable(map(encoded, loader)))))
+            return map(
+                torch.stack,
+                batched(pack(itertools.chain.from_iterable(map(encoded, loader)))),
+            )
         data = StreamingDataset(self.folder, item_loader=TokensLoader(block_size=LENGTH + 1))
         loader = StreamingDataLoader(data, batch_size=BATCH, num_workers=0)
         if state is not None:
@@ -157,8 +177,22 @@ class Winnow:
     def __init__(self, kind):
         self.options = {}
         if kind == 'tokens':
-            command = [sys.executable, '-m', 'winnow_trainer', 'tokens', 'store', '--tokenizer', tokenizer_file, '--once']
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command = [
+                sys.executable,
+                '-m',
+                'winnow_trainer',
+                'tokens',
+                'store',
+                '--tokenizer',
+                tokenizer_file,
+                '--once',
+            ]
+            subprocess.run(
+                command,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             self.options = {'store': 'store'}
 
     def __call__(self, state=None):
@@ -194,7 +228,12 @@ def said(values, digits=2):
 
 
 def throughput(kind):
-    makers = {'winnow': Winnow, 'datasets': HuggingFace, 'streaming': Mosaic, 'litdata': Litdata}
+    makers = {
+        'winnow': Winnow,
+        'datasets': HuggingFace,
+        'streaming': Mosaic,
+        'litdata': Litdata,
+    }
     loaders = {}
     for name, make in makers.items():
         try:
@@ -213,56 +252,15 @@ def throughput(kind):
         print(f'{kind} {name}: {said(rates, 3)} million tokens/s; first batch {said(first)} s; {said(cpu)} CPU-s per million')
     best = max((statistics.median(rate for rate, _, _ in results), name) for name, results in turns.items() if name != 'winnow')
     ours = statistics.median(rate for rate, _, _ in turns['winnow'])
-    print(f'{kind}: winnow is at {ours / best[0]:.2f} of the fastest other, {best[1]}; load {os.getloadavg()[0]:.1f}', flush=True)
+    print(
+        f'{kind}: winnow is at {ours / best[0]:.2f} of the fastest other, {best[1]}; load {os.getloadavg()[0]:.1f}',
+        flush=True,
+    )
 
 
-def overhead(kind):
-    """A step of 50 ms that is fed by the stream, less the same fed by one batch that is always there."""
-
-    def steps(take):
-        seconds = []
-        for _ in range(STEPS):
-            began = time.perf_counter()
-            take()
-            time.sleep(STEP_SECONDS)
-            seconds.append(time.perf_counter() - began)
-        return sorted(seconds)
-
-    opened = Winnow(kind)()
-    batch = next(opened)
-    fed, constant = steps(lambda: next(opened)), steps(lambda: batch)
-    opened.close()
-    for name, at in (('p50', STEPS // 2), ('p99', STEPS - 1)):
-        more = (fed[at] - constant[at]) * 1000
-        print(f'{kind}: a step of 50 ms takes {more:.2f} ms more, {name} ({more / 10 / STEP_SECONDS:.2f} %)', flush=True)
-
-
-def resume(kind):
-    """Seconds from a state to the first batch, at 10, 50 and 90 percent of the selection."""
-    with Winnow(kind)() as opened:
-        states, total = {}, sum(1 for _ in texts)
-        for _ in opened:
-            for share in (10, 50, 90):
-                if opened.cursor.document >= total * share // 100:
-                    states.setdefault(share, opened.state_dict())
-            if 90 in states:
-                break
-        began = time.perf_counter()
-        for _ in range(1000):
-            opened.state_dict()
-        state_us = (time.perf_counter() - began) * 1000
-    for share, state in states.items():
-        opened = Winnow(kind)()
-        began = time.perf_counter()
-        opened.load_state_dict(state)
-        next(opened)
-        print(f'{kind}: resumed at {share} % in {time.perf_counter() - began:.2f} s', flush=True)
-        opened.close()
-    print(f'{kind}: state_dict takes {state_us:.0f} µs and {len(json.dumps(states[90]))} bytes', flush=True)
-
-
-print(f'{len(texts)} documents, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}', flush=True)
+print(
+    f'{len(texts)} documents, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}',
+    flush=True,
+)
 for kind in ('texts', 'tokens'):
     throughput(kind)
-    overhead(kind)
-    resume(kind)

@@ -67,13 +67,13 @@ try {
     await world.write('loaders', lines)
     const trainer = { batch: 8, context: 64, switch: { ready: 10 } }
     const stations = await world.select('rounds', { updateSteps: 40, steps: 200, trainer })
-    await world.close()
     if (part === 'hold') {
       console.log(JSON.stringify({ ...env, FOLDER: folder }))
       await once(process.stdin.resume(), 'end')
     }
     if (part === undefined || part === 'steps') run('steps.py', String(documents))
     await closeAll(stations)
+    await world.close()
     if (part === undefined || part === 'loaders') run('loaders.py', 'loaders', lines)
   } finally {
     await cluster.stop()

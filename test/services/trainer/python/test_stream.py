@@ -57,6 +57,7 @@ class World:
                     index += len(ids[index % len(ids) :][:5])
 
         texts = SimpleNamespace(texts=lambda ids, _: [self.documents[id] for id in ids.tolist()], close=lambda: None)
+
         def pages(texts):
             for text in texts:
                 yield Page(np.array([*text, END], dtype=np.int32), np.array([len(text) + 1]))
