@@ -22,6 +22,7 @@ import { startCluster } from '../dev/cluster.ts'
 import { besideOf } from './beside.ts'
 import { type CorpusManifest, type ReferenceName, requireCorpusPackages, sourceNames } from './corpus.ts'
 import { corpusInBackground } from './corpus-in-background.ts'
+import { demoActors } from './demo-actors.ts'
 import { trainerPython } from './python.ts'
 import { demoRuns, type TrainerName } from './runs.ts'
 import { summaryOf } from './summary.ts'
@@ -142,12 +143,7 @@ export async function startDemo({
 function demoConfig(folder: string): Config {
   const file = join(folder, 'winnow.yaml')
   makeFolder(folder)
-  const actors = {
-    quality: { labeler: { kind: 'hashed', model: 'shipped:quality' } },
-    domain: { subcategories: [...sourceNames], labeler: { kind: 'metadata' } },
-    topic: { labeler: { kind: 'hashed', model: 'shipped:topic' } },
-  }
-  writeFileSync(file, `# Written by the demo.\n${stringify({ actors })}`)
+  writeFileSync(file, `# Written by the demo.\n${stringify({ actors: demoActors })}`)
   return loadConfig({ file, dataFolder: folder, env: {} })
 }
 

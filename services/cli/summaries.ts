@@ -1,6 +1,6 @@
 /**
- * What each command is for, in the order of `winnow --help`, which shows it without loading the commands; dev, demo, acls and doctor come from
- * deploy.
+ * What each command is for, in the order of `winnow --help`, which shows it without loading the commands; dev, demo, acls, doctor and
+ * experiment come from deploy.
  */
 export const summaries = {
   dev: 'starts a broker, a registry, ClickHouse and all services on this machine, until Ctrl-C',
@@ -35,6 +35,7 @@ export const summaries = {
   simulate: 'runs rounds of recorded rewards over labelled documents, on files only',
   strategies: 'the methods that a run can select by, ready to name in run.yaml',
   proxies: 'finds initial weights of an actor from many small runs that differ in their mixture alone (RegMix)',
+  experiment: 'trains many small models by a plan, strategies by seeds by budgets, and compares them with random',
   labeler: 'trains, evaluates, compares and runs labelers, and tells their versions',
   influence: 'checks how far rewards can be trusted',
   topology: 'the dataflow of a run: its stations and the topics between them',

@@ -90,6 +90,10 @@ export function readYaml(file: string): unknown {
   }
 }
 
+/** The actors of another file than winnow.yaml, in the same form; left out: the usual ones. @throws WinnowError CONFIGURATION naming file and place */
+export const actorsOfFile = (file: string, given: unknown): ActorLabels[] =>
+  namingWhere(file, {}, () => actorsOf(parseConfigWith(configSchema, { actors: given }).actors ?? defaultLabelers))
+
 function actorsOf(actors: ActorsInput): ActorLabels[] {
   return Object.entries(actors).map(([name, { subcategories, labeler: given }]) => {
     const labeler = labelerConfig.parse(given)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { loadConfig, readYaml } from '../../services/config/load.ts'
+import { readPlan } from '../../services/experiments/plan.ts'
 import { withoutCampaigns } from '../../services/runs/run-file-campaigns.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
 import { defaultActors } from '../../topologies/selection/default-actors.ts'
@@ -25,10 +26,14 @@ const run = {
   },
 }
 
-/** A block is a run.yaml, a winnow.yaml, or what stands under `actors` there; or a part of one of them. */
-function read(text: string): 'run' | 'actors' | 'winnow' {
+/** A block is a plan of an experiment, a run.yaml, a winnow.yaml, or what stands under `actors` there; or a part of one of them. */
+function read(text: string): 'plan' | 'run' | 'actors' | 'winnow' {
   writeFileSync(file, text)
   const given = readYaml(file) as Record<string, object> | null
+  if (given !== null && 'strategies' in given) {
+    readPlan(file, folder)
+    return 'plan'
+  }
   if (given !== null && ('selection' in given || 'sampleDocuments' in given)) {
     parseRunConfig(withoutCampaigns({ ...run, ...given, selection: { ...run.selection, ...given.selection } }))
     return 'run'
@@ -54,7 +59,7 @@ test('every piece of configuration in a document is accepted', () => {
 })
 
 test('all kinds of blocks are among them, and an unknown key is refused in each', () => {
-  expect(new Set(blocks.map(({ text }) => read(text)))).toEqual(new Set(['run', 'actors', 'winnow']))
+  expect(new Set(blocks.map(({ text }) => read(text)))).toEqual(new Set(['plan', 'run', 'actors', 'winnow']))
   expect(() => read('selection: { stratgy: top }\n')).toThrow('stratgy')
   expect(() => read('quality: { labeler: { kind: hashed, modell: x } }\n')).toThrow('modell')
   expect(() => read('corpus: { partition: 4 }\n')).toThrow('partition')

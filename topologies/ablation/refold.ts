@@ -23,9 +23,8 @@ const noRewards: RewardColumns = { subcategories: [], rewards: [] }
  * depend on weights.
  * @param rounds ascending, from 1 on
  */
-export function refold({ config, rewarded, thetaFixed }: Variant, rounds: readonly RoundRewards[]): Refolded {
+export function refold({ config, rewarded }: Variant, rounds: readonly RoundRewards[]): Refolded {
   let state: SelectionState = initialState(config)
-  const initialTheta = state.theta
   const byRound = new Map<number, Weights>([[0, weightsOf(state)]])
   for (const { round, actors } of rounds) {
     try {
@@ -36,7 +35,6 @@ export function refold({ config, rewarded, thetaFixed }: Variant, rounds: readon
       if (!(error instanceof WinnowError)) throw error
       return { byRound, ended: error.message }
     }
-    if (thetaFixed) state = { ...state, theta: initialTheta }
     byRound.set(round, weightsOf(state))
   }
   return { byRound, ended: null }

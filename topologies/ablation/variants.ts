@@ -9,8 +9,6 @@ export interface Variant {
   readonly config: SelectionConfig
   /** The actors, by index, whose rewards count; the others' are as if they had not been asked for. */
   readonly rewarded: readonly number[]
-  /** Theta stays as it begins. */
-  readonly thetaFixed: boolean
 }
 
 /** The run's own configuration. */
@@ -18,7 +16,6 @@ export const asRecorded = (config: SelectionConfig): Variant => ({
   name: 'as recorded',
   config,
   rewarded: [...config.actors.keys()],
-  thetaFixed: false,
 })
 
 /**
@@ -35,7 +32,8 @@ export function ablations(config: SelectionConfig): Variant[] {
     if (members.length < all.length) variants.push({ ...recorded, name, config: only, rewarded: members })
     variants.push({ ...recorded, name: `${name}, no updates`, config: withEta(only, 0), rewarded: members })
   }
-  variants.push({ ...recorded, name: 'theta fixed', thetaFixed: true })
+  if (config.theta === undefined)
+    variants.push({ ...recorded, name: 'theta fixed', config: { ...config, theta: 'fixed' } })
   if (all.length > 1)
     for (const { name } of config.actors)
       variants.push({ ...recorded, name: `single: ${name}`, config: { ...config, collaboration: `single:${name}` } })
@@ -78,7 +76,7 @@ function asPaperCode(config: SelectionConfig): SelectionConfig {
     ...actor,
     initialWeights: actor.initialWeights.map(() => codeInitialWeight),
   }))
-  const { joint: _, ...others } = config
+  const { joint: _, theta: __, ...others } = config
   const collaboration = config.collaboration === 'joint' ? 'collaborative' : config.collaboration
   return { ...others, ...rules, collaboration, actors, strategy: resolveStrategy('paper-code') }
 }

@@ -31,6 +31,8 @@ export interface SelectionConfig {
   rewardTransform: RewardTransform
   normalize: 'none' | 'sum'
   collaboration: 'collaborative' | 'competitive' | 'joint' | `single:${string}`
+  /** Whether the console's weights follow Eq. 8 or stay at their initial values. Left out: they follow. */
+  theta?: 'fixed' | undefined
   /** Of `collaboration: joint`, and only there. */
   joint?: JointConfig | undefined
   firstSelection: 'random' | 'weights'
@@ -180,6 +182,10 @@ const shape = {
     .describe('sum: weights of an actor, and thetas, are divided by their sum after each round'),
   collaboration,
   joint: jointSchema.describe('How collaboration: joint fits (docs/SELECTION.md, "Joint weights")'),
+  theta: z
+    .literal('fixed', 'must be fixed, or be left out')
+    .optional()
+    .describe('fixed: theta stays at its initial values. Default: it follows Eq. 8'),
   firstSelection: z
     .enum(['random', 'weights'])
     .default('random')
@@ -221,7 +227,10 @@ const inCode = [
 
 /** For `superRefine`: `single:A` and a strategy must name configured actors. */
 function checkCollaboration(
-  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'joint' | 'strategy' | (typeof inCode)[number][0]>,
+  config: Pick<
+    SelectionConfig,
+    'actors' | 'collaboration' | 'joint' | 'theta' | 'strategy' | (typeof inCode)[number][0]
+  >,
   context: z.core.$RefinementCtx,
 ): void {
   // One that is not well formed has been named already.
@@ -236,6 +245,8 @@ function checkCollaboration(
     context.addIssue({ code: 'custom', path: [key], message })
   }
   const refused = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  if (config.theta !== undefined && asCode(strategy))
+    refused('theta', "must be left out: the strategy's score has update: code, which has rules of its own")
   if (config.collaboration !== 'joint') {
     if (config.joint !== undefined) refused('joint', 'is about collaboration: joint, which this is not')
   } else if (asCode(strategy)) {

@@ -43,7 +43,7 @@ function actorReward(weights: readonly number[], rewards: readonly (number | nul
 /**
  * The console's update at the close of a round k >= 1 (Eq. 7 and 8), then `normalize: sum`. An actor without rewards keeps its theta
  * (up to the normalization). With `update: code` in the strategy's score, as the authors' code does (`updateThetaAsCode`); with `collaboration: joint`
- * theta stays and no R_A is computed.
+ * theta stays and no R_A is computed; with `theta: fixed` it stays.
  * @param weights w_A after this round's `foldActor`, by actor in configuration order
  * @param rewards R_A^j of this round, likewise
  * @throws WinnowError NORMALIZATION, or BAD_DATA if a theta is no longer finite
@@ -66,6 +66,7 @@ export function updateTheta(
     sum += reward
     count += 1
   }
+  if (config.theta === 'fixed') return { theta: [...theta], actorRewards }
   const mean = sum / count
   let after = config.actors.map((actor, a) => {
     const reward = actorRewards[a] ?? null

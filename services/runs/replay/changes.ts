@@ -10,6 +10,7 @@ const changes = z.strictObject({
   normalize: z.unknown(),
   collaboration: z.unknown(),
   joint: z.unknown(),
+  theta: z.unknown(),
   firstSelection: z.unknown(),
   unrewarded: z.unknown(),
   repetitionDecay: z.unknown(),

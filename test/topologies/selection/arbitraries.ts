@@ -51,6 +51,7 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
   }
   if (below(3) === 0) config.normalize = pick(['none', 'sum'])
   if (below(2)) config.collaboration = pick(['collaborative', 'competitive', `single:${pick(names)}`])
+  if (below(5) === 0) config.theta = 'fixed'
   if (below(4) === 0) {
     config.collaboration = 'joint'
     delete config.normalize

@@ -32,6 +32,7 @@ export interface NaiveConfig {
   rewardTransform?: { kind: 'identity' } | { kind: 'exp'; scale?: number } | { kind: 'standardize' }
   normalize?: 'none' | 'sum'
   collaboration?: string
+  theta?: 'fixed'
   joint?: { ridge?: number; weighting?: 'answers' | 'corpus' }
   firstSelection?: 'random' | 'weights'
   unrewarded?: 'keep' | 'mean'
@@ -197,10 +198,12 @@ export function naiveRun(
       theta = Object.fromEntries(
         names.map((name) => [
           name,
-          have.includes(name) ? theta[name]! + eta(name) * (actorRewards[name]! - mean) : theta[name]!,
+          config.theta !== 'fixed' && have.includes(name)
+            ? theta[name]! + eta(name) * (actorRewards[name]! - mean)
+            : theta[name]!,
         ]),
       )
-      if (config.normalize === 'sum') {
+      if (config.normalize === 'sum' && config.theta !== 'fixed') {
         const sum = names.reduce((total, name) => total + theta[name]!, 0)
         if (sum === 0 || !Number.isFinite(sum)) return 'normalization'
         theta = Object.fromEntries(names.map((name) => [name, theta[name]! / sum]))

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { selectionVersion } from '../../topologies/selection/version.ts'
+import type { ActorLabels } from '../config/config.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import type { ExperimentCorpus } from './corpus.ts'
+import type { Plan, PlannedStrategy } from './plan.ts'
+
+/** Files of a task, absolute. */
+export interface TaskFiles {
+  readonly reward: string
+  readonly evaluation: string
+}
+
+/** What a reference is measured on; of several tasks `evaluation` has the samples of all. */
+export interface ReferenceFiles {
+  readonly rewards: readonly string[]
+  readonly evaluation: string
+}
+
+/** One training of an experiment. */
+export interface Cell {
+  readonly reference: string
+  /** Optimizer steps of the budget that it belongs to; its own are `run.steps`. */
+  readonly budget: number
+  readonly strategy: string
+  readonly seed: number
+  readonly run: RunConfig
+  /** Actors whose labels it needs: by these it is charged with labelling. */
+  readonly labels: readonly string[]
+  /** Of everything that its result depends on: it names the file of the result. */
+  readonly digest: string
+}
+
+/** What cells are made of, apart from the plan. */
+export interface CellContext {
+  readonly corpus: Pick<ExperimentCorpus, 'documents' | 'versions' | 'digest'>
+  readonly actors: readonly ActorLabels[]
+  readonly references: Readonly<Record<string, ReferenceFiles>>
+  /** Held-out documents of the corpus. */
+  readonly other: string
+  /** Digest of the model's graphs. */
+  readonly model: string
+  /** Where checkpoints are while a cell trains. */
+  readonly checkpoints: (cell: number) => string
+}
+
+/**
+ * The cells of a plan, in the order in which they are trained: by reference, budget, seed and strategy, so that what is finished early is whole pairs.
+ * @throws WinnowError CONFIGURATION naming strategy and place
+ */
+export function cellsOf(plan: Plan, context: CellContext): Cell[] {
+  const cells: Cell[] = []
+  for (const reference of Object.keys(context.references))
+    for (const budget of plan.budgets)
+      for (const seed of plan.seeds)
+        for (const strategy of Object.keys(plan.strategies))
+          cells.push(cellOf(plan, context, { reference, budget, seed, strategy, number: cells.length }))
+  return cells
+}
+
+/** A strategy with the keys of the one that it is like. */
+export function strategyOf(plan: Pick<Plan, 'strategies'>, named: string): PlannedStrategy {
+  const own = plan.strategies[named]!
+  const base = own.like === undefined ? undefined : plan.strategies[own.like]
+  if (base === undefined) return own
+  return {
+    ...own,
+    ...((own.actors ?? base.actors) ? { actors: own.actors ?? base.actors } : {}),
+    ...((own.sampleDocuments ?? base.sampleDocuments) !== undefined && {
+      sampleDocuments: own.sampleDocuments ?? base.sampleDocuments,
+    }),
+    selection: { ...base.selection, ...own.selection },
+  }
+}
+
+function cellOf(
+  plan: Plan,
+  context: CellContext,
+  { number, ...place }: { reference: string; budget: number; seed: number; strategy: string; number: number },
+): Cell {
+  const { reference, budget, seed, strategy } = place
+  const { times, actors: wanted, selection, sampleDocuments } = strategyOf(plan, strategy)
+  const given = plan.run as { selection?: Record<string, unknown>; sampleDocuments?: number }
+  const { actors: shared = {}, ...common } = (given.selection ?? {}) as { actors?: Record<string, object> }
+  const { actors: own = {}, ...changed } = selection as { actors?: Record<string, object> }
+  const names = context.actors.map(({ name }) => name)
+  const strange = [...(wanted ?? []), ...Object.keys(shared), ...Object.keys(own)].find((one) => !names.includes(one))
+  const refused = (message: string, hint?: string, cause?: unknown) =>
+    new WinnowError('CONFIGURATION', `${plan.file}: strategies.${strategy}: ${message}`, {
+      ...(hint !== undefined && { hint }),
+      cause,
+    })
+  if (strange !== undefined)
+    throw refused(`there is no actor ${strange}`, `The corpus is labelled for ${names.join(', ')}.`)
+  const actors = context.actors.filter(({ name }) => wanted === undefined || wanted.includes(name))
+  const steps = budget * times
+  const { rewards, evaluation } = context.references[reference]!
+  const [reward, ...moreRewards] = rewards
+  const runOf = (samples: number | undefined): RunConfig =>
+    parseRunConfig({
+      ...plan.run,
+      name: `cell-${number}`,
+      selection: {
+        budget: { documents: Math.max(1, Math.floor(context.corpus.documents * plan.select)) },
+        ...common,
+        ...changed,
+        seed,
+        actors: Object.fromEntries(
+          actors.map(({ name, subcategories }) => [name, { subcategories, ...shared[name], ...own[name] }]),
+        ),
+      },
+      steps,
+      updateSteps: Math.max(1, Math.floor(steps / plan.rounds)),
+      ...(samples !== undefined && { sampleDocuments: samples }),
+      labelers: Object.fromEntries(actors.map(({ name }) => [name, context.corpus.versions[name]])),
+      reference: {
+        reward,
+        ...(moreRewards.length > 0 && { moreRewards }),
+        evaluation,
+        corpus: context.other,
+        samplesMax: plan.samplesMax,
+      },
+      model: plan.model,
+      checkpoints: context.checkpoints(number),
+    })
+  try {
+    const first = runOf(sampleDocuments ?? given.sampleDocuments)
+    const scores = usesRewards(first)
+    const run = scores || sampleDocuments !== undefined ? first : runOf(0)
+    return { ...place, run, labels: labelsNeeded(run), digest: digestOf(run, context) }
+  } catch (cause) {
+    if (!(cause instanceof WinnowError) || cause.message.startsWith(plan.file)) throw cause
+    throw refused(cause.message.replace(/^configuration: /, ''), cause.hint, cause)
+  }
+}
+
+/** Whether selections depend on what actors learn. */
+const usesRewards = ({ selection: { strategy } }: RunConfig): boolean => (strategy?.score.kind ?? 'actors') === 'actors'
+
+function labelsNeeded({ selection }: RunConfig): string[] {
+  const { strategy, actors } = selection
+  const parts = [strategy?.score, strategy?.mixture, ...(strategy?.pool ?? [])]
+  const named = parts.flatMap((part) => (part !== undefined && 'actor' in part ? [part.actor] : []))
+  const scoring = (strategy?.score.kind ?? 'actors') === 'actors' ? actors.map(({ name }) => name) : []
+  return actors.map(({ name }) => name).filter((name) => scoring.includes(name) || named.includes(name))
+}
+
+/** Of the run without names and places, and of the contents that they stand for. */
+function digestOf(run: RunConfig, { corpus, other, model }: CellContext): string {
+  const { name: _, checkpoints: __, reference, model: ___, ...rest } = run
+  const files = [reference.reward, ...(reference.moreRewards ?? []), reference.evaluation, other]
+  const contents = files.map((file) => createHash('sha256').update(readFileSync(file)).digest('hex'))
+  const { samplesMax } = reference
+  const all = { version: 1, selectionVersion, rest, samplesMax, contents, corpus: corpus.digest, model }
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 32)
+}

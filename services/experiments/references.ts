@@ -1,0 +1,51 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readSamples } from '../model/reference.ts'
+import { WinnowError } from '../runtime/errors.ts'
+import { makeFolder } from '../runtime/make-folder.ts'
+import type { ReferenceFiles, TaskFiles } from './cells.ts'
+import type { Plan } from './plan.ts'
+
+/**
+ * The references of a plan. One of several tasks has a reward for each, which are combined as `influence.combine` says, and is evaluated on the samples
+ * of all in turn, so that each counts alike whatever `samplesMax` cuts off; they are written into the experiment's folder.
+ * @throws WinnowError CONFIGURATION for a task that the corpus does not have
+ */
+export async function referencesOf(
+  plan: Plan,
+  tasks: Readonly<Record<string, TaskFiles>>,
+  out: string,
+): Promise<Record<string, ReferenceFiles>> {
+  const wanted = plan.references ?? Object.fromEntries(Object.keys(tasks).map((task) => [task, [task]]))
+  const references: Record<string, ReferenceFiles> = {}
+  for (const [name, names] of Object.entries(wanted)) {
+    const own = names.map((task) => {
+      if (tasks[task] !== undefined) return tasks[task]
+      throw new WinnowError(
+        'CONFIGURATION',
+        `${plan.file}: references.${name}: there is no task ${JSON.stringify(task)}`,
+        {
+          hint: `The corpus has: ${Object.keys(tasks).join(', ')}.`,
+        },
+      )
+    })
+    const rewards = own.map(({ reward }) => reward)
+    const [first, ...others] = own
+    const evaluation =
+      others.length === 0 ? first!.evaluation : await inTurn(own, plan.samplesMax, join(out, 'references'), name)
+    references[name] = { rewards, evaluation }
+  }
+  return references
+}
+
+async function inTurn(tasks: readonly TaskFiles[], samplesMax: number, folder: string, name: string): Promise<string> {
+  const samples = await Promise.all(tasks.map(({ evaluation }) => readSamples(evaluation, samplesMax)))
+  const rows: string[] = []
+  // As long as every task has another one.
+  for (let at = 0; samples.every((own) => at < own.length); at++)
+    rows.push(...samples.map((own) => JSON.stringify(own[at])))
+  makeFolder(folder)
+  const file = join(folder, `${name}.jsonl`)
+  writeFileSync(file, `${rows.join('\n')}\n`)
+  return file
+}

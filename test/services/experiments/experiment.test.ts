@@ -1,0 +1,117 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { actorsOfFile } from '../../../services/config/load.ts'
+import { experiment } from '../../../services/experiments/experiment.ts'
+import { readPlan } from '../../../services/experiments/plan.ts'
+import { summaryText } from '../../../services/experiments/summary-text.ts'
+import { createLog } from '../../../services/runtime/log.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'experiment-'))
+const lines = (name: string, count: number, textOf: (n: number) => string): string => {
+  const rows = Array.from({ length: count }, (_, n) =>
+    JSON.stringify({ text: textOf(n), kind: n % 2 ? 'odd' : 'even' }),
+  )
+  writeFileSync(join(folder, name), `${rows.join('\n')}\n`)
+  return name
+}
+const counting = (n: number) => Array.from({ length: 30 }, (_, i) => `number ${n + i}`).join(', ')
+const telling = (n: number) => `Once upon a time there lived ${n} kings. `.repeat(6)
+
+const task = {
+  reward: lines('reward.jsonl', 4, (n) => telling(n + 100)),
+  evaluation: lines('evaluation.jsonl', 4, (n) => telling(n + 200)),
+}
+writeFileSync(
+  join(folder, 'plan.json'),
+  JSON.stringify({
+    corpus: {
+      files: [lines('corpus.jsonl', 40, (n) => (n % 2 ? telling(n) : counting(n)))],
+      other: lines('other.jsonl', 4, counting),
+      tasks: { tales: task, again: task },
+      actors: {
+        kind: {
+          subcategories: ['even', 'odd'],
+          labeler: { kind: 'metadata', path: 'kind', mapping: { even: 'even', odd: 'odd' } },
+        },
+      },
+    },
+    references: { tales: ['tales'], both: ['tales', 'again'] },
+    model: 'shipped:llama-64x2',
+    rounds: 2,
+    samplesMax: 4,
+    run: { sampleDocuments: 2, trainer: { batch: 2, context: 16, warmupSteps: 1 } },
+    strategies: {
+      random: { selection: { strategy: 'random' } },
+      'random twice': { like: 'random', times: 2 },
+      'multi-actor': { selection: { firstSelection: 'weights' } },
+    },
+    seeds: [1, 2],
+    budgets: [4],
+  }),
+)
+
+const run = (
+  out: string,
+  { signal = new AbortController().signal, onCell = () => {}, reportOnly = false, workers = 2 } = {},
+) => {
+  const plan = readPlan('plan.json', folder)
+  if (plan.corpus === 'demo') throw new Error('not this one')
+  const source = { ...plan.corpus, actors: actorsOfFile(plan.file, plan.corpus.actors) }
+  const options = { out: join(folder, out), workers, log: createLog('test', 'silent'), reportOnly, onCell }
+  return experiment(plan, source, options, signal)
+}
+/** What was found of each cell, but for how long it took. */
+const found = (out: string) =>
+  Object.fromEntries(
+    readdirSync(join(folder, out, 'cells')).map((name) => {
+      const { seconds, ...result } = JSON.parse(readFileSync(join(folder, out, 'cells', name), 'utf8'))
+      expect(seconds).toBeGreaterThan(0)
+      return [name, result]
+    }),
+  )
+
+test('an experiment that is stopped keeps its finished cells and goes on to the same bits', {
+  timeout: 60_000,
+}, async () => {
+  const whole = await run('undisturbed')
+  expect([whole.finished, whole.cells]).toEqual([12, 12])
+  expect(Object.keys(found('undisturbed'))).toHaveLength(12)
+
+  const stop = new AbortController()
+  const onCell = () => stop.abort(new Error('stopped'))
+  await expect(run('stopped', { signal: stop.signal, onCell, workers: 1 })).rejects.toThrow('stopped')
+  const kept = Object.keys(found('stopped'))
+  expect(kept).toHaveLength(1)
+  // As a kill leaves a write.
+  writeFileSync(join(folder, 'stopped', 'cells', 'half.json.new'), '{"curve":[')
+  expect(await run('stopped', { reportOnly: true })).toMatchObject({ finished: 1, cells: 12 })
+  const resumed: unknown[] = []
+  await run('stopped', { onCell: () => resumed.push(1) })
+  expect(resumed).toHaveLength(11)
+  expect(found('stopped')).toEqual(found('undisturbed'))
+
+  const again = await run('stopped', { onCell: () => expect.unreachable('all cells are finished') })
+  expect(again).toEqual(whole)
+  const page = readFileSync(join(folder, 'stopped', 'summary.html'), 'utf8')
+  expect(page).toContain('12 of 12 cells')
+  expect(page.match(/(src|href)=|<script|https?:/g)).toBeNull()
+
+  const { rows, reference } = whole.tables[0]!
+  expect(reference).toBe('tales')
+  const of = (name: string) => rows.find(({ strategy }) => strategy === name)!
+  expect(of('random')).toMatchObject({
+    seeds: 2,
+    seedsPlanned: 2,
+    steps: 4,
+    tokens: 4 * 2 * 16,
+    overhead: 0,
+    gain: null,
+  })
+  expect(of('random twice').trainingFlops).toBe(2 * of('random').trainingFlops)
+  expect(of('random twice').gainAtFlops).toMatchObject({ n: 2, mean: 0 })
+  expect(of('multi-actor').selectingFlops).toBeGreaterThan(0)
+  expect(of('multi-actor').gain!.n).toBe(2)
+  expect(summaryText(whole)).toContain('12 of 12 cells are finished.')
+})
