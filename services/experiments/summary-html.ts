@@ -41,7 +41,7 @@ export function summaryHtml(title: string, { cells, finished, tables }: Experime
 <h1>${escaped(title)}: ${finished} of ${cells} cells</h1>
 ${tables.map(section).join('\n')}
 <footer>${(baseline === undefined ? [] : legend(baseline)).map((line) => `<p>${escaped(line)}</p>`).join('\n')}
-<p>Written by winnow experiment.</p></footer>
+<p>Written by winnow; docs/EXPERIMENTS.md says how to read it.</p></footer>
 </body>
 </html>
 `

@@ -1,12 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { actorsOfFile } from '../../../services/config/load.ts'
-import { experiment } from '../../../services/experiments/experiment.ts'
-import { readPlan } from '../../../services/experiments/plan.ts'
-import { summaryText } from '../../../services/experiments/summary-text.ts'
-import { createLog } from '../../../services/runtime/log.ts'
+import { actorsOfFile } from '../../services/config/load.ts'
+import { experiment } from '../../services/experiments/experiment.ts'
+import { readPlan } from '../../services/experiments/plan.ts'
+import { summaryText } from '../../services/experiments/summary-text.ts'
+import { createLog } from '../../services/runtime/log.ts'
+import { blocksFor, commandsIn } from '../support/documents.ts'
+import { winnow } from './cli/winnow.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'experiment-'))
 const lines = (name: string, count: number, textOf: (n: number) => string): string => {
@@ -24,7 +26,7 @@ const task = {
   evaluation: lines('evaluation.jsonl', 4, (n) => telling(n + 200)),
 }
 writeFileSync(
-  join(folder, 'plan.json'),
+  join(folder, 'plan.yaml'),
   JSON.stringify({
     corpus: {
       files: [lines('corpus.jsonl', 40, (n) => (n % 2 ? telling(n) : counting(n)))],
@@ -37,7 +39,7 @@ writeFileSync(
         },
       },
     },
-    references: { tales: ['tales'], both: ['tales', 'again'] },
+    references: { both: ['tales', 'again'] },
     model: 'shipped:llama-64x2',
     rounds: 2,
     samplesMax: 4,
@@ -56,7 +58,7 @@ const run = (
   out: string,
   { signal = new AbortController().signal, onCell = () => {}, reportOnly = false, workers = 2 } = {},
 ) => {
-  const plan = readPlan('plan.json', folder)
+  const plan = readPlan('plan.yaml', folder)
   if (plan.corpus === 'demo') throw new Error('not this one')
   const source = { ...plan.corpus, actors: actorsOfFile(plan.file, plan.corpus.actors) }
   const options = { out: join(folder, out), workers, log: createLog('test', 'silent'), reportOnly, onCell }
@@ -76,8 +78,8 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   timeout: 60_000,
 }, async () => {
   const whole = await run('undisturbed')
-  expect([whole.finished, whole.cells]).toEqual([12, 12])
-  expect(Object.keys(found('undisturbed'))).toHaveLength(12)
+  expect([whole.finished, whole.cells]).toEqual([6, 6])
+  expect(Object.keys(found('undisturbed'))).toHaveLength(6)
 
   const stop = new AbortController()
   const onCell = () => stop.abort(new Error('stopped'))
@@ -86,20 +88,20 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   expect(kept).toHaveLength(1)
   // As a kill leaves a write.
   writeFileSync(join(folder, 'stopped', 'cells', 'half.json.new'), '{"curve":[')
-  expect(await run('stopped', { reportOnly: true })).toMatchObject({ finished: 1, cells: 12 })
+  expect(await run('stopped', { reportOnly: true })).toMatchObject({ finished: 1, cells: 6 })
   const resumed: unknown[] = []
   await run('stopped', { onCell: () => resumed.push(1) })
-  expect(resumed).toHaveLength(11)
+  expect(resumed).toHaveLength(5)
   expect(found('stopped')).toEqual(found('undisturbed'))
 
   const again = await run('stopped', { onCell: () => expect.unreachable('all cells are finished') })
   expect(again).toEqual(whole)
   const page = readFileSync(join(folder, 'stopped', 'summary.html'), 'utf8')
-  expect(page).toContain('12 of 12 cells')
+  expect(page).toContain('6 of 6 cells')
   expect(page.match(/(src|href)=|<script|https?:/g)).toBeNull()
 
   const { rows, reference } = whole.tables[0]!
-  expect(reference).toBe('tales')
+  expect(reference).toBe('both')
   const of = (name: string) => rows.find(({ strategy }) => strategy === name)!
   expect(of('random')).toMatchObject({
     seeds: 2,
@@ -113,5 +115,26 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   expect(of('random twice').gainAtFlops).toMatchObject({ n: 2, mean: 0 })
   expect(of('multi-actor').selectingFlops).toBeGreaterThan(0)
   expect(of('multi-actor').gain!.n).toBe(2)
-  expect(summaryText(whole)).toContain('12 of 12 cells are finished.')
+  expect(summaryText(whole)).toContain('6 of 6 cells are finished.')
+})
+
+test('the commands that documents give for it work, and go on where an earlier one ended', {
+  timeout: 60_000,
+}, async () => {
+  const commands = blocksFor('services/experiments').flatMap(({ text }) => commandsIn(text))
+  expect(commands.length).toBeGreaterThan(2)
+  cpSync(join(folder, 'undisturbed'), join(folder, '.winnow', 'experiments', 'plan'), { recursive: true })
+  for (const command of commands) {
+    const [npx, program, ...words] = command.replace(/#.*/, '').trim().split(/ +/)
+    expect([npx, program]).toEqual(['npx', 'winnow'])
+    const { code, stdout } = await winnow(words, {}, folder)
+    expect([command, code]).toEqual([command, 0])
+    if (words.includes('--json')) expect(JSON.parse(stdout)).toMatchObject({ cells: 6, finished: 6 })
+    else expect(stdout).toContain('6 of 6 cells are finished.')
+  }
+})
+
+test('a plan that cannot be read is refused with what to do', async () => {
+  const { code, stderr } = await winnow(['experiment', 'nowhere.yaml'], {}, folder)
+  expect([code, stderr]).toEqual([3, expect.stringContaining('nowhere.yaml')])
 })
