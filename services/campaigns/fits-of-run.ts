@@ -1,4 +1,5 @@
 import type { ProxyResult } from '../../schemas/index.ts'
+import { proxiesOf } from '../../topologies/campaign/grid.ts'
 import { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { refitDifference } from '../../topologies/campaign/refit.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -20,7 +21,7 @@ export interface FitOfRun {
 
 /** The results of a campaign as of now, by proxy: of several for one the first counts. */
 export async function resultsOf(runtime: Runtime, { plan }: RecordedCampaign): Promise<ProxyResult[]> {
-  const progress = new CampaignProgress(plan.mixtures.length * Math.max(1, plan.models.length), 0)
+  const progress = new CampaignProgress(proxiesOf(plan), 0)
   await new FollowedCampaign(runtime, plan.campaign, progress).look(0)
   return [...progress.results.values()]
 }

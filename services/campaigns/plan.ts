@@ -1,5 +1,7 @@
 import type { Campaign } from '../../schemas/index.ts'
 import { sharedByProxies } from '../../topologies/campaign/campaign.ts'
+import type { Grid } from '../../topologies/campaign/grid.ts'
+import { learns } from '../../topologies/campaign/learned.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { drawMixtures, rounded } from '../../topologies/fits/mixtures.ts'
 import { Uniforms } from '../../topologies/fits/uniforms.ts'
@@ -11,6 +13,9 @@ import type { Clock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { readCampaigns, writeCampaign } from './recorded.ts'
 
+const regmix = { method: 'regmix' } as const
+export type Method = MixingOptions | Grid | typeof regmix
+
 export interface CampaignWish {
   readonly campaign: string
   readonly actor: string
@@ -18,8 +23,8 @@ export interface CampaignWish {
   readonly steps: number
   /** Plan although some subcategories have no tokens: they get no share of any mixture. */
   readonly withoutEmpty?: boolean
-  /** Learn the mixture while one proxy trains. */
-  readonly learning?: MixingOptions | undefined
+  /** Learn the mixture while one proxy trains, or train a grid of sizes. Left out: one proxy for each mixture, then a fit. */
+  readonly method?: Method | undefined
 }
 
 /**
@@ -30,7 +35,7 @@ export interface CampaignWish {
 export async function planCampaign(
   runtime: Runtime,
   run: RunConfig,
-  { campaign, actor, proxies, steps, withoutEmpty = false, learning }: CampaignWish,
+  { campaign, actor, proxies, steps, withoutEmpty = false, method = regmix }: CampaignWish,
   clock: Clock,
 ): Promise<Campaign> {
   const at = run.selection.actors.findIndex(({ name }) => name === actor)
@@ -39,21 +44,14 @@ export async function planCampaign(
     throw new WinnowError('CONFIGURATION', `the run has no actor ${actor}`, { hint: `Its actors: ${names}.` })
   }
   const config = runConfigJson(sharedByProxies(run, campaign, steps))
-  const { method, ...rest } = learning ?? { method: 'regmix' as const }
-  const wanted = {
-    method,
-    models: [],
-    target: null,
-    options: learning === undefined ? null : JSON.stringify({ method, ...rest }),
-  }
+  const wanted = recordedMethod(method)
   const known = (await readCampaigns(runtime)).get(campaign)?.plan
   if (known !== undefined) {
-    const same =
-      known.actor === actor &&
-      known.config === config &&
-      known.method === wanted.method &&
-      known.options === wanted.options
-    if (same && (learning !== undefined || known.mixtures.length === proxies)) return known
+    const fields = { actor, config, ...wanted }
+    const same = Object.entries(fields).every(
+      ([name, value]) => JSON.stringify(known[name as keyof typeof fields]) === JSON.stringify(value),
+    )
+    if (same && (learns(wanted) || known.mixtures.length === proxies)) return known
     throw new WinnowError('CONFIGURATION', `campaign ${campaign} exists with another plan`, {
       hint: 'A campaign is never changed: give the new one another name (--name).',
     })
@@ -66,15 +64,24 @@ export async function planCampaign(
     })
   }
   refuseEmpty(run.selection.actors[at]!, tokens, withoutEmpty)
-  if (learning !== undefined) refuseFew(actor, tokens, learning)
+  refuseFew(actor, tokens, method)
   const uniforms = new Uniforms(seedOf(run.selection.seed, 0, `mixtures:${actor}`))
   const mixtures =
-    learning === undefined
-      ? drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
-      : [beginningOf(learning.method, tokens)]
+    method.method === 'doremi' || method.method === 'doge'
+      ? [beginningOf(method.method, tokens)]
+      : drawMixtures(tokens, proxies, uniforms).map((mixture) => [...mixture])
   const plan = { campaign, actor, config, tokens, mixtures, labelOffsets, recordedMs: clock(), ...wanted }
   await writeCampaign(runtime, plan)
   return plan
+}
+
+/** What a plan records of a method. */
+function recordedMethod(given: Method): Pick<Campaign, 'method' | 'models' | 'target' | 'options'> {
+  const { method } = given
+  if (method === 'regmix') return { method, models: [], target: null, options: null }
+  if (method !== 'dmlaw') return { method, models: [], target: null, options: JSON.stringify(given) }
+  const { models, target, ...options } = given
+  return { method, models: [...models], target, options: JSON.stringify(options) }
 }
 
 function refuseEmpty(
@@ -91,14 +98,14 @@ function refuseEmpty(
 }
 
 /** A mixture of one is known, and one of two by the products with each other is always half and half. */
-function refuseFew(actor: string, tokens: readonly number[], learning: MixingOptions): void {
+function refuseFew(actor: string, tokens: readonly number[], method: Method): void {
   const present = tokens.filter((count) => count > 0).length
   if (present < 2) {
     throw new WinnowError('BAD_DATA', `only one subcategory of ${actor} has tokens: there is nothing to mix`, {
       hint: 'Ingest documents of others.',
     })
   }
-  if (present > 2 || learning.method !== 'doge' || learning.variant !== 'universal') return
+  if (present > 2 || method.method !== 'doge' || method.variant !== 'universal') return
   throw new WinnowError('BAD_DATA', `of two subcategories universal DoGE makes halves, whatever ${actor} says`, {
     hint: 'It weighs each by the product of its gradient with those of all others, and of two that is one number. Take --variant out-of-domain, or another method.',
   })

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Campaign, Progress, ProxyResult } from '../../schemas/index.ts'
 import { proxyRun } from '../../topologies/campaign/campaign.ts'
+import { curveSteps, gridOptions } from '../../topologies/campaign/grid.ts'
 import { columnsOf, type ViewOptions } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
@@ -52,28 +53,41 @@ export async function trainProxy(
       hint: "Check selection.strategy.pool in the run's file.",
     })
   }
-  let last: Progress | undefined
+  const measured = stepsMeasured(campaign, run)
+  const forget = () => rm(dirname(checkpointPath(run.checkpoints, run.name, 0)), { recursive: true, force: true })
+  // A checkpoint does not have the losses on the way.
+  if (measured.size > 1) await forget()
+  const curve: Progress[] = []
   ports.onShare?.(0)
   const trainerPorts = {
     ...ports,
     reader: { documents: (position: Position) => again(selected.ids, position.index) },
     report: async (progress: Progress) => {
-      last = progress
+      if (measured.has(progress.step)) curve.push(progress)
       ports.onShare?.(progress.step / run.steps)
     },
-    evaluates: (step: number) => step === run.steps,
+    evaluates: (step: number) => measured.has(step),
+    ...(campaign.target && { plannedSteps: campaign.target.steps }),
   }
-  await train(run, trainerPorts, signal)
-  const { referenceLoss, corpusLoss } = last!
+  // Reports are where losses are measured.
+  const reporting = measured.size > 1 ? { ...run, trainer: { ...run.trainer, reportSteps: 1 } } : run
+  await train(reporting, trainerPorts, signal)
+  const { referenceLoss, corpusLoss } = curve.at(-1)!
   // Its result is what remains of it.
-  await rm(dirname(checkpointPath(run.checkpoints, run.name, 0)), { recursive: true, force: true })
+  await forget()
   const { campaign: name } = campaign
   return {
     ...{ campaign: name, proxy, shares: selected.shares },
     ...{ loss: referenceLoss!, corpusLoss: corpusLoss!, seconds: (ports.clock() - beganMs) / 1000 },
-    curve: [],
+    curve: campaign.method === 'dmlaw' ? curve.map(({ step, referenceLoss: at }) => ({ step, loss: at! })) : [],
     learned: null,
   }
+}
+
+/** After which steps a proxy's loss is measured. */
+function stepsMeasured(campaign: Campaign, { steps, trainer: { warmupSteps } }: RunConfig): ReadonlySet<number> {
+  if (campaign.method !== 'dmlaw') return new Set([steps])
+  return new Set(curveSteps(steps, warmupSteps, gridOptions(campaign).points))
 }
 
 /** What a run selects in its first round, and what its pool holds, by stratum. */

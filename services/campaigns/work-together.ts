@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto'
 import type { Campaign } from '../../schemas/index.ts'
+import { proxiesOf } from '../../topologies/campaign/grid.ts'
 import type { Runtime } from '../connections/connections.ts'
-import type { Model } from '../model/model.ts'
+import type { Models } from './models.ts'
 import { workOnCampaign } from './work.ts'
 
 /** @param done proxies with results, and the parts of those that are in hand here */
@@ -15,7 +16,7 @@ export type OnDone = (done: number, proxies: number) => void
 export async function workTogether(
   runtime: Runtime,
   campaign: Campaign,
-  model: Model,
+  models: Models,
   { workers, onDone }: { readonly workers: number; readonly onDone?: OnDone },
   signal: AbortSignal,
 ): Promise<number> {
@@ -25,7 +26,7 @@ export async function workTogether(
   const told = () =>
     onDone?.(
       shares.reduce((sum, share) => sum + share, results),
-      campaign.mixtures.length,
+      proxiesOf(campaign),
     )
   const work = async (_: number, at: number) => {
     const hooks = {
@@ -41,7 +42,7 @@ export async function workTogether(
       },
     }
     try {
-      return await workOnCampaign(runtime, campaign, model, hooks, AbortSignal.any([signal, failed.signal]))
+      return await workOnCampaign(runtime, campaign, models, hooks, AbortSignal.any([signal, failed.signal]))
     } catch (error) {
       failed.abort(error)
       throw error

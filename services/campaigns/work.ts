@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Campaign, campaignTopic, ProxyClaim, ProxyResult, topics, Work } from '../../schemas/index.ts'
 import { proxyRun } from '../../topologies/campaign/campaign.ts'
+import { proxiesOf } from '../../topologies/campaign/grid.ts'
 import { learns } from '../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { forwardAndBackward, workKey, workOn } from '../../topologies/ledger/pieces.ts'
@@ -12,6 +13,7 @@ import { failpoint } from '../runtime/failpoints.ts'
 import type { Producer } from '../runtime/kafka/port.ts'
 import { learnedWork } from './mixing/cost.ts'
 import { learnMixture } from './mixing/learn.ts'
+import type { Models } from './models.ts'
 import { FollowedCampaign } from './recorded.ts'
 import { corpusOf, trainProxy } from './train-proxy.ts'
 
@@ -37,11 +39,11 @@ export interface WorkHooks {
 export async function workOnCampaign(
   runtime: Runtime,
   campaign: Campaign,
-  model: Model,
+  models: Models,
   { worker, onProgress, onShare, clock = systemClock }: WorkHooks,
   signal: AbortSignal,
 ): Promise<CampaignProgress> {
-  const progress = new CampaignProgress(campaign.mixtures.length, leaseMs)
+  const progress = new CampaignProgress(proxiesOf(campaign), leaseMs)
   const followed = new FollowedCampaign(runtime, campaign.campaign, progress)
   const look = async () => {
     await followed.look(clock())
@@ -69,6 +71,7 @@ export async function workOnCampaign(
     await claim(proxy)
     await look()
     if (!progress.holds(proxy, worker) || progress.results.has(proxy)) continue
+    const model = models.of(proxyRun(campaign, proxy).model)
     const result = await whileClaiming(
       () => claim(proxy),
       (aborted) => {

@@ -33,6 +33,8 @@ export interface TrainerPorts {
   readonly report?: (progress: Progress) => Promise<void>
   /** After which steps held-out losses are measured. Left out: at the start, and where a round ends. */
   readonly evaluates?: (step: number) => boolean
+  /** Steps that the learning rate is planned for. Left out: the run's own; more: the run is the beginning of a longer training. */
+  readonly plannedSteps?: number
   /** Left out: the ledger gets nothing. */
   readonly booking?: Booking | undefined
 }
@@ -59,7 +61,7 @@ export async function train(run: RunConfig, ports: TrainerPorts, signal: AbortSi
     context,
     learningRate: run.trainer.learningRate,
     warmupSteps: run.trainer.warmupSteps,
-    totalSteps: run.steps,
+    totalSteps: ports.plannedSteps ?? run.steps,
     weightDecay: run.trainer.weightDecay,
   })
   opened.defer(() => trainer.close())

@@ -20,8 +20,9 @@ const markdown = files.filter((file) => file.endsWith('.md'))
 const documentOf = (name: string): string | undefined =>
   [name, join('docs', name)].find((path) => markdown.includes(path))
 
-/** Whether the tree has the file or folder, or a file whose path ends so; a number of a decision stands for its file. */
+/** Whether the tree has the file or folder, or a file whose path ends so; a number of a decision stands for its file, the test of a block for its file. */
 function exists(path: string, from: string): boolean {
+  if (files.includes(`test/${path}.test.ts`)) return true
   if (existsSync(join(root, path)) || existsSync(join(root, dirname(from), path))) return true
   if (/^docs\/adr\/\d{4}$/.test(path)) return files.some((file) => file.startsWith(`${path}-`))
   return files.some((file) => file.endsWith(`/${path}`))

@@ -57,10 +57,17 @@ describe('a proxy', () => {
     reference: { reward: 'r', moreRewards: ['r2'], evaluation: 'e', corpus: 'c' },
   })
   const shared = sharedByProxies(run, 'camp', 7)
-  const campaign = { campaign: 'camp', actor: 'topic', config: runConfigJson(shared), mixtures: [[0, 1, 4999]] }
+  const campaign = {
+    campaign: 'camp',
+    actor: 'topic',
+    config: runConfigJson(shared),
+    mixtures: [[0, 1, 4999]],
+    ...{ tokens: [], labelOffsets: [], recordedMs: 0 },
+    ...{ method: 'regmix' as const, models: [], target: null, options: null },
+  }
 
   test('is the run without rewards, in one round, with its mixture, judged on the reference for rewards', () => {
-    const proxy = proxyRun(campaign as Campaign, 0)
+    const proxy = proxyRun(campaign, 0)
     expect(proxy).toMatchObject({
       name: 'camp-proxy-0',
       steps: 7,

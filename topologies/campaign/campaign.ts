@@ -1,6 +1,7 @@
 import type { Campaign } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig, recordedConfig } from '../run-config.ts'
 import { defaultStrategy } from '../selection/strategy.ts'
+import { cellOf } from './grid.ts'
 
 /**
  * What the proxies of a campaign have in common: the run as given, without rewards, in one round, and judged on the reference for rewards, so that the
@@ -31,9 +32,12 @@ export function sharedByProxies(run: RunConfig, campaign: string, steps: number)
   )
 }
 
-/** The run that a proxy is. */
-export const proxyRun = (campaign: Campaign, proxy: number): RunConfig =>
-  mixedRun(campaign, `${campaign.campaign}-proxy-${proxy}`, campaign.mixtures[proxy]!)
+/** The run that a proxy is: of a mixture, and of a size of model where the campaign has several. */
+export function proxyRun(campaign: Campaign, proxy: number): RunConfig {
+  const { mixture, size } = cellOf(campaign, proxy)
+  const run = mixedRun(campaign, `${campaign.campaign}-proxy-${proxy}`, campaign.mixtures[mixture]!)
+  return { ...run, model: campaign.models[size]?.model ?? run.model }
+}
 
 /** A run of a campaign that selects one subcategory alone: its documents in the order of the run's seed. */
 export const domainRun = (campaign: Campaign, subcategory: number): RunConfig =>

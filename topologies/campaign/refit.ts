@@ -1,6 +1,7 @@
 import type { Campaign, CampaignFit, ProxyResult } from '../../schemas/index.ts'
 import type { FitKind } from '../fits/fit.ts'
 import { conclude } from './conclude.ts'
+import { lawsCheck } from './nested.ts'
 
 /** A fit without the time at which it was recorded: what is computed. */
 export type Conclusion = Omit<CampaignFit, 'recordedMs'>
@@ -20,7 +21,8 @@ export function refitDifference(
   if (missing !== undefined) return `proxy ${missing}, which it was made from, has no result in the log`
   const { draws, mean, bounds, scale } = was
   // One fit that was tried is one that was asked for, or the only one for so many proxies; the choice comes out the same.
-  const kind = was.heldOut.length === 1 ? (was.kind as FitKind) : null
+  const tried = was.heldOut.filter(({ kind }) => kind !== lawsCheck)
+  const kind = tried.length === 1 ? (was.kind as FitKind) : null
   const is = conclude(plan, used, { kind, search: { draws, mean, ...(bounds && { bounds }) }, scale })
   if ('reason' in is) return `nothing can be fitted: ${is.reason}`
   return firstDifference(was, is)

@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander'
 import type { Campaign, CampaignFit, ProxyResult } from '../../../schemas/index.ts'
 import { conclude, type NoConclusion } from '../../../topologies/campaign/conclude.ts'
+import { proxiesOf } from '../../../topologies/campaign/grid.ts'
 import { learns } from '../../../topologies/campaign/learned.ts'
+import { extrapolate, lawsCheck } from '../../../topologies/campaign/nested.ts'
 import { refitDifference } from '../../../topologies/campaign/refit.ts'
 import { type WeightScale, weightScales } from '../../../topologies/campaign/weights.ts'
 import { regMixSearch } from '../../../topologies/fits/best-mixture.ts'
@@ -77,8 +79,11 @@ export const fitting = (context: CliContext): Command =>
       const value = { ...made, recordedMs: systemClock() }
       await writeFit(runtime, value)
       await print(context.stdout, options.json ? `${json(value)}\n` : shown(plan, value, widthOf(context.stdout)))
-      if (!learns(plan) && results.length < plan.mixtures.length)
-        context.stderr.write(`${results.length} of ${plan.mixtures.length} proxies are trained: fitted to those\n`)
+      if (value.proxies.length < proxiesOf(plan))
+        context.stderr.write(
+          `fitted to ${value.proxies.length} of ${proxiesOf(plan)} proxies: the others are not trained\n`,
+        )
+      context.stderr.write(flatLaws(plan, results))
       context.stderr.write(`recorded; to begin a run with these weights: npx winnow proxies apply ${name} run.yaml\n`)
     })
 
@@ -105,9 +110,16 @@ function nothing(plan: Campaign, found: NoConclusion): WinnowError {
   if (learns(plan) && found.reason === 'few proxies')
     return refused(`campaign ${campaign} has no result yet`, `Train it: winnow proxies run ${campaign}.`)
   if (found.reason === 'few proxies') {
+    const what = plan.method === 'dmlaw' ? 'mixtures trained on every model' : 'results'
     return refused(
-      `campaign ${campaign} has ${found.rows} results and a fit needs ${found.wanted}`,
+      `campaign ${campaign} has ${found.rows} ${what} and a fit needs ${found.wanted}`,
       `Train more: winnow proxies run ${campaign}; or plan a campaign with more.`,
+    )
+  }
+  if (found.reason === 'few points') {
+    return refused(
+      `the curve of proxy ${found.proxy} has ${found.points} losses and a law of steps needs ${found.wanted}`,
+      'Plan a campaign with more: winnow proxies plan --method dmlaw --points 8.',
     )
   }
   if (found.reason === 'no variance') {
@@ -127,6 +139,16 @@ function nothing(plan: Campaign, found: NoConclusion): WinnowError {
   return refused('none of the draws is within what the corpus can give', 'Raise --draws, or lower --budget.')
 }
 
+/** Of data mixing laws: a warning where losses do not fall, so that nothing can be extrapolated. */
+function flatLaws(plan: Campaign, results: readonly ProxyResult[]): string {
+  if (plan.method !== 'dmlaw') return ''
+  const found = extrapolate(plan, results)
+  if ('reason' in found || found.flat === 0) return ''
+  const models = plan.models.length
+  const laws = found.losses.length * (models === 1 ? 1 : models + 1)
+  return `${found.flat} of ${laws} laws found no fall with steps or sizes, and predict the mean of what was measured: train for longer\n`
+}
+
 /** @throws WinnowError REPLAY_DIFFERS if the fit comes out differently */
 function checked(plan: Campaign, results: readonly ProxyResult[], recorded: CampaignFit | undefined): string {
   if (recorded === undefined) {
@@ -139,9 +161,9 @@ function checked(plan: Campaign, results: readonly ProxyResult[], recorded: Camp
   throw new WinnowError('REPLAY_DIFFERS', `the fit of ${plan.campaign} comes out differently, first in ${difference}`)
 }
 
-/** Below this a fit is hardly better than noise. What was learned is no fit, and none was held out. */
+/** Below this a fit, or the laws that it is made from, are hardly better than noise. What was learned is no fit, and none was held out. */
 export const hardlyOrders = ({ kind, heldOut }: Pick<CampaignFit, 'kind' | 'heldOut'>): boolean =>
-  heldOut.length > 0 && (heldOut.find((one) => one.kind === kind)?.spearman ?? 0) < 0.5
+  heldOut.some((one) => (one.kind === kind || one.kind === lawsCheck) && (one.spearman ?? 0) < 0.5)
 
 function shown(plan: Campaign, value: CampaignFit, width: number | undefined): string {
   const { subcategories } = configOf(plan).selection.actors.find(({ name }) => name === plan.actor)!
@@ -163,7 +185,7 @@ function shown(plan: Campaign, value: CampaignFit, width: number | undefined): s
   if (learns(plan))
     return `${mixture}\n\nmean of the weights over ${value.mean} updates; the proxy reached a loss of ${value.loss.toFixed(4)}\n`
   const fits = value.heldOut.map(({ kind, spearman }) => [
-    kind === value.kind ? `${kind} (taken)` : kind,
+    kind === value.kind ? `${kind} (taken)` : kind === lawsCheck ? lawsName(plan) : kind,
     spearman === null ? 'does not vary' : formatFixed(100 * spearman, 1),
   ])
   const order = table([{ title: 'fit' }, { title: 'order of proxies left out, Spearman x 100', number }], fits, {
@@ -172,5 +194,10 @@ function shown(plan: Campaign, value: CampaignFit, width: number | undefined): s
   const warning = hardlyOrders(value)
     ? '\nIt hardly orders what it has not seen: train more proxies, or for longer, before you rely on it.\n'
     : ''
-  return `${mixture}\n\n${order}\n${warning}predicted loss ${value.loss.toFixed(4)}\n`
+  const at = plan.target === null ? '' : ` at ${plan.target.parameters} parameters after ${plan.target.steps} steps`
+  return `${mixture}\n\n${order}\n${warning}predicted loss${at} ${value.loss.toFixed(4)}\n`
 }
+
+/** What the laws of a grid did not see (`extrapolate`). */
+const lawsName = ({ models }: Campaign): string =>
+  models.length > 1 ? 'laws, of the largest model' : 'laws, of the second half of curves'

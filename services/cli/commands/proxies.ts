@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
+import { proxiesOf } from '../../../topologies/campaign/grid.ts'
 import { learns, stagesOf } from '../../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
+import { openModels } from '../../campaigns/models.ts'
 import { campaignNamed, FollowedCampaign, readCampaigns } from '../../campaigns/recorded.ts'
 import { workTogether } from '../../campaigns/work-together.ts'
-import { modelResources, openModel } from '../../model/model.ts'
+import { modelResources } from '../../model/model.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -57,7 +59,7 @@ const run = (context: CliContext): Command =>
       const { config, runtime } = connection
       const { plan: campaign } = await campaignNamed(runtime, name)
       const shared = recordedConfig({ run: name, config: campaign.config })
-      await using model = await openModel({ graphs: shared.model, ...modelResources(config.influence) })
+      await using models = await openModels(campaign, modelResources(config.influence))
       using interrupted = interruptible(process, () =>
         context.stderr.write('\nstopping; the same command goes on later\n'),
       )
@@ -70,7 +72,7 @@ const run = (context: CliContext): Command =>
       const unit = stages === undefined ? 1 : stages.length * shared.steps
       try {
         const onDone = (done: number, proxies: number) => counter.at(done * unit, proxies * unit)
-        const trained = await workTogether(runtime, campaign, model, { workers, onDone }, interrupted.signal)
+        const trained = await workTogether(runtime, campaign, models, { workers, onDone }, interrupted.signal)
         counter.end()
         if (options.json) await print(context.stdout, `${json({ campaign: name, trained })}\n`)
         const what =
@@ -92,14 +94,14 @@ const list = (context: CliContext): Command =>
       const { runtime } = connection
       const rows = []
       for (const [campaign, { plan: planned, fit: fitted }] of await readCampaigns(runtime)) {
-        const progress = new CampaignProgress(planned.mixtures.length, 0)
+        const progress = new CampaignProgress(proxiesOf(planned), 0)
         await new FollowedCampaign(runtime, campaign, progress).look(0)
-        const { actor, method, mixtures } = planned
+        const { actor, method } = planned
         rows.push({
           campaign,
           actor,
           method,
-          proxies: mixtures.length,
+          proxies: proxiesOf(planned),
           trained: progress.results.size,
           fit: fitted ?? null,
         })
