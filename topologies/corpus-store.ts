@@ -56,7 +56,7 @@ export interface RoundOffsets {
  */
 export interface CorpusStore {
   addDocuments(documents: readonly At<Document>[]): Promise<void>
-  addLabels(labels: readonly At<Label>[]): Promise<void>
+  addLabels(labels: Iterable<At<Label>>): Promise<void>
   /** Commits offsets: everything before them has been added. Called after those adds. */
   commit(offsets: readonly TopicOffset[]): Promise<void>
   committed(): Promise<TopicOffset[]>

@@ -16,7 +16,7 @@ export class MemoryStore implements CorpusStore {
     for (const document of documents) keepLowest(this.#documents, document.value.docId, document)
   }
 
-  async addLabels(labels: readonly At<Label>[]): Promise<void> {
+  async addLabels(labels: Iterable<At<Label>>): Promise<void> {
     for (const label of labels) {
       const column = `${label.value.actor}/${label.value.version}`
       const ofColumn = this.#labels.get(column) ?? new Map<DocumentId, At<Label>>()

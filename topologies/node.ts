@@ -45,6 +45,11 @@ export interface Processor {
    * @param reached how far the driver has read, including what could not be decoded; left out if everything could be
    */
   process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void>
+  /**
+   * As `process`, for who keeps less of a record than the record: the batch comes in pieces, each of them decoded once it is asked for, so that
+   * a batch of any size is not held as objects.
+   */
+  processPieces?(pieces: AsyncIterable<readonly Delivered[]>, reached?: TopicOffset): Promise<void>
 }
 
 /** What a station is. Code distinguishes stations by this; names are for people. */

@@ -1,5 +1,6 @@
 import type { Document, DocumentId, Label, TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
+import { Labels } from '../../topologies/labels.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { ReadSelection } from '../../topologies/selection/read-selection.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
@@ -44,12 +45,11 @@ export class ClickHouseStore implements CorpusStore {
     await this.#sql.insert('corpus', rows, { columns: ['doc', 'part', 'tokens', 'at_document'] })
   }
 
-  async addLabels(labels: readonly At<Label>[]): Promise<void> {
-    for (const some of byActorAndVersion(labels)) {
-      const { actor, version } = some[0]!.value
-      await this.ensureColumns(actor, version)
-      const { label, score, at } = columnNames({ actor, version })
-      await this.#sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], labelRows(some))
+  async addLabels(labels: Iterable<At<Label>>): Promise<void> {
+    for (const columns of Labels.of(labels).byVersion) {
+      await this.ensureColumns(columns.actor, columns.version)
+      const { label, score, at } = columnNames(columns)
+      await this.#sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], labelRows(columns))
     }
   }
 
@@ -146,24 +146,6 @@ export class ClickHouseStore implements CorpusStore {
         run,
       })
   }
-}
-
-/** Labels of one actor and version mostly come one after the other, so names are compared and not joined to keys. */
-function byActorAndVersion(labels: readonly At<Label>[]): At<Label>[][] {
-  const groups: At<Label>[][] = []
-  let group: At<Label>[] = []
-  let last: Label | undefined
-  for (const label of labels) {
-    const { value } = label
-    if (last === undefined || value.actor !== last.actor || value.version !== last.version) {
-      last = value
-      const known = groups.find(([one]) => one!.value.actor === value.actor && one!.value.version === value.version)
-      group = known ?? []
-      if (known === undefined) groups.push(group)
-    }
-    group.push(label)
-  }
-  return groups
 }
 
 /** Characters per insert: long documents come compressed, so a batch may be many times as long as what Kafka sent. */

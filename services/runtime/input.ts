@@ -3,7 +3,11 @@ import type { Delivered } from '../../topologies/node.ts'
 import { type Codec, type Decoded, DecodeError } from './codec.ts'
 import type { DeadLetters, Origin } from './dead-letters.ts'
 import { WinnowError } from './errors.ts'
+import { failpoint } from './failpoints.ts'
 import type { IncomingRecord, Kafka } from './kafka/port.ts'
+
+/** Few enough that they are still in the processor's cache, and garbage, when the next ones are decoded. */
+const pieceRecords = 1000
 
 /** A decoded record, and what it was decoded from: a WeakMap of both would cost more than decoding. */
 class DecodedRecord implements Delivered {
@@ -56,6 +60,15 @@ export class StationInput {
       }
     }
     return batch
+  }
+
+  /** As `decode`, a piece at a time. */
+  async *pieces(records: readonly IncomingRecord[]): AsyncGenerator<Delivered[]> {
+    for (let from = 0; from < records.length; from += pieceRecords) {
+      const piece = await this.decode(records.slice(from, from + pieceRecords))
+      failpoint('decoded')
+      yield piece
+    }
   }
 
   /** The bytes as they were read; none for a record that did not come from this input. */

@@ -170,9 +170,11 @@ export async function runStation(options: StationOptions): Promise<StationHandle
     await persistently('a batch', async () => {
       // What an earlier attempt rejected will be rejected again.
       deadLetters.clear()
-      const batch = await input.decode(records)
-      failpoint('decoded')
-      await running.process(batch, reachedBy(records))
+      if (running.processPieces === undefined) {
+        const batch = await input.decode(records)
+        failpoint('decoded')
+        await running.process(batch, reachedBy(records))
+      } else await running.processPieces(input.pieces(records), reachedBy(records))
       await deadLetters.send()
     }).finally(() => traces?.end())
     failpoint('processed')

@@ -14,6 +14,7 @@ import { labelRows } from '../../services/corpus/label-rows.ts'
 import { startLabelSink } from '../../services/host/corpus.ts'
 import type { OutgoingRecord } from '../../services/runtime/kafka/port.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { Labels } from '../../topologies/labels.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
 
 const records = Number(process.argv[2] ?? 1_000_000)
@@ -129,22 +130,26 @@ try {
   const { label, score, at } = columnNames({ actor, version: 'v2' })
   const batches = Array.from({ length: Math.ceil(records / rowsPerInsert) }, (_, b) =>
     labelRows(
-      Array.from({ length: Math.min(rowsPerInsert, records - b * rowsPerInsert) }, (_, j) => ({
-        value: labelOf(b * rowsPerInsert + j, 'v2'),
-        partition: 0,
-        offset: b * rowsPerInsert + j,
-      })),
+      Labels.of(
+        Array.from({ length: Math.min(rowsPerInsert, records - b * rowsPerInsert) }, (_, j) => ({
+          value: labelOf(b * rowsPerInsert + j, 'v2'),
+          partition: 0,
+          offset: b * rowsPerInsert + j,
+        })),
+      ).byVersion[0]!,
     ),
   )
+  const bareBefore = process.cpuUsage()
   began = performance.now()
   for (const rows of batches)
     await runtime.clickHouse.sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], rows)
   const bareSeconds = seconds(began)
+  const bareCpu = process.cpuUsage(bareBefore)
   console.log({
     records,
     sink: { recordsPerSecond: Math.round(sinkRate), timesTarget: sinkRate / target },
     readingAlone: { recordsPerSecond: Math.round(reading), ratio: sinkRate / reading },
-    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    cpuSeconds: { sink: (cpu.user + cpu.system) / 1e6, bareInserts: (bareCpu.user + bareCpu.system) / 1e6 },
     bareInserts: { rowsPerSecond: Math.round(records / bareSeconds), ratio: (sinkRate * bareSeconds) / records },
     histogram: await histogramSeconds(),
     peakMiB: process.resourceUsage().maxRSS / 1024,

@@ -76,9 +76,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the sink says how far it is before it has written',
     file: 'topologies/stations/label-sink.ts',
-    find: '    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n    await this.#store.commit(committedBy(batch, reached))\n',
+    find: '    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n    await this.#store.commit(offsets)\n',
     replace:
-      '    await this.#store.commit(committedBy(batch, reached))\n    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n',
+      '    await this.#store.commit(offsets)\n    await this.#store.addDocuments(documents)\n    await this.#store.addLabels(labels)\n',
   },
   {
     name: 'the corpus keeps the last of several labels',

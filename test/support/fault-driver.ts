@@ -389,7 +389,7 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
     addLabels: (labels) =>
       call(
         () => store.addLabels(labels),
-        () => store.addLabels(part(labels)),
+        () => store.addLabels(part([...labels])),
       ),
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),

@@ -7,6 +7,7 @@ import {
   type TopicOffset,
 } from '../../schemas/index.ts'
 import type { At, CorpusStore } from '../corpus-store.ts'
+import { Labels } from '../labels.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import { isUsableScore } from '../selection/strategy.ts'
 
@@ -27,16 +28,27 @@ export class LabelSink implements Processor {
     this.#output = output
   }
 
-  async process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void> {
+  process(batch: readonly Delivered[], reached?: TopicOffset): Promise<void> {
+    return this.processPieces([batch], reached)
+  }
+
+  async processPieces(
+    pieces: AsyncIterable<readonly Delivered[]> | Iterable<readonly Delivered[]>,
+    reached?: TopicOffset,
+  ): Promise<void> {
     const documents: At<Document>[] = []
-    const labels: At<Label>[] = []
-    for (const delivered of batch) {
-      if (delivered.record === Document.name) documents.push(delivered as Delivered<Document>)
-      else if (this.#acceptable(delivered as Delivered<Label>)) labels.push(delivered as Delivered<Label>)
+    const labels = new Labels()
+    const offsets: TopicOffset[] = reached === undefined ? [] : [reached]
+    for await (const piece of pieces) {
+      for (const delivered of piece) {
+        if (delivered.record === Document.name) documents.push(delivered as Delivered<Document>)
+        else if (this.#acceptable(delivered as Delivered<Label>)) labels.add(delivered as Delivered<Label>)
+      }
+      advance(offsets, piece)
     }
     await this.#store.addDocuments(documents)
     await this.#store.addLabels(labels)
-    await this.#store.commit(committedBy(batch, reached))
+    await this.#store.commit(offsets)
   }
 
   /** By its own offsets, not the group's, which anybody may move and which know nothing of a new database. */
@@ -90,15 +102,13 @@ export class LabelSink implements Processor {
 }
 
 /** Rejected records count as processed, so that waiting for the corpus does not wait for poison. */
-function committedBy(batch: readonly Delivered[], reached: TopicOffset | undefined): TopicOffset[] {
-  const committed: TopicOffset[] = reached === undefined ? [] : [reached]
-  let last = committed[0]
-  for (const { topic, partition, offset } of batch) {
+function advance(offsets: TopicOffset[], records: readonly Delivered[]): void {
+  let last = offsets[0]
+  for (const { topic, partition, offset } of records) {
     // Almost always that of the record before.
     if (last?.topic === topic && last.partition === partition && offset < last.offsetNext) continue
-    const at = committed.findIndex((one) => one.topic === topic && one.partition === partition)
-    last = { topic, partition, offsetNext: Math.max(committed[at]?.offsetNext ?? 0, offset + 1) }
-    committed[at < 0 ? committed.length : at] = last
+    const at = offsets.findIndex((one) => one.topic === topic && one.partition === partition)
+    last = { topic, partition, offsetNext: Math.max(offsets[at]?.offsetNext ?? 0, offset + 1) }
+    offsets[at < 0 ? offsets.length : at] = last
   }
-  return committed
 }
