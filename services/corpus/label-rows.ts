@@ -39,6 +39,7 @@ const lowWord = new Uint32Array(new BigUint64Array([1n]).buffer)[0] === 1 ? 0 : 
 
 /** A count or offset that a JavaScript number holds exactly, written without a bigint. */
 function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % 2 ** 32, true)
-  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+  const high = Math.floor(value / 2 ** 32)
+  view.setUint32(at, value - high * 2 ** 32, true)
+  view.setUint32(at + 4, high, true)
 }

@@ -47,8 +47,14 @@ export type Decoded<R extends RecordType = RecordType> = R extends RecordType
 export interface Codec {
   /** @throws WinnowError BAD_DATA for a value that its record type does not allow */
   encode<R extends RecordType>(record: R, value: RecordValue<R>): Buffer
-  /** Synchronous if the schema is known. @throws DecodeError (also as a rejection), WinnowError UNREACHABLE */
-  decode(buffer: Uint8Array): Decoded | Promise<Decoded>
+  /**
+   * Synchronous if the schema is known.
+   *
+   * @param from where the record begins in the buffer; default: at its beginning
+   * @param to where it ends; default: at its end
+   * @throws DecodeError (also as a rejection), WinnowError UNREACHABLE
+   */
+  decode(buffer: Uint8Array, from?: number, to?: number): Decoded | Promise<Decoded>
   /** As `decode`, where only this record type is expected. */
   decodeAs<R extends RecordType>(record: R, buffer: Uint8Array): RecordValue<R> | Promise<RecordValue<R>>
   /** Whether the bytes after the schema id are exactly such a record, whatever the registry says about the id. */
@@ -81,6 +87,15 @@ type Reading = { readonly own: Own; readonly resolver: Resolver | undefined } | 
 
 const headerBytes = 5
 
+/** A record in a larger buffer. */
+interface Span {
+  readonly bytes: Buffer
+  readonly from: number
+  readonly to: number
+}
+
+const wholeOf = (bytes: Buffer): Span => ({ bytes, from: 0, to: bytes.length })
+
 /** Registers every record's schema. @throws WinnowError SCHEMA_INCOMPATIBLE, UNREACHABLE, CONFIGURATION */
 export async function createCodec({ registry, records }: CodecOptions): Promise<Codec> {
   const client = typeof registry === 'string' ? registryClient(registry) : registry
@@ -109,14 +124,14 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
     return reading
   }
 
-  const decodeWith = <T>(buffer: Uint8Array, finish: (reading: Reading, bytes: Buffer) => T): T | Promise<T> => {
-    const bytes = bufferOf(buffer)
-    if (bytes.length < headerBytes || bytes[0] !== 0) {
+  const decodeWith = <T>(span: Span, finish: (reading: Reading, span: Span) => T): T | Promise<T> => {
+    const { bytes, from, to } = span
+    if (to - from < headerBytes || bytes[from] !== 0) {
       throw new DecodeError('bad-framing', 'The value does not begin with a zero byte and a schema id.')
     }
-    const id = bytes.readUInt32BE(1)
+    const id = bytes.readUInt32BE(from + 1)
     const reading = readings.get(id)
-    return reading === undefined ? lookUp(id).then((found) => finish(found, bytes)) : finish(reading, bytes)
+    return reading === undefined ? lookUp(id).then((found) => finish(found, span)) : finish(reading, span)
   }
 
   return {
@@ -125,18 +140,18 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
       if (own === undefined) throw new TypeError(`The codec was created without the record ${record.name}`)
       return encode(own, value)
     },
-    decode: (buffer) =>
-      decodeWith(buffer, (reading, bytes): Decoded => {
+    decode: (buffer, from = 0, to = buffer.length) =>
+      decodeWith({ bytes: bufferOf(buffer), from, to }, (reading, span): Decoded => {
         if (reading instanceof DecodeError) throw reading
-        return { record: reading.own.record.name, value: readBody(reading, bytes) }
+        return { record: reading.own.record.name, value: readBody(reading, span) }
       }),
     decodeAs: <R extends RecordType>(record: R, buffer: Uint8Array) =>
-      decodeWith(buffer, (reading, bytes): RecordValue<R> => {
+      decodeWith(wholeOf(bufferOf(buffer)), (reading, span): RecordValue<R> => {
         if (reading instanceof DecodeError) throw reading
         if (reading.own.record.name !== record.name) {
           throw new DecodeError('wrong-record', `It is a ${reading.own.record.name}, not a ${record.name}.`)
         }
-        return readBody(reading, bytes) as RecordValue<R>
+        return readBody(reading, span) as RecordValue<R>
       }),
     isBodyOf: (record, buffer) => {
       const own = owns.get(subjectOf(record))
@@ -151,7 +166,7 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
 }
 
 function isWholeBody(own: Own, bytes: Buffer): boolean {
-  readBody({ own, resolver: undefined }, bytes)
+  readBody({ own, resolver: undefined }, wholeOf(bytes))
   const body = bytes.subarray(headerBytes)
   return own.type.toBuffer(own.type.fromBuffer(body)).equals(body)
 }
@@ -198,11 +213,11 @@ function readingOf(schema: string, id: number, owns: ReadonlyMap<string, Own>): 
   }
 }
 
-/** @param bytes the framing and the body */
-function readBody({ own, resolver }: Exclude<Reading, DecodeError>, bytes: Buffer): never {
-  let value: unknown = resolver === undefined ? own.flat?.read(bytes, headerBytes) : undefined
+/** @param span the framing and the body */
+function readBody({ own, resolver }: Exclude<Reading, DecodeError>, { bytes, from, to }: Span): never {
+  let value: unknown = resolver === undefined ? own.flat?.read(bytes, from + headerBytes, to) : undefined
   try {
-    value ??= withColumns(own.record, own.type.fromBuffer(bytes.subarray(headerBytes), resolver))
+    value ??= withColumns(own.record, own.type.fromBuffer(bytes.subarray(from + headerBytes, to), resolver))
   } catch (error) {
     throw new DecodeError('bad-body', `The bytes are not a ${own.record.name}: ${(error as Error).message}`, {
       cause: error,

@@ -20,6 +20,7 @@ export class FlatReader {
   readonly #words = new Uint32Array(2)
   readonly #whole = new BigUint64Array(this.#words.buffer)
   #at = 0
+  #end = 0
 
   private constructor(fields: readonly ReadField[]) {
     this.#fields = fields
@@ -31,17 +32,18 @@ export class FlatReader {
     return fields && new FlatReader(fields.map((field) => ({ ...field, lastText: '', lastBytes: new Uint8Array(0) })))
   }
 
-  /** The record whose body is `bytes` from `from` on; undefined if it is not such a record, and avsc says why. */
-  read(bytes: Buffer, from: number): Record<string, unknown> | undefined {
+  /** The record whose body is `bytes` from `from` to before `to`; undefined if it is not such a record, and avsc says why. */
+  read(bytes: Buffer, from: number, to = bytes.length): Record<string, unknown> | undefined {
     this.#at = from
+    this.#end = to
     const value: Record<string, unknown> = {}
     for (const field of this.#fields) {
       if (field.kind === 'string') {
         const length = this.#number(bytes)
-        if (!(length >= 0 && this.#at + length <= bytes.length)) return undefined
+        if (!(length >= 0 && this.#at + length <= to)) return undefined
         value[field.name] = this.#text(bytes, length, field)
       } else if (field.kind === 'double') {
-        if (this.#at + 8 > bytes.length) return undefined
+        if (this.#at + 8 > to) return undefined
         value[field.name] = bytes.readDoubleLE(this.#at)
         this.#at += 8
       } else if (field.kind === 'uint64') {
@@ -58,7 +60,7 @@ export class FlatReader {
         value[field.name] = number
       }
     }
-    return this.#at === bytes.length ? value : undefined
+    return this.#at === to ? value : undefined
   }
 
   /** An array in one block, as avsc writes it. */
@@ -92,12 +94,12 @@ export class FlatReader {
 
   /** A zigzag number; NaN if it does not end, and inexact beyond 2^53, which callers refuse. */
   #number(bytes: Buffer): number {
-    let byte = bytes[this.#at++]
-    if (byte === undefined) return Number.NaN
+    if (this.#at >= this.#end) return Number.NaN
+    let byte = bytes[this.#at++]!
     let value = byte & 0x7f
     for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
-      byte = bytes[this.#at++]
-      if (byte === undefined) return Number.NaN
+      if (this.#at >= this.#end) return Number.NaN
+      byte = bytes[this.#at++]!
       value += (byte & 0x7f) * scale
     }
     if (value > Number.MAX_SAFE_INTEGER) return Number.NaN
@@ -109,8 +111,8 @@ export class FlatReader {
     let low = 0
     let high = 0
     for (let bits = 0; ; bits += 7) {
-      const byte = bytes[this.#at++]
-      if (byte === undefined || bits > 63) return false
+      if (this.#at >= this.#end || bits > 63) return false
+      const byte = bytes[this.#at++]!
       const seven = byte & 0x7f
       // The tenth byte has the last bit.
       if (bits === 63 && seven > 1) return false

@@ -116,7 +116,10 @@ export class StationInput {
   }
 }
 
-function decode(codec: Codec, { value }: IncomingRecord): Decoded | Promise<Decoded> {
+function decode(codec: Codec, incoming: IncomingRecord): Decoded | Promise<Decoded> {
+  const { valueIn } = incoming
+  if (valueIn !== undefined) return codec.decode(valueIn.bytes, valueIn.from, valueIn.to)
+  const { value } = incoming
   if (value === null) throw new DecodeError('bad-framing', 'The record has no value.')
   return codec.decode(value)
 }

@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letters not written before the offset is committed',
     file: 'services/runtime/station.ts',
-    find: '      await running.process(batch, reachedBy(records))\n      await deadLetters.send()\n',
-    replace: '      await running.process(batch, reachedBy(records))\n      void deadLetters.send()\n',
+    find: '      await deadLetters.send()\n    }).finally(',
+    replace: '      void deadLetters.send()\n    }).finally(',
   },
   {
     name: 'what was left of an answer is kept for the next connection',

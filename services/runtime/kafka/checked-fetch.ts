@@ -46,6 +46,7 @@ prototype.fetch = async function (this: Broker, request: FetchRequest) {
   const answer = await fetch.call(this, request)
   for (const { topicName: topic, partitions } of answer.responses) {
     for (const { partition, messages } of partitions) {
+      if (messages.origin !== undefined) Object.assign(messages.origin, { topic, partition })
       const { damage } = messages
       if (damage === undefined) continue
       const asked = request.topics.find((one) => one.topic === topic)?.partitions.find((p) => p.partition === partition)

@@ -3,7 +3,6 @@ import { WinnowError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { committedPlaces, metadataOf } from './admin.ts'
 import type { Connection } from './connection.ts'
-import { ConsumedRecord } from './consumed-record.ts'
 import { toWinnowError } from './failure.ts'
 import { forgetMember, onHoleInLog } from './out-of-range.ts'
 import type { ConsumeOptions, Consumer } from './port.ts'
@@ -98,14 +97,13 @@ export async function createConsumer(connection: Connection, options: ConsumeOpt
     const { topic, partition } = batch
     const current = held?.place !== undefined && positions.of(topic, partition) === held && !held.waiting
     if (!current || batchFailure !== undefined || !isRunning() || isStale()) return
-    const { messages, last } = upToGap(batch as unknown as FetchedBatch, options.isKeptWhole?.(topic) === true)
+    const { records, last } = upToGap(batch as unknown as FetchedBatch, options.isKeptWhole?.(topic) === true)
     if (positions.skips(held, Number(batch.firstOffset()))) return
-    const [firstMessage, lastMessage] = [messages[0], messages.at(-1)]
+    const [firstMessage, lastMessage] = [records[0], records.at(-1)]
     if (firstMessage && lastMessage) {
       const epochs = { first: epochOf(firstMessage), last: epochOf(lastMessage) }
       if (!(await follows(held, epochs))) return
     }
-    const records = messages.map((record) => new ConsumedRecord(topic, partition, record))
     try {
       if (records.length > 0) await options.onBatch(records)
     } catch (error) {
@@ -192,13 +190,13 @@ type FetchedBatch = Omit<EachBatchPayload['batch'], 'messages'> & {
 const epochOf = ({ batchContext }: FetchedRecord): number => batchContext.leaderEpoch
 
 /** For a topic that keeps every record, what precedes the first missing offset; for any other, all of it. */
-function upToGap(batch: FetchedBatch, keptWhole: boolean): { messages: readonly FetchedRecord[]; last: number } {
+function upToGap(batch: FetchedBatch, keptWhole: boolean): { records: readonly FetchedRecord[]; last: number } {
   const { messages, rawMessages } = batch
   const gap = keptWhole
     ? rawMessages.findIndex(({ offset }, i) => i > 0 && offset > rawMessages[i - 1]!.offset + 1)
     : -1
   if (gap < 0 || rawMessages[gap]!.offset === Number(batch.firstOffset()))
-    return { messages, last: Number(batch.lastOffset()) }
+    return { records: messages, last: Number(batch.lastOffset()) }
   const last = rawMessages[gap - 1]!.offset
-  return { messages: messages.filter(({ offset }) => offset <= last), last }
+  return { records: messages.filter(({ offset }) => offset <= last), last }
 }

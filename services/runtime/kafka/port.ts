@@ -11,6 +11,8 @@ export interface IncomingRecord {
   readonly offset: Offset
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** The bytes in which `value` is, for who reads many: to make a buffer of each costs more than to read it. Left out: there is only `value`. */
+  readonly valueIn?: { readonly bytes: Buffer; readonly from: number; readonly to: number } | undefined
   /** When it was written, milliseconds since the epoch; set only by `read`. */
   readonly writtenMs?: number
   readonly trace?: TraceHeaders | undefined

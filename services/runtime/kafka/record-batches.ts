@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { crc32c } from '@node-rs/crc32'
-import { decodeRecords, type FetchedRecord } from './record-decoder.ts'
+import { decodeRecords, type FetchedRecord, type Origin } from './record-decoder.ts'
 
 /** The first batch of a fetch that cannot be read, and why. */
 export interface Damage {
@@ -12,7 +12,7 @@ export interface Damage {
 }
 
 /** The records before the first damaged batch of a fetch, and that batch. */
-export type FetchedRecords = FetchedRecord[] & { damage?: Damage }
+export type FetchedRecords = FetchedRecord[] & { damage?: Damage; origin?: Origin }
 
 /** kafkajs's decoder, which reads on from its position. */
 interface Decoder {
@@ -43,11 +43,13 @@ const magicKnown = 2
  */
 export async function decodeBatches(bytes: Buffer): Promise<FetchedRecords> {
   const records: FetchedRecords = []
+  const origin: Origin = { topic: '', partition: -1 }
+  records.origin = origin
   for (let at = 0; at + header.magic < bytes.length; ) {
     const batch = bytes.subarray(at, at + prefixBytes + bytes.readInt32BE(at + header.length))
     const cutOff = at + prefixBytes + bytes.readInt32BE(at + header.length) > bytes.length
     if (cutOff && at > 0) break
-    const why = cutOff ? 'it is cut off' : await decodeInto(records, batch)
+    const why = cutOff ? 'it is cut off' : await decodeInto(records, batch, origin)
     if (why !== undefined) {
       const offset = bytes.readBigInt64BE(at)
       records.damage = {
@@ -81,7 +83,7 @@ const isWhole = (batch: Buffer): boolean =>
   batch.readUInt32BE(header.checksum) === crc32c(batch.subarray(header.attributes))
 
 /** @returns what is wrong with the batch; then none of it is decoded */
-async function decodeInto(records: FetchedRecord[], batch: Buffer): Promise<string | undefined> {
+async function decodeInto(records: FetchedRecord[], batch: Buffer, origin: Origin): Promise<string | undefined> {
   if (batch.length < header.bytes) return 'its length is less than that of a header'
   const magic = batch.readInt8(header.magic)
   if (magic !== magicKnown) return `it is in format ${magic} of Kafka's records, not in ${magicKnown}`
@@ -90,7 +92,7 @@ async function decodeInto(records: FetchedRecord[], batch: Buffer): Promise<stri
   if (stored !== computed) return `its checksum is ${hex(computed)}, not ${hex(stored)} as its header says`
   try {
     // Not spread into push: a batch may have more records than a call may have arguments.
-    for (const record of await decodeRecords(batch)) records.push(record)
+    for (const record of await decodeRecords(batch, origin)) records.push(record)
     return undefined
   } catch (error) {
     return `it cannot be unpacked (${(error as Error).message})`

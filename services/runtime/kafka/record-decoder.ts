@@ -1,70 +1,97 @@
 import { createRequire } from 'node:module'
 import type { IHeaders } from 'kafkajs'
+import { traceIn } from './headers.ts'
+import type { IncomingRecord, TraceHeaders } from './port.ts'
+
+/** The partition that records are of; known only after they are decoded, to who asked for them. */
+export interface Origin {
+  topic: string
+  partition: number
+}
 
 /** What all records of a batch share, and the bytes that they are views of. */
 interface BatchContext {
+  readonly origin: Readonly<Origin>
   readonly producerId: string
   readonly inTransaction: boolean
   readonly isControl: boolean
   /** The epoch of the leader that wrote it (KIP-320). */
   readonly leaderEpoch: number
+  /** Milliseconds since the epoch: of all its records, if the broker sets it; else what theirs add to. */
+  readonly appended: number | undefined
+  readonly firstTimestamp: number
   readonly bytes: Buffer
 }
 
-/** Where bytes are in a batch; a length of -1: null. */
-interface Range {
-  readonly at: number
-  readonly length: number
-}
-
 /**
- * A record of a fetch, as far as it is used. kafkajs has offsets as strings, but takes numbers too. Key and value are made
- * when they are asked for: a buffer costs more than the rest of a record, and most keys are never looked at.
+ * A record of a fetch, as far as it is used: what kafkajs takes for its message, and what a station reads. kafkajs has offsets as strings, but
+ * takes numbers too. It is small, and reads what it is asked for from the batch's bytes: a fetch has hundreds of thousands of records, and
+ * what all of them hold is what the garbage collector copies.
  */
-export class FetchedRecord {
+export class FetchedRecord implements IncomingRecord {
   readonly offset: number
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number
-  readonly headers: IHeaders
   readonly batchContext: BatchContext
-  readonly #keyAt: number
-  readonly #keyLength: number
-  readonly #valueAt: number
-  readonly #valueLength: number
+  readonly #timestampDelta: number
+  /** Where the key's length is; its bytes, the value and the headers follow. */
+  readonly #at: number
 
-  constructor(
-    batchContext: BatchContext,
-    offset: number,
-    timestamp: number,
-    key: Range,
-    value: Range,
-    headers: IHeaders,
-  ) {
+  constructor(batchContext: BatchContext, offset: number, timestampDelta: number, at: number) {
     this.batchContext = batchContext
     this.offset = offset
-    this.timestamp = timestamp
-    this.headers = headers
-    this.#keyAt = key.at
-    this.#keyLength = key.length
-    this.#valueAt = value.at
-    this.#valueLength = value.length
+    this.#timestampDelta = timestampDelta
+    this.#at = at
+  }
+
+  /** Milliseconds since the epoch. */
+  get timestamp(): number {
+    const { appended, firstTimestamp } = this.batchContext
+    return appended ?? firstTimestamp + this.#timestampDelta
   }
 
   get key(): Buffer | null {
-    return viewOf(this.batchContext.bytes, this.#keyAt, this.#keyLength)
+    return this.#bytes().view()
   }
 
   get value(): Buffer | null {
-    return viewOf(this.batchContext.bytes, this.#valueAt, this.#valueLength)
+    const { valueIn } = this
+    return valueIn === undefined ? null : valueIn.bytes.subarray(valueIn.from, valueIn.to)
+  }
+
+  get valueIn(): { bytes: Buffer; from: number; to: number } | undefined {
+    const bytes = this.#bytes()
+    bytes.skip()
+    const length = bytes.number()
+    const from = bytes.at
+    return length < 0 ? undefined : { bytes: this.batchContext.bytes, from, to: from + length }
+  }
+
+  get headers(): IHeaders {
+    const bytes = this.#bytes()
+    bytes.skip()
+    bytes.skip()
+    return headersOf(bytes)
+  }
+
+  get topic(): string {
+    return this.batchContext.origin.topic
+  }
+
+  get partition(): number {
+    return this.batchContext.origin.partition
+  }
+
+  get trace(): TraceHeaders | undefined {
+    return traceIn(this.headers).trace
   }
 
   get isControlRecord(): boolean {
     return this.batchContext.isControl
   }
-}
 
-const viewOf = (bytes: Buffer, at: number, length: number): Buffer | null =>
-  length < 0 ? null : bytes.subarray(at, at + length)
+  #bytes(): Bytes {
+    return new Bytes(this.batchContext.bytes, this.#at)
+  }
+}
 
 const { lookupCodecByAttributes }: { lookupCodecByAttributes(attributes: number): Codec | null } = createRequire(
   import.meta.url,
@@ -91,20 +118,24 @@ const noHeaders: IHeaders = Object.freeze({})
  * The records of one whole batch. kafkajs's own decoder makes several buffers and 64-bit objects for each record, which cost more than all that
  * a station does with it. @throws Error if the bytes are not records
  */
-export async function decodeRecords(batch: Buffer): Promise<FetchedRecord[]> {
+export async function decodeRecords(
+  batch: Buffer,
+  origin: Readonly<Origin> = { topic: '', partition: -1 },
+): Promise<FetchedRecord[]> {
   const attributes = batch.readInt16BE(at.attributes)
   const codec = lookupCodecByAttributes(attributes)
   const packed = batch.subarray(at.records)
   const unpacked = codec === null ? packed : await codec.decompress(packed)
-  const bytes = new Bytes(unpacked)
+  const bytes = new Bytes(unpacked, 0)
   const firstOffset = Number(batch.readBigInt64BE(0))
-  const firstTimestamp = Number(batch.readBigInt64BE(at.firstTimestamp))
-  const appended = (attributes & flags.appendTime) === 0 ? undefined : Number(batch.readBigInt64BE(at.maxTimestamp))
   const batchContext = {
+    origin,
     bytes: unpacked,
     isControl: (attributes & flags.control) !== 0,
     producerId: String(batch.readBigInt64BE(at.producerId)),
     leaderEpoch: batch.readInt32BE(at.leaderEpoch),
+    appended: (attributes & flags.appendTime) === 0 ? undefined : Number(batch.readBigInt64BE(at.maxTimestamp)),
+    firstTimestamp: Number(batch.readBigInt64BE(at.firstTimestamp)),
     inTransaction: (attributes & flags.transactional) !== 0,
   }
   const records: FetchedRecord[] = []
@@ -112,14 +143,14 @@ export async function decodeRecords(batch: Buffer): Promise<FetchedRecord[]> {
     const end = bytes.number() + bytes.at
     if (!(end <= unpacked.length)) throw new RangeError('a record is longer than its batch')
     bytes.at++ // attributes, of which none are defined
-    const timestamp = appended ?? firstTimestamp + bytes.number()
-    if (appended !== undefined) bytes.number()
+    const timestampDelta = bytes.number()
     const offset = firstOffset + bytes.number()
-    const key = bytes.range()
-    const value = bytes.range()
-    const headers = bytes.at < end ? headersOf(bytes) : noHeaders
+    const from = bytes.at
+    bytes.skip()
+    bytes.skip()
+    headersOf(bytes)
     if (bytes.at !== end) throw new RangeError('a record does not end where its length says')
-    records.push(new FetchedRecord(batchContext, offset, timestamp, key, value, headers))
+    records.push(new FetchedRecord(batchContext, offset, timestampDelta, from))
   }
   return records
 }
@@ -144,11 +175,12 @@ function headersOf(bytes: Bytes): IHeaders {
 
 /** Reads numbers and byte strings one after the other. */
 class Bytes {
-  at = 0
+  at: number
   readonly #bytes: Buffer
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at: number) {
     this.#bytes = bytes
+    this.at = at
   }
 
   /** A signed number in zigzag base 128. */
@@ -165,17 +197,16 @@ class Bytes {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 
-  /** Bytes after their length. */
-  range(): Range {
+  /** Skips bytes after their length, which is returned; -1: null. */
+  skip(): number {
     const length = this.number()
-    const { at } = this
     if (length > 0) this.at += length
     if (!(this.at <= this.#bytes.length)) throw new RangeError('a key, value or header is longer than its record')
-    return { at, length }
+    return length
   }
 
   view(): Buffer | null {
-    const { at, length } = this.range()
-    return viewOf(this.#bytes, at, length)
+    const length = this.skip()
+    return length < 0 ? null : this.#bytes.subarray(this.at - length, this.at)
   }
 }
