@@ -104,7 +104,6 @@ try {
   }
   const reading = await readAlone(topic)
   const before = process.cpuUsage()
-  const main0 = process.threadCpuUsage()
   let began = performance.now()
   const sink = await startLabelSink(runtime, config, fail)
   const ends = await runtime.kafka.endOffsets(topic)
@@ -120,8 +119,6 @@ try {
   const sinkSeconds = seconds(first!.at)
   const sinkRate = (records - first!.read) / sinkSeconds
   const cpu = process.cpuUsage(before)
-  const main1 = process.threadCpuUsage(main0)
-  console.log('main thread', main1, 'all', cpu)
   await sink.close()
   const [row] = await runtime.clickHouse.sql.query<{ rows: string }>(
     `SELECT count() AS rows FROM corpus FINAL WHERE isNotNull(${columnNames({ actor, version: 'v1' }).label})`,
@@ -142,13 +139,11 @@ try {
       ).byVersion[0]!,
     ),
   )
-  const bareMain = process.threadCpuUsage()
   const bareBefore = process.cpuUsage()
   began = performance.now()
   for (const rows of batches)
     await runtime.clickHouse.sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], rows)
   const bareSeconds = seconds(began)
-  console.log('bare main', process.threadCpuUsage(bareMain))
   const bareCpu = process.cpuUsage(bareBefore)
   console.log({
     records,

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { topics } from '../../schemas/index.ts'
+import { labelsTopic, topics } from '../../schemas/index.ts'
+import { until } from '../support/kafka.ts'
 import { repeatsOf } from './cases.ts'
+import { subcategories } from './corpus.ts'
 import { addDocuments, expectSunk, openPipeline } from './pipeline.ts'
 import { Service } from './service.ts'
 import { groupOf, type StationChildOptions } from './stations.ts'
@@ -69,6 +71,52 @@ test('members that join and leave every two seconds double nothing, and work con
   expect(progress).toBeGreaterThan(200)
   await expectSunk(runtime, documents)
   expect(failures).toEqual([])
+})
+
+test('of two members of a label sink one is killed in the middle of a batch: the other takes over, nothing is lost or doubled', async ({
+  onTestFinished,
+}) => {
+  const addresses = await openDatabase()
+  const { runtime, failures, start, group } = await openPipeline(addresses, onTestFinished)
+  const groupId = groupOf('label sink', group)
+  const survivor = await start('label sink')
+  const points = ['store before addLabels', 'store after addLabels', 'processed'] as const
+  let documents = 0
+  for (const point of points) {
+    const options: StationChildOptions = {
+      station: 'label sink',
+      addresses,
+      group,
+      crash: { point, visit: 1, signal: 'SIGKILL' },
+    }
+    const victim = new Service('label sink', 'station-child.ts', options)
+    onTestFinished(() => victim.kill())
+    // Both have partitions, so the wave comes to both.
+    await until(async () => {
+      const [found] = await runtime.kafka.consumerGroups(groupId)
+      return found?.members.filter(({ assigned }) => Object.keys(assigned).length > 0).length === 2
+    })
+    documents = await addDocuments(runtime, 400, { labelled: true })
+    await victim.said(`reached ${point}`)
+    await world.evict(groupId)
+    await expectSunk(runtime, documents)
+  }
+  const ofAllTopics = [topics.documents, ...Object.keys(subcategories).map(labelsTopic)]
+  const ends = await Promise.all(
+    ofAllTopics.map(async ({ name }) =>
+      (await runtime.kafka.endOffsets(name)).map((offsetNext, partition) => ({ topic: name, partition, offsetNext })),
+    ),
+  )
+  const reached = ends.flat().filter(({ offsetNext }) => offsetNext > 0)
+  await expect.poll(() => runtime.store.committed(), { timeout: 60_000 }).toEqual(expect.arrayContaining(reached))
+  const [rows] = await runtime.clickHouse.sql.query(
+    `SELECT count() AS rows, countIf(isNotNull(label_shape_v1) AND isNotNull(label_colour_v1)) AS labelled,
+       (SELECT count() FROM documents FINAL) AS texts FROM corpus FINAL`,
+  )
+  const count = `${documents}`
+  expect(rows).toEqual({ rows: count, labelled: count, texts: count })
+  expect(failures).toEqual([])
+  await survivor.close()
 })
 
 const zombies = Array.from({ length: repeatsOf({ landing: 1, soak: 10 }) }, (_, repeat) => repeat)

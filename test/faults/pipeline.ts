@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
-import { Document, topics } from '../../schemas/index.ts'
+import type { RecordType, RecordValue } from '../../schemas/index.ts'
+import { Document, Label, labelsTopic, topics } from '../../schemas/index.ts'
 import { type Addresses, openRuntime, type Runtime } from '../../services/connections/connections.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { runStation, type StationHandle } from '../../services/runtime/station.ts'
 import { corpusStations } from '../../topologies/dataflow.ts'
-import { documentAt, labelModel, subcategories } from './corpus.ts'
+import { documentAt, labelModel, labelOf, subcategories } from './corpus.ts'
 import type { OnTestFinished } from './play.ts'
 import { groupOf } from './stations.ts'
 
@@ -40,17 +41,25 @@ export async function openPipeline(addresses: Addresses, onTestFinished: OnTestF
 }
 
 let next = 3_000_000
-/** Writes documents that nobody has written before. @returns how many documents there are in the topic in all */
-export async function addDocuments({ kafka, codec }: Runtime, count: number): Promise<number> {
+/** Writes documents that nobody has written before, with all their labels where told to. @returns how many documents are in the topic in all */
+export async function addDocuments(
+  { kafka, codec }: Runtime,
+  count: number,
+  { labelled = false } = {},
+): Promise<number> {
   const producer = await kafka.producer()
   const documents = Array.from({ length: count }, () => documentAt(next++))
-  await producer.send(
-    documents.map((value) => ({
-      topic: topics.documents.name,
-      key: `${value.docId}`,
-      value: codec.encode(Document, value),
-    })),
-  )
+  const send = <R extends RecordType>(topic: string, record: R, values: (RecordValue<R> & { docId: bigint })[]) =>
+    producer.send(values.map((value) => ({ topic, key: `${value.docId}`, value: codec.encode(record, value) })))
+  await send(topics.documents.name, Document, documents)
+  for (const actor of labelled ? Object.keys(subcategories) : []) {
+    const labels = documents.map(({ docId, text, tokens }) => {
+      const label = labelOf(actor, text)
+      if (!label.ok) throw new Error('every document of this corpus has its labels')
+      return { docId, actor, subcategory: label.subcategory, score: label.score, tokens, version: 'v1' }
+    })
+    await send(labelsTopic(actor).name, Label, labels)
+  }
   await producer.close()
   return (await kafka.endOffsets(topics.documents.name)).reduce((sum, end) => sum + end, 0)
 }
