@@ -40,6 +40,7 @@ const ownCommands: CommandLoaders = {
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
   strategies: async () => (await import('./commands/strategies.ts')).strategies,
   proxies: async () => (await import('./commands/proxies.ts')).proxies,
+  mates: async () => (await import('./commands/mates.ts')).mates,
   labeler: async () => (await import('./commands/labeler.ts')).labeler,
   influence: async () => (await import('./commands/influence.ts')).influence,
   topology: async () => (await import('./commands/topology.ts')).topology,

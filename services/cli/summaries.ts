@@ -36,6 +36,7 @@ export const summaries = {
   strategies: 'the methods that a run can select by, ready to name in run.yaml',
   proxies: 'finds initial weights of an actor from many small runs that differ in their mixture alone (RegMix)',
   experiment: 'trains many small models by a plan, strategies by seeds by budgets, and compares them with random',
+  mates: 'fits texts to the rewards of a live run, stage by stage, and has it select by the predictions (MATES)',
   labeler: 'trains, evaluates, compares and runs labelers, and tells their versions',
   influence: 'checks how far rewards can be trusted',
   topology: 'the dataflow of a run: its stations and the topics between them',

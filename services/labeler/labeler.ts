@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ModelCost } from '../../topologies/ledger/pieces.ts'
+import { constantConfig, constantVersion, createConstantLabeler } from './constant.ts'
 import { createDsirLabeler, dsirConfig, dsirVersion } from './dsir/labeler.ts'
 import { createEduLabeler, eduClasses, eduConfig, eduVersion } from './edu.ts'
 import { createHashedLabeler, hashedConfig, hashedVersion } from './hashed/labeler.ts'
@@ -26,6 +27,7 @@ export const labelerConfig = z.discriminatedUnion('kind', [
   eduConfig,
   dsirConfig,
   perplexityConfig,
+  constantConfig,
 ])
 export type LabelerConfig = z.infer<typeof labelerConfig>
 /** The form in a configuration file: whatever has a default may be omitted. */
@@ -34,6 +36,7 @@ export type LabelerConfigInput = z.input<typeof labelerConfig>
 /** The subcategories of an actor that lists none, where its labeler says what they are. */
 export function subcategoriesBy(config: LabelerConfig): readonly string[] | undefined {
   if (config.kind === 'edu') return eduClasses
+  if (config.kind === 'constant') return ['all']
   const byRanges = config.kind === 'dsir' || config.kind === 'perplexity'
   return byRanges ? Object.keys(config.ranges ?? { all: {} }) : undefined
 }
@@ -85,6 +88,8 @@ async function createOfKind(
       return await createDsirLabeler(actor, config, baseFolder)
     case 'perplexity':
       return await createPerplexityLabeler(actor, config, baseFolder)
+    case 'constant':
+      return createConstantLabeler(actor, config)
   }
 }
 
@@ -110,5 +115,7 @@ export async function labelerVersion(actor: ActorOfLabels, config: LabelerConfig
       return dsirVersion(actor, config, baseFolder)
     case 'perplexity':
       return await perplexityVersion(actor, config, baseFolder)
+    case 'constant':
+      return constantVersion(actor, config)
   }
 }

@@ -1,4 +1,4 @@
-import type { Estimate, Evaluation } from '../../schemas/index.ts'
+import type { DocumentId, Estimate, Evaluation } from '../../schemas/index.ts'
 import type { AcceptedRewards } from '../rounds/ledger.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import type { Corpus } from '../selection/corpus.ts'
@@ -29,7 +29,10 @@ export interface EvaluatedRound {
   readonly previous: Weights | undefined
 }
 
-/** Rewards that no fold of these weights has used: those held out in the same round, or all of the next round. */
+/**
+ * Rewards that no fold of these weights has used: those held out in the same round, or all of the next round; or those that are folded.
+ * @param scored actors, by index, whose label scores are wanted too
+ */
 export async function sampleOf(
   {
     config,
@@ -37,12 +40,13 @@ export async function sampleOf(
     rewards,
     corpus,
     on,
-  }: Pick<EvaluatedRound, 'config' | 'sampledIn' | 'rewards' | 'corpus' | 'on'>,
+  }: Pick<EvaluatedRound, 'config' | 'sampledIn' | 'rewards' | 'corpus'> & { on: Evaluation['on'] | 'folded' },
   scored: readonly number[] = [],
 ): Promise<EvaluationSample> {
-  const isHeldOut = on === 'held-out' ? (heldOutOf(config, sampledIn) ?? (() => false)) : () => true
+  const isHeldOut = heldOutOf(config, sampledIn) ?? (() => false)
+  const counts = (docId: DocumentId) => on === 'next-round' || isHeldOut(docId) === (on === 'held-out')
   const answers = rewards.flatMap((columns, actor) =>
-    columns.docIds.flatMap((docId, i) => (isHeldOut(docId) ? [{ actor, docId, reward: columns.rewards[i]! }] : [])),
+    columns.docIds.flatMap((docId, i) => (counts(docId) ? [{ actor, docId, reward: columns.rewards[i]! }] : [])),
   )
   const ids = [...new Set(answers.map(({ docId }) => docId))]
   const [groups, described] = await Promise.all([corpus.groups(), corpus.describe(ids, scored)])

@@ -27,6 +27,7 @@ export interface SampleStratum {
 export interface EvaluationSample {
   /** The histogram that the round selected from. */
   readonly groups: readonly Group[]
+  readonly docIds: readonly DocumentId[]
   readonly documents: readonly DescribedDocument[]
   /** Of each answer, the index of its document's group. */
   readonly groupOf: Uint32Array
@@ -75,6 +76,7 @@ export function evaluationSample(
     counts.reduce((sum, ofActor, a) => sum + (ofActor.get(labels[a]!) ?? 0) / held[a]!.get(labels[a]!)!, 0)
   return {
     groups,
+    docIds: ordered.map(({ docId }) => docId),
     documents: ordered.map(({ document }) => document),
     groupOf: Uint32Array.from(ordered, ({ docId, document: { labels, reads } }) => {
       const g = indexOf.get(`${labels.join()};${reads}`)

@@ -4,6 +4,7 @@ import { type RunConfig, rulesOfRun } from '../../../topologies/run-config.ts'
 import { type FitOfRun, fitsOfRun } from '../../campaigns/fits-of-run.ts'
 import { readYaml } from '../../config/load.ts'
 import type { Runtime } from '../../connections/connections.ts'
+import { refitStages } from '../../runs/mates/refit.ts'
 import { namesTaken, runNamed } from '../../runs/registry.ts'
 import { replayRun } from '../../runs/replay/changes.ts'
 import type { RoundComparison } from '../../runs/replay/compare.ts'
@@ -30,7 +31,10 @@ export const replay = (context: CliContext): Command =>
     .requiredOption('--run <name>', 'the recorded run')
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
-    .option('--refit', 'also computes the fits again that its initial weights come from (docs/proxies.md)')
+    .option(
+      '--refit',
+      'also computes the fits again that its initial weights, mixture and labels come from (docs/proxies.md, docs/mates.md)',
+    )
     .option(
       '--json',
       'a JSON line per round; before them one per actor whose initial weights were fitted or came of a rule',
@@ -116,6 +120,7 @@ async function checkFits(
     } else if (!fit.inLog && !refit) stderr.write(`${whatOf(fit)}: campaign ${campaign} is not in the log\n`)
   }
   // The numbers are in the run: without --refit nothing needs the campaign.
+  const stages = refit ? await checkStages({ stdout }, runtime, run, asJson) : 0
   const first = fits.find(({ same, inLog }) => !same && (inLog || refit))
   if (first !== undefined) {
     throw new WinnowError(
@@ -123,8 +128,30 @@ async function checkFits(
       `the ${whatOf(first)} differ${first.of === 'mixture' ? 's' : ''} from the fit of ${first.campaign}: ${first.firstDifference}`,
     )
   }
-  if (refit && fits.length === 0)
-    stderr.write(`no initial weights of ${run.name} come from a campaign, nor does a mixture: nothing to refit\n`)
+  if (refit && fits.length === 0 && stages === 0)
+    stderr.write(
+      `no initial weights of ${run.name} come from a campaign, nor does a mixture, nor were labels fitted to rewards: nothing to refit\n`,
+    )
+}
+
+/** Computes the fits of labels again, and says of each whether it comes out the same. @throws WinnowError REPLAY_DIFFERS with the first difference */
+async function checkStages(
+  { stdout }: Pick<CliContext, 'stdout'>,
+  runtime: Runtime,
+  run: RunConfig,
+  asJson: boolean | undefined,
+): Promise<number> {
+  const stages = await refitStages(runtime, run)
+  for (const stage of stages) {
+    const { actor, round, version, same, regressor, firstDifference } = stage
+    const what = `labels of ${actor} from round ${round} on, version ${version}`
+    const again =
+      regressor === 'hashed' ? 'their fit comes out again to the bit' : 'trained elsewhere, on the recorded rewards'
+    if (asJson) await print(stdout, `${json(stage)}\n`)
+    else if (same) await print(stdout, `${what}: ${again}\n`)
+    if (!same) throw new WinnowError('REPLAY_DIFFERS', `the ${what} differ from their fit: ${firstDifference}`)
+  }
+  return stages.length
 }
 
 const whatOf = ({ of, actor }: FitOfRun): string =>

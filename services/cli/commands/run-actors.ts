@@ -122,10 +122,10 @@ const actorFile = z.strictObject({
 })
 
 /** The actor of winnow.yaml, or of a file, and what paths in its labeler's settings are relative to. */
-function labelsOf(
-  { folder }: CliContext,
+export function labelsOf(
+  { folder }: Pick<CliContext, 'folder'>,
   config: Config,
-  { labeler: given, actor }: AddOptions,
+  { labeler: given, actor }: Pick<AddOptions, 'labeler' | 'actor'>,
 ): { labels: ActorLabels; folder: string } {
   const configured = config.actors.find(({ name }) => name === given)
   if (configured !== undefined)

@@ -26,7 +26,7 @@ export function openLabeler({ actor, labeler, baseFolder }: LabelerChoice): Prom
   const parsed = labelerConfig.safeParse(labeler)
   if (parsed.success) return createLabeler(actor, parsed.data, baseFolder)
   throw new WinnowError('CONFIGURATION', `Labeler of actor ${actor.name}: ${z.prettifyError(parsed.error)}`, {
-    hint: 'Kinds are metadata, hashed, onnx, rules, language, edu, dsir and perplexity; see docs/labelers.md.',
+    hint: 'Kinds are metadata, hashed, onnx, rules, language, edu, dsir, perplexity and constant; see docs/labelers.md.',
   })
 }
 

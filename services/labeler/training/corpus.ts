@@ -2,7 +2,7 @@ import { fieldAt } from '../../../topologies/fields.ts'
 import type { TextFields } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type FeatureExtractor, surfaceCount } from '../hashed/features.ts'
-import { type Annotation, readRows } from './rows.ts'
+import { type Annotation, type CorpusRow, readRows } from './rows.ts'
 
 /** Hashed counts of every document of a corpus; the texts are not kept. */
 export interface CorpusFeatures {
@@ -50,13 +50,22 @@ export async function readCorpus(
   auxiliaryFields: string[],
   textFields?: TextFields,
 ): Promise<CorpusFeatures> {
+  return await featuresOf(readRows(files, textFields), extractor, auxiliaryFields)
+}
+
+/** The same of rows that come from elsewhere. */
+export async function featuresOf(
+  given: AsyncIterable<CorpusRow> | Iterable<CorpusRow>,
+  extractor: FeatureExtractor,
+  auxiliaryFields: readonly string[],
+): Promise<CorpusFeatures> {
   const rows = new Growing()
   const counts = new Growing()
   const starts = [0]
   const surface: Float64Array[] = []
   const auxiliary: (string | undefined)[][] = []
   const [shards, lines]: [number[], number[]] = [[], []]
-  for await (const { shard, line, text, meta } of readRows(files, textFields)) {
+  for await (const { shard, line, text, meta } of given) {
     shards.push(shard)
     lines.push(line)
     extractor.extract(text)

@@ -24,8 +24,10 @@ function sharpen(logits: Float64Array, power: number): void {
 export interface Annotated {
   /** Indices of the documents. */
   rows: number[]
-  /** Class of each. */
+  /** Class of each, or its score. */
   truth: number[]
+  /** Of each in a regression, up to a factor; left out: equal. */
+  weights?: readonly number[]
 }
 
 /**

@@ -174,7 +174,7 @@ export function designRows(
 }
 
 /** A permutation of 0 to count - 1, by the SHA-256 of seed and number, dealt into `folds` parts. */
-export function dealFolds(count: number, folds: number, seed: number): number[] {
+export function dealFolds(count: number, folds: number, seed: number | string): number[] {
   const keys = Array.from({ length: count }, (_, i) => createHash('sha256').update(`${seed}:fold:${i}`).digest('hex'))
   const order = keys.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1))
   const fold = new Array<number>(count).fill(0)

@@ -9,16 +9,27 @@ export interface OutputOptions {
   /** For a classification. */
   classes: string[]
   balance: number
-  seed: number
+  seed: number | string
   fit: FitOptions
 }
 
 /** One document in this many decides when to stop. */
 const validationParts = 10
 
-function targetOf({ kind, classes, balance }: OutputOptions, truth: number[]): Target {
+function targetOf({ kind, classes, balance }: OutputOptions, truth: number[], weights?: readonly number[]): Target {
   const outputs = kind === 'regression' ? 1 : classes.length
-  return { kind, outputs, values: truth, rowWeights: rowWeights(truth, kind === 'classification' ? balance : 0) }
+  const given = weights && shares(weights)
+  return {
+    kind,
+    outputs,
+    values: truth,
+    rowWeights: given ?? rowWeights(truth, kind === 'classification' ? balance : 0),
+  }
+}
+
+function shares(weights: readonly number[]): Float64Array {
+  const sum = weights.reduce((total, weight) => total + weight, 0)
+  return Float64Array.from(weights, (weight) => weight / sum)
 }
 
 /** The views that a model serves: it is fitted on documents both with and without labels in their metadata. */
@@ -41,11 +52,13 @@ function fitOnAnnotated(prepared: Prepared, corpus: CorpusFeatures, annotated: A
   const part = (places: number[]) => {
     const rows = places.map((i) => annotated.rows[i]!)
     const truth = places.map((i) => annotated.truth[i]!)
+    const weights = annotated.weights && places.map((i) => annotated.weights![i]!)
     return {
       rows: joinRows(views.map((view) => designRows(prepared, corpus, rows, options.fit, view))),
       target: targetOf(
         options,
         views.flatMap(() => truth),
+        weights && views.flatMap(() => weights),
       ),
     }
   }
@@ -87,7 +100,7 @@ export function fitOutputs(
 export function crossValidate(
   prepared: Prepared,
   corpus: CorpusFeatures,
-  { rows, truth }: Annotated,
+  { rows, truth, weights }: Annotated,
   others: number[],
   folds: number,
   options: OutputOptions,
@@ -97,7 +110,11 @@ export function crossValidate(
   for (const held of new Set(fold)) {
     const seen = fold.flatMap((part, i) => (part === held ? [] : [i]))
     const unseen = fold.flatMap((part, i) => (part === held ? [i] : []))
-    const annotated = { rows: seen.map((i) => rows[i]!), truth: seen.map((i) => truth[i]!) }
+    const annotated = {
+      rows: seen.map((i) => rows[i]!),
+      truth: seen.map((i) => truth[i]!),
+      ...(weights && { weights: seen.map((i) => weights[i]!) }),
+    }
     const fitted = fitOutputs(prepared, corpus, annotated, others, options)
     const documents = unseen.map((i) => rows[i]!)
     for (const [view, ofView] of scores) {

@@ -21,6 +21,7 @@ test.each([
   ['of a shipped model', shipped, { kind: 'hashed', model: 'shipped:topic' }],
   ['of rules', gate, { kind: 'rules' }],
   ['of languages', language, { kind: 'language', verdict: 'exclude' }],
+  ['of a constant', { name: 'influence', subcategories: ['all'] }, { kind: 'constant', score: -0.5 }],
   ['of metadata', domain, { kind: 'metadata', mapping: { wiki: 'Wikipedia' } }],
 ] as const)('the version computed from digests equals that of the built labeler: %s', async (_, actor, given) => {
   const config = labelerConfig.parse(given)
@@ -33,4 +34,13 @@ test.each([
 test('a missing model has no version', async () => {
   const config = labelerConfig.parse({ kind: 'onnx', model: 'nowhere' })
   await expect(labelerVersion(topic, config, '/')).rejects.toMatchObject({ code: 'MODEL_UNUSABLE' })
+})
+
+test('a constant labels every document alike, for an actor of one subcategory', async () => {
+  const config = labelerConfig.parse({ kind: 'constant' })
+  const made = await createLabeler({ name: 'influence', subcategories: ['all'] }, config, '/')
+  const inputs = ['a', ''].map((text) => ({ text, meta: {} }))
+  expect(await made.label(inputs)).toEqual(inputs.map(() => ({ ok: true, subcategory: 0, score: 0 })))
+  await made.close()
+  await expect(createLabeler(topic, config, '/')).rejects.toMatchObject({ code: 'CONFIGURATION' })
 })

@@ -1,0 +1,100 @@
+import type { DocumentId, LabelerFit, RoundClosed, RoundOpened } from '../../../schemas/index.ts'
+import { columnsOf } from '../../../topologies/corpus-store.ts'
+import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
+import { joinProbes, type Probe, probesOf } from '../../../topologies/mates/probes.ts'
+import { type Configuration, configurationBy } from '../../../topologies/rounds/configuration.ts'
+import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { readRecordedRun } from '../recorded.ts'
+import { foldedRecords, ledgersOf } from '../replay/replay.ts'
+
+/** Probes of one or several rounds of a run, all from its log. */
+export interface ProbesOfRun extends Pick<LabelerFit, 'run' | 'rewardOffsets' | 'checkpoint'> {
+  readonly rounds: readonly { readonly round: number; readonly checkpoint: string }[]
+  readonly probes: readonly Probe[]
+  /** Those that the run holds out, of the last round: no fit sees them. */
+  readonly heldOut: readonly Probe[]
+  readonly texts: ReadonlyMap<DocumentId, string>
+  /** The run as the last of these rounds has it. */
+  readonly config: RunConfig
+}
+
+export interface WhichRounds {
+  /** Left out: the last that is closed and has rewards. */
+  readonly round?: number | undefined
+  /** How many rounds with rewards, this one and those before it. Default: 1. */
+  readonly rounds?: number | undefined
+}
+
+interface ClosedRound {
+  readonly opened: RoundOpened
+  readonly closed: RoundClosed
+  readonly ledger: RoundLedger
+}
+
+/**
+ * Reads the rewards that a run's rounds asked for, of documents drawn evenly from each subcategory, each with the number of documents that it stands for.
+ * @throws WinnowError CONFIGURATION if there is no such round, or none with rewards; BAD_DATA if the rewards of a round do not vary
+ */
+export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: WhichRounds): Promise<ProbesOfRun> {
+  const log = await readRecordedRun(runtime, recorded.name)
+  const configuration = configurationBy(recorded, log.opened)
+  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
+  const rewarded = log.closed.flatMap((closed): ClosedRound[] => {
+    const opened = log.opened.find(({ round }) => round === closed.round)
+    const ledger = ledgers.get(closed.round)
+    return opened === undefined || ledger === undefined || opened.samples.length === 0
+      ? []
+      : [{ opened, closed, ledger }]
+  })
+  const chosen = choose(recorded.name, rewarded, which)
+  const last = chosen.at(-1)!
+  const folded: Probe[][] = []
+  for (const one of chosen) folded.push(await ofRound(runtime, configuration, one, 'folded'))
+  const config = configuration.at(last.opened.round)
+  const holdsOut = config.selection.holdOut !== undefined
+  const probes = joinProbes(folded)
+  const heldOut = holdsOut ? await ofRound(runtime, configuration, last, 'held-out').catch(() => []) : []
+  return {
+    ...{ run: recorded.name, probes, heldOut, config },
+    rounds: chosen.map(({ opened: { round, checkpointDigest } }) => ({ round, checkpoint: checkpointDigest ?? '' })),
+    rewardOffsets: last.closed.rewardOffsets.map(({ partition, offsetNext }) => ({ partition, offsetNext })),
+    checkpoint: last.opened.checkpointDigest ?? '',
+    texts: await runtime.store.texts([...probes, ...heldOut].map(({ docId }) => docId)),
+  }
+}
+
+function choose(run: string, rewarded: readonly ClosedRound[], { round, rounds = 1 }: WhichRounds): ClosedRound[] {
+  const numbers = rewarded.map(({ opened }) => opened.round)
+  const at = round === undefined ? numbers.length - 1 : numbers.indexOf(round)
+  if (at !== -1) return rewarded.slice(Math.max(0, at + 1 - rounds), at + 1)
+  const what = round === undefined ? 'no closed round' : `no closed round ${round}`
+  throw new WinnowError('CONFIGURATION', `run ${run} has ${what} with rewards`, {
+    hint:
+      numbers.length === 0
+        ? 'Rounds from 1 on ask for rewards, if sampleDocuments is not 0.'
+        : `Rounds with rewards: ${numbers.join(', ')}.`,
+  })
+}
+
+async function ofRound(
+  { store }: Runtime,
+  configuration: Configuration,
+  { opened, closed, ledger }: ClosedRound,
+  on: 'folded' | 'held-out',
+): Promise<Probe[]> {
+  const run = configuration.at(opened.round)
+  const names = run.selection.actors.map(({ name }) => name)
+  const corpus = await store.view({ columns: columnsOf(run), labelOffsets: opened.labelOffsets, readsOf: null })
+  const rewards = ledger.accepted(names, closed.rewardOffsets)
+  const sample = await sampleOf({ config: run.selection, sampledIn: opened.round, rewards, corpus, on })
+  const probes = probesOf(sample)
+  if (probes !== null) return probes
+  throw new WinnowError(
+    'BAD_DATA',
+    `the ${sample.rewards.length} rewards of round ${opened.round} of ${run.name} are all the same: nothing is fitted`,
+    { hint: 'Is the reference of the rewards about anything that the corpus has? winnow influence validate looks.' },
+  )
+}
