@@ -1,4 +1,4 @@
-import { runTopics, topics, type Work } from '../../schemas/index.ts'
+import { type ActorChange, runTopics, topics, type Work } from '../../schemas/index.ts'
 import { Ledger, type LedgerRow, type LedgerTotals, totalsOf } from '../../topologies/ledger/ledger.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -17,8 +17,13 @@ export interface LedgerOfRuns {
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
+/** A run, with the labels that its actors were given while it was live. */
+export type ChargedRun = Pick<RunConfig, 'name' | 'labelers'> & {
+  readonly given?: readonly Pick<ActorChange, 'actor' | 'labelerVersion'>[]
+}
+
 /** The work of these runs and what they share, each piece once. */
-export async function readLedger(runtime: Ports, runs: readonly RunConfig[]): Promise<Ledger> {
+export async function readLedger(runtime: Ports, runs: readonly ChargedRun[]): Promise<Ledger> {
   const existing = new Set(await runtime.kafka.topicNames())
   const ledger = new Ledger()
   for (const { name } of [topics.work, ...runs.map((run) => runTopics(run.name).work)]) {
@@ -29,7 +34,7 @@ export async function readLedger(runtime: Ports, runs: readonly RunConfig[]): Pr
 }
 
 /** What some runs have cost together: work that they share counts once. */
-export function ledgerOf(ledger: Ledger, runs: readonly RunConfig[]): LedgerOfRuns {
+export function ledgerOf(ledger: Ledger, runs: readonly ChargedRun[]): LedgerOfRuns {
   const rows = ledger.rows((work) => runs.some((run) => isFor(run, work)))
   return {
     rows,
@@ -40,10 +45,11 @@ export function ledgerOf(ledger: Ledger, runs: readonly RunConfig[]): LedgerOfRu
 }
 
 /** A run is charged with its own work, with the labels of its actors' versions, and with what was booked for all runs. */
-function isFor({ name, labelers }: Pick<RunConfig, 'name' | 'labelers'>, work: Work): boolean {
+function isFor({ name, labelers, given = [] }: ChargedRun, work: Work): boolean {
   if (work.run !== null) return work.run === name
   if (work.purpose !== 'labels') return true
-  return Object.entries(labelers).some(([actor, version]) => work.subject === labelsSubject(actor, version))
+  const versions = [...Object.entries(labelers), ...given.map((one) => [one.actor, one.labelerVersion] as const)]
+  return versions.some(([actor, version]) => work.subject === labelsSubject(actor, version))
 }
 
 /** How labels are named in the ledger. */

@@ -17,7 +17,7 @@ const file = join(folder, 'block.yaml')
 const run = {
   ...{ name: 'documented', updateSteps: 10, steps: 30, sampleDocuments: 5, model: 'm', checkpoints: 'k' },
   reference: { reward: 'r', evaluation: 'e', corpus: 'c' },
-  labelers: { quality: 'v1', domain: 'v1', topic: 'v1', educational: 'v1' },
+  labelers: { quality: 'v1', domain: 'v1', topic: 'v1', educational: 'v1', influence: 'v1' },
   selection: {
     seed: 7,
     // What the preset of docs/strategies.md needs.

@@ -66,7 +66,12 @@ export interface World {
   run(name: string, selection?: object, more?: object): RunConfig
 }
 
-export async function openWorld(documents: number, watched: Parameters<typeof openRuntime>[2] = {}): Promise<World> {
+/** @param more further actors, under names that end with the id of this world */
+export async function openWorld(
+  documents: number,
+  watched: Parameters<typeof openRuntime>[2] = {},
+  more: (id: string) => object = () => ({}),
+): Promise<World> {
   const id = randomUUID().slice(0, 8)
   const folder = mkdtempSync(join(tmpdir(), 'winnow-loop-'))
   const database = `loop_${id}`
@@ -84,6 +89,7 @@ export async function openWorld(documents: number, watched: Parameters<typeof op
           subcategories: ['0-1', '1-2', '2-3', '3-4', '4-5'],
           labeler: { kind: 'hashed', model: 'shipped:quality' },
         },
+        ...more(id),
       },
     }),
   })

@@ -285,6 +285,14 @@ describe('labels of another version in a live run', () => {
       byPrediction,
     )
     expect(versionsOf(late.driver)).toEqual([[2, 'stage2']])
+    const both = await played(
+      {
+        1: relabelling('stage1', 'missing'),
+        2: all(relabelling('stage2', 'missing'), building('stage1'), building('stage2')),
+      },
+      byPrediction,
+    )
+    expect(versionsOf(both.driver)).toEqual([[2, 'stage2']])
     const slow = await played(
       { 1: relabelling('stage1'), 2: relabelling('stage2', 'missing'), 5: building('stage2') },
       byPrediction,

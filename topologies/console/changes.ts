@@ -57,7 +57,7 @@ export class PendingChanges {
    */
   async ready(run: RunConfig, round: number, last: Manifest, labelled: Labelled): Promise<ChangedRun> {
     let changed = run
-    const changes: ActorChange[] = []
+    let changes: ActorChange[] = []
     const documents = last.labelOffsets.filter(({ topic }) => topic === topics.documents.name)
     for (const change of this.waiting(run, round)) {
       if (change.fromRound !== null && round < change.fromRound) continue
@@ -67,6 +67,9 @@ export class PendingChanges {
       if (next === undefined) continue
       if (needsLabels(change) && !(await labelled(columnOf(change), documents))) continue
       changed = next
+      // Of labels that are ready together the last ones hold, as if the others had never been wanted.
+      if (change.kind === 'relabel')
+        changes = changes.filter(({ kind, actor }) => kind !== 'relabel' || actor !== change.actor)
       changes.push(settled)
     }
     return { run: changed, changes }

@@ -145,12 +145,12 @@ export const presets: readonly Preset[] = [
     },
     needs: {
       influence:
-        'score: the reference loss after one step on the document, standardized, as a model predicts it that was trained on probes at the current checkpoint (labeler hashed or onnx, with ranges)',
+        'score: the reference loss after one step on the document, standardized, as a model predicts it that was trained on probes at the current checkpoint (winnow mates fit: docs/mates.md)',
     },
     source: 'Yu et al. 2024, arXiv 2406.06046; select_data.py',
     formula: 'g = -s / 0.5 + G with s the prediction: a lower loss is better; highest g first',
     divergence:
-      'The code adds the noise to s / 0.5 and takes the smallest, which is not sampling by exp(-s / 0.5): the noise has its thin tail there. A stage is a run of its own with a new version of the labels.',
+      'The code adds the noise to s / 0.5 and takes the smallest, which is not sampling by exp(-s / 0.5): the noise has its thin tail there. The code takes probes of single sequences after a step of AdamW, and a BERT for the predictions; here they are the rewards of a round, by run.yaml, and a linear model of hashed n-grams, unless another is brought.',
     cost: 'for each stage: the probes (6 N L + 2 N T of the reference, each), the training of the influence model, and 2 N T for the labels',
   },
   mixture('doge', 'DoGE', 'Fan et al. 2024, arXiv 2310.15393', [8.8, 4.5, 26.93, 21.35, 7.03, 16.58, 14.82], published),

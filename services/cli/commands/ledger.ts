@@ -1,7 +1,10 @@
 import { Command } from 'commander'
 import type { LedgerRow } from '../../../topologies/ledger/ledger.ts'
+import { needsLabels } from '../../../topologies/rounds/configuration.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { readChanges } from '../../runs/actor-changes.ts'
-import { type LedgerOfRuns, ledgerOf, readLedger } from '../../runs/ledger.ts'
+import { type ChargedRun, type LedgerOfRuns, ledgerOf, readLedger } from '../../runs/ledger.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
 import { formatFlops, table } from '../../terminal/table.ts'
@@ -28,9 +31,8 @@ const show = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const names = other === undefined || other === name ? [name] : [name, other]
-      const runs = []
-      // Labels for actors that were added are its cost too, also before they join.
-      for (const one of names) runs.push((await readChanges(runtime, await runNamed(runtime, one))).wanted)
+      const runs: ChargedRun[] = []
+      for (const one of names) runs.push(await charged(runtime, await runNamed(runtime, one)))
       const work = await readLedger(runtime, runs)
       const apart = runs.map((run) => ({ run: run.name, ...ledgerOf(work, [run]) }))
       const together = ledgerOf(work, runs)
@@ -41,6 +43,12 @@ const show = (context: CliContext): Command =>
       if (runs.length > 1) rows.push(totals('together, shared work once', together))
       await print(context.stdout, `${table(totalColumns, rows, { width })}\n`)
     })
+
+/** Labels for actors that were added, and those of every stage, are its cost too, also before they are used. */
+async function charged(runtime: Runtime, run: RunConfig): Promise<ChargedRun> {
+  const { configuration, waiting } = await readChanges(runtime, run)
+  return { ...run, given: [...configuration.changes.map(({ change }) => change), ...waiting].filter(needsLabels) }
+}
 
 const secondsText = (seconds: number): string => seconds.toFixed(1)
 

@@ -35,7 +35,10 @@ export const stages = (context: CliContext): Command =>
         fit === null ? '' : `${fit.probes}`,
         fit === null ? '' : formatFixed(fit.spearman, 3),
         percent(documents === 0 ? 0 : labelled / documents),
-        state === 'waiting' ? 'waits for its labels' : `rounds ${from} to ${until ?? 'now'}`,
+        state === 'waiting' ? waiting(labelled, documents) : `rounds ${from} to ${until ?? 'now'}`,
       ])
       await print(context.stdout, `${table(columns, rows, { width: widthOf(context.stdout) })}\n`)
     })
+
+const waiting = (labelled: number, documents: number): string =>
+  labelled < documents ? 'waits for its labels' : 'from the next round on'

@@ -8,6 +8,7 @@ const quality = { name: 'quality', subcategories: ['0-1', '1-2', '2-3', '3-4', '
 const shipped = { name: 'topic', subcategories: [...defaultActors.topic!] }
 const gate = { name: 'gate', subcategories: ['passed', 'failed'] }
 const language = { name: 'language', subcategories: ['en', 'de', 'other'] }
+const influence = { name: 'influence', subcategories: ['all'] }
 const domain = { name: 'domain', subcategories: ['Wikipedia', 'C4'] }
 
 test.each([
@@ -21,7 +22,7 @@ test.each([
   ['of a shipped model', shipped, { kind: 'hashed', model: 'shipped:topic' }],
   ['of rules', gate, { kind: 'rules' }],
   ['of languages', language, { kind: 'language', verdict: 'exclude' }],
-  ['of a constant', { name: 'influence', subcategories: ['all'] }, { kind: 'constant', score: -0.5 }],
+  ['of a constant', influence, { kind: 'constant', score: -0.5 }],
   ['of metadata', domain, { kind: 'metadata', mapping: { wiki: 'Wikipedia' } }],
 ] as const)('the version computed from digests equals that of the built labeler: %s', async (_, actor, given) => {
   const config = labelerConfig.parse(given)
