@@ -1,6 +1,6 @@
 """What a step waits for its batch, how soon a stream opens wherever it goes on, and switches of rounds: DOCUMENTS TOKENIZER.JSON
 
-All of it is told for texts from ClickHouse and for a token store. A step takes 50 ms and computes nothing, so what comes on top is the stream's."""
+Texts come from ClickHouse, tokens from a token store. A step takes 50 ms and computes nothing, so what comes on top is the stream's."""
 
 import json
 import os

@@ -11,6 +11,8 @@ class Adoptions:
         self._switching, self._log, self._steps, self._reporter = switching, log, steps, reporter
         # What this process has decided, a moment before it is in the log.
         self._own: dict[int, int] = {}
+        # By the step before it, what the reporter says of the beginning of a round that is being sent.
+        self._begins: dict[int, int] = {}
 
     def decide(self, cursor: Cursor) -> None:
         """Before the step after that of the cursor is asked for. Waits for nothing: whoever reads that far ahead follows the log. Of a run
@@ -26,13 +28,19 @@ class Adoptions:
             self._reporter.adopt(_adopted(cursor, at, later) | {'previousRound': now, 'previousRead': None})
 
     def begin(self, before: Cursor, after: Cursor) -> None:
-        """Before the first batch of a round is trained on: returns when the brokers have it. `before` and `after` that batch."""
+        """As soon as the first batch of a round was read, which may be steps before it is trained on: nobody has to wait then. `before` and
+        `after` that batch. Any thread may call it."""
         if before.step > 0 and before.round == after.round:
             return
         left = (before.round, before.documentsRead) if before.step > 0 else (None, None)
         adopted = _adopted(before, before.step, after.round)
-        self._reporter.adopt(adopted | {'previousRound': left[0], 'previousRead': left[1]})
-        self._reporter.flush()
+        self._begins[before.step] = self._reporter.adopt(adopted | {'previousRound': left[0], 'previousRead': left[1]})
+
+    def begun(self, before: Cursor) -> None:
+        """Before a batch is trained on: where it is the first of a round, returns when the brokers have its beginning."""
+        number = self._begins.pop(before.step, None)
+        if number is not None:
+            self._reporter.adopted(number)
 
 
 def _adopted(cursor: Cursor, step: int, round: int) -> Report:

@@ -50,6 +50,8 @@ class Reporter:
         self._done = threading.Condition()
         self._newest: bytes | None = None
         self._adopted: list[bytes] = []
+        # Of all adoptions, how many were given, and how many the brokers have.
+        self._given = self._taken = 0
         self._sending = self._closed = False
         self._failure: Exception | None = None
         self._retried(lambda: self._producer.init_transactions(OPERATION_SECONDS))
@@ -64,13 +66,21 @@ class Reporter:
             self._newest = record
             self._done.notify_all()
 
-    def adopt(self, value: Report) -> None:
-        """A RoundAdopted: all of them are sent, in order. Raises as `report`."""
+    def adopt(self, value: Report) -> int:
+        """A RoundAdopted: all of them are sent, in order. Returns what `adopted` asks for. Raises as `report`."""
         record = self._adoptions.encode(value)
         with self._done:
             self._raise()
             self._adopted.append(record)
+            self._given += 1
             self._done.notify_all()
+            return self._given
+
+    def adopted(self, number: int) -> None:
+        """Returns when the brokers have it. Raises as `report`."""
+        with self._done:
+            self._done.wait_for(lambda: self._failure is not None or self._taken >= number)
+            self._raise()
 
     @property
     def _waiting(self) -> bool:
@@ -92,6 +102,7 @@ class Reporter:
                 self._done.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
                     return
+                adopted = len(self._adopted)
                 records = self._adopted + ([] if self._newest is None else [self._newest])
                 self._adopted, self._newest, self._sending = [], None, True
             failure = None
@@ -101,6 +112,7 @@ class Reporter:
                 failure = error
             with self._done:
                 self._sending, self._failure = False, failure
+                self._taken += adopted
                 self._done.notify_all()
                 if failure is not None:
                     return

@@ -184,13 +184,16 @@ class SelectedStream:
             self._adoptions.decide(self._cursor)
         batch, after = self._awaited(self._feeder)
         if self._adoptions is not None:
-            self._adoptions.begin(self._cursor, after)
+            self._adoptions.begun(self._cursor)
         self._cursor = after
         return batch
 
     def _batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[tuple[Batch, Cursor]]:
         """In the feeder's thread."""
         for packed, after in self._source.batches(cursor, checked):
+            if self._adoptions is not None:
+                self._adoptions.begin(cursor, after)
+            cursor = after
             yield self._batch_of(packed), after
 
     def _awaited(self, feeder: Feeder[tuple[Batch, Cursor]]) -> tuple[Batch, Cursor]:

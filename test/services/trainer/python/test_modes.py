@@ -61,8 +61,10 @@ class Log:
         (self.begun if beginning else self.records).append(record)
         if not beginning:
             self._sent.append((self.step, record))
+        return len(self.begun) + len(self.records)
 
-    def flush(self):
+    def adopted(self, number):
+        assert number == len(self.begun) + len(self.records)
         self.arrive(force=True)
 
     def arrive(self, force=False):
@@ -86,6 +88,7 @@ def trained(log, every, begin=0):
         assert round is not None
         after = cursor.at_round(round, f'{round}').after(Place(step, 0), step)
         adoptions.begin(cursor, after)
+        adoptions.begun(cursor)
         rounds.append(round)
         cursor = after
     return rounds
