@@ -133,6 +133,9 @@ def switches():
             stream.step_done()
             if stream.checkpoint_due:
                 stream.announce(weights)
+                # Of a reselection only its switch is measured, however long it takes.
+                while stream.step < stream.config['steps'] and stream._source.log.newest < stream.step // 40:
+                    time.sleep(0.05)
     at_switch = [waits[at] for at in begun]
     others = [wait for at, wait in enumerate(waits[1:], start=1) if at not in begun]
     print(f'ready: rounds began before steps {begun} of {len(waits)}', flush=True)

@@ -20,6 +20,8 @@ from .switching import Switching
 # The first windows of a round are small, so that its first batch comes soon.
 WINDOW_FIRST = 16
 WINDOWS_AT_ONCE = 4
+# So many tokens a window has at most, by those before it: 16 MB of text.
+WINDOW_TOKENS = 4 * 2**20
 
 Step = tuple[Packed, Cursor]
 
@@ -79,16 +81,22 @@ class Source:
     def _pages(self, selections: Selections, manifest: Manifest, index: int, checked: Callable[[], None]) -> Generator[Page]:
         """The documents of a selection from a global index on, without end."""
 
+        seen = [0, 0]
+
         def windows() -> Iterator[Ids]:
-            size = min(WINDOW_FIRST, self.window)
+            size = WINDOW_FIRST
             for ids in selections.ids(manifest, index, checked):
                 while len(ids) > 0:
-                    yield ids[:size]
-                    ids, size = ids[size:], min(2 * size, self.window)
+                    documents, tokens = seen
+                    most = min(self.window, max(1, WINDOW_TOKENS * documents // tokens) if tokens > 0 else self.window)
+                    yield ids[: min(size, most)]
+                    ids, size = ids[min(size, most) :], min(2 * size, self.window)
 
         def fetched(ids: Ids) -> Iterable[Page]:
             return self.documents.fetched(ids, checked)
 
         with closing(mapped_ahead(fetched, windows(), WINDOWS_AT_ONCE)) as all:
             for pages in all:
-                yield from pages
+                for page in pages:
+                    seen[:] = seen[0] + len(page.lengths), seen[1] + len(page.tokens)
+                    yield page

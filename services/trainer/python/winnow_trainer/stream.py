@@ -68,7 +68,7 @@ class SelectedStream:
         store: str | Path | None = None,
         texts: Texts | None = None,
         prefetch_batches: int = 8,
-        window_documents: int = 1024,
+        window_documents: int = 4096,
         report_steps: int | None = None,
         map_path: Mapping[str, str] | None = None,
         wait_timeout: float | None = None,
