@@ -67,7 +67,7 @@ export class FlatReader {
   #column(bytes: Buffer): BigUint64Array | undefined {
     const count = this.#number(bytes)
     if (count === 0) return new BigUint64Array()
-    if (!(count > 0 && count <= bytes.length - this.#at)) return undefined
+    if (!(count > 0 && count <= this.#end - this.#at)) return undefined
     const column = new BigUint64Array(count)
     const words = new Uint32Array(column.buffer)
     for (let at = 0; at < words.length; at += 2) {

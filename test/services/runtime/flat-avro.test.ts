@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { allRecords, Document, Label } from '../../../schemas/index.ts'
+import { allRecords, Document, Label, SelectionChunk } from '../../../schemas/index.ts'
 import { avroType } from '../../../services/runtime/avro.ts'
 import { FlatReader } from '../../../services/runtime/flat-avro.ts'
 
@@ -53,14 +53,18 @@ test('what avsc refuses, or reads otherwise, is left to it', () => {
             : bytes
       const found = flat.read(bad, 0)
       if (found !== undefined) expect(found).toEqual(read(bad))
+      // Nor does it see what else is in the bytes that it is given.
+      expect(flat.read(Buffer.concat([bad, good, good]), 0, bad.length)).toEqual(found)
     }),
     { numRuns: 2000 },
   )
 })
 
-test('documents and labels are read by it, and records with other fields are not', () => {
-  expect(FlatReader.of(Document)).toBeDefined()
-  const others = allRecords.filter(({ avro }) => JSON.stringify(avro.fields).includes('"array"'))
+test('documents, labels and columns of ids are read by it, and records with other fields are not', () => {
+  for (const record of [Document, SelectionChunk]) expect(FlatReader.of(record)).toBeDefined()
+  const others = allRecords.filter(
+    (record) => record !== SelectionChunk && JSON.stringify(record.avro.fields).includes('"array"'),
+  )
   expect(others.length).toBeGreaterThan(2)
   for (const other of others) expect(FlatReader.of(other)).toBeUndefined()
 })
