@@ -2,12 +2,15 @@ import { concatMap, type OperatorFunction, pipe, scan } from 'rxjs'
 import type { ActorState } from '../schemas/index.ts'
 import type { Delivered } from './node.ts'
 import { type CollectedRound, collectRounds } from './rounds/collect.ts'
-import { configurationBy } from './rounds/configuration.ts'
+import { type Configuration, configurationBy } from './rounds/configuration.ts'
 import type { RunConfig } from './run-config.ts'
 import { type ActorMemory, initialMemory } from './selection/actor-memory.ts'
-import { foldActor, foldActorJointly } from './selection/fold.ts'
+import type { ActorConfig, SelectionConfig } from './selection/config.ts'
+import { foldActor, foldActorJointly, foldCells } from './selection/fold.ts'
 import { heldOutOf, withoutHeldOut } from './selection/hold-out.ts'
 import { fitJoint } from './selection/joint.ts'
+import { foldedActors, initialCells } from './selection/joint-cells.ts'
+import { jointCells } from './selection/joint-config.ts'
 import { rewardTransform } from './selection/rewards.ts'
 
 /**
@@ -44,10 +47,9 @@ function foldOne(
 ): ActorMemory | undefined {
   const configuration = configurationBy(run, changed)
   const config = configuration.at(opened.round).selection
+  if (!foldedActors(config).includes(actorName)) return undefined
   const actor = config.actors.find(({ name }) => name === actorName)
-  if (actor === undefined) return undefined
-  const joins = configuration.joinsAt(actorName, opened.round)
-  const memory = before === undefined || joins ? initialMemory(actor) : before
+  const memory = memoryBefore(configuration, config, actor, before, opened.round)
   if (opened.round === 0) return memory
   const heldOut = heldOutOf(config, opened.round)
   const names = config.actors.map(({ name }) => name)
@@ -57,11 +59,31 @@ function foldOne(
     accepted.map(({ rewards }) => rewards),
   )
   if (config.collaboration === 'joint') {
-    const parts = fitJoint(config, opened.round, accepted, transform)
+    const { parts, cells } = fitJoint(config, opened.round, accepted, transform)
+    if (actor === undefined) return foldCells(config, opened.round, memory, cells!, jointCells(config)!)
     return foldActorJointly(config, actor, opened.round, memory, parts[config.actors.indexOf(actor)]!)
   }
   const own = accepted.find((one) => one.actor === actorName)!
-  return foldActor(config, actor, opened.round, memory, own.subcategories, own.rewards.map(transform))
+  return foldActor(config, actor!, opened.round, memory, own.subcategories, own.rewards.map(transform))
+}
+
+/** What cells are made of: the actors that are not frozen, by whose labels. */
+const cellsIn = ({ selection: { actors }, labelers }: RunConfig): string =>
+  actors.flatMap(({ name, frozen }) => (frozen === true ? [] : [`${name} ${labelers[name]}`])).join()
+
+/** Of an actor that joins the initial one, and of residuals where cells become others. @param actor undefined: residuals */
+function memoryBefore(
+  configuration: Configuration,
+  config: SelectionConfig,
+  actor: ActorConfig | undefined,
+  before: ActorMemory | undefined,
+  round: number,
+): ActorMemory {
+  if (actor === undefined) {
+    const areOthers = cellsIn(configuration.at(round)) !== cellsIn(configuration.at(round - 1))
+    return before === undefined || areOthers ? initialCells(config) : before
+  }
+  return before === undefined || configuration.joinsAt(actor.name, round) ? initialMemory(actor) : before
 }
 
 const stateOf = (

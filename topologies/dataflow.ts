@@ -4,6 +4,7 @@ import type { CorpusStore } from './corpus-store.ts'
 import type { Booking } from './ledger/booking.ts'
 import type { Delivered, Output, Processor, StationNode } from './node.ts'
 import type { RunConfig } from './run-config.ts'
+import { foldedActors } from './selection/joint-cells.ts'
 import { ActorStation } from './stations/actor.ts'
 import { Influence, type InfluenceModel } from './stations/influence.ts'
 import { LabelSink } from './stations/label-sink.ts'
@@ -130,7 +131,7 @@ function consoleStation(run: RunConfig): Uses<'store' | 'console'> {
 
 /** The stations that decide a run: one per actor, and the console. */
 export const decidingStations = (run: RunConfig): Uses<'store' | 'console'>[] => [
-  ...run.selection.actors.map(({ name }) => actorStation(run, name)),
+  ...foldedActors(run.selection).map((name) => actorStation(run, name)),
   consoleStation(run),
 ]
 

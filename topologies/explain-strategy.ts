@@ -1,5 +1,5 @@
 import type { Manifest, Stratum } from '../schemas/index.ts'
-import { contributionsOf, type ExplainedDocument, type Explanation, formatNumber, leftOut } from './explain.ts'
+import { type ExplainedDocument, type Explanation, formatNumber, leftOut, scoreParts } from './explain.ts'
 import type { DocumentCondition } from './selection/conditions.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import type { Corpus } from './selection/corpus.ts'
@@ -51,7 +51,7 @@ export function explainStrategy(
   const score = rank(own, drawn, strategy.sampler)
   const stratum = stratumOf(config, strategy, manifest, labels)
   // Of another kind of score the actors are no part.
-  const contributions = contributionsOf(config, manifest, labels).map((one) => (byActors ? one : { ...one, theta: 0 }))
+  const contributions = scoreParts(config, manifest, labels).map((one) => (byActors ? one : { ...one, theta: 0 }))
   const threshold = stratum?.threshold ?? null
   const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
     ...{ round: manifest.round, verdict, score, threshold, contributions, flip },

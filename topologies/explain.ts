@@ -1,6 +1,8 @@
 import type { DocumentId, Manifest } from '../schemas/index.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { key } from './selection/draw.ts'
+import { cellIndex } from './selection/joint-cells.ts'
+import { jointCells } from './selection/joint-config.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
 import { seedOf } from './selection/u64.ts'
 
@@ -41,7 +43,7 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
   const { round, theta, weights, threshold, marginal } = manifest
   const scoreAt = scoreOf(config, round, weights, theta)
   const score = scoreAt(document.labels, document.reads)
-  const contributions = contributionsOf(config, manifest, document.labels)
+  const contributions = scoreParts(config, manifest, document.labels)
   const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
     round,
     verdict,
@@ -96,6 +98,20 @@ export const contributionsOf = (
     theta: factorOf(config, manifest, labels, a),
     weight: manifest.weights[a]![labels[a]!]!,
   }))
+
+/** The contributions of a round, with the residual of the document's cell where a joint fit has them: they add up to the score, before the decay by reads. */
+export function scoreParts(
+  config: SelectionConfig,
+  manifest: Manifest,
+  labels: readonly number[],
+): Explanation['contributions'] {
+  const actors = contributionsOf(config, manifest, labels)
+  const residuals = jointCells(config) === undefined ? undefined : manifest.weights[config.actors.length]
+  if (residuals === undefined) return actors
+  const isRandom = manifest.round === 0 && config.firstSelection === 'random'
+  const weight = residuals[cellIndex(config.actors, labels)]!
+  return [...actors, { actor: 'residual', subcategory: 'of the cell', theta: isRandom ? 0 : 1, weight }]
+}
 
 /** The factor of one actor's weight in the score: the score with a weight of 1 for it and 0 for all others. */
 function factorOf(config: SelectionConfig, { round, weights, theta }: Manifest, labels: readonly number[], a: number) {

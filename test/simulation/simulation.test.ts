@@ -20,7 +20,7 @@ const options: Partial<NaiveConfig>[] = [
   { collaboration: 'single:colour', rewardTransform: { kind: 'exp', scale: 0.5 } },
   { rewardTransform: { kind: 'identity' }, firstSelection: 'weights' },
   { normalize: 'sum', rewardTransform: { kind: 'exp', scale: 0.5 } },
-  { collaboration: 'joint', joint: { weighting: 'corpus' } },
+  { collaboration: 'joint', joint: { weighting: 'corpus', cells: { eta: 0.5 } } },
 ]
 
 /** The selection of test/topologies/loop.ts's run, and what a seed changes of it. */

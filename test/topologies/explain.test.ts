@@ -132,6 +132,15 @@ describe('why a document was or was not selected', () => {
     expect(thetas({ firstSelection: 'weights' }, 0)).toEqual([0.75, 0.25])
   })
 
+  test('the residual of a joint fit is a contribution of its own', () => {
+    const joint = config({ collaboration: 'joint', joint: { cells: {} } })
+    const weights = [...manifest().weights, [0.5, -0.25, 0, 0.125]]
+    const { score, contributions } = explain(joint, manifest({ weights }), document([0, 1]))
+    expect(score).toBe(0.5 + 0 - 0.25)
+    expect(contributions.at(-1)).toEqual({ actor: 'residual', subcategory: 'of the cell', theta: 1, weight: -0.25 })
+    expect(contributions.reduce((sum, { theta, weight }) => sum + theta * weight, 0)).toBe(score)
+  })
+
   test('an actor that does not count is not offered as a way to be selected', () => {
     const alone = config({ collaboration: 'single:colour' })
     expect(explain(alone, manifest({ threshold: 0.5 }), document([0, 1])).flip).toBe(

@@ -1,6 +1,6 @@
 import type { SelectionConfig } from '../selection/config.ts'
 import { codeInitialWeight } from '../selection/initial-weights.ts'
-import { jointDefaults } from '../selection/joint-config.ts'
+import { cellCount, cellsMax, jointDefaults, shrinkageDefault } from '../selection/joint-config.ts'
 import { resolveStrategy } from '../selection/strategy-config.ts'
 
 /** Another way in which a run's recorded rewards could have been folded and used. */
@@ -20,7 +20,8 @@ export const asRecorded = (config: SelectionConfig): Variant => ({
 
 /**
  * The ablations of the paper (Tables 2 and 5) for any actors: each set of actors with and without updates, theta fixed, each actor's weights
- * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5), the authors' code; and joint weights, our extension, by each weighting.
+ * alone, the actor of the largest theta (A.4.3), the additive update (v1, Eq. 5), the authors' code; and joint weights, our extension,
+ * by each weighting, with and without residuals of cells.
  */
 export function ablations(config: SelectionConfig): Variant[] {
   const all = [...config.actors.keys()]
@@ -40,19 +41,28 @@ export function ablations(config: SelectionConfig): Variant[] {
   for (const collaboration of ['collaborative', 'competitive'] as const)
     if (config.collaboration !== collaboration)
       variants.push({ ...recorded, name: collaboration, config: { ...config, collaboration } })
-  for (const weighting of ['answers', 'corpus'] as const) {
-    const joint = { ...(config.joint ?? jointDefaults), weighting }
-    if (config.normalize === 'none' && weighting !== config.joint?.weighting)
-      variants.push({
-        ...recorded,
-        name: `joint by ${weighting}`,
-        config: { ...config, collaboration: 'joint', joint },
-      })
-  }
+  variants.push(...jointVariants(config))
   const update = config.update === 'ema' ? 'additive' : 'ema'
   variants.push({ ...recorded, name: `update ${update}`, config: { ...config, update } })
   if (config.strategy === undefined) variants.push({ ...recorded, name: 'paper-code', config: asPaperCode(config) })
   return variants
+}
+
+/** Joint weights by each weighting, with and without residuals of cells; but for the recorded one. */
+function jointVariants(config: SelectionConfig): Variant[] {
+  if (config.normalize !== 'none') return []
+  const { cells, ...fit } = config.joint ?? jointDefaults
+  const some = cells ?? { shrinkage: shrinkageDefault, eta: config.actors[0]!.eta }
+  const residuals = cellCount(config.actors) <= cellsMax ? [undefined, some] : [undefined]
+  return (['answers', 'corpus'] as const).flatMap((weighting) =>
+    residuals.flatMap((own): Variant[] => {
+      const isRecorded = config.joint?.weighting === weighting && (cells === undefined) === (own === undefined)
+      if (isRecorded) return []
+      const name = `joint by ${weighting}${own === undefined ? '' : ', residuals'}`
+      const joint = { ...fit, weighting, ...(own !== undefined && { cells: own }) }
+      return [{ ...asRecorded(config), name, config: { ...config, collaboration: 'joint', joint } }]
+    }),
+  )
 }
 
 /** Every set of one or more, the larger ones first. */
@@ -84,4 +94,5 @@ function asPaperCode(config: SelectionConfig): SelectionConfig {
 const withEta = (config: SelectionConfig, eta: number): SelectionConfig => ({
   ...config,
   actors: config.actors.map((actor) => ({ ...actor, eta })),
+  ...(config.joint?.cells !== undefined && { joint: { ...config.joint, cells: { ...config.joint.cells, eta } } }),
 })

@@ -23,6 +23,7 @@ import type { Delivered, Output, Processor, Send } from '../node.ts'
 import { Configuration, changesActors } from '../rounds/configuration.ts'
 import { RoundLedger, refusals } from '../rounds/ledger.ts'
 import type { RunConfig } from '../run-config.ts'
+import { foldedActors } from '../selection/joint-cells.ts'
 import { type ChangedRun, type Labelled, PendingChanges } from './changes.ts'
 import { type EmissionLayout, emitSelection } from './emitting.ts'
 import { evaluateSelection, isEvaluated } from './evaluating.ts'
@@ -395,7 +396,8 @@ export class Console implements Processor {
 
   async #selectIfFolded(round: number): Promise<boolean> {
     const run = this.#configuration.at(round)
-    const actorStates = run.selection.actors.map(({ name }) => this.#actorStates.get(`${name}/${round}`))
+    const folded = foldedActors(run.selection)
+    const actorStates = folded.map((name) => this.#actorStates.get(`${name}/${round}`))
     if (actorStates.some((state) => state === undefined)) return false
     const opened = this.#opened.get(round)!
     if (!(await this.#isPrepared(round, run, opened.labelOffsets))) return false
@@ -408,7 +410,7 @@ export class Console implements Processor {
     })
     const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#remember(Manifest.name, manifest)
-    for (const { name } of run.selection.actors) this.#actorStates.delete(`${name}/${round}`)
+    for (const name of folded) this.#actorStates.delete(`${name}/${round}`)
     this.#ports.onEvent?.({ kind: 'selected', manifest })
     return true
   }

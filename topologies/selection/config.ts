@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
 import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
-import { type JointConfig, jointDefaults, jointSchema } from './joint-config.ts'
+import { cellCount, cellsMax, type JointConfig, jointCells, jointDefaults, jointSchema } from './joint-config.ts'
 import { asCode, type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
@@ -254,6 +254,12 @@ function checkCollaboration(
   } else if (config.normalize !== 'none') {
     refused('normalize', 'must be none or left out with collaboration: joint, whose weights may add up to 0')
   }
+  if (jointCells(config) !== undefined && cellCount(config.actors) > cellsMax)
+    context.addIssue({
+      code: 'custom',
+      path: ['joint', 'cells'],
+      message: `there are ${cellCount(config.actors)} cells, and residuals are for at most ${cellsMax}`,
+    })
   if (!config.collaboration.startsWith('single:')) return
   if (config.actors.some((actor) => `single:${actor.name}` === config.collaboration)) return
   context.addIssue({ code: 'custom', path: ['collaboration'], message: 'names an actor that is not configured' })

@@ -1,8 +1,10 @@
 import { WinnowError } from '../errors.ts'
 import { type ActorMemory, initialMemory } from './actor-memory.ts'
 import type { SelectionConfig } from './config.ts'
-import { foldActor, foldActorJointly } from './fold.ts'
+import { foldActor, foldActorJointly, foldCells } from './fold.ts'
 import { fitJoint } from './joint.ts'
+import { initialCells } from './joint-cells.ts'
+import { jointCells } from './joint-config.ts'
 import { normalizedBySum } from './normalize.ts'
 import { updateThetaAsCode } from './paper-code.ts'
 import { type RewardColumns, rewardTransform } from './rewards.ts'
@@ -15,14 +17,14 @@ export interface ConsoleState {
   actorRewards: (number | null)[]
 }
 
-/** A run's state between rounds, apart from reads. Arrays are by actor in configuration order. */
+/** A run's state between rounds, apart from reads. Arrays are by actor in configuration order; `actors` may end with residuals (`cellsActor`). */
 export interface SelectionState extends ConsoleState {
   actors: ActorMemory[]
 }
 
 export function initialState(config: SelectionConfig): SelectionState {
   return {
-    actors: config.actors.map(initialMemory),
+    actors: [...config.actors.map(initialMemory), ...(jointCells(config) === undefined ? [] : [initialCells(config)])],
     theta: config.actors.map((actor) => actor.initialTheta),
     actorRewards: config.actors.map(() => null),
   }
@@ -97,13 +99,15 @@ export function foldRound(
     config.rewardTransform,
     rewards.map((columns) => columns.rewards),
   )
-  const parts = config.collaboration === 'joint' ? fitJoint(config, round, rewards, transformed) : undefined
+  const fit = config.collaboration === 'joint' ? fitJoint(config, round, rewards, transformed) : undefined
   const actors = config.actors.map((actor, a) => {
-    if (parts !== undefined) return foldActorJointly(config, actor, round, before.actors[a]!, parts[a]!)
+    if (fit !== undefined) return foldActorJointly(config, actor, round, before.actors[a]!, fit.parts[a]!)
     const columns = rewards[a]!
     const values = Float64Array.from(columns.rewards, transformed)
     return foldActor(config, actor, round, before.actors[a]!, columns.subcategories, values)
   })
+  const cells = jointCells(config)
+  if (cells !== undefined) actors.push(foldCells(config, round, before.actors.at(-1)!, fit!.cells!, cells))
   const weights = actors.map((actor) => actor.weights)
   const means = actors.map((actor) => actor.rewards)
   return { actors, ...updateTheta(config, round, before.theta, weights, means) }

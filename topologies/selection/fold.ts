@@ -2,6 +2,7 @@ import { WinnowError } from '../errors.ts'
 import type { ActorMemory } from './actor-memory.ts'
 import type { ActorConfig, SelectionConfig } from './config.ts'
 import type { JointPart } from './joint.ts'
+import type { JointCells } from './joint-config.ts'
 import { normalizedBySum } from './normalize.ts'
 import { foldActorAsCode } from './paper-code.ts'
 import { asCode } from './strategy.ts'
@@ -35,6 +36,25 @@ export const foldActorJointly = (
   before: ActorMemory,
   { coefficients, counts }: JointPart,
 ): ActorMemory => moveWeights(config, actor, round, before, [...coefficients], [...counts])
+
+/** The table of residuals after a round (`cellsActor`): each moves towards what the round says of its cell, as weights do. */
+export function foldCells(
+  { actors, update }: SelectionConfig,
+  round: number,
+  before: ActorMemory,
+  { coefficients, counts }: JointPart,
+  { eta }: JointCells,
+): ActorMemory {
+  const weights = before.weights.map((weight, cell) => updated(update, eta, weight, coefficients[cell]!))
+  if (!weights.every(Number.isFinite)) {
+    const names = actors.map(({ name }) => name).join(', ')
+    throw new WinnowError('BAD_DATA', `round ${round}: a residual of the cells of ${names} is no longer finite`, {
+      hint: 'Look for extreme rewards of this round, or use rewardTransform standardize.',
+    })
+  }
+  const everRewarded = before.everRewarded.map((ever, cell) => ever || counts[cell]! > 0)
+  return { weights, rewards: [...coefficients], counts: [...counts], everRewarded }
+}
 
 /** Eq. 5 towards what the round says of each subcategory; null: nothing. */
 function moveWeights(

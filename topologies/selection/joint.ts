@@ -1,7 +1,8 @@
 import { WinnowError } from '../errors.ts'
 import { cholesky, solve } from '../fits/linear.ts'
 import type { SelectionConfig } from './config.ts'
-import { jointDefaults } from './joint-config.ts'
+import { cellIndex } from './joint-cells.ts'
+import { cellCount, type JointCells, jointCells, jointDefaults } from './joint-config.ts'
 import type { RewardColumns } from './rewards.ts'
 
 /** What a round's rewards say of one actor's subcategories: its part of the fit in place of the means of Eq. 4. */
@@ -12,6 +13,14 @@ export interface JointPart {
   readonly counts: readonly number[]
 }
 
+/** A round's fit. */
+export interface JointFit {
+  /** By actor in configuration order. */
+  readonly parts: readonly JointPart[]
+  /** By cell: what is left of its rewards, shrunk; undefined: the configuration has no residual. */
+  readonly cells: JointPart | undefined
+}
+
 /**
  * Ridge regression of a round's rewards on the one-hot labels of their documents, with an intercept that is not penalized and not part of the
  * weights: minimizes the sum over answers of v (r - c - sum_A b_A^j(x))^2 + ridge * the sum of all b^2. Sums run over actors in configuration order,
@@ -19,15 +28,14 @@ export interface JointPart {
  * partitions and machines do not change a bit.
  * @param rewards of the round, with labels; by actor in configuration order
  * @param transformed what a raw reward counts as
- * @returns by actor in configuration order
  * @throws WinnowError BAD_DATA if the fit is not finite, CONFIGURATION if the labels of the rewarded documents are not known
  */
 export function fitJoint(
-  config: Pick<SelectionConfig, 'actors' | 'joint'>,
+  config: Pick<SelectionConfig, 'actors' | 'collaboration' | 'joint'>,
   round: number,
   rewards: readonly RewardColumns[],
   transformed: (raw: number) => number,
-): JointPart[] {
+): JointFit {
   const { ridge, weighting } = config.joint ?? jointDefaults
   const { actors } = config
   const firsts: number[] = []
@@ -65,13 +73,47 @@ export function fitJoint(
   if (none) matrix[0]![0] = 1
   for (let column = 1; column < size; column++) matrix[column]![column]! += ridge
   const fitted = none ? right : solved(matrix, right, round)
-  return actors.map(({ subcategories }, a) => {
+  const parts = actors.map(({ subcategories }, a) => {
     const at = subcategories.map((_, j) => (firsts[a] === -1 ? -1 : firsts[a]! + j))
     return {
       coefficients: at.map((column) => (column === -1 || counts[column] === 0 ? null : fitted[column]!)),
       counts: at.map((column) => (column === -1 ? 0 : counts[column]!)),
     }
   })
+  const wanted = jointCells(config)
+  const cells =
+    wanted === undefined
+      ? undefined
+      : residualsOf(config, wanted, rewards, (labels, raw) => {
+          let left = transformed(raw) - fitted[0]!
+          for (const [a, first] of firsts.entries()) if (first !== -1) left -= fitted[first + labels[a]!]!
+          return { left, weight: weightOf(labels) }
+        })
+  return { parts, cells }
+}
+
+/** By cell: the sum of v * (r - fitted) over the sum of v, plus k. */
+function residualsOf(
+  { actors }: Pick<SelectionConfig, 'actors'>,
+  { shrinkage }: JointCells,
+  rewards: readonly RewardColumns[],
+  of: (labels: ArrayLike<number>, raw: number) => { left: number; weight: number },
+): JointPart {
+  const size = cellCount(actors)
+  const [sums, weights, counts] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)]
+  for (const { rewards: raw, labels = [] } of rewards) {
+    for (let i = 0; i < raw.length; i++) {
+      const cell = cellIndex(actors, labels[i]!)
+      const { left, weight } = of(labels[i]!, raw[i]!)
+      sums[cell]! += weight * left
+      weights[cell]! += weight
+      counts[cell]! += 1
+    }
+  }
+  return {
+    coefficients: Array.from(sums, (sum, cell) => (counts[cell] === 0 ? null : sum / (weights[cell]! + shrinkage))),
+    counts: [...counts],
+  }
 }
 
 function solved(matrix: number[][], right: number[], round: number): number[] {

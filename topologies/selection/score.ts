@@ -1,4 +1,6 @@
 import type { SelectionConfig } from './config.ts'
+import { cellIndex } from './joint-cells.ts'
+import { jointCells } from './joint-config.ts'
 
 /** The score of the documents with these labels and this many reads. */
 export type ScoreOf = (labels: readonly number[], reads: number) => number
@@ -6,7 +8,7 @@ export type ScoreOf = (labels: readonly number[], reads: number) => number
 /**
  * S(x) of Eq. 6 as a function of the cell and the reads, under `collaboration`, `firstSelection` and `repetitionDecay`
  * (SELECTION.md, "Score"). Sums start from 0 and run in configuration order.
- * @param weights w_A by actor in configuration order, by subcategory
+ * @param weights w_A by actor in configuration order, by subcategory; with residuals of a joint fit as the last (`cellsActor`)
  */
 export function scoreOf(
   config: SelectionConfig,
@@ -16,9 +18,11 @@ export function scoreOf(
 ): ScoreOf {
   if (round === 0 && config.firstSelection === 'random') return () => 0
   const factors = collaborationFactors(config, theta)
+  const residuals = jointCells(config) === undefined ? undefined : weights[config.actors.length]
   return (labels, reads) => {
     let score = 0
     for (const [a, factor] of factors) score += factor * weights[a]![labels[a]!]!
+    if (residuals !== undefined) score += residuals[cellIndex(config.actors, labels)]!
     return decayed(score, config.repetitionDecay, reads)
   }
 }

@@ -10,6 +10,8 @@ import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
+import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
+import { jointCells } from '../../../topologies/selection/joint-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -128,14 +130,15 @@ async function refold(
 ): Promise<Map<number, ActorState[]>> {
   const configuration = configurationBy(run, log.opened)
   const states = new Map<string, ActorState>()
-  for (const name of configuration.actorsEver) {
+  const cells = jointCells(run.selection) === undefined ? [] : [cellsActor]
+  for (const name of [...configuration.actorsEver, ...cells]) {
     for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray())))
       states.set(`${name}/${state.round}`, state)
   }
   return new Map(
     log.opened.map(({ round }) => {
-      const actors = configuration.at(round).selection.actors
-      return [round, actors.flatMap(({ name }) => states.get(`${name}/${round}`) ?? [])]
+      const folded = foldedActors(configuration.at(round).selection)
+      return [round, folded.flatMap((name) => states.get(`${name}/${round}`) ?? [])]
     }),
   )
 }

@@ -18,7 +18,10 @@ const actors = Object.fromEntries(
   Object.entries(subcategories).map(([name, own]) => [name, { subcategories: own, eta: 0.5 }]),
 )
 
-const jointly = { collaboration: 'joint', joint: { ridge: 10, weighting: 'corpus' } } as const
+const jointly = {
+  collaboration: 'joint',
+  joint: { ridge: 10, weighting: 'corpus', cells: { shrinkage: 20, eta: 0.5 } },
+} as const
 const joint = join(mkdtempSync(join(tmpdir(), 'joint-')), 'joint.json')
 writeFileSync(joint, JSON.stringify(jointly))
 
@@ -64,9 +67,9 @@ test('the ablations of a run are ranked by what they would have taken', async ()
   expect([on, rounds]).toEqual(['next-round', [1, 2]])
   const names = variants.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
-  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, joint by two weightings, additive, the
+  // Sets of three actors, less the whole one, and all sets without updates; theta fixed, three alone, competitive, joint by two weightings with and without residuals, additive, the
   // authors' code; as recorded.
-  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 2 + 1 + 1 + 1)
+  expect(names).toHaveLength(6 + 7 + 1 + 3 + 1 + 4 + 1 + 1 + 1)
   expect(names).toContain('paper-code')
   const of = (name: string) => variants.find((one) => one.name === name)!
   // Updates find the third that is worth most; without them all documents are equal, and a draw is what it takes.
@@ -106,7 +109,7 @@ test('a run of joint weights replays to the bit, and is what an ablation of anot
   const { variants } = await ablated()
   const judged = JSON.parse((await winnow('ablate', 'joint-7', '--json')).stdout) as Ablation
   const gainOf = (list: Ablation['variants'], name: string) => list.find((one) => one.name === name)!.gain!.mean
-  expect(gainOf(judged.variants, 'as recorded')).toBe(gainOf(variants, 'joint by corpus'))
+  expect(gainOf(judged.variants, 'as recorded')).toBe(gainOf(variants, 'joint by corpus, residuals'))
   expect(gainOf(judged.variants, 'joint by answers')).toBe(gainOf(variants, 'joint by answers'))
 })
 

@@ -56,6 +56,7 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
     config.collaboration = 'joint'
     delete config.normalize
     if (below(2)) config.joint = { ridge: pick([1e-3, 1, 10]), weighting: pick(['answers', 'corpus']) }
+    if (below(2)) config.joint = { ...config.joint, cells: pick([{}, { shrinkage: 0.5, eta: 0.5 }, { eta: 1 }]) }
   }
   if (below(2)) config.firstSelection = pick(['random', 'weights'])
   if (below(2)) config.unrewarded = pick(['keep', 'mean'])

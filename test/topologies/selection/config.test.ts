@@ -150,6 +150,18 @@ describe('a selection configuration', () => {
       { ...minimal, collaboration: 'joint', strategy: 'paper-code' },
       "collaboration: must not be joint: the strategy's score has update: code",
     ],
+    [
+      'residuals of too many cells',
+      {
+        ...minimal,
+        collaboration: 'joint',
+        joint: { cells: {} },
+        actors: Object.fromEntries(
+          ['a', 'b', 'c', 'd', 'e'].map((name) => [name, { subcategories: [...'0123456789'] }]),
+        ),
+      },
+      'joint.cells: there are 100000 cells, and residuals are for at most 10000',
+    ],
     ['a negative decay', { ...minimal, repetitionDecay: -1 }, 'repetitionDecay'],
   ])('refuses %s and names the place', (_, json, place) => {
     expect(problem(json)).toContain(place)

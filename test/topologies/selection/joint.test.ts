@@ -20,6 +20,7 @@ const columns = (actor: 0 | 1, answers: readonly Answer[], held?: readonly numbe
   held,
 })
 const asIs = (raw: number) => raw
+const partsOf = (...args: Parameters<typeof fitJoint>) => fitJoint(...args).parts
 
 describe('joint weights', () => {
   test('are the ridge regression of the rewards on both labels: here by hand', () => {
@@ -30,7 +31,7 @@ describe('joint weights', () => {
       [[1, 0], -1],
       [[1, 0], -1],
     ]
-    const [a, b] = fitJoint(configured({ ridge: 1 }), 1, [columns(0, answers), columns(1, [])], asIs)
+    const [a, b] = partsOf(configured({ ridge: 1 }), 1, [columns(0, answers), columns(1, [])], asIs)
     expect(a!.coefficients).toEqual([expect.closeTo(2 / 3, 14), expect.closeTo(-2 / 3, 14)])
     expect(b).toEqual({ coefficients: [expect.closeTo(0, 14), null], counts: [4, 0] })
     expect(a!.counts).toEqual([2, 2])
@@ -39,7 +40,7 @@ describe('joint weights', () => {
   test('give credit to the actor that has it, where the mean of Eq. 4 gives it to both', () => {
     // The reward is a's alone; v is more frequent with x.
     const answers: Answer[] = [...Array(9).fill([[0, 1], 1]), [[0, 0], 1], [[1, 1], 0], ...Array(9).fill([[1, 0], 0])]
-    const [a, b] = fitJoint(configured({ ridge: 1e-3 }), 1, [columns(0, answers), columns(1, [])], asIs)
+    const [a, b] = partsOf(configured({ ridge: 1e-3 }), 1, [columns(0, answers), columns(1, [])], asIs)
     expect(a!.coefficients[0]! - a!.coefficients[1]!).toBeCloseTo(1, 2)
     expect(b!.coefficients[1]! - b!.coefficients[0]!).toBeCloseTo(0, 2)
   })
@@ -54,7 +55,7 @@ describe('joint weights', () => {
     ]
     const rounds = [columns(0, answers, [98, 2]), columns(1, [], [50, 50])]
     const differenceOf = (weighting: 'answers' | 'corpus') => {
-      const [, b] = fitJoint(configured({ ridge: 1e-6, weighting }), 1, rounds, asIs)
+      const [, b] = partsOf(configured({ ridge: 1e-6, weighting }), 1, rounds, asIs)
       return b!.coefficients[1]! - b!.coefficients[0]!
     }
     expect(differenceOf('answers')).toBeCloseTo(0, 4)
@@ -69,7 +70,7 @@ describe('joint weights', () => {
       [[1, 1], -1],
     ]
     const rewards = [columns(0, answers), columns(1, answers)]
-    const [a, b] = fitJoint(config, 1, rewards, asIs)
+    const [a, b] = partsOf(config, 1, rewards, asIs)
     const after = foldRound(config, 1, initialState(config), rewards)
     expect(after).toMatchObject({ theta: [0.5, 0.5], actorRewards: [null, null] })
     const moved = (part: typeof a) => part!.coefficients.map((coefficient) => 0.5 * 0.5 + 0.5 * coefficient!)
@@ -78,6 +79,31 @@ describe('joint weights', () => {
     expect(scoreOf(config, 1, weights, after.theta)([1, 0], 0)).toBe(weights[0]![1]! + weights[1]![0]!)
     config.actors[1]!.frozen = true
     expect(scoreOf(config, 1, weights, [0.5, 0])([1, 0], 0)).toBe(weights[0]![1]!)
+  })
+
+  test('with residuals a cell may score otherwise than the sum of its weights, by what is left of its rewards, shrunk', () => {
+    // x v pays and x u costs, y the reverse: no sum of weights says so. Of 4 answers each, shrunk by 4 / (4 + 4).
+    const cell = (x: 0 | 1, u: 0 | 1): Answer[] => Array(4).fill([[x, u], x === u ? -1 : 1])
+    const answers = [...cell(0, 0), ...cell(0, 1), ...cell(1, 0), ...cell(1, 1)]
+    const config = configured({ ridge: 1e-6, cells: { shrinkage: 4, eta: 0.5 } })
+    const rewards = [columns(0, answers), columns(1, [])]
+    const near = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 9))
+    expect(fitJoint(config, 1, rewards, asIs).cells).toEqual({
+      coefficients: near([-0.5, 0.5, 0.5, -0.5]),
+      counts: [4, 4, 4, 4],
+    })
+    const before = initialState(config)
+    expect(before.actors[2]!.weights).toEqual([0, 0, 0, 0])
+    const after = foldRound(config, 1, before, rewards)
+    const weights = after.actors.map((actor) => actor.weights)
+    expect(weights[2]).toEqual(near([-0.25, 0.25, 0.25, -0.25]))
+    const score = scoreOf(config, 1, weights, after.theta)
+    expect(score([0, 1], 0) - score([0, 0], 0)).toBeCloseTo(0.5, 9)
+    expect(score([1, 0], 0)).toBeCloseTo(score([0, 1], 0), 9)
+    // What no answer is of stays.
+    const later = foldRound(config, 2, after, [columns(0, cell(0, 1).slice(0, 1)), columns(1, [])])
+    expect(later.actors[2]!.weights.toSpliced(1, 1)).toEqual(weights[2]!.toSpliced(1, 1))
+    expect(later.actors[2]!.counts).toEqual([0, 1, 0, 0])
   })
 
   test('a frozen actor is not fitted and keeps its weights', () => {
@@ -124,7 +150,7 @@ describe('joint weights', () => {
           .map((one, i) => ({ one, key: keys[i % Math.max(1, keys.length)] ?? 0 }))
           .sort((x, y) => x.key - y.key)
         const folded = (list: typeof given) =>
-          fitJoint(configured(), 1, [rewardColumns(list), { subcategories: [], rewards: [] }], asIs)
+          fitJoint(configured({ cells: {} }), 1, [rewardColumns(list), { subcategories: [], rewards: [] }], asIs)
         expect(folded(shuffled.map(({ one }) => one))).toEqual(folded(given))
       }),
       { numRuns: 50 },

@@ -3,14 +3,14 @@ import type { NaiveConfig, NaiveDocument } from './naive.ts'
 /**
  * "Joint weights" of SELECTION.md, read literally, as `naiveRun` reads the rest.
  * @param accepted by actor in configuration order, documents ascending, raw
- * @returns by actor and subcategory; null: no answer
+ * @returns by actor and subcategory, null: no answer; and the shrunk residuals of the cells that have answers, by `naiveCell`
  */
 export function naiveJoint(
   config: NaiveConfig,
   documents: readonly NaiveDocument[],
   accepted: readonly (readonly (readonly [docId: string, reward: number])[])[],
   transform: (raw: number) => number,
-): Record<string, (number | null)[]> {
+): { weights: Record<string, (number | null)[]>; residuals: Map<string, number> } {
   const names = Object.keys(config.actors)
   const byId = new Map(documents.map((document) => [document.docId, document]))
   const answers = accepted.flatMap((list) =>
@@ -48,10 +48,31 @@ export function naiveJoint(
   const x = answers.length === 0 ? m : solved(G, m)
   const isAnswered = (column: string) => answers.some(({ document }) => has(document, column))
   const of = (column: string) => (isAnswered(column) ? x[columns.indexOf(column)]! : null)
-  return Object.fromEntries(
-    names.map((name) => [name, config.actors[name]!.subcategories.map((_, j) => of(`${name}/${j}`))]),
-  )
+  const residuals = new Map<string, number>()
+  const k = config.joint?.cells?.shrinkage ?? 20
+  for (const cell of new Set(answers.map(({ document }) => naiveCell(config, document)))) {
+    let [sum, weight] = [0, 0]
+    for (const [i, { document, r }] of answers.entries()) {
+      if (naiveCell(config, document) !== cell) continue
+      let left = r - x[0]!
+      for (const name of names) left -= x[columns.indexOf(`${name}/${document.labels[name]}`)]!
+      sum += weights[i]! * left
+      weight += weights[i]!
+    }
+    residuals.set(cell, sum / (weight + k))
+  }
+  return {
+    weights: Object.fromEntries(
+      names.map((name) => [name, config.actors[name]!.subcategories.map((_, j) => of(`${name}/${j}`))]),
+    ),
+    residuals,
+  }
 }
+
+export const naiveCell = ({ actors }: NaiveConfig, { labels }: NaiveDocument): string =>
+  Object.keys(actors)
+    .map((name) => labels[name])
+    .join()
 
 /** L L' = G, L y = m, L' x = y; sums in index order. */
 function solved(G: number[][], m: number[]): number[] {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { naiveJoint } from './naive-joint.ts'
+import { naiveCell, naiveJoint } from './naive-joint.ts'
 import { type NaiveStrategy, naiveSelect } from './naive-strategy.ts'
 
 /**
@@ -33,7 +33,7 @@ export interface NaiveConfig {
   normalize?: 'none' | 'sum'
   collaboration?: string
   theta?: 'fixed'
-  joint?: { ridge?: number; weighting?: 'answers' | 'corpus' }
+  joint?: { ridge?: number; weighting?: 'answers' | 'corpus'; cells?: { shrinkage?: number; eta?: number } }
   firstSelection?: 'random' | 'weights'
   unrewarded?: 'keep' | 'mean'
   repetitionDecay?: number
@@ -124,6 +124,7 @@ export function naiveRun(
   ) as Record<string, number[]>
   const ever = Object.fromEntries(names.map((name) => [name, new Set<number>()]))
   const mOf = (round: number, at: number) => (typeof positions === 'function' ? positions(round, at) : positions[round])
+  const residuals = new Map<string, number>()
   const rounds: NaiveRound[] = []
 
   for (const round of [0, ...roundNumbers]) {
@@ -163,7 +164,7 @@ export function naiveRun(
         for (const [docId, reward] of accepted[a]!)
           perSubcategory[byId.get(docId)!.labels[name]!]!.push(transform(reward))
         const means =
-          joint?.[name] ??
+          joint?.weights[name] ??
           perSubcategory.map((list) => (list.length === 0 ? null : list.reduce((sum, r) => sum + r, 0) / list.length))
         let w = weights[name]!.map((old, j) => {
           if (means[j] === null) return old
@@ -193,6 +194,10 @@ export function naiveRun(
               : products.reduce((sum, x) => sum + x, 0) / products.length,
         }
       }
+      for (const [cell, residual] of joint?.residuals ?? []) {
+        const [old, step] = [residuals.get(cell) ?? 0, config.joint?.cells?.eta ?? 0.1]
+        residuals.set(cell, config.update === 'additive' ? old + step * residual : (1 - step) * old + step * residual)
+      }
       const have = names.filter((name) => actorRewards[name] !== null)
       const mean = have.reduce((sum, name) => sum + actorRewards[name]!, 0) / have.length
       theta = Object.fromEntries(
@@ -215,8 +220,10 @@ export function naiveRun(
       if (round === 0 && (config.firstSelection ?? 'random') === 'random') return 0
       const w = (name: string) => weights[name]![document.labels[name]!]!
       let s = 0
-      if (collaboration === 'joint') for (const name of names) s += 1 * w(name)
-      else if (collaboration === 'collaborative') for (const name of names) s += theta[name]! * w(name)
+      if (collaboration === 'joint') {
+        for (const name of names) s += 1 * w(name)
+        if (config.joint?.cells) s += residuals.get(naiveCell(config, document)) ?? 0
+      } else if (collaboration === 'collaborative') for (const name of names) s += theta[name]! * w(name)
       else if (collaboration === 'competitive') {
         const best = names.reduce((a, b) => (theta[b]! > theta[a]! ? b : a))
         s = theta[best]! * w(best)
