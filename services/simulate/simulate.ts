@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import { foldRound, initialState, type SelectionState } from '../../topologies/selection/console.ts'
+import { jointCells } from '../../topologies/selection/joint-config.ts'
 import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { type Selection, select } from '../../topologies/selection/select.ts'
@@ -165,6 +166,7 @@ function roundLine(round: number, config: SelectionConfig, state: SelectionState
     weights: byActor(state.actors.map((actor) => actor.weights)),
     theta: byActor(state.theta),
     actorRewards: byActor(state.actorRewards),
+    ...(jointCells(config) !== undefined && { residuals: state.actors.at(-1)!.weights }),
     documents: selection.documents,
     tokens: selection.tokens,
   }

@@ -87,17 +87,17 @@ export function check(world: World, config: NaiveConfig): Manifest[] {
   if (expected === 'normalization') throw new Error('the oracle cannot normalize: choose another configuration')
   const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
   for (const [i, manifest] of manifests.entries()) {
-    const { round, weights, theta, actorRewards, documents, tokens, ids } = expected[i]!
+    const { round, weights, theta, actorRewards, residuals, documents, tokens, ids } = expected[i]!
     const inOrder = <V>(values: Record<string, V>) => actors.map((actor) => values[actor]!)
     const what = `round ${round}: `
-    same(`${what}weights`, manifest.weights, inOrder(weights))
+    same(`${what}weights`, manifest.weights, [...inOrder(weights), ...(residuals === undefined ? [] : [residuals])])
     same(`${what}theta`, manifest.theta, inOrder(theta))
     same(`${what}actor rewards`, manifest.actorRewards, inOrder(actorRewards))
     same(`${what}selected ids`, world.selected(manifest), ids.map(BigInt))
     same(`${what}size`, [manifest.documents, manifest.tokens], [documents, tokens])
     withinBudget(config, manifest, ids, known)
     for (const state of states.filter((one) => one.round === round)) {
-      same(`${what}state of ${state.actor}`, state.weights, weights[state.actor])
+      same(`${what}state of ${state.actor}`, state.weights, state.actor === '_cells' ? residuals : weights[state.actor])
     }
   }
   const buried = new Set(world.driver.rejected.map(({ delivered }) => placeOf(delivered)))

@@ -74,6 +74,15 @@ export const naiveCell = ({ actors }: NaiveConfig, { labels }: NaiveDocument): s
     .map((name) => labels[name])
     .join()
 
+/** All cells, in the order of their labels. */
+export const naiveCells = ({ actors }: NaiveConfig): string[] =>
+  Object.values(actors)
+    .reduce<number[][]>(
+      (cells, { subcategories }) => cells.flatMap((cell) => subcategories.map((_, j) => [...cell, j])),
+      [[]],
+    )
+    .map((cell) => cell.join())
+
 /** L L' = G, L y = m, L' x = y; sums in index order. */
 function solved(G: number[][], m: number[]): number[] {
   const n = m.length

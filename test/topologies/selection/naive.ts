@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { naiveCell, naiveJoint } from './naive-joint.ts'
+import { naiveCell, naiveCells, naiveJoint } from './naive-joint.ts'
 import { type NaiveStrategy, naiveSelect } from './naive-strategy.ts'
 
 /**
@@ -46,6 +46,8 @@ export interface NaiveRound {
   weights: Record<string, number[]>
   theta: Record<string, number>
   actorRewards: Record<string, number | null>
+  /** By cell, the last actor's subcategories varying fastest; left out: the configuration has none. */
+  residuals?: number[]
   documents: number
   tokens: number
   ids: string[]
@@ -249,7 +251,10 @@ export function naiveRun(
     const tokens = taken.reduce((sum, document) => sum + document.tokens, 0)
     // 7. Emit.
     const ids = byKey(taken, naiveSeed(config.seed, round, 'order'), naiveOrderKey).map(({ docId }) => docId)
-    rounds.push({ round, weights: structuredClone(weights), theta, actorRewards, documents: ids.length, tokens, ids })
+    rounds.push({
+      ...{ round, weights: structuredClone(weights), theta, actorRewards, documents: ids.length, tokens, ids },
+      ...(config.joint?.cells && { residuals: naiveCells(config).map((cell) => residuals.get(cell) ?? 0) }),
+    })
   }
   return rounds
 }

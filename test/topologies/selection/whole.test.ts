@@ -68,6 +68,7 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
       weights: named(weights),
       theta: named(state.theta),
       actorRewards: named(state.actorRewards),
+      ...(config.joint?.cells && { residuals: weights.at(-1)! }),
       documents: selection.documents,
       tokens: selection.tokens,
       ids: ids.map(String),
