@@ -25,6 +25,7 @@ const ownCommands: CommandLoaders = {
   explain: async () => (await import('./commands/explain.ts')).explain,
   seen: async () => (await import('./commands/seen.ts')).seen,
   trained: async () => (await import('./commands/trained.ts')).trained,
+  summary: async () => (await import('./commands/summary.ts')).summary,
   prove: async () => (await import('./commands/prove.ts')).prove,
   verify: async () => (await import('./commands/verify.ts')).verify,
   select: async () => (await import('./commands/select.ts')).select,

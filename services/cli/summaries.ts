@@ -20,6 +20,7 @@ export const summaries = {
   explain: 'why a document was or was not selected, round by round, and what would have changed that',
   seen: 'which runs selected a document, and which checkpoints have read it and how often',
   trained: 'what a checkpoint has been trained on: documents and tokens by source and actor, or every document',
+  summary: 'what a model was trained on, by source, licence, language, web domain and date, to be published',
   prove: 'a proof that a document is in a selection, or is not, for who has the root of the selection alone',
   verify: 'checks such a proof, without any cluster',
   select: 'the ids that a round selected, in the order in which trainers read them',

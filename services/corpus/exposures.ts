@@ -78,7 +78,7 @@ export class Exposures {
   /** By round and labels, in the order of the round's actors. */
   async byCell(reads: readonly ReadOfRound[]): Promise<(Readings & { round: number; labels: number[] })[]> {
     const rows = await this.#sql.query<Row & { round: number; labels: number[] }>(
-      `SELECT round, labels, ${sums} FROM (${this.#read(reads)}) GROUP BY round, labels`,
+      `SELECT round, labels, ${sums} FROM (${this.read(reads)}) GROUP BY round, labels`,
       { run: this.#run },
     )
     return rows.map((row) => ({ ...readings(row), round: row.round, labels: row.labels }))
@@ -87,7 +87,7 @@ export class Exposures {
   /** By source, by its number. */
   async bySource(reads: readonly ReadOfRound[]): Promise<(Readings & { source: number })[]> {
     const rows = await this.#sql.query<Row & { source: string }>(
-      `SELECT bitShiftRight(doc, 40) AS source, ${sums} FROM (${this.#read(reads)}) GROUP BY source`,
+      `SELECT bitShiftRight(doc, 40) AS source, ${sums} FROM (${this.read(reads)}) GROUP BY source`,
       { run: this.#run },
     )
     return rows.map((row) => ({ ...readings(row), source: Number(row.source) }))
@@ -96,7 +96,7 @@ export class Exposures {
   /** How many documents were read once, twice, and so on: `documents` counts each once. */
   async byTimes(reads: readonly ReadOfRound[]): Promise<{ times: number; documents: number }[]> {
     const rows = await this.#sql.query<{ times: string; documents: string }>(
-      `SELECT read AS times, count() AS documents FROM (SELECT doc, sum(times) AS read FROM (${this.#read(reads)}) GROUP BY doc) GROUP BY read ORDER BY read`,
+      `SELECT read AS times, count() AS documents FROM (SELECT doc, sum(times) AS read FROM (${this.read(reads)}) GROUP BY doc) GROUP BY read ORDER BY read`,
       { run: this.#run },
     )
     return rows.map(({ times, documents }) => ({ times: Number(times), documents: Number(documents) }))
@@ -114,8 +114,8 @@ export class Exposures {
     }))
   }
 
-  /** Documents that were read, with how often. */
-  #read(reads: readonly ReadOfRound[]): string {
+  /** A statement for the documents that were read: round, doc, tokens, labels, times; its parameter is the run. */
+  read(reads: readonly ReadOfRound[]): string {
     const rounds = reads.map(({ round }) => round)
     const of = (values: readonly number[]) => `transform(round, [${rounds.join(', ')}], [${values.join(', ')}], 0)`
     const timesAll = of(reads.map((read) => read.timesAll))

@@ -42,6 +42,7 @@ test('the demo starts as the README says, and every command that documents give 
       // npm ci made this checkout. Two rounds and few documents, where more only take longer.
       ['npm ci && npm start', `npm --prefix ${root} start -- --steps 2`],
       ['round=3', 'round=1'],
+      ['trained 8 ', 'trained 1 '],
       ['validate --run multi-actor-7 --limit 60', 'validate --run multi-actor-7 --limit 4'],
       ['validate --run multi-actor-7 ', 'validate --run multi-actor-7 --limit 3 '],
       ['http://127.0.0.1:7077', /board: (\S+)/.exec(running[0]?.said.text ?? '')?.[1] ?? 'http://127.0.0.1:7077'],

@@ -5,12 +5,11 @@ import { sourceNames } from '../../runs/exposure/source-names.ts'
 import { checkpointMeant, type ReadingsOf, type Trained, trainedOn } from '../../runs/exposure/trained.ts'
 import { type RecordedTraining, readTraining } from '../../runs/exposure/training.ts'
 import { runNamed } from '../../runs/registry.ts'
-import { systemClock } from '../../runtime/clock.ts'
 import { json } from '../../runtime/json.ts'
 import { SelectionReader } from '../../selections/selection-reader.ts'
-import { ProgressLine } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { lookingUp } from '../looking-up.ts'
 import { runMeant } from '../run-meant.ts'
 import { summaries } from '../summaries.ts'
 
@@ -39,15 +38,13 @@ export const trained = (context: CliContext): Command =>
       const { report, checkpoint } = checkpointMeant(training, name, wanted)
       await using reader = await SelectionReader.open({ ...runtime, run: name, reader: 'trained' })
       if (options.list) return await list(context, options, training, reader, report)
-      const line = new ProgressLine(context.stderr, systemClock)
-      const onProgress = (done: number, total: number) =>
-        line.tick(() => ({
-          share: done / total,
-          parts: [`looking up ${total.toLocaleString('en')} documents that were read`],
-        }))
+      const looking = lookingUp(context)
       const sources = await sourceNames(runtime)
-      const found = await trainedOn({ runtime, run, training, reader, sources, onProgress }, { ...report, checkpoint })
-      line.clear()
+      const found = await trainedOn(
+        { runtime, run, training, reader, sources, onProgress: looking.tick },
+        { ...report, checkpoint },
+      )
+      looking.clear()
       await print(context.stdout, options.json ? `${json(found)}\n` : inWords(found, widthOf(context.stdout)))
     })
 
@@ -78,10 +75,10 @@ async function list(
 const number = (value: number): string => value.toLocaleString('en')
 
 function inWords(found: Trained, width: number | undefined): string {
-  const { run, checkpoint, documents, distinct, tokens, rounds, exact } = found
+  const { run, checkpoint, documents, distinct, tokens, rounds, addsUp } = found
   const head = `checkpoint of step ${checkpoint.step} of run ${run}: ${checkpoint.path}\n${number(distinct)} documents, read ${number(documents)} times in all, ${number(tokens)} tokens\n`
-  const account = exact
-    ? 'The tokens are those that it was trained on.'
+  const account = addsUp
+    ? 'The tokens add up to those that it was trained on.'
     : `It was trained on ${number(rounds.reduce((sum, round) => sum + round.tokens, 0))} tokens: ingest has counted the documents by other means (winnow ingest --tokens tokenizer:FILE counts as the trainer does).`
   const ofRounds = rounds.map(({ round, selected, read, stepFirst, stepLast, tokens }) => [
     `${round}`,
