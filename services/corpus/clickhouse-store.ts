@@ -8,6 +8,7 @@ import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
 import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
 import { labelRows } from './label-rows.ts'
+import { addRangesSql } from './sorted/newcomers-sql.ts'
 import { ReadSelections } from './sorted/read-selections.ts'
 import { SortedCorpus, type SortedCorpusOptions } from './sorted/sorted-corpus.ts'
 import { SortedStates } from './sorted/states.ts'
@@ -65,6 +66,7 @@ export class ClickHouseStore implements CorpusStore {
     await this.#sql.command(
       `ALTER TABLE corpus ${columns.map((column) => `ADD COLUMN IF NOT EXISTS ${column}`).join(', ')}`,
     )
+    for (const offsets of ['at_document', names.at]) await this.#sql.command(addRangesSql(offsets))
     this.#columnsKnown.add(names.label)
   }
 

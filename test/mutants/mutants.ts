@@ -94,9 +94,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a document enters the table for drawing with each state',
-    file: 'services/corpus/sorted/build.ts',
-    find: 'conditions.push(`NOT (',
-    replace: 'conditions.push(`(true OR ',
+    file: 'services/corpus/sorted/newcomers-sql.ts',
+    find: ' AND NOT (${standsBefore(',
+    replace: ' AND (true OR ${standsBefore(',
     tests: ['test/services/corpus'],
   },
   {

@@ -1,11 +1,12 @@
 import type { Preparing } from '../../../topologies/corpus-store.ts'
 import { u64Max } from '../../../topologies/selection/u64.ts'
-import type { Sql, SqlParameters } from '../../runtime/clickhouse/sql.ts'
+import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { failpoint } from '../../runtime/failpoints.ts'
 import { columnNames } from '../columns.ts'
 import { placeSql } from '../key-sql.ts'
-import { limitOf, limitsOf, offsetColumns, standsBefore } from '../view-sql.ts'
+import { limitsOf, standsBefore } from '../view-sql.ts'
 import { type AsOf, isNotBefore, isWhole, offsetsOf, offsetsText, type State, type StateCatalog } from './catalog.ts'
+import { cameSince, newcomersSql } from './newcomers-sql.ts'
 
 /** Rows of the wide table that a step looks at: some seconds of work, and so much is lost by a kill. */
 export const rowsPerStepDefault = 8_000_000
@@ -126,7 +127,7 @@ export class StateBuild {
 
   /** The id up to which the step from `first` on goes. */
   async #endOfStep(asOf: AsOf, base: State | undefined, first: bigint): Promise<bigint> {
-    const { where, parameters } = recent(asOf, base)
+    const { where, parameters } = cameSince(asOf, base)
     const [row] = await this.#sql.query<{ doc: string }>(
       `SELECT doc FROM corpus WHERE doc >= {first:UInt64} AND ${where} ORDER BY doc LIMIT 1 OFFSET {rows:UInt64}`,
       { ...parameters, first, rows: this.#rowsPerStep },
@@ -135,7 +136,7 @@ export class StateBuild {
   }
 
   async #rowsIn(asOf: AsOf, base: State | undefined): Promise<number> {
-    const { where, parameters } = recent(asOf, base)
+    const { where, parameters } = cameSince(asOf, base)
     const [row] = await this.#sql.query<{ rows: string }>(
       `SELECT count() AS rows FROM corpus WHERE ${where}`,
       parameters,
@@ -146,30 +147,17 @@ export class StateBuild {
   /** The documents of a range of ids that the state holds and its base does not, found by the offsets of their records. */
   async #fill(state: number, asOf: AsOf, base: State | undefined, first: bigint, through: bigint): Promise<void> {
     const inStep = 'doc BETWEEN {first:UInt64} AND {through:UInt64}'
-    const conditions = [inStep, standsBefore(asOf, 'limits')]
-    let parameters: SqlParameters = { ...limitsOf(asOf, 'limits'), first, through }
-    if (base !== undefined) {
-      const { where, parameters: limits } = recent(asOf, base)
-      conditions.push(`doc IN (SELECT doc FROM corpus WHERE ${inStep} AND ${where})`)
-      conditions.push(`NOT (${standsBefore(asOf, 'before')})`)
-      parameters = { ...parameters, ...limits }
-    }
+    const { where, parameters } = cameSince(asOf, base)
+    const rows =
+      base === undefined
+        ? `corpus FINAL WHERE ${inStep} AND ${standsBefore(asOf, 'limits')}`
+        : newcomersSql(asOf, inStep, where)
     const labels = asOf.columns.map((column, i) => `assumeNotNull(${columnNames(column).label}) AS l${i}`)
     const scores = (asOf.scored ?? []).map((a) => `, assumeNotNull(${columnNames(asOf.columns[a]!).score}) AS s${a}`)
     await this.#sql.command(
       `INSERT INTO ${this.#catalog.table} SELECT ${labels.join(', ')}, ${placeSql('doc', 'p')} AS place, tokens, ${state} AS state${scores.join('')}
-       FROM corpus FINAL WHERE ${conditions.join(' AND ')} SETTINGS min_insert_block_size_rows = ${rowsPerPart}`,
-      parameters,
+       FROM ${rows} SETTINGS min_insert_block_size_rows = ${rowsPerPart}, optimize_aggregation_in_order = 1`,
+      { ...limitsOf(asOf, 'limits'), ...parameters, first, through },
     )
   }
-}
-
-/** Rows of the wide table with a record from behind the offsets of `base`; all rows if there is none. */
-function recent(asOf: AsOf, base: State | undefined): { where: string; parameters: SqlParameters } {
-  if (base === undefined) return { where: 'true', parameters: {} }
-  const where = offsetColumns(asOf)
-    .map(({ at }, i) => `(${at} >= ${limitOf('before', i)} AND ${at} < ${limitOf('limits', i)})`)
-    .join(' OR ')
-  const before = { columns: asOf.columns, labelOffsets: offsetsOf(base) }
-  return { where: `(${where})`, parameters: { ...limitsOf(asOf, 'limits'), ...limitsOf(before, 'before') } }
 }

@@ -144,7 +144,7 @@ describe('a build of the corpus for draws', () => {
   test('is told once if it fails, and is then begun again', async () => {
     await add(documents + 2000, 10)
     const { sql, store } = watched()
-    sql.failAt = (statement) => statement.includes('FROM corpus FINAL')
+    sql.failAt = (statement) => statement.includes('GROUP BY doc')
     await expect(store.prepare(asOf(documents + 2010))).rejects.toThrow('killed')
     sql.failAt = () => false
     await prepared(store, documents + 2010)

@@ -55,6 +55,7 @@ test('columns are added to shards first, and dropped from them last', () => {
     'corpus',
   ])
   expect(names('ALTER TABLE corpus DROP COLUMN a')).toEqual(['corpus', 'corpus_local'])
+  expect(names('ALTER TABLE corpus ADD INDEX IF NOT EXISTS i a TYPE minmax')).toEqual(['corpus_local'])
 })
 
 test('rows are deleted where they are', () => {
