@@ -50,7 +50,7 @@ async function winnow(): Promise<number> {
 
 async function bare(): Promise<number> {
   await create('bare')
-  return await kafkajsAlone({ ...cluster, ...runtime }, 'winnow.run.bare.selections', ids)
+  return kafkajsAlone({ ...cluster, ...runtime }, 'winnow.run.bare.selections', ids)
 }
 
 try {

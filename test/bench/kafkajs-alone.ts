@@ -1,38 +1,29 @@
-import { Kafka as KafkajsClient, logLevel } from 'kafkajs'
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { SelectionChunk } from '../../schemas/index.ts'
 import type { Codec } from '../../services/runtime/codec.ts'
 import { chunksPerSend, emissionLayout } from '../../topologies/console/emitting.ts'
 import { splitmix64 } from '../../topologies/selection/u64.ts'
 
+const child = fileURLToPath(new URL('kafkajs-alone-child.ts', import.meta.url))
+
 /**
- * What emissions are compared with: kafkajs writes the bytes of so many ids in the same requests and transactions. One chunk is encoded, and
- * sent again and again.
+ * What emissions are compared with: kafkajs, as npm has it and in a process of its own, writes as many bytes in the same requests and
+ * transactions, with the same acknowledgements and without compression, as winnow does. One chunk of random ids is encoded, and sent again and again.
  * @param topic exists, with one partition
  * @returns seconds
  */
-export async function kafkajsAlone(
+export function kafkajsAlone(
   { brokers, codec }: { brokers: readonly string[]; codec: Codec },
   topic: string,
   ids: number,
-): Promise<number> {
+): number {
   const { chunkDocuments, partChunks } = emissionLayout
   const value = codec.encode(SelectionChunk, {
     ...{ run: 'bare', round: 0, indexFirst: 0 },
     docIds: BigUint64Array.from({ length: chunkDocuments }, (_, i) => splitmix64(BigInt(i))),
   })
-  const client = new KafkajsClient({ brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const producer = client.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
-  await producer.connect()
-  const began = performance.now()
-  for (let chunks = Math.ceil(ids / chunkDocuments); chunks > 0; chunks -= partChunks) {
-    const transaction = await producer.transaction()
-    for (let left = Math.min(partChunks, chunks); left > 0; left -= chunksPerSend) {
-      const messages = Array.from({ length: Math.min(left, chunksPerSend) }, () => ({ key: '0', value, partition: 0 }))
-      await transaction.send({ topic, messages, acks: -1 })
-    }
-    await transaction.commit()
-  }
-  const seconds = (performance.now() - began) / 1000
-  await producer.disconnect()
-  return seconds
+  const work = { brokers, topic, chunks: Math.ceil(ids / chunkDocuments), partChunks, chunksPerSend }
+  const input = JSON.stringify({ ...work, value: value.toString('base64') })
+  return Number(execFileSync(process.execPath, [child], { input, encoding: 'utf8' }))
 }

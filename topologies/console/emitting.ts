@@ -25,8 +25,8 @@ export interface EmissionLayout {
  */
 export const emissionLayout: EmissionLayout = { chunkDocuments: 8192, partChunks: 512 }
 
-/** Chunks in one request: about half of what a broker takes. */
-export const chunksPerSend = 8
+/** Chunks in one request, at most 82,000 bytes each: nearly what a broker takes. */
+export const chunksPerSend = 12
 
 /**
  * Writes a selection in parts, each a transaction of its own, and with the last part the manifest, which says where every part is: a
@@ -70,7 +70,9 @@ export async function emitSelection(
   }
 }
 
-/** Sends chunks in sequence, so that their offsets are consecutive. @returns the first offset */
+/**
+ * Sends chunks in sequence, so that their offsets are consecutive; while some are sent, the next ones are made. @returns the first offset
+ */
 async function sendPart(
   send: Send,
   topic: string,
@@ -79,22 +81,41 @@ async function sendPart(
   manifest: DecidedSelection['manifest'],
 ): Promise<number> {
   let offsetFirst: number | undefined
+  let records = await take(chunks, Math.min(chunksPerSend, count), topic, manifest)
   for (let done = 0; done < count; ) {
-    const records: Outgoing[] = []
-    while (records.length < chunksPerSend && done + records.length < count) {
-      const { value, done: ended } = await chunks.next()
-      if (ended) throw miscounted(manifest, 'fewer')
-      records.push({ topic, record: SelectionChunk, key: `${manifest.round}`, value })
-    }
-    const [landed] = await send(records)
+    const left = count - done - records.length
+    // Both are over before either is judged: nothing may still be written when the transaction is aborted.
+    const [sent, taken] = await Promise.allSettled([
+      send(records),
+      take(chunks, Math.min(chunksPerSend, left), topic, manifest),
+    ])
+    if (sent.status === 'rejected') throw sent.reason
+    if (taken.status === 'rejected') throw taken.reason
+    const [landed] = sent.value
     offsetFirst ??= landed!.offsetFirst
     if (landed!.offsetFirst !== offsetFirst + done) {
       const message = `chunks of round ${manifest.round} stand at ${landed!.offsetFirst} of ${topic}, not at ${offsetFirst + done}`
       throw new WinnowError('GUARANTEE_VIOLATED', message)
     }
     done += records.length
+    records = taken.value
   }
   return offsetFirst!
+}
+
+async function take(
+  chunks: AsyncGenerator<SelectionChunk>,
+  count: number,
+  topic: string,
+  manifest: DecidedSelection['manifest'],
+): Promise<Outgoing[]> {
+  const records: Outgoing[] = []
+  while (records.length < count) {
+    const { value, done } = await chunks.next()
+    if (done) throw miscounted(manifest, 'fewer')
+    records.push({ topic, record: SelectionChunk, key: `${manifest.round}`, value })
+  }
+  return records
 }
 
 const miscounted = ({ round, documents }: DecidedSelection['manifest'], than: string) =>

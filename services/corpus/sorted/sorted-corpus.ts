@@ -15,8 +15,9 @@ import { heldOf } from '../ranked.ts'
 import { idsOfKeys, type SampleRow, samplesSql } from '../samples-sql.ts'
 import { isAmong, readsByDocumentSql } from './among-sql.ts'
 import { scoreSums, scoresAt } from './documents-sql.ts'
+import { KeyBuckets } from './key-buckets.ts'
 import { movedGroups } from './moved-groups.ts'
-import { inPages, type PageSizes, pageEnds } from './pages.ts'
+import { inPages, type PageSizes, pagesOf } from './pages.ts'
 import { emitInRanges, rankedInRanges, type SortedSource } from './ranked-ranges.ts'
 import { type ReadCondition, withReadsSql } from './reads-sql.ts'
 import type { SortedState } from './states.ts'
@@ -194,13 +195,14 @@ export class SortedCorpus implements Corpus {
     if (all.length === 0) return
     const rows = this.#rows(all, this.#mayBeIn(whole, taken))
     const chosen = `SELECT ${idOfPlaceSql('place', 'id')} AS doc FROM ${rows} AND (${parts.join(' OR ')})`
+    const statement = `SELECT (${orderKeySql('doc', 'seed', 'order')} AS k) FROM (${chosen}) WHERE k BETWEEN {first:UInt64} AND {last:UInt64}`
     const ids = [...whole, ...taken].reduce((sum, { documents }) => sum + documents, 0)
-    yield* inPages(pageEnds(ids, this.#pages), (first, last) =>
-      this.#sql.ids(
-        `SELECT doc FROM (${chosen}) WHERE (${orderKeySql('doc', 'seed', 'order')} AS k) BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY k`,
-        { ...parameters, first, last },
-      ),
-    )
+    yield* inPages(pagesOf(ids, this.#pages), async (page) => {
+      const buckets = new KeyBuckets(page.first, page.last, page.ids)
+      for await (const keys of this.#sql.ids(statement, { ...parameters, first: page.first, last: page.last }))
+        buckets.add(keys)
+      return buckets.ids(orderSeed)
+    })
   }
 
   held(strata: readonly (readonly Group[])[], conditions: readonly DocumentCondition[]): Promise<Amount[]> {

@@ -1,6 +1,7 @@
 import { CompressionTypes, type Producer as KafkajsProducer, type Transaction } from 'kafkajs'
 import type { RecordMetadata } from '../../../topologies/node.ts'
 import { Exclusive } from '../exclusive.ts'
+import './native-checksum.ts'
 import type { Connection } from './connection.ts'
 import type { OutgoingRecord, Producer } from './port.ts'
 import { ProducerSession } from './producer-session.ts'

@@ -110,7 +110,7 @@ const result: Round = {
 }
 if (options.topic === 'compared') {
   await runtime.kafka.createTopics([{ name: 'scale.bare', partitions: 1, cleanup: 'delete', retentionMs: -1 }])
-  result.kafkajsAlone = await kafkajsAlone({ ...options.addresses, ...runtime }, 'scale.bare', options.selected)
+  result.kafkajsAlone = kafkajsAlone({ ...options.addresses, ...runtime }, 'scale.bare', options.selected)
 }
 await runtime.close()
 console.log(JSON.stringify(result))

@@ -33,7 +33,7 @@ let store: ClickHouseStore
 beforeAll(async () => {
   clickHouse = await createClickHouse({ url: `chdb:${folder}` })
   await migrate(clickHouse.sql)
-  store = new ClickHouseStore(clickHouse.sql, { scannedMax: 0, pages: { first: 30, others: 40 } })
+  store = new ClickHouseStore(clickHouse.sql, { scannedMax: 0, pages: { first: 30, others: 500 } })
   const ids = Array.from({ length: documents }, (_, n) => idOf(n))
   const at = (n: number) => ({ partition: 0, offset: n })
   await store.addDocuments(
