@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
-import { asDocumentId, type RoundAdopted, runTopics } from '../../schemas/index.ts'
+import { asDocumentId, type RoundAdopted, runTopics, type Source, topics } from '../../schemas/index.ts'
 import { createRunTopics } from '../../services/connections/connections.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { readSafetensors } from '../../services/model/safetensors.ts'
@@ -16,6 +16,7 @@ import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import { checkpointPath } from '../../services/trainer/checkpoints.ts'
 import { packBatches } from '../../services/trainer/packer.ts'
 import type { RunConfig, SwitchMode } from '../../topologies/run-config.ts'
+import { blocksFor } from '../support/documents.ts'
 import { until } from '../support/kafka.ts'
 import { pythonWith } from '../support/python.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
@@ -39,7 +40,13 @@ afterEach(() => {
 })
 
 /** Runs a program of Python on the test's cluster. */
-async function started(world: World, program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) {
+async function started(
+  world: World,
+  program: string,
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+  cwd = process.cwd(),
+) {
   const packages = ['trainer', 'runtime'].map((room) => join(import.meta.dirname, '../../services', room, 'python'))
   const env = {
     ...process.env,
@@ -51,7 +58,7 @@ async function started(world: World, program: string, args: readonly string[], m
     WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
     WINNOW_CLICKHOUSE_DATABASE: world.database,
   }
-  const child = spawn(python!, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(python!, [program, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   children.add(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
@@ -204,6 +211,18 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
     const { code, said, stderr } = await ran(world, again, { WINNOW_CLICKHOUSE_URL: 'http://127.0.0.1:9' })
     expect(code, stderr).toBe(0)
     expect(said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
+    // And from the files that were ingested, which stand in a folder under the names of their sources.
+    const files = join(world.folder, 'files')
+    mkdirSync(files)
+    const [first] = await readTopic(world.runtime, topics.sources.name)
+    symlinkSync(world.folder, join(files, dirname((first!.value as Source).name)))
+    const filed = await ran(
+      world,
+      { ...again, store: undefined, files },
+      { WINNOW_CLICKHOUSE_URL: 'http://127.0.0.1:9' },
+    )
+    expect(filed.code, filed.stderr).toBe(0)
+    expect(filed.said.flatMap(({ rows }) => (rows === undefined ? [] : [rows]))).toEqual(expected)
     await world.ingest(60, 4)
     await until(() => JSON.parse(readFileSync(join(store, 'store.json'), 'utf8')).files[0][0] === 64)
     for (const child of children) child.kill('SIGTERM')
@@ -335,7 +354,7 @@ print(max(abs(a[name] - b[name]).max() for name in a), max(abs(a[name]).max() fo
 `
 
 describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, () => {
-  test('ends with the same weights on two ranks as on one, in float64 to 1e-9', async () => {
+  test('ends with the same weights on two ranks as on one, in float64 to 1e-9; the lines of both READMEs train to the end', async () => {
     const world = await openWorld(40)
     const { runtime, model, folder } = world
     const trainer = { batch: 4, context: 24, reportSteps: 1 }
@@ -368,5 +387,26 @@ describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, (
     const [most, largest] = stdout.split(' ').map(Number)
     expect(most, stderr).toBeLessThan(1e-9)
     expect(largest).toBeGreaterThan(0.1)
+
+    // What README.md and services/trainer/python/README.md begin with.
+    const blocks = blocksFor('integration/python-stream').filter(({ language }) => language === 'python')
+    const names = blocks.map(({ text }) => /SelectedStream\(["']([\w-]+)/.exec(text)![1]!)
+    expect(names).toHaveLength(2)
+    const stations = []
+    for (const name of names) {
+      const run = world.run(name, {}, { name, updateSteps: 2, steps: 4, sampleDocuments: 0, trainer })
+      await submitRun(runtime, run)
+      stations.push(...(await startRunStations(runtime, run, model, { onFailure: fail })))
+    }
+    const cwd = join(folder, 'readme')
+    mkdirSync(cwd)
+    symlinkSync(demoGraphs, join(cwd, 'model'))
+    const given = [JSON.stringify(blocks.map(({ text }) => text)), demoGraphs]
+    const done = await started(world, join(import.meta.dirname, 'readme_child.py'), given, {}, cwd)
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stdout.trim().split('\n')).toEqual(names.map(() => '{"step": 4, "round": 1}'))
+    for (const name of names)
+      expect((await readProgress(runtime, name)).at(-1)).toMatchObject({ step: 4, checkpoint: { step: 4 } })
+    await closeAll(stations)
   })
 })

@@ -32,6 +32,7 @@ def opened(**options):
         'prefetch_batches': 2,
         'window_documents': given.get('window', 16),
         'store': given.get('store'),
+        'files': given.get('files'),
     }
     return SelectedStream(
         given['run'],

@@ -19,18 +19,16 @@ from .announcing import Announcer
 from .batch import Batch, Labels, Tensors, batch_of
 from .checkpoint import model_folder
 from .cursor import Cursor
-from .documents import Documents, Texts, Tokenized
+from .documents import Texts
 from .feeder import Feeder
+from .opening import documents_from
 from .packing import Shape
 from .progress import Reporter
 from .ranks import Ranks
-from .reading import WINDOWS_AT_ONCE, Source
+from .reading import Source
 from .run_log import RunLog
 from .selection import Selections
 from .switching import Ready, switching_of
-from .texts import ClickHouseTexts
-from .token_store import TokenStore
-from .token_store.follow import topic_as_it_is
 from .tokens import Tokenizer
 
 log = logging.getLogger('winnow.trainer')
@@ -66,6 +64,8 @@ class SelectedStream:
         labels: Labels = 'shifted',
         uneven: Literal['refuse', 'weight'] = 'refuse',
         store: str | Path | None = None,
+        files: str | Path | None = None,
+        piece_bytes: int | None = None,
         texts: Texts | None = None,
         prefetch_batches: int = 8,
         window_documents: int = 4096,
@@ -77,8 +77,9 @@ class SelectedStream:
         """`tokenizer`: a tokenizer.json, by default that of the run's model folder; `end`: the id that ends a document, by default what
         model.json beside it says.
         `sequence_length` and `batch_sequences` (B, of all ranks together), `report_steps`: by default those of the run's trainer.
-        `store`: folder of a token store (winnow-trainer tokens), read in place of texts; `texts`: where these are read, by default
-        from ClickHouse.
+        Texts are read from ClickHouse, or, by one of these: `store`, the folder of a token store (winnow-trainer tokens), which has tokens;
+        `files`, the folder of the files that were ingested, JSON lines or Parquet, with `piece_bytes`, the corpus.pieceBytes of a corpus whose
+        long texts were split; `texts`, whatever else gives them.
         `map_path`: beginnings of checkpoints' paths here, and as influence workers see them, as paths or file URIs.
         `wait_timeout`: seconds after which waiting for a selection fails; `on_wait` is called twice a second with those waited.
         Raises WinnowError CONFIGURATION, UNREACHABLE, USAGE."""
@@ -92,7 +93,9 @@ class SelectedStream:
         if sequences < self.ranks.ranks or (uneven == 'refuse' and sequences % self.ranks.ranks):
             hint = "Choose a multiple, or uneven='weight', which needs at least one for each."
             raise WinnowError('USAGE', f'{self.ranks.ranks} ranks cannot share batches of {sequences} sequences', hint)
-        documents = _documents(connection, tokens, store, texts)
+        documents = documents_from(
+            connection, registry, run, tokens, store=store, files=files, piece_bytes=piece_bytes, texts=texts
+        )
         shape, part = Shape(sequences, length, tokens.end), self.ranks.part(sequences)
         switching = switching_of(config, run_log.decided)
         self._source = Source(connection, registry, run_log, config, switching, documents, shape, part, window_documents)
@@ -261,15 +264,3 @@ class SelectedStream:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _documents(connection: Connection, tokenizer: Tokenizer, store: str | Path | None, texts: Texts | None) -> Documents:
-    if store is None:
-        return Tokenized(texts or ClickHouseTexts(connection.clickhouse, WINDOWS_AT_ONCE), tokenizer)
-    if texts is not None:
-        raise WinnowError('USAGE', 'store= and texts= are both given', 'Give one: a store has tokens, not texts.')
-    opened = TokenStore(store)
-    opened.committed.check('tokenizer', tokenizer.digest)
-    opened.committed.check('end', tokenizer.end)
-    opened.committed.check('topicId', topic_as_it_is(connection.kafka, opened.committed.topic)[0])
-    return opened

@@ -1,7 +1,9 @@
-// Writes packing.jsonl: what services/trainer/packer.ts makes of seeded documents, for test_packing.py. `npx node golden.ts` writes it again.
+// Writes packing.jsonl, what services/trainer/packer.ts makes of seeded documents, for test_packing.py, and pieces.jsonl, how services/ingest/pieces.ts
+// cuts texts, for test_source_files.py. `npx node golden.ts` writes both again.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { piecesOf } from '../../../../services/ingest/pieces.ts'
 import { packBatches, type StreamPosition } from '../../../../services/trainer/packer.ts'
 import { Seeded } from '../../../support/seeded.ts'
 
@@ -40,7 +42,27 @@ export async function goldenCases(): Promise<PackingCase[]> {
   return cases
 }
 
-export const goldenText = (cases: readonly PackingCase[]): string =>
-  cases.map((one) => `${JSON.stringify(one)}\n`).join('')
+export interface PiecesCase {
+  readonly text: string
+  readonly bytesMax: number
+  readonly pieces: readonly string[]
+}
 
-if (import.meta.main) writeFileSync(goldenFile, goldenText(await goldenCases()))
+export const piecesFile = join(import.meta.dirname, 'pieces.jsonl')
+
+export function piecesCases(): PiecesCase[] {
+  const random = new Seeded(17)
+  const parts = ['a', 'bc', 'é', '。', '🚢', ' ', '. ', '! ', '? ', '\n', '\n\n', '\r\n', '\u3000']
+  return Array.from({ length: 80 }, () => {
+    const text = Array.from({ length: random.below(60) }, () => random.pick(parts)).join('')
+    const bytesMax = 8 + random.below(40)
+    return { text, bytesMax, pieces: piecesOf(text, bytesMax) }
+  })
+}
+
+export const goldenText = (cases: readonly object[]): string => cases.map((one) => `${JSON.stringify(one)}\n`).join('')
+
+if (import.meta.main) {
+  writeFileSync(goldenFile, goldenText(await goldenCases()))
+  writeFileSync(piecesFile, goldenText(piecesCases()))
+}
