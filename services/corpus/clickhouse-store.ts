@@ -50,17 +50,20 @@ export class ClickHouseStore implements CorpusStore {
     for (const columns of Labels.of(labels).byVersion) {
       await this.ensureColumns(columns.actor, columns.version)
       const { label, score, at } = columnNames(columns)
-      await this.#sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], labelRows(columns))
+      await this.#sql.insertBinary('corpus', ['doc', 'part', label, score, at], labelRows(columns))
     }
   }
 
-  /** Adds the columns of one version of an actor's labels if they are missing. */
+  /**
+   * Adds the columns of one version of an actor's labels if they are missing. Of several labels of a document the first one inserted counts, which
+   * is the one at the lowest offset: nothing of a partition is inserted before all that precedes it.
+   */
   async ensureColumns(actor: string, version: string): Promise<void> {
     const names = columnNames({ actor, version })
     if (this.#columnsKnown.has(names.label)) return
     const columns = [
-      `${names.label} SimpleAggregateFunction(max, Nullable(UInt16))`,
-      `${names.score} SimpleAggregateFunction(max, Nullable(Float64))`,
+      `${names.label} SimpleAggregateFunction(any, Nullable(UInt16))`,
+      `${names.score} SimpleAggregateFunction(any, Nullable(Float64))`,
       `${names.at} SimpleAggregateFunction(min, Nullable(UInt64))`,
     ]
     await this.#sql.command(

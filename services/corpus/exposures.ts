@@ -43,7 +43,10 @@ export class Exposures {
   /** Adds a page of a round's selection: its documents from `index` on. @param columns labels that the round selected by */
   async add(round: number, index: number, ids: readonly DocumentId[], columns: readonly LabelColumn[]): Promise<void> {
     await this.#sql.insertBinary('exposure_ids', ['run', 'round', 'idx', 'doc'], this.#rows(round, index, ids))
-    const labels = columns.map((column) => `ifNull(max(${columnNames(column).label}), 65535)`)
+    const labels = columns.map((column) => {
+      const { label, at } = columnNames(column)
+      return `ifNull(argMin(${label}, ${at}), 65535)`
+    })
     const page = 'run = {run:String} AND round = {round:UInt32} AND idx >= {from:UInt64} AND idx < {to:UInt64}'
     await this.#sql.settle(['exposure_ids', 'corpus'])
     await this.#sql.command(

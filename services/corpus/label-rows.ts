@@ -1,22 +1,14 @@
 import type { LabelColumns } from '../../topologies/labels.ts'
 
-/** doc 8, part 4, tokens 8, and, each after a not-null byte, label 2, score 8, at 8 */
-const rowBytes = 8 + 4 + 8 + 3 + 9 + 9
+/** doc 8, part 4, and, each after a not-null byte, label 2, score 8, at 8 */
+const rowBytes = 8 + 4 + 3 + 9 + 9
 
 /**
- * Rows of one actor's labels in ClickHouse's RowBinary: doc UInt64, part UInt32, tokens UInt64, label Nullable(UInt16), score
- * Nullable(Float64), at Nullable(UInt64). As JSON the same rows cost three times as much on both sides; ClickHouse's Native, column by
- * column, costs it no less.
+ * Rows of one actor's labels in ClickHouse's RowBinary: doc UInt64, part UInt32, label Nullable(UInt16), score Nullable(Float64),
+ * at Nullable(UInt64). How long a document is, is for its own record to say. As JSON the same rows cost three times as much on both sides;
+ * ClickHouse's Native, column by column, costs it no less.
  */
-export function labelRows({
-  length,
-  docIds,
-  partitions,
-  tokens,
-  subcategories,
-  scores,
-  offsets,
-}: LabelColumns): Uint8Array {
+export function labelRows({ length, docIds, partitions, subcategories, scores, offsets }: LabelColumns): Uint8Array {
   const bytes = new Uint8Array(length * rowBytes)
   // A DataView is faster than Buffer's methods, which check their arguments.
   const view = new DataView(bytes.buffer)
@@ -26,10 +18,9 @@ export function labelRows({
     view.setUint32(at, idWords[2 * row + lowWord]!, true)
     view.setUint32(at + 4, idWords[2 * row + 1 - lowWord]!, true)
     view.setUint32(at + 8, partitions[row]!, true)
-    setU64(view, at + 12, tokens[row]!)
-    view.setUint16(at + 21, subcategories[row]!, true)
-    view.setFloat64(at + 24, scores[row]!, true)
-    setU64(view, at + 33, offsets[row]!)
+    view.setUint16(at + 13, subcategories[row]!, true)
+    view.setFloat64(at + 16, scores[row]!, true)
+    setU64(view, at + 25, offsets[row]!)
   }
   return bytes
 }

@@ -142,7 +142,7 @@ try {
   const bareBefore = process.cpuUsage()
   began = performance.now()
   for (const rows of batches)
-    await runtime.clickHouse.sql.insertBinary('corpus', ['doc', 'part', 'tokens', label, score, at], rows)
+    await runtime.clickHouse.sql.insertBinary('corpus', ['doc', 'part', label, score, at], rows)
   const bareSeconds = seconds(began)
   const bareCpu = process.cpuUsage(bareBefore)
   console.log({

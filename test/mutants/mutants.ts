@@ -87,6 +87,13 @@ export const mutants: readonly Mutant[] = [
     replace: 'before === undefined || at.offset >= before.offset',
   },
   {
+    name: 'in ClickHouse the largest of several labels counts',
+    file: 'services/corpus/clickhouse-store.ts',
+    find: '.label} SimpleAggregateFunction(any,',
+    replace: '.label} SimpleAggregateFunction(max,',
+    tests: ['test/services/corpus/late-labels.test.ts'],
+  },
+  {
     name: 'a selection sees labels beyond its offsets',
     file: 'topologies/memory-store.ts',
     find: 'at !== undefined && at.offset < (limits',
