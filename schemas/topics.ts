@@ -13,6 +13,7 @@ import {
   RoundAdopted,
   RoundClosed,
   RoundOpened,
+  RoundRelabelled,
   Run,
   SelectionChunk,
 } from './records/run.ts'
@@ -119,7 +120,7 @@ export const runTopics = (run: string) =>
     consoleState: {
       name: `winnow.run.${run}.console-state`,
       key: 'kind/round',
-      records: [RoundOpened, RoundClosed, Manifest, Evaluation],
+      records: [RoundOpened, RoundClosed, RoundRelabelled, Manifest, Evaluation],
       partitions: 1,
       ...compacted,
     },

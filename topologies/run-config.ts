@@ -32,6 +32,19 @@ const shape = z.strictObject({
     .min(1)
     .default(3600)
     .describe('A round closes after this long, even if answers are missing'),
+  // Optional rather than defaulted, so that a run recorded before it existed is still the same record.
+  stages: z
+    .strictObject({
+      waitSeconds: z
+        .number()
+        .min(1)
+        .default(3600)
+        .describe('Once it is closed, a round waits at most this long; then it selects by the labels that it has'),
+    })
+    .optional()
+    .describe(
+      'A round selects once labels are there that winnow mates fit has fitted to its own rewards (docs/mates.md). Default: it does not wait, and such labels hold from a later round on',
+    ),
   labelers: z
     .record(z.string(), z.string().regex(/^[a-z0-9]{1,64}$/))
     .describe('For each actor, the version of the labeler whose labels it uses'),

@@ -15,6 +15,7 @@ export interface Samples {
   Reward: records.Reward[]
   RoundOpened: records.RoundOpened[]
   RoundClosed: records.RoundClosed[]
+  RoundRelabelled: records.RoundRelabelled[]
   ActorChange: records.ActorChange[]
   ActorState: records.ActorState[]
   Manifest: records.Manifest[]
@@ -178,6 +179,13 @@ export const samples: Samples = {
     change,
     { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 },
     relabelling,
+  ],
+  RoundRelabelled: [
+    { run: 'a', round: 1, change: null, labelOffsets: [] },
+    {
+      ...{ run: 'a', round: 2, change: relabelling },
+      labelOffsets: [{ topic: 'winnow.labels.style', partition: 1, offsetNext: longMax }],
+    },
   ],
   RoundClosed: [
     { run: 'a', round: 0, reason: 'answered', rewardOffsets: [], missing: 0 },

@@ -221,6 +221,21 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
 })
 export type RoundOpened = RecordValue<typeof RoundOpened>
 
+/** What a run with stages decides between the closing of a round and its selection. Key: the round. */
+export const RoundRelabelled = record('RoundRelabelled', 'A round has the labels of its stage, or goes on without', {
+  run: string,
+  round: int,
+  change: {
+    ...nullable(nested(ActorChange)),
+    doc: 'Holds from this round on, as those of its opening do; null: no fit to its rewards was there in time',
+  },
+  labelOffsets: documented(
+    array(nested(TopicOffset)),
+    "The corpus as of these offsets, in place of those of the opening: they differ in the labels of the change's actor alone",
+  ),
+})
+export type RoundRelabelled = RecordValue<typeof RoundRelabelled>
+
 export const RoundClosed = record('RoundClosed', 'A round was closed', {
   run: string,
   round: int,

@@ -15,13 +15,15 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
       if (event.kind === 'preparing')
         say(`${name} round ${event.round} waits until the corpus is sorted for draws${howFar(event.preparing)}`)
       if (event.kind === 'changed') {
-        configuration.learn(event)
+        for (const change of event.changes) configuration.add(event.round, change)
         for (const change of event.changes) say(`${name} ${changeInWords(change, event.round)}`)
       }
       if (event.kind === 'opened' && event.requests > 0)
         say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')
         say(`${name} round ${event.round} closed without ${event.missing} rewards`)
+      if (event.kind === 'closed' && run.stages !== undefined && event.round > 0)
+        say(`${name} round ${event.round} waits for labels fitted to its rewards: winnow mates fit ${run.name}`)
       if (event.kind === 'selected')
         say(
           `${name} round ${event.manifest.round} selected ${event.manifest.documents} documents${leaders(configuration.at(event.manifest.round), event.manifest)}`,

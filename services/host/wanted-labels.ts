@@ -1,4 +1,4 @@
-import { ActorChange, RoundOpened, type Run, runTopics } from '../../schemas/index.ts'
+import { ActorChange, RoundOpened, RoundRelabelled, type Run, runTopics } from '../../schemas/index.ts'
 import { PendingChanges } from '../../topologies/console/changes.ts'
 import { Configuration, needsLabels } from '../../topologies/rounds/configuration.ts'
 import { recordedConfig } from '../../topologies/run-config.ts'
@@ -37,10 +37,16 @@ export class WantedLabels {
     // Most runs ask for none: then their openings are not read.
     if (this.#asked.size === 0) return []
     for await (const { record, value } of this.#records(consoleState.name, existing)) {
-      if (record !== RoundOpened.name) continue
-      const opened = value as RoundOpened
-      this.#configuration.learn(opened)
-      this.#pending.take(opened.changes)
+      if (record === RoundOpened.name) {
+        const opened = value as RoundOpened
+        this.#configuration.learn(opened)
+        this.#pending.take(opened.changes)
+      } else if (record === RoundRelabelled.name) {
+        const { round, change } = value as RoundRelabelled
+        if (change === null) continue
+        this.#configuration.add(round, change)
+        this.#pending.take([change])
+      }
     }
     const { selection, labelers } = this.#configuration.last
     const waiting = new Set(this.#pending.waiting(this.#configuration.last).map(({ id }) => id))

@@ -1,4 +1,4 @@
-import { ActorChange, type RoundOpened, runTopics } from '../../schemas/index.ts'
+import { ActorChange, runTopics } from '../../schemas/index.ts'
 import { PendingChanges } from '../../topologies/console/changes.ts'
 import { type Configuration, changedRun, configurationBy } from '../../topologies/rounds/configuration.ts'
 import { plainName, plainNameRule, type RunConfig } from '../../topologies/run-config.ts'
@@ -6,6 +6,7 @@ import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { readTopic } from './recorded.ts'
 import { runnable } from './registry.ts'
+import { ascending, RunView } from './run-view.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
@@ -24,8 +25,9 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const { changes, consoleState } = runTopics(run.name)
   const read = async (topic: string) => (existing.has(topic) ? await readTopic({ kafka, codec }, topic) : [])
   const asked = (await read(changes.name)).map(({ value }) => value as ActorChange)
-  const opened = (await read(consoleState.name)).filter(({ record }) => record === 'RoundOpened')
-  const openings = opened.map(({ value }) => value as RoundOpened)
+  const view = new RunView()
+  for (const delivered of await read(consoleState.name)) view.apply(delivered)
+  const openings = ascending(view.opened)
   const configuration = configurationBy(run, openings)
   const pending = new PendingChanges()
   for (const change of asked) pending.want(change)

@@ -1,5 +1,6 @@
 import type { Run } from '../../schemas/index.ts'
 import { roundDue } from '../../topologies/console/opening.ts'
+import { hasStage } from '../../topologies/console/staging.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { isControl } from '../../topologies/selects-by.ts'
 import type { RunView } from './run-view.ts'
@@ -29,9 +30,10 @@ export type RunMember = 'console' | 'influence' | 'trainer'
 
 export interface RunFacts {
   readonly record: Pick<Run, 'life' | 'replayOf'>
-  readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers'>
+  readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers' | 'stages'>
   /** What trainer and console have reported so far. */
-  readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'>
+  readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'> &
+    Partial<Pick<RunView, 'relabelled'>>
   /** Its topics exist: one of its stations has been started once. */
   readonly started: boolean
   /** Who is connected now; omitted: not checked. */
@@ -69,8 +71,12 @@ function atWork({ config, view, members }: RunFacts, step: number): RunState {
     const until = opened.deadlineMs === null ? '' : `, until ${clockOf(opened.deadlineMs)} at the latest`
     return with_('waiting for rewards', `answers to ${asked} requests of round ${round}${until}`, 'influence')
   }
-  if (manifest === undefined || manifest.round < round)
-    return with_('selecting', `actors and console to select round ${round}`, 'console')
+  const unselected = manifest === undefined || manifest.round < round
+  if (unselected && hasStage(config as RunConfig, opened) && view.relabelled?.has(round) !== true) {
+    const fit = `labels fitted to the rewards of round ${round} (winnow mates fit ${config.name})`
+    return with_('waiting for labels', `${fit}, ${config.stages!.waitSeconds} s at most`, 'console')
+  }
+  if (unselected) return with_('selecting', `actors and console to select round ${round}`, 'console')
   const due = lastReport === undefined ? undefined : roundDue(lastReport, config as RunConfig, round)
   if (due !== undefined) return with_('sampling', `the console to open round ${due}`, 'console')
   const next = Math.min(config.steps, (Math.floor(step / config.updateSteps) + 1) * config.updateSteps)

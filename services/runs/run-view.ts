@@ -1,4 +1,5 @@
-import { Evaluation, Manifest, Progress, RoundClosed, RoundOpened } from '../../schemas/index.ts'
+import { Evaluation, Manifest, Progress, RoundClosed, RoundOpened, RoundRelabelled } from '../../schemas/index.ts'
+import { withStage } from '../../topologies/console/staging.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import { type Configuration, changesActors, configurationBy } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -20,7 +21,10 @@ const unlimited: RunViewLimits = { rounds: all, sampledRounds: all, steps: all }
  * any order; of several records of a round the last counts.
  */
 export class RunView {
+  /** With the labels of their stages. */
   readonly opened = new Map<number, RoundOpened>()
+  /** What was decided about the labels of rounds that wait for a stage. */
+  readonly relabelled = new Map<number, RoundRelabelled>()
   readonly closed = new Map<number, RoundClosed>()
   readonly manifests = new Map<number, Manifest>()
   /** What the console has found its selections to be worth, by round. */
@@ -39,6 +43,7 @@ export class RunView {
     if (record === Progress.name) this.#report(value as Progress)
     if (record === RoundOpened.name) this.#open(value as RoundOpened)
     if (record === RoundClosed.name) this.#keep(this.closed, value as RoundClosed)
+    if (record === RoundRelabelled.name) this.#relabel(value as RoundRelabelled)
     if (record === Manifest.name) this.#keep(this.manifests, value as Manifest)
     if (record === Evaluation.name) this.#keep(this.evaluations, value as Evaluation)
   }
@@ -74,7 +79,15 @@ export class RunView {
     return lastOf(this.manifests)
   }
 
-  #open(opened: RoundOpened): void {
+  #relabel(relabelled: RoundRelabelled): void {
+    this.#keep(this.relabelled, relabelled)
+    const opened = this.opened.get(relabelled.round)
+    if (opened !== undefined) this.#open(opened)
+  }
+
+  #open(given: RoundOpened): void {
+    const relabelled = this.relabelled.get(given.round)
+    const opened = relabelled === undefined ? given : withStage(given, relabelled)
     if (changesActors(opened)) this.#changed.set(opened.round, opened)
     this.#keep(this.opened, opened)
     const older = this.opened.get(opened.round - this.#limits.sampledRounds)

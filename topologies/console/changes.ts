@@ -76,7 +76,8 @@ export class PendingChanges {
   }
 }
 
-const columnOf = ({ actor, labelerVersion }: ActorChange): LabelColumn => ({
+/** The labels that a change asks for. */
+export const columnOf = ({ actor, labelerVersion }: ActorChange): LabelColumn => ({
   actor,
   version: labelerVersion,
   topic: labelsTopic(actor).name,

@@ -12,6 +12,7 @@ import {
   RoundAdopted,
   RoundClosed,
   RoundOpened,
+  RoundRelabelled,
   type RunTopics,
   runTopics,
   type TopicOffset,
@@ -30,6 +31,7 @@ import { evaluateSelection, isEvaluated } from './evaluating.ts'
 import { openRound, roundDue } from './opening.ts'
 import { type ReadsSource, readSince, readsKnown, readsOn, type SelectedRound } from './reads.ts'
 import { decideSelection, viewOptions } from './selecting.ts'
+import { decideStage, hasStage, withStage } from './staging.ts'
 
 export interface ConsolePorts {
   readonly store: CorpusStore
@@ -83,6 +85,7 @@ export class Console implements Processor {
   readonly #topics: RunTopics
   readonly #opened = new Map<number, RoundOpened>()
   readonly #closed = new Map<number, RoundClosed>()
+  readonly #relabelled = new Map<number, RoundRelabelled>()
   readonly #manifests = new Map<number, Manifest>()
   readonly #evaluations = new Map<number, Evaluation>()
   readonly #actorStates = new Map<string, ActorState>()
@@ -96,6 +99,9 @@ export class Console implements Processor {
   /** A decision being written: if the outcome of a write is unknown, the identical record is written again. */
   #opening: RoundOpened | undefined
   #closing: RoundClosed | undefined
+  #relabelling: RoundRelabelled | undefined
+  /** Since when the round has waited for its stage, as this console has seen it. */
+  #stageSinceMs: number | undefined
   /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
   #awaited: ToOpen | undefined
   /** How far that was when it was last told. */
@@ -142,8 +148,20 @@ export class Console implements Processor {
       }
     }
     if (record === RoundClosed.name) this.#closed.set((value as RoundClosed).round, value as RoundClosed)
+    if (record === RoundRelabelled.name) this.#relabel(value as RoundRelabelled)
     if (record === Manifest.name) this.#manifests.set((value as Manifest).round, value as Manifest)
     if (record === Evaluation.name) this.#evaluations.set((value as Evaluation).round, value as Evaluation)
+  }
+
+  #relabel(relabelled: RoundRelabelled): void {
+    const { round, change } = relabelled
+    this.#relabelled.set(round, relabelled)
+    const opened = this.#opened.get(round)
+    if (change === null || opened === undefined) return
+    this.#opened.set(round, withStage(opened, relabelled))
+    this.#configuration.add(round, change)
+    this.#pending.take([change])
+    this.#ports.onEvent?.({ kind: 'changed', round, changes: [change] })
   }
 
   /** Opens round 0 if there are documents, or continues where an earlier console stopped. */
@@ -221,6 +239,8 @@ export class Console implements Processor {
         if (!(await this.#openFirst())) return
       } else if (!this.#closed.has(round)) {
         if (!(await this.#closeIfDue(round))) return
+      } else if (!this.#manifests.has(round) && this.#awaitsStage(round)) {
+        if (!(await this.#takeStage(round))) return
       } else if (!this.#manifests.has(round)) {
         if (!(await this.#selectIfFolded(round))) return
       } else if (this.#awaitsEvaluation(round)) {
@@ -391,6 +411,33 @@ export class Console implements Processor {
     this.#closing = undefined
     this.#remember(RoundClosed.name, closed)
     this.#ports.onEvent?.({ kind: 'closed', round, reason: closed.reason, missing: closed.missing })
+    return true
+  }
+
+  #awaitsStage(round: number): boolean {
+    return !this.#relabelled.has(round) && hasStage(this.#recorded, this.#opened.get(round)!)
+  }
+
+  /** @returns false if the round still waits */
+  async #takeStage(round: number): Promise<boolean> {
+    this.#stageSinceMs ??= this.#ports.now()
+    const run = this.#configuration.at(round)
+    const decided =
+      this.#relabelling ??
+      (await decideStage({
+        ...{ run, opened: this.#opened.get(round)!, waiting: this.#pending.waiting(run, round) },
+        labelled: this.#ports.labelled ?? nobodySays,
+        committed: () => this.#ports.store.committed(),
+        waitedMs: this.#ports.now() - this.#stageSinceMs,
+      }))
+    if (decided === undefined) return false
+    this.#relabelling = decided
+    await this.#ports.output.send([
+      { topic: this.#topics.consoleState.name, record: RoundRelabelled, key: `relabelled/${round}`, value: decided },
+    ])
+    this.#relabelling = undefined
+    this.#stageSinceMs = undefined
+    this.#remember(RoundRelabelled.name, decided)
     return true
   }
 

@@ -64,6 +64,12 @@ export class Configuration {
     if (changes.length > 0) this.#changes.set(round, changes)
   }
 
+  /** A change that holds from a round on, besides those of its opening. */
+  add(round: number, change: ActorChange): void {
+    const before = this.#changes.get(round) ?? []
+    if (!before.some(({ id }) => id === change.id)) this.#changes.set(round, [...before, change])
+  }
+
   at(round: number): RunConfig {
     return this.#until(round).reduce((run, { change }) => changedRun(run, change) ?? run, this.#recorded)
   }

@@ -1,8 +1,8 @@
-import type { DocumentId, LabelerFit, RoundClosed, RoundOpened } from '../../../schemas/index.ts'
+import { type DocumentId, type LabelerFit, type RoundClosed, RoundOpened } from '../../../schemas/index.ts'
 import { columnsOf } from '../../../topologies/corpus-store.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
 import { joinProbes, type Probe, probesOf } from '../../../topologies/mates/probes.ts'
-import { type Configuration, configurationBy } from '../../../topologies/rounds/configuration.ts'
+import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
@@ -40,10 +40,13 @@ interface ClosedRound {
  */
 export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: WhichRounds): Promise<ProbesOfRun> {
   const log = await readRecordedRun(runtime, recorded.name)
-  const configuration = configurationBy(recorded, log.opened)
+  // As they were opened: which labels a round selected by in the end says nothing of its rewards.
+  const openings = log.decisions
+    .filter(({ record }) => record === RoundOpened.name)
+    .map(({ value }) => value as RoundOpened)
   const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
   const rewarded = log.closed.flatMap((closed): ClosedRound[] => {
-    const opened = log.opened.find(({ round }) => round === closed.round)
+    const opened = openings.findLast(({ round }) => round === closed.round)
     const ledger = ledgers.get(closed.round)
     return opened === undefined || ledger === undefined || opened.samples.length === 0
       ? []
@@ -52,11 +55,13 @@ export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: 
   const chosen = choose(recorded.name, rewarded, which)
   const last = chosen.at(-1)!
   const folded: Probe[][] = []
-  for (const one of chosen) folded.push(await ofRound(runtime, configuration, one, 'folded'))
-  const config = configuration.at(last.opened.round)
+  const asOpened = ({ opened }: ClosedRound) =>
+    configurationBy(recorded, [...log.opened.filter(({ round }) => round < opened.round), opened]).at(opened.round)
+  for (const one of chosen) folded.push(await ofRound(runtime, asOpened(one), one, 'folded'))
+  const config = asOpened(last)
   const holdsOut = config.selection.holdOut !== undefined
   const probes = joinProbes(folded)
-  const heldOut = holdsOut ? await ofRound(runtime, configuration, last, 'held-out').catch(() => []) : []
+  const heldOut = holdsOut ? await ofRound(runtime, config, last, 'held-out').catch(() => []) : []
   return {
     ...{ run: recorded.name, probes, heldOut, config },
     rounds: chosen.map(({ opened: { round, checkpointDigest } }) => ({ round, checkpoint: checkpointDigest ?? '' })),
@@ -81,11 +86,10 @@ function choose(run: string, rewarded: readonly ClosedRound[], { round, rounds =
 
 async function ofRound(
   { store }: Runtime,
-  configuration: Configuration,
+  run: RunConfig,
   { opened, closed, ledger }: ClosedRound,
   on: 'folded' | 'held-out',
 ): Promise<Probe[]> {
-  const run = configuration.at(opened.round)
   const names = run.selection.actors.map(({ name }) => name)
   const corpus = await store.view({ columns: columnsOf(run), labelOffsets: opened.labelOffsets, readsOf: null })
   const rewards = ledger.accepted(names, closed.rewardOffsets)
