@@ -48,6 +48,7 @@ async function answer({ runtime }: World, run: RunConfig, round: number, rewarde
     }))
   await using producer = new AsyncDisposableStack()
   await producer.adopt(await runtime.kafka.producer(), (one) => one.close()).send(answers)
+  if (run.stages !== undefined) return
   await until(async () => (await readManifests(runtime, run.name)).some((manifest) => manifest.round === round))
 }
 
@@ -181,6 +182,25 @@ test('a run goes from stage to stage: its labels are fitted to its rewards, it w
       `labels of ${influence} from round ${round} on, version ${labelerVersion}: their fit comes out again to the bit`,
     )
   expect(replayed.stdout).toContain('are the same to the bit')
+
+  // With stages a round waits for the labels of its own.
+  const stages = { stages: { waitSeconds: 600 }, steps: 4, sampleDocuments: 80, labelers: versions }
+  const staged = world.run('staged', { ...of, strategy }, stages)
+  await submitRun(runtime, staged)
+  services.push(...(await startRunStations(runtime, staged, model, { onFailure: fail, influenceWorkers: 0 })))
+  services.push(await startTrainer(runtime, staged, model, { onFailure: fail }))
+  await answer(world, staged, 1, sign('kitchen'))
+  const says = async (part: string) => (await winnow('run', 'show', staged.name)).stdout.includes(part)
+  await until(() => says('waits for labels fitted to the rewards of round 1 (winnow mates fit'))
+  const followed = await winnow('mates', 'follow', staged.name, '--json')
+  expect(followed, followed.stderr).toMatchObject({ code: 0 })
+  const { labelerVersion } = JSON.parse(followed.stdout)
+  expect(await says(`actor ${influence} has labels of version ${labelerVersion}`)).toBe(true)
+  expect(await shareOf(world, staged.name, 1, 'kitchen')).toBeGreaterThan(0.6)
+  expect(await winnow('replay', '--run', staged.name, '--refit')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/from round 1 on.* comes out again to the bit(?:.|\n)*are the same to the bit/),
+  })
 
   // As docs/mates.md has it.
   const documented = blocksFor('integration/mates').flatMap(({ text }) => text.trim().split('\n'))

@@ -93,7 +93,7 @@ describe('changes in the next version of a record', () => {
 test('a topic is recognized by its name', () => {
   expect(topicNamed('winnow.documents')?.records.map(({ name }) => name)).toEqual(['Document'])
   expect(topicNamed('winnow.labels.my.actor')?.name).toBe('winnow.labels.my.actor')
-  expect(topicNamed('winnow.run.a.b.console-state')?.records).toHaveLength(4)
+  expect(topicNamed('winnow.run.a.b.console-state')?.records).toHaveLength(5)
   expect(topicNamed('winnow.run.a.other')).toBeUndefined()
   expect(topicNamed('else')).toBeUndefined()
 })

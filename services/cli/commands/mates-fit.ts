@@ -19,7 +19,15 @@ import { runNamed } from '../../runs/registry.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import {
+  type CliContext,
+  type Connection,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+  print,
+} from '../context.ts'
 import { labelsOf } from './run-actors.ts'
 
 interface Options extends GlobalOptions {
@@ -42,24 +50,32 @@ export const fitting = (context: CliContext): Command =>
     .option('--json', 'the change that was asked for, with its fit, as JSON')
     .addHelpText('after', example('winnow mates fit first', 'winnow mates fit first --round 4 --rounds 3'))
     .action(async (name: string, options: Options) => {
-      if (options.rounds < 1) throw new WinnowError('USAGE', '--rounds must be at least 1')
       if (options.labeler !== undefined && options.out !== undefined)
         throw new WinnowError('USAGE', '--labeler names a labeler that is there already: it takes no --out')
       await using connection = await context.connect(options)
-      const { runtime, config } = connection
-      const run = await runNamed(runtime, name)
-      const target = options.for === undefined ? run : await runNamed(runtime, options.for)
-      influenceActor(target)
-      const found = await probesOfRun(runtime, run, options)
-      const staged =
-        options.labeler === undefined
-          ? await fitted(context, config, target, found, options)
-          : await given(context, config, target, found, options)
-      const { change, work } = staged
-      const asked = await applyStage(runtime, target, change, work)
-      if (options.json) return await print(context.stdout, `${json({ ...change, recorded: asked })}\n`)
-      await print(context.stdout, told(change, asked))
+      await fitRound(context, connection, await runNamed(connection.runtime, name), options)
     })
+
+/** Fits one stage, asks for its labels, and says so. @throws WinnowError BAD_DATA where the rewards say too little */
+export async function fitRound(
+  context: CliContext,
+  { runtime, config }: Connection,
+  run: RunConfig,
+  options: Options,
+): Promise<void> {
+  if (options.rounds < 1) throw new WinnowError('USAGE', '--rounds must be at least 1')
+  const target = options.for === undefined ? run : await runNamed(runtime, options.for)
+  influenceActor(target)
+  const found = await probesOfRun(runtime, run, options)
+  const staged =
+    options.labeler === undefined
+      ? await fitted(context, config, target, found, options)
+      : await given(context, config, target, found, options)
+  const { change, work } = staged
+  const asked = await applyStage(runtime, target, change, work)
+  if (options.json) return await print(context.stdout, `${json({ ...change, recorded: asked })}\n`)
+  await print(context.stdout, told(change, asked))
+}
 
 interface Staged {
   readonly change: ActorChange

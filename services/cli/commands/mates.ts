@@ -3,6 +3,7 @@ import type { CliContext } from '../context.ts'
 import { example } from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { fitting } from './mates-fit.ts'
+import { following } from './mates-follow.ts'
 import { stages } from './mates-list.ts'
 import { probes } from './mates-probes.ts'
 
@@ -11,5 +12,6 @@ export const mates = (context: CliContext): Command =>
     .description(summaries.mates)
     .addHelpText('after', example('winnow mates fit first', 'winnow mates list first'))
     .addCommand(fitting(context))
+    .addCommand(following(context))
     .addCommand(stages(context))
     .addCommand(probes(context))

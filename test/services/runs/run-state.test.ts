@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Manifest, Progress, RoundClosed, RoundOpened, type Run } from '../../../schemas/index.ts'
+import { type Manifest, Progress, RoundClosed, RoundOpened, RoundRelabelled, type Run } from '../../../schemas/index.ts'
 import { kindOf, type RunMember, runState } from '../../../services/runs/run-state.ts'
 import { RunView } from '../../../services/runs/run-view.ts'
 import { isControl } from '../../../topologies/selects-by.ts'
@@ -26,10 +26,16 @@ const selected = (round: number) => ({ record: 'Manifest', value: { round } as M
 const reported = (step: number, withCheckpoint = true) =>
   ({ record: Progress.name, value: { step, checkpoint: withCheckpoint ? { step } : null } }) as never
 
-function stateOf(records: never[], members?: ReadonlySet<RunMember>, life: Run['life'] = 'active', started = true) {
+function stateOf(
+  records: never[],
+  members?: ReadonlySet<RunMember>,
+  life: Run['life'] = 'active',
+  started = true,
+  of = config,
+) {
   const view = new RunView()
   for (const record of records) view.apply(record)
-  return runState({ record: { life, replayOf: null }, config, view, started, ...(members && { members }) })
+  return runState({ record: { life, replayOf: null }, config: of, view, started, ...(members && { members }) })
 }
 
 const first = [opened(0), closed(0), selected(0)]
@@ -57,6 +63,19 @@ describe('the state of a run follows from its log', () => {
     expect(stateOf(second, all, 'ended').state).toBe('ended')
     expect(stateOf([...first, reported(30)], all, 'ended').state).toBe('done')
     expect(stateOf([...first, reported(30)], all, 'archived').state).toBe('archived')
+  })
+
+  test('with stages, a closed round waits for labels that are fitted to its rewards, until they are decided', () => {
+    const staged = testRun('mine', { updateSteps: 10, steps: 30, stages: { waitSeconds: 60 } })
+    const now = (...more: never[]) => stateOf([...second, closed(1), ...more], all, 'active', true, staged)
+    expect(now()).toEqual({
+      state: 'waiting for labels',
+      waitsFor: 'labels fitted to the rewards of round 1 (winnow mates fit mine), 60 s at most',
+    })
+    const relabelled = { record: RoundRelabelled.name, value: { round: 1, change: null, labelOffsets: [] } } as never
+    expect(now(relabelled).state).toBe('selecting')
+    // A round without rewards has no stage.
+    expect(stateOf([opened(0), closed(0)], all, 'active', true, staged).state).toBe('selecting')
   })
 
   test('a waiting run says what it waits for, and which services are missing', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Manifest, Progress, RoundOpened } from '../../../schemas/index.ts'
+import type { ActorChange, Manifest, Progress, RoundOpened } from '../../../schemas/index.ts'
 import { ascending, RunView } from '../../../services/runs/run-view.ts'
 
 const report = (step: number, more: Partial<Progress> = {}) => ({
@@ -41,4 +41,24 @@ test('when limits are reached, old rounds are dropped first, then requests of ol
   expect(view.progress.size).toBeLessThanOrEqual(4)
   expect(view.progress.has(1)).toBe(true)
   expect(view.lastReport?.step).toBe(8)
+})
+
+test('a round has the labels of its stage, and the offsets of these labels, whatever is read first', () => {
+  const change = { id: 'c', kind: 'relabel', actor: 'a' } as ActorChange
+  const opened = { ...opening(1), value: { ...opening(1).value, changes: [], labelOffsets: [] } }
+  const labelOffsets = [{ topic: 'winnow.labels.a', partition: 0, offsetNext: 7 }] as never
+  const relabelled = { record: 'RoundRelabelled', value: { run: 'r', round: 1, change, labelOffsets } }
+  for (const records of [
+    [opened, relabelled],
+    [relabelled, opened],
+    [opened, relabelled, opened, relabelled],
+  ]) {
+    const view = new RunView()
+    for (const record of records) view.apply(record)
+    expect(view.lastOpened).toMatchObject({ changes: [change], labelOffsets })
+  }
+  const without = new RunView()
+  for (const record of [opened, { ...relabelled, value: { ...relabelled.value, change: null } }]) without.apply(record)
+  expect(without.lastOpened).toEqual(opened.value)
+  expect(without.relabelled.get(1)?.change).toBeNull()
 })
