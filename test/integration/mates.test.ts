@@ -29,27 +29,33 @@ const noise: Rewarded = ({ docId }) => Number((docId * 48271n) % 101n)
 /** Answers the requests of a round, once it is open, as influence workers do. */
 async function answer({ runtime }: World, run: RunConfig, round: number, rewarded: Rewarded): Promise<void> {
   const { consoleState, rewardRequests, rewards } = runTopics(run.name)
-  const opened = async () =>
-    (await readTopic(runtime, consoleState.name)).some(
-      ({ record, value }) => record === RoundOpened.name && (value as RoundOpened).round === round,
-    )
-  await until(opened)
-  const requests = (await readTopic(runtime, rewardRequests.name)).map(({ value }) => value as RewardRequest)
-  const answers = requests
-    .filter((request) => request.round === round)
-    .map((request) => ({
-      topic: rewards.name,
-      key: `${request.docId}`,
-      value: runtime.codec.encode(Reward, {
-        ...{ run: run.name, round, actor: request.actor, docId: request.docId, reward: rewarded(request) },
-        ...{ checkpointDigest: request.checkpointDigest, graphDigest: '', estimator: 'planted', projectionSeed: '' },
-        taskRewards: null,
-      }),
-    }))
+  const openingOf = async (wanted: number) =>
+    (await readTopic(runtime, consoleState.name)).findLast(
+      ({ record, value }) => record === RoundOpened.name && (value as RoundOpened).round === wanted,
+    )?.value as RoundOpened | undefined
+  let requests: RewardRequest[] = []
+  // The markers of one transaction reach its partitions one after the other.
+  await until(async () => {
+    const asked = (await openingOf(round))?.samples.flatMap(({ docIds }) => docIds)
+    requests = (await readTopic(runtime, rewardRequests.name)).map(({ value }) => value as RewardRequest)
+    requests = requests.filter((request) => request.round === round)
+    return asked !== undefined && requests.length === asked.length
+  })
+  const answers = requests.map((request) => ({
+    topic: rewards.name,
+    key: `${request.docId}`,
+    value: runtime.codec.encode(Reward, {
+      ...{ run: run.name, round, actor: request.actor, docId: request.docId, reward: rewarded(request) },
+      ...{ checkpointDigest: request.checkpointDigest, graphDigest: '', estimator: 'planted', projectionSeed: '' },
+      taskRewards: null,
+    }),
+  }))
   await using producer = new AsyncDisposableStack()
   await producer.adopt(await runtime.kafka.producer(), (one) => one.close()).send(answers)
   if (run.stages !== undefined) return
   await until(async () => (await readManifests(runtime, run.name)).some((manifest) => manifest.round === round))
+  // What is fitted from now on is too late for the next round.
+  await until(async () => (await openingOf(round + 1)) !== undefined)
 }
 
 /** The share of a round's selection whose text is of this kind. */

@@ -15,7 +15,7 @@ import {
 import { measureElsewhere } from '../../runs/mates/elsewhere.ts'
 import { type ProbesOfRun, probesOfRun } from '../../runs/mates/probes-of-run.ts'
 import { fitStage, stageSettings } from '../../runs/mates/stage.ts'
-import { runNamed } from '../../runs/registry.ts'
+import { runNamed, runnable } from '../../runs/registry.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -65,6 +65,8 @@ export async function fitRound(
 ): Promise<void> {
   if (options.rounds < 1) throw new WinnowError('USAGE', '--rounds must be at least 1')
   const target = options.for === undefined ? run : await runNamed(runtime, options.for)
+  // Before anything is written.
+  await runnable(runtime, target.name)
   influenceActor(target)
   const found = await probesOfRun(runtime, run, options)
   const staged =
