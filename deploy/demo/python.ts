@@ -1,53 +1,17 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { WinnowError } from '../../services/runtime/errors.ts'
+import { findPython } from '../../services/trainer/find-python.ts'
 import { cachesFolder } from '../dev/artifacts.ts'
 
-const root = join(import.meta.dirname, '../..')
-const packageFolder = 'services/trainer/python'
-const venv = `${packageFolder}/.venv`
-const modules = [
-  'torch',
-  'transformers',
-  'confluent_kafka',
-  'fastavro',
-  'numpy',
-  'safetensors',
-  'tokenizers',
-  'urllib3',
-]
-
-/** Prints what is missing, or nothing. Finding a module is quick; importing torch takes seconds. */
-const look = `import importlib.util as u, sys
-old = [] if sys.version_info >= (3, 11) else ['Python 3.11 (it is %d.%d)' % sys.version_info[:2]]
-print(', '.join(old + [m for m in ${JSON.stringify(modules)} if u.find_spec(m) is None]))`
-
 /**
- * A Python that the PyTorch trainer runs on: that of WINNOW_PYTHON, or else the first that has what it needs of: python3 on the PATH, the
- * package's own virtual environment, those that `npm test` has made.
+ * A Python that the PyTorch trainer runs on (`findPython`); those that `npm test` has made come last.
  * @throws WinnowError CONFIGURATION saying what to install
  */
-export function trainerPython(env: NodeJS.ProcessEnv): string {
-  const { WINNOW_PYTHON: named } = env
-  const candidates = named ? [named] : ['python3', join(root, venv, 'bin/python'), ...ofTests(env)]
-  const found = candidates.map((python) => ({ python, lacks: lacking(python, env) }))
-  const fit = found.find(({ lacks }) => lacks === '')
-  if (fit !== undefined) return fit.python
-  const { python, lacks } = found[0]!
-  throw new WinnowError('CONFIGURATION', `${python} cannot run the trainer in Python: it lacks ${lacks}`, {
-    hint: `Install it with: python3 -m venv ${venv} && ${venv}/bin/pip install './${packageFolder}[hf]' (in the checkout's folder; where there is no GPU, torch from https://download.pytorch.org/whl/cpu is smaller). Or name a Python that has all of it in WINNOW_PYTHON.`,
-  })
-}
+export const trainerPython = (env: NodeJS.ProcessEnv): string => findPython(env, ofTests(env))
 
 function ofTests(env: NodeJS.ProcessEnv): string[] {
   const caches = cachesFolder(env)
   if (!existsSync(caches)) return []
   const made = readdirSync(caches).filter((name) => /^python-[0-9a-f]{16}$/.test(name))
   return made.sort().map((name) => join(caches, name, 'bin/python'))
-}
-
-function lacking(python: string, env: NodeJS.ProcessEnv): string {
-  const { status, stdout } = spawnSync(python, ['-c', look], { encoding: 'utf8', env })
-  return status === 0 ? stdout.trim() : 'a Python that runs'
 }

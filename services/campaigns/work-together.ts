@@ -17,7 +17,11 @@ export async function workTogether(
   runtime: Runtime,
   campaign: Campaign,
   models: Models,
-  { workers, onDone }: { readonly workers: number; readonly onDone?: OnDone },
+  {
+    workers,
+    onDone,
+    python,
+  }: { readonly workers: number; readonly onDone?: OnDone; readonly python?: string | undefined },
   signal: AbortSignal,
 ): Promise<number> {
   const failed = new AbortController()
@@ -30,6 +34,7 @@ export async function workTogether(
     )
   const work = async (_: number, at: number) => {
     const hooks = {
+      python,
       // Tells claims of workers apart; no result depends on it.
       worker: BigInt(randomInt(2 ** 47)),
       onProgress: ({ results: { size } }: { results: ReadonlyMap<number, unknown> }) => {

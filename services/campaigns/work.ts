@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Campaign, campaignTopic, ProxyClaim, ProxyResult, topics, Work } from '../../schemas/index.ts'
 import { proxyRun } from '../../topologies/campaign/campaign.ts'
 import { proxiesOf } from '../../topologies/campaign/grid.ts'
-import { learns } from '../../topologies/campaign/learned.ts'
+import { learns, learnsByPython } from '../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { forwardAndBackward, workKey, workOn } from '../../topologies/ledger/pieces.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -13,6 +13,7 @@ import { failpoint } from '../runtime/failpoints.ts'
 import type { Producer } from '../runtime/kafka/port.ts'
 import { learnedWork } from './mixing/cost.ts'
 import { learnMixture } from './mixing/learn.ts'
+import { learnByPython } from './mixing/python.ts'
 import type { Models } from './models.ts'
 import { FollowedCampaign } from './recorded.ts'
 import { corpusOf, trainProxy } from './train-proxy.ts'
@@ -29,6 +30,8 @@ export interface WorkHooks {
   /** How much of the proxy in hand is trained; 0: none is in hand. */
   readonly onShare?: (share: number) => void
   readonly clock?: Clock
+  /** Needed where PyTorch trains: that `findPython` found. */
+  readonly python?: string | undefined
 }
 
 /**
@@ -40,7 +43,7 @@ export async function workOnCampaign(
   runtime: Runtime,
   campaign: Campaign,
   models: Models,
-  { worker, onProgress, onShare, clock = systemClock }: WorkHooks,
+  { worker, onProgress, onShare, clock = systemClock, python }: WorkHooks,
   signal: AbortSignal,
 ): Promise<CampaignProgress> {
   const progress = new CampaignProgress(proxiesOf(campaign), leaseMs)
@@ -76,7 +79,10 @@ export async function workOnCampaign(
       () => claim(proxy),
       (aborted) => {
         const ports = { ...runtime, corpus, model, producer, clock, ...(onShare && { onShare }) }
-        return learns(campaign) ? learnMixture(campaign, ports, aborted) : trainProxy(campaign, proxy, ports, aborted)
+        if (!learns(campaign)) return trainProxy(campaign, proxy, ports, aborted)
+        if (!learnsByPython(campaign)) return learnMixture(campaign, ports, aborted)
+        if (python === undefined) throw new Error(`campaign ${campaign.campaign} is trained by PyTorch`)
+        return learnByPython(campaign, ports, python, aborted)
       },
       signal,
     )

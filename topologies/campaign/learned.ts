@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Campaign, CampaignFit, ProxyResult } from '../../schemas/index.ts'
 import type { Unfit } from '../fits/fit.ts'
+import { recordedOptions } from '../mixing/options.ts'
 import { type WeightScale, weightsOf } from './weights.ts'
 
 /** Whether a campaign's mixture is learned while one proxy trains: nothing is fitted then. */
 export const learns = ({ method }: Pick<Campaign, 'method'>): boolean => method === 'doremi' || method === 'doge'
+
+/** Whether PyTorch trains it. */
+export const learnsByPython = (campaign: Pick<Campaign, 'method' | 'options'>): boolean =>
+  learns(campaign) && recordedOptions(campaign).trainer === 'python'
 
 /** What a campaign that learns trains, in order. */
 export const stagesOf = ({ method }: Pick<Campaign, 'method'>): readonly ('reference' | 'proxy')[] =>

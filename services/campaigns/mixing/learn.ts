@@ -53,7 +53,7 @@ export async function learnMixture(campaign: Campaign, ports: ProxyPorts, signal
 }
 
 /** The documents of each subcategory in the order of the run's seed, and the tokens that the pool holds of it. */
-async function domainsOf(
+export async function domainsOf(
   campaign: Campaign,
   { corpus }: Pick<ProxyPorts, 'corpus'>,
 ): Promise<{ domains: BigUint64Array[]; prior: number[] }> {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { curveSteps, type Grid, parseGridOptions } from '../../../topologies/campaign/grid.ts'
 import { fewestPoints } from '../../../topologies/fits/power-law.ts'
 import { dogeVariants } from '../../../topologies/mixing/doge.ts'
-import { learningMethods, mixingOptions, optionsOfMethod } from '../../../topologies/mixing/options.ts'
+import { learningMethods, mixingOptions, mixingTrainers, optionsOfMethod } from '../../../topologies/mixing/options.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { modelSizes } from '../../campaigns/models.ts'
 import type { Method } from '../../campaigns/plan.ts'
@@ -22,13 +22,24 @@ export interface MethodOptions {
   readonly smoothing?: string
   readonly variant?: string
   readonly mu?: string
+  readonly trainer?: (typeof mixingTrainers)[number]
   readonly models?: string[]
   readonly targetParameters?: number
   readonly targetSteps?: number
   readonly points?: number
 }
 
-const own = ['rate', 'smoothing', 'variant', 'mu', 'models', 'targetParameters', 'targetSteps', 'points'] as const
+const own = [
+  'rate',
+  'smoothing',
+  'variant',
+  'mu',
+  'trainer',
+  'models',
+  'targetParameters',
+  'targetSteps',
+  'points',
+] as const
 const ofGrid: readonly string[] = ['models', 'targetParameters', 'targetSteps', 'points']
 
 /** `--method` and the options of each. */
@@ -51,6 +62,12 @@ export const withMethods = (command: Command): Command =>
       ).choices(dogeVariants),
     )
     .option('--mu <number>', 'of doge: how far the weights resist; smaller moves them faster (default: 0.05)')
+    .addOption(
+      new Option(
+        '--trainer <trainer>',
+        'of doremi and doge: the reference trainer, or PyTorch (default: typescript)',
+      ).choices(mixingTrainers),
+    )
     .option('--models <folders>', "of dmlaw: models of several sizes, by commas (default: the run's)", (text: string) =>
       text.split(',').filter((name) => name !== ''),
     )
@@ -81,11 +98,14 @@ export async function methodOf(
   if (method === 'dmlaw') return await gridOf(options, run, steps, folder)
   if (proxies !== undefined)
     throw new WinnowError('USAGE', `${method} learns a mixture while one proxy trains: leave --proxies out`)
-  const { rate, smoothing, variant, mu } = options
+  const { rate, smoothing, variant, mu, trainer } = options
   const numbers = Object.entries({ rate, smoothing, mu }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value.trim() === '' ? Number.NaN : Number(value)] as const],
   )
-  const found = mixingOptions({ method, ...(variant && { variant }), ...Object.fromEntries(numbers) })
+  const found = mixingOptions({
+    ...{ method, ...(variant && { variant }), ...(trainer === 'python' && { trainer }) },
+    ...Object.fromEntries(numbers),
+  })
   if (found.success) return found.data
   const { path, message } = found.error.issues[0]!
   throw new WinnowError('USAGE', `--${path.join('.')}: ${message}`)

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { proxiesOf } from '../../../topologies/campaign/grid.ts'
-import { learns, stagesOf } from '../../../topologies/campaign/learned.ts'
+import { learns, learnsByPython, stagesOf } from '../../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../../topologies/campaign/progress.ts'
 import { recordedConfig } from '../../../topologies/run-config.ts'
 import { openModels } from '../../campaigns/models.ts'
@@ -14,6 +14,7 @@ import { json } from '../../runtime/json.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
+import { findPython } from '../../trainer/find-python.ts'
 import {
   type CliContext,
   clusterCommand,
@@ -59,6 +60,7 @@ const run = (context: CliContext): Command =>
       const { config, runtime } = connection
       const { plan: campaign } = await campaignNamed(runtime, name)
       const shared = recordedConfig({ run: name, config: campaign.config })
+      const python = learnsByPython(campaign) ? findPython(context.env) : undefined
       await using models = await openModels(campaign, modelResources(config.influence))
       using interrupted = interruptible(process, () =>
         context.stderr.write('\nstopping; the same command goes on later\n'),
@@ -72,7 +74,7 @@ const run = (context: CliContext): Command =>
       const unit = stages === undefined ? 1 : stages.length * shared.steps
       try {
         const onDone = (done: number, proxies: number) => counter.at(done * unit, proxies * unit)
-        const trained = await workTogether(runtime, campaign, models, { workers, onDone }, interrupted.signal)
+        const trained = await workTogether(runtime, campaign, models, { workers, onDone, python }, interrupted.signal)
         counter.end()
         if (options.json) await print(context.stdout, `${json({ campaign: name, trained })}\n`)
         const what =

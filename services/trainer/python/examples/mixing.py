@@ -6,18 +6,19 @@ Prints the mixture as JSON; its shares go into a run's file as selection.strateg
 """
 
 import argparse
+import dataclasses
 import json
-import random
+import os
 import sys
 from pathlib import Path
 
 import torch
-from reference import BETAS, CLIP, EPSILON, initial, learning_rate
+from reference import BETAS, CLIP, EPSILON, held_out_loss, initial, learning_rate, padded
 
 from winnow_torch.model import read_description
 from winnow_torch.sequences import Tokenizer
 from winnow_trainer import WinnowError
-from winnow_trainer.mixing import DomainWeights, doge_update, doremi_update, row_weights
+from winnow_trainer.mixing import DomainWeights, doge_update, domains_of_step, doremi_update, row_weights
 from winnow_trainer.models import untrained
 
 
@@ -43,21 +44,33 @@ class Proxy:
     def learning_rate(self):
         return learning_rate(self.steps, self._trainer, self._total)
 
-    def losses(self, rows):
-        """Of each target, in nats: [rows, context] of rows [rows, context + 1]."""
-        logits = self.model(input_ids=rows[:, :-1], use_cache=False).logits
-        targets = rows[:, 1:]
+    def losses(self, ids, targets):
+        """Of each target, in nats: as ids, [rows, context]."""
+        logits = self.model(input_ids=ids, use_cache=False).logits
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction='none').view(targets.shape)
+
+    def row_losses(self, rows):
+        """Means of rows [rows, context + 1]."""
+        return self.losses(rows[:, :-1], rows[:, 1:]).mean(1)
+
+    @torch.no_grad()
+    def held_out(self, sequences):
+        return held_out_loss(self.losses, sequences)
 
     def step(self, rows, weights):
         """One step on rows whose tokens count by their weights."""
-        (self.losses(rows).mean(1) * torch.tensor(weights)).mean().backward()
+        (self.row_losses(rows) * torch.tensor(weights)).mean().backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, CLIP)
         self._advance()
 
-    def gradient(self, rows):
-        """Of the rows' mean loss, clipped to norm 1: one vector."""
-        slopes = torch.autograd.grad(self.losses(rows).mean(), self._parameters)
+    def gradient(self, sequences):
+        """Of the mean loss of a target, clipped to norm 1: one vector. Sequences with masks, or rows."""
+        if torch.is_tensor(sequences):
+            loss = self.row_losses(sequences).mean()
+        else:
+            ids, mask = padded(sequences)
+            loss = (self.losses(ids[:, :-1], ids[:, 1:]) * mask[:, 1:]).sum() / mask[:, 1:].sum()
+        slopes = torch.autograd.grad(loss, self._parameters)
         vector = torch.cat([slope.flatten() for slope in slopes])
         return vector * min(1.0, CLIP / (vector.norm().item() + 1e-6))
 
@@ -67,6 +80,14 @@ class Proxy:
             parameter.grad = vector[at : at + parameter.numel()].view_as(parameter).clone()
             at += parameter.numel()
         self._advance()
+
+    def state(self):
+        return {'model': self.model.state_dict(), 'optimizer': self._optimizer.state_dict(), 'steps': self.steps}
+
+    def load(self, state):
+        self.model.load_state_dict(state['model'])
+        self._optimizer.load_state_dict(state['optimizer'])
+        self.steps = state['steps']
 
     def _advance(self):
         for group in self._optimizer.param_groups:
@@ -81,36 +102,73 @@ class Rows:
 
     def __init__(self, documents, context, end):
         self.tokens = [[token for document in domain for token in (*document, end)] for domain in documents]
-        self._context, self._at = context, [0] * len(documents)
+        self._context, self.at = context, [0] * len(documents)
 
     def row(self, domain):
-        tokens, at = self.tokens[domain], self._at[domain]
-        self._at[domain] = (at + self._context) % len(tokens)
+        tokens, at = self.tokens[domain], self.at[domain]
+        self.at[domain] = (at + self._context) % len(tokens)
         return [tokens[(at + k) % len(tokens)] for k in range(self._context + 1)]
 
 
-def doremi(proxy_of, documents, steps, trainer, seed, end=0, **options):
-    """Trains the reference model on rows drawn by the domains' tokens, then a proxy on the same rows; gives the weights."""
-    context, batch = trainer['context'], trainer['batch']
+class Course:
+    """The stages of a training: ten checkpoints of each where there is a folder, from the last of which it goes on to the same bits.
+    `report` hears after each step how much of the stage is done."""
 
-    def drawn():
-        rows, random_rows = Rows(documents, context, end), random.Random(seed)
-        amounts = [len(tokens) for tokens in rows.tokens]
-        for _ in range(steps):
-            domains = random_rows.choices(range(len(documents)), weights=amounts, k=batch)
-            yield domains, torch.tensor([rows.row(d) for d in domains])
+    def __init__(self, steps, folder=None, report=None):
+        self.steps, self.means = steps, []
+        self._folder, self._report = folder, report or (lambda stage, done: None)
 
-    reference, proxy = proxy_of(), proxy_of()
-    for _, ids in drawn():
-        reference.step(ids, [1.0] * batch)
-    prior = DomainWeights.initial([len(tokens) for tokens in Rows(documents, context, end).tokens])
-    state = prior
-    for domains, ids in drawn():
+    def begin(self, stage, proxy, rows, state=None):
+        """Takes up a stage where its last checkpoint was. Gives the domain weights."""
+        path = self._path(stage)
+        if path is None or not path.exists():
+            self.means = []
+            return state
+        saved = torch.load(path, weights_only=True)
+        proxy.load(saved['proxy'])
+        rows.at, self.means = saved['at'], saved['means']
+        return state and DomainWeights(*(tuple(one) if isinstance(one, list) else one for one in saved['state']))
+
+    def stepped(self, stage, proxy, rows, state=None):
+        tenth = 10 * proxy.steps // self.steps
+        if state is not None and tenth > 10 * (proxy.steps - 1) // self.steps:
+            self.means.append(list(state.mean))
+        path = self._path(stage)
+        if path is not None and (proxy.steps % -(-self.steps // 10) == 0 or proxy.steps == self.steps):
+            weights = state and [list(one) if isinstance(one, tuple) else one for one in dataclasses.astuple(state)]
+            torch.save({'proxy': proxy.state(), 'at': rows.at, 'means': self.means, 'state': weights}, f'{path}.writing')
+            os.replace(f'{path}.writing', path)
+        self._report(stage, proxy.steps / self.steps)
+
+    def _path(self, stage):
+        return None if self._folder is None else Path(self._folder) / f'{stage}.pt'
+
+
+def doremi(proxy_of, documents, course, trainer, seed, end=0, prior=None, **options):
+    """Trains the reference model on rows drawn by the domains' tokens, then a proxy on the same rows; gives the proxy and the weights."""
+    context, batch, count = trainer['context'], trainer['batch'], len(documents)
+    begun = Rows(documents, context, end)
+    prior = [len(tokens) for tokens in begun.tokens] if prior is None else prior
+
+    def drawn(rows, step):
+        domains = domains_of_step(seed, step, batch, prior)
+        return domains, torch.tensor([rows.row(d) for d in domains])
+
+    reference = proxy_of()
+    course.begin('reference', reference, begun)
+    while reference.steps < course.steps:
+        reference.step(drawn(begun, reference.steps)[1], [1.0] * batch)
+        course.stepped('reference', reference, begun)
+    proxy, rows, start = proxy_of(), Rows(documents, context, end), DomainWeights.initial(prior)
+    state = course.begin('proxy', proxy, rows, start)
+    while proxy.steps < course.steps:
+        domains, ids = drawn(rows, proxy.steps)
         with torch.no_grad():
-            excess = (proxy.losses(ids) - reference.losses(ids)).clamp(min=0).mean(1).tolist()
-        state = doremi_update(state, by_domain(domains, excess, len(documents)), **options)
-        proxy.step(ids, row_weights(domains, state.weights, prior.weights))
-    return state
+            excess = (proxy.losses(ids[:, :-1], ids[:, 1:]) - reference.losses(ids[:, :-1], ids[:, 1:])).clamp(min=0)
+        state = doremi_update(state, by_domain(domains, excess.mean(1).tolist(), count), **options)
+        proxy.step(ids, row_weights(domains, state.weights, start.weights))
+        course.stepped('proxy', proxy, rows, state)
+    return proxy, state
 
 
 def by_domain(domains, values, count):
@@ -119,25 +177,26 @@ def by_domain(domains, values, count):
     return [sum(some) / len(some) if some else None for some in own]
 
 
-def doge(proxy_of, documents, steps, trainer, target=None, end=0, **options):
-    """`target`: documents that the mixture is to serve (out-of-domain); None: all domains (universal)."""
-    context, batch = trainer['context'], trainer['batch']
+def doge(proxy_of, documents, course, trainer, target=None, end=0, **options):
+    """`target(step)`: what the mixture is to serve, a batch of it (out-of-domain); None: all domains (universal)."""
+    context, count = trainer['context'], len(documents)
     rows, proxy = Rows(documents, context, end), proxy_of()
-    wanted = None if target is None else Rows([target], context, end)
-    share = -(-batch // len(documents))
-    state = DomainWeights.initial([1.0] * len(documents))
-    for _ in range(steps):
-        gradients = [proxy.gradient(torch.tensor([rows.row(d) for _ in range(share)])) for d in range(len(documents))]
-        towards = (
-            torch.stack(gradients).sum(0)
-            if wanted is None
-            else proxy.gradient(torch.tensor([wanted.row(0) for _ in range(batch)]))
-        )
+    variant = 'universal' if target is None else 'out-of-domain'
+    share = -(-trainer['batch'] // count)
+    state = course.begin('proxy', proxy, rows, DomainWeights.initial([1.0] * count))
+    while proxy.steps < course.steps:
+        gradients = [proxy.gradient(torch.tensor([rows.row(d) for _ in range(share)])) for d in range(count)]
+        towards = torch.stack(gradients).sum(0) if target is None else proxy.gradient(target(proxy.steps))
         products = [torch.dot(one, towards).item() for one in gradients], [torch.dot(one, one).item() for one in gradients]
-        variant = 'universal' if wanted is None else 'out-of-domain'
         state = doge_update(state, *products, proxy.learning_rate, variant=variant, **options)
         proxy.step_along(sum(weight * one for weight, one in zip(state.weights, gradients, strict=True)))
-    return state
+        course.stepped('proxy', proxy, rows, state)
+    return proxy, state
+
+
+def tokenizer_of(model):
+    description = read_description(model)
+    return Tokenizer(Path(model) / 'tokenizer.json', description['config']['vocab_size'], description.get('endOfText', 0))
 
 
 def learned(method, model, domains, steps, trainer, seed='0', target=None, **options):
@@ -146,19 +205,22 @@ def learned(method, model, domains, steps, trainer, seed='0', target=None, **opt
         raise WinnowError('BAD_DATA', 'a mixture needs two domains or more, each with a document', 'Name their files.')
     if method == 'doge' and target is None and len(domains) == 2:
         raise WinnowError('BAD_DATA', 'of two domains universal DoGE makes halves, whatever they hold', 'Name a --target.')
-    description = read_description(model)
-    end = description.get('endOfText', 0)
-    tokenizer = Tokenizer(Path(model) / 'tokenizer.json', description['config']['vocab_size'], end)
+    tokenizer = tokenizer_of(model)
     encoded = [[tokenizer.ids(text) for text in texts] for texts in domains.values()]
 
     def proxy_of():
         return Proxy(model, seed, trainer, steps)
 
+    course, end = Course(steps), tokenizer.end_of_text
     if method == 'doremi':
-        state = doremi(proxy_of, encoded, steps, trainer, seed, end, **options)
+        _, state = doremi(proxy_of, encoded, course, trainer, seed, end, **options)
     else:
-        wanted = None if target is None else [tokenizer.ids(text) for text in target]
-        state = doge(proxy_of, encoded, steps, trainer, wanted, end, **options)
+        wanted = None if target is None else Rows([[tokenizer.ids(text) for text in target]], trainer['context'], end)
+
+        def batch(_):
+            return torch.tensor([wanted.row(0) for _ in range(trainer['batch'])])
+
+        _, state = doge(proxy_of, encoded, course, trainer, wanted and batch, end, **options)
     return {
         'method': method,
         'domains': list(domains),

@@ -44,6 +44,26 @@ def learning_rate(step, config, steps):
     return config['learningRate'] * warmup * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
 
 
+def padded(sequences):
+    """ids and mask [sequences, longest], zeros after the end of each."""
+    length = max(len(one.ids) for one in sequences)
+    ids, mask = torch.zeros(len(sequences), length, dtype=torch.int64), torch.zeros(len(sequences), length)
+    for row, one in enumerate(sequences):
+        ids[row, : len(one.ids)], mask[row, : len(one.ids)] = torch.from_numpy(one.ids), torch.from_numpy(one.mask)
+    return ids, mask
+
+
+def held_out_loss(losses, sequences):
+    """In nats per target, of all targets of all sequences; `losses` gives those of ids and targets."""
+    total = targets = 0.0
+    for first in range(0, len(sequences), SEQUENCES_AT_ONCE):
+        ids, mask = padded(sequences[first : first + SEQUENCES_AT_ONCE])
+        weights = mask[:, 1:]
+        total += (losses(ids[:, :-1], ids[:, 1:]) * weights).sum().item()
+        targets += weights.sum().item()
+    return total / targets
+
+
 class Training:
     """Model and optimizer. Its tensors are a checkpoint's: parameters, and their first and second moments as m.NAME and v.NAME."""
 
@@ -86,17 +106,7 @@ class Training:
         return dict(zip(('reference_loss', 'corpus_loss'), map(self._evaluated, self._held_out), strict=True))
 
     def _evaluated(self, sequences):
-        total = targets = 0.0
-        for first in range(0, len(sequences), SEQUENCES_AT_ONCE):
-            some = sequences[first : first + SEQUENCES_AT_ONCE]
-            length = max(len(one.ids) for one in some)
-            ids, mask = torch.zeros(len(some), length, dtype=torch.int64), torch.zeros(len(some), length)
-            for row, one in enumerate(some):
-                ids[row, : len(one.ids)], mask[row, : len(one.ids)] = torch.from_numpy(one.ids), torch.from_numpy(one.mask)
-            weights = mask[:, 1:]
-            total += (self._losses(ids[:, :-1], ids[:, 1:]) * weights).sum().item()
-            targets += weights.sum().item()
-        return total / targets
+        return held_out_loss(self._losses, sequences)
 
     def tensors(self):
         named, state = dict(self.model.named_parameters()), self._optimizer.state

@@ -1,5 +1,6 @@
 """Updates of domain weights that are learned while a proxy trains: topologies/mixing of winnow, in Python."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,6 +57,31 @@ def row_weights(domains: Sequence[int], weights: Sequence[float], prior: Sequenc
     raw = [weights[d] / prior[d] for d in domains]
     total = sum(raw)
     return [one * len(raw) / total for one in raw]
+
+
+def domains_of_step(seed: str | int, step: int, rows: int, prior: Sequence[float]) -> list[int]:
+    """The domain of each row of a step's batch, drawn by the prior: those that topologies/mixing/rows.ts draws."""
+    start = int.from_bytes(hashlib.sha256(f'{seed}:{step}:doremi:rows'.encode()).digest()[:8], 'little')
+    total = sum(prior)
+    last = max(d for d, amount in enumerate(prior) if amount > 0)
+    drawn = []
+    for row in range(rows):
+        left = ((_splitmix64(row ^ start) >> 12) + 0.5) / 2**52 * total
+        domain = last
+        for d, amount in enumerate(prior):
+            if left < amount:
+                domain = d
+                break
+            left -= amount
+        drawn.append(domain)
+    return drawn
+
+
+def _splitmix64(x: int) -> int:
+    z = (x + 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
 
 
 def doge_update(

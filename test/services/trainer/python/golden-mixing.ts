@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type DomainWeights, initialDomainWeights, meanWeights } from '../../../../topologies/mixing/averaged.ts'
 import { dogeDefaults, dogeUpdate, dogeVariants } from '../../../../topologies/mixing/doge.ts'
 import { doremiStart, doremiUpdate, rowWeights } from '../../../../topologies/mixing/doremi.ts'
+import { domainsOfStep } from '../../../../topologies/mixing/rows.ts'
 import { Seeded } from '../../../support/seeded.ts'
 
 export const goldenMixingFile = join(import.meta.dirname, 'mixing.json')
@@ -42,6 +43,11 @@ export function goldenMixing() {
       })
       return { variant, updates, mean: meanWeights(state) }
     }),
+    draws: steps.map((step) => ({
+      seed: `s${step % 3}`,
+      step,
+      domains: domainsOfStep(`s${step % 3}`, step, 8, prior),
+    })),
     rows: { ...weighted, counts: rowWeights(domains, weighted.weights, weighted.prior) },
   }
 }

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from winnow_trainer.mixing import DomainWeights, doge_update, doremi_update, row_weights
+from winnow_trainer.mixing import DomainWeights, doge_update, domains_of_step, doremi_update, row_weights
 from winnow_wire.errors import WinnowError
 
 GOLDEN = json.loads((Path(__file__).parent / 'mixing.json').read_text())
@@ -41,6 +41,11 @@ def test_updates_of_doge_are_those_of_the_reference_trainer(case):
     assert state.mean == close(case['mean'])
 
 
+def test_rows_are_drawn_as_by_the_reference_trainer():
+    for draw in GOLDEN['draws']:
+        assert domains_of_step(draw['seed'], draw['step'], 8, GOLDEN['prior']) == draw['domains']
+
+
 def test_rows_count_as_in_the_reference_trainer():
     rows = GOLDEN['rows']
     assert row_weights(rows['domains'], rows['weights'], rows['prior']) == close(rows['counts'])
@@ -51,7 +56,9 @@ def mixing():
         pytest.importorskip(package, reason='WINNOW_TEST_TORCH=yes npm test installs it')
     sys.path[:0] = [str(SERVICES / 'trainer' / 'python' / 'examples')]
     import mixing
+    import torch
 
+    torch.set_num_threads(1)
     return mixing
 
 
@@ -63,17 +70,43 @@ METHODS = {
 
 
 @pytest.mark.parametrize('options', METHODS.values(), ids=METHODS)
-def test_a_run_on_a_few_documents_ends_in_a_mixture_and_again_in_the_same(options):
-    module = mixing()
-    first, again = (module.learned(model=MODEL, domains=DOMAINS, steps=6, trainer=TRAINER, **options) for _ in range(2))
-    assert first == again
-    assert (first['updates'], first['domains']) == (6, ['sea', 'law', 'kitchen'])
-    for weights in (first['shares'], first['last']):
+def test_a_run_on_a_few_documents_ends_in_a_mixture(options):
+    result = mixing().learned(model=MODEL, domains=DOMAINS, steps=6, trainer=TRAINER, **options)
+    assert (result['updates'], result['domains']) == (6, ['sea', 'law', 'kitchen'])
+    for weights in (result['shares'], result['last']):
         assert sum(weights) == pytest.approx(1, rel=1e-12)
         assert min(weights) > 0
-    assert first['shares'] != first['last']
+    assert result['shares'] != result['last']
     if 'target' in options:
-        assert max(first['shares']) == first['shares'][1]
+        assert max(result['shares']) == result['shares'][1]
+
+
+@pytest.mark.parametrize('method', ['doremi', 'doge'])
+def test_a_training_that_is_killed_goes_on_from_its_last_checkpoint_to_the_same_bits(method, tmp_path):
+    module = mixing()
+    documents = [[[d * 100 + n + k for k in range(20)] for n in range(6)] for d in (3, 5, 7)]
+
+    def trained(folder=None, killed_after=None):
+        steps_told = []
+
+        def report(stage, done):
+            steps_told.append((stage, done))
+            if len(steps_told) == killed_after:
+                raise KeyboardInterrupt
+
+        course = module.Course(6, folder, report)
+        arguments = (lambda: module.Proxy(MODEL, '7', TRAINER, 6), documents, course, TRAINER)
+        proxy, state = module.doremi(*arguments, 'seed') if method == 'doremi' else module.doge(*arguments, mu=1e-3)
+        return ([p.tolist() for p in proxy.model.parameters()], state, course.means, steps_told)
+
+    *alone, told = trained()
+    assert len(alone[2]) == 6
+    for _ in range(len(told) // 2 - 1):
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path, 2)
+    *resumed, rest = trained(tmp_path)
+    assert rest == told[-2:]
+    assert resumed == alone
 
 
 def test_a_step_along_the_gradient_of_one_domain_is_the_step_on_its_rows():
