@@ -40,7 +40,10 @@ async function world(trainer: object = {}) {
 const small = ['--proxies', '8', '--steps', `${steps}`, '--points', '4', '--target-steps', '1000'] as const
 const grid = [...small, '--models', sizes.join(','), '--target-parameters', '1e7'] as const
 
-test('planned, run, fitted, listed, checked and applied as any campaign, with its work in the ledger', async () => {
+// Sixteen proxies, each with sessions of its own.
+test('planned, run, fitted, listed, checked and applied as any campaign, with its work in the ledger', {
+  timeout: 120_000,
+}, async () => {
   const { plan, winnow, runtime, folder, versions } = await world()
   const [planning, ...rest] = documented
   // The documented command itself, for another actor and on a smaller scale.
