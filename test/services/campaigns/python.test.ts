@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(suite, () => {
   })
 })
 
-const installed = existsSync(join(import.meta.dirname, '../../../services/trainer/python/.venv'))
+const installed = existsSync(join(import.meta.dirname, '../../../services/trainer/python', '.venv'))
 test.skipIf(installed)('where no Python can train, run says what to install, and nothing is recorded', async () => {
   const { winnow } = await planned('--method', 'doremi')
   expect(await winnow('proxies', 'run', 'torch')).toMatchObject({
