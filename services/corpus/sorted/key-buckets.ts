@@ -1,5 +1,6 @@
 import { unmixInPlace, wordsOf } from '../../../topologies/selection/mix.ts'
 import type { Seed } from '../../../topologies/selection/u64.ts'
+import { spreadSort } from './spread-sort.ts'
 
 /** Keys of a bucket, about: 256 KB, which are sorted within a processor's cache and in a few milliseconds. */
 const keysPerBucket = 32_768
@@ -55,8 +56,7 @@ export class KeyBuckets {
       const bucket = this.#buckets.shift()
       if (bucket === undefined) return
       if (bucket.length === 0) continue
-      const column = new BigUint64Array(bucket.words.buffer, 0, bucket.length / 2)
-      column.sort()
+      const column = spreadSort(new BigUint64Array(bucket.words.buffer, 0, bucket.length / 2))
       unmixInPlace(column, orderSeed)
       yield column
     }
