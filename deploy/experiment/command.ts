@@ -25,6 +25,7 @@ interface Options {
   readonly workers?: number
   readonly minutes?: number
   readonly report?: boolean
+  readonly baseline?: string
   readonly json?: boolean
 }
 
@@ -39,6 +40,7 @@ export const experiment = (context: CliContext): Command =>
     .option('--workers <n>', 'cells at a time (default: one for each core)', naturalNumber)
     .option('--minutes <n>', 'begin no cell after so many minutes; the same command goes on later', naturalNumber)
     .option('--report', 'only compare what is finished')
+    .option('--baseline <strategy>', "compare with this strategy instead of the plan's baseline")
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -49,7 +51,7 @@ export const experiment = (context: CliContext): Command =>
       ),
     )
     .action(async (given: string, options: Options) => {
-      const plan = readPlan(isShippedPlan(given) ? shipped[given] : given, context.folder)
+      const plan = readPlan(isShippedPlan(given) ? shipped[given] : given, context.folder, options.baseline)
       const name = isShippedPlan(given) ? given.split(':')[1]! : basename(plan.file).replace(/\.[^.]+$/, '')
       const out = resolve(context.folder, options.out ?? join('.winnow', 'experiments', name))
       makeFolder(out)

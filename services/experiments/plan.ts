@@ -76,9 +76,10 @@ const ownKeys = ['name', 'steps', 'updateSteps', 'labelers', 'reference', 'model
 
 /**
  * Reads a plan and refuses what is wrong with the file itself; what depends on the corpus is found by `cellsOf`.
+ * @param baseline instead of the plan's
  * @throws WinnowError CONFIGURATION naming the file and every place in it
  */
-export function readPlan(path: string, folder: string): Plan {
+export function readPlan(path: string, folder: string, baseline?: string): Plan {
   const file = resolve(folder, path)
   const base = dirname(file)
   const absolute = (one: string) => resolve(base, one)
@@ -113,7 +114,7 @@ export function readPlan(path: string, folder: string): Plan {
           )
   })
   try {
-    const plan = parseConfigWith(checked, readYaml(file))
+    const plan = parseConfigWith(checked, withBaseline(readYaml(file), baseline))
     return {
       ...plan,
       file,
@@ -141,3 +142,7 @@ export function readPlan(path: string, folder: string): Plan {
     })
   }
 }
+
+/** What is no object is refused as it is. */
+const withBaseline = (given: unknown, baseline: string | undefined): unknown =>
+  baseline === undefined || typeof given !== 'object' || given === null ? given : { ...given, baseline }

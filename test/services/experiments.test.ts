@@ -131,6 +131,7 @@ test('the commands that documents give for it work, and go on where an earlier o
     expect([command, code]).toEqual([command, 0])
     if (words.includes('--json')) expect(JSON.parse(stdout)).toMatchObject({ cells: 6, finished: 6 })
     else expect(stdout).toContain('6 of 6 cells are finished.')
+    if (words.includes('--baseline')) expect(stdout).toContain('against multi-actor')
   }
 })
 

@@ -93,15 +93,21 @@ describe('a plan', () => {
     expect(digestOf({})).not.toBe(before)
   })
 
-  test('the shipped one is 17 strategies by 5 seeds, each of them a run', () => {
+  test('the shipped one is 18 strategies by 5 seeds, each of them a run', () => {
     const plan = readPlan('deploy/demo/experiment.yaml', process.cwd())
     const references = Object.fromEntries(
       Object.keys(plan.references!).map((name) => [name, context.references.fiction!]),
     )
     const found = cellsOf(plan, { ...context, references })
-    expect(found).toHaveLength(17 * 5 * 3)
+    expect(found).toHaveLength(18 * 5 * 3)
     const configured = new Set(found.map(({ run }) => JSON.stringify({ ...run.selection, steps: run.steps })))
-    expect(configured.size).toBe(17 * 5)
+    expect(configured.size).toBe(18 * 5)
+  })
+
+  test('may be compared with another baseline', () => {
+    read(minimal)
+    expect(readPlan('plan.json', folder, 'multi-actor').baseline).toBe('multi-actor')
+    expect(() => readPlan('plan.json', folder, 'chance')).toThrow('baseline: names "chance", which is none')
   })
 
   test.each([
