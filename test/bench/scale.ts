@@ -2,11 +2,15 @@
  * What each step of a round costs as the corpus grows: from the table sorted for drawing, by scans of the wide table as it was before, and in
  * pure Python that scores every line. Three actors with 5, 7 and 13 subcategories; a tenth of the documents is selected. ClickHouse, the
  * console and what flows in meanwhile are processes of their own. Every way must select the same documents in the same order.
- * Run by hand on a quiet machine: node test/bench/scale.ts [documents...] (default 10^6 10^7; 10^8 needs 15 GB of disk)
+ * Run by hand on a quiet machine: node test/bench/scale.ts [documents...] (default 10^6 10^7 10^8)
+ *
+ * One size after the other, each on tables of its own that are removed after it, so the largest one decides how much disk is needed: 150 bytes a
+ * document. What a size measured is kept in artifacts/scale.jsonl: a run that was cut off goes on with the sizes that are missing there and
+ * prints the table of all. Remove the file to begin anew.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { startCluster } from '../../deploy/dev/cluster.ts'
 import { openRuntime } from '../../services/connections/connections.ts'
 import { createLog } from '../../services/runtime/log.ts'
@@ -17,6 +21,10 @@ import { type Round, type RoundOptions, timed } from './scale/round.ts'
 import { type Measured, report } from './scale/table.ts'
 
 const sizes = process.argv.slice(2).map(Number)
+if (sizes.some((documents) => !(documents >= 1000))) throw new Error('node test/bench/scale.ts [documents...]')
+const kept = join(import.meta.dirname, '../../artifacts/scale.jsonl')
+/** The wide table, the one sorted for draws, what merging needs beside them, and the topic of a selection. */
+const bytesPerDocument = 150
 const scannedMax = 10_000_000
 const pythonMax = 1_000_000
 /** From here on a round that selects half of the corpus is measured too: 50 million ids of 10^8. */
@@ -95,7 +103,32 @@ async function inPython(
   return python
 }
 
-const measured: Measured[] = []
-for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) measured.push(await measure(documents))
-console.log(report(measured))
+function assertRoom(documents: number): void {
+  const { bavail, bsize } = statfsSync(tmpdir())
+  const [free, needed] = [bavail * bsize, documents * bytesPerDocument]
+  if (free < needed)
+    throw new Error(
+      `${documents} documents need ${Math.ceil(needed / 1e9)} GB in ${tmpdir()}, which has ${Math.floor(free / 1e9)}: free some, or set TMPDIR`,
+    )
+}
+
+/** What earlier runs have measured. */
+const measured: Measured[] = existsSync(kept)
+  ? readFileSync(kept, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Measured)
+  : []
+mkdirSync(dirname(kept), { recursive: true })
+for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000, 100_000_000]) {
+  if (measured.some((one) => one.documents === documents)) {
+    tell(`${documents} documents: measured before`, { file: kept })
+    continue
+  }
+  assertRoom(documents)
+  const one = await measure(documents)
+  appendFileSync(kept, `${JSON.stringify(one)}\n`)
+  measured.push(one)
+}
+console.log(report(measured.toSorted((a, b) => a.documents - b.documents)))
 process.exit(0)
