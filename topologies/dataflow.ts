@@ -1,5 +1,6 @@
 import { labelsTopic, type Offset, type Partition, runTopics, topics } from '../schemas/index.ts'
-import { Console, type ConsolePorts } from './console/console.ts'
+import { Console } from './console/console.ts'
+import type { ConsolePorts } from './console/ports.ts'
 import type { CorpusStore } from './corpus-store.ts'
 import type { Booking } from './ledger/booking.ts'
 import type { Delivered, Output, Processor, StationNode } from './node.ts'

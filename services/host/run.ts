@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Manifest, type Progress, runTopics } from '../../schemas/index.ts'
-import type { ConsoleEvent } from '../../topologies/console/console.ts'
+import type { ConsoleEvent } from '../../topologies/console/ports.ts'
 import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'

@@ -1,7 +1,7 @@
 import type { DocumentId, Manifest } from '../../schemas/index.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
-import type { ConsolePorts } from '../../topologies/console/console.ts'
 import type { EmissionLayout } from '../../topologies/console/emitting.ts'
+import type { ConsolePorts } from '../../topologies/console/ports.ts'
 import type { ChildOptions } from './service.ts'
 
 /** What station-child.ts is told. */

@@ -70,8 +70,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'requests not deduplicated: a restarted console opens its last round again',
     file: 'topologies/console/console.ts',
-    find: '    const roundLast = Math.max(-1, ...this.#opened.keys())\n',
-    replace: '    const roundLast = Math.max(-1, ...this.#closed.keys())\n',
+    find: '    const roundLast = Math.max(-1, ...this.#decided.opened.keys())\n',
+    replace: '    const roundLast = Math.max(-1, ...this.#decided.closed.keys())\n',
   },
   {
     name: 'the sink says how far it is before it has written',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { Console, type ConsoleEvent } from '../../topologies/console/console.ts'
+import { Console } from '../../topologies/console/console.ts'
+import type { ConsoleEvent } from '../../topologies/console/ports.ts'
 import type { Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import { fillByParity, parityRun } from '../support/memory-runtime.ts'

@@ -10,6 +10,9 @@ import type { RunConfig } from '../run-config.ts'
  */
 export type Labelled = (column: LabelColumn, documents: readonly TopicOffset[]) => Promise<boolean>
 
+/** Where nothing can be asked. */
+export const nobodySays: Labelled = async () => false
+
 /** A run with the changes that are ready for a round. */
 export interface ChangedRun {
   readonly run: RunConfig

@@ -1,5 +1,5 @@
 import type { Progress } from '../../../schemas/index.ts'
-import type { ConsoleEvent } from '../../../topologies/console/console.ts'
+import type { ConsoleEvent } from '../../../topologies/console/ports.ts'
 import { estimateFor, roundsNoBetter } from '../../../topologies/evaluation/evaluate.ts'
 import type { Metrics } from './metrics.ts'
 

@@ -1,0 +1,84 @@
+import { type TopicOffset, topics } from '../../schemas/index.ts'
+import { columnsOf, type ViewOptions } from '../corpus-store.ts'
+import type { RunConfig } from '../run-config.ts'
+import { type ChangedRun, nobodySays, type PendingChanges } from './changes.ts'
+import type { Decisions } from './decisions.ts'
+import type { ConsolePorts } from './ports.ts'
+import { viewOptions } from './selecting.ts'
+
+/** What a round opens with. */
+export interface ToOpen extends ChangedRun {
+  readonly labelOffsets: TopicOffset[]
+}
+
+/** Has the corpus sorted for the draws of rounds before they open or select: that goes on in the background, and rounds wait for it. */
+export class Preparation {
+  readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'onEvent'>
+  readonly #decided: Decisions
+  readonly #pending: PendingChanges
+  /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
+  #awaited: ToOpen | undefined
+  /** How far that was when it was last told. */
+  #told = ''
+
+  constructor(
+    ports: Pick<ConsolePorts, 'store' | 'labelled' | 'onEvent'>,
+    decided: Decisions,
+    pending: PendingChanges,
+  ) {
+    this.#ports = ports
+    this.#decided = decided
+    this.#pending = pending
+  }
+
+  /**
+   * The run as a round has it, and the label offsets that it opens as of: those of now, once the corpus is sorted for draws as of them. What
+   * is labelled while that goes on waits for the next round.
+   * @param roundBefore the last round that was opened
+   */
+  async toOpen(round: number, roundBefore: number): Promise<ToOpen | undefined> {
+    this.#awaited ??= await this.#changedFor(round, roundBefore)
+    const { run, labelOffsets } = this.#awaited
+    return (await this.isPrepared(round, run, labelOffsets)) ? this.#awaited : undefined
+  }
+
+  /** The round is open, or will open with other offsets. */
+  forget(): void {
+    this.#awaited = undefined
+  }
+
+  /** What was read changes no sample. */
+  viewToSample(round: number, { run, labelOffsets }: ToOpen): ViewOptions {
+    return { ...viewOptions(run, labelOffsets, this.#decided.history(round)), readsOf: null }
+  }
+
+  async isPrepared(round: number, run: RunConfig, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
+    const preparing = await this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
+    if (preparing === undefined) {
+      this.#told = ''
+      return true
+    }
+    const told = `${round}/${Math.floor((20 * preparing.done) / Math.max(1, preparing.total))}`
+    if (told !== this.#told) this.#ports.onEvent?.({ kind: 'preparing', round, preparing })
+    this.#told = told
+    return false
+  }
+
+  /** With the changes that are ready, unless the corpus has still to be sorted for them: that goes on while the round opens without them. */
+  async #changedFor(round: number, roundBefore: number): Promise<ToOpen> {
+    const before = this.#decided.configuration.last
+    const last = this.#decided.manifests.get(roundBefore)
+    if (last !== undefined) {
+      const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
+      const labelOffsets = await this.#labelOffsets(run)
+      const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
+      if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, labelOffsets }
+    }
+    return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before) }
+  }
+
+  async #labelOffsets(run: RunConfig): Promise<TopicOffset[]> {
+    const inputs = new Set([topics.documents.name, ...columnsOf(run).map(({ topic }) => topic)])
+    return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
+  }
+}
