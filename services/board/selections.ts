@@ -5,7 +5,7 @@ import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
-import { chunksFrom } from '../selections/selection-reader.ts'
+import { chunksFrom } from '../selections/chunks.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Of a larger selection, the first this many in emission order are examined. */

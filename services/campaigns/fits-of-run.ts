@@ -53,6 +53,9 @@ export async function fitsOfRun(runtime: Runtime, run: RunConfig, refit: boolean
   return found
 }
 
+/** The campaigns of proxies that a run has numbers from. */
+export const campaignsOf = (run: RunConfig): string[] => [...new Set(takenFrom(run).map(({ campaign }) => campaign))]
+
 interface Taken extends Pick<FitOfRun, 'of' | 'actor' | 'campaign'> {
   readonly inputs: string
   readonly numbers: readonly number[]

@@ -31,6 +31,7 @@ const ownCommands: CommandLoaders = {
   select: async () => (await import('./commands/select.ts')).select,
   ablate: async () => (await import('./commands/ablate.ts')).ablate,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluate,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
   ledger: async () => (await import('./commands/ledger.ts')).ledger,
   compare: async () => (await import('./commands/compare.ts')).compare,
   topics: async () => (await import('./commands/topics.ts')).topics,

@@ -186,6 +186,23 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('The resources of this machine that rewards may use'),
+  archives: z
+    .strictObject({
+      memoryMiBMax: z
+        .int()
+        .min(256)
+        .default(2048)
+        .describe(
+          'Memory of the embedded database by which archives of runs are read (docs/archives.md): what needs more goes to disk',
+        ),
+      scratch: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Folder for what is read of them, removed at the end; default: the system's for temporary files"),
+    })
+    .prefault({})
+    .describe('Reading archives of runs'),
   tracing: z
     .strictObject({
       ratio: z

@@ -12,12 +12,14 @@ import { readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { ascending, RunView } from './run-view.ts'
 
+type Ports = Pick<Runtime, 'kafka' | 'codec'>
+
 /**
  * The records of a topic up to its current end, decoded, partition by partition. Invalid records are skipped; the stations send them to dead
  * letters. `from`: the next offset of each partition, which moves on as records are read.
  */
 export async function* recordsOf(
-  { kafka, codec }: Pick<Runtime, 'kafka' | 'codec'>,
+  { kafka, codec }: Ports,
   topic: string,
   from: number[] = [],
 ): AsyncGenerator<Delivered> {
@@ -31,14 +33,14 @@ export async function* recordsOf(
   }
 }
 
-export async function readTopic(ports: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> {
+export async function readTopic(ports: Ports, topic: string): Promise<Delivered[]> {
   const all: Delivered[] = []
   for await (const delivered of recordsOf(ports, topic)) all.push(delivered)
   return all
 }
 
 /** The same for a topic of a run, which does not exist before a station of the run was first started: then there are none. */
-const readRunTopic = async (runtime: Pick<Runtime, 'kafka' | 'codec'>, topic: string): Promise<Delivered[]> =>
+const readRunTopic = async (runtime: Ports, topic: string): Promise<Delivered[]> =>
   (await runtime.kafka.topicNames()).includes(topic) ? await readTopic(runtime, topic) : []
 
 /** What the console of a run decided; the last of several records of a key. Rounds ascending. */
@@ -52,7 +54,7 @@ export interface RecordedRun {
 }
 
 /** @throws WinnowError CONFIGURATION if the run has not decided anything yet */
-export async function readRecordedRun(runtime: Runtime, run: string): Promise<RecordedRun> {
+export async function readRecordedRun(runtime: Ports, run: string): Promise<RecordedRun> {
   const decisions = await readRunTopic(runtime, runTopics(run).consoleState.name)
   const { opened, closed, manifests, evaluations } = viewOf(decisions)
   if (manifests.size === 0) throw new WinnowError('CONFIGURATION', `run ${run} has selected nothing yet`)
@@ -63,11 +65,11 @@ export async function readRecordedRun(runtime: Runtime, run: string): Promise<Re
 }
 
 /** The manifests of a run, by round; empty if nothing is selected yet. */
-export const readManifests = async (runtime: Runtime, run: string): Promise<Manifest[]> =>
+export const readManifests = async (runtime: Ports, run: string): Promise<Manifest[]> =>
   ascending(viewOf(await readRunTopic(runtime, runTopics(run).consoleState.name)).manifests)
 
 /** All progress reports of a run, by step, each step once. */
-export const readProgress = async (runtime: Runtime, run: string): Promise<Progress[]> =>
+export const readProgress = async (runtime: Ports, run: string): Promise<Progress[]> =>
   ascending(viewOf(await readRunTopic(runtime, runTopics(run).progress.name)).progress)
 
 function viewOf(records: readonly Delivered[]): RunView {

@@ -59,6 +59,8 @@ export interface Codec {
   decodeAs<R extends RecordType>(record: R, buffer: Uint8Array): RecordValue<R> | Promise<RecordValue<R>>
   /** Whether the bytes after the schema id are exactly such a record, whatever the registry says about the id. */
   isBodyOf(record: RecordType, buffer: Uint8Array): boolean
+  /** The text of a schema that records were written by; undefined: the registry does not have the id. @throws WinnowError UNREACHABLE */
+  schemaOf(id: number): Promise<string | undefined>
 }
 
 export interface CodecOptions {
@@ -162,8 +164,13 @@ export async function createCodec({ registry, records }: CodecOptions): Promise<
         return false
       }
     },
+    schemaOf: (id) => schemaById(client, id),
   }
 }
+
+/** The schema id in the framing of a value; undefined: it is not framed so. */
+export const schemaIdOf = (value: Buffer): number | undefined =>
+  value.length >= headerBytes && value[0] === 0 ? value.readUInt32BE(1) : undefined
 
 function isWholeBody(own: Own, bytes: Buffer): boolean {
   readBody({ own, resolver: undefined }, wholeOf(bytes))

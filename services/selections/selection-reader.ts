@@ -1,19 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { asDocumentId, type DocumentId, Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
-import { stretchesFrom } from '../../topologies/console/parts.ts'
+import { type DocumentId, Manifest, runTopics } from '../../schemas/index.ts'
 import { type Codec, readable } from '../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Consumer, Kafka } from '../runtime/kafka/port.ts'
+import { type SelectionPorts, selectionIds } from './chunks.ts'
 import { checkRank, partOf, type Rank } from './ranks.ts'
-
-const attemptsMax = 100
-const attemptMs = 50
-
-interface Ports {
-  readonly kafka: Pick<Kafka, 'read'>
-  readonly codec: Codec
-}
 
 interface Waiting {
   readonly round: number
@@ -48,7 +39,7 @@ export interface RankBatch {
  * slices of the global order, so any number of them reads the same global batches.
  */
 export class SelectionReader {
-  readonly #ports: Ports
+  readonly #ports: SelectionPorts
   readonly #run: string
   readonly #manifests = new Map<number, Manifest>()
   readonly #waiting = new Set<Waiting>()
@@ -190,22 +181,8 @@ export class SelectionReader {
   }
 
   /** The ids of a selection from `index` on, once, in chunks as written. */
-  async *chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly DocumentId[]> {
-    let next = index
-    for (let attempt = 0; next < manifest.documents; attempt++) {
-      const before = next
-      for await (const chunk of chunksFrom(this.#ports, manifest, next)) {
-        const skip = next - chunk.indexFirst
-        yield Array.from(chunk.docIds.subarray(skip), asDocumentId)
-        next = chunk.indexFirst + chunk.docIds.length
-      }
-      if (next > before) attempt = 0
-      // A transaction is committed partition by partition: the manifest may be readable a moment before the chunks are.
-      else if (attempt === attemptsMax) {
-        const message = `the selection of round ${manifest.round} ends at ${next} of ${manifest.documents}`
-        throw new WinnowError('GUARANTEE_VIOLATED', message)
-      } else await sleep(attemptMs)
-    }
+  chunks(manifest: Manifest, index = 0): AsyncGenerator<readonly DocumentId[]> {
+    return selectionIds(this.#ports, manifest, index)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -215,35 +192,6 @@ export class SelectionReader {
   async close(): Promise<void> {
     for (const { round, reject } of this.#waiting) reject(interrupted(round))
     await this.#consumer?.close()
-  }
-}
-
-/** The chunks readable now, from the one that holds `index`. @throws WinnowError GUARANTEE_VIOLATED if others stand in their places */
-export async function* chunksFrom(
-  { kafka, codec }: Ports,
-  manifest: Manifest,
-  index: number,
-): AsyncGenerator<SelectionChunk> {
-  const topic = runTopics(manifest.run).selections.name
-  let next = index
-  for (const { offsetFirst, chunks } of stretchesFrom(manifest, Math.floor(index / manifest.chunkDocuments))) {
-    let left = chunks
-    for await (const records of kafka.read(topic, [offsetFirst])) {
-      for (const { value, offset } of records.slice(0, left)) {
-        const chunk = await codec.decodeAs(SelectionChunk, value!)
-        const skip = next - chunk.indexFirst
-        if (chunk.round !== manifest.round || skip < 0 || skip >= chunk.docIds.length) {
-          const message = `offset ${offset} of ${topic} does not hold index ${next} of round ${manifest.round}`
-          throw new WinnowError('GUARANTEE_VIOLATED', message)
-        }
-        yield chunk
-        next = chunk.indexFirst + chunk.docIds.length
-        left--
-      }
-      if (left === 0) break
-    }
-    // Not visible yet, and neither is what follows.
-    if (left > 0) return
   }
 }
 

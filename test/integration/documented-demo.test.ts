@@ -55,15 +55,29 @@ test('the demo starts as the README says, and every command that documents give 
     started: (one) => running.push(one),
     said: (command, text) => said.set(command.replace(/ +#.*/, ''), text),
   })
+  const json = async (command: string) => {
+    const { ended, said } = shell(`${command} 2>/dev/null`, cwd)
+    expect([await ended, command]).toEqual([exitCodes.ok, command])
+    return JSON.parse(said.text)
+  }
+  const whatOf = ({ explanations }: { explanations: unknown }) => explanations
+  const live = {
+    explained: whatOf(await json('npx winnow explain 5 --run multi-actor-7 --json')),
+    evaluated: await json('npx winnow evaluate multi-actor-7 --on next-round --json'),
+  }
   // npm hands the signal on and dies of it itself; what it started keeps its pipes until it has drained.
   signalGroup(demo!, 'SIGINT')
   await demo!.ended
   expect(await shell('npx winnow status', cwd).ended).toBe(exitCodes.unreachable)
+  const archived = 'archive:multi-actor-7.archive'
+  expect(whatOf(await json(`npx winnow explain 5 --run ${archived} --json`))).toEqual(live.explained)
+  expect(await json(`npx winnow evaluate ${archived} --on next-round --json`)).toEqual(live.evaluated)
 
   expect(demo!.said.text).toMatch(/multi-actor-7 +round 1 selected 1505 documents/)
   const outputs: [string, string | RegExp][] = [
     ['npx winnow status', /multi-actor-7/],
     ['npx winnow replay --run multi-actor-7', 'are the same to the bit'],
+    ['npx winnow replay --run archive:multi-actor-7.archive', 'are the same to the bit'],
     ['npx winnow topology --mermaid', 'flowchart LR'],
     ['npx winnow top', 'multi-actor-7'],
     ['curl http://127.0.0.1:7077/api/snapshot', '"multi-actor-7"'],

@@ -48,15 +48,28 @@ export function viewOptions(
   return { ...options, readsOf: run.name, earlier }
 }
 
-/** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
-export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
-  const { run, opened, actorStates, history, store } = inputs
-  const config = run.selection
+/**
+ * Records in the store what the trainer had read of earlier selections, if that matters to the run.
+ * @param since see `recordReads`
+ */
+export async function recordEarlierReads(
+  inputs: Pick<SelectionInputs, 'run' | 'history' | 'store' | 'selections'>,
+  since: RoundOpened['reads'] = [],
+): Promise<void> {
+  const { run, history } = inputs
+  if (!readsMatter(run.selection)) return
   const viewAt = (index: number) => {
     const selected = history[index]!
     return viewOptions(selected.run, selected.manifest.labelOffsets, history.slice(0, index))
   }
-  if (readsMatter(config)) await recordReads(inputs, run, history, viewAt, opened.reads)
+  await recordReads(inputs, run, history, viewAt, since)
+}
+
+/** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
+export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
+  const { run, opened, actorStates, history, store } = inputs
+  const config = run.selection
+  await recordEarlierReads(inputs, opened.reads)
   const weights = actorStates.map((state) => state.weights)
   const thetaBefore = thetaBeforeOf(config, opened, history.at(-1)?.manifest)
   const { theta, actorRewards } =

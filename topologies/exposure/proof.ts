@@ -1,7 +1,8 @@
 import { asDocumentId, type DocumentId } from '../../schemas/index.ts'
 import { WinnowError } from '../errors.ts'
 import { orderKey, seedOf } from '../selection/u64.ts'
-import { idsPerLeaf, leafCount, leafOf, rootOf, topBy, topOfNothing } from './selection-tree.ts'
+import { topOfNothing } from './merkle.ts'
+import { idsPerLeaf, leafCount, leafOf, rootOf, topBy } from './selection-tree.ts'
 
 /** Ids of a leaf of a selection's tree, and the tops beside its way to the top. */
 export interface ProvenLeaf {

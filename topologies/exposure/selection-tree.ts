@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { leafHash, nodeOf, sha256, TreeTop } from './merkle.ts'
 
 /** Ids under a leaf: a proof shows one or two leaves whole, 2 KiB each, and hashing them costs emission about a hundredth. */
 export const idsPerLeaf = 256
@@ -13,8 +14,7 @@ export class SelectionTree {
   readonly #leaf = new Uint8Array(1 + idsPerLeaf * idBytes)
   #filled = 0
   #documents = 0
-  /** Tops of whole subtrees, the largest first. */
-  readonly #subtrees: { top: Buffer; leaves: number }[] = []
+  readonly #tree = new TreeTop()
 
   /** Takes the next ids. */
   add(ids: BigUint64Array): void {
@@ -30,22 +30,14 @@ export class SelectionTree {
   }
 
   #close(): void {
-    let subtree = { top: sha256(this.#leaf.subarray(0, 1 + this.#filled)), leaves: 1 }
-    for (let left = this.#subtrees.at(-1); left?.leaves === subtree.leaves; left = this.#subtrees.at(-1)) {
-      this.#subtrees.pop()
-      subtree = { top: nodeOf(left.top, subtree.top), leaves: 2 * subtree.leaves }
-    }
-    this.#subtrees.push(subtree)
+    this.#tree.add(sha256(this.#leaf.subarray(0, 1 + this.#filled)))
     this.#filled = 0
   }
 
   /** @returns the root, in hexadecimal. Nothing can be added any more. */
   root(): string {
     if (this.#filled > 0) this.#close()
-    const top = this.#subtrees
-      .map(({ top }) => top)
-      .reduceRight<Buffer | undefined>((right, left) => (right === undefined ? left : nodeOf(left, right)), undefined)
-    return rootOf(this.#documents, top ?? topOfNothing)
+    return rootOf(this.#documents, this.#tree.top)
   }
 }
 
@@ -61,17 +53,10 @@ export const leafCount = (documents: number): number => Math.ceil(documents / id
 
 /** @param ids of one leaf */
 export function leafOf(ids: readonly bigint[]): Buffer {
-  const bytes = Buffer.alloc(1 + ids.length * idBytes)
-  for (const [i, id] of ids.entries()) bytes.writeBigUInt64LE(id, 1 + i * idBytes)
-  return sha256(bytes)
+  const bytes = Buffer.alloc(ids.length * idBytes)
+  for (const [i, id] of ids.entries()) bytes.writeBigUInt64LE(id, i * idBytes)
+  return leafHash(bytes)
 }
-
-const sha256 = (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer')
-
-/** Of a tree without leaves. */
-export const topOfNothing = sha256(new Uint8Array())
-
-const nodeOf = (left: Uint8Array, right: Uint8Array): Buffer => sha256(Buffer.concat([Buffer.of(1), left, right]))
 
 /** The top of a tree with these leaves, one at least, and the path of a leaf to it: the tops beside it, from the leaf upwards (RFC 9162, 2.1.3.1). */
 export function pathTo(leaves: readonly Buffer[], index: number): { top: Buffer; path: Buffer[] } {

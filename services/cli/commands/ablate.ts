@@ -8,6 +8,7 @@ import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { RunSources, runHelp } from '../run-sources.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -17,7 +18,7 @@ interface Options extends GlobalOptions {
 
 export const ablate = (context: CliContext): Command =>
   clusterCommand('ablate', summaries.ablate)
-    .argument('<run>', 'the run')
+    .argument('<run>', runHelp)
     .option(
       '--sweep <key=values>',
       'hyperparameters to try instead of the ablations, all combinations: eta=0.03,0.1,0.3 (of all actors), eta.topic=0.1, update=ema,additive, ..; repeatable',
@@ -33,9 +34,10 @@ export const ablate = (context: CliContext): Command =>
       ),
     )
     .action(async (name: string, options: Options) => {
-      await using connection = await context.connect(options)
-      const { runtime } = connection
-      const run = await runNamed(runtime, name)
+      await using sources = new RunSources(context, options)
+      const source = await sources.open(name)
+      const { runtime } = source
+      const run = await runNamed(runtime, source.run)
       const progress = new Counter(context.stderr, systemClock, { doing: 'judging', unit: 'rounds' })
       const ablation = await ablateRun(runtime, run, options.sweep, (done, total) => progress.at(done, total))
       progress.clear()

@@ -1,38 +1,37 @@
 import type { Command } from 'commander'
 import type { Manifest, Progress } from '../../../schemas/index.ts'
 import { selectsBy } from '../../../topologies/selects-by.ts'
-import type { Runtime } from '../../connections/connections.ts'
 import { readManifests, readProgress } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { compareRounds, type RoundComparison } from '../../runs/replay/compare.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { formatFixed, percent, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { type RunSource, RunSources, runHelp } from '../run-sources.ts'
 import { summaries } from '../summaries.ts'
 
 export const compare = (context: CliContext): Command =>
   clusterCommand('compare', summaries.compare)
-    .argument('<run>', 'a run or a replay')
+    .argument('<run>', `${runHelp}, or a replay`)
     .argument('<other>', 'another one')
     .option('--json', 'a JSON line per round')
     .addHelpText('after', example('winnow compare multi-actor-7 random-7'))
     .action(async (a: string, b: string, options: GlobalOptions & { json?: boolean }) => {
-      await using connection = await context.connect(options)
-      const { runtime } = connection
-      const by = (await Promise.all([a, b].map((name) => runNamed(runtime, name)))).map(selectsBy)
-      const [ofA, ofB] = await Promise.all([a, b].map((name) => readManifests(runtime, name)))
-      const [progressA, progressB] = await Promise.all([a, b].map((name) => readProgress(runtime, name)))
+      await using sources = new RunSources(context, options)
+      const both = [await sources.open(a), await sources.open(b)] as const
+      const by = (await Promise.all(both.map(({ runtime, run }) => runNamed(runtime, run)))).map(selectsBy)
+      const [ofA, ofB] = await Promise.all(both.map(({ runtime, run }) => readManifests(runtime, run)))
+      const [progressA, progressB] = await Promise.all(both.map(({ runtime, run }) => readProgress(runtime, run)))
       const pairs = ofA!.flatMap((manifest) => {
         const other = ofB!.find(({ round }) => round === manifest.round)
         return other === undefined ? [] : [[manifest, other] as const]
       })
       if (pairs.length === 0) throw new WinnowError('CONFIGURATION', `${a} and ${b} have no round in common yet`)
       const rounds = []
-      for await (const [left, right, { common, documents, same }] of comparisons(context, runtime, pairs)) {
+      for await (const [left, right, { common, documents, same }] of comparisons(context, both, pairs)) {
         rounds.push({
           round: left.round,
           same,
@@ -66,19 +65,15 @@ type Pair = readonly [Manifest, Manifest]
 /** Pairs of rounds with what comparing their selections came to. */
 async function* comparisons(
   { stderr }: Pick<CliContext, 'stderr'>,
-  runtime: Runtime,
+  [ofA, ofB]: readonly [RunSource, RunSource],
   pairs: readonly Pair[],
 ): AsyncGenerator<[...Pair, RoundComparison]> {
-  await using opened = new AsyncDisposableStack()
-  const open = async ({ run }: Manifest) =>
-    opened.use(await SelectionReader.open({ ...runtime, run, reader: 'compare' }))
-  const [readerA, readerB] = await Promise.all([open(pairs[0]![0]), open(pairs[0]![1])])
   const progress = new Counter(stderr, systemClock, { doing: 'comparing', unit: 'rounds' })
-  opened.defer(() => progress.clear())
   for (const [i, [left, right]] of pairs.entries()) {
     progress.at(i, pairs.length)
-    yield [left, right, await compareRounds(left, right, readerA, readerB)]
+    yield [left, right, await compareRounds(left, right, ofA.runtime, ofB.runtime)]
   }
+  progress.clear()
 }
 
 const thetaOf = ({ actors, theta }: Manifest): Record<string, number> =>

@@ -9,6 +9,7 @@ import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { formatFixed, table } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
+import { RunSources, runHelp } from '../run-sources.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -18,7 +19,7 @@ interface Options extends GlobalOptions {
 
 export const evaluate = (context: CliContext): Command =>
   clusterCommand('evaluate', summaries.evaluate)
-    .argument('<run>', 'the run')
+    .argument('<run>', runHelp)
     .addOption(
       new Option(
         '--on <rewards>',
@@ -28,9 +29,10 @@ export const evaluate = (context: CliContext): Command =>
     .option('--json', 'a JSON line per round')
     .addHelpText('after', example('winnow evaluate multi-actor-7', 'winnow evaluate multi-actor-7 --json'))
     .action(async (name: string, options: Options) => {
-      await using connection = await context.connect(options)
-      const { runtime } = connection
-      const run = await runNamed(runtime, name)
+      await using sources = new RunSources(context, options)
+      const source = await sources.open(name)
+      const { runtime } = source
+      const run = await runNamed(runtime, source.run)
       const progress = new Counter(context.stderr, systemClock, { doing: 'evaluating', unit: 'rounds' })
       const evaluations = await evaluateRun(runtime, run, options.on, (done, total) => progress.at(done, total))
       progress.clear()

@@ -9,6 +9,7 @@ import { type CliContext, clusterCommand, example, type GlobalOptions, print, wi
 import { idOf } from '../document-id.ts'
 import { detailsInWords } from '../explained-round.ts'
 import { runMeant } from '../run-meant.ts'
+import { RunSources, runHelp } from '../run-sources.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -22,7 +23,7 @@ const textCharactersShown = 300
 export const explain = (context: CliContext): Command =>
   clusterCommand('explain', summaries.explain)
     .argument('<id>', 'document id, decimal')
-    .option('--run <name>', 'the run (default: the newest that has selected)')
+    .option('--run <name>', `${runHelp} (default: the newest that has selected)`)
     .option('--round <round>', 'this round alone, down to the rewards behind each weight', roundOf)
     .option('--json', 'as JSON')
     .addHelpText(
@@ -31,9 +32,9 @@ export const explain = (context: CliContext): Command =>
     )
     .action(async (id: string, options: Options) => {
       const docId = idOf(id)
-      await using connection = await context.connect(options)
-      const { runtime } = connection
-      const name = await runMeant(context, runtime, options.run)
+      await using sources = new RunSources(context, options)
+      const meant = options.run ?? (await runMeant(context, (await sources.cluster()).runtime, undefined))
+      const { runtime, run: name } = await sources.open(meant)
       const run = await runNamed(runtime, name)
       const explained = await explainDocument(runtime, run, docId)
       if (explained === undefined) throw new WinnowError('BAD_DATA', `the corpus has no document ${id}`)

@@ -16,6 +16,7 @@ import { json } from '../../runtime/json.ts'
 import { Counter } from '../../terminal/progress.ts'
 import { percent } from '../../terminal/table.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { RunSources, runHelp } from '../run-sources.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -28,7 +29,7 @@ interface Options extends GlobalOptions {
 
 export const replay = (context: CliContext): Command =>
   clusterCommand('replay', summaries.replay)
-    .requiredOption('--run <name>', 'the recorded run')
+    .requiredOption('--run <name>', `the recorded run: ${runHelp}`)
     .option('--as <name>', 'name of the replay (default: NAME-replay-1, -2, ...)')
     .option('--with <file>', 'other hyperparameters, JSON or YAML: an experiment instead of a check')
     .option(
@@ -49,10 +50,10 @@ export const replay = (context: CliContext): Command =>
     )
     .action(async (options: Options) => {
       const changes = options.with === undefined ? {} : readYaml(options.with)
-      await using connection = await context.connect(options)
-      const { runtime } = connection
-      const recorded = await runNamed(runtime, options.run)
-      const name = options.as ?? freeReplayName(options.run, await namesTaken(runtime))
+      await using sources = new RunSources(context, options)
+      const { runtime, run: original } = await sources.open(options.run)
+      const recorded = await runNamed(runtime, original)
+      const name = options.as ?? freeReplayName(original, await namesTaken(runtime))
       const run = replayRun(recorded, name, changes)
       if (options.with === undefined || options.refit) {
         await checkRules(context, recorded, options)
@@ -78,11 +79,11 @@ export const replay = (context: CliContext): Command =>
       if (first !== undefined) {
         throw new WinnowError(
           'REPLAY_DIFFERS',
-          `round ${first.round} of ${name} differs from ${options.run}: ${first.firstDifference}`,
+          `round ${first.round} of ${name} differs from ${original}: ${first.firstDifference}`,
         )
       }
       if (!options.json)
-        await print(context.stdout, `${rounds.length} rounds of ${options.run} and ${name} are the same to the bit\n`)
+        await print(context.stdout, `${rounds.length} rounds of ${original} and ${name} are the same to the bit\n`)
     })
 
 /** Says of each actor whose initial weights a rule gave that it gives the same again. @throws WinnowError REPLAY_DIFFERS where it does not */

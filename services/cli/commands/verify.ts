@@ -1,10 +1,14 @@
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { proofOf, verifyProof } from '../../../topologies/exposure/proof.ts'
 import { parseId } from '../../../topologies/selection/u64.ts'
+import { verifyArchive } from '../../archive/manifest.ts'
+import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
+import { Counter } from '../../terminal/progress.ts'
 import { type CliContext, example, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
 
@@ -16,20 +20,31 @@ const proof = z.strictObject({
   leaves: z.array(z.strictObject({ number: natural, ids: z.array(id), path: z.array(hexadecimal) })).max(2),
 })
 
+interface Options {
+  readonly root?: string
+  readonly json?: boolean
+}
+
 export const verify = (context: CliContext): Command =>
   new Command('verify')
     .description(summaries.verify)
-    .argument('<file>', 'a proof, as winnow prove writes it')
-    .requiredOption(
+    .argument('<file>', 'a proof, as winnow prove writes it; or a folder that winnow export wrote')
+    .option(
       '--root <hex>',
-      "the selection's root, from who published it (selectionRoot of the round's manifest)",
+      "the selection's root, from who published it (selectionRoot of the round's manifest); or the archive's: without it, it is compared with itself",
     )
     .option('--json', 'as JSON')
-    .addHelpText('after', example('winnow verify proof.json --root 5c0f..'))
-    .action(async (file: string, { root, ...options }: { root: string; json?: boolean }) => {
-      if (!hexadecimal.safeParse(root).success)
+    .addHelpText('after', example('winnow verify proof.json --root 5c0f..', 'winnow verify exported --root 5c0f..'))
+    .action(async (file: string, { root, ...options }: Options) => {
+      if (root !== undefined && !hexadecimal.safeParse(root).success)
         throw new WinnowError('USAGE', `--root ${root} is not a root`, {
           hint: 'A root has 64 hexadecimal digits, in lower case.',
+        })
+      if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+        return await verifyFolder(context, file, root, options)
+      if (root === undefined)
+        throw new WinnowError('USAGE', 'a proof needs the root of the selection: --root HEX', {
+          hint: "It is selectionRoot of the round's manifest.",
         })
       const given = await read(file)
       const index = verifyProof(given, root)
@@ -41,6 +56,21 @@ export const verify = (context: CliContext): Command =>
         `holds: document ${document} ${where} the ${documents} documents of round ${round} of run ${run}\n`,
       )
     })
+
+async function verifyFolder(
+  { stdout, stderr }: CliContext,
+  folder: string,
+  root: string | undefined,
+  options: Pick<Options, 'json'>,
+): Promise<void> {
+  const progress = new Counter(stderr, systemClock, { doing: 'verifying', unit: 'bytes' })
+  const manifest = await verifyArchive(folder, root, (done, total) => progress.at(done, total)).finally(() =>
+    progress.clear(),
+  )
+  const { run, files } = manifest
+  if (options.json) return await print(stdout, `${json({ run, root: manifest.root, files: files.length })}\n`)
+  await print(stdout, `holds: ${files.length} files of run ${run}, root ${manifest.root}\n`)
+}
 
 async function read(file: string) {
   let content: unknown

@@ -1,7 +1,7 @@
 import { asDocumentId, type DocumentId, type Manifest } from '../../../schemas/index.ts'
 import { chunkCount } from '../../../topologies/console/parts.ts'
 import { orderKey, type Seed } from '../../../topologies/selection/u64.ts'
-import { chunksFrom } from '../../selections/selection-reader.ts'
+import { chunksFrom } from '../../selections/chunks.ts'
 
 type Ports = Parameters<typeof chunksFrom>[0]
 

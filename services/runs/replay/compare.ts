@@ -1,5 +1,5 @@
 import type { DocumentId, Evaluation, Manifest } from '../../../schemas/index.ts'
-import type { SelectionReader } from '../../selections/selection-reader.ts'
+import { type SelectionPorts, selectionIds } from '../../selections/chunks.ts'
 
 export interface RoundComparison {
   readonly round: number
@@ -33,11 +33,11 @@ const compared = [
 export async function compareRounds(
   a: Manifest,
   b: Manifest,
-  readerA: SelectionReader,
-  readerB: SelectionReader,
+  portsA: SelectionPorts,
+  portsB: SelectionPorts,
 ): Promise<RoundComparison> {
   const field = compared.find((name) => !equal(a[name], b[name]))
-  const [idsA, idsB] = await Promise.all([collect(readerA, a), collect(readerB, b)])
+  const [idsA, idsB] = await Promise.all([collect(portsA, a), collect(portsB, b)])
   const index = idsA.findIndex((id, i) => id !== idsB[i])
   const selectedA = new Set(idsA)
   let firstDifference: string | undefined
@@ -75,8 +75,8 @@ function inWords(a: Manifest, b: Manifest, field: (typeof compared)[number]): st
   return `${JSON.stringify(a[field])} and ${JSON.stringify(b[field])}`
 }
 
-async function collect(reader: SelectionReader, manifest: Manifest): Promise<DocumentId[]> {
+async function collect(ports: SelectionPorts, manifest: Manifest): Promise<DocumentId[]> {
   const ids: DocumentId[] = []
-  for await (const some of reader.chunks(manifest)) ids.push(...some)
+  for await (const some of selectionIds(ports, manifest)) ids.push(...some)
   return ids
 }

@@ -16,7 +16,7 @@ import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
+import { selectionIds } from '../../selections/chunks.ts'
 import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
@@ -62,12 +62,9 @@ export async function replay({
   const transactionalId = groupNamed('replay', run.name)
   await using streams = new AsyncDisposableStack()
   const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())
-  const open = async (name: string) =>
-    streams.use(await SelectionReader.open({ ...runtime, run: name, reader: 'replay reader' }))
-  const [before, after] = await Promise.all([open(recorded.name), open(run.name)])
   const ports = {
     store: runtime.store,
-    selections: { selection: (manifest: Manifest, index: number) => after.chunks(manifest, index) },
+    selections: { selection: (manifest: Manifest, index: number) => selectionIds(runtime, manifest, index) },
   }
   const comparisons: RoundComparison[] = []
   const selected: Omit<SelectedRound, 'read'>[] = []
@@ -99,7 +96,7 @@ export async function replay({
       await output.send([{ topic: state, record: Evaluation, key: `evaluated/${opened.round}`, value: evaluation }])
     selected.push({ run: ofRound, manifest })
     const evaluated = log.evaluations.find(({ round }) => round === original.round)
-    const comparison = withEvaluations(await compareRounds(original, manifest, before, after), evaluated, evaluation)
+    const comparison = withEvaluations(await compareRounds(original, manifest, runtime, runtime), evaluated, evaluation)
     comparisons.push(comparison)
     onRound?.(comparison)
   }

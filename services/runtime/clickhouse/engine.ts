@@ -35,6 +35,18 @@ const baseSettings: ReadonlyMap<string, string> = new Map([
   ['max_query_size', String(512 * 1024 * 1024)],
 ])
 
+/** Settings under which statements together stay within this much memory. */
+function limits(memoryBytes: number): ReadonlyMap<string, string> {
+  const each = Math.floor(memoryBytes / sessionsMax)
+  return new Map([
+    ['max_memory_usage', `${each}`],
+    // Half of a statement's share: what is merged from disk needs as much again.
+    ['max_bytes_before_external_group_by', `${Math.floor(each / 2)}`],
+    ['max_bytes_before_external_sort', `${Math.floor(each / 2)}`],
+    ['max_threads', '2'],
+  ])
+}
+
 const quote = (text: string): string => `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`
 const identifier = (name: string): string => `\`${name.replace(/\\/g, '\\\\').replace(/`/g, '\\`')}\``
 
@@ -52,8 +64,16 @@ export class ChdbEngine {
   #closed = false
   #drainPending: () => Promise<void>
 
-  private constructor(path: string, open: (more: string[]) => Session, drainPending: () => Promise<void>) {
+  readonly #settings: ReadonlyMap<string, string>
+
+  private constructor(
+    path: string,
+    open: (more: string[]) => Session,
+    drainPending: () => Promise<void>,
+    settings: ReadonlyMap<string, string>,
+  ) {
     this.path = path
+    this.#settings = settings
     const slots = (more: string[]) =>
       Array.from(
         { length: sessionsMax },
@@ -64,8 +84,11 @@ export class ChdbEngine {
     this.#drainPending = drainPending
   }
 
-  /** Opens or creates the folder; DATA_FOLDER_LOCKED if another process owns it. chdb is loaded only here. */
-  static async open(path: string): Promise<ChdbEngine> {
+  /**
+   * Opens or creates the folder; DATA_FOLDER_LOCKED if another process owns it. chdb is loaded only here.
+   * @param memoryBytes of all statements together, about: what needs more sorts and groups on disk; left out: as much as there is
+   */
+  static async open(path: string, memoryBytes?: number): Promise<ChdbEngine> {
     const chdb = await import('chdb').catch((cause: unknown) => {
       throw new WinnowError('CONFIGURATION', 'the embedded ClickHouse (npm package chdb) cannot be loaded', {
         hint: 'It needs Linux with glibc or macOS; elsewhere set WINNOW_CLICKHOUSE_URL to a ClickHouse server.',
@@ -75,7 +98,12 @@ export class ChdbEngine {
     const access = accessArguments(path)
     try {
       const open = (more: string[]) => new chdb.Session(path, { connectionArgs: [...access, ...more] })
-      const engine = new ChdbEngine(path, open, chdb.drainPending)
+      const engine = new ChdbEngine(
+        path,
+        open,
+        chdb.drainPending,
+        memoryBytes === undefined ? new Map() : limits(memoryBytes),
+      )
       for (const slot of Object.values(engine.#idle).flat()) await prepare(slot, { sql: '' })
       return engine
     } catch (cause) {
@@ -92,7 +120,7 @@ export class ChdbEngine {
     const idle = statement.readonly === true ? this.#idle.reading : this.#idle.changing
     const slot = idle.pop() as Slot
     try {
-      await prepare(slot, statement)
+      await prepare(slot, { ...statement, settings: new Map([...this.#settings, ...(statement.settings ?? [])]) })
       const result = await slot.session.queryAsync(statement.sql, { format: statement.format ?? 'TabSeparated' })
       return result.bytes()
     } finally {

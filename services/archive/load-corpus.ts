@@ -1,0 +1,67 @@
+import { labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
+import { readsKnown, type SelectedRound } from '../../topologies/console/reads.ts'
+import { recordEarlierReads } from '../../topologies/console/selecting.ts'
+import type { Delivered } from '../../topologies/node.ts'
+import { configurationBy } from '../../topologies/rounds/configuration.ts'
+import { LabelSink } from '../../topologies/stations/label-sink.ts'
+import type { Runtime } from '../connections/connections.ts'
+import { readRecordedRun } from '../runs/recorded.ts'
+import { runNamed } from '../runs/registry.ts'
+import { readable } from '../runtime/codec.ts'
+import { selectionIds } from '../selections/chunks.ts'
+import type { ArchiveManifest } from './format.ts'
+
+/** Records, or bytes of them, that are written into the corpus store at a time. */
+const batchRecords = 65_536
+const batchBytes = 16 * 1024 * 1024
+
+/** Writes documents and labels of an archive into its corpus store, as the label sink does: what it rejects, it rejects here. */
+export async function loadCorpus(
+  { kafka, codec, store }: Pick<Runtime, 'kafka' | 'codec' | 'store'>,
+  { topics: archived }: Pick<ArchiveManifest, 'topics'>,
+  onProgress: (done: number, total: number) => void,
+): Promise<void> {
+  const refused = async () => []
+  const sink = new LabelSink(store, { send: refused, transaction: (work) => work(refused), deadLetter: () => {} })
+  const isLabels = labelsTopic('').name
+  const ofCorpus = archived.filter(({ name }) => name === topics.documents.name || name.startsWith(isLabels))
+  const total = ofCorpus.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end, 0)
+  let before = 0
+  for (const { name, ends } of ofCorpus) {
+    let batch: Delivered[] = []
+    let bytes = 0
+    for await (const records of kafka.read(name)) {
+      for (const { topic, partition, offset, value } of records) {
+        const decoded = value === null ? undefined : await readable(() => codec.decode(value))
+        if (decoded === undefined) continue
+        batch.push({ topic, partition, offset, ...decoded })
+        bytes += value!.length
+      }
+      const { partition, offset } = records.at(-1)!
+      onProgress(before + ends.slice(0, partition).reduce((sum, end) => sum + end, offset), total)
+      if (batch.length < batchRecords && bytes < batchBytes) continue
+      await sink.process(batch)
+      batch = []
+      bytes = 0
+    }
+    if (batch.length > 0) await sink.process(batch)
+    before += ends.reduce((sum, end) => sum + end, 0)
+  }
+}
+
+/** Records in the corpus store what the trainer had read when the last selection was made, as the console did. */
+export async function restoreReads(runtime: Pick<Runtime, 'kafka' | 'codec' | 'store'>, name: string): Promise<void> {
+  const run = await runNamed(runtime, name)
+  const log = await readRecordedRun(runtime, name)
+  const last = log.manifests.at(-1)!.round
+  const configuration = configurationBy(run, log.opened)
+  const known = readsKnown(log.opened.filter(({ round }) => round <= last))
+  const history = log.manifests
+    .filter(({ round }) => round < last)
+    .map((manifest): SelectedRound => {
+      return { run: configuration.at(manifest.round), manifest, read: known.get(manifest.round) ?? null }
+    })
+  const { store } = runtime
+  const selections = { selection: (manifest: Manifest, index: number) => selectionIds(runtime, manifest, index) }
+  await recordEarlierReads({ run: configuration.at(last), history, store, selections })
+}
