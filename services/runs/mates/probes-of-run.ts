@@ -57,17 +57,21 @@ export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: 
   const folded: Probe[][] = []
   const asOpened = ({ opened }: ClosedRound) =>
     configurationBy(recorded, [...log.opened.filter(({ round }) => round < opened.round), opened]).at(opened.round)
-  for (const one of chosen) folded.push(await ofRound(runtime, asOpened(one), one, 'folded'))
+  for (const one of chosen) {
+    const probes = await ofRound(runtime, asOpened(one), one, 'folded')
+    if (probes === null) throw allTheSame(recorded.name, one.opened.round)
+    folded.push(probes)
+  }
   const config = asOpened(last)
   const holdsOut = config.selection.holdOut !== undefined
   const probes = joinProbes(folded)
-  const heldOut = holdsOut ? await ofRound(runtime, config, last, 'held-out').catch(() => []) : []
+  const heldOut = holdsOut ? await ofRound(runtime, config, last, 'held-out') : null
   return {
-    ...{ run: recorded.name, probes, heldOut, config },
+    ...{ run: recorded.name, probes, heldOut: heldOut ?? [], config },
     rounds: chosen.map(({ opened: { round, checkpointDigest } }) => ({ round, checkpoint: checkpointDigest ?? '' })),
     rewardOffsets: last.closed.rewardOffsets.map(({ partition, offsetNext }) => ({ partition, offsetNext })),
     checkpoint: last.opened.checkpointDigest ?? '',
-    texts: await runtime.store.texts([...probes, ...heldOut].map(({ docId }) => docId)),
+    texts: await runtime.store.texts([...probes, ...(heldOut ?? [])].map(({ docId }) => docId)),
   }
 }
 
@@ -84,21 +88,22 @@ function choose(run: string, rewarded: readonly ClosedRound[], { round, rounds =
   })
 }
 
+/** @returns null if the rewards do not vary */
 async function ofRound(
   { store }: Runtime,
   run: RunConfig,
   { opened, closed, ledger }: ClosedRound,
   on: 'folded' | 'held-out',
-): Promise<Probe[]> {
+): Promise<Probe[] | null> {
   const names = run.selection.actors.map(({ name }) => name)
   const corpus = await store.view({ columns: columnsOf(run), labelOffsets: opened.labelOffsets, readsOf: null })
   const rewards = ledger.accepted(names, closed.rewardOffsets)
   const sample = await sampleOf({ config: run.selection, sampledIn: opened.round, rewards, corpus, on })
-  const probes = probesOf(sample)
-  if (probes !== null) return probes
-  throw new WinnowError(
-    'BAD_DATA',
-    `the ${sample.rewards.length} rewards of round ${opened.round} of ${run.name} are all the same: nothing is fitted`,
-    { hint: 'Is the reference of the rewards about anything that the corpus has? winnow influence validate looks.' },
-  )
+  // One alone says nothing, and does not vary either: there are too few.
+  return sample.rewards.length < 2 ? [] : probesOf(sample)
 }
+
+const allTheSame = (run: string, round: number): WinnowError =>
+  new WinnowError('BAD_DATA', `the rewards of round ${round} of ${run} are all the same: nothing is recorded`, {
+    hint: 'Is the reference of the rewards about anything that the corpus has? winnow influence validate looks.',
+  })
