@@ -26,6 +26,7 @@ import { MemoryStore } from '../../topologies/memory-store.ts'
 import { readAll, until } from '../support/kafka.ts'
 import { type SecureBroker, startSecureBroker, unsecuredToken } from '../support/secure-broker.ts'
 import { documents, rewardOf, subcategoryOf, tinyRun } from '../topologies/loop.ts'
+import { pythonMissing, recordedFor } from './secured-trainer.ts'
 
 const services = ['ingest', 'labeler', 'label-sink', 'influence', 'actor', 'console', 'trainer', 'reader', 'admin']
 const passwordOf = (user: string) => `secret-of-${user}`
@@ -176,6 +177,29 @@ describe.skipIf(missing !== undefined)(
       }
       await expect(writing()).rejects.toMatchObject({ code: 'CONFIGURATION' })
     })
+
+    test.skipIf(pythonMissing !== undefined)(
+      'the trainer in Python trains with the permissions of a trainer alone',
+      async () => {
+        const { run, train, reports } = await recordedFor(broker, folder)
+        const login = (user: string) => ({
+          ...{ WINNOW_KAFKA_SASL: 'scram-sha-256', WINNOW_KAFKA_USERNAME: user },
+          WINNOW_KAFKA_PASSWORD: passwordOf(user),
+        })
+        const args = ['acls', 'trainer', '--principal', 'User:trainer', '--run', run, '--apply']
+        const { code, output } = await winnow(args, { WINNOW_BROKERS: broker.open })
+        expect(code, output).toBe(0)
+        const trained = await train(login('trainer'))
+        expect(trained, trained.stderr).toMatchObject({ code: 0, steps: 4 })
+        expect((await reports()).at(-1)).toMatchObject({ step: 4, checkpoint: { step: 4 } })
+        // Somebody else is told so at once.
+        const refused = await train(login('labeler'))
+        expect(refused).toMatchObject({ code: 3, steps: 0 })
+        expect(refused.stderr).toContain('winnow acls prints the permissions of a trainer')
+        expect(refused.stderr).not.toContain(passwordOf('labeler'))
+      },
+      120_000,
+    )
 
     test('a service may not read topics of other services, nor use a console’s transactional id', async () => {
       const producer = await as('ingest').producer()
