@@ -6,7 +6,7 @@
  * in a temporary folder (several GB); PYTHON names one that has it already. With `hold` it prints the environment of its servers, for a profiler, and
  * waits for the end of its input.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -55,10 +55,12 @@ try {
       HF_HOME: join(folder, 'huggingface'),
       HF_HUB_OFFLINE: '1',
     }
-    const run = (program: string, ...args: string[]) => {
+    // Beside the stations, which are in this process.
+    const run = async (program: string, ...args: string[]) => {
       const all = [join(here, program), ...args, join(demoGraphs, 'tokenizer.json')]
-      const { status } = spawnSync(interpreter, all, { stdio: 'inherit', cwd: folder, env: { ...process.env, ...env } })
-      if (status !== 0) process.exitCode = status ?? 1
+      const child = spawn(interpreter, all, { stdio: 'inherit', cwd: folder, env: { ...process.env, ...env } })
+      const [status] = await once(child, 'exit')
+      if (status !== 0) process.exitCode = 1
     }
     const world = await openBenchWorld({ brokers, registryUrl, clickhouseUrl }, folder, documents)
     // Nothing else runs beside the loaders.
@@ -71,10 +73,10 @@ try {
       console.log(JSON.stringify({ ...env, FOLDER: folder }))
       await once(process.stdin.resume(), 'end')
     }
-    if (part === undefined || part === 'steps') run('steps.py', String(documents))
+    if (part === undefined || part === 'steps') await run('steps.py', String(documents))
     await closeAll(stations)
     await world.close()
-    if (part === undefined || part === 'loaders') run('loaders.py', 'loaders', lines)
+    if (part === undefined || part === 'loaders') await run('loaders.py', 'loaders', lines)
   } finally {
     await cluster.stop()
   }
