@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { allRecords } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
-import { createClickHouse } from '../runtime/clickhouse/client.ts'
+import { createClickHouse, newPassword } from '../runtime/clickhouse/client.ts'
 import { ensureDatabase } from '../runtime/clickhouse/database.ts'
 import { ChdbEngine } from '../runtime/clickhouse/engine.ts'
 import { startFront } from '../runtime/clickhouse/front.ts'
@@ -58,7 +57,7 @@ export class ArchiveWorkspace implements AsyncDisposable {
     const engine = opening.adopt(await ChdbEngine.open(join(folder, 'clickhouse'), options.memoryBytes), (one) =>
       one.close(),
     )
-    const front = await startFront(engine, randomBytes(24).toString('base64url'))
+    const front = await startFront(engine, newPassword())
     opening.defer(() => front.close())
     return new ArchiveWorkspace(options, folder, front.address, opening.move())
   }

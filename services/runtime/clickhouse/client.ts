@@ -7,6 +7,9 @@ import { ChdbEngine } from './engine.ts'
 import { startFront } from './front.ts'
 import { Sql } from './sql.ts'
 
+/** Of an embedded ClickHouse: known to nobody but who started it. */
+export const newPassword = (): string => randomBytes(24).toString('base64url')
+
 export interface ClickHouse {
   /** The address that `client` talks to, without credentials. */
   url: string
@@ -40,7 +43,7 @@ export async function createClickHouse(options: {
       })
     }
     const engine = await ChdbEngine.open(url.slice('chdb:'.length))
-    const front = await startFront(engine, randomBytes(24).toString('base64url'))
+    const front = await startFront(engine, newPassword())
     const clickHouse = connect(front.address, database)
     return {
       ...clickHouse,
