@@ -43,12 +43,14 @@ function firstNew(before: readonly number[], limits: readonly number[]): number 
  */
 export function newcomersSql(asOf: AsOf, range: string, came: string): string {
   const { columns, scored = [] } = asOf
+  // Of several labels of a version the first in the log counts.
+  const first = (name: string, at: string) => `argMin(w.${name}, w.${at}) AS ${name}`
   const known = [
-    ...['max(part) AS part', 'max(tokens) AS tokens'],
-    ...offsetColumns(asOf).map(({ at }) => `min(${at}) AS ${at}`),
-    ...columns.map((column) => columnNames(column).label).map((label) => `max(${label}) AS ${label}`),
-    ...scored.map((a) => columnNames(columns[a]!).score).map((score) => `max(${score}) AS ${score}`),
+    ...['max(w.part) AS part', 'max(w.tokens) AS tokens'],
+    ...offsetColumns(asOf).map(({ at }) => `min(w.${at}) AS ${at}`),
+    ...columns.map(columnNames).map(({ label, at }) => first(label, at)),
+    ...scored.map((a) => columnNames(columns[a]!)).map(({ score, at }) => first(score, at)),
   ]
-  const rows = `corpus WHERE ${range} AND doc IN (SELECT doc FROM corpus WHERE ${range} AND ${came})`
+  const rows = `corpus AS w WHERE ${range} AND doc IN (SELECT doc FROM corpus WHERE ${range} AND ${came})`
   return `(SELECT doc, ${known.join(', ')} FROM ${rows} GROUP BY doc) WHERE ${standsBefore(asOf, 'limits')} AND NOT (${standsBefore(asOf, 'before')})`
 }
