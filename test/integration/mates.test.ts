@@ -116,6 +116,7 @@ test('a run goes from stage to stage: its labels are fitted to its rewards, it w
     }
   }
 
+  await until(async () => (await readManifests(runtime, run.name)).length > 0)
   expect(await winnow('mates', 'fit', run.name)).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('with rewards'),
