@@ -1,12 +1,12 @@
 import { escaped } from '../../services/runtime/escaped.ts'
-import { pageOf, tableOf } from '../../services/runtime/page.ts'
+import { drawnStyle, pageOf, tableOf } from '../../services/runtime/page.ts'
 import { formatFixed, percent } from '../../services/terminal/table.ts'
 import { differenceOf } from './beside.ts'
 import { losslines } from './loss-lines.ts'
 import type { Summary } from './summary.ts'
 import { captionsOf, liftOf, verdictLines } from './summary-text.ts'
 
-const style = `
+const style = `${drawnStyle}
   .bar { display: inline-block; height: .7em; background: var(--run); margin-right: 6px }
   .negative { color: var(--control) }
   svg { max-width: 44rem }

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
+import { packageFile } from '../runtime/package-file.ts'
 
-const require = createRequire(import.meta.url)
 const pageFolder = join(import.meta.dirname, 'page')
 
 /** The libraries as shipped in their packages: files that browsers run unchanged. */
@@ -25,13 +24,6 @@ const types: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
   mjs: 'text/javascript; charset=utf-8',
   svg: 'image/svg+xml',
-}
-
-/** Where a file of a package is; packages need not export their files for that. */
-function fileOf([name, file]: readonly [string, string]): string {
-  const folder = (require.resolve.paths(name) ?? []).map((path) => join(path, name)).find((path) => existsSync(path))
-  if (folder === undefined) throw new Error(`the package ${name} is not installed`)
-  return join(folder, file)
 }
 
 /** Loaded with the first plot: compressing them takes seconds, and starts when the page is requested. */
@@ -65,7 +57,7 @@ export function serveAssets(server: FastifyInstance): void {
   const index = join(pageFolder, 'index.html')
   const files = new Map<string, string>([
     ...filesBelow(pageFolder).map((file): [string, string] => [`/page/${file}`, join(pageFolder, file)]),
-    ...Object.entries(vendor).map(([name, of]): [string, string] => [`/vendor/${name}`, fileOf(of)]),
+    ...Object.entries(vendor).map(([name, of]): [string, string] => [`/vendor/${name}`, packageFile(...of)]),
     ['/', index],
     ['/favicon.ico', join(pageFolder, 'icon.svg')],
   ])

@@ -24,7 +24,8 @@ export const summaries = {
   prove: 'a proof that a document is in a selection, or is not, for who has the root of the selection alone',
   verify: 'checks such a proof, or an archive of a run, without any cluster',
   select: 'the ids that a round selected, in the order in which trainers read them',
-  compare: 'two runs side by side, round by round: selections in common, theta, losses at equal steps',
+  compare:
+    'two runs side by side, round by round: overlap, theta, weights, where they part and why, losses at equal tokens',
   evaluate: 'what the selections of a run are worth against random and other choices, by rewards they have not seen',
   ablate: 'what a run would have selected by other actors or hyperparameters, and what that is worth, from its log',
   export:

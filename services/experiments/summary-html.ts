@@ -1,10 +1,10 @@
 import { escaped } from '../runtime/escaped.ts'
-import { pageOf, tableOf } from '../runtime/page.ts'
+import { drawnStyle, pageOf, tableOf } from '../runtime/page.ts'
 import { intervals, lossCurves } from './plots.ts'
 import type { ExperimentSummary, SummaryTable } from './summary.ts'
 import { captionOf, cellsOfRow, headOf, legend, ranked } from './summary-text.ts'
 
-const style = `
+const style = `${drawnStyle}
   :root { --good: var(--run); --bad: var(--control) }
   body { max-width: 78rem }
   h2 { font-size: 1.1rem; margin-top: 2.4rem }

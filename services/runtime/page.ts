@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { escaped } from './escaped.ts'
 
 /** What all pages look like; each adds to it, and may overrule it. */
@@ -10,8 +11,6 @@ const baseStyle = `
   table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
   th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }
   th { color: var(--muted); font-weight: 600 } .n { text-align: right }
-  svg { width: 100%; height: auto } svg text { fill: currentColor; font-size: 13px }
-  svg .axis { stroke: var(--line) } svg path { fill: none; stroke-width: 2 }
   footer { color: var(--muted); margin-top: 2rem }`
 
 export interface Page {
@@ -21,19 +20,39 @@ export interface Page {
   readonly style: string
   /** HTML; texts in it are `escaped`. */
   readonly body: string
+  /** They run in this order, after the body is there. */
+  readonly scripts?: readonly string[]
 }
 
-/** A page of one file, which loads nothing and runs no script. */
-export const pageOf = ({ title, style, body }: Page): string => `<!doctype html>
+/** Plots that are drawn as an SVG when the page is written. */
+export const drawnStyle = `
+  svg { width: 100%; height: auto } svg text { fill: currentColor; font-size: 13px }
+  svg .axis { stroke: var(--line) } svg path { fill: none; stroke-width: 2 }`
+
+/** A page of one file. It loads nothing, and runs no script but those given: the browser is told to refuse all others. */
+export const pageOf = ({ title, style, body, scripts = [] }: Page): string => `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policyOf(scripts)}">
 <title>${escaped(title)} · winnow</title><style>${baseStyle}${style}
 </style></head>
 <body>
 ${body}
-</body>
+${scripts.map((script) => `<script>${script}</script>\n`).join('')}</body>
 </html>
 `
+
+function policyOf(scripts: readonly string[]): string {
+  for (const script of scripts)
+    if (/<\/script|<!--/i.test(script)) throw new Error('this script would end within the page')
+  const digests = scripts.map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`)
+  const allowed = digests.length === 0 ? "'none'" : digests.join(' ')
+  return `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ${allowed}`
+}
+
+/** Data for the page's scripts, which find the element by its id. What is in it cannot end the element. */
+export const dataOf = (id: string, data: unknown): string =>
+  `<script type="application/json" id="${escaped(id)}">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`
 
 /**
  * A table that scrolls where it is wider than the page.

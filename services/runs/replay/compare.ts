@@ -1,5 +1,6 @@
-import type { DocumentId, Evaluation, Manifest } from '../../../schemas/index.ts'
-import { type SelectionPorts, selectionIds } from '../../selections/chunks.ts'
+import type { Evaluation, Manifest } from '../../../schemas/index.ts'
+import type { SelectionPorts } from '../../selections/chunks.ts'
+import { membersOf, selectedOf } from '../compare/selected.ts'
 
 export interface RoundComparison {
   readonly round: number
@@ -36,10 +37,19 @@ export async function compareRounds(
   portsA: SelectionPorts,
   portsB: SelectionPorts,
 ): Promise<RoundComparison> {
+  const [idsA, idsB] = await Promise.all([selectedOf(portsA, a), selectedOf(portsB, b)])
+  return compareSelections(a, b, idsA, idsB)
+}
+
+/** The same of selections that have been read. */
+export function compareSelections(
+  a: Manifest,
+  b: Manifest,
+  idsA: BigUint64Array,
+  idsB: BigUint64Array,
+): RoundComparison {
   const field = compared.find((name) => !equal(a[name], b[name]))
-  const [idsA, idsB] = await Promise.all([collect(portsA, a), collect(portsB, b)])
   const index = idsA.findIndex((id, i) => id !== idsB[i])
-  const selectedA = new Set(idsA)
   let firstDifference: string | undefined
   if (field !== undefined) firstDifference = `${field}: ${inWords(a, b, field)}`
   else if (index !== -1) firstDifference = `index ${index}: document ${idsA[index]} and ${idsB[index] ?? 'none'}`
@@ -48,7 +58,7 @@ export async function compareRounds(
     same: firstDifference === undefined,
     firstDifference,
     documents: [a.documents, b.documents],
-    common: idsB.filter((id) => selectedA.has(id)).length,
+    common: field === undefined && index === -1 ? idsA.length : commonOf(idsA, idsB),
   }
 }
 
@@ -75,8 +85,8 @@ function inWords(a: Manifest, b: Manifest, field: (typeof compared)[number]): st
   return `${JSON.stringify(a[field])} and ${JSON.stringify(b[field])}`
 }
 
-async function collect(ports: SelectionPorts, manifest: Manifest): Promise<DocumentId[]> {
-  const ids: DocumentId[] = []
-  for await (const some of selectionIds(ports, manifest)) ids.push(...some)
-  return ids
+function commonOf(a: BigUint64Array, b: BigUint64Array): number {
+  let common = 0
+  for (const { inA, inB } of membersOf(a, b)) if (inA && inB) common++
+  return common
 }
