@@ -9,7 +9,7 @@ const oldest = [3, 11] as const
 const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11']
 
 const small = join(import.meta.dirname, 'requirements.txt')
-const withTorch = [small, join(import.meta.dirname, 'torch.txt')]
+const withTorch = [small, join(import.meta.dirname, 'torch.txt'), join(import.meta.dirname, 'frameworks.txt')]
 
 export interface Interpreter {
   readonly python: string

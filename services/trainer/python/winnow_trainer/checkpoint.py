@@ -64,6 +64,19 @@ def tensors_of(model: Any) -> dict[str, Any]:
     return tensors_of(model.state_dict())
 
 
+def moments_of(model: Any, optimizer: Any) -> dict[str, Any]:
+    """Parameters as of `tensors_of`, and as v.NAME the second moment that Adam keeps of each."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
+
+    distributed: Any = sys.modules['torch'].distributed
+    together = distributed.is_available() and distributed.is_initialized()
+    # What accelerate puts around optimizers.
+    inner = getattr(optimizer, 'optimizer', optimizer)
+    options = StateDictOptions(full_state_dict=together, cpu_offload=together)
+    state: Any = get_optimizer_state_dict(model, inner, options=options).get('state', {})
+    return tensors_of(model) | {f'v.{plain_name(name)}': one['exp_avg_sq'] for name, one in state.items() if 'exp_avg_sq' in one}
+
+
 def write(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Whole or not at all: nobody sees half of it, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)

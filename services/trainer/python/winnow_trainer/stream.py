@@ -101,13 +101,15 @@ class SelectedStream:
         self._source = Source(connection, registry, run_log, config, switching, documents, shape, part, window_documents)
         weight = (part[1] - part[0]) * self.ranks.ranks / sequences if uneven == 'weight' else None
         self._batch_of = partial(batch_of, length=length, labels=labels, tensors=tensors, weight=weight)
+        self.labels: Labels = labels
         self._ahead, self._wait_timeout, self._on_wait = prefetch_batches, wait_timeout, on_wait
         self._cursor = self._beginning = Cursor(run, tokens.digest, length, sequences, tokens.end)
         self._feeder: Feeder[tuple[Batch, Cursor]] | None = None
         # It fences whoever reported for this run before, and only then is read what they decided.
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
         run_log.follow(decisions=isinstance(switching, Ready))
-        self._announcer = Announcer(config, reporter, report_steps or config['trainer']['reportSteps'], map_path)
+        self._report_steps = report_steps or config['trainer']['reportSteps']
+        self._announcer = Announcer(config, reporter, self._report_steps, map_path)
         self._adoptions = Adoptions(switching, run_log, config['steps'], reporter) if reporter is not None else None
         self.waited_seconds = 0.0
 
@@ -133,6 +135,11 @@ class SelectedStream:
     def checkpoint_due(self) -> bool:
         """Whether a checkpoint of this step opens a round, or is the last, and was not announced."""
         return self._announcer.opens(self.step) and self._announcer.announced != self.step
+
+    @property
+    def report_due(self) -> bool:
+        """Whether this step is reported, with the mean of the losses since the last report."""
+        return self.step % self._report_steps == 0 or self._announcer.opens(self.step)
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint: less than 1 KB of JSON, equal on all ranks."""
