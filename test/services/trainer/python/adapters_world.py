@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from winnow_trainer.models import untrained
 from world import World
 
@@ -47,3 +48,8 @@ class Seen:
 def announced(world):
     """Steps whose checkpoint was announced, each as often as it was."""
     return [one['step'] for one in world.reports if one['checkpoint']]
+
+
+def last(world):
+    """The tensors of the checkpoint that was announced last."""
+    return load_file(f'{world.config["checkpoints"]}/r/step-{STEPS:08d}.safetensors')

@@ -8,8 +8,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='WINNOW_TEST_TORCH=yes npm test installs torch')
 pytest.importorskip('accelerate')
 
-from adapters_world import MODEL, STEPS, Seen, announced, example, small_world  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
+from adapters_world import MODEL, STEPS, Seen, announced, example, last, small_world  # noqa: E402
 from transformers import TrainingArguments  # noqa: E402
 from winnow_trainer import Ranks, SelectedStream, WinnowError  # noqa: E402
 from winnow_trainer.models import untrained  # noqa: E402
@@ -23,10 +22,6 @@ def seen(monkeypatch):
     seen = Seen()
     monkeypatch.setattr(hf, 'untrained', seen)
     return seen
-
-
-def last(world):
-    return load_file(f'{world.config["checkpoints"]}/r/step-{STEPS:08d}.safetensors')
 
 
 def test_the_trainer_of_transformers_trains_on_the_stream_and_goes_on_at_the_token_after_any_kill(monkeypatch, tmp_path, seen):

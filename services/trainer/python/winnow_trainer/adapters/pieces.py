@@ -11,13 +11,30 @@ from ..stream import SelectedStream
 
 
 class Pieces:
-    """`pieces`: micro-batches of an optimizer step. `columns`: what of a batch the model takes.
+    """`pieces`: micro-batches of an optimizer step; `even`: refuse a part that they do not divide, for loops that take the mean of their
+    losses, of every rank alike. `columns`: what of a batch the model takes.
 
     One iteration is the rest of the run, and never ahead of the loop: the stream's cursor is that of the step whose pieces are being given, or
     were given last. Frameworks must not shard it again: it is one rank's part already."""
 
-    def __init__(self, stream: SelectedStream, pieces: int, columns: tuple[str, ...] = ('input_ids', 'labels')) -> None:
+    def __init__(
+        self,
+        stream: SelectedStream,
+        pieces: int,
+        columns: tuple[str, ...] = ('input_ids', 'labels'),
+        even: bool = False,
+    ) -> None:
+        """Raises WinnowError USAGE."""
         self.stream, self._pieces, self._columns = stream, pieces, columns
+        sequences, ranks = stream.cursor.batchSequences, stream.ranks.ranks
+        if even and sequences % (ranks * pieces):
+            hint = 'Choose numbers that divide it: this framework takes the mean of their losses.'
+            message = f'batches of {sequences} sequences are not divided by {ranks} ranks in {pieces} pieces'
+            raise WinnowError('USAGE', message, hint)
+
+    def __len__(self) -> int:
+        """Of the whole run, from its beginning: loops that know it do not read ahead to see whether there is more."""
+        return int(self.stream.config['steps']) * self._pieces
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.stream:
