@@ -347,10 +347,15 @@ async function freePort(): Promise<number> {
 /** The largest difference between tensors of two files of the same names, and the largest value. */
 const difference = `
 import sys
-from safetensors.numpy import load_file
-a, b = map(load_file, sys.argv[1:])
+import torch
+from safetensors.torch import load_file
+a, b = [torch.load(path, weights_only=True)['model'] for path in sys.argv[1:3]]
 assert sorted(a) == sorted(b) and len(a) > 10
-print(max(abs(a[name] - b[name]).max() for name in a), max(abs(a[name]).max() for name in a))
+# What is announced is float32: no influence worker reads float64.
+for state, path in [(a, sys.argv[3]), (b, sys.argv[4])]:
+    announced = load_file(path)
+    assert sorted(announced) == sorted(state) and all(torch.equal(announced[name], state[name].float()) for name in state)
+print(max((a[name] - b[name]).abs().max().item() for name in a), max(one.abs().max().item() for one in a.values()))
 `
 
 describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, () => {
@@ -358,7 +363,7 @@ describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, (
     const world = await openWorld(40)
     const { runtime, model, folder } = world
     const trainer = { batch: 4, context: 24, reportSteps: 1 }
-    const checkpoints: string[] = []
+    const [states, checkpoints]: [string[], string[]] = [[], []]
     for (const ranks of [1, 2]) {
       const run = world.run(`plain${ranks}`, {}, { updateSteps: 2, steps: 4, sampleDocuments: 0, trainer })
       await submitRun(runtime, run)
@@ -381,9 +386,10 @@ describe.skipIf(torch.missing !== undefined)(torchTitle, { timeout: 240_000 }, (
         [3, undefined],
         [4, 4],
       ])
+      states.push(join(folder, `${run.name}.pt`))
       checkpoints.push(reports.at(-1)!.checkpoint!.path)
     }
-    const { stdout, stderr } = await started(world, '-c', [difference, ...checkpoints])
+    const { stdout, stderr } = await started(world, '-c', [difference, ...states, ...checkpoints])
     const [most, largest] = stdout.split(' ').map(Number)
     expect(most, stderr).toBeLessThan(1e-9)
     expect(largest).toBeGreaterThan(0.1)

@@ -6,9 +6,12 @@ from typing import Any
 
 from winnow_wire.places import local_path, mapped
 
-from . import checkpoint
+from . import checkpoint, gathering
 from .cursor import Cursor
+from .fitting import Exported, Kind, exported_model, kind_of
+from .hf_folder import describe
 from .progress import Report, Reporter
+from .saved_folders import is_distributed, read_distributed
 
 Losses = Mapping[str, float | None]
 
@@ -49,23 +52,66 @@ class Announcer:
             self._reporter.report(self._report(cursor, losses, None))
             self._reporter.flush()
 
-    def announce(self, cursor: Cursor, metadata: Mapping[str, str], what: Any, losses: Losses) -> Path | None:
-        """Writes a checkpoint, unless `what` is a path, and reports it. Returns when the brokers have it."""
-        path: Path | None = None
-        if isinstance(what, str | Path):
-            path = checkpoint.announced_file(Path(local_path(str(what))).absolute())
+    def announce(
+        self,
+        cursor: Cursor,
+        metadata: Mapping[str, str],
+        what: Any,
+        losses: Losses,
+        *,
+        dtype: checkpoint.Dtype | None = None,
+        folder: bool = False,
+    ) -> Path | None:
+        """Writes a checkpoint, unless `what` is the path of one, and reports it. Returns when the brokers have it."""
+        moments = self._config.get('influence', {}).get('preconditioner') == 'adam'
+        model = exported_model(self._config['model'], moments)
+        named = Path(local_path(str(what))).absolute() if isinstance(what, str | Path) else None
+        path: Path | None
+        if named is not None and not is_distributed(named):
+            path = checkpoint.announced_file(named)
+            if self.speaks and model is not None:
+                model.refuse_unfit(str(path), checkpoint.kinds_of(path))
         else:
-            tensors = checkpoint.tensors_of(what)
-            if self._reporter is not None:
-                path = Path(self._config['checkpoints']) / cursor.run / f'step-{cursor.step:08d}.safetensors'
-                checkpoint.write(path, tensors, metadata)
+            path = self._written(cursor, metadata, what if named is None else named, model, dtype, folder)
         if self._reporter is not None and path is not None:
-            moments = self._config.get('influence', {}).get('preconditioner') == 'adam'
-            checkpoint.refuse_unfit(path, checkpoint.shapes_of(path), self._config['model'], moments)
             written = {'path': mapped(str(path), self._map_path), 'digest': checkpoint.digest_of(path), 'step': cursor.step}
             self._reporter.report(self._report(cursor, losses, written))
             self._reporter.flush()
         self.announced = cursor.step
+        return path
+
+    def _written(
+        self,
+        cursor: Cursor,
+        metadata: Mapping[str, str],
+        what: Any,
+        model: Exported | None,
+        dtype: checkpoint.Dtype | None,
+        folder: bool,
+    ) -> Path | None:
+        """Its path, on the rank that reports. What does not fit is refused on all ranks, before anything is gathered or written."""
+        step = Path(self._config['checkpoints']) / cursor.run / f'step-{cursor.step:08d}'
+        path = step / 'model.safetensors' if folder else step.with_suffix('.safetensors')
+        if isinstance(what, Path):
+            if not self.speaks:
+                return None
+            state = read_distributed(what, model)
+        else:
+            state = gathering.state_of(what)
+            if model is not None:
+                own = model.own(state)
+                state = {own[name]: tensor for name, tensor in state.items() if name in own}
+        kinds = {name: kind_of(tensor) for name, tensor in state.items()}
+        kinds = {name: Kind(checkpoint.stored_dtype(name, one.dtype, dtype), one.shape) for name, one in kinds.items()}
+        # Whoever has gathered them on one rank has nothing on the others.
+        if model is not None and (state or self.speaks):
+            model.refuse_unfit(str(what) if isinstance(what, Path) else f'step {cursor.step}', kinds)
+        tensors = gathering.whole(state, self.speaks)
+        if not self.speaks:
+            return None
+        if folder:
+            describe(step, self._config['model'], kinds.values())
+        checkpoint.write(path, tensors, metadata, dtype)
         return path
 
     def _report(self, cursor: Cursor, losses: Losses, written: Mapping[str, Any] | None) -> Report:

@@ -3,20 +3,21 @@
 import hashlib
 import json
 import os
-import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from winnow_wire.errors import WinnowError
 
-# What wrappers of PyTorch put into the names of parameters.
-WRAPPERS = re.compile(r'(^|\.)(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.')
-# As services/model/checkpoints/names.ts: what some versions of transformers store besides parameters, and heads that repeat the embedding.
-TABLES = re.compile(r'\.(rotary_emb\.inv_freq|(attn|attention)\.(bias|masked_bias))$')
-HEADS = re.compile(r'^(lm_head|embed_out)\.weight$')
-SHIPPED = Path(__file__).parents[3] / 'model' / 'shipped'
+from .fitting import MOMENTS, Kind
+from .fitting import model_folder as model_folder
+from .gathering import plain_name as plain_name
+from .gathering import state_of, whole
+
+Dtype = Literal['float32', 'bfloat16']
+INDEX = '.safetensors.index.json'
+# Of what PyTorch writes one piece a rank (HuggingFaceStorageWriter, torchtitan's exports), until it is put together.
+PIECES = 'DCP_SHARDING_INFO'
 
 
 def file_digest(path: Path) -> str:
@@ -25,74 +26,60 @@ def file_digest(path: Path) -> str:
 
 
 def announced_file(path: Path) -> Path:
-    """The safetensors file or index of shards that a path names: itself, or in a folder that `save_pretrained` wrote."""
+    """The safetensors file or index of shards that a path names: itself, or in a folder that `save_pretrained` or an export wrote."""
     if not path.is_dir():
         return path
-    for name in ('model.safetensors.index.json', 'model.safetensors'):
-        if (path / name).exists():
-            return path / name
+    index, files = path / 'model.safetensors.index.json', sorted(path.glob('*.safetensors'))
+    if index.exists():
+        return index
+    if len(files) == 1:
+        return files[0]
+    found = ', '.join(file.name for file in files[:3]) or 'no .safetensors file'
     hint = 'Save it with safe_serialization, or announce the file itself.'
-    raise WinnowError('BAD_DATA', f'{path} holds neither model.safetensors nor its index', hint)
+    raise WinnowError('BAD_DATA', f'{path} holds neither model.safetensors nor its index, but {found}', hint)
 
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file; of an index that of what `sha256sum INDEX SHARD...` prints in their folder (docs/influence.md)."""
-    if not path.name.endswith('.safetensors.index.json'):
+    if not path.name.endswith(INDEX):
         return file_digest(path)
     shards = sorted(set(json.loads(path.read_text())['weight_map'].values()))
     lines = ''.join(f'{file_digest(path.parent / name)}  {name}\n' for name in [path.name, *shards])
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def plain_name(name: str) -> str:
-    """A parameter's name without those of the wrappers around its model."""
-    while (plain := WRAPPERS.sub(r'\1', name)) != name:
-        name = plain
-    return name
-
-
 def tensors_of(model: Any) -> dict[str, Any]:
     """Parameters by plain name, whole: those of a mapping, or of a torch module. Sharded ones are gathered, by all ranks together."""
-    if isinstance(model, Mapping):
-        return {plain_name(name): tensor for name, tensor in model.items()}
-    distributed: Any = sys.modules['torch'].distributed
-    if distributed.is_available() and distributed.is_initialized():
-        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return tensors_of(get_model_state_dict(model, options=options))
-    return tensors_of(model.state_dict())
+    return whole(state_of(model), True)
 
 
 def moments_of(model: Any, optimizer: Any) -> dict[str, Any]:
-    """Parameters as of `tensors_of`, and as v.NAME the second moment that Adam keeps of each."""
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
+    """Parameters of a torch module, and as v.NAME the second moment that Adam keeps of each; sharded ones stay so, for `announce` to
+    gather. On all ranks together."""
+    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
-    distributed: Any = sys.modules['torch'].distributed
-    together = distributed.is_available() and distributed.is_initialized()
     # What accelerate puts around optimizers.
-    inner = getattr(optimizer, 'optimizer', optimizer)
-    options = StateDictOptions(full_state_dict=together, cpu_offload=together)
-    state: Any = get_optimizer_state_dict(model, inner, options=options).get('state', {})
-    return tensors_of(model) | {f'v.{plain_name(name)}': one['exp_avg_sq'] for name, one in state.items() if 'exp_avg_sq' in one}
+    state: Any = get_optimizer_state_dict(model, getattr(optimizer, 'optimizer', optimizer)).get('state', {})
+    return state_of(model) | {f'v.{plain_name(name)}': one['exp_avg_sq'] for name, one in state.items() if 'exp_avg_sq' in one}
 
 
-def write(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
-    """Whole or not at all: nobody sees half of it, also after a power cut."""
+def write(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str], dtype: Dtype | None = None) -> None:
+    """Whole or not at all: nobody sees half of it, also after a power cut. `dtype`: of parameters; by default each one's own, of
+    float64, which no worker reads, float32. Moments of Adam are never bfloat16."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     # Those of numpy and those of torch have each a module of their own in safetensors.
     if all(type(tensor).__module__ == 'numpy' for tensor in tensors.values()):
         from safetensors.numpy import save_file
 
-        save_file(dict(tensors), partial, dict(metadata))
+        if dtype == 'bfloat16':
+            raise WinnowError('USAGE', 'numpy has no bfloat16', 'Announce tensors of torch, or numpy arrays as they are.')
+        wide = {name: dtype or ('float32' if tensor.dtype == 'float64' else tensor.dtype) for name, tensor in tensors.items()}
+        save_file({name: tensor.astype(wide[name], copy=False) for name, tensor in tensors.items()}, partial, dict(metadata))
     else:
         from safetensors.torch import save_file as save_torch
 
-        # Tied parameters share memory, which the format does not have.
-        save_torch(
-            {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, partial, dict(metadata)
-        )
+        save_torch(_apart({name: _stored(name, tensor, dtype) for name, tensor in tensors.items()}), partial, dict(metadata))
     with open(partial, 'rb') as file:
         os.fsync(file.fileno())
     os.replace(partial, path)
@@ -101,42 +88,59 @@ def write(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -
     os.close(folder)
 
 
-def shapes_of(path: Path) -> dict[str, list[int]]:
-    """Name and shape of every tensor of a safetensors file, or of an index and its shards."""
-    if path.name.endswith('.safetensors.index.json'):
-        names = set(json.loads(path.read_text())['weight_map'].values())
-        return {key: shape for name in sorted(names) for key, shape in shapes_of(path.parent / name).items()}
+def stored_dtype(name: str, dtype: str, wanted: Dtype | None) -> str:
+    """As which data type `write` stores a tensor: names of safetensors."""
+    moment = name.startswith(MOMENTS)
+    if wanted is not None and dtype in ('F64', 'F32', 'F16', 'BF16'):
+        return 'F32' if moment or wanted == 'float32' else 'BF16'
+    return 'F32' if dtype == 'F64' else dtype
+
+
+def _stored(name: str, tensor: Any, wanted: Dtype | None) -> Any:
+    import torch
+
+    types = {'F32': torch.float32, 'BF16': torch.bfloat16}
+    tensor = tensor.detach().cpu().contiguous()
+    kept = {torch.float64: 'F64', torch.float32: 'F32', torch.float16: 'F16', torch.bfloat16: 'BF16'}.get(tensor.dtype)
+    return tensor if kept is None else tensor.to(types.get(stored_dtype(name, kept, wanted), tensor.dtype))
+
+
+def _apart(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of those that share memory, as tied parameters do: the format does not have that."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage()
+        shared = storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes
+        seen.add(storage.data_ptr())
+        apart[name] = tensor.clone() if shared else tensor
+    return apart
+
+
+def kinds_of(path: Path) -> dict[str, Kind]:
+    """Data type and shape of every tensor of a safetensors file, or of an index and its shards. Raises WinnowError BAD_DATA."""
+    if path.name.endswith(INDEX):
+        try:
+            shards = set(json.loads(path.read_text())['weight_map'].values())
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise WinnowError('BAD_DATA', f'{path} is no index of safetensors files: {error!r}') from error
+        return {key: kind for name in sorted(shards) for key, kind in kinds_of(path.parent / name).items()}
+    header = header_of(path)
+    return {name: Kind(one['dtype'], one['shape']) for name, one in header.items() if name != '__metadata__'}
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """Of a safetensors file. Raises WinnowError BAD_DATA."""
     try:
         with open(path, 'rb') as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), 'little')))
-        return {name: entry['shape'] for name, entry in header.items() if name != '__metadata__'}
-    except (OSError, ValueError, KeyError, MemoryError, OverflowError) as error:
+            length = int.from_bytes(file.read(8), 'little')
+            header: dict[str, Any] = json.loads(file.read(length))
+        [(one['dtype'], one['shape']) for name, one in header.items() if name != '__metadata__']
+        return header
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, OverflowError) as error:
         raise WinnowError('BAD_DATA', f'{path} is no safetensors file: {error}') from error
 
 
-def model_folder(model: str) -> Path:
-    """Where `model` of a run is. `shipped:NAME` comes with a checkout of winnow."""
-    return SHIPPED / model.removeprefix('shipped:') if model.startswith('shipped:') else Path(model)
-
-
-def refuse_unfit(path: Path, shapes: Mapping[str, list[int]], model: str, moments: bool) -> None:
-    """Refuses here what the influence workers would refuse minutes later. A model folder that this machine does not see is not
-    looked at. `moments`: whether v.NAME is needed. Raises WinnowError BAD_DATA."""
-    description = model_folder(model) / 'model.json'
-    if not description.exists():
-        return
-    described = json.loads(description.read_text())
-    expected = {one['name']: list(one['shape']) for one in described['parameters']}
-    tied = described['config'].get('tie_word_embeddings') is not False
-    for name in shapes:
-        known = name in expected or (name[:2] in ('m.', 'v.') and name[2:] in expected)
-        if not known and not TABLES.search(name) and not (tied and HEADS.search(name)):
-            raise _unfit(path, f'the exported model has no parameter {name}')
-    for name, shape in list(expected.items()) + [(f'v.{name}', shape) for name, shape in expected.items() if moments]:
-        if list(shapes.get(name, [])) != shape or name not in shapes:
-            raise _unfit(path, f'{name} is {shapes.get(name, "missing")}, expected {shape}')
-
-
-def _unfit(path: Path, reason: str) -> WinnowError:
-    hint = 'Announce a checkpoint of the model that the run was recorded with, under the names of its Hugging Face model.'
-    return WinnowError('BAD_DATA', f'{path} does not fit the model: {reason}', hint)
+def is_piece(path: Path) -> bool:
+    """Whether a safetensors file has only one rank's pieces of tensors."""
+    return PIECES in header_of(path).get('__metadata__', {})

@@ -25,4 +25,8 @@ def untrained(folder: str | Path, seed: int = 0, dtype: Any = None) -> Any:
     # Some versions of transformers have no types, and some that need not be obeyed.
     library: Any = transformers
     model = library.AutoModelForCausalLM.from_config(library.AutoConfig.for_model(**config))
-    return model if dtype is None else model.to(dtype)
+    if dtype is not None:
+        # Parameters alone: tables of positions that the model computes itself would lose digits that `from_pretrained` gives them.
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(dtype)
+    return model

@@ -17,7 +17,7 @@ from winnow_wire.records import Registry
 from .adoptions import Adoptions
 from .announcing import Announcer
 from .batch import Batch, Labels, Tensors, batch_of
-from .checkpoint import model_folder
+from .checkpoint import Dtype, model_folder
 from .cursor import Cursor
 from .documents import Texts
 from .feeder import Feeder
@@ -236,15 +236,27 @@ class SelectedStream:
         """Losses on held-out text at this step, without a checkpoint, as before the first step. Returns when the brokers have them."""
         self._announcer.report(self._cursor, {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss})
 
-    def announce(self, what: Any, *, reference_loss: float | None = None, corpus_loss: float | None = None) -> Path | None:
+    def announce(
+        self,
+        what: Any,
+        *,
+        reference_loss: float | None = None,
+        corpus_loss: float | None = None,
+        dtype: Dtype | None = None,
+        folder: bool = False,
+    ) -> Path | None:
         """Reports a checkpoint of this step, which opens the round that is due. On all ranks together.
 
-        `what`: a torch module (sharded ones are gathered) or a mapping of names to tensors, which become a safetensors file in the
-        run's folder of checkpoints; or the path of a file, of an index of shards or of a folder that `save_pretrained` wrote.
+        `what`: a torch module or a mapping of names to tensors (sharded ones are gathered), or the path of a folder that
+        torch.distributed.checkpoint wrote: these become a safetensors file in the run's folder of checkpoints. Or the path of a
+        safetensors file, of an index of shards or of a folder that `save_pretrained` or torchtitan's export wrote: it stays where
+        it is. `dtype`: 'float32' or 'bfloat16' for parameters in what is written; by default as they are, float64 as float32.
+        `folder`: write a folder that `from_pretrained` opens instead of a file.
         Influence workers read it until its round is closed. Returns its path where it was written or read. Raises WinnowError
-        BAD_DATA where it does not fit the run's model; FENCED where another trainer reports for the run by now."""
+        BAD_DATA, on all ranks, where names, shapes or data types do not fit the run's model; FENCED where another trainer reports for
+        the run by now."""
         losses = {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss}
-        return self._announcer.announce(self._cursor, self.metadata(), what, losses)
+        return self._announcer.announce(self._cursor, self.metadata(), what, losses, dtype=dtype, folder=folder)
 
     def verify(self, round: int) -> None:
         """Reads a whole selection that is there. Raises WinnowError GUARANTEE_VIOLATED if it is not the one that was recorded."""

@@ -10,13 +10,22 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from winnow_trainer.announcing import Announcer
-from winnow_trainer.checkpoint import announced_file, digest_of, plain_name, refuse_unfit, shapes_of, write
+from winnow_trainer.checkpoint import announced_file, digest_of, kinds_of, plain_name, write
 from winnow_trainer.cursor import Cursor
+from winnow_trainer.fitting import Kind, exported_model
 from winnow_wire.errors import WinnowError
 from winnow_wire.places import local_path
 
 SHIPPED = Path(__file__).parents[4] / 'services/model/shipped/llama-64x2'
 PARAMETERS = {one['name']: one['shape'] for one in json.loads((SHIPPED / 'model.json').read_text())['parameters']}
+
+
+def shapes_of(path):
+    return {name: kind.shape for name, kind in kinds_of(path).items()}
+
+
+def refuse_unfit(shapes, moments=False, model=str(SHIPPED)):
+    exported_model(model, moments).refuse_unfit('x', {name: Kind('F32', list(shape)) for name, shape in shapes.items()})
 
 
 def tensors(**changes):
@@ -47,7 +56,7 @@ def test_writes_a_file_whole_with_its_place_and_leaves_nothing_else(tmp_path):
     assert shapes_of(path) == PARAMETERS
     with safe_open(path, 'np') as file:
         assert file.metadata() == {'run': 'r', 'steps': '2'}
-    refuse_unfit(path, shapes_of(path), str(SHIPPED), moments=False)
+    refuse_unfit(shapes_of(path))
 
 
 def test_digests_an_index_as_sha256sum_prints_it(tmp_path):
@@ -64,7 +73,7 @@ def test_digests_an_index_as_sha256sum_prints_it(tmp_path):
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
-    with pytest.raises(WinnowError, match='holds neither model.safetensors'):
+    with pytest.raises(WinnowError, match='holds neither model.safetensors nor its index, but no .safetensors file'):
         announced_file(tmp_path)
     (tmp_path / 'model.safetensors').write_bytes(b'no such thing')
     with pytest.raises(WinnowError, match='is no safetensors file') as refused:
@@ -77,24 +86,55 @@ def test_a_folder_without_weights_is_refused(tmp_path):
     [
         ({'model.norm.weight': None}, r'model.norm.weight is missing, expected \[64\]'),
         ({'model.norm.weight': [65]}, r'model.norm.weight is \[65\], expected \[64\]'),
-        ({'model.layers.9.mlp.weight': [2]}, 'has no parameter model.layers.9.mlp.weight'),
+        ({'model.layers.9.mlp.weight': [2]}, 'has no parameter model.layers.9.mlp.weight$'),
+        (
+            {'model.norm.weight': None, 'norm.weight': [64]},
+            'has no parameter norm.weight, and its parameter model.norm.weight is missing',
+        ),
     ],
 )
-def test_what_does_not_fit_the_model_is_refused_by_name(change, words, tmp_path):
+def test_what_does_not_fit_the_model_is_refused_by_name(change, words):
     shapes = {name: list(value.shape) for name, value in tensors(**change).items()}
     with pytest.raises(WinnowError, match=words) as refused:
-        refuse_unfit(tmp_path / 'x', shapes, str(SHIPPED), moments=False)
+        refuse_unfit(shapes)
     assert refused.value.code == 'BAD_DATA'
 
 
-def test_moments_of_adam_are_asked_for_where_the_run_needs_them(tmp_path):
+@pytest.mark.parametrize('prefix', ['', 'net.', 'app.model.', 'm.'])
+def test_a_model_within_something_else_is_told_from_the_rest(prefix):
+    model = exported_model(str(SHIPPED), moments=True)
+    given = [prefix + name for name in PARAMETERS] + [f'v.{prefix}{name}' for name in PARAMETERS]
+    others = ['metric.mean', 'optim.state.x'] if prefix else []
+    assert list(model.own([*given, *others]).values()) == [*PARAMETERS, *(f'v.{name}' for name in PARAMETERS)]
+
+
+def test_moments_of_adam_are_asked_for_where_the_run_needs_them():
     shapes = dict(PARAMETERS)
-    refuse_unfit(tmp_path / 'x', shapes, str(SHIPPED), moments=False)
+    refuse_unfit(shapes)
     with pytest.raises(WinnowError, match='v.model.embed_tokens.weight is missing'):
-        refuse_unfit(tmp_path / 'x', shapes, str(SHIPPED), moments=True)
-    refuse_unfit(tmp_path / 'x', shapes | {f'v.{name}': shape for name, shape in shapes.items()}, str(SHIPPED), moments=True)
+        refuse_unfit(shapes, moments=True)
+    refuse_unfit(shapes | {f'v.{name}': shape for name, shape in shapes.items()}, moments=True)
     # What this machine does not see it cannot look at.
-    refuse_unfit(tmp_path / 'x', {}, '/nowhere/graphs', moments=True)
+    assert exported_model('/nowhere/graphs', moments=True) is None
+
+
+@pytest.mark.parametrize('dtype', ['float64', 'int64'])
+def test_only_types_that_workers_read_are_announced_and_float64_becomes_float32(dtype, tmp_path):
+    reports = Reports()
+    announcer = Announcer({'updateSteps': 2, 'steps': 4, 'model': str(SHIPPED), 'checkpoints': str(tmp_path)}, reports, 1)
+    cursor, given = Cursor('r', 't' * 64, 8, 2, 0, step=2), {name: one.astype(dtype) for name, one in tensors().items()}
+    save_file(given, tmp_path / 'given.safetensors')
+    kind = {'float64': 'F64', 'int64': 'I64'}[dtype]
+    with pytest.raises(WinnowError, match=f'model.embed_tokens.weight is {kind}, expected F32 or F16 or BF16'):
+        announcer.announce(cursor, {}, tmp_path / 'given.safetensors', {})
+    if dtype == 'int64':
+        with pytest.raises(WinnowError, match='model.embed_tokens.weight is int64, expected F32 or F16 or BF16'):
+            announcer.announce(cursor, {}, given, {})
+        # Nothing is left that a resumed training would take for a checkpoint.
+        assert not (tmp_path / 'r').exists() and not reports
+    else:
+        path = announcer.announce(cursor, {}, given, {})
+        assert {kind.dtype for kind in kinds_of(path).values()} == {'F32'} and len(reports) == 1
 
 
 class Reports(list):
