@@ -1,6 +1,7 @@
 import type { RecordType } from './record.ts'
 import { Campaign, CampaignFit, ProxyClaim, ProxyResult } from './records/campaign.ts'
 import { Document, Gap, Label, LogPosition, Source } from './records/corpus.ts'
+import { EvalItems, EvalSet, Exclusion } from './records/exclusion.ts'
 import {
   ActorChange,
   ActorState,
@@ -59,6 +60,21 @@ export const topics = {
     records: [Campaign, CampaignFit],
     partitions: 1,
     ...compacted,
+  },
+  evalSets: {
+    name: 'winnow.eval-sets',
+    key: 'set or items',
+    records: [EvalSet, EvalItems],
+    partitions: 1,
+    texts: true,
+    ...compacted,
+  },
+  exclusions: {
+    name: 'winnow.exclusions',
+    key: 'document id',
+    records: [Exclusion],
+    partitions: 'corpus',
+    ...forever,
   },
   gaps: {
     name: 'winnow.gaps',

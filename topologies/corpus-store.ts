@@ -1,11 +1,13 @@
 import {
   type Document,
   type DocumentId,
+  type Exclusion,
   type Label,
   labelsTopic,
   type Offset,
   type Partition,
   type TopicOffset,
+  topics,
 } from '../schemas/index.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
@@ -27,7 +29,7 @@ export interface LabelColumn {
 
 export interface ViewOptions {
   readonly columns: readonly LabelColumn[]
-  /** A document takes part if its own record and all its labels are before these offsets. */
+  /** A document takes part if its own record and all its labels are before these offsets, and no list has it whose exclusions are before them. */
   readonly labelOffsets: readonly TopicOffset[]
   /** Counts how often this run's trainer has read each document; null: does not. */
   readonly readsOf: string | null
@@ -57,6 +59,7 @@ export interface RoundOffsets {
 export interface CorpusStore {
   addDocuments(documents: readonly At<Document>[]): Promise<void>
   addLabels(labels: Iterable<At<Label>>): Promise<void>
+  addExclusions(exclusions: readonly At<Exclusion>[]): Promise<void>
   /** Commits offsets: everything before them has been added. Called after those adds. */
   commit(offsets: readonly TopicOffset[]): Promise<void>
   committed(): Promise<TopicOffset[]>
@@ -84,3 +87,7 @@ export interface CorpusStore {
 /** The labels that a run selects by: for each actor, those of the version that the run names. */
 export const columnsOf = (run: RunConfig): LabelColumn[] =>
   run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))
+
+/** Whether a view as of these offsets may exclude documents. */
+export const mayExclude = (labelOffsets: readonly TopicOffset[]): boolean =>
+  labelOffsets.some(({ topic, offsetNext }) => topic === topics.exclusions.name && offsetNext > 0)

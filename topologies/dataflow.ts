@@ -59,14 +59,14 @@ export const labelerStation = (actor: string): Uses<'labelModel' | 'booking'> =>
   build: ({ labelModel, booking }, output) => new Labeling(labelModel(actor), output, booking),
 })
 
-/** Joins documents and the labels of these actors. */
+/** Joins documents, their exclusions and the labels of these actors. */
 export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
   kind: 'label-sink',
   name: 'label sink',
   purpose: 'keeps one row per document: its cell',
-  reads: [topics.documents.name, ...actors.map((actor) => labelsTopic(actor).name)],
+  reads: [topics.documents.name, topics.exclusions.name, ...actors.map((actor) => labelsTopic(actor).name)],
   writes: [topics.deadLetters.name],
-  state: 'ClickHouse: documents, corpus, sink_offsets',
+  state: 'ClickHouse: documents, corpus, exclusions, sink_offsets',
   restoreFrom: [],
   build: ({ store }, output) => new LabelSink(store, output),
 })

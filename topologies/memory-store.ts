@@ -1,13 +1,22 @@
-import { type Document, type DocumentId, type Label, type TopicOffset, topics } from '../schemas/index.ts'
+import {
+  type Document,
+  type DocumentId,
+  type Exclusion,
+  type Label,
+  type TopicOffset,
+  topics,
+} from '../schemas/index.ts'
 import type { At, CorpusStore, LabelColumn, ViewOptions } from './corpus-store.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
+import { wordsOf } from './selection/mix.ts'
 import { type ReadSelection, readsOfSelection } from './selection/read-selection.ts'
 
 /** The corpus in maps: what stations on the in-memory driver use. */
 export class MemoryStore implements CorpusStore {
   readonly #documents = new Map<DocumentId, At<Document>>()
   readonly #labels = new Map<string, Map<DocumentId, At<Label>>>()
+  readonly #exclusions = new Map<DocumentId, At<Exclusion>[]>()
   readonly #committed = new Map<string, TopicOffset>()
   readonly #reads = new Map<string, ReadonlyMap<DocumentId, number>>()
   readonly #readSelections = new Map<string, ReadSelection>()
@@ -22,6 +31,15 @@ export class MemoryStore implements CorpusStore {
       const ofColumn = this.#labels.get(column) ?? new Map<DocumentId, At<Label>>()
       this.#labels.set(column, ofColumn)
       keepLowest(ofColumn, label.value.docId, label)
+    }
+  }
+
+  async addExclusions(exclusions: readonly At<Exclusion>[]): Promise<void> {
+    for (const one of exclusions) {
+      const ofDocument = this.#exclusions.get(one.value.docId) ?? []
+      this.#exclusions.set(one.value.docId, ofDocument)
+      if (!ofDocument.some(({ partition, offset }) => partition === one.partition && offset === one.offset))
+        ofDocument.push(one)
     }
   }
 
@@ -67,21 +85,32 @@ export class MemoryStore implements CorpusStore {
     return this.#labels.get(`${actor}/${version}`) ?? new Map()
   }
 
-  /** Whether a document and all its labels stand before these offsets. */
+  /** Whether a document and all its labels stand before these offsets, and none of its exclusions holds there. */
   #takingPart(columns: readonly LabelColumn[], labelOffsets: readonly TopicOffset[]): (docId: DocumentId) => boolean {
     const limits = new Map(
       labelOffsets.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]),
     )
     const visible = (topic: string, at: At<unknown> | undefined) =>
       at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)
+    const isExcluded = (docId: DocumentId) => {
+      const before = this.#exclusions.get(docId)?.filter((one) => visible(topics.exclusions.name, one)) ?? []
+      before.sort((a, b) => a.offset - b.offset)
+      const lists = new Map(before.map(({ value }) => [value.list, value.excluded]))
+      return [...lists.values()].includes(true)
+    }
     return (docId) =>
       visible(topics.documents.name, this.#documents.get(docId)) &&
-      columns.every((column) => visible(column.topic, this.#ofColumn(column).get(docId)))
+      columns.every((column) => visible(column.topic, this.#ofColumn(column).get(docId))) &&
+      !isExcluded(docId)
   }
 
   #countReads(corpus: MemoryCorpus, run: string, { columns, earlier }: ViewOptions): void {
-    // A column of one id, passed n times, counts as n reads.
-    const count = (docId: DocumentId, times: number) => corpus.addReads(BigUint64Array.of(docId), 0, 1, times)
+    const count = (docId: DocumentId, times: number) => {
+      const column = BigUint64Array.of(docId)
+      const [low, high] = wordsOf(column)
+      // What was read may have been excluded since. A column of one id, passed n times, counts as n reads.
+      if (corpus.find(low!, high!) !== -1) corpus.addReads(column, 0, 1, times)
+    }
     if (earlier === undefined) {
       for (const [name, counts] of this.#reads)
         if (name.startsWith(`${run}/`)) for (const [docId, times] of counts) count(docId, times)

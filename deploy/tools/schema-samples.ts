@@ -6,6 +6,9 @@ export interface Samples {
   Source: records.Source[]
   Document: records.Document[]
   Label: records.Label[]
+  EvalSet: records.EvalSet[]
+  EvalItems: records.EvalItems[]
+  Exclusion: records.Exclusion[]
   Gap: records.Gap[]
   LogPosition: records.LogPosition[]
   Run: records.Run[]
@@ -96,6 +99,30 @@ export const samples: Samples = {
     { ...label, docId: asDocumentId(u64Middle), score: Number.POSITIVE_INFINITY, subcategory: -1 },
     { ...label, docId: asDocumentId(u64Max), score: Number.NEGATIVE_INFINITY, subcategory: -(2 ** 31), actor: unicode },
     { ...label, docId: asDocumentId(42n), score: 5e-324, tokens: longMax, version: 'f'.repeat(64) },
+  ],
+  EvalSet: [
+    {
+      ...{ name: '', version: '', ngram: 1, share: 0, items: 0, chunks: 0, active: false, by: '', origin: '' },
+      ...{ addedMs: 0, recordedMs: 0 },
+    },
+    {
+      ...{ name: unicode, version: 'f'.repeat(64), ngram: intMax, share: 0.5, items: longMax, chunks: intMax },
+      ...{ active: true, by: unicode, origin: '/sets/birds.jsonl', addedMs: longMax, recordedMs: longMax },
+    },
+  ],
+  EvalItems: [
+    { set: '', version: '', chunk: 0, items: [] },
+    { set: unicode, version: 'f'.repeat(64), chunk: intMax, items: ['', unicode, 'a'.repeat(200)] },
+  ],
+  Exclusion: [
+    {
+      ...{ docId: asDocumentId(0n), list: '', reason: 'duplicate', excluded: false, by: '', recordedMs: 0 },
+      contained: null,
+    },
+    {
+      ...{ docId: asDocumentId(u64Max), list: unicode, reason: 'contamination', excluded: true, by: unicode },
+      ...{ recordedMs: longMax, contained: { item: intMax, found: 0, of: intMax, from: 0, to: longMax } },
+    },
   ],
   Gap: [
     {

@@ -59,7 +59,7 @@ async function chunksVisible({ kafka }: Pick<Runtime, 'kafka'>, manifest: Manife
   throw new WinnowError('GUARANTEE_VIOLATED', `the selection of round ${manifest.round} is not whole in ${topic}`)
 }
 
-/** Documents and labels before the offsets that the newest of its rounds saw. */
+/** Documents, labels and exclusions before the offsets that the newest of its rounds saw. */
 function ofCorpus(run: RunConfig, log: RecordedRun, texts: boolean): TopicCut[] {
   const seen = log.opened.flatMap(({ labelOffsets }) => labelOffsets)
   const configuration = configurationBy(run, log.opened)
@@ -74,7 +74,9 @@ function ofCorpus(run: RunConfig, log: RecordedRun, texts: boolean): TopicCut[] 
     const versions = new Set(rounds.flatMap(({ labelers }) => labelers[actor] ?? []))
     return { name, ends: endsBy(seen, name), keep: { kind: 'versions', versions: [...versions] } }
   })
-  return [documents, ...labels]
+  const { name: excluded } = topics.exclusions
+  const exclusions: TopicCut = { name: excluded, ends: endsBy(seen, excluded), keep: { kind: 'whole' } }
+  return [documents, ...labels, ...(exclusions.ends.length > 0 ? [exclusions] : [])]
 }
 
 function endsBy(seen: readonly TopicOffset[], topic: string): number[] {

@@ -15,7 +15,7 @@ import type { ArchiveManifest } from './format.ts'
 const batchRecords = 65_536
 const batchBytes = 16 * 1024 * 1024
 
-/** Writes documents and labels of an archive into its corpus store, as the label sink does: what it rejects, it rejects here. */
+/** Writes documents, labels and exclusions of an archive into its corpus store, as the label sink does: what it rejects, it rejects here. */
 export async function loadCorpus(
   { kafka, codec, store }: Pick<Runtime, 'kafka' | 'codec' | 'store'>,
   { topics: archived }: Pick<ArchiveManifest, 'topics'>,
@@ -23,8 +23,9 @@ export async function loadCorpus(
 ): Promise<void> {
   const refused = async () => []
   const sink = new LabelSink(store, { send: refused, transaction: (work) => work(refused), deadLetter: () => {} })
+  const inCorpus = new Set<string>([topics.documents.name, topics.exclusions.name])
   const isLabels = labelsTopic('').name
-  const ofCorpus = archived.filter(({ name }) => name === topics.documents.name || name.startsWith(isLabels))
+  const ofCorpus = archived.filter(({ name }) => inCorpus.has(name) || name.startsWith(isLabels))
   const total = ofCorpus.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end, 0)
   let before = 0
   for (const { name, ends } of ofCorpus) {
@@ -63,5 +64,6 @@ export async function restoreReads(runtime: Pick<Runtime, 'kafka' | 'codec' | 's
     })
   const { store } = runtime
   const selections = { selection: (manifest: Manifest, index: number) => selectionIds(runtime, manifest, index) }
-  await recordEarlierReads({ run: configuration.at(last), history, store, selections })
+  const opened = log.opened.find(({ round }) => round === last)!
+  await recordEarlierReads({ run: configuration.at(last), history, store, selections }, { ...opened, reads: [] })
 }

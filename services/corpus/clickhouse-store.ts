@@ -1,4 +1,4 @@
-import type { Document, DocumentId, Label, TopicOffset } from '../../schemas/index.ts'
+import type { Document, DocumentId, Exclusion, Label, TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
 import { Labels } from '../../topologies/labels.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
@@ -6,7 +6,9 @@ import type { ReadSelection } from '../../topologies/selection/read-selection.ts
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
+import { excludedSql } from './excluded-sql.ts'
 import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
+import { placeSql } from './key-sql.ts'
 import { labelRows } from './label-rows.ts'
 import { addRangesSql } from './sorted/newcomers-sql.ts'
 import { ReadSelections } from './sorted/read-selections.ts'
@@ -73,6 +75,14 @@ export class ClickHouseStore implements CorpusStore {
     this.#columnsKnown.add(names.label)
   }
 
+  async addExclusions(exclusions: readonly At<Exclusion>[]): Promise<void> {
+    const rows = exclusions.map(({ value: { docId, list, excluded, ...record }, partition, offset }) => ({
+      ...{ doc: docId, list, part: partition, at: offset, excluded: excluded ? 1 : 0 },
+      record: JSON.stringify(record),
+    }))
+    await this.#sql.insert('exclusions', rows)
+  }
+
   async commit(offsets: readonly TopicOffset[]): Promise<void> {
     await this.#sql.insert('sink_offsets', offsets)
   }
@@ -95,13 +105,16 @@ export class ClickHouseStore implements CorpusStore {
 
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
-    await this.#sql.settle(options.readsOf === null ? ['corpus'] : ['corpus', 'reads'])
+    const excluded = excludedSql(options.labelOffsets, placeSql('doc', 'x'))
+    const tables = ['corpus', ...(options.readsOf === null ? [] : ['reads']), ...(excluded ? ['exclusions'] : [])]
+    await this.#sql.settle(tables)
     const wide = new ClickHouseCorpus(this.#sql, options)
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
     if (state === undefined) return wide
     const { readsOf } = options
-    if (readsOf === null) return new SortedCorpus(this.#sql, state, wide, this.#tuning)
-    if (options.earlier === undefined) return new SortedCorpus(this.#sql, state, wide, { ...this.#tuning, readsOf })
+    const sorted = { ...this.#tuning, ...(excluded && { excluded }) }
+    if (readsOf === null) return new SortedCorpus(this.#sql, state, wide, sorted)
+    if (options.earlier === undefined) return new SortedCorpus(this.#sql, state, wide, { ...sorted, readsOf })
     await this.#sql.settle(['read_selections', 'read_moves'])
     const rounds = options.earlier.map(({ round }) => round)
     const [selections, moves] = await Promise.all([
@@ -109,7 +122,7 @@ export class ClickHouseStore implements CorpusStore {
       this.#reads.movesOf(readsOf, rounds),
     ])
     const conditions = selections.map(({ round, read }) => ({ read, statesAfter: state.after.get(round)! }))
-    return new SortedCorpus(this.#sql, state, wide, { ...this.#tuning, reads: { conditions, moves } })
+    return new SortedCorpus(this.#sql, state, wide, { ...sorted, reads: { conditions, moves } })
   }
 
   async readRounds(run: string, by: 'conditions' | 'documents'): Promise<ReadonlySet<number>> {

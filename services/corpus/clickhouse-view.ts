@@ -9,6 +9,7 @@ import type { RankedCut, Ranking } from '../../topologies/selection/ranked.ts'
 import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import { emitRanked } from './emit-ranked.ts'
+import { excludedSql } from './excluded-sql.ts'
 import { idOfRow, rowsOfLists } from './ids.ts'
 import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
 import { heldOf, rankedCut } from './ranked.ts'
@@ -193,7 +194,9 @@ export class ClickHouseCorpus implements Corpus {
     const parameters = limitsOf(this.#options, 'limits')
     const scores = scoresSql(this.#options, scoredActors)
     const those = among === undefined ? '' : ` AND doc IN (${among})`
-    const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}${those}`
+    const excluded = excludedSql(this.#options.labelOffsets)
+    const others = excluded === undefined ? '' : ` AND doc NOT IN (${excluded})`
+    const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}${those}${others}`
     if (this.#options.readsOf === null)
       return { from: `SELECT doc, place, tokens, labels, scores, toUInt64(0) AS reads FROM (${corpus})`, parameters }
     parameters.run = this.#options.readsOf

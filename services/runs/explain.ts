@@ -6,7 +6,7 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import { columnsOf, type LabelColumn } from '../../topologies/corpus-store.ts'
+import { columnsOf, type LabelColumn, mayExclude } from '../../topologies/corpus-store.ts'
 import { type ExplainedDocument, type Explanation, explain } from '../../topologies/explain.ts'
 import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
 import type { Configuration } from '../../topologies/rounds/configuration.ts'
@@ -15,6 +15,7 @@ import { readsMatter } from '../../topologies/selection/reads.ts'
 import { decidedByCells } from '../../topologies/selection/strata.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readDocument, readsBefore, readsByConditions, type StoredDocument } from '../corpus/document.ts'
+import { exclusionsOf, listsAsOf } from '../corpus/exclusions.ts'
 import { readChanges } from './actor-changes.ts'
 import { readManifests } from './recorded.ts'
 
@@ -42,6 +43,7 @@ export async function explainDocument(
   if (document === undefined) return undefined
   const before = (labelOffsets: readonly TopicOffset[], topic: string, offset: Offset | null) =>
     offset !== null && offset < limitOf(labelOffsets, topic, document.partition)
+  const exclusions = await exclusionsOf(sql, docId)
   const explanations: Explanation[] = []
   const inputs: ExplainedDocument[] = []
   const manifests = await readManifests(runtime, run.name)
@@ -53,6 +55,7 @@ export async function explainDocument(
     if (labels === null) continue
     const tookPart = (labelOffsets: readonly TopicOffset[]): boolean =>
       before(labelOffsets, topics.documents.name, document.documentOffset) &&
+      listsAsOf(exclusions, labelOffsets).length === 0 &&
       labels.every(({ offset }, a) => before(labelOffsets, columns[a]!.topic, offset))
     const subcategories = labels.map(({ subcategory }) => subcategory)
     const reads = await readsAt(
@@ -98,7 +101,8 @@ async function readsAt(
   const earlier = manifests.slice(0, -1)
   // As `recordedBy` has it: once the cells are others, by documents.
   const sameCells = new Set(manifests.map(({ round }) => JSON.stringify(columnsOf(configuration.at(round))))).size === 1
-  if (!sameCells || !decidedByCells(selection.strategy)) return await readsBefore(sql, name, document.docId, last.round)
+  const byDocuments = !sameCells || !decidedByCells(selection.strategy) || mayExclude(last.labelOffsets)
+  if (byDocuments) return await readsBefore(sql, name, document.docId, last.round)
   const rounds = earlier.map(({ round }) => round)
   return await readsByConditions(sql, name, rounds, document, tookPart)
 }

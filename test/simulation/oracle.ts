@@ -1,6 +1,7 @@
 import {
   type ActorState,
   type Document,
+  type Exclusion,
   type Label,
   labelsTopic,
   type Manifest,
@@ -50,8 +51,15 @@ export function check(world: World, config: NaiveConfig): Manifest[] {
 
   const actors = Object.keys(config.actors)
   const all = corpusOf(world, config)
-  const asOf = ({ labelOffsets }: RoundOpened) =>
-    all.filter((one) => one.inputs.every((at) => before(at, labelOffsets)))
+  const exclusions = world.driver.log.records<Exclusion>(topics.exclusions.name)
+  const asOf = ({ labelOffsets }: RoundOpened) => {
+    // By document and list what the last of them says; the log lists a partition's records in its order.
+    const last = new Map<string, boolean>()
+    for (const at of exclusions)
+      if (before(at, labelOffsets)) last.set(`${at.value.docId} ${at.value.list}`, at.value.excluded)
+    const isExcluded = (docId: string) => last.get(`${docId} erasure/a`) || last.get(`${docId} erasure/b`)
+    return all.filter((one) => one.inputs.every((at) => before(at, labelOffsets)) && !isExcluded(one.document.docId))
+  }
   const requests = world.driver.log.records<RewardRequest>(world.topics.rewardRequests.name).map(({ value }) => value)
   const requested = new Set(requests.map((one) => `${one.round}/${one.actor}/${one.docId}`))
   const accepted: NaiveReward[] = []

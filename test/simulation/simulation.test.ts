@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Manifest, RoundOpened } from '../../schemas/index.ts'
+import { type Manifest, type RoundOpened, topics } from '../../schemas/index.ts'
 import { type Faults, noFaults } from '../support/fault-driver.ts'
 import type { NaiveConfig } from '../topologies/selection/naive.ts'
 import { checkLedger } from './ledger.ts'
@@ -80,6 +80,7 @@ async function leavesNoTrace(seed: number, faults: Partial<Faults>, more: object
 describe('the dataflow under simulated faults', () => {
   const totals: Record<string, number> = {}
   let readLater = 0
+  let excluding = 0
   const count = (world: World) => {
     for (const [fault, times] of Object.entries(world.driver.counts)) totals[fault] = (totals[fault] ?? 0) + times
   }
@@ -125,10 +126,26 @@ describe('the dataflow under simulated faults', () => {
     }),
   )
 
+  test(
+    'what is excluded is out from the next round on and back in when it is lifted, under all faults at once',
+    {
+      timeout,
+    },
+    () =>
+      seeds({ landing: 120, soak: 20_000 }, async (seed) => {
+        const faults = { ...noFaults, lost: 0.03, unknown: 0.03, crash: 0.02, zombie: 0.3, torn: 0.1, rewind: 0.02 }
+        const { world } = await play({ seed, faults, unruly: true, poison: false, excluding: true })
+        count(world)
+        const all = world.decisions<RoundOpened>('RoundOpened').flatMap(({ labelOffsets }) => labelOffsets)
+        excluding += all.some(({ topic }) => topic === topics.exclusions.name) ? 1 : 0
+      }),
+  )
+
   test('every kind of fault occurred', () => {
     if (only !== undefined) return
     for (const fault of Object.keys(noFaults)) expect([fault, totals[fault]! > 0]).toEqual([fault, true])
     // Openings that know of more reads of earlier selections than those before.
     expect(readLater).toBeGreaterThan(0)
+    expect(excluding).toBeGreaterThan(0)
   })
 })

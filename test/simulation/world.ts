@@ -3,6 +3,7 @@ import {
   asDocumentId,
   Document,
   type DocumentId,
+  Exclusion,
   Label,
   labelsTopic,
   Manifest,
@@ -35,6 +36,8 @@ export interface WorldOptions {
   readonly faults: Faults
   /** The trainer reports whenever it likes, the corpus grows meanwhile, rewards come doubled with other values, late or not at all. */
   readonly unruly: boolean
+  /** Lists take documents out, and back in, while the run is on. */
+  readonly excluding?: boolean
   /** Records that no station may take in are mixed into every topic. */
   readonly poison: boolean
   readonly selection: Partial<NaiveConfig>
@@ -56,6 +59,8 @@ export const labelCost = { model: 'm', device: 'cpu', parameters: 10, parameters
 /** A run in a world where things fail, with everything that an oracle needs to say what should have come out. */
 export class World {
   readonly random: Seeded
+  /** Of its own, so that a seed's other inputs are the same without exclusions. */
+  readonly #exclusions: Seeded
   readonly run: RunConfig
   readonly driver: FaultDriver
   readonly topics: ReturnType<typeof runTopics>
@@ -68,6 +73,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.#options = options
     this.random = new Seeded(options.seed)
+    this.#exclusions = new Seeded(options.seed + 2_000_003)
     // Of a trainer that reads on while rewards are computed more is known later than when the next round opens.
     const trainer = options.unruly && this.random.chance(0.5) ? { trainer: { switch: { lag: 3 } } } : {}
     this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...trainer, ...options.more })
@@ -152,6 +158,7 @@ export class World {
       if (this.random.chance(0.3)) this.#ingest(5)
       if (this.random.chance(0.25)) this.#report(Math.min(this.#stepLast + 5, (roundsMax - 1) * this.run.updateSteps))
       if (this.random.chance(0.2)) this.#leave()
+      if (this.#options.excluding) this.#exclude()
       if (this.#options.poison && this.random.chance(0.3)) this.#poison()
       if (this.random.chance(0.2)) await this.driver.tick()
     }
@@ -195,6 +202,20 @@ export class World {
     const some = this.#documentsLeft.splice(0, count)
     this.driver.append(
       some.map((value) => ({ topic: topics.documents.name, record: Document, key: `${value.docId}`, value })),
+    )
+  }
+
+  #exclude(): void {
+    const random = this.#exclusions
+    if (!random.chance(0.3)) return
+    const some = Array.from({ length: 1 + random.below(6) }, (): Exclusion => {
+      const { docId } = random.pick(documents.slice(0, 60))
+      const list = random.pick(['erasure/a', 'erasure/b'])
+      const what = { list, reason: 'erasure', excluded: random.chance(0.7) } as const
+      return { docId: asDocumentId(docId), ...what, by: 'somebody', recordedMs: 0, contained: null }
+    })
+    this.driver.append(
+      some.map((value) => ({ topic: topics.exclusions.name, record: Exclusion, key: `${value.docId}`, value })),
     )
   }
 

@@ -391,6 +391,11 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
         () => store.addLabels(labels),
         () => store.addLabels(part([...labels])),
       ),
+    addExclusions: (exclusions) =>
+      call(
+        () => store.addExclusions(exclusions),
+        () => store.addExclusions(part(exclusions)),
+      ),
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),
     prepare: (options) => call(() => store.prepare(options)),

@@ -78,7 +78,11 @@ export class Preparation {
   }
 
   async #labelOffsets(run: RunConfig): Promise<TopicOffset[]> {
-    const inputs = new Set([topics.documents.name, ...columnsOf(run).map(({ topic }) => topic)])
+    const inputs = new Set<string>([
+      topics.documents.name,
+      topics.exclusions.name,
+      ...columnsOf(run).map(({ topic }) => topic),
+    ])
     return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
   }
 }

@@ -1,5 +1,5 @@
-import type { DocumentId, Manifest, Progress, RoundOpened, SelectionRead } from '../../schemas/index.ts'
-import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.ts'
+import type { DocumentId, Manifest, Progress, RoundOpened, SelectionRead, TopicOffset } from '../../schemas/index.ts'
+import { type CorpusStore, columnsOf, mayExclude, type ViewOptions } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { RunConfig } from '../run-config.ts'
 import { timesRead } from '../selection/reads.ts'
@@ -67,11 +67,16 @@ export const readsOn = ({ trainer: { switch: mode = 'wait' } }: RunConfig): bool
 
 /**
  * How what was read is recorded: as conditions on cells if cells decide and are the same in all rounds, else by documents. A condition names documents by
- * what was known of earlier reads when its round was selected, so it holds only where that does not change.
+ * what was known of earlier reads when its round was selected, so it holds only where that does not change; and whom it names does not tell who was excluded.
  * @param run as the round has it that looks at them
+ * @param labelOffsets of that round
  */
-export function recordedBy(run: RunConfig, history: readonly SelectedRound[]): 'conditions' | 'documents' {
-  if (readsOn(run)) return 'documents'
+export function recordedBy(
+  run: RunConfig,
+  history: readonly SelectedRound[],
+  labelOffsets: readonly TopicOffset[],
+): 'conditions' | 'documents' {
+  if (readsOn(run) || mayExclude(labelOffsets)) return 'documents'
   const cells = JSON.stringify(columnsOf(run))
   const same = history.every((selected) => JSON.stringify(columnsOf(selected.run)) === cells)
   return same && decidedByCells(run.selection.strategy) ? 'conditions' : 'documents'
@@ -81,6 +86,7 @@ export function recordedBy(run: RunConfig, history: readonly SelectedRound[]): '
  * Records what the trainer read of earlier selections (SELECTION.md, step 5): the i-th of n documents floor((m - i - 1) / n) + 1 times.
  * What is recorded already is left as it is, but for the last one, which may be recorded in part, and for those of which more was read since, with what
  * comes after them.
+ * @param labelOffsets of the round that looks at them
  * @param viewAt what the round of an index of `history` selected from
  * @param since the selections of which more was read
  */
@@ -88,10 +94,11 @@ export async function recordReads(
   ports: Ports,
   run: RunConfig,
   history: readonly SelectedRound[],
+  labelOffsets: readonly TopicOffset[],
   viewAt: (index: number) => ViewOptions,
   since: readonly SelectionRead[] = [],
 ): Promise<void> {
-  const by = recordedBy(run, history)
+  const by = recordedBy(run, history, labelOffsets)
   const again = Math.min(...since.map(({ round }) => round), history.at(-1)?.manifest.round ?? 0)
   const recorded = await ports.store.readRounds(run.name, by)
   for (const [i, selected] of history.entries()) {

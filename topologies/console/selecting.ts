@@ -43,18 +43,18 @@ export function viewOptions(
 ): ViewOptions {
   const options = { ...labelsOf(run), labelOffsets, draws: true }
   if (!readsMatter(run.selection)) return { ...options, readsOf: null }
-  if (recordedBy(run, history) === 'documents') return { ...options, readsOf: run.name }
+  if (recordedBy(run, history, labelOffsets) === 'documents') return { ...options, readsOf: run.name }
   const earlier = history.map(({ manifest: { round, labelOffsets } }) => ({ round, labelOffsets }))
   return { ...options, readsOf: run.name, earlier }
 }
 
 /**
  * Records in the store what the trainer had read of earlier selections, if that matters to the run.
- * @param since see `recordReads`
+ * @param opened the round that looks at them
  */
 export async function recordEarlierReads(
   inputs: Pick<SelectionInputs, 'run' | 'history' | 'store' | 'selections'>,
-  since: RoundOpened['reads'] = [],
+  { labelOffsets, reads }: Pick<RoundOpened, 'labelOffsets' | 'reads'>,
 ): Promise<void> {
   const { run, history } = inputs
   if (!readsMatter(run.selection)) return
@@ -62,14 +62,14 @@ export async function recordEarlierReads(
     const selected = history[index]!
     return viewOptions(selected.run, selected.manifest.labelOffsets, history.slice(0, index))
   }
-  await recordReads(inputs, run, history, viewAt, since)
+  await recordReads(inputs, run, history, labelOffsets, viewAt, reads)
 }
 
 /** Counts reads, then computes theta (Eq. 8), scores (Eq. 6) and the exact top-k: all of a selection except its place in the stream. */
 export async function decideSelection(inputs: SelectionInputs): Promise<DecidedSelection> {
   const { run, opened, actorStates, history, store } = inputs
   const config = run.selection
-  await recordEarlierReads(inputs, opened.reads)
+  await recordEarlierReads(inputs, opened)
   const weights = actorStates.map((state) => state.weights)
   const thetaBefore = thetaBeforeOf(config, opened, history.at(-1)?.manifest)
   const { theta, actorRewards } =

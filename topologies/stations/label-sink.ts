@@ -1,5 +1,6 @@
 import {
   Document,
+  Exclusion,
   type Label,
   labelsTopic,
   type Offset,
@@ -15,7 +16,7 @@ import { isUsableScore } from '../selection/strategy.ts'
 const subcategoryMax = 2 ** 16 - 1
 
 /**
- * Writes documents and labels into the corpus store, then commits its offsets there. Idempotent by construction: whatever is delivered
+ * Writes documents, labels and exclusions into the corpus store, then commits its offsets there. Idempotent by construction: whatever is delivered
  * again, after a kill between any two of these steps, merges into the same rows.
  */
 export class LabelSink implements Processor {
@@ -37,15 +38,18 @@ export class LabelSink implements Processor {
     reached?: TopicOffset,
   ): Promise<void> {
     const documents: At<Document>[] = []
+    const exclusions: At<Exclusion>[] = []
     const labels = new Labels()
     const offsets: TopicOffset[] = reached === undefined ? [] : [reached]
     for await (const piece of pieces) {
       for (const delivered of piece) {
         if (delivered.record === Document.name) documents.push(delivered as Delivered<Document>)
+        else if (delivered.record === Exclusion.name) exclusions.push(delivered as Delivered<Exclusion>)
         else if (this.#acceptable(delivered as Delivered<Label>)) labels.add(delivered as Delivered<Label>)
       }
       advance(offsets, piece)
     }
+    if (exclusions.length > 0) await this.#store.addExclusions(exclusions)
     await this.#store.addDocuments(documents)
     await this.#store.addLabels(labels)
     await this.#store.commit(offsets)

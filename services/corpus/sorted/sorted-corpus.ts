@@ -41,6 +41,8 @@ export class SortedCorpus implements Corpus {
   readonly #wide: Corpus
   readonly #readsOf: string | null
   readonly #reads: Reads
+  readonly #excluded: string | undefined
+  #cellsIncluded: Promise<readonly Group[]> | undefined
   readonly #scannedMax: number
   readonly #pages: PageSizes | undefined
   readonly #openMax: number | undefined
@@ -48,6 +50,7 @@ export class SortedCorpus implements Corpus {
   /**
    * @param readsOf a run whose reads, by documents, distinguish groups
    * @param reads what a run has read of selections that cells decided, in the order of its rounds
+   * @param excluded a statement for the places of documents that take no part; not with reads as conditions
    * @param openMax see `RankedSource`
    * @param scannedMax documents of a subcategory up to which all of them are read for its sample
    * @param pages of an emission
@@ -56,7 +59,14 @@ export class SortedCorpus implements Corpus {
     sql: Sql,
     state: SortedState,
     wide: Corpus,
-    { readsOf = null, reads = nothingRead, scannedMax = scannedMaxDefault, pages, openMax }: SortedCorpusOptions = {},
+    {
+      readsOf = null,
+      reads = nothingRead,
+      scannedMax = scannedMaxDefault,
+      pages,
+      openMax,
+      excluded,
+    }: SortedCorpusOptions = {},
   ) {
     this.#sql = sql
     this.#state = state
@@ -66,11 +76,13 @@ export class SortedCorpus implements Corpus {
     this.#scannedMax = scannedMax
     this.#pages = pages
     this.#openMax = openMax
+    this.#excluded = excluded
   }
 
   async groups(): Promise<Group[]> {
-    if (this.#readsOf === null) return movedGroups(this.#state.cells, this.#reads.moves)
-    const unread = new Map(this.#state.cells.map((cell) => [cell.labels.join(), { ...cell }]))
+    const cells = await this.#cells()
+    if (this.#readsOf === null) return movedGroups(cells, this.#reads.moves)
+    const unread = new Map(cells.map((cell) => [cell.labels.join(), { ...cell }]))
     const read = await this.#groupsRead()
     for (const { labels, documents, tokens } of read) {
       const cell = unread.get(labels.join())!
@@ -78,6 +90,28 @@ export class SortedCorpus implements Corpus {
       cell.tokens -= tokens
     }
     return [...[...unread.values()].filter(({ documents }) => documents > 0), ...read]
+  }
+
+  /** The cells without what is excluded, which is looked up. */
+  #cells(): Promise<readonly Group[]> {
+    this.#cellsIncluded ??= this.#excluded === undefined ? Promise.resolve(this.#state.cells) : this.#cellsWithout()
+    return this.#cellsIncluded
+  }
+
+  async #cellsWithout(): Promise<Group[]> {
+    const cells = new Map(this.#state.cells.map((cell) => [cell.labels.join(), { ...cell }]))
+    const names = this.#state.cells[0]?.labels.map((_, i) => `l${i}`)
+    if (names === undefined) return []
+    const rows = await this.#sql.query<{ labels: number[]; documents: string; tokens: string }>(
+      `SELECT CAST([${names.join(', ')}], 'Array(UInt16)') AS labels, count() AS documents, sum(tokens) AS tokens
+       FROM ${this.#state.table} WHERE ${this.#ofStates()} AND place IN (${this.#excluded}) GROUP BY ${names.join(', ')}`,
+    )
+    for (const { labels, documents, tokens } of rows) {
+      const cell = cells.get(labels.join())!
+      cell.documents -= Number(documents)
+      cell.tokens -= Number(tokens)
+    }
+    return [...cells.values()].filter(({ documents }) => documents > 0)
   }
 
   /** The groups of documents that have been read: their rows are looked up, and the others' are known by what the cells hold. */
@@ -99,7 +133,7 @@ export class SortedCorpus implements Corpus {
   }
 
   async samples(actorIndex: number, seed: Seed, count: number): Promise<Map<number, DocumentId[]>> {
-    const bySubcategory = Map.groupBy(this.#state.cells, ({ labels }) => labels[actorIndex]!)
+    const bySubcategory = Map.groupBy(await this.#cells(), ({ labels }) => labels[actorIndex]!)
     const open = new Map(
       [...bySubcategory].map(([j, cells]) => [j, cells.reduce((sum, cell) => sum + cell.documents, 0)]),
     )
@@ -291,6 +325,10 @@ export class SortedCorpus implements Corpus {
   }
 
   #inState(): string {
+    return this.#excluded === undefined ? this.#ofStates() : `${this.#ofStates()} AND place NOT IN (${this.#excluded})`
+  }
+
+  #ofStates(): string {
     const { states } = this.#state
     return states.length === 0 ? 'false' : `state IN (${states.join(', ')})`
   }
@@ -352,6 +390,7 @@ export interface SortedCorpusOptions {
   readonly scannedMax?: number
   readonly pages?: PageSizes
   readonly openMax?: number
+  readonly excluded?: string
 }
 
 /** What a run has read, as conditions, and what that has moved. */

@@ -9,6 +9,7 @@ import { migrate } from '../../../services/runtime/clickhouse/migrate.ts'
 import type { CorpusStore } from '../../../topologies/corpus-store.ts'
 import { MemoryStore } from '../../../topologies/memory-store.ts'
 import { parseSelectionConfig } from '../../../topologies/selection/config.ts'
+import type { Corpus } from '../../../topologies/selection/corpus.ts'
 import { select } from '../../../topologies/selection/select.ts'
 import { type Seed, splitmix64 } from '../../../topologies/selection/u64.ts'
 import { generator, strategy } from '../../topologies/selection/arbitraries.ts'
@@ -190,6 +191,97 @@ describe('the corpus in ClickHouse and in memory', () => {
       }
       expect(results[0], JSON.stringify(given)).toEqual(results[1])
     }
+  })
+
+  describe('of which lists exclude some documents', () => {
+    const lists = [
+      { list: 'erasure/a', every: 5, excluded: true, offset: 0 },
+      { list: 'eval-set/b', every: 7, excluded: true, offset: 1000 },
+      // Lifted of one list: those of the other stay out. Behind the offsets of the views that follow: all of them.
+      { list: 'erasure/a', every: 10, excluded: false, offset: 2000 },
+      { list: 'erasure/c', every: 1, excluded: true, offset: 5000 },
+    ]
+    const isOut = (n: number) => (n % 5 === 0 && n % 10 !== 0) || n % 7 === 0
+    const excluding = (): TopicOffset[] =>
+      Array.from({ length: partitions }, (_, partition) => ({
+        ...{ topic: topics.exclusions.name, partition, offsetNext: 3000 + partition },
+      }))
+
+    beforeAll(async () => {
+      // Everything twice, the later first: what is delivered again changes nothing.
+      for (const { list, every, excluded, offset } of [...lists.toReversed(), ...lists]) {
+        const some = Array.from({ length: documents }, (_, n) => n).filter((n) => n % every === 0)
+        const what = { list, reason: 'erasure', excluded, by: 'somebody', recordedMs: 0, contained: null } as const
+        for (const store of [inMemory, inSql])
+          await store.addExclusions(
+            some.map((n) => ({
+              ...{ partition: n % partitions, offset: offset + n, value: { docId: idOf(n), ...what } },
+            })),
+          )
+      }
+    })
+
+    const viewWith = (store: CorpusStore, readsOf: string | null, scored: readonly number[] = []) =>
+      store.view({ columns, labelOffsets: [...labelOffsets, ...excluding()], readsOf, scored, draws: true })
+    const narrow = { quality: { subcategories: ['low', 'high'] }, topic: { subcategories: ['a', 'b', 'c'] } }
+
+    test('hold the others, and a view as of offsets before them all', async () => {
+      const visible = Array.from({ length: documents }, (_, n) => n).filter(
+        (n) => n % 10 !== 0 && Math.floor(n / partitions) < 100 + (n % partitions),
+      )
+      const count = async (corpus: Corpus) => (await corpus.groups()).reduce((sum, { documents: n }) => sum + n, 0)
+      const wide = inSql.view({ columns, labelOffsets: [...labelOffsets, ...excluding()], readsOf: null })
+      for (const corpus of [await viewWith(inSql, null), await viewWith(inMemory, 'run'), await wide]) {
+        expect(await count(corpus)).toBe(visible.filter((n) => !isOut(n)).length)
+        expect(new Set((await corpus.describe([1, 5, 14, 11].map(idOf))).keys())).toEqual(new Set([idOf(1), idOf(11)]))
+      }
+      expect(await count(await view(inSql, null))).toBe(visible.length)
+    })
+
+    test('sample, select, rank and count reads as if the excluded ones were not there, in SQL and in memory', async () => {
+      const out = new Set(
+        Array.from({ length: documents }, (_, n) => n)
+          .filter(isOut)
+          .map(idOf),
+      )
+      for (let seed = 0; seed < 6; seed++) {
+        const { below, pick } = generator(1000 + seed)
+        const decayed = pick([{}, { repetitionDecay: 0.5 }, { repeat: 'exclude' }])
+        const given = {
+          ...{ seed, actors: narrow, ...decayed },
+          ...(seed % 3 > 0 && {
+            strategy: strategy({ seed, actors: narrow, budget: { documents: 1 } }, generator(seed)),
+          }),
+          budget: pick([{ documents: 1 + below(250) }, { tokens: 1 + below(3000) }]),
+        }
+        const config = parseSelectionConfig(given)
+        const readsOf = Object.keys(decayed).length > 0 ? 'run' : null
+        const results = []
+        for (const [store, scored] of [[inSql], [narrowing, [0, 1]], [inMemory]] as const) {
+          const corpus = await viewWith(store, readsOf, scored)
+          const selection = await select(
+            corpus,
+            config,
+            1,
+            [
+              [0.2, 0.8],
+              [0.5, 0.5, 0.1],
+            ],
+            [0.5, 0.5],
+          )
+          const ids: bigint[] = []
+          for await (const piece of selection.ids) ids.push(...piece)
+          const samples = await corpus.samples(seed % 2, BigInt(seed) as Seed, seed < 3 ? 3 : 3000)
+          results.push({ ...selection, ids, samples })
+        }
+        for (const result of results) {
+          expect(result.ids.filter((id) => out.has(asDocumentId(id)))).toEqual([])
+          expect([...result.samples.values()].flat().filter((id) => out.has(id))).toEqual([])
+        }
+        expect(results[0], JSON.stringify(given)).toEqual(results[2])
+        expect(results[1], JSON.stringify(given)).toEqual(results[2])
+      }
+    })
   })
 
   test('find texts by id', async () => {

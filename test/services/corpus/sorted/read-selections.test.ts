@@ -103,7 +103,7 @@ async function play(store: CorpusStore, run: ReturnType<typeof runOf>, forget?: 
     }
     const viewAt = (i: number) => viewOptions(run, history[i]!.manifest.labelOffsets, history.slice(0, i))
     const since = on && round > 1 ? [{ round: round - 2, read: 0 }] : []
-    await recordReads({ store, selections }, run, history, viewAt, since)
+    await recordReads({ store, selections }, run, history, labelOffsets, viewAt, since)
     const options = viewOptions(run, labelOffsets, history)
     const corpus = await store.view(options)
     const weights = [
