@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { type FoundFile, withBytes } from './input.ts'
 
 /**
  * Identifies a source's content under its name without reading all of it: `LENGTH:HASH`, where HASH is the SHA-256 of the first and the last
@@ -36,17 +36,8 @@ async function fingerprint(
 }
 
 /** Fingerprint of the first `byteLength` bytes of a file that is at least as long. */
-export async function fingerprintOfFile(path: string, byteLength: number): Promise<Fingerprint> {
-  const file = await open(path)
-  try {
-    return await fingerprint(byteLength, async (position, length) => {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position)
-      return buffer.subarray(0, bytesRead)
-    })
-  } finally {
-    await file.close()
-  }
-}
+export const fingerprintOfFile = (file: FoundFile, byteLength = file.byteLength): Promise<Fingerprint> =>
+  withBytes(file, (bytes) => fingerprint(byteLength, bytes.at))
 
 /** Only the beginning of standard input is known before it is read: the fingerprint covers as much of `head`. */
 export const fingerprintOfHead = (head: Buffer): Promise<Fingerprint> =>

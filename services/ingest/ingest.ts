@@ -4,6 +4,7 @@ import { type Codec, DecodeError } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import { shownPlace } from '../runtime/stores/place.ts'
 import { sourceNumberMax } from './document-id.ts'
 import { Stopped, untilAborted } from './input.ts'
 import { type LeftOut, leftOutOf, leftOutText } from './left-out.ts'
@@ -136,7 +137,7 @@ function passed({ source, known, outcome, why }: ToPass): SourceResult {
 const nothingToRead = (paths: readonly string[], leftOut: readonly LeftOut[]) =>
   new WinnowError(
     'CONFIGURATION',
-    `no .jsonl, .ndjson, .json (plain, .gz or .zst) or .parquet file of rows in ${paths.join(', ')}${leftOut.length === 0 ? '' : `; ${leftOutText(leftOut).trimEnd()}`}`,
+    `no .jsonl, .ndjson, .json (plain, .gz or .zst) or .parquet file of rows in ${paths.map(shownPlace).join(', ')}${leftOut.length === 0 ? '' : `; ${leftOutText(leftOut).trimEnd()}`}`,
     { hint: 'give a file by its own path if it has another name' },
   )
 

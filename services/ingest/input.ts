@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type Bytes, openBytes } from '../runtime/stores/bytes.ts'
 import type { CompressedInput } from './compression/gzip.ts'
 
 /** A source's bytes as they are on disk; its head is known before the rest is read. */
@@ -19,24 +18,44 @@ export const headBytes = 64 * 1024
 /** How much of standard input is kept to be read again if it is damaged. */
 const againBytesMax = 64 * 1024 * 1024
 
+/** A file as it was found: by its path, or by its address in an object store. */
+export interface FoundFile {
+  readonly path: string
+  readonly byteLength: number
+  /** Of an object: what names its content. Other content under its address is refused. */
+  readonly version?: string | undefined
+}
+
 /**
  * The first `byteLength` bytes of a file. No more, even if it grows meanwhile: its fingerprint covers just these. Chunks are large, because
  * each costs a turn of the event loop.
  */
-export async function openFile(path: string, byteLength: number): Promise<Input> {
-  const from = (start: number) =>
-    start >= byteLength ? nothing() : createReadStream(path, { start, end: byteLength - 1, highWaterMark: 1024 * 1024 })
+export async function openFile({ path, byteLength, version }: FoundFile): Promise<Input> {
+  const from = (start: number) => (start >= byteLength ? nothing() : streamOf(path, version, start, byteLength))
   return { ...(await peek(from(0), headBytes)), again: from }
 }
 
-/** Fewer if the file ends before. */
-export async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
-  const handle = await open(path)
+async function* streamOf(
+  path: string,
+  version: string | undefined,
+  start: number,
+  end: number,
+): AsyncGenerator<Buffer> {
+  const bytes = await openBytes(path, version)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
-    return buffer.subarray(0, bytesRead)
+    yield* bytes.stream(start, end)
   } finally {
-    await handle.close()
+    await bytes.close()
+  }
+}
+
+/** Runs `work` with a file, which is closed after it. */
+export async function withBytes<T>({ path, version }: FoundFile, work: (bytes: Bytes) => Promise<T>): Promise<T> {
+  const bytes = await openBytes(path, version)
+  try {
+    return await work(bytes)
+  } finally {
+    await bytes.close()
   }
 }
 

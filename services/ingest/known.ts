@@ -1,7 +1,7 @@
 import type { Source } from '../../schemas/index.ts'
 import { compressionOf } from './compression/compression.ts'
 import { fingerprintOfFile, parseFingerprint } from './fingerprint.ts'
-import { bytesAt } from './input.ts'
+import { withBytes } from './input.ts'
 import { magic as parquetMagic } from './parquet/footer.ts'
 import type { FileSource } from './source-files.ts'
 
@@ -16,18 +16,19 @@ export async function changeOf(source: FileSource, known: Source): Promise<strin
   return change === null ? null : `it has another content now: ${change}`
 }
 
-async function contentChange({ path, byteLength }: FileSource, known: Source): Promise<string | null> {
+async function contentChange(source: FileSource, known: Source): Promise<string | null> {
+  const { byteLength } = source
   const before = parseFingerprint(known.fingerprint)
   if (byteLength < before.byteLength) return 'it is shorter than it was'
-  if ((await fingerprintOfFile(path, before.byteLength)).hash !== before.hash) return 'its first or last bytes differ'
+  if ((await fingerprintOfFile(source, before.byteLength)).hash !== before.hash) return 'its first or last bytes differ'
   if (byteLength === before.byteLength) return null
-  const head = await bytesAt(path, 0, parquetMagic.length)
+  const head = await withBytes(source, ({ at }) => at(0, parquetMagic.length))
   // A footer describes the whole file: the rows read belonged to that file, and what follows it is not part of it.
   if (head.equals(parquetMagic) && known.rowNext > 0) return 'it is Parquet and grew after rows of it were ingested'
   if (!known.complete || before.byteLength === 0) return null
   // Rows may be appended to a plain file whose last line was complete. For a compressed one that depends on the tool.
   if (compressionOf(head) !== 'none') return 'it is compressed and grew after it was ingested to its end'
-  const last = await bytesAt(path, before.byteLength - 1, 1)
+  const last = await withBytes(source, ({ at }) => at(before.byteLength - 1, 1))
   return last.equals(lineFeed) ? null : 'it grew after its last line had been ingested without a newline'
 }
 

@@ -3,7 +3,7 @@ import { formatOf } from './formats/detect.ts'
 import { remedy } from './formats/refusal.ts'
 import { openFile } from './input.ts'
 import { extensionOf } from './names.ts'
-import { inspect } from './paths.ts'
+import { locate } from './paths.ts'
 
 /** Files of a folder that are not ingested, grouped by extension and reason. */
 export interface LeftOut {
@@ -50,9 +50,9 @@ async function aboutOf({ name, path, why }: LeftOutEntry): Promise<Pick<LeftOut,
   if (why === 'linked-twice') return { why: 'a link to files that are also found by another name', hint: null }
   const byPath = { why: 'no name of rows', hint: 'give a file by its own path if it holds rows' }
   try {
-    const found = await inspect(path)
-    if (!found.isFile()) return { why: 'no file', hint: null }
-    const input = await openFile(path, found.size)
+    const found = await locate(path)
+    if (found.kind !== 'file') return { why: 'no file', hint: null }
+    const input = await openFile(found.file)
     await input.close()
     const format = await formatOf(input, path)
     return format.kind === 'foreign' ? { why: format.what, hint: remedy({ name, path, format }) } : byPath

@@ -1,4 +1,5 @@
 import { WinnowError } from '../runtime/errors.ts'
+import { shownPlace } from '../runtime/stores/place.ts'
 import { decompressed } from './compression/compression.ts'
 import { DamagedFile } from './compression/damaged-file.ts'
 import { formatOf } from './formats/detect.ts'
@@ -6,7 +7,7 @@ import { type ForeignSource, foreignError, type Receiver } from './formats/refus
 import { openFile } from './input.ts'
 import type { Line } from './lines.ts'
 import { type OpenRowsOptions, openRows } from './open-rows.ts'
-import { inspect, lengthOfFile } from './paths.ts'
+import { fileAt } from './paths.ts'
 
 /**
  * The rows of a file as lines (see `openRows`), one after the other.
@@ -19,7 +20,7 @@ export async function* linesOfFile(path: string, options?: OpenRowsOptions): Asy
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error
     const { rows, unit } = reader
-    const shown = path === '-' ? 'standard input' : path
+    const shown = path === '-' ? 'standard input' : shownPlace(path)
     throw new WinnowError('BAD_DATA', `${shown} breaks off in ${unit} ${rows + 1}: ${error.message}`, {
       hint: 'Check that the file is complete and was copied without damage.',
       cause: error,
@@ -32,13 +33,10 @@ export async function checkFiles(paths: readonly string[], receiver: Receiver = 
   const refused: ForeignSource[] = []
   for (const path of paths) {
     if (path === '-') continue
-    const found = await inspect(path, receiver)
-    if (found.isDirectory())
-      throw new WinnowError('CONFIGURATION', `${path} is a folder`, { hint: 'give the files in it' })
-    const input = await openFile(path, found.size)
+    const input = await openFile(await fileAt(path, receiver))
     try {
       const format = await formatOf(input, path)
-      if (format.kind === 'foreign') refused.push({ name: path, path, format })
+      if (format.kind === 'foreign') refused.push({ name: path, path: shownPlace(path), format })
     } finally {
       await input.close()
     }
@@ -52,8 +50,7 @@ export async function checkFiles(paths: readonly string[], receiver: Receiver = 
  * after all bytes before
  */
 export async function* unpackedBytes(path: string): AsyncGenerator<Buffer> {
-  const size = await lengthOfFile(path, 'file')
-  const input = await openFile(path, size)
+  const input = await openFile(await fileAt(path, 'file'))
   const format = await formatOf(input, path)
   if (format.kind === 'lines') return yield* decompressed(input, format.compression)
   await input.close()

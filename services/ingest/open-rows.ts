@@ -1,9 +1,10 @@
+import { shownPlace } from '../runtime/stores/place.ts'
 import { formatOf } from './formats/detect.ts'
 import { foreignError, parquetFromStandardInput, type Receiver } from './formats/refusal.ts'
 import { openFile, openStream } from './input.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { parquetThread } from './parquet/thread.ts'
-import { lengthOfFile } from './paths.ts'
+import { fileAt } from './paths.ts'
 import { noProgress } from './progress.ts'
 import { lineReader, type RowReader } from './row-reader.ts'
 
@@ -25,18 +26,18 @@ export interface OpenRowsOptions {
  * chunk: copy what is kept longer. Memory is bounded by `limits`, whatever the file says.
  *
  * If the file breaks off, `chunks()` throws DamagedFile after all rows before; `rest()` then has the part of the row it breaks off in. @throws
- * WinnowError CONFIGURATION for a path that is missing, remote, a folder or unreadable, and for an unsupported format
+ * WinnowError CONFIGURATION for a path that is missing, a folder or unreadable, and for an unsupported format
  */
 export async function openRows(path: string, options: OpenRowsOptions = {}): Promise<RowReader> {
   const { standardInput = process.stdin, signal, receiver = 'file' } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const byteLength = path === '-' ? null : await lengthOfFile(path, receiver)
-  const input = byteLength === null ? await openStream(standardInput) : await openFile(path, byteLength)
+  const file = path === '-' ? null : await fileAt(path, receiver)
+  const input = file === null ? await openStream(standardInput) : await openFile(file)
   const format = await formatOf(input, path)
-  const source = { name: path === '-' ? 'stdin' : path, path: path === '-' ? null : path }
+  const source = { name: path === '-' ? 'stdin' : path, path: path === '-' ? null : shownPlace(path) }
   if (format.kind === 'lines') return lineReader(input, format.compression, limits, noProgress)
   await input.close()
   if (format.kind === 'foreign') throw foreignError([{ ...source, format }], receiver)
-  if (byteLength === null) throw parquetFromStandardInput()
-  return parquetThread({ path, byteLength, rowFirst: 0 }, { limits, progress: noProgress, ...(signal && { signal }) })
+  if (file === null) throw parquetFromStandardInput()
+  return parquetThread({ file, rowFirst: 0 }, { limits, progress: noProgress, ...(signal && { signal }) })
 }

@@ -1,11 +1,12 @@
 import type { Source } from '../../schemas/index.ts'
+import { shownPlace } from '../runtime/stores/place.ts'
 import type { Compression } from './compression/compression.ts'
 import { type Fingerprint, fingerprintOfFile, fingerprintOfHead, parseFingerprint } from './fingerprint.ts'
 import { formatOf } from './formats/detect.ts'
 import type { Foreign } from './formats/format.ts'
 import { foreignError, parquetFromStandardInput, remedy } from './formats/refusal.ts'
 import { isDescription } from './formats/text.ts'
-import { type Input, openFile, openStream } from './input.ts'
+import { type FoundFile, type Input, openFile, openStream } from './input.ts'
 import { changeOf, settledOutcome } from './known.ts'
 import type { Description } from './left-out.ts'
 import { mayBeDescription } from './names.ts'
@@ -23,7 +24,7 @@ interface Planned {
 
 /** How to read the rows of a source; decided by its first bytes. */
 export type Rows =
-  | { readonly kind: 'parquet'; readonly path: string; readonly byteLength: number }
+  | { readonly kind: 'parquet'; readonly file: FoundFile }
   | { readonly kind: 'lines'; readonly compression: Compression; open(): Promise<Input> }
 
 export interface ToRead extends Planned {
@@ -70,7 +71,7 @@ export async function planSources(sources: readonly SourceFile[], options: PlanO
   const descriptions: Description[] = []
   for (const source of sources) {
     const known = options.known.get(source.name) ?? null
-    const path = source.kind === 'file' ? source.path : null
+    const path = source.kind === 'file' ? shownPlace(source.path) : null
     const plan = await (source.kind === 'file'
       ? planFile(source, known, options)
       : planStandardInput(source, known, options))
@@ -105,19 +106,19 @@ async function planFile(
   const outcome = known === null || change !== null ? null : settledOutcome(known, byteLength)
   if (outcome !== null) return { source, known, action: 'pass', outcome, why: null }
 
-  const input = await openFile(path, byteLength)
+  const input = await openFile(source)
   await input.close()
   const format = await formatOf(input, path)
   if (format.kind === 'foreign') return { action: 'foreign', format }
   const description = source.found && mayBeDescription(path) && isDescription(input, (line) => isRow(line, textField))
   if (description) return { action: 'foreign', format: descriptionOf(textField) }
-  const why = format.kind === 'parquet' ? await beyondLimits(path, byteLength, limits) : null
+  const why = format.kind === 'parquet' ? await beyondLimits(source, limits) : null
   if (why !== null) return { source, known, action: 'pass', outcome: 'too-large', why }
   const rows: Rows =
     format.kind === 'parquet'
-      ? { kind: 'parquet', path, byteLength }
-      : { kind: 'lines', compression: format.compression, open: () => openFile(path, byteLength) }
-  const fingerprint = (length = byteLength) => fingerprintOfFile(path, length)
+      ? { kind: 'parquet', file: source }
+      : { kind: 'lines', compression: format.compression, open: () => openFile(source) }
+  const fingerprint = (length = byteLength) => fingerprintOfFile(source, length)
   return { source, known, action: 'read', textField, anew: known === null || change !== null, rows, fingerprint }
 }
 

@@ -63,5 +63,5 @@ async function readRows(reader: RowReader, recording: Recording, options: ReadSo
 async function openReader({ rows }: ToRead, rowFirst: number, options: ReadSourceOptions): Promise<RowReader> {
   const { limits, progress } = options
   if (rows.kind === 'lines') return lineReader(await rows.open(), rows.compression, limits, progress)
-  return parquetThread({ path: rows.path, byteLength: rows.byteLength, rowFirst }, options)
+  return parquetThread({ file: rows.file, rowFirst }, options)
 }

@@ -1,25 +1,26 @@
 import { realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
+import { shownPlace, storeOf } from '../runtime/stores/place.ts'
 import { contentOf, type LeftOutEntry, rootsOf, within } from './folder.ts'
 import { quoted } from './formats/refusal.ts'
-import { inspect, lengthOfFile } from './paths.ts'
+import type { FoundFile } from './input.ts'
+import { fileAt, inspect } from './paths.ts'
+import { storedSources } from './stored-sources.ts'
 
 export type SourceFile = FileSource | { readonly kind: 'standardInput'; readonly name: string }
 
-export interface FileSource {
+export interface FileSource extends FoundFile {
   readonly kind: 'file'
   /** Identifies the source in the topics: does not depend on the machine or the folder above. */
   readonly name: string
-  /** Where it is now, as given. */
-  readonly path: string
-  readonly byteLength: number
   /** Found in a folder, not named explicitly. */
   readonly found: boolean
 }
 
 /** Where a source is, for people. */
-export const placeOf = (source: SourceFile): string => (source.kind === 'file' ? source.path : 'standard input')
+export const placeOf = (source: SourceFile): string =>
+  source.kind === 'file' ? shownPlace(source.path) : 'standard input'
 
 export interface NameOptions {
   /** Put before every name, with a slash: separates corpora whose files have the same names. */
@@ -36,8 +37,9 @@ export interface FoundSources {
 }
 
 /**
- * The sources at the given paths: files, folders (searched recursively, except hidden entries) and `-` for standard input. Ordered by path as
- * given, and within a folder by name in code-unit order, the same on every machine. Nothing is read yet: a path that is missing, remote or
+ * The sources at the given paths: files, folders (searched recursively, except hidden entries), addresses in object stores, whose prefixes are
+ * their folders, and `-` for standard input. Ordered by path as
+ * given, and within a folder by name in code-unit order, the same on every machine. Nothing is read yet: a path that is missing or
  * unreadable, a link that leads out of its folder, and two sources of one name are CONFIGURATION errors.
  */
 export async function findSources(paths: readonly string[], options: NameOptions = {}): Promise<FoundSources> {
@@ -78,11 +80,10 @@ function checkNames(sources: readonly SourceFile[]) {
 
 async function sourcesAt(path: string, followLinks: readonly string[]): Promise<FoundSources> {
   if (path === '-') return { sources: [{ kind: 'standardInput', name: 'stdin' }], leftOut: [] }
+  if (storeOf(path) !== undefined) return await storedSources(path)
   const found = await inspect(path)
-  if (!found.isDirectory()) {
-    const byteLength = await lengthOfFile(path)
-    return { sources: [{ kind: 'file', name: basename(path), path, byteLength, found: false }], leftOut: [] }
-  }
+  if (!found.isDirectory())
+    return { sources: [{ kind: 'file', name: basename(path), ...(await fileAt(path)), found: false }], leftOut: [] }
   for (const root of followLinks) await inspect(root)
   const roots = await rootsOf(path, followLinks)
   const { files, leftOut, outside } = await contentOf(path, roots)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
+import { openBytes } from '../runtime/stores/bytes.ts'
 import { headerLength, parseHeader, type SafetensorsEntry, sizeOf, unreadable } from './safetensors-header.ts'
 
 export { sizeOf } from './safetensors-header.ts'
@@ -38,15 +39,15 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /**
- * Reads a file once, in small pieces: the tensors that have a destination, and the digest of the whole file. @throws WinnowError BAD_DATA if
- * it cannot be opened or read.
+ * Reads a file once, in small pieces, from a path or from an address in an object store: the tensors that have a destination, and the digest of the
+ * whole file. @throws WinnowError BAD_DATA if it cannot be opened or read.
  */
 export async function scanSafetensors(path: string, allocate: Allocate): Promise<ScannedFile> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
-    throw unreadable(path, 'it cannot be opened', cause)
+  const file = await openBytes(path).catch((cause: unknown) => {
+    throw unreadable(path, cause instanceof WinnowError ? cause.message : 'it cannot be opened', cause)
   })
   try {
-    return await scan(path, new HashingSource(file), (await file.stat()).size, allocate)
+    return await scan(path, new HashingSource(file.stream(0, file.byteLength)), file.byteLength, allocate)
   } catch (cause) {
     throw cause instanceof WinnowError ? cause : unreadable(path, 'it cannot be read', cause)
   } finally {
@@ -92,12 +93,14 @@ async function readValues(
 
 /** A file read from its start, hashed on the way. */
 class HashingSource {
-  readonly #file: FileHandle
+  readonly #chunks: AsyncIterator<Buffer>
   readonly #hash = createHash('sha256')
   readonly #chunk = Buffer.allocUnsafeSlow(chunkBytes)
+  /** What came and was not asked for yet. */
+  #rest: Buffer = Buffer.alloc(0)
 
-  constructor(file: FileHandle) {
-    this.#file = file
+  constructor(chunks: AsyncIterable<Buffer>) {
+    this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
   /** The next bytes, fewer at the end of the file. Up to one chunk of them is overwritten by the next read. */
@@ -105,9 +108,14 @@ class HashingSource {
     const into = count <= chunkBytes ? this.#chunk : Buffer.allocUnsafeSlow(count)
     let filled = 0
     while (filled < count) {
-      const { bytesRead } = await this.#file.read(into, filled, count - filled, null)
-      if (bytesRead === 0) break
-      filled += bytesRead
+      if (this.#rest.length === 0) {
+        const next = await this.#chunks.next()
+        if (next.done) break
+        this.#rest = next.value
+      }
+      const copied = this.#rest.copy(into, filled, 0, count - filled)
+      this.#rest = this.#rest.subarray(copied)
+      filled += copied
     }
     const bytes = into.subarray(0, filled)
     this.#hash.update(bytes)

@@ -4,6 +4,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { join } from 'node:path'
 import { cachesFolder } from '../../deploy/dev/artifacts.ts'
 
+/** The server of object stores that tests read from, apart from the rest: few tests need it. */
+const stores = join(import.meta.dirname, 'stores.txt')
+
 /** The oldest Python that the packages run on. */
 const oldest = [3, 11] as const
 const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11']
@@ -56,10 +59,23 @@ export function preparePython(interpreter: Interpreter, env: Env, progress: (lin
   const requirements = asksForTorch(env) ? withTorch : [small]
   const prepared = asksForTorch(env) ? undefined : preparedPython(env)
   if (prepared !== undefined) return prepared
+  return install(requirements, interpreter, env, progress)
+}
+
+/** The Python that has an S3 server, and what reads from it. @throws Error as preparePython */
+export const prepareStoresPython = (interpreter: Interpreter, env: Env, progress: (line: string) => void): string =>
+  install([stores], interpreter, env, progress)
+
+function install(
+  requirements: readonly string[],
+  interpreter: Interpreter,
+  env: Env,
+  progress: (line: string) => void,
+): string {
   const folder = folderOf(requirements, interpreter, env)
   if (existsSync(pythonIn(folder))) return pythonIn(folder)
   const began = Date.now()
-  progress(`python: installing ${requirements.length === 1 ? '' : 'PyTorch and '}the pinned packages into ${folder}`)
+  progress(`python: installing ${requirements === withTorch ? 'PyTorch and ' : ''}the pinned packages into ${folder}`)
   // Under another name until it is whole; two may make it at the same time.
   const making = `${folder}.${process.pid}`
   mkdirSync(cachesFolder(env), { recursive: true })

@@ -71,6 +71,7 @@ export const ingest = (context: CliContext): Command =>
         'zcat part.gz | winnow ingest --name part -',
         'xz -dc part.jsonl.xz | winnow ingest --name part -',
         'winnow ingest --text-field raw_content redpajama-v2',
+        'winnow ingest s3://corpus/2026/',
         'winnow ingest --watch incoming',
       ),
     )

@@ -1,6 +1,10 @@
 import { basename } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
+import { storeOf } from '../../runtime/stores/place.ts'
 import type { Advice, Foreign } from './format.ts'
+import { quoted, remoteCommands } from './remote-commands.ts'
+
+export { quoted }
 
 export interface ForeignSource {
   readonly name: string
@@ -41,13 +45,10 @@ export function remedy({ name, path, format: { advice } }: ForeignSource, receiv
 }
 
 function commandOf({ filter }: Extract<Advice, { filter: string }>, path: string | null): string {
+  if (path !== null && storeOf(path) !== undefined) return `${remoteCommands(path)[0]} | ${filter.replace(' @', '')}`
   if (path === null) return `... | ${filter.replace(' @', '')}`
   return filter.includes(' @') ? filter.replace('@', quoted(path)) : `${filter} ${quoted(path)}`
 }
-
-/** Quoted for a shell. */
-export const quoted = (text: string): string =>
-  /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
 export const parquetFromStandardInput = () =>
   new WinnowError('CONFIGURATION', 'standard input is a Parquet file, which is read from its end', {

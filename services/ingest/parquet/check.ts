@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises'
 import { DamagedFile } from '../compression/damaged-file.ts'
+import { type FoundFile, withBytes } from '../input.ts'
 import { readFooter } from './footer.ts'
 import { beyond, nestedPart, type ParquetLimits } from './read.ts'
 
@@ -7,10 +7,9 @@ import { beyond, nestedPart, type ParquetLimits } from './read.ts'
  * Why a file cannot be read within the limits, according to its footer, or null. A large row group is read in parts, except for its nested
  * columns. Damage is only found on reading.
  */
-export async function beyondLimits(path: string, byteLength: number, limits: ParquetLimits): Promise<string | null> {
-  const file = await open(path)
+export async function beyondLimits(file: FoundFile, limits: ParquetLimits): Promise<string | null> {
   try {
-    const footer = await readFooter(file, byteLength)
+    const footer = await withBytes(file, (bytes) => readFooter(bytes, file.byteLength))
     for (const [index, group] of footer.groups.entries()) {
       if (beyond(group, limits) === null) continue
       const reason = beyond(nestedPart(footer, group), limits)
@@ -21,7 +20,5 @@ export async function beyondLimits(path: string, byteLength: number, limits: Par
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error
     return null
-  } finally {
-    await file.close()
   }
 }

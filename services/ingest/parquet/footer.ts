@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
 import { type ColumnMetaData, type FileMetaData, parquetMetadata } from 'hyparquet'
+import type { Parts } from '../../runtime/stores/bytes.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
 
 export const magic = Buffer.from('PAR1')
@@ -28,7 +28,7 @@ export interface Footer {
 }
 
 /** Reads the footer of a file of `byteLength` bytes. Throws DamagedFile if there is none. */
-export async function readFooter(file: FileHandle, byteLength: number): Promise<Footer> {
+export async function readFooter(file: Parts, byteLength: number): Promise<Footer> {
   if (byteLength < magic.length + tailBytes) throw truncated()
   const tail = await bytesAt(file, byteLength - tailBytes, tailBytes)
   if (!tail.subarray(4).equals(magic)) throw truncated()
@@ -76,13 +76,8 @@ function natural(value: bigint): number {
 }
 
 /** Exactly `length` bytes in a buffer of their own, or DamagedFile. */
-export async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
-  const bytes = Buffer.from(new ArrayBuffer(length))
-  let read = 0
-  while (read < length) {
-    const { bytesRead } = await file.read(bytes, read, length - read, position + read)
-    if (bytesRead === 0) throw truncated()
-    read += bytesRead
-  }
+export async function bytesAt(file: Parts, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
+  const bytes = await file.at(position, length)
+  if (bytes.length < length) throw truncated()
   return bytes
 }

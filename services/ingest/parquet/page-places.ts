@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
 import { parquetHeader } from 'hyparquet/src/column.js'
+import type { Parts } from '../../runtime/stores/bytes.ts'
 import { bytesAt } from './footer.ts'
 
 /** Where a page of a flat column lies, and what its header says it holds. */
@@ -28,7 +28,7 @@ const headerBytesMax = 16 * 1024 * 1024
  * Walks the page headers of a flat column in the file, without reading page contents. Throws an Error if a header cannot be read or is
  * impossible.
  */
-export async function pagePlacesOf(file: FileHandle, start: number, length: number): Promise<ColumnPages> {
+export async function pagePlacesOf(file: Parts, start: number, length: number): Promise<ColumnPages> {
   const data: PagePlace[] = []
   let dictionary: PagePlace | null = null
   let rowEnd = 0
@@ -52,7 +52,7 @@ export async function pagePlacesOf(file: FileHandle, start: number, length: numb
   return { dictionary, data }
 }
 
-async function headerAt(file: FileHandle, position: number, end: number) {
+async function headerAt(file: Parts, position: number, end: number) {
   for (let bytesRead = headerBytesFirst; ; bytesRead *= 8) {
     const length = Math.min(bytesRead, end - position)
     const bytes = await bytesAt(file, position, length)

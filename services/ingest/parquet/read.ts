@@ -1,6 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { type ColumnMetaData, parquetScan } from 'hyparquet'
+import { WinnowError } from '../../runtime/errors.ts'
+import { openBytes, type Parts } from '../../runtime/stores/bytes.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
+import type { FoundFile } from '../input.ts'
 import type { Line, LineLimits } from '../lines.ts'
 import type { IngestProgress } from '../progress.ts'
 import type { RowChunk, RowReader } from '../row-reader.ts'
@@ -30,22 +32,21 @@ const bytesAtOnce = 2 * 1024 * 1024
 type Columns = readonly { readonly name: string; readonly values: ArrayLike<unknown> }[]
 
 export interface ParquetSource {
-  readonly path: string
-  readonly byteLength: number
+  readonly file: FoundFile
   /** Earlier row groups are skipped. */
   readonly rowFirst: number
 }
 
 /** The rows of a Parquet file, one row group after the other. */
 export function parquetReader(
-  { path, byteLength, rowFirst }: ParquetSource,
+  { file: { path, byteLength, version }, rowFirst }: ParquetSource,
   limits: ParquetLimits & LineLimits,
   progress: Pick<IngestProgress, 'readCompressed'>,
 ): RowReader {
   const reader = { unit: 'row' as const, rows: 0, rest: () => Buffer.alloc(0), chunks }
 
   async function* chunks(): AsyncGenerator<RowChunk> {
-    const file = await open(path)
+    const file = await openBytes(path, version)
     try {
       const footer = await readFooter(file, byteLength)
       const wanted = footer.groups.filter((group) => group.rowFirst + group.rows > rowFirst)
@@ -100,7 +101,7 @@ interface Part {
 
 /** The rows of a row group from a given one, in as few parts as the limits allow. */
 async function* partsOf(
-  file: FileHandle,
+  file: Parts,
   footer: Footer,
   group: RowGroup,
   rowFirst: number,
@@ -143,7 +144,9 @@ async function* partsOf(
 /** How much is unpacked at a time of a row group too large to be held whole. */
 const windowBytes = 256 * 1024 * 1024
 
-const isSystemError = (error: unknown) => typeof (error as NodeJS.ErrnoException).syscall === 'string'
+/** Of the file system, or of an object store. */
+const isSystemError = (error: unknown) =>
+  typeof (error as NodeJS.ErrnoException).syscall === 'string' || error instanceof WinnowError
 
 /** One value per row, at the top of the schema: page headers tell which rows its pages hold. */
 function flatColumns({ metadata }: Footer, { columns }: RowGroup): ColumnMetaData[] {
@@ -168,7 +171,7 @@ export function nestedPart(footer: Footer, group: RowGroup): RowGroup {
   }
 }
 
-async function pagesOfColumn(file: FileHandle, end: number, group: RowGroup, column: ColumnMetaData) {
+async function pagesOfColumn(file: Parts, end: number, group: RowGroup, column: ColumnMetaData) {
   const { start, length } = rangeOf(column)
   if (!(start >= magic.length && length >= 0 && start + length <= end)) throw outside(group)
   const pages = await pagePlacesOf(file, start, length)
@@ -180,7 +183,7 @@ async function pagesOfColumn(file: FileHandle, end: number, group: RowGroup, col
 const outside = (group: RowGroup) => damaged(group, new Error('a column lies outside of the file'))
 
 /** Unpacks a row group. File system errors pass unchanged, everything else is a DamagedFile. */
-async function columnsOf(file: FileHandle, footer: Footer, group: RowGroup, limits: ParquetLimits): Promise<Columns> {
+async function columnsOf(file: Parts, footer: Footer, group: RowGroup, limits: ParquetLimits): Promise<Columns> {
   const { metadata, position } = footer
   await checkPages(file, position, group, limits)
   const failures: unknown[] = []
@@ -215,7 +218,7 @@ async function columnsOf(file: FileHandle, footer: Footer, group: RowGroup, limi
 }
 
 /** Nothing is unpacked before every page header of the row group is known to be within the limits. */
-async function checkPages(file: FileHandle, end: number, group: RowGroup, limits: ParquetLimits) {
+async function checkPages(file: Parts, end: number, group: RowGroup, limits: ParquetLimits) {
   if (group.columns.length === 0) throw damaged(group, new Error('it has no column'))
   const { packedBytes, rows } = group
   const size = { packedBytes, unpackedBytes: 0, values: 0 }

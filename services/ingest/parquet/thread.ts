@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { errorOf } from '../../runtime/thread-protocol.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
 import { Stopped } from '../input.ts'
 import type { LineLimits } from '../lines.ts'
@@ -41,6 +42,7 @@ export function parquetThread(source: ParquetSource, { limits, progress, signal 
         reader.rows = rows
         progress.readCompressed(packedBytes)
         if (failure?.damaged) throw new DamagedFile(failure.damaged, failure.error.message, failure.error)
+        if (failure?.parts) throw errorOf(failure.parts)
         if (failure !== undefined) throw failure.error
         if (chunk === null) return
         answer = ask()

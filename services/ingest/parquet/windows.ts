@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { type ColumnMetaData, type FileMetaData, parquetScan } from 'hyparquet'
+import type { Parts } from '../../runtime/stores/bytes.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
 import { boundedCompressors } from './decompressors.ts'
 import { bytesAt, magic } from './footer.ts'
@@ -80,7 +80,7 @@ export function* windowsOf(columns: readonly PagedColumn[], rows: number, limits
 
 /** The values of a flat column in a window: its pages are assembled into a file of one row group, which is read whole. */
 export async function valuesIn(
-  file: FileHandle,
+  file: Parts,
   metadata: FileMetaData,
   { column, pages }: PagedColumn,
   window: Window,

@@ -1,4 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { WinnowError } from '../../runtime/errors.ts'
+import { type FailureParts, partsOf } from '../../runtime/thread-protocol.ts'
 import { DamagedFile } from '../compression/damaged-file.ts'
 import type { LineLimits } from '../lines.ts'
 import { type ParquetLimits, type ParquetSource, parquetReader } from './read.ts'
@@ -17,7 +19,12 @@ export interface Answer {
   } | null
   readonly rows: number
   readonly packedBytes: number
-  readonly failure?: { readonly damaged: DamagedFile['reason'] | null; readonly error: Error }
+  readonly failure?: {
+    readonly damaged: DamagedFile['reason'] | null
+    readonly error: Error
+    /** Of an object store. */
+    readonly parts: FailureParts | null
+  }
 }
 
 const { source, limits } = workerData as WorkerData
@@ -43,7 +50,8 @@ async function next(): Promise<Answer> {
     return { chunk: { lines, bytes }, rows: reader.rows, packedBytes }
   } catch (error) {
     const damaged = error instanceof DamagedFile ? error.reason : null
-    return { chunk: null, rows: reader.rows, packedBytes, failure: { damaged, error: error as Error } }
+    const parts = error instanceof WinnowError ? partsOf(error) : null
+    return { chunk: null, rows: reader.rows, packedBytes, failure: { damaged, error: error as Error, parts } }
   }
 }
 

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { WinnowError } from '../../runtime/errors.ts'
 import {
@@ -12,7 +11,7 @@ import {
 import { ingest } from '../ingest.ts'
 import { leftOutOf, leftOutText } from '../left-out.ts'
 import { metered } from '../metered.ts'
-import { checkPaths } from '../paths.ts'
+import { checkPaths, inspect } from '../paths.ts'
 import { createProgress, noProgress } from '../progress.ts'
 import { sentenceOf, warningOf } from '../sentences.ts'
 import { watchAndIngest } from './watch.ts'
@@ -92,12 +91,6 @@ export async function onlyFolder(paths: readonly string[]): Promise<string> {
   if (path === undefined || more.length > 0 || path === '-') {
     throw new WinnowError('USAGE', '--watch needs one folder', { hint: 'winnow ingest --watch incoming' })
   }
-  const found = await stat(path).catch((cause: Error) => {
-    throw new WinnowError('CONFIGURATION', `cannot read ${path}: ${cause.message}`, {
-      hint: 'check the path and its permissions',
-      cause,
-    })
-  })
-  if (found.isDirectory()) return resolve(path)
+  if ((await inspect(path)).isDirectory()) return resolve(path)
   throw new WinnowError('CONFIGURATION', `${path} is not a folder`, { hint: 'ingest a file without --watch' })
 }

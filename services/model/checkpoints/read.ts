@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { openBytes } from '../../runtime/stores/bytes.ts'
+import { beside, nameOfPlace, shownPlace, storeOf } from '../../runtime/stores/place.ts'
 import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
-import { localPath } from './local-path.ts'
 import { fitting, refuseStrangers } from './names.ts'
+import { placeOfCheckpoint } from './place.ts'
 
 /** Tensors of a checkpoint by the graph's parameter names, in memory shared by threads. Never written to. */
 export type SharedTensors = ReadonlyMap<string, FloatTensor>
@@ -35,7 +36,7 @@ export async function readCheckpoint(
   kind: TensorKind,
   buffers: Buffers,
 ): Promise<SharedTensors> {
-  const path = localPath(place)
+  const path = placeOfCheckpoint(place)
   const prefix = kind === 'weights' ? '' : 'v.'
   const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, { name, shape }]))
   // Only fitting tensors get memory, so that a wrong or damaged file takes no more than a right one.
@@ -46,10 +47,10 @@ export async function readCheckpoint(
     buffers.set(parameter.name, buffer)
     return buffer
   }
-  const index = path.endsWith(indexSuffix) ? await readIndex(path, digest) : undefined
+  const index = nameOfPlace(path).endsWith(indexSuffix) ? await readIndex(path, digest) : undefined
   const files: (ScannedFile & { name: string; shapes: Map<string, readonly number[]> })[] = []
-  for (const name of index?.shards ?? [basename(path)])
-    files.push(await scanPart(join(dirname(path), name), path, bufferFor))
+  for (const name of index?.shards ?? [nameOfPlace(path)])
+    files.push(await scanPart(index === undefined ? path : besideIndex(path, name), path, bufferFor))
   const found = index === undefined ? files[0]!.digest : digestOfList([index, ...files])
   const damage = files.find((file) => file.damage !== undefined)?.damage
   if (found !== digest)
@@ -76,19 +77,31 @@ async function scanPart(
   }).catch((cause: unknown) => {
     throw incomplete(checkpoint, (cause as Error).message, cause)
   })
-  return { ...file, name: basename(path), shapes }
+  return { ...file, name: nameOfPlace(path), shapes }
 }
 
 async function readIndex(path: string, digest: string) {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw incomplete(path, 'it cannot be opened', cause)
+  const bytes = await allOf(path).catch((cause: unknown) => {
+    throw incomplete(path, cause instanceof WinnowError ? cause.message : 'it cannot be opened', cause)
   })
   const parsed = ShardIndex.safeParse(jsonOf(bytes))
   // An index has no digest of its own that could tell a half-written one from a wrong one.
   if (!parsed.success) throw incomplete(path, `it is not an index of shards (the request names ${digest})`)
   const shards = [...new Set(Object.values(parsed.data.weight_map))].sort()
-  return { name: basename(path), digest: sha256(bytes), shards }
+  return { name: nameOfPlace(path), digest: sha256(bytes), shards }
 }
+
+async function allOf(path: string): Promise<Buffer> {
+  const file = await openBytes(path)
+  try {
+    return await file.at(0, file.byteLength)
+  } finally {
+    await file.close()
+  }
+}
+
+const besideIndex = (path: string, name: string): string =>
+  storeOf(path) === undefined ? join(dirname(path), name) : beside(path, name)
 
 function jsonOf(bytes: Buffer): unknown {
   try {
@@ -104,7 +117,7 @@ const digestOfList = (files: readonly { name: string; digest: string }[]): strin
   sha256(files.map(({ name, digest }) => `${digest}  ${name}\n`).join(''))
 
 function incomplete(path: string, reason: string, cause?: unknown): WinnowError {
-  return new WinnowError('CHECKPOINT_INCOMPLETE', `The checkpoint ${path} is not whole: ${reason}`, {
+  return new WinnowError('CHECKPOINT_INCOMPLETE', `The checkpoint ${shownPlace(path)} is not whole: ${reason}`, {
     hint: 'Reading is retried for a while, in case it is still being written; keep checkpoints until their round is closed.',
     cause,
   })

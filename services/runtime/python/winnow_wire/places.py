@@ -1,4 +1,4 @@
-"""Where checkpoints are: a path, or a URI with the scheme `file` (services/model/checkpoints/local-path.ts)."""
+"""Where checkpoints are: a path, or a URI with the scheme `file` (services/model/checkpoints/place.ts)."""
 
 import re
 from collections.abc import Mapping

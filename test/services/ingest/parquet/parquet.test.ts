@@ -16,7 +16,11 @@ const rowTexts = (from: number, to: number) => Array.from({ length: to - from },
 /** Rows of a file from one row on, as lines, through the reader alone. */
 async function linesOf(bytes: Buffer, rowFirst = 0, limits = {}, progress = noProgress) {
   const path = join(folder({ 'a.parquet': bytes }), 'a.parquet')
-  const reader = parquetReader({ path, byteLength: bytes.length, rowFirst }, { ...defaultLimits, ...limits }, progress)
+  const reader = parquetReader(
+    { file: { path, byteLength: bytes.length }, rowFirst },
+    { ...defaultLimits, ...limits },
+    progress,
+  )
   const lines = []
   for await (const chunk of reader.chunks()) lines.push(...chunk.lines)
   return lines

@@ -84,7 +84,7 @@ describe('a checkpoint', () => {
     for (const uri of [pathToFileURL(spaced).href, pathToFileURL(spaced).href.replace('file://', 'file://localhost')])
       expect(values(await read({ path: uri, digest }))).toEqual(expected(9))
     for (const [uri, reason] of [
-      ['s3://bucket/step-1.safetensors', 'its scheme is s3'],
+      ['ftp://host/step-1.safetensors', 'its scheme is ftp'],
       ['file://elsewhere/step-1.safetensors', 'host'],
     ] as const) {
       const message = new RegExp(`^The checkpoint ${uri} is no file of this machine: .*${reason}`)

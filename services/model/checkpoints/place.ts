@@ -1,14 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import { WinnowError } from '../../runtime/errors.ts'
+import { storeOf } from '../../runtime/stores/place.ts'
 
 /**
- * The path of a checkpoint that a trainer reports by path or as a URI with the scheme `file`. @throws WinnowError BAD_DATA for other schemes, and for
- * files of another host
+ * Where a checkpoint is that a trainer reports by path, as a URI with the scheme `file`, or by its address in an object store, which stays as it is.
+ * @throws WinnowError BAD_DATA for other schemes, and for files of another host
  */
-export function localPath(place: string): string {
+export function placeOfCheckpoint(place: string): string {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place)?.[1]
-  if (scheme === undefined) return place
-  if (scheme.toLowerCase() !== 'file') throw refused(place, `workers read files, and its scheme is ${scheme}`)
+  if (scheme === undefined || storeOf(place) !== undefined) return place
+  if (scheme.toLowerCase() !== 'file')
+    throw refused(place, `workers read files and the object stores of docs/stores.md, and its scheme is ${scheme}`)
   try {
     return fileURLToPath(place)
   } catch (cause) {
