@@ -1,8 +1,9 @@
 import type { Manifest } from '../schemas/index.ts'
 import { contributionsOf, type ExplainedDocument, type Explanation } from './explain.ts'
-import type { Answer } from './rounds/ledger.ts'
+import { type Answer, stretchesOf } from './rounds/ledger.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
+import { asCode } from './selection/strategy.ts'
 
 /** Where a document's weight by one actor comes from, in a round. */
 export interface WeightSource {
@@ -31,9 +32,12 @@ export interface WeightSource {
 export interface Flips {
   /** Other subcategories of one actor. */
   readonly labels: readonly { readonly actor: string; readonly subcategories: readonly string[] }[]
-  /** By actor: its weight instead of the one that it had. */
-  readonly weights: readonly { readonly actor: string; readonly weight: number }[]
-  /** By actor: by how much one reward of the subcategory, as it was folded, would have to be another. Not of joint weights. */
+  /** By actor, the smallest change first: its weight instead of the one that it had. */
+  readonly weights: readonly { readonly actor: string; readonly weight: number; readonly by: number }[]
+  /**
+   * By actor, the smallest change first: by how much one reward of the subcategory, as it was folded, would have to be another. Only where a reward moves
+   * no other weight: not of joint weights, of weights that are normalized, or by the update of the authors' code.
+   */
   readonly rewards: readonly { readonly actor: string; readonly by: number }[]
 }
 
@@ -57,7 +61,6 @@ export function weightSources(
         : answers[a]!.filter((answer) => answer.subcategory === labels[a])
     const values = own.map(({ reward }) => reward)
     const mean = values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
-    const byPartition = Map.groupBy(own, ({ partition }) => partition)
     return {
       ...{ actor, subcategory, theta, weight, eta: config.actors[a]!.eta },
       before: (before[a] ?? config.actors[a]!.initialWeights)[labels[a]!]!,
@@ -66,12 +69,9 @@ export function weightSources(
         mean,
         deviation:
           mean === null ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length),
-        least: mean === null ? null : Math.min(...values),
-        most: mean === null ? null : Math.max(...values),
-        offsets: [...byPartition].map(([partition, of]) => {
-          const offsets = of.map(({ offset }) => offset)
-          return { partition, first: Math.min(...offsets), last: Math.max(...offsets) }
-        }),
+        least: mean === null ? null : values.reduce((least, value) => Math.min(least, value)),
+        most: mean === null ? null : values.reduce((most, value) => Math.max(most, value)),
+        offsets: stretchesOf(own),
       },
     }
   })
@@ -103,12 +103,24 @@ export function flipsOf(
   const movable = sources.filter((source) => source.theta !== 0)
   return {
     labels: labels.filter(({ subcategories }) => subcategories.length > 0),
-    weights: movable.map(({ actor, theta: factor, weight }) => ({ actor, weight: weight + missing / factor })),
-    rewards: movable.flatMap(({ actor, theta: factor, eta, rewards: { count } }) =>
-      // Eq. 5: a reward moves the mean by 1 / count, and the weight by eta times that. In a joint fit it moves all weights.
-      count === 0 || eta === 0 || config.collaboration === 'joint'
-        ? []
-        : [{ actor, by: ((missing / factor) * count) / eta }],
+    weights: smallestFirst(
+      movable.map(({ actor, theta: factor, weight }) => ({
+        actor,
+        weight: weight + missing / factor,
+        by: missing / factor,
+      })),
+    ),
+    rewards: smallestFirst(
+      movable.flatMap(({ actor, theta: factor, eta, rewards: { count } }) =>
+        // Eq. 5: a reward moves the mean by 1 / count, and the weight by eta times that.
+        count === 0 || eta === 0 || !movesOneWeight(config) ? [] : [{ actor, by: ((missing / factor) * count) / eta }],
+      ),
     ),
   }
 }
+
+const smallestFirst = <T extends { readonly by: number }>(changes: readonly T[]): T[] =>
+  changes.toSorted((a, b) => Math.abs(a.by) - Math.abs(b.by))
+
+const movesOneWeight = ({ collaboration, normalize, strategy }: SelectionConfig): boolean =>
+  collaboration !== 'joint' && normalize !== 'sum' && !asCode(strategy)

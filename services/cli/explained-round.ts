@@ -35,7 +35,10 @@ function flipsInWords(
 ): string {
   const lines = [
     ...labels.map(({ actor, subcategories }) => `  ${actor} ${subcategories.join(' or ')}`),
-    ...weights.map(({ actor, weight }) => `  a weight of ${weight.toPrecision(4)} by ${actor}`),
+    ...weights.map(
+      ({ actor, weight, by }) =>
+        `  a weight of ${weight.toPrecision(4)} by ${actor} (${by < 0 ? 'lower' : 'higher'} by ${Math.abs(by).toPrecision(4)})`,
+    ),
     ...rewards.map(({ actor, by }) => {
       const unit = transform === 'identity' ? '' : `, after the transform ${transform}`
       return `  one reward of its subcategory by ${actor} ${by < 0 ? 'lower' : 'higher'} by ${Math.abs(by).toPrecision(4)}${unit}`
@@ -43,5 +46,5 @@ function flipsInWords(
   ]
   if (lines.length === 0) return ''
   const verb = verdict === 'selected' ? 'left out' : 'selected'
-  return `\nIt would have been ${verb} with any one of these, theta and threshold as they were (beyond a bound, not at it):\n${lines.join('\n')}\n`
+  return `\nIt would have been ${verb} with any one of these, theta and threshold as they were (beyond a bound, not at it; the smallest change of a weight and of a reward first):\n${lines.join('\n')}\n`
 }

@@ -39,6 +39,18 @@ export interface Answer {
   readonly offset: Offset
 }
 
+/** The first and last offset of each partition at which answers stand, partitions ascending. */
+export function stretchesOf(
+  answers: readonly Pick<Answer, 'partition' | 'offset'>[],
+): { partition: Partition; first: Offset; last: Offset }[] {
+  const stretches = new Map<Partition, { partition: Partition; first: Offset; last: Offset }>()
+  for (const { partition, offset } of answers) {
+    const { first, last } = stretches.get(partition) ?? { first: offset, last: offset }
+    stretches.set(partition, { partition, first: Math.min(first, offset), last: Math.max(last, offset) })
+  }
+  return [...stretches.values()].sort((a, b) => a.partition - b.partition)
+}
+
 /** Accepted rewards of one actor: documents ascending, with the subcategory each was sampled for. */
 export interface AcceptedRewards {
   readonly actor: string

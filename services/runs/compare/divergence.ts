@@ -1,5 +1,5 @@
 import { runTopics } from '../../../schemas/index.ts'
-import type { Answer, RoundLedger } from '../../../topologies/rounds/ledger.ts'
+import { type Answer, type RoundLedger, stretchesOf } from '../../../topologies/rounds/ledger.ts'
 import { type Difference, differencesOf } from '../run-settings.ts'
 import type { ComparedRound, ComparedRun } from './compared-run.ts'
 import type { Both } from './overlap.ts'
@@ -131,12 +131,3 @@ const idOf = ([left, right]: readonly [Answer | undefined, Answer | undefined]) 
 
 const placeOf = (answer: Answer | undefined): string | null =>
   answer === undefined ? null : `[${answer.partition}]@${answer.offset}`
-
-/** The first and last offset of each partition. */
-export const stretchesOf = (answers: readonly Pick<Answer, 'partition' | 'offset'>[]) =>
-  [...Map.groupBy(answers, ({ partition }) => partition)]
-    .sort(([p], [q]) => p - q)
-    .map(([partition, of]) => {
-      const offsets = of.map(({ offset }) => offset)
-      return { partition, first: Math.min(...offsets), last: Math.max(...offsets) }
-    })

@@ -5,6 +5,7 @@ import { explainRound } from '../../../services/runs/explain-round.ts'
 import { readRecordedRun } from '../../../services/runs/recorded.ts'
 import { foldedRecords, ledgersOf } from '../../../services/runs/replay/replay.ts'
 import { type ExplainedDocument, explain } from '../../../topologies/explain.ts'
+import { flipsOf, weightSources } from '../../../topologies/explain-weights.ts'
 import { initialState } from '../../../topologies/selection/console.ts'
 import { foldActor } from '../../../topologies/selection/fold.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
@@ -46,7 +47,8 @@ describe('the rewards behind a weight', () => {
         const [source] = (await explained(label, round)).sources
         expect(source).toMatchObject({ actor: 'parity', subcategory: ['even', 'odd'][label], eta: 0.5 })
         expect(source!.rewards).toMatchObject({ count: 4, mean, least: Math.min(...values), most: Math.max(...values) })
-        const stretches = [...Map.groupBy(answers, ({ partition }) => partition)].map(([partition, of]) => {
+        const byPartition = [...Map.groupBy(answers, ({ partition }) => partition)].sort(([p], [q]) => p - q)
+        const stretches = byPartition.map(([partition, of]) => {
           const offsets = of.map(({ offset }) => offset)
           return { partition, first: Math.min(...offsets), last: Math.max(...offsets) }
         })
@@ -91,6 +93,51 @@ describe('what would have turned a verdict', () => {
     expect(explanation.verdict).toBe('selected')
     const { flips } = await explainRound(runtime, run, document, explanation)
     expect(flips.labels).toEqual([{ actor: 'parity', subcategories: ['even'] }])
+  })
+
+  test('begins with the smallest change of a weight and of a reward, and names no reward where one moves several weights', () => {
+    const { selection } = parityRun(
+      'two',
+      {
+        actors: {
+          parity: { subcategories: ['even', 'odd'], eta: 0.5, initialTheta: 0.2 },
+          other: { subcategories: ['a', 'b'], eta: 0.5, initialTheta: 0.8 },
+        },
+      },
+      { labelers: { parity: 'v1', other: 'v1' } },
+    )
+    const manifest = {
+      ...manifests[1]!,
+      actors: ['parity', 'other'],
+      theta: [0.2, 0.8],
+      weights: [
+        [0, 1],
+        [0, 1],
+      ],
+      threshold: 0.4,
+    }
+    const document = { ...documentOf(0), labels: [0, 0], scores: [0, 0] }
+    const answers = [2, 6].map((count) =>
+      Array.from({ length: count }, (_, i) => ({
+        docId: asDocumentId(BigInt(i)),
+        subcategory: 0,
+        reward: 0,
+        partition: 0,
+        offset: i,
+      })),
+    )
+    const sources = weightSources(selection, manifest, document, [undefined, undefined], answers)
+    const flips = flipsOf(selection, manifest, document, { verdict: 'below the threshold' }, sources)
+    expect(flips.weights).toEqual([
+      { actor: 'other', weight: 0.5, by: 0.5 },
+      { actor: 'parity', weight: 2, by: 2 },
+    ])
+    expect(flips.rewards).toEqual([
+      { actor: 'other', by: 6 },
+      { actor: 'parity', by: 8 },
+    ])
+    const normalized = { ...selection, normalize: 'sum' as const }
+    expect(flipsOf(normalized, manifest, document, { verdict: 'below the threshold' }, sources).rewards).toEqual([])
   })
 
   test('of one that was not there is nothing of these', async () => {
