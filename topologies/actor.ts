@@ -29,7 +29,7 @@ export function foldRounds(
 ): OperatorFunction<Delivered, ActorState> {
   const memory = restored === undefined ? undefined : memoryOf(restored)
   return pipe(
-    collectRounds(run.selection.rewardTransform, restored?.round, restored?.inputOffsets),
+    collectRounds(run.selection, restored?.round, restored?.inputOffsets),
     scan<CollectedRound, { memory: ActorMemory | undefined; round: CollectedRound | undefined }>(
       ({ memory: before }, round) => ({ memory: foldOne(run, actorName, before, round), round }),
       { memory, round: undefined },

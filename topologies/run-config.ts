@@ -163,6 +163,12 @@ const shape = z.strictObject({
         .min(1)
         .optional()
         .describe('Further tasks that rewards are measured against, each with its own gradient; see influence.combine'),
+      other: z
+        .string()
+        .optional()
+        .describe(
+          'Other text, as samples: rewards on it are recorded beside those on the reference, and selection.price says what growth of its loss costs',
+        ),
       evaluation: z.string().describe('The held-out part of the reference: likewise, of other samples'),
       corpus: z.string().describe('Held-out documents of the corpus: likewise'),
       samplesMax: positive.default(256).describe('Samples used of each file'),
@@ -190,6 +196,10 @@ export const runConfigSchema = shape.superRefine((run, context) => {
   if (typeof mode === 'object' && 'lag' in mode && mode.lag >= run.updateSteps) {
     const message = `must be less than updateSteps, ${run.updateSteps}: one round opens at a time`
     context.addIssue({ code: 'custom', path: ['trainer', 'switch', 'lag'], message })
+  }
+  if (run.selection.price !== undefined && run.reference.other === undefined) {
+    const message = 'needs reference.other: samples of the text whose loss it is about'
+    context.addIssue({ code: 'custom', path: ['selection', 'price'], message })
   }
   for (const { name } of run.selection.actors) {
     if (!plainName.test(name))

@@ -31,7 +31,7 @@ function build(run: RunConfig, name: string): Station['build'] {
   return (_ports, output) => {
     const records$ = new Subject<Delivered>()
     const closed: CollectedRound[] = []
-    records$.pipe(collectRounds(run.selection.rewardTransform)).subscribe((round) => closed.push(round))
+    records$.pipe(collectRounds(run.selection)).subscribe((round) => closed.push(round))
     let weights = [...initialWeights]
     const fold = ({ opened, closed, ledger, inputOffsets }: CollectedRound): ActorState => {
       const [own] = ledger.accepted([name], closed.rewardOffsets)

@@ -101,7 +101,7 @@ export const Reward = record('Reward', 'The influence of a document on the refer
   projectionSeed: string,
   taskRewards: documented(
     nullable(array(double)),
-    'What was combined into reward: one for each reference task, in the order of the run; null: there is one task',
+    'The reward on each reference task, in the order of the run; reward combines them. With reference.other that on other text is the last, and not combined. Null: there is one task',
   ),
 })
 export type Reward = RecordValue<typeof Reward>

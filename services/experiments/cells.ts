@@ -40,6 +40,8 @@ export interface CellContext {
   readonly references: Readonly<Record<string, ReferenceFiles>>
   /** Held-out documents of the corpus. */
   readonly other: string
+  /** Other held-out documents of it, for rewards: what cells with a price need. */
+  readonly otherRewards?: string | undefined
   /** Digest of the model's graphs. */
   readonly model: string
   /** Where checkpoints are while a cell trains. */
@@ -98,6 +100,8 @@ function cellOf(
   const steps = budget * times
   const { rewards, evaluation } = context.references[reference]!
   const [reward, ...moreRewards] = rewards
+  const isPriced =
+    (changed as { price?: unknown }).price !== undefined || (common as { price?: unknown }).price !== undefined
   const runOf = (samples: number | undefined): RunConfig =>
     parseRunConfig({
       ...plan.run,
@@ -120,6 +124,7 @@ function cellOf(
         ...(moreRewards.length > 0 && { moreRewards }),
         evaluation,
         corpus: context.other,
+        ...(isPriced && { other: context.otherRewards }),
         samplesMax: plan.samplesMax,
       },
       model: plan.model,
@@ -150,7 +155,8 @@ function labelsNeeded({ selection }: RunConfig): string[] {
 /** Of the run without names and places, and of the contents that they stand for. */
 function digestOf(run: RunConfig, { corpus, other, model }: CellContext): string {
   const { name: _, checkpoints: __, reference, model: ___, ...rest } = run
-  const files = [reference.reward, ...(reference.moreRewards ?? []), reference.evaluation, other]
+  const priced = reference.other === undefined ? [] : [reference.other]
+  const files = [reference.reward, ...(reference.moreRewards ?? []), reference.evaluation, other, ...priced]
   const contents = files.map((file) => createHash('sha256').update(readFileSync(file)).digest('hex'))
   const { samplesMax } = reference
   const all = { version: 1, selectionVersion, rest, samplesMax, contents, corpus: corpus.digest, model }

@@ -7,7 +7,7 @@ import type { Log } from '../runtime/log.ts'
 import { type Cell, cellsOf, type TaskFiles } from './cells.ts'
 import { readCorpus } from './corpus.ts'
 import type { Plan } from './plan.ts'
-import { referencesOf } from './references.ts'
+import { otherRewardsOf, referencesOf } from './references.ts'
 import { Results } from './results.ts'
 import { type ExperimentSummary, summarize } from './summary.ts'
 import { summaryHtml } from './summary-html.ts'
@@ -54,6 +54,7 @@ export async function experiment(
   const cells = cellsOf(plan, {
     ...{ corpus, actors: source.actors, other: source.other },
     references: await referencesOf(plan, source.tasks, out),
+    otherRewards: await otherRewardsOf(plan, source.other, out),
     model: createHash('sha256').update(JSON.stringify(graphs)).digest('hex'),
     checkpoints: (cell) => join(work, `${cell}`),
   })

@@ -38,6 +38,27 @@ export async function referencesOf(
   return references
 }
 
+/**
+ * Held-out documents of the corpus for rewards on other text: those after the ones that losses are measured on. They are written into the experiment's folder.
+ * @returns undefined: no strategy has a price
+ * @throws WinnowError CONFIGURATION if there are none left
+ */
+export async function otherRewardsOf(plan: Plan, other: string, out: string): Promise<string | undefined> {
+  const selections = [plan.run.selection, ...Object.values(plan.strategies).map(({ selection }) => selection)]
+  if (!selections.some((one) => (one as { price?: unknown } | undefined)?.price !== undefined)) return undefined
+  const samples = (await readSamples(other, 2 * plan.samplesMax)).slice(plan.samplesMax)
+  if (samples.length === 0)
+    throw new WinnowError('CONFIGURATION', `${plan.file}: ${other} has no samples left for the price of a strategy`, {
+      hint: `Losses on other text are measured on its first ${plan.samplesMax} (samplesMax), rewards on as many after them: add samples, or lower samplesMax.`,
+    })
+  const folder = join(out, 'references')
+  makeFolder(folder)
+  // No reference has such a name.
+  const file = join(folder, '_other.jsonl')
+  writeFileSync(file, samples.map((one) => `${JSON.stringify(one)}\n`).join(''))
+  return file
+}
+
 async function inTurn(tasks: readonly TaskFiles[], samplesMax: number, folder: string, name: string): Promise<string> {
   const samples = await Promise.all(tasks.map(({ evaluation }) => readSamples(evaluation, samplesMax)))
   const rows: string[] = []

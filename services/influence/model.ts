@@ -37,31 +37,49 @@ export function influenceOptions(run: RunConfig): InfluenceOptions {
 
 /** The reference tasks that a run's rewards are measured against. */
 export async function rewardTasks(run: RunConfig, model: Model, samplesMax: number): Promise<Sequence[][]> {
-  const { context = run.trainer.context } = run.influence
+  const { reward, moreRewards = [] } = run.reference
+  return await sequencesOf([reward, ...moreRewards], run, model, samplesMax)
+}
+
+async function sequencesOf(
+  paths: readonly string[],
+  { influence, trainer }: RunConfig,
+  model: Model,
+  samplesMax: number,
+): Promise<Sequence[][]> {
   const tasks: Sequence[][] = []
-  for (const path of [run.reference.reward, ...(run.reference.moreRewards ?? [])])
-    tasks.push(await readReference(path, model, context, samplesMax))
+  for (const path of paths)
+    tasks.push(await readReference(path, model, influence.context ?? trainer.context, samplesMax))
   return tasks
 }
 
 /** Rewards of a run's documents from its reference tasks, at whatever checkpoint a request names. */
 export async function createRunInfluence(run: RunConfig, model: Model, workers = 1): Promise<InfluenceModel & Service> {
   const options = influenceOptions(run)
-  const tasks = await rewardTasks(run, model, run.reference.samplesMax)
+  const { samplesMax, other } = run.reference
+  const wanted = await rewardTasks(run, model, samplesMax)
+  // Other text is the last of the tasks, and not combined.
+  const tasks = [...wanted, ...(await sequencesOf(other === undefined ? [] : [other], run, model, samplesMax))]
   const influence = createInfluence(model, { ...options, workers })
   const { influence: projected, train } = model.description.graphs
-  const several = tasks.length > 1 ? `/${options.combine ?? 'mean'}-of-${tasks.length}` : ''
+  const several = wanted.length > 1 ? `/${options.combine ?? 'mean'}-of-${wanted.length}` : ''
   const scoreRead = async (checkpoint: CheckpointRef, texts: readonly string[]) => {
     const { rewards, read } = await (await influence.at(checkpoint, tasks)).scoreRead(texts)
     const scores: Score[] = rewards.map((apart) =>
-      tasks.length === 1 ? apart[0]! : { reward: combined(apart, options.combine ?? 'mean'), tasks: apart },
+      tasks.length === 1
+        ? apart[0]!
+        : { reward: combined(apart.slice(0, wanted.length), options.combine ?? 'mean'), tasks: apart },
     )
     return { scores, read }
   }
   return {
     name: `influence of ${run.name}`,
     graphDigest: (options.estimator === 'probe' ? train : projected).sha256,
-    estimator: influence.estimator + several + (model.device === 'cpu' ? '' : `/${model.device}`),
+    estimator:
+      influence.estimator +
+      several +
+      (other === undefined ? '' : '/other-text') +
+      (model.device === 'cpu' ? '' : `/${model.device}`),
     projectionSeed: options.projectionSeed,
     cost: influenceCost(model, options.estimator ?? 'gradient', tasks.flat()),
     score: async (checkpoint, texts) => (await scoreRead(checkpoint, texts)).scores,

@@ -84,6 +84,7 @@ export function withAbsolutePaths(run: RunConfig, folder: string): RunConfig {
       reward: absolute(reference.reward),
       evaluation: absolute(reference.evaluation),
       corpus: absolute(reference.corpus),
+      ...(reference.other !== undefined && { other: absolute(reference.other) }),
       ...(reference.moreRewards && { moreRewards: reference.moreRewards.map(absolute) }),
     },
   }

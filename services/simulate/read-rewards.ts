@@ -1,6 +1,6 @@
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
-import { isAcceptable } from '../../topologies/selection/rewards.ts'
+import { countedReward } from '../../topologies/selection/price.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import { DocumentSet } from './document-set.ts'
 import { own } from './json-line.ts'
@@ -38,12 +38,13 @@ export async function readRewards(
     if (typeof document !== 'number') return document
     const reward = own(object, 'reward')
     if (typeof reward !== 'number') return 'bad-reward'
-    if (!isAcceptable(config.rewardTransform, reward)) return 'not-finite'
+    const counted = countedReward(config, reward, own(object, 'other') as number | undefined)
+    if (typeof counted === 'string') return counted
     const byActor = seen.get(round) ?? []
     seen.set(round, byActor)
     byActor[actor] ??= new DocumentSet(corpus.size)
     if (!byActor[actor].add(document)) return 'duplicate'
-    spill.add(round, actor, document, reward)
+    spill.add(round, actor, document, counted)
     return null
   })
 }

@@ -13,6 +13,7 @@ const rejectionReasons = {
   'score-out-of-range': 'a score is 2^32 or more in size',
   'unknown-subcategory': 'a label is outside the subcategories of its actor',
   'bad-reward': 'reward is not a number',
+  unpriced: 'other, the reward on other text that the price needs, is not a finite number',
   'bad-read': 'read is not an integer of 0 or more',
   'unknown-round': 'round is not an integer of 1 or more for a reward, of 0 or more for a position',
   'unknown-actor': 'the actor is not configured',

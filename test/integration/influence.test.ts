@@ -20,11 +20,13 @@ test('rewards for two reference tasks record how they were computed, are bit-ide
   const { runtime, model, folder } = world
   const second = join(folder, 'second-task.jsonl')
   writeFileSync(second, corpusLines(391, 4))
+  const other = join(folder, 'other-text.jsonl')
+  writeFileSync(other, corpusLines(397, 4))
   const base = world.run('tasks')
   const run = {
     ...base,
     influence: { ...base.influence, windowsMax: 2, overlap: 8, combine: 'max' as const },
-    reference: { ...base.reference, moreRewards: [second] },
+    reference: { ...base.reference, moreRewards: [second], other },
   }
   await submitRun(runtime, run)
   const services = await startRunStations(runtime, run, model, { onFailure: fail })
@@ -55,11 +57,12 @@ test('rewards for two reference tasks record how they were computed, are bit-ide
       .digest('hex'),
   )
   for (const { reward, taskRewards, ...how } of rewards) {
-    expect(taskRewards).toHaveLength(2)
-    expect(reward).toBe(Math.max(...taskRewards!))
+    expect(taskRewards).toHaveLength(3)
+    // That on other text is the last, and is not combined.
+    expect(reward).toBe(Math.max(...taskRewards!.slice(0, 2)))
     expect(how).toMatchObject({
       graphDigest: model.description.graphs.influence.sha256,
-      estimator: 'gradient/cosine/identity/max-of-2',
+      estimator: 'gradient/cosine/identity/max-of-2/other-text',
       projectionSeed: 'winnow',
     })
     expect(digests).toContain(how.checkpointDigest)
@@ -68,16 +71,16 @@ test('rewards for two reference tasks record how they were computed, are bit-ide
 
   // The requests come again, as after a crash or a rebalance: other batches, the other way round, to another pool of threads.
   const again: Outgoing[] = []
-  const other = await createRunInfluence(run, model, 2)
+  const another = await createRunInfluence(run, model, 2)
   const send = async (records: readonly Outgoing[]) => {
     again.push(...records)
     return []
   }
   const deadLetter = (_delivered: unknown, reason: string) => fail(new Error(reason))
-  const station = new Influence(other, { send, transaction: (work) => work(send), deadLetter })
+  const station = new Influence(another, { send, transaction: (work) => work(send), deadLetter })
   const backwards = requests.toReversed()
   for (let from = 0; from < backwards.length; from += 7) await station.process(backwards.slice(from, from + 7))
-  await other.close()
+  await another.close()
   expect(again.every(({ record }) => record === RewardRecord)).toBe(true)
   expect(byKey(again.map(({ value }) => value as Reward))).toEqual(answers)
 

@@ -131,8 +131,9 @@ function badRecords(world: World, config: NaiveConfig): string[] {
   )
   const rewards = world.driver.log
     .records<Reward>(world.topics.rewards.name)
-    .filter(({ value: { run, actor, reward } }) => {
-      return run !== world.run.name || !Number.isFinite(reward) || !Object.hasOwn(config.actors, actor)
+    .filter(({ value: { run, actor, reward, taskRewards } }) => {
+      const unpriced = config.price !== undefined && !Number.isFinite(taskRewards?.at(-1))
+      return run !== world.run.name || !Number.isFinite(reward) || unpriced || !Object.hasOwn(config.actors, actor)
     })
   return [...labels, ...rewards].map(placeOf)
 }
@@ -224,11 +225,14 @@ function samplesOf(config: NaiveConfig, round: number, documents: NaiveDocument[
 function rewardsOf(world: World, opened: RoundOpened, closed: RoundClosed, asked: ReadonlySet<string>): NaiveReward[] {
   const first = new Map<string, NaiveReward>()
   for (const delivered of world.driver.log.records<Reward>(world.topics.rewards.name)) {
-    const { run, round, actor, docId, reward, checkpointDigest } = delivered.value
+    const { run, round, actor, docId, reward, taskRewards, checkpointDigest } = delivered.value
+    const other = taskRewards?.at(-1)
     const name = `${round}/${actor}/${docId}`
     if (run !== world.run.name || round !== opened.round || !asked.has(name) || first.has(name)) continue
     if (!Number.isFinite(reward) || checkpointDigest !== opened.checkpointDigest) continue
-    if (before(delivered, closed.rewardOffsets)) first.set(name, { round, actor, docId: `${docId}`, reward })
+    if (world.run.selection.price !== undefined && !Number.isFinite(other)) continue
+    const answer = { round, actor, docId: `${docId}`, reward, ...(other !== undefined && { other }) }
+    if (before(delivered, closed.rewardOffsets)) first.set(name, answer)
   }
   return [...first.values()]
 }

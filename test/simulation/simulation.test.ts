@@ -14,7 +14,7 @@ const timeout = soaking ? 4 * 3600_000 : 300_000
 const options: Partial<NaiveConfig>[] = [
   {},
   { budget: { tokens: 150 } },
-  { repeat: 'exclude' },
+  { repeat: 'exclude', price: { weight: 2, bound: 0.05 } },
   { repetitionDecay: 0.3, update: 'additive' },
   { collaboration: 'competitive', unrewarded: 'mean' },
   { collaboration: 'single:colour', rewardTransform: { kind: 'exp', scale: 0.5 } },

@@ -20,6 +20,7 @@ import type { Ports } from '../../topologies/dataflow.ts'
 import { actorStation, dataflow, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Score } from '../../topologies/stations/influence.ts'
 import { labelledIn } from '../support/drive.ts'
 import { type Call, FaultDriver, type Faults, faultyStore, noFaults } from '../support/fault-driver.ts'
 import { Seeded } from '../support/seeded.ts'
@@ -76,7 +77,12 @@ export class World {
     this.#exclusions = new Seeded(options.seed + 2_000_003)
     // Of a trainer that reads on while rewards are computed more is known later than when the next round opens.
     const trainer = options.unruly && this.random.chance(0.5) ? { trainer: { switch: { lag: 3 } } } : {}
-    this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...trainer, ...options.more })
+    const priced =
+      options.selection.price === undefined
+        ? {}
+        : { reference: { reward: 'r', other: 'o', evaluation: 'e', corpus: 'c' } }
+    const more = { ...trainer, ...priced, ...options.more }
+    this.run = tinyRun(options.selection, { sampleDocuments: 1 + this.random.below(4), ...more })
     this.topics = runTopics(this.run.name)
     const single: string[] = [this.topics.selections.name, this.topics.progress.name, this.topics.changes.name]
     const schedule = new Seeded(options.schedule ?? options.seed + 1_000_003)
@@ -251,6 +257,11 @@ export class World {
     this.driver.append([{ topic: this.topics.progress.name, record: Progress, key: this.run.name, value }])
   }
 
+  /** With the reward on other text, where the run has a price on it. */
+  #score(reward: number, other: number): Score {
+    return this.run.selection.price === undefined ? reward : { reward, tasks: [reward, other] }
+  }
+
   #poison(): void {
     const { random } = this
     const old = this.driver.log.records<Reward>(this.topics.rewards.name).map(({ value }) => value)
@@ -312,11 +323,13 @@ export class World {
         score: ({ digest }, texts) =>
           call(() =>
             texts.map((text) => {
-              const reward = rewardOf(digest, textOf.get(text)!)
-              if (!unruly) return reward
+              const docId = textOf.get(text)!
+              const reward = rewardOf(digest, docId)
+              if (!unruly) return this.#score(reward, rewardOf(digest, docId ^ 1n))
               // A worker that never answers the same twice: which answer counts then shows in every bit.
               this.#scored++
-              return this.random.chance(0.03) ? Number.NaN : reward + this.#scored / 1000
+              const given = this.random.chance(0.03) ? Number.NaN : reward + this.#scored / 1000
+              return this.#score(given, reward - this.#scored / 100)
             }),
           ),
       },

@@ -24,6 +24,7 @@ import type { CorpusStore } from '../../topologies/corpus-store.ts'
 import { influenceStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import type { Score } from '../../topologies/stations/influence.ts'
 import { FakeKafka } from './fake-kafka.ts'
 import { until } from './kafka.ts'
 
@@ -97,7 +98,7 @@ export async function fillByParity(
 export async function recordRun(
   runtime: Runtime,
   run: RunConfig,
-  rewardOf: (text: string) => number,
+  rewardOf: (text: string) => Score,
 ): Promise<Manifest[]> {
   const onFailure = (error: unknown) => {
     throw error

@@ -54,7 +54,7 @@ describe('a proxy', () => {
   const run = testRun('base', {
     actors: { quality: ['low', 'high'], topic: ['a', 'b', 'c'] },
     selection: { strategy: { pool: [{ tokensMin: 20 }] }, repetitionDecay: 0.5, repeat: 'exclude' },
-    reference: { reward: 'r', moreRewards: ['r2'], evaluation: 'e', corpus: 'c' },
+    reference: { reward: 'r', moreRewards: ['r2'], other: 'o', evaluation: 'e', corpus: 'c' },
   })
   const shared = sharedByProxies(run, 'camp', 7)
   const campaign = {
@@ -87,6 +87,7 @@ describe('a proxy', () => {
       },
     })
     expect(proxy.reference).not.toHaveProperty('moreRewards')
+    expect(proxy.reference).not.toHaveProperty('other')
   })
 })
 

@@ -8,7 +8,8 @@ import { cellOf } from './grid.ts'
  * run's evaluation file stays unseen. All begin with the same weights and read the corpus in the same order: they differ in their mixture alone.
  */
 export function sharedByProxies(run: RunConfig, campaign: string, steps: number): RunConfig {
-  const { moreRewards: _, ...reference } = run.reference
+  const { moreRewards: _, other: _other, ...reference } = run.reference
+  const { price: _price, ...selection } = run.selection
   const { switch: __, ...trainer } = run.trainer
   return parseRunConfig(
     structuredClone({
@@ -20,7 +21,7 @@ export function sharedByProxies(run: RunConfig, campaign: string, steps: number)
       trainer,
       reference: { ...reference, evaluation: reference.reward },
       selection: {
-        ...run.selection,
+        ...selection,
         actors: Object.fromEntries(run.selection.actors.map(({ name, ...actor }) => [name, actor])),
         budget: { tokens: steps * run.trainer.batch * run.trainer.context },
         repetitionDecay: 0,

@@ -81,7 +81,7 @@ export class Console implements Processor {
     const roundLast = Math.max(-1, ...this.#decided.opened.keys())
     this.#roundOpen = roundLast
     const opened = this.#decided.opened.get(roundLast)
-    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
+    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#recorded.selection)
     if (this.#decided.evaluations.size > 0) this.#tellEvaluations()
     // An evaluation needs the rewards of its round again.
     const done = [...this.#decided.closed.keys()].filter((round) => !this.#decided.awaitsEvaluation(round))
@@ -223,7 +223,7 @@ export class Console implements Processor {
     this.#preparation.forget()
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
-    this.#ledger = new RoundLedger(opened, this.#recorded.selection.rewardTransform)
+    this.#ledger = new RoundLedger(opened, this.#recorded.selection)
     this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
     return true
   }

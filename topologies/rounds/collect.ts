@@ -1,7 +1,7 @@
 import { concatMap, defer, from, type OperatorFunction, scan } from 'rxjs'
 import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '../../schemas/index.ts'
 import type { Delivered } from '../node.ts'
-import type { RewardTransform } from '../selection/config.ts'
+import type { RewardRules } from '../selection/price.ts'
 import { changesActors } from './configuration.ts'
 import { RoundLedger } from './ledger.ts'
 
@@ -34,11 +34,11 @@ class Collector {
   readonly #positions = new Map<number, number>()
   #roundDone: number
 
-  readonly #transform: RewardTransform
+  readonly #rules: RewardRules
   readonly #changed = new Map<number, RoundOpened>()
 
-  constructor(transform: RewardTransform, roundDone: number, positions: readonly TopicOffset[]) {
-    this.#transform = transform
+  constructor(rules: RewardRules, roundDone: number, positions: readonly TopicOffset[]) {
+    this.#rules = rules
     this.#roundDone = roundDone
     for (const { partition, offsetNext } of positions) this.#positions.set(partition, offsetNext)
   }
@@ -72,7 +72,7 @@ class Collector {
     for (let round = this.#closedInOrder[0]; round !== undefined; round = this.#closedInOrder[0]) {
       const { opened, closed, rewards } = this.#rounds.get(round)!
       if (opened === undefined || closed === undefined || !this.#reached(closed.rewardOffsets)) return
-      const ledger = new RoundLedger(opened, this.#transform)
+      const ledger = new RoundLedger(opened, this.#rules)
       for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
       const changed = [...this.#changed.values()].filter((one) => one.round <= round)
       this.ready.push({ opened, closed, ledger, changed, inputOffsets: closed.rewardOffsets })
@@ -90,20 +90,20 @@ class Collector {
 
 /**
  * RxJS operator over decoded `RoundOpened`, `RoundClosed` and `Reward` records.
- * @param transform the run's, which decides which rewards are valid
+ * @param rules the run's, which decide which rewards are valid and what of them counts
  * @param roundDone the last round already folded (from the restored state), -1 for none; its records are skipped
  * @param positions where the reader starts in each partition of the rewards, as the restored state says
  */
 export const collectRounds =
   (
-    transform: RewardTransform,
+    rules: RewardRules,
     roundDone = -1,
     positions: readonly TopicOffset[] = [],
   ): OperatorFunction<Delivered, CollectedRound> =>
   (records$) =>
     defer(() =>
       records$.pipe(
-        scan((collector, delivered) => collector.add(delivered), new Collector(transform, roundDone, positions)),
+        scan((collector, delivered) => collector.add(delivered), new Collector(rules, roundDone, positions)),
         concatMap((collector) => from(collector.ready)),
       ),
     )

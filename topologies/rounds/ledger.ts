@@ -1,6 +1,5 @@
 import type { DocumentId, Offset, Partition, Reward, RoundOpened, TopicOffset } from '../../schemas/index.ts'
-import type { RewardTransform } from '../selection/config.ts'
-import { isAcceptable } from '../selection/rewards.ts'
+import { countedReward, type RewardRules } from '../selection/price.ts'
 
 export type Verdict =
   | 'accepted'
@@ -10,6 +9,7 @@ export type Verdict =
   | 'unknown-actor'
   | 'unknown-document'
   | 'not-finite'
+  | 'unpriced'
   | 'wrong-checkpoint'
 
 /** Why a reward was not accepted, in words; a duplicate is an ordinary redelivery and has no reason. */
@@ -19,6 +19,7 @@ export const refusals: Partial<Record<Verdict, string>> = {
   'unknown-actor': 'names an actor for which this round has no requests',
   'unknown-document': 'names a document that this round did not request',
   'not-finite': 'is not finite, or not finite once transformed',
+  unpriced: 'has no finite reward on other text, which the price of its run needs',
   'wrong-checkpoint': 'was computed at a different checkpoint than requested',
 }
 
@@ -28,7 +29,7 @@ interface Entry {
   answer: { reward: number; partition: Partition; offset: Offset } | undefined
 }
 
-/** An accepted reward, and where it stands in the run's rewards. */
+/** What counts of an accepted reward, and where it stands in the run's rewards. */
 export interface Answer {
   readonly docId: DocumentId
   readonly subcategory: number
@@ -73,14 +74,14 @@ export class RoundLedger {
   readonly #run: string
   readonly #round: number
   readonly #checkpointDigest: string | null
-  readonly #transform: RewardTransform
+  readonly #rules: RewardRules
   readonly #entries = new Map<string, Map<DocumentId, Entry>>()
   /** By actor and subcategory, where they were recorded. */
   readonly #held = new Map<string, number[]>()
 
-  /** @param transform applied to rewards before they count: one that would not stay finite is not accepted */
-  constructor(opened: RoundOpened, transform: RewardTransform) {
-    this.#transform = transform
+  /** @param rules the run's: what of rewards counts, and what is applied to that: one that would not stay finite is not accepted */
+  constructor(opened: RoundOpened, rules: RewardRules) {
+    this.#rules = rules
     this.#run = opened.run
     this.#round = opened.round
     this.#checkpointDigest = opened.checkpointDigest
@@ -106,11 +107,12 @@ export class RoundLedger {
     if (entries === undefined) return 'unknown-actor'
     const entry = entries.get(reward.docId)
     if (entry === undefined) return 'unknown-document'
-    if (!isAcceptable(this.#transform, reward.reward)) return 'not-finite'
+    const counted = countedReward(this.#rules, reward.reward, reward.taskRewards?.at(-1))
+    if (typeof counted === 'string') return counted
     if (reward.checkpointDigest !== this.#checkpointDigest) return 'wrong-checkpoint'
     if (entry.answer !== undefined && entry.answer.offset <= offset) return 'duplicate'
     if (entry.answer === undefined) this.#answered++
-    entry.answer = { reward: reward.reward, partition, offset }
+    entry.answer = { reward: counted, partition, offset }
     return 'accepted'
   }
 

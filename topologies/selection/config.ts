@@ -3,6 +3,7 @@ import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
 import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
 import { cellCount, cellsMax, type JointConfig, jointCells, jointDefaults, jointSchema } from './joint-config.ts'
+import { type Price, priceSchema } from './price-config.ts'
 import { asCode, type Strategy, strategyProblems } from './strategy.ts'
 import { strategySchema } from './strategy-config.ts'
 
@@ -45,6 +46,8 @@ export interface SelectionConfig {
    * rewards"). Left out: none, and nothing is evaluated live.
    */
   holdOut?: number | undefined
+  /** What growth of the loss on other text costs (SELECTION.md, "A price on other text"). Left out: nothing. */
+  price?: Price | undefined
   /** What a round selects by; left out: the paper's method. Optional, so that a run recorded before it existed is still the same record. */
   strategy?: Strategy | undefined
 }
@@ -212,6 +215,9 @@ const shape = {
     .describe(
       'Share of the sampled documents whose rewards no actor folds: they say what the selection is worth (docs/evaluation.md). Default: none',
     ),
+  price: priceSchema.describe(
+    'What documents pay that would raise the loss on other text; needs reference.other (docs/SELECTION.md, "A price on other text"). Default: nothing',
+  ),
   strategy: strategySchema
     .optional()
     .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),
@@ -229,7 +235,7 @@ const inCode = [
 function checkCollaboration(
   config: Pick<
     SelectionConfig,
-    'actors' | 'collaboration' | 'joint' | 'theta' | 'strategy' | (typeof inCode)[number][0]
+    'actors' | 'collaboration' | 'joint' | 'theta' | 'price' | 'strategy' | (typeof inCode)[number][0]
   >,
   context: z.core.$RefinementCtx,
 ): void {
@@ -247,6 +253,8 @@ function checkCollaboration(
   const refused = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
   if (config.theta !== undefined && asCode(strategy))
     refused('theta', "must be left out: the strategy's score has update: code, which has rules of its own")
+  if (config.price !== undefined && asCode(strategy))
+    refused('price', "must be left out: the strategy's score has update: code, which has rules of its own")
   if (config.collaboration !== 'joint') {
     if (config.joint !== undefined) refused('joint', 'is about collaboration: joint, which this is not')
   } else if (asCode(strategy)) {

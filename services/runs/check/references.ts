@@ -15,6 +15,7 @@ interface Reference {
 const referencesOf = ({ reference }: RunConfig): Reference[] => [
   { key: 'reward', path: reference.reward },
   ...(reference.moreRewards ?? []).map((path, i) => ({ key: `moreRewards.${i}`, path })),
+  ...(reference.other === undefined ? [] : [{ key: 'other', path: reference.other }]),
   { key: 'evaluation', path: reference.evaluation },
   { key: 'corpus', path: reference.corpus },
 ]

@@ -11,6 +11,7 @@ const changes = z.strictObject({
   collaboration: z.unknown(),
   joint: z.unknown(),
   theta: z.unknown(),
+  price: z.unknown(),
   firstSelection: z.unknown(),
   unrewarded: z.unknown(),
   repetitionDecay: z.unknown(),

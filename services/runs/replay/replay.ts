@@ -115,7 +115,7 @@ export async function foldedRecords(
 
 /** The requests of every closed round with their answers. */
 export async function ledgersOf(run: RunConfig, inputs: readonly Delivered[]): Promise<Map<number, RoundLedger>> {
-  const collected = await lastValueFrom(from(inputs).pipe(collectRounds(run.selection.rewardTransform), toArray()))
+  const collected = await lastValueFrom(from(inputs).pipe(collectRounds(run.selection), toArray()))
   return new Map(collected.map(({ opened, ledger }) => [opened.round, ledger]))
 }
 

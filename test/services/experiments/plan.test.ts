@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { demoActors } from '../../../deploy/demo/demo-actors.ts'
 import { actorsOfFile } from '../../../services/config/load.ts'
 import { type CellContext, cellsOf } from '../../../services/experiments/cells.ts'
 import { readPlan } from '../../../services/experiments/plan.ts'
+import { otherRewardsOf } from '../../../services/experiments/references.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plan-'))
 const file = join(folder, 'plan.json')
@@ -53,6 +54,23 @@ describe('a plan', () => {
       { documents: 25 },
       '2',
     ])
+  })
+
+  test('a price is measured on other held-out documents than the losses, and leaves cells without one as they are', async () => {
+    const other = join(folder, 'held-out.jsonl')
+    writeFileSync(other, ['a', 'b', 'c'].map((text) => `${JSON.stringify({ text })}\n`).join(''))
+    const plain = { ...minimal, samplesMax: 2, seeds: [1] }
+    const strategies = { ...minimal.strategies, priced: { selection: { price: { weight: 1 } } } }
+    const plan = read({ ...plain, strategies })
+    const otherRewards = await otherRewardsOf(plan, other, folder)
+    expect(readFileSync(otherRewards!, 'utf8')).toBe('{"text":"c"}\n')
+    const found = cells({ ...plain, strategies }, { other, otherRewards })
+    expect(found.at(-1)!.run.reference).toMatchObject({ corpus: other, other: otherRewards })
+    const without = cells(plain, { other })
+    expect(found.slice(0, 2).map(({ digest }) => digest)).toEqual(without.map(({ digest }) => digest))
+    expect(await otherRewardsOf(read(plain), other, folder)).toBeUndefined()
+    const scarce = read({ ...plain, samplesMax: 3, strategies })
+    await expect(otherRewardsOf(scarce, other, folder)).rejects.toThrow('no samples left for the price')
   })
 
   test('rewards are computed, and labels charged, where they are used', () => {

@@ -9,7 +9,7 @@ import { answer, closed, decision, opened, reward } from './records.ts'
 /** What comes out, as the round and the rewards that count in it. */
 async function collected(records: readonly Delivered[], roundDone?: number, positions?: readonly TopicOffset[]) {
   const rounds = await lastValueFrom(
-    from(records).pipe(collectRounds({ kind: 'identity' }, roundDone, positions), toArray()),
+    from(records).pipe(collectRounds({ rewardTransform: { kind: 'identity' } }, roundDone, positions), toArray()),
   )
   return rounds.map(({ opened: { round }, closed: { rewardOffsets }, ledger, inputOffsets }) => {
     expect(inputOffsets).toEqual(rewardOffsets)

@@ -16,7 +16,7 @@ const samples = [
   { actor: 'a', subcategory: 1, docIds: [5n].map(asDocumentId) },
 ]
 
-const identity = { kind: 'identity' } as const
+const identity = { rewardTransform: { kind: 'identity' } } as const
 
 describe('the ledger of a round', () => {
   test('counts missing rewards, and returns documents in ascending order, actors in the order of the request', () => {
@@ -73,11 +73,23 @@ describe('the ledger of a round', () => {
   })
 
   test('a reward that exp(scale * r) makes infinite is refused, one just below it is not', () => {
-    const ledger = new RoundLedger(opened(1, samples), { kind: 'exp', scale: 0.5 })
+    const ledger = new RoundLedger(opened(1, samples), { rewardTransform: { kind: 'exp', scale: 0.5 } })
     // The largest x whose exp is finite is 709.782712893384.
     expect(ledger.accept(reward(1, 'a', 9n, 1419.6), 0, 0)).toBe('not-finite')
     expect(ledger.accept(reward(1, 'a', 9n, 1419.5), 0, 1)).toBe('accepted')
     expect(ledger.accept(reward(1, 'a', 3n, -1e300), 0, 2)).toBe('accepted')
+  })
+
+  test('of a reward counts what a growth of the loss on other text beyond the bound leaves; without a reward on other text it is refused', () => {
+    const ledger = new RoundLedger(opened(1, samples), { ...identity, price: { weight: 2, bound: 0.25 } })
+    const answer = (docId: bigint, taskRewards: number[] | null) => ({ ...reward(1, 'a', docId, 0.5), taskRewards })
+    expect(ledger.accept(answer(9n, null), 0, 0)).toBe('unpriced')
+    expect(ledger.accept(answer(9n, [0.5, Number.NaN]), 0, 1)).toBe('unpriced')
+    expect(ledger.missing).toBe(4)
+    expect(ledger.accept(answer(9n, [0.5, -1]), 0, 2)).toBe('accepted')
+    expect(ledger.accept(answer(3n, [0.5, -0.25]), 0, 3)).toBe('accepted')
+    expect(ledger.accept(answer(5n, [0.5, 8]), 0, 4)).toBe('accepted')
+    expect(accepted(ledger, [5], ['a'])[0]).toMatchObject({ docIds: [3n, 5n, 9n], rewards: [0.5, 0.5, -1] })
   })
 
   test('rewards at or after the limit of their partition are late and do not count', () => {

@@ -91,6 +91,11 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
     for (const document of documents) document.scores = Object.fromEntries(names.map((name) => [name, spread()]))
     config.strategy = strategy(config, { next, below, pick })
   }
+  const prices = generator(seed ^ 0x9e3779b9)
+  if (prices.below(4) === 0) {
+    config.price = prices.pick([{ weight: 1 }, { weight: 0.5, bound: 0.25 }, { weight: 3, bound: 0 }])
+    for (const reward of rewards) reward.other = prices.pick([-1, -0.25, 0, 0.5, prices.next() * 2 - 1])
+  }
   return { config, documents, rewards: shuffled(rewards, below), rounds, positions }
 }
 

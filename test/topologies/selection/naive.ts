@@ -18,6 +18,8 @@ export interface NaiveReward {
   actor: string
   docId: string
   reward: number
+  /** On other text; only a price looks at it. */
+  other?: number
 }
 export interface NaiveActor {
   subcategories: string[]
@@ -39,6 +41,7 @@ export interface NaiveConfig {
   repetitionDecay?: number
   repeat?: 'allow' | 'exclude'
   budget: { documents: number } | { tokens: number }
+  price?: { weight: number; bound?: number }
   strategy?: NaiveStrategy
 }
 export interface NaiveRound {
@@ -105,6 +108,13 @@ export function byKey<T extends { docId: string }>(documents: T[], seed: bigint,
     .map(({ document }) => document)
 }
 
+/** A price on other text. */
+function priceOf({ price }: NaiveConfig, { reward, other }: NaiveReward): number {
+  if (price === undefined) return reward
+  const growth = -other! - (price.bound ?? 0)
+  return growth > 0 ? reward - price.weight * growth : reward
+}
+
 /**
  * @param corpus the documents, or those that a round sees, where the corpus grows
  * @param positions m of each selection, or m as a later round knows it
@@ -146,7 +156,7 @@ export function naiveRun(
         const first = new Map<string, number>()
         for (const reward of rewards) {
           if (reward.round === round && reward.actor === name && !first.has(reward.docId))
-            first.set(reward.docId, reward.reward)
+            first.set(reward.docId, priceOf(config, reward))
         }
         return [...first].sort((a, b) => ascending(BigInt(a[0]), BigInt(b[0])))
       })

@@ -4,6 +4,7 @@ import { WinnowError } from '../../../topologies/errors.ts'
 import { parseSelectionConfig, type SelectionConfig } from '../../../topologies/selection/config.ts'
 import { foldRound, initialState } from '../../../topologies/selection/console.ts'
 import { MemoryCorpus } from '../../../topologies/selection/memory-corpus.ts'
+import { countedReward } from '../../../topologies/selection/price.ts'
 import { type DocumentReward, rewardColumns } from '../../../topologies/selection/rewards.ts'
 import { select } from '../../../topologies/selection/select.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
@@ -40,10 +41,10 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
         const arrived = given.rewards.filter((reward) => reward.round === round && reward.actor === name)
         const own = rewardColumns(
           arrived.map(
-            ({ docId, reward }): DocumentReward => ({
+            ({ docId, reward, other }): DocumentReward => ({
               documentId: asDocumentId(BigInt(docId)),
               subcategory: byId.get(docId)!.labels[name]!,
-              reward,
+              reward: countedReward(config, reward, other) as number,
               ...(isJoint && { labels: config.actors.map((actor) => byId.get(docId)!.labels[actor.name]!) }),
             }),
           ),
@@ -80,12 +81,15 @@ async function run(given: Scenario): Promise<NaiveRound[] | 'normalization'> {
 describe('the whole of a run equals SELECTION.md read literally', () => {
   test('to the last bit and id, over 400 random runs with every option, ties and edge cases', async () => {
     let normalizations = 0
+    let priced = 0
     for (let seed = 0; seed < 400; seed++) {
       const given = scenario(seed)
       const expected = naiveRun(given.config, given.documents, given.rewards, given.rounds, given.positions)
       if (expected === 'normalization') normalizations++
+      if (given.config.price !== undefined && given.rewards.length > 0) priced++
       expect(await run(given), `scenario ${seed}`).toEqual(expected)
     }
+    expect(priced).toBeGreaterThan(40)
     // Both outcomes must have been met, or the comparison above is an empty one.
     expect(normalizations).toBeGreaterThan(0)
     expect(normalizations).toBeLessThan(200)

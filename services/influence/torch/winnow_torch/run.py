@@ -34,6 +34,8 @@ class Run:
     name: str
     model: str
     references: list
+    # The last of them is other text: its reward is recorded, and not combined with those of the tasks.
+    has_other: bool
     samples_max: int
     estimator: str
     normalize: str
@@ -81,11 +83,13 @@ def parse_run(name, config, batch_tokens, mapped):
             f'run {name} has influence settings that this worker does not know: {", ".join(sorted(unknown))}',
             'Run the worker of the winnow that recorded it.',
         )
+    other = [reference['other']] if 'other' in reference else []
     context = influence.get('context') or config['trainer']['context']
     return Run(
         name=name,
         model=model_folder(config['model'], mapped),
-        references=[mapped(path) for path in [reference['reward'], *reference.get('moreRewards', [])]],
+        references=[mapped(path) for path in [reference['reward'], *reference.get('moreRewards', []), *other]],
+        has_other=bool(other),
         samples_max=reference['samplesMax'],
         estimator=influence.get('estimator', 'gradient'),
         normalize=influence['normalize'],

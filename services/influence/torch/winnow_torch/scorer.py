@@ -32,13 +32,15 @@ class Scorer:
         self._checkpoints = Checkpoints(shapes, device, dtype, checkpoint_bytes_max)
         self._estimator = (Probe if run.estimator == 'probe' else Gradient)(self._model, run)
         self._prepared = OrderedDict()
-        several = f'/{run.combine}-of-{len(self._tasks)}' if len(self._tasks) > 1 else ''
-        self.estimator = f'{self._estimator.name}{several}/torch-{str(dtype).removeprefix("torch.")}'
+        self._wanted = len(self._tasks) - run.has_other
+        several = f'/{run.combine}-of-{self._wanted}' if self._wanted > 1 else ''
+        other = '/other-text' if run.has_other else ''
+        self.estimator = f'{self._estimator.name}{several}{other}/torch-{str(dtype).removeprefix("torch.")}'
         # The digest of the ONNX graph that gives the same values within tolerance.
         self.graph_digest = description['graphs']['train' if run.estimator == 'probe' else 'influence']['sha256']
 
     def score(self, path, digest, texts):
-        """For each text its reward, and the rewards by reference task that it combines (None if there is only one task)."""
+        """For each text its reward, and the rewards by reference task, then on other text (None if there is only one task)."""
         run = self._run
         weights = self._checkpoints.weights(local_path(self._mapped(path)), digest)
         self._model.use(weights)
@@ -49,7 +51,7 @@ class Scorer:
             for text in texts
         ]
         rewards = self._estimator.score(prepared, documents, weights)
-        combined = (np.max if run.combine == 'max' else np.mean)(rewards, axis=1).tolist()
+        combined = (np.max if run.combine == 'max' else np.mean)(rewards[:, : self._wanted], axis=1).tolist()
         return list(zip(combined, rewards.tolist() if len(self._tasks) > 1 else [None] * len(texts), strict=True))
 
     def _prepare(self, digest, weights):

@@ -62,6 +62,28 @@ test('with another budget the manifests differ, and documents selected by both a
   ])
 })
 
+test('a run with a price replays to the bit, and a price may be tried on the rewards of a run without one', async () => {
+  const runtime = await memoryRuntime()
+  await fillByParity(runtime.store, 20)
+  const reference = { reward: 'r', other: 'o', evaluation: 'e', corpus: 'c' }
+  const price = { weight: 3, bound: 0.25 }
+  // Odd documents help, and harm other text.
+  const score = (text: string) => ({ reward: rewardOf(text), tasks: [rewardOf(text), -rewardOf(text)] })
+  const priced = parityRun('priced', { price }, { reference })
+  const free = parityRun('free', {}, { reference })
+  const [withPrice, without] = [await recordRun(runtime, priced, score), await recordRun(runtime, free, score)]
+  expect(withPrice[1]!.weights).toEqual([[-0.25, -0.375]])
+  expect(without[1]!.weights).toEqual([[-0.25, 0.75]])
+  const again = await replay({ runtime, recorded: priced, replay: replayRun(priced, 'again') })
+  expect(again.map(({ same }) => same)).toEqual([true, true, true])
+  await replay({ runtime, recorded: free, replay: replayRun(free, 'tried', { price }) })
+  const tried = await readManifests(runtime, 'tried')
+  expect(tried.map(({ weights, selectionDigest }) => [weights, selectionDigest])).toEqual(
+    withPrice.map(({ weights, selectionDigest }) => [weights, selectionDigest]),
+  )
+  expect(() => replayRun(parityRun('none'), 'refused', { price })).toThrow('needs reference.other')
+})
+
 test('a recorded selection that does not follow from the log is detected', async () => {
   const { runtime, run, manifests } = await recorded()
   const { consoleState } = runTopics(run.name)
