@@ -5,6 +5,7 @@ import { weightRuleSchema } from '../../topologies/selection/initial-weights.ts'
 import { readYaml } from '../config/load.ts'
 import { isShipped } from '../model/shipped.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { schemeOf } from '../runtime/stores/place.ts'
 import { entryOf, type Fits, withFits, withoutCampaigns } from './run-file-campaigns.ts'
 
 /** Versions of labelers by actor. */
@@ -72,9 +73,22 @@ function withVersions(given: unknown, inForce: Versions): unknown {
   return { ...given, labelers: { ...Object.fromEntries(wanted.map((name) => [name, inForce.get(name)])), ...own } }
 }
 
+/** @throws WinnowError CONFIGURATION: what would become a folder called `s3:` is refused */
+function refuseAddress(key: string, place: string): void {
+  const scheme = schemeOf(place)
+  if (scheme === undefined) return
+  throw new WinnowError('CONFIGURATION', `${key} is the address ${place}, and has to be on this machine`, {
+    hint:
+      key === 'checkpoints'
+        ? 'Name a folder; map_path of winnow-trainer stores checkpoints under an address for influence workers (docs/stores.md).'
+        : 'Download it, and name its path.',
+  })
+}
+
 export function withAbsolutePaths(run: RunConfig, folder: string): RunConfig {
   const absolute = (path: string) => resolve(folder, path)
   const { reference, model, checkpoints } = run
+  for (const [key, place] of Object.entries({ model, checkpoints })) refuseAddress(key, place)
   return {
     ...run,
     model: isShipped(model) ? model : absolute(model),

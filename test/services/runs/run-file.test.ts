@@ -69,3 +69,8 @@ test.each([
   expect(work).toThrow(`${join(folder, 'run.yaml')}: `)
   expect(work).toThrow(part)
 })
+
+test('an address where a path of this machine has to be is refused by its key', () => {
+  for (const [key, more] of Object.entries({ checkpoints: { checkpoints: 's3://b/c' }, model: { model: 'gs://b/m' } }))
+    expect(() => fileOf(more)).toThrow(new RegExp(`${key} is the address`))
+})

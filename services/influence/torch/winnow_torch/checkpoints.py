@@ -3,12 +3,14 @@
 import hashlib
 import json
 import mmap
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
 import torch
 
 from winnow_wire.errors import WinnowError
+from winnow_wire.stores import beside, download, is_stored, name_of, shown
 
 INDEX_SUFFIX = '.safetensors.index.json'
 SECOND_MOMENT = 'v.'
@@ -25,15 +27,19 @@ def incomplete(path, reason):
 
 
 class _File:
-    """A memory-mapped file: the bytes hashed are the bytes read, even if the path is replaced in between."""
+    """A memory-mapped file: the bytes hashed are the bytes read, even if the path is replaced in between. One in an object store is
+    downloaded into a file without a name, which is gone when it is not mapped any more."""
 
     def __init__(self, path, checkpoint):
-        self.path = Path(path)
+        stored = is_stored(path)
+        self.path, self.name = shown(path), name_of(path) if stored else Path(path).name
         try:
-            with open(path, 'rb') as file:
+            with tempfile.TemporaryFile() if stored else open(path, 'rb') as file:
+                if stored:
+                    download(path, file)
                 self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        except (OSError, ValueError) as error:
-            raise incomplete(checkpoint, f'{path} cannot be opened ({error})') from error
+        except (OSError, ValueError, WinnowError) as error:
+            raise incomplete(checkpoint, f'{self.path} cannot be opened ({error})') from error
         self.digest = hashlib.sha256(self.data).hexdigest()
 
     def tensors(self, wanted):
@@ -55,24 +61,26 @@ class _File:
 
 
 def _files(path, digest):
-    first = _File(path, path)
-    if not str(path).endswith(INDEX_SUFFIX):
+    path = str(path)
+    first = _File(path, shown(path))
+    if not first.name.endswith(INDEX_SUFFIX):
         found, parts = first.digest, [first]
     else:
         try:
             names = sorted(set(json.loads(first.data[:])['weight_map'].values()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise incomplete(path, f'it is not an index of shards ({error})') from error
+            raise incomplete(shown(path), f'it is not an index of shards ({error})') from error
         if any('/' in name or '\\' in name for name in names):
             raise WinnowError(
-                'BAD_DATA', f'{path} names files outside its folder', 'Use the index that was saved with its shards.'
+                'BAD_DATA', f'{shown(path)} names files outside its folder', 'Use the index that was saved with its shards.'
             )
-        parts = [_File(first.path.parent / name, path) for name in names]
+        places = [beside(path, name) if is_stored(path) else str(Path(path).parent / name) for name in names]
+        parts = [_File(place, shown(path)) for place in places]
         # What `sha256sum` prints for the index and its shards when run in their folder.
-        lines = ''.join(f'{file.digest}  {file.path.name}\n' for file in [first, *parts])
+        lines = ''.join(f'{file.digest}  {file.name}\n' for file in [first, *parts])
         found = hashlib.sha256(lines.encode()).hexdigest()
     if found != digest:
-        raise incomplete(path, f'it has digest {found}, the request names {digest}')
+        raise incomplete(shown(path), f'it has digest {found}, the request names {digest}')
     return parts
 
 
@@ -90,7 +98,8 @@ def read_weights(path, digest, shapes, device, dtype):
             hint = 'Use a checkpoint of this model, or the graphs it was trained with.'
             if found == 'missing' and key.startswith(SECOND_MOMENT):
                 hint = 'The checkpoint holds no moments of Adam; choose influence.preconditioner: none.'
-            raise WinnowError('BAD_DATA', f'{path} does not fit the model: {key} is {found}, expected {list(shape)}', hint)
+            reason = f'{key} is {found}, expected {list(shape)}'
+            raise WinnowError('BAD_DATA', f'{shown(str(path))} does not fit the model: {reason}', hint)
     return weights
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from winnow_wire.places import local_path
+from winnow_wire.places import place_of
 
 from .checkpoints import SECOND_MOMENT, Checkpoints
 from .estimators import Gradient, Probe
@@ -42,7 +42,7 @@ class Scorer:
     def score(self, path, digest, texts):
         """For each text its reward, and the rewards by reference task, then on other text (None if there is only one task)."""
         run = self._run
-        weights = self._checkpoints.weights(local_path(self._mapped(path)), digest)
+        weights = self._checkpoints.weights(place_of(self._mapped(path)), digest)
         self._model.use(weights)
         prepared = self._prepare(digest, weights)
         units = run.windows * run.context * UNITS_PER_TOKEN

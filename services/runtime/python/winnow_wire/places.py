@@ -1,10 +1,11 @@
-"""Where checkpoints are: a path, or a URI with the scheme `file` (services/model/checkpoints/place.ts)."""
+"""Where checkpoints are: a path, a URI with the scheme `file`, or an address in an object store (services/model/checkpoints/place.ts)."""
 
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from .errors import WinnowError
+from .stores import is_stored
 
 
 def local_path(place: str) -> str:
@@ -26,6 +27,11 @@ def mapped(place: str, prefixes: Mapping[str, str]) -> str:
         if place.startswith(start):
             return there + place[len(start) :]
     return place
+
+
+def place_of(place: str) -> str:
+    """The path on this machine, or the address in an object store as it is. Raises as `local_path`."""
+    return place if is_stored(place) else local_path(place)
 
 
 def _refused(place: str, reason: str) -> WinnowError:

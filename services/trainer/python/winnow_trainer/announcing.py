@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow_wire.places import local_path, mapped
+from winnow_wire.stores import beside, is_stored, upload
 
 from . import checkpoint, gathering
 from .cursor import Cursor
@@ -74,7 +75,12 @@ class Announcer:
         else:
             path = self._written(cursor, metadata, what if named is None else named, model, dtype, folder)
         if self._reporter is not None and path is not None:
-            written = {'path': mapped(str(path), self._map_path), 'digest': checkpoint.digest_of(path), 'step': cursor.step}
+            place = mapped(str(path), self._map_path)
+            if is_stored(place):
+                # Shards first: an index that is there names what is there.
+                for name in reversed(checkpoint.files_of(path)):
+                    upload(str(path.parent / name), beside(place, name))
+            written = {'path': place, 'digest': checkpoint.digest_of(path), 'step': cursor.step}
             self._reporter.report(self._report(cursor, losses, written))
             self._reporter.flush()
         self.announced = cursor.step

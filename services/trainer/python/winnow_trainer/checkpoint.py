@@ -39,12 +39,17 @@ def announced_file(path: Path) -> Path:
     raise WinnowError('BAD_DATA', f'{path} holds neither model.safetensors nor its index, but {found}', hint)
 
 
+def files_of(path: Path) -> list[str]:
+    """Names of the files of a checkpoint, in their folder: itself, or the index and then its shards in the order of their names."""
+    shards = sorted(set(json.loads(path.read_text())['weight_map'].values())) if path.name.endswith(INDEX) else []
+    return [path.name, *shards]
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a file; of an index that of what `sha256sum INDEX SHARD...` prints in their folder (docs/influence.md)."""
     if not path.name.endswith(INDEX):
         return file_digest(path)
-    shards = sorted(set(json.loads(path.read_text())['weight_map'].values()))
-    lines = ''.join(f'{file_digest(path.parent / name)}  {name}\n' for name in [path.name, *shards])
+    lines = ''.join(f'{file_digest(path.parent / name)}  {name}\n' for name in files_of(path))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkPaths } from '../../../../services/ingest/paths.ts'
@@ -47,6 +49,7 @@ async function put(key: string, body: Uint8Array | string): Promise<void> {
   expect(answer.status).toBe(200)
 }
 
+const wire = join(import.meta.dirname, '../../../../services/runtime/python')
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 const random = (length: number) => Buffer.from(Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 17) % 253))
 
@@ -136,5 +139,23 @@ describe.skipIf(missing !== undefined)(`in S3${because}`, () => {
     const read = await readSafetensors('s3://corpus/run/step-1.safetensors')
     expect(read.digest).toBe(digest)
     expect(read.tensors.get('w')).toEqual({ shape: [500, 1000], data })
+  })
+
+  test('what the Python packages store is read, and what is stored they read, over broken connections', async () => {
+    const content = random(2_000_000)
+    const path = join(folder({ checkpoint: content }), 'checkpoint')
+    const env = { ...process.env, PYTHONPATH: wire, PYTHONDONTWRITEBYTECODE: '1' }
+    const call = (program: string) => promisify(execFile)(python!, ['-c', `import sys\n${program}`, path], { env })
+    await call("from winnow_wire.stores import upload\nupload(sys.argv[1], 's3://corpus/python/a')")
+    const before = cutter.cuts
+    cutter.cut(2, 500_000)
+    const { stdout } = await call(
+      "from winnow_wire.stores import download\nprint(download('s3://corpus/python/a', open(sys.argv[1] + '.read', 'wb')))",
+    )
+    expect(cutter.cuts - before).toBe(2)
+    const object = await openBytes('s3://corpus/python/a')
+    expect(stdout.trim()).toBe(object.version)
+    expect(sha256(await object.at(0, content.length))).toBe(sha256(content))
+    expect(sha256(readFileSync(`${path}.read`))).toBe(sha256(content))
   })
 })
