@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from winnow_wire.connection import Connection
@@ -57,7 +57,20 @@ class Source:
             message = f'sequence is {cursor.sequence} in the cursor of step {cursor.step} and {sequence} here'
             raise WinnowError('POSITION_REFUSED', message, hint)
 
-    def batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[Step]:
+    def sought(self, beginning: Cursor, step: int) -> Cursor:
+        """The cursor after `step` steps, of which nothing is known but that this run has made them: their round is read from its beginning on.
+        Raises WinnowError POSITION_REFUSED where it was never selected."""
+        if step == 0:
+            return beginning
+        round = self.switching.before(step)
+        if round not in self.log.manifests:
+            message = f'step {step} would be of round {round}, and run {beginning.run} has selected {sorted(self.log.manifests)}'
+            raise WinnowError('POSITION_REFUSED', message, 'Resume with a checkpoint of this run.')
+        cursor = replace(beginning, step=self.switching.begun(round), round=round)
+        with closing(self.batches(cursor, lambda: None)) as steps:
+            return next(after for _, after in steps if after.step == step)
+
+    def batches(self, cursor: Cursor, checked: Callable[[], None]) -> Generator[Step]:
         """A part of every global batch, and the cursor after it, to the last step of the run. Calls `checked` now and then, which may raise."""
         selections = Selections(self.connection, self.registry, cursor.run)
         try:

@@ -155,6 +155,15 @@ class SelectedStream:
         self._cursor = cursor
         self._announcer.reset()
 
+    def seek(self, step: int) -> None:
+        """Goes on after `step` steps that this run has made, without what `state_dict` said then: reads their round from its beginning, in
+        time that grows with it. Raises WinnowError POSITION_REFUSED, USAGE."""
+        if not 0 <= step <= self._config['steps']:
+            raise WinnowError('USAGE', f'there is no step {step} of {self._config["steps"]}')
+        self._stop()
+        self._cursor = self._source.sought(self._beginning, step)
+        self._announcer.reset()
+
     def metadata(self) -> dict[str, str]:
         """The cursor as text, for a safetensors file: what the TypeScript trainer writes, and all of it under `winnow`."""
         state = self.state_dict()

@@ -85,6 +85,9 @@ class SelectedTrainer(Trainer):
         stream, training, checkpoint = self.dataloader.stream, self.config.training, self.config.checkpoint
         if self.parallel_dims.pp_enabled:
             raise WinnowError('USAGE', 'checkpoints of pipeline stages cannot be announced', 'Use other kinds of parallelism.')
+        if stream.config.get('influence', {}).get('preconditioner') == 'adam':
+            message = 'second moments of torchtitan are not announced, and influence.preconditioner of the run is adam'
+            raise WinnowError('USAGE', message, 'Record the run with another.')
         if self.gradient_accumulation_steps != self.dataloader.pieces:
             message = f'training.global_batch_size is {training.global_batch_size}, the batch of the run is'
             raise WinnowError('USAGE', f'{message} {stream.cursor.batchSequences}', 'Give the one of the run.')
