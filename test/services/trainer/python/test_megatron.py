@@ -1,4 +1,4 @@
-"""A run as a map from numbers to sequences: in any order within a step, from threads, by rank, sought from a number alone; Megatron's loop on it."""
+"""A run as a map from numbers to sequences: in any order within a step, from threads, by rank, sought; Megatron's loop on it."""
 
 import math
 import random

@@ -5,6 +5,7 @@ import sys
 import types
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -13,14 +14,21 @@ torch = pytest.importorskip('torch', reason='WINNOW_TEST_TORCH=yes npm test inst
 pytest.importorskip('torchtitan')
 
 
-def stand_in(name, *attributes):
-    """For a package that torchtitan imports, and nothing here reaches."""
-    sys.modules.setdefault(name, types.ModuleType(name)).__dict__.update(dict.fromkeys(attributes))
+def stood_in_for():
+    """Packages that torchtitan imports, and nothing here reaches, where they are missing; their names are free again once it was imported."""
+    names = {'datasets': ['Dataset', 'load_dataset'], 'datasets.distributed': ['split_dataset_by_node']}
+    missing = {} if find_spec('datasets') else names
+    missing |= {} if find_spec('tensorboard') else {'torch.utils.tensorboard': ['SummaryWriter']}
+    for name, attributes in missing.items():
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__dict__.update(dict.fromkeys(attributes))
+    import torchtitan.models.llama3.config_registry  # noqa: F401
+
+    for name in missing:
+        del sys.modules[name]
 
 
-stand_in('torch.utils.tensorboard', 'SummaryWriter')
-stand_in('datasets', 'Dataset', 'load_dataset')
-stand_in('datasets.distributed', 'split_dataset_by_node')
+stood_in_for()
 
 from adapters_world import MODEL, STEPS, Seen, announced, example, last, small_world  # noqa: E402
 from torchtitan import trainer as titan_trainer  # noqa: E402

@@ -1,5 +1,5 @@
-"""A run as a map from numbers to sequences, for loops that count samples: Megatron's, whose checkpoints have `consumed_train_samples` alone, and
-Grain's data sources, whose iterators keep the next index."""
+"""A run as a map from numbers to sequences, for loops that count samples: Megatron's, whose checkpoints have `consumed_train_samples`, and
+Grain's, whose iterators keep the next index."""
 
 import threading
 from collections.abc import Callable, Iterator

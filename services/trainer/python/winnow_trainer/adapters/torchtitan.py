@@ -120,12 +120,10 @@ class SelectedTrainer(Trainer):
             stream.announce(self._tensors())
 
     def _tensors(self) -> dict[str, Any]:
-        """Parameters under the names of Hugging Face, whole, of all ranks together."""
+        """Parameters under the names of Hugging Face; sharded ones stay so, for `announce` to gather."""
         (model,) = self.model_parts
-        named = model.state_dict()
-        if self.checkpointer.sd_adapter is not None:
-            named = self.checkpointer.sd_adapter.to_hf(named)
-        return {name: one.full_tensor() if hasattr(one, 'full_tensor') else one for name, one in named.items()}
+        named: dict[str, Any] = model.state_dict()
+        return named if self.checkpointer.sd_adapter is None else self.checkpointer.sd_adapter.to_hf(named)
 
     def batch_generator(self, data_iterable: Any) -> Iterator[Any]:
         # Once a checkpoint was loaded, and before the first step.
