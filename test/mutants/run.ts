@@ -2,7 +2,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { findPython, preparePython } from '../python/environment.ts'
 import { type Mutant, mutants, suite } from './mutants.ts'
+import { pythonMutants } from './python.ts'
 
 /**
  * `npm run test:mutants [-- WORD ...]`: runs the tests on copies of the tree with one deliberate mistake each, those whose name has one of the
@@ -29,6 +31,43 @@ function copyOfTree(): string {
 
 /** @throws Error where the tests did not run at all */
 async function failures(folder: string, tests: readonly string[]): Promise<Outcome> {
+  const python = tests.filter((path) => path.endsWith('.py'))
+  const rest = tests.filter((path) => !path.endsWith('.py'))
+  const outcomes = [
+    ...(rest.length > 0 ? [await vitestFailures(folder, rest)] : []),
+    ...(python.length > 0 ? [pytestFailures(folder, python)] : []),
+  ]
+  return {
+    failed: outcomes.flatMap(({ failed }) => failed),
+    seconds: outcomes.reduce((sum, { seconds }) => sum + seconds, 0),
+  }
+}
+
+function pytestFailures(folder: string, tests: readonly string[]): Outcome {
+  const started = performance.now()
+  const args = ['-B', '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', '--tb=no', ...tests]
+  const { status, stdout, stderr } = spawnSync(pythonOfTests(), args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 300_000,
+  })
+  // 0: all passed, 1: some failed, 2: a file that did not load; null: it did not end.
+  if (status !== 0 && status !== 1 && status !== 2 && status !== null)
+    throw new Error(`the tests did not run:\n${stdout}${stderr}`)
+  const named = [...stdout.matchAll(/^(?:FAILED|ERROR) (\S+)/gm)].map(([, name]) => name!)
+  const failed = status === 0 ? [] : named.length > 0 ? named : [`${tests.join(' ')} did not end`]
+  return { failed, seconds: (performance.now() - started) / 1000 }
+}
+
+function pythonOfTests(): string {
+  const interpreter = findPython(process.env)
+  const python = process.env.WINNOW_PYTHON ?? (interpreter && preparePython(interpreter, process.env, console.log))
+  if (python === undefined) throw new Error('there is no Python 3.11 or later with venv: name those to run, -- WORD')
+  return python
+}
+
+/** @throws Error where the tests did not run at all */
+async function vitestFailures(folder: string, tests: readonly string[]): Promise<Outcome> {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const started = performance.now()
@@ -69,10 +108,12 @@ async function judge(copy: string, { file, find, replace, tests }: Mutant): Prom
 }
 
 const words = process.argv.slice(2)
-const chosen = mutants.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
+const chosen = [...mutants, ...pythonMutants].filter(
+  ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+)
 const copy = copyOfTree()
 try {
-  const { failed } = await failures(copy, [...suite, ...new Set(chosen.flatMap(({ tests }) => tests ?? []))])
+  const { failed } = await failures(copy, [...new Set(chosen.flatMap(({ tests }) => tests ?? suite))])
   if (failed.length > 0) throw new Error(`without any mutant these fail: ${failed.join('; ')}`)
   let bad = 0
   for (const mutant of chosen) {
