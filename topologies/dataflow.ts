@@ -7,6 +7,7 @@ import type { Delivered, Output, Processor, StationNode } from './node.ts'
 import type { RunConfig } from './run-config.ts'
 import { foldedActors } from './selection/joint-cells.ts'
 import { ActorStation } from './stations/actor.ts'
+import { type Contaminants, Decontamination } from './stations/decontamination.ts'
 import { Influence, type InfluenceModel } from './stations/influence.ts'
 import { LabelSink } from './stations/label-sink.ts'
 import { Labeling, type LabelModel } from './stations/labeling.ts'
@@ -58,6 +59,17 @@ export const labelerStation = (actor: string): Uses<'labelModel' | 'booking'> =>
   restoreFrom: [],
   build: ({ labelModel, booking }, output) => new Labeling(labelModel(actor), output, booking),
 })
+
+/** Takes documents out of selections that contain an item of an evaluation set. It runs where there are such sets (docs/decontamination.md). */
+export const decontaminationStation: Station<Contaminants> = {
+  kind: 'decontamination',
+  name: 'decontamination',
+  purpose: 'excludes documents that contain an item of an evaluation set',
+  reads: [topics.documents.name],
+  writes: [topics.exclusions.name, topics.deadLetters.name],
+  restoreFrom: [],
+  build: (contaminants, output) => new Decontamination(contaminants, output),
+}
 
 /** Joins documents, their exclusions and the labels of these actors. */
 export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { startAddedLabelers } from '../host/added-labelers.ts'
 import { startCorpus } from '../host/corpus.ts'
+import { startDecontamination } from '../host/decontamination.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
 import { isDone } from '../runs/followed-run.ts'
@@ -33,6 +34,8 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
   const say = (line: string) => terminal.stderr.write(`${line}\n`)
   const { services } = await startCorpus(runtime, config, fail)
   started.defer(() => closeAll(services))
+  const decontamination = await startDecontamination(runtime, fail)
+  started.defer(() => decontamination.close())
   const added = await startAddedLabelers(runtime, config, fail)
   started.defer(() => added.close())
   say(`labelling: ${services.map(named).join(', ')}`)

@@ -17,6 +17,7 @@ const ownCommands: CommandLoaders = {
   config: async () => (await import('./commands/config.ts')).config,
   deduplicate: async () => (await import('./commands/deduplicate.ts')).deduplicate,
   ingest: async () => (await import('./commands/ingest.ts')).ingest,
+  'eval-set': async () => (await import('./commands/eval-set.ts')).evalSet,
   up: async () => (await import('./commands/up.ts')).up,
   run: async () => (await import('./commands/run.ts')).run,
   status: async () => (await import('./commands/status.ts')).status,

@@ -12,6 +12,7 @@ export const summaries = {
   deduplicate: 'writes the rows of files as JSON lines, without those whose text duplicates an earlier one',
   ingest:
     'reads source files (JSON lines, plain, gzip or Zstandard; Parquet; folders; - for standard input) into the corpus',
+  'eval-set': 'evaluation sets that no document may contain: adds, lists and removes them, and shows what they exclude',
   up: 'starts labelers, label sink, board and, by name, runs on the configured cluster, until Ctrl-C',
   run: 'records, starts, shows, pauses, ends and deletes runs; runs single services',
   status: 'what is in the corpus and where each run is',

@@ -22,6 +22,25 @@ export async function exclusionsOf(sql: Sql, docId: DocumentId): Promise<At<Excl
   return rows.map(exclusionOf)
 }
 
+/** Documents that a list has now, ids ascending. */
+export async function excludedBy(sql: Sql, list: string): Promise<Exclusion[]> {
+  await sql.settle(['exclusions'])
+  const rows = await sql.query<Row & { doc: string }>(
+    `SELECT ${columns} FROM exclusions WHERE list = {list:String} ORDER BY doc, at DESC LIMIT 1 BY doc`,
+    { list },
+  )
+  return rows.map((row) => exclusionOf(row).value).filter(({ excluded }) => excluded)
+}
+
+/** How many documents each list has now. */
+export async function countByList(sql: Sql): Promise<Map<string, number>> {
+  await sql.settle(['exclusions'])
+  const rows = await sql.query<{ list: string; documents: string }>(
+    `SELECT list, count() AS documents FROM (SELECT list, doc FROM exclusions GROUP BY doc, list HAVING argMax(excluded, at) = 1) GROUP BY list`,
+  )
+  return new Map(rows.map(({ list, documents }) => [list, Number(documents)]))
+}
+
 function exclusionOf({ doc, list, part, at, excluded, record }: Row & { doc: string }): At<Exclusion> {
   const rest = JSON.parse(record) as Omit<Exclusion, 'docId' | 'list' | 'excluded'>
   const value = { docId: asDocumentId(BigInt(doc)), list, excluded: excluded === 1, ...rest }

@@ -14,6 +14,10 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
     onConsole: (event) => {
       if (event.kind === 'preparing')
         say(`${name} round ${event.round} waits until the corpus is sorted for draws${howFar(event.preparing)}`)
+      if (event.kind === 'unchecked')
+        say(
+          `${name} round ${event.round} waits until the corpus is compared with the evaluation sets: winnow eval-set list`,
+        )
       if (event.kind === 'changed') {
         for (const change of event.changes) configuration.add(event.round, change)
         for (const change of event.changes) say(`${name} ${changeInWords(change, event.round)}`)

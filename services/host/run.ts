@@ -16,6 +16,7 @@ import { runStation } from '../runtime/station.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
 import { AddedActors } from './added-actors.ts'
+import { checkedBy } from './decontamination.ts'
 import { labelledBy } from './labelled.ts'
 
 /** Work is booked with its time. */
@@ -89,6 +90,7 @@ async function startInto(
     store: runtime.store,
     console: {
       labelled: labelledBy(runtime),
+      checked: checkedBy(runtime),
       selections: { selection: (manifest: Manifest, index: number) => reader.chunks(manifest, index) },
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {

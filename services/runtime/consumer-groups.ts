@@ -16,7 +16,7 @@ export const isOfGroup = (groupId: string, group: string): boolean =>
 export interface GroupOwner {
   /** Name of the run; not needed for the stations of the corpus. */
   readonly run?: string
-  /** Versions of the labelers, by actor. */
+  /** Versions of the labelers, by actor; of the evaluation sets as `eval-sets`. */
   readonly versions?: Readonly<Record<string, string>>
 }
 
@@ -32,6 +32,9 @@ export function consumerGroupOf(station: StationKind, { run, versions = {} }: Gr
     case 'labeler':
       // Another version gives other labels: every document is labelled again, and the old labels are kept.
       return groupNamed(`labeler ${station.actor} ${known(versions[station.actor], `version of ${station.actor}`)}`)
+    case 'decontamination':
+      // Other sets find other documents: every document is compared again.
+      return groupNamed(`decontamination ${known(versions['eval-sets'], 'version of the evaluation sets')}`)
     case 'actor':
       return groupNamed(`actor ${station.actor}`, known(run, 'run'))
     default:

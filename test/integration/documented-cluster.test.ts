@@ -38,6 +38,8 @@ function writeFiles(folder: string): void {
     lines([{ body: 'a text elsewhere', meta: { redpajama_set_name: 'RedPajamaC4' } }]),
   )
   writeFileSync(join(folder, 'documents.jsonl'), lines(rows[0]!))
+  const items = rows[0]!.slice(0, 3).map(({ text }) => ({ text: `Which topic has this text? ${text}` }))
+  writeFileSync(join(folder, 'birds.jsonl'), lines(items))
   writeFileSync(join(folder, 'annotations.jsonl'), lines(annotations))
   writeFileSync(join(folder, 'others.jsonl'), lines(annotations.slice(0, 20)))
   const columnData = [{ name: 'text', data: rows[1]!.map(({ text }) => text), type: 'STRING' as const }]

@@ -195,7 +195,9 @@ export async function openWorld(
 /** Their names are the same for every test of the cluster, and another may have left them with another number of partitions. */
 async function removeCorpusTopics({ kafka }: Runtime): Promise<void> {
   const names = new Set(
-    [topics.sources, topics.documents, topics.deadLetters, topics.runs].map(({ name }) => name as string),
+    [topics.sources, topics.documents, topics.evalSets, topics.exclusions, topics.deadLetters, topics.runs].map(
+      ({ name }) => name as string,
+    ),
   )
   const there = async () => (await kafka.topicNames()).filter((name) => names.has(name))
   await kafka.deleteTopics(await there())

@@ -94,11 +94,12 @@ export async function fillByParity(
   await store.commit(inputs.map((topic) => ({ topic, partition: 0, offsetNext: count })))
 }
 
-/** Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up. */
+/** Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up. @param before is called before the report that opens a round */
 export async function recordRun(
   runtime: Runtime,
   run: RunConfig,
   rewardOf: (text: string) => Score,
+  before: (round: number) => Promise<void> = async () => {},
 ): Promise<Manifest[]> {
   const onFailure = (error: unknown) => {
     throw error
@@ -122,6 +123,7 @@ export async function recordRun(
   const producer = await runtime.kafka.producer()
   for (let step = 0; step < run.steps; step += run.updateSteps) {
     const round = step / run.updateSteps
+    if (step > 0) await before(round)
     if (step > 0) await producer.send([progressOf(runtime, run, step, round - 1)])
     await until(async () => (await readManifests(runtime, run.name)).length > round)
   }

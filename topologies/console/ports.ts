@@ -1,4 +1,4 @@
-import type { ActorChange, Evaluation, Manifest, RoundClosed } from '../../schemas/index.ts'
+import type { ActorChange, Evaluation, Manifest, RoundClosed, TopicOffset } from '../../schemas/index.ts'
 import type { CorpusStore, Preparing } from '../corpus-store.ts'
 import type { Output } from '../node.ts'
 import type { Labelled } from './changes.ts'
@@ -10,6 +10,11 @@ export interface ConsolePorts {
   readonly output: Output
   /** Left out: nobody can say, and no actor joins. */
   readonly labelled?: Labelled
+  /**
+   * How far the documents have been compared with all evaluation sets, and what was found is in the store: asked before its offsets. Undefined: there is no set.
+   * Left out: nobody compares.
+   */
+  readonly checked?: () => Promise<readonly TopicOffset[] | undefined>
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   /** Left out: `emissionLayout`. */
@@ -21,6 +26,8 @@ export interface ConsolePorts {
 
 export type ConsoleEvent =
   | { kind: 'preparing'; round: number; preparing: Preparing }
+  /** Documents that the last round saw have still to be compared with evaluation sets. */
+  | { kind: 'unchecked'; round: number }
   | { kind: 'opened'; round: number; requests: number }
   /** The run's actors change with this round; told again after each start. */
   | { kind: 'changed'; round: number; changes: readonly ActorChange[] }

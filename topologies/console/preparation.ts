@@ -1,4 +1,4 @@
-import { type TopicOffset, topics } from '../../schemas/index.ts'
+import { type Manifest, type Offset, type TopicOffset, topics } from '../../schemas/index.ts'
 import { columnsOf, type ViewOptions } from '../corpus-store.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, nobodySays, type PendingChanges } from './changes.ts'
@@ -13,7 +13,7 @@ export interface ToOpen extends ChangedRun {
 
 /** Has the corpus sorted for the draws of rounds before they open or select: that goes on in the background, and rounds wait for it. */
 export class Preparation {
-  readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'onEvent'>
+  readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'onEvent'>
   readonly #decided: Decisions
   readonly #pending: PendingChanges
   /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
@@ -22,7 +22,7 @@ export class Preparation {
   #told = ''
 
   constructor(
-    ports: Pick<ConsolePorts, 'store' | 'labelled' | 'onEvent'>,
+    ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'onEvent'>,
     decided: Decisions,
     pending: PendingChanges,
   ) {
@@ -38,6 +38,7 @@ export class Preparation {
    */
   async toOpen(round: number, roundBefore: number): Promise<ToOpen | undefined> {
     this.#awaited ??= await this.#changedFor(round, roundBefore)
+    if (this.#awaited === undefined) return undefined
     const { run, labelOffsets } = this.#awaited
     return (await this.isPrepared(round, run, labelOffsets)) ? this.#awaited : undefined
   }
@@ -64,25 +65,50 @@ export class Preparation {
     return false
   }
 
-  /** With the changes that are ready, unless the corpus has still to be sorted for them: that goes on while the round opens without them. */
-  async #changedFor(round: number, roundBefore: number): Promise<ToOpen> {
+  /**
+   * With the changes that are ready, unless the corpus has still to be sorted for them: that goes on while the round opens without them. Undefined while
+   * documents that the last round saw have still to be compared with evaluation sets.
+   */
+  async #changedFor(round: number, roundBefore: number): Promise<ToOpen | undefined> {
     const before = this.#decided.configuration.last
     const last = this.#decided.manifests.get(roundBefore)
+    // Asked first: what was found in these documents is among the exclusions of the offsets that are asked for after that.
+    const checked = await this.#ports.checked?.()
     if (last !== undefined) {
+      if (checked !== undefined && !covers(checked, last)) {
+        this.#tellUnchecked(round)
+        return undefined
+      }
       const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
-      const labelOffsets = await this.#labelOffsets(run)
+      const labelOffsets = await this.#labelOffsets(run, checked)
       const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
       if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, labelOffsets }
     }
-    return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before) }
+    return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before, checked) }
   }
 
-  async #labelOffsets(run: RunConfig): Promise<TopicOffset[]> {
-    const inputs = new Set<string>([
-      topics.documents.name,
-      topics.exclusions.name,
-      ...columnsOf(run).map(({ topic }) => topic),
-    ])
-    return (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
+  #tellUnchecked(round: number): void {
+    if (this.#told !== `${round}/unchecked`) this.#ports.onEvent?.({ kind: 'unchecked', round })
+    this.#told = `${round}/unchecked`
   }
+
+  /** @param checked documents further on take no part yet; undefined: all do */
+  async #labelOffsets(run: RunConfig, checked: readonly TopicOffset[] | undefined): Promise<TopicOffset[]> {
+    const shared = [topics.documents.name, topics.exclusions.name]
+    const inputs = new Set<string>([...shared, ...columnsOf(run).map(({ topic }) => topic)])
+    const committed = (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
+    if (checked === undefined) return committed
+    const limits = new Map(checked.map(({ partition, offsetNext }) => [partition, offsetNext]))
+    return committed.map((place) => {
+      if (place.topic !== topics.documents.name) return place
+      return { ...place, offsetNext: Math.min(place.offsetNext, limits.get(place.partition) ?? 0) as Offset }
+    })
+  }
+}
+
+/** Whether a round saw no document behind these offsets. */
+function covers(checked: readonly TopicOffset[], { labelOffsets }: Manifest): boolean {
+  const limits = new Map(checked.map(({ partition, offsetNext }) => [partition, offsetNext]))
+  const seen = labelOffsets.filter(({ topic }) => topic === topics.documents.name)
+  return seen.every(({ partition, offsetNext }) => (limits.get(partition) ?? 0) >= offsetNext)
 }

@@ -1,5 +1,7 @@
 import { Command } from 'commander'
+import { createCorpusTopics } from '../../connections/connections.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
+import { startDecontamination } from '../../host/decontamination.ts'
 import { Encoders } from '../../labeler/labeler.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
@@ -55,6 +57,16 @@ export function run(context: CliContext): Command {
       .addHelpText('after', example('winnow run label-sink'))
       .action((options: GlobalOptions) =>
         serve(context, options, async ({ runtime, config }, fail) => [await startLabelSink(runtime, config, fail)]),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('decontamination', 'compares documents with the evaluation sets, and excludes those with an item')
+      .addHelpText('after', example('winnow run decontamination'))
+      .action((options: GlobalOptions) =>
+        serve(context, options, async ({ runtime, config }, fail) => {
+          await createCorpusTopics(runtime.kafka, config)
+          return [await startDecontamination(runtime, fail)]
+        }),
       ),
   )
   const actors = [addActor, removeActor, freezeActor]

@@ -1,0 +1,89 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { asDocumentId, type Manifest } from '../../schemas/index.ts'
+import { startDecontamination } from '../../services/host/decontamination.ts'
+import { startRunStations, startTrainer } from '../../services/host/run.ts'
+import { explainDocument } from '../../services/runs/explain.ts'
+import { readManifests } from '../../services/runs/recorded.ts'
+import { submitRun } from '../../services/runs/registry.ts'
+import { replayRun } from '../../services/runs/replay/changes.ts'
+import { replay } from '../../services/runs/replay/replay.ts'
+import { closeAll } from '../../services/runtime/service.ts'
+import { cliOn } from '../support/cli.ts'
+import { until } from '../support/kafka.ts'
+import { fail, openWorld } from './loop-world.ts'
+
+const rounds = 4
+
+test('a set that is added to a live run takes documents out from the next round on, tells who had read them, and replays to the bit', async () => {
+  const world = await openWorld(60)
+  const { runtime, config, folder, model } = world
+  const winnow = cliOn(runtime, config, folder)
+  onTestFinished(async () => {
+    await winnow('eval-set', 'remove', 'leaked')
+  })
+  const run = world.run(
+    'clean',
+    { budget: { documents: 40 }, repetitionDecay: 0.5 },
+    { updateSteps: 2, steps: 2 * rounds },
+  )
+  await submitRun(runtime, run)
+  const services = await startRunStations(runtime, run, model, { onFailure: fail })
+  onTestFinished(() => closeAll(services))
+  await until(async () => (await readManifests(runtime, run.name)).length === 1)
+  const idsOf = async (round: number) => {
+    const { stdout } = await winnow('select', '--run', run.name, '--round', `${round}`)
+    return stdout
+      .trim()
+      .split('\n')
+      .map((id) => asDocumentId(BigInt(id)))
+  }
+
+  // Three documents of the first selection, in other letters, and one that is too short.
+  const leaked = (await idsOf(0)).slice(0, 3)
+  const texts = await runtime.store.texts(leaked)
+  const items = [...leaked.map((id) => texts.get(id)!.toUpperCase()), 'too short']
+  writeFileSync(join(folder, 'leaked.jsonl'), items.map((question) => `${JSON.stringify({ question })}\n`).join(''))
+  expect(await winnow('eval-set', 'add', 'leaked', join(folder, 'leaked.jsonl'))).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('leaked.jsonl:1: has no text in text'),
+  })
+  const add = ['eval-set', 'add', 'leaked', join(folder, 'leaked.jsonl'), '--field', 'question', '--by', 'somebody']
+  const added = await winnow(...add)
+  expect([added.code, added.stderr]).toEqual([0, expect.stringContaining('3 items of leaked; 1 are too short')])
+  expect((await winnow(...add)).stderr).toContain('leaked is recorded already')
+  expect((await winnow('eval-set', 'list')).stdout).toMatch(/leaked +4 +13 +0\.5 +0 +somebody +0% compared/)
+
+  // The trainer asks for round 1, which waits until somebody compares.
+  const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
+  const decontamination = await startDecontamination(runtime, fail)
+  services.push(trainer, decontamination)
+  await trainer.done
+  const manifests: Manifest[] = await readManifests(runtime, run.name)
+  expect(manifests).toHaveLength(rounds)
+  const [before, ...after] = await Promise.all(manifests.map(({ round }) => idsOf(round)))
+  expect(before).toEqual(expect.arrayContaining(leaked))
+  for (const ids of after) expect(ids.filter((id) => leaked.includes(id))).toEqual([])
+
+  expect((await winnow('eval-set', 'list')).stdout).toMatch(/leaked +4 +13 +0\.5 +3 +somebody +compared/)
+  const matches = (await winnow('eval-set', 'matches', 'leaked', '--json')).stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(matches.slice(0, 3).map(({ docId, span }) => [BigInt(docId), span.length > 40])).toEqual(
+    leaked.toSorted((a, b) => (a < b ? -1 : 1)).map((id) => [id, true]),
+  )
+  expect(matches[3]).toMatchObject({
+    run: run.name,
+    readings: expect.arrayContaining([expect.objectContaining({ round: 0 })]),
+  })
+  expect((await winnow('eval-set', 'matches', 'leaked')).stdout).toContain(
+    `run ${run.name} had read 3 of them, in rounds 0; checkpoints from step`,
+  )
+  const { inputs } = (await explainDocument(runtime, run, leaked[0]!))!
+  expect(inputs.map(({ tookPart }) => tookPart)).toEqual([true, false, false, false])
+
+  const again = await replay({ runtime, recorded: run, replay: replayRun(run, `${run.name}-again`) })
+  expect(again.map(({ firstDifference }) => firstDifference)).toEqual(Array(rounds).fill(undefined))
+})
