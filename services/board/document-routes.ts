@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DocumentId } from '../../schemas/index.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { listsNow } from '../corpus/exclusions.ts'
 import { idsMax } from '../corpus/search.ts'
 import { explainDocument } from '../runs/explain.ts'
 import { type DocumentQuestion, DocumentSearch } from './documents.ts'
@@ -32,6 +33,8 @@ export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): v
     const documents = await search.byId([idOf(words)])
     return { total: documents.length, complete: true, offset: 0, documents }
   })
+
+  get('/api/exclusions', async () => await listsNow(runtime.clickHouse.sql))
 
   get('/api/runs/:run/rounds/:round/documents', async ({ run, round }) => {
     const manifest = selectedRound(runNamed(model, one(run)!), one(round)!)

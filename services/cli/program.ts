@@ -27,6 +27,7 @@ const ownCommands: CommandLoaders = {
   seen: async () => (await import('./commands/seen.ts')).seen,
   trained: async () => (await import('./commands/trained.ts')).trained,
   summary: async () => (await import('./commands/summary.ts')).summary,
+  erase: async () => (await import('./commands/erase.ts')).erase,
   prove: async () => (await import('./commands/prove.ts')).prove,
   verify: async () => (await import('./commands/verify.ts')).verify,
   select: async () => (await import('./commands/select.ts')).select,

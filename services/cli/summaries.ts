@@ -22,6 +22,7 @@ export const summaries = {
   seen: 'which runs selected a document, and which checkpoints have read it and how often',
   trained: 'what a checkpoint has been trained on: documents and tokens by source and actor, or every document',
   summary: 'what a model was trained on, by source, licence, language, web domain and date, to be published',
+  erase: 'takes documents out of all selections from the next round on, with a receipt of who had read them',
   prove: 'a proof that a document is in a selection, or is not, for who has the root of the selection alone',
   verify: 'checks such a proof, or an archive of a run, without any cluster',
   select: 'the ids that a round selected, in the order in which trainers read them',

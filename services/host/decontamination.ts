@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type TopicOffset, topics } from '../../schemas/index.ts'
 import type { ConsolePorts } from '../../topologies/console/ports.ts'
 import { decontaminationStation as station } from '../../topologies/dataflow.ts'
@@ -5,6 +6,7 @@ import type { EvalSets } from '../../topologies/decontamination/sets.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
+import { WinnowError } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { runStation, type StationHandle } from '../runtime/station.ts'
 import { everyTick } from '../runtime/ticks.ts'
@@ -114,3 +116,21 @@ export async function checkedOf({ kafka }: Pick<Runtime, 'kafka'>, { version }: 
   const done = ends.reduce((sum, end, partition) => sum + Math.min(end, read[partition] ?? 0), 0)
   return total === 0 ? 1 : done / total
 }
+
+/** Waits until the label sink has taken in the exclusions that are recorded now. @throws WinnowError UNREACHABLE if it does not for a minute */
+export async function untilSunk({ kafka, store }: Pick<Runtime, 'kafka' | 'store'>): Promise<void> {
+  const { name } = topics.exclusions
+  const ends = await kafka.endOffsets(name)
+  for (let waitedMs = 0; waitedMs < sunkMsMax; waitedMs += sunkPollMs) {
+    const places = (await store.committed()).filter(({ topic }) => topic === name)
+    const sunk = new Map(places.map(({ partition, offsetNext }) => [partition as number, offsetNext as number]))
+    if (ends.every((end, partition) => (sunk.get(partition) ?? 0) >= end)) return
+    await sleep(sunkPollMs)
+  }
+  throw new WinnowError('UNREACHABLE', 'the label sink has not taken in what was recorded', {
+    hint: 'It is recorded, and holds once the label sink runs: winnow up, or winnow run label-sink. The same again shows the receipt.',
+  })
+}
+
+const sunkPollMs = 50
+const sunkMsMax = 60_000

@@ -84,6 +84,40 @@ test('a set that is added to a live run takes documents out from the next round 
   const { inputs } = (await explainDocument(runtime, run, leaked[0]!))!
   expect(inputs.map(({ tookPart }) => tookPart)).toEqual([true, false, false, false])
 
+  // Two other documents are asked to be forgotten once the run is over: the receipt says who had read them.
+  const asked = after[0]!.slice(0, 2)
+  writeFileSync(join(folder, 'ids.txt'), `${asked.join('\n')}\n12345\n`)
+  const erased = await winnow('erase', 'request', '--ids', 'ids.txt', '--by', 'somebody', '--json')
+  expect([erased.code, erased.stderr]).toEqual([0, '1 ids are not in the corpus: 12345\n'])
+  const receipt = JSON.parse(erased.stdout)
+  expect(receipt.documents.map(({ docId, by }: { docId: string; by: string }) => [BigInt(docId), by])).toEqual(
+    asked.toSorted((a, b) => (a < b ? -1 : 1)).map((id) => [id, 'somebody']),
+  )
+  const [ofRun] = receipt.runs
+  expect(ofRun).toMatchObject({ run: run.name, outFromRound: null })
+  expect(ofRun.readings.filter(({ round }: { round: number }) => round === 1)).toHaveLength(2)
+  expect(ofRun.checkpoints.length).toBeGreaterThan(0)
+  expect((await winnow('erase', 'request')).stdout).toContain(`run ${run.name}: they are out from its next round on`)
+  const other = world.run('after', { budget: { documents: 60 } })
+  await submitRun(runtime, other)
+  services.push(...(await startRunStations(runtime, other, model, { onFailure: fail })))
+  await until(async () => (await readManifests(runtime, other.name)).length === 1)
+  const [of] = await readManifests(runtime, other.name)
+  expect(of!.documents).toBe(60 - leaked.length - asked.length)
+  expect(JSON.parse((await winnow('erase', 'request', '--json')).stdout).runs).toMatchObject([
+    { run: run.name, outFromRound: null },
+    { run: other.name, outFromRound: 0, readings: [] },
+  ])
+  expect((await winnow('erase', 'ledgers', '--where', 'meta.kind=ledger')).stdout).toContain(
+    '20 documents are out by request ledgers',
+  )
+  expect((await winnow('erase', 'ledgers', '--lift')).stderr).toBe('20 exclusions of ledgers are lifted\n')
+  expect((await winnow('erase', 'ledgers')).stdout).toBe('no document is out by request ledgers\n')
+  expect(await winnow('erase', 'request', '--ids', 'none.txt')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('none.txt cannot be read'),
+  })
+
   const again = await replay({ runtime, recorded: run, replay: replayRun(run, `${run.name}-again`) })
   expect(again.map(({ firstDifference }) => firstDifference)).toEqual(Array(rounds).fill(undefined))
 })

@@ -52,7 +52,18 @@ export function Documents({ run, settings }) {
       ${question && !error && html`<${Results} found=${found} waiting=${waiting} settings=${settings} run=${run} words=${q} />`}
       ${id && (run ? html`<${Explained} run=${run} id=${id} words=${q} />` : html`<p class="empty">No run is recorded yet.</p>`)}
     </div>
+    ${!question && !id && html`<${Excluded} />`}
     ${!question && !id && html`<p class="empty">Search above, or press <kbd>/</kbd> anywhere. Words are searched in texts, metadata and names of source files; "quoted words" must be adjacent. A document shows for every round why it was or was not selected.</p>`}`
+}
+
+/** What takes documents out of selections, with who and why; nothing where nothing does. */
+function Excluded() {
+  const { value } = useAnswer('/api/exclusions')
+  if (!value || value.length === 0) return null
+  return html`<section class="card"><h3>Excluded from selections</h3>
+    <${Scroll}><table><thead><tr><th>list</th><th>why</th><th class="n">documents</th><th>by</th><th>last</th></tr></thead>
+    <tbody>${value.map(({ list, reason, documents, by, lastMs }) => html`<tr><td>${list}</td><td>${reason}</td><td class="n">${integer(documents)}</td><td>${by.join(', ')}</td><td>${new Date(lastMs).toLocaleString()}</td></tr>`)}</tbody></table><//>
+  </section>`
 }
 
 /** Labels by the run's actors, and the rounds that have selected. */

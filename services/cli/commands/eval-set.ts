@@ -5,7 +5,7 @@ import { ngramOf } from '../../../topologies/decontamination/filter.ts'
 import { listOf } from '../../../topologies/decontamination/sets.ts'
 import { Words } from '../../../topologies/decontamination/words.ts'
 import { createCorpusTopics } from '../../connections/connections.ts'
-import { countByList, excludedBy } from '../../corpus/exclusions.ts'
+import { excludedBy, listsNow } from '../../corpus/exclusions.ts'
 import { checkedOf } from '../../host/decontamination.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { readItems } from '../../runs/eval-sets/items.ts'
@@ -28,7 +28,8 @@ interface AddOptions extends GlobalOptions {
 const ngramDefault = 13
 const shareDefault = 0.5
 
-const withBy = (command: Command): Command =>
+/** Who is asking, for the record. */
+export const withBy = (command: Command): Command =>
   command.option('--by <who>', 'recorded as who wanted it', userInfo().username)
 
 export function evalSet(context: CliContext): Command {
@@ -73,7 +74,8 @@ const list = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const sets = await readEvalSets(runtime)
-      const excluded = await countByList(runtime.clickHouse.sql)
+      const lists = await listsNow(runtime.clickHouse.sql)
+      const excluded = new Map(lists.map((one) => [one.list, one.documents]))
       const checked = await checkedOf(runtime, sets)
       const rows = sets.all.map((set) => ({ ...set, excludes: excluded.get(listOf(set.name)) ?? 0 }))
       if (options.json) {
@@ -104,7 +106,7 @@ const matches = (context: CliContext): Command =>
     .action(async (name: string, options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const found = await excludedBy(runtime.clickHouse.sql, listOf(name))
+      const found = (await excludedBy(runtime.clickHouse.sql, listOf(name))).map(({ value }) => value)
       const texts = await runtime.store.texts(found.map(({ docId }) => docId))
       const runs = [...(await listRuns(runtime)).values()].filter(({ replayOf }) => replayOf === null)
       const readings = await readingsOf(

@@ -1,20 +1,16 @@
-import { EvalItems, EvalSet, type Exclusion, Exclusion as exclusionRecord, topics } from '../../../schemas/index.ts'
+import { EvalItems, EvalSet, topics } from '../../../schemas/index.ts'
 import type { EvalTexts } from '../../../topologies/decontamination/filter.ts'
 import { evalSetName, keyOfItems, keyOfSet, listOf, versionOf } from '../../../topologies/decontamination/sets.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import type { OutgoingRecord } from '../../runtime/kafka/port.ts'
-import { recordsOf } from '../recorded.ts'
+import { liftList } from '../exclusions/lift.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
 /** Characters of items in a record. */
 const chunkCharacters = 200_000
-
-/** Records of a request. */
-const recordsPerSend = 500
 
 /**
  * Records a set, its items first: a kill leaves either no set or all of it. The same again changes nothing.
@@ -99,20 +95,5 @@ export async function removeEvalSet(
       await producer.send([{ topic, key: keyOfItems(name, version, chunk), value }])
     }
   }
-  let lifted = 0
-  let batch: OutgoingRecord[] = []
-  const send = async () => {
-    if (batch.length > 0) await producer.send(batch)
-    lifted += batch.length
-    batch = []
-  }
-  for await (const { topic, partition, record, value } of recordsOf({ kafka, codec }, topics.exclusions.name)) {
-    const exclusion = value as Exclusion
-    if (record !== exclusionRecord.name || exclusion.list !== listOf(name) || !exclusion.excluded) continue
-    const lift: Exclusion = { ...exclusion, excluded: false, by, recordedMs: clock(), contained: null }
-    batch.push({ topic, partition, key: `${exclusion.docId}`, value: codec.encode(exclusionRecord, lift) })
-    if (batch.length >= recordsPerSend) await send()
-  }
-  await send()
-  return lifted
+  return await liftList({ kafka, codec }, listOf(name), by, clock)
 }

@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import type { DocumentId } from '../../../schemas/index.ts'
+import { parseId } from '../../../topologies/selection/u64.ts'
+import { createCorpusTopics } from '../../connections/connections.ts'
+import { idsWhere } from '../../corpus/exclusions.ts'
+import { untilSunk } from '../../host/decontamination.ts'
+import { eraseDocuments, erasureList, type Receipt, receiptOf } from '../../runs/exclusions/erase.ts'
+import { liftList } from '../../runs/exclusions/lift.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { WinnowError } from '../../runtime/errors.ts'
+import { json } from '../../runtime/json.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { summaries } from '../summaries.ts'
+import { whoRead, withBy } from './eval-set.ts'
+
+interface Options extends GlobalOptions {
+  readonly ids?: string
+  readonly where?: string[]
+  readonly lift?: boolean
+  readonly by: string
+  readonly json?: boolean
+}
+
+export const erase = (context: CliContext): Command =>
+  withBy(clusterCommand('erase', summaries.erase))
+    .argument('<request>', 'a name of the request, by which it is lifted and its receipt is found again')
+    .option('--ids <file>', 'file with an id a line; - for standard input')
+    .option('--where <field=value...>', 'documents whose rows have this, as meta.author=Somebody; all must hold')
+    .option('--lift', 'take the documents of the request back in')
+    .option('--json', 'the receipt as JSON, with every document and place')
+    .addHelpText(
+      'after',
+      example(
+        'winnow erase request-17 --ids ids.txt --json > receipt.json',
+        'winnow erase request-18 --where meta.author=Somebody',
+        'winnow erase request-17 --json > receipt.json # again, as of now',
+      ),
+    )
+    .action(async (name: string, options: Options) => {
+      const { ids: file, where, lift, by } = options
+      if ([file, where, lift].filter((one) => one !== undefined).length > 1)
+        throw new WinnowError('USAGE', 'give one of --ids, --where and --lift', { hint: 'None of them: the receipt.' })
+      const conditions = (where ?? []).map(conditionOf)
+      const given = file === undefined ? undefined : await readIds(context, file)
+      const list = erasureList(name)
+      await using connection = await context.connect(options)
+      const { runtime, config } = connection
+      await createCorpusTopics(runtime.kafka, config)
+      if (lift) {
+        const lifted = await liftList(runtime, list, by, systemClock)
+        await untilSunk(runtime)
+        context.stderr.write(`${lifted} exclusions of ${name} are lifted\n`)
+        return
+      }
+      const ids = where === undefined ? given : await idsWhere(runtime.clickHouse.sql, conditions)
+      if (ids !== undefined) {
+        const unknown = await eraseDocuments(runtime, { name, ids, by })
+        if (ids.length === unknown.length)
+          throw new WinnowError('BAD_DATA', `none of the ${ids.length} documents is in the corpus`, {
+            hint: 'Nothing is recorded. What is being ingested is there once the label sink has it: winnow status.',
+          })
+        if (unknown.length > 0)
+          context.stderr.write(`${unknown.length} ids are not in the corpus: ${unknown.slice(0, 10).join(', ')}\n`)
+        await untilSunk(runtime)
+      }
+      const receipt = await receiptOf(runtime, name)
+      await print(context.stdout, options.json ? `${json(receipt)}\n` : inWords(receipt))
+    })
+
+function conditionOf(text: string): { path: string[]; value: string } {
+  const at = text.indexOf('=')
+  if (at < 1) throw new WinnowError('USAGE', `${text} is no condition`, { hint: 'As meta.author=Somebody.' })
+  return { path: text.slice(0, at).split('.'), value: text.slice(at + 1) }
+}
+
+async function readIds({ folder, stdin }: CliContext, file: string): Promise<DocumentId[]> {
+  const content =
+    file === '-'
+      ? await readAll(stdin)
+      : await readFile(resolve(folder, file), 'utf8').catch((cause: unknown) => {
+          throw new WinnowError('CONFIGURATION', `${file} cannot be read`, { cause, hint: 'Give a file with ids.' })
+        })
+  const ids = new Set<DocumentId>()
+  for (const [line, text] of content.split('\n').entries()) {
+    if (text.trim() === '') continue
+    const id = parseId(text.trim())
+    if (id === null)
+      throw new WinnowError('BAD_DATA', `${file}:${line + 1}: ${text.trim()} is not a document id`, {
+        hint: 'Nothing is recorded. An id is a decimal number, one a line.',
+      })
+    ids.add(id)
+  }
+  return [...ids]
+}
+
+function inWords({ request, documents, runs }: Receipt): string {
+  if (documents.length === 0) return `no document is out by request ${request}\n`
+  const since = runs.map(({ run, outFromRound }) =>
+    outFromRound === null
+      ? `run ${run}: they are out from its next round on\n`
+      : `run ${run}: they are out since round ${outFromRound}\n`,
+  )
+  const read = whoRead(runs.filter(({ readings }) => readings.length > 0))
+  return `${documents.length} documents are out by request ${request}\n${since.join('')}${read}`
+}
