@@ -9,6 +9,7 @@ import { excludedBy, listsNow } from '../../corpus/exclusions.ts'
 import { checkedOf } from '../../host/decontamination.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { readItems } from '../../runs/eval-sets/items.ts'
+import { ngramDefault, shareDefault } from '../../runs/eval-sets/of-run.ts'
 import { addEvalSet, removeEvalSet } from '../../runs/eval-sets/record.ts'
 import { readingsOf } from '../../runs/exposure/readings.ts'
 import { listRuns } from '../../runs/registry.ts'
@@ -24,9 +25,6 @@ interface AddOptions extends GlobalOptions {
   readonly share: number
   readonly by: string
 }
-
-const ngramDefault = 13
-const shareDefault = 0.5
 
 /** Who is asking, for the record. */
 export const withBy = (command: Command): Command =>

@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { fitsOf, readCampaigns } from '../../campaigns/recorded.ts'
+import { createCorpusTopics } from '../../connections/connections.ts'
 import { checkRun } from '../../runs/check/check.ts'
 import type { Problem } from '../../runs/check/problem.ts'
+import { addSetsOfRun } from '../../runs/eval-sets/of-run.ts'
 import { labelerVersions } from '../../runs/label-progress.ts'
 import { recordIfAny, submitRun } from '../../runs/registry.ts'
 import { completeRun, readRunFile } from '../../runs/run-file.ts'
@@ -14,6 +16,7 @@ import { type ExampleOptions, exampleIn, withExampleOptions } from '../init/run-
 interface Options extends ExampleOptions {
   readonly example?: boolean
   readonly check: boolean
+  readonly evalSets?: boolean
   readonly json?: boolean
 }
 
@@ -22,6 +25,10 @@ export function create(context: CliContext): Command {
     .argument('[file]', 'run configuration, YAML or JSON (docs/run-yaml.md)')
     .option('--example', 'prints a file to start from, which works as it is, instead of recording one')
     .option('--no-check', 'record it without a look at model, references, checkpoints folder, labels and budget')
+    .option(
+      '--eval-sets',
+      'its reward and evaluation samples are evaluation sets: no document that contains one is selected',
+    )
     .option('--json', 'what was recorded, as JSON')
     .addHelpText('after', example('winnow run create --example > run.yaml', 'winnow run create run.yaml'))
     .action(async (path: string | undefined, options: Options) => {
@@ -41,6 +48,12 @@ export function create(context: CliContext): Command {
       if (options.check && known === undefined) {
         const configured = config.actors.map((actor) => ({ ...actor, version: versions.get(actor.name) }))
         refuse(context, run, await checkRun(runtime, run, configured))
+      }
+      // First, so that the first round waits for what they exclude.
+      if (options.evalSets === true) {
+        await createCorpusTopics(runtime.kafka, config)
+        const added = await addSetsOfRun(runtime, run)
+        if (added.length > 0) context.stderr.write(`evaluation sets: ${added.join(', ')}\n`)
       }
       await submitRun(runtime, run)
       await print(context.stdout, options.json ? `${runConfigJson(run)}\n` : `${run.name}\n`)
