@@ -24,6 +24,7 @@ interface AddOptions extends GlobalOptions {
   readonly ngram: number
   readonly share: number
   readonly by: string
+  readonly json?: boolean
 }
 
 /** Who is asking, for the record. */
@@ -43,6 +44,7 @@ const add = (context: CliContext): Command =>
     .option('--field <names...>', 'fields with its texts, in order (default: text)')
     .option('--ngram <words>', 'words of an n-gram', words, ngramDefault)
     .option('--share <share>', 'of the n-grams of an item that a document has to have; 0: any one', share, shareDefault)
+    .option('--json', 'what was recorded, as JSON')
     .addHelpText('after', example('winnow eval-set add birds birds.jsonl --field question choices'))
     .action(async (name: string, files: string[], options: AddOptions) => {
       const { field = ['text'], ngram, share, by } = options
@@ -56,6 +58,8 @@ const add = (context: CliContext): Command =>
       const { runtime, config } = connection
       await createCorpusTopics(runtime.kafka, config)
       const isNew = await addEvalSet(runtime, { name, ngram, share, items, by, origin: files.join(' ') })
+      const counts = { items: items.length, tooShort: short, recorded: isNew }
+      if (options.json) await print(context.stdout, `${json({ set: name, ...counts })}\n`)
       const what = `${items.length - short} items of ${name}${short > 0 ? `; ${short} are too short to be looked for` : ''}`
       context.stderr.write(
         isNew
@@ -146,10 +150,12 @@ export function whoRead(readings: Awaited<ReturnType<typeof readingsOf>>): strin
 const remove = (context: CliContext): Command =>
   withBy(clusterCommand('remove', 'removes a set; the documents that it excluded are back in from the next round on'))
     .argument('<name>', 'the set')
+    .option('--json', 'how many exclusions were lifted, as JSON')
     .addHelpText('after', example('winnow eval-set remove birds'))
-    .action(async (name: string, { by, ...options }: GlobalOptions & { by: string }) => {
+    .action(async (name: string, { by, ...options }: GlobalOptions & { by: string; json?: boolean }) => {
       await using connection = await context.connect(options)
       const lifted = await removeEvalSet(connection.runtime, name, by)
+      if (options.json) await print(context.stdout, `${json({ set: name, lifted })}\n`)
       context.stderr.write(`${name} is removed, ${lifted} exclusions are lifted\n`)
     })
 
