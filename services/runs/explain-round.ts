@@ -6,7 +6,7 @@ import { heldOutOf } from '../../topologies/selection/hold-out.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { readRecordedRun } from './recorded.ts'
-import { foldedRecords, ledgersOf } from './replay/replay.ts'
+import { ledgerOf } from './replay/replay.ts'
 
 /** A round's verdict on a document, down to the rewards. */
 export interface ExplainedRound {
@@ -35,13 +35,11 @@ export async function explainRound(
   const manifest = log.manifests[at]!
   const previous = log.manifests[at - 1]
   const names = selection.actors.map(({ name }) => name)
-  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
+  const ledger = await ledgerOf(runtime, recorded, log, manifest.round)
   const closed = log.closed.find(({ round }) => round === manifest.round)
   const isHeldOut = heldOutOf(selection, manifest.round)
   const answers = names.map((name) =>
-    (ledgers.get(manifest.round)?.answers(name, closed?.rewardOffsets ?? []) ?? []).filter(
-      ({ docId }) => isHeldOut?.(docId) !== true,
-    ),
+    (ledger?.answers(name, closed?.rewardOffsets ?? []) ?? []).filter(({ docId }) => isHeldOut?.(docId) !== true),
   )
   const before = names.map((name) => previous?.weights[previous.actors.indexOf(name)])
   const sources = weightSources(selection, manifest, document, before, answers)

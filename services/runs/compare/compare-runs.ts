@@ -4,7 +4,7 @@ import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Corpus } from '../../../topologies/selection/corpus.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { compareSelections } from '../replay/compare.ts'
-import { foldedRecords, ledgersOf } from '../replay/replay.ts'
+import { ledgerOf } from '../replay/replay.ts'
 import { type ComparedRound, type ComparedRun, comparedRounds } from './compared-run.ts'
 import { type Divergence, divergenceOf } from './divergence.ts'
 import { type LossesAt, lossesAtEqualTokens } from './losses.ts'
@@ -97,7 +97,7 @@ const cellsOf = (run: RunConfig): string =>
 
 async function ledgersAt(runs: Both<ComparedRun>, round: number): Promise<Both<RoundLedger | undefined>> {
   const of = async ({ runtime, config, rewardsOf, log }: ComparedRun) =>
-    (await ledgersOf(config, await foldedRecords(runtime, rewardsOf, log))).get(round)
+    await ledgerOf(runtime, config, log, round, rewardsOf)
   return [await of(runs[0]), await of(runs[1])]
 }
 

@@ -1,5 +1,6 @@
 import { runTopics } from '../../../schemas/index.ts'
 import { type Answer, type RoundLedger, stretchesOf } from '../../../topologies/rounds/ledger.ts'
+import { runConfigJson } from '../../../topologies/run-config.ts'
 import { type Difference, differencesOf } from '../run-settings.ts'
 import type { ComparedRound, ComparedRun } from './compared-run.ts'
 import type { Both } from './overlap.ts'
@@ -76,7 +77,7 @@ export function divergenceOf(runs: Both<ComparedRun>, { what, rounds, ledgers }:
   const read = [a.opened.previousRead, b.opened.previousRead] as const
   return {
     ...{ round: a.manifest.round, what },
-    settings: differencesOf(runs[0].config, runs[1].config).filter(({ key }) => key !== 'checkpoints'),
+    settings: differencesOf(settingsOf(runs[0]), settingsOf(runs[1])).filter(({ key }) => key !== 'checkpoints'),
     actors: [only(0), only(1)],
     corpus: a.manifest.histogramDigest !== b.manifest.histogramDigest,
     checkpoints: asked[0] === asked[1] ? null : asked,
@@ -85,6 +86,9 @@ export function divergenceOf(runs: Both<ComparedRun>, { what, rounds, ledgers }:
     rewardTopics: [runTopics(runs[0].rewardsOf).rewards.name, runTopics(runs[1].rewardsOf).rewards.name],
   }
 }
+
+/** As recorded, with actors by name. */
+const settingsOf = ({ config }: ComparedRun): unknown => JSON.parse(runConfigJson(config))
 
 /** By subcategory, those of an actor's answers that differ. */
 function differing(

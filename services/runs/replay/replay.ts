@@ -1,5 +1,13 @@
 import { from, lastValueFrom, toArray } from 'rxjs'
-import { ActorState, Evaluation, type Manifest, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
+import {
+  ActorState,
+  Evaluation,
+  type Manifest,
+  type Reward,
+  RoundClosed,
+  RoundOpened,
+  runTopics,
+} from '../../../schemas/index.ts'
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
@@ -8,7 +16,7 @@ import { decideSelection } from '../../../topologies/console/selecting.ts'
 import type { Delivered } from '../../../topologies/node.ts'
 import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
-import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
+import { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
 import { jointCells } from '../../../topologies/selection/joint-config.ts'
@@ -17,7 +25,7 @@ import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
 import { selectionIds } from '../../selections/chunks.ts'
-import { type RecordedRun, readRecordedRun, readTopic } from '../recorded.ts'
+import { type RecordedRun, readRecordedRun, readTopic, recordsOf } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
 import { withSampleLabels } from './sample-labels.ts'
@@ -117,6 +125,28 @@ export async function foldedRecords(
 export async function ledgersOf(run: RunConfig, inputs: readonly Delivered[]): Promise<Map<number, RoundLedger>> {
   const collected = await lastValueFrom(from(inputs).pipe(collectRounds(run.selection), toArray()))
   return new Map(collected.map(({ opened, ledger }) => [opened.round, ledger]))
+}
+
+/**
+ * The requests of one round with their answers, as `ledgersOf` has them; of the rewards of other rounds nothing is kept.
+ * @param whose its rewards stand in the topic of this run
+ * @returns undefined: it was never opened
+ */
+export async function ledgerOf(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  run: RunConfig,
+  { decisions }: Pick<RecordedRun, 'decisions'>,
+  round: number,
+  whose = run.name,
+): Promise<RoundLedger | undefined> {
+  const openings = decisions.filter(({ record }) => record === RoundOpened.name)
+  const opened = openings.map(({ value }) => value as RoundOpened).find((one) => one.round === round)
+  if (opened === undefined) return undefined
+  // Of a replay: the recorded rewards are of the run that it replays.
+  const ledger = new RoundLedger({ ...opened, run: whose }, run.selection)
+  for await (const { value, partition, offset } of recordsOf(runtime, runTopics(whose).rewards.name))
+    ledger.accept(value as Reward, partition, offset)
+  return ledger
 }
 
 /** The actors' states of every round, refolded from the recorded decisions and rewards. */

@@ -6,7 +6,8 @@ import { Progress, runTopics } from '../../../../schemas/index.ts'
 import type { Config } from '../../../../services/config/config.ts'
 import { selectedOf } from '../../../../services/runs/compare/selected.ts'
 import { readRecordedRun } from '../../../../services/runs/recorded.ts'
-import { foldedRecords, ledgersOf } from '../../../../services/runs/replay/replay.ts'
+import { replayRun } from '../../../../services/runs/replay/changes.ts'
+import { foldedRecords, ledgersOf, replay } from '../../../../services/runs/replay/replay.ts'
 import { hasChromium, openBrowser } from '../../../support/browser.ts'
 import { cliOn } from '../../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../../support/documents.ts'
@@ -214,6 +215,15 @@ test('subcategories that only one of them has stand beside those of the other, a
   expect(html).toContain('&lt;img src=x&gt;')
   expect(html).not.toContain('<img')
   expect(html.match(/<\/script>/g)).toHaveLength(4)
+})
+
+test('a replay has the rewards of the run that it replays: with another eta these are the same, and only the setting differs', async () => {
+  const changed = replayRun(runs[0], 'slower', { actors: { parity: { eta: 0.25 } } })
+  await replay({ runtime, recorded: runs[0], replay: changed })
+  const { stdout } = await cli('compare', 'first', 'slower', '--json')
+  const { divergence } = JSON.parse(stdout.split('\n')[1]!)
+  expect(divergence).toMatchObject({ round: 1, settings: [{ key: 'selection.actors.parity.eta' }], rewards: [] })
+  expect(divergence.rewardTopics).toEqual(['winnow.run.first.rewards', 'winnow.run.first.rewards'])
 })
 
 test('the documented command writes the page that it names', async () => {
