@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { clickHouseContainer, clickHouseImage, kafkaContainer, registryContainer } from './containers.ts'
 import { startFakeEngine } from './fake-engine.ts'
-import { chooseServers } from './servers.ts'
+import { chooseServers, leftWithoutEngine } from './servers.ts'
 
 const run = promisify(execFile)
 const none = async () => undefined
@@ -28,6 +28,13 @@ test.each([
 
 test('requested containers without an engine are an error that says what to do', async () => {
   await expect(chooseServers({ WINNOW_TEST_SERVERS: 'containers' }, none)).rejects.toThrow(/start Docker.*or take jars/)
+})
+
+test('tests that are about containers say that they are not run where no engine answers, and fail where they are required', async () => {
+  expect(await leftWithoutEngine({}, engine)).toBeUndefined()
+  const line = 'not run against containers: no container engine answers: start Docker, or set DOCKER_HOST'
+  expect(await leftWithoutEngine({}, none)).toEqual({ line: `↓ ${line}`, code: 0 })
+  expect(await leftWithoutEngine({ WINNOW_TEST_CONTAINERS: 'required' }, none)).toEqual({ line: `!! ${line}`, code: 1 })
 })
 
 test('any other value is an error', async () => {

@@ -53,6 +53,17 @@ export async function chooseServers(env: NodeJS.ProcessEnv, find = findRuntime):
   return { kind: 'jars', why: 'no container engine answers' }
 }
 
+/** Of tests that are about containers: what is said where no engine answers, and how it ends; undefined: one answers. */
+export async function leftWithoutEngine(
+  env: NodeJS.ProcessEnv,
+  find = findRuntime,
+): Promise<{ line: string; code: number } | undefined> {
+  if ((await find()) !== undefined) return undefined
+  const required = env.WINNOW_TEST_CONTAINERS === 'required'
+  const why = 'no container engine answers: start Docker, or set DOCKER_HOST'
+  return { line: `${required ? '!!' : '↓'} not run against containers: ${why}`, code: required ? 1 : 0 }
+}
+
 const descriptions = {
   containers: 'Kafka, registry and ClickHouse server in containers',
   jars: 'Kafka and registry from their jars, ClickHouse embedded',
