@@ -2,7 +2,7 @@ import type { Manifest, Progress } from '../../schemas/index.ts'
 import type { Runtime } from '../../services/connections/connections.ts'
 import { type Composition, corpusComposition, selectionComposition } from '../../services/runs/composition.ts'
 import { readManifests, readProgress } from '../../services/runs/recorded.ts'
-import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { firstAt } from '../../topologies/experiment/paired.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Beside } from './beside.ts'
 import type { CorpusManifest, ReferenceName } from './corpus.ts'
@@ -75,9 +75,8 @@ export async function summaryOf(
     readProgress(runtime, control.name),
   ])
   const last = manifests.at(-1)!
-  await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'demo summary' })
   const before = await corpusComposition(runtime, run, last)
-  const after = await selectionComposition(runtime, run, last, reader)
+  const after = await selectionComposition(runtime, run, last)
   const losses = lossesOf(evaluated(progress), evaluated(controlProgress))
   return {
     run: run.name,
@@ -139,23 +138,12 @@ function lossesOf(progress: readonly Progress[], controlProgress: readonly Progr
 
 export function verdictOf(progress: readonly Progress[], controlProgress: readonly Progress[]): Verdict {
   const [mine, theirs] = [progress.at(-1)!, controlProgress.at(-1)!]
-  const needed = tokensToReach(progress, theirs.referenceLoss!)
+  const losses = progress.map(({ tokens, referenceLoss }) => ({ x: tokens, y: referenceLoss! }))
+  const needed = firstAt(losses, theirs.referenceLoss!)
   return {
     tokens: mine.tokens,
     referenceDifference: mine.referenceLoss! - theirs.referenceLoss!,
     otherTextDifference: mine.corpusLoss! - theirs.corpusLoss!,
-    shareOfTokens: needed === undefined ? null : needed / theirs.tokens,
+    shareOfTokens: needed === null ? null : needed / theirs.tokens,
   }
-}
-
-/** Tokens at which the loss first falls to a target, interpolated linearly between evaluations. */
-function tokensToReach(progress: readonly Progress[], target: number): number | undefined {
-  for (const [i, after] of progress.entries()) {
-    if (after.referenceLoss! > target) continue
-    const before = progress[i - 1]
-    if (before === undefined) return after.tokens
-    const share = (before.referenceLoss! - target) / (before.referenceLoss! - after.referenceLoss!)
-    return before.tokens + share * (after.tokens - before.tokens)
-  }
-  return undefined
 }

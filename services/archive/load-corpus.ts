@@ -1,14 +1,13 @@
-import { labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
-import { readsKnown, type SelectedRound } from '../../topologies/console/reads.ts'
+import { labelsTopic, topics } from '../../schemas/index.ts'
+import { Decisions } from '../../topologies/console/decisions.ts'
 import { recordEarlierReads } from '../../topologies/console/selecting.ts'
 import type { Delivered } from '../../topologies/node.ts'
-import { configurationBy } from '../../topologies/rounds/configuration.ts'
 import { LabelSink } from '../../topologies/stations/label-sink.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readRecordedRun } from '../runs/recorded.ts'
 import { runNamed } from '../runs/registry.ts'
 import { readable } from '../runtime/codec.ts'
-import { selectionIds } from '../selections/chunks.ts'
+import { selectionsOf } from '../selections/chunks.ts'
 import type { ArchiveManifest } from './format.ts'
 
 /** Records, or bytes of them, that are written into the corpus store at a time. */
@@ -55,15 +54,10 @@ export async function restoreReads(runtime: Pick<Runtime, 'kafka' | 'codec' | 's
   const run = await runNamed(runtime, name)
   const log = await readRecordedRun(runtime, name)
   const last = log.manifests.at(-1)!.round
-  const configuration = configurationBy(run, log.opened)
-  const known = readsKnown(log.opened.filter(({ round }) => round <= last))
-  const history = log.manifests
-    .filter(({ round }) => round < last)
-    .map((manifest): SelectedRound => {
-      return { run: configuration.at(manifest.round), manifest, read: known.get(manifest.round) ?? null }
-    })
-  const { store } = runtime
-  const selections = { selection: (manifest: Manifest, index: number) => selectionIds(runtime, manifest, index) }
+  const decisions = new Decisions(run)
+  for (const { record, value } of log.decisions) decisions.learn(record, value)
+  const [ofLast, history] = [decisions.configuration.at(last), decisions.history(last)]
+  const reads = { run: ofLast, history, store: runtime.store, selections: selectionsOf(runtime) }
   const opened = log.opened.find(({ round }) => round === last)!
-  await recordEarlierReads({ run: configuration.at(last), history, store, selections }, { ...opened, reads: [] })
+  await recordEarlierReads(reads, { ...opened, reads: [] })
 }

@@ -76,6 +76,12 @@ export function naturalNumber(text: string): number {
   return value
 }
 
+export function positiveNumber(text: string): number {
+  const value = naturalNumber(text)
+  if (value === 0) throw new InvalidArgumentError('must be a whole number, 1 or more')
+  return value
+}
+
 /** Writes, waiting for slow readers; a reader that has gone away (`| head`) ends the command quietly. */
 export async function print(stdout: NodeJS.WriteStream, text: string | Uint8Array): Promise<void> {
   if (stdout.write(text)) return

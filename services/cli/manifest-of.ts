@@ -10,11 +10,3 @@ export function manifestOf(manifests: readonly Manifest[], run: string, round: n
     hint: `Rounds: ${manifests.map((one) => one.round).join(', ') || 'none'}.`,
   })
 }
-
-/** The root of a selection's hash tree. @throws WinnowError CONFIGURATION if the selection is older than roots */
-export function rootOf({ run, round, selectionRoot }: Manifest): string {
-  if (selectionRoot !== null) return selectionRoot
-  throw new WinnowError('CONFIGURATION', `round ${round} of run ${run} was selected before manifests had roots`, {
-    hint: `A replay that selects the same has one: winnow replay --run ${run}`,
-  })
-}

@@ -20,3 +20,9 @@ export function columnNames({ actor, version }: Pick<LabelColumn, 'actor' | 'ver
   }
   return { label: `label_${suffix}`, score: `score_${suffix}`, at: `at_${suffix}` }
 }
+
+/**
+ * Of several labels of a version that rows of a document have, the first in the log counts: its value, in a statement that groups by document.
+ * @param value a label or score column, `at` its offsets
+ */
+export const firstInLog = (value: string, at: string): string => `argMin(${value}, ${at})`

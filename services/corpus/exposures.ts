@@ -2,7 +2,7 @@ import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Edge } from '../../topologies/exposure/account.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
-import { columnNames } from './columns.ts'
+import { columnNames, firstInLog } from './columns.ts'
 
 /** How much of a round's selection was read: the whole of it `timesAll` times, and its first `oncemore` documents once more. */
 export interface ReadOfRound {
@@ -45,7 +45,7 @@ export class Exposures {
     await this.#sql.insertBinary('exposure_ids', ['run', 'round', 'idx', 'doc'], this.#rows(round, index, ids))
     const labels = columns.map((column) => {
       const { label, at } = columnNames(column)
-      return `ifNull(argMin(${label}, ${at}), 65535)`
+      return `ifNull(${firstInLog(label, at)}, 65535)`
     })
     const page = 'run = {run:String} AND round = {round:UInt32} AND idx >= {from:UInt64} AND idx < {to:UInt64}'
     await this.#sql.settle(['exposure_ids', 'corpus'])

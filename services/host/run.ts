@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Manifest, type Progress, runTopics } from '../../schemas/index.ts'
+import { type Progress, runTopics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/ports.ts'
 import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -13,6 +13,7 @@ import { WinnowError } from '../runtime/errors.ts'
 import { RunMeter } from '../runtime/metrics/run-meter.ts'
 import { type Service, startTogether } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
+import { selectionsOf } from '../selections/chunks.ts'
 import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
 import { AddedActors } from './added-actors.ts'
@@ -78,12 +79,6 @@ async function startInto(
   const answersHere = run.sampleDocuments > 0 && influenceWorkers > 0
   const influence = answersHere ? await createRunInfluence(run, model, influenceWorkers) : undefined
   if (influence !== undefined) services.push(influence, await followCheckpoints(runtime, run, influence))
-  const reader = await SelectionReader.open({
-    ...runtime,
-    run: run.name,
-    reader: 'console reader',
-  })
-  services.push({ name: `selections of ${run.name}`, close: () => reader.close() })
   const added = new AddedActors(run, (station) => startStation(runtime, run, station, {}, hooks), hooks.onFailure)
   services.push(added)
   const ports = {
@@ -91,7 +86,7 @@ async function startInto(
     console: {
       labelled: labelledBy(runtime),
       checked: checkedBy(runtime),
-      selections: { selection: (manifest: Manifest, index: number) => reader.chunks(manifest, index) },
+      selections: selectionsOf(runtime),
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {
         if (event.kind === 'wanted' && event.change.kind === 'add') added.start(event.change.actor)

@@ -3,7 +3,7 @@ import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
-import type { SelectionReader } from '../selections/selection-reader.ts'
+import { selectionIds } from '../selections/chunks.ts'
 
 /** Documents per subcategory, by actor in configuration order. */
 export type Composition = readonly (readonly number[])[]
@@ -24,12 +24,11 @@ export async function selectionComposition(
   runtime: Runtime,
   run: RunConfig,
   manifest: Manifest,
-  reader: SelectionReader,
   documents = manifest.documents,
 ): Promise<Composition> {
   const counts = empty(run)
   const ids: DocumentId[] = []
-  for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
+  for await (const chunk of selectionIds(runtime, manifest, 0)) ids.push(...chunk)
   const found = countByLabels(runtime.clickHouse.sql, columnsOf(run), ids.slice(0, documents))
   for await (const { labels, documents: some } of found) for (const [a, j] of labels.entries()) counts[a]![j]! += some
   return counts

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asDocumentId, type DocumentId, type Manifest, runTopics, SelectionChunk } from '../../schemas/index.ts'
 import { stretchesFrom } from '../../topologies/console/parts.ts'
+import type { ReadsSource } from '../../topologies/console/reads.ts'
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
@@ -38,6 +39,11 @@ export async function* selectionIds(
     } else await sleep(attemptMs)
   }
 }
+
+/** The selections of runs, as their topics have them. */
+export const selectionsOf = (ports: SelectionPorts): ReadsSource => ({
+  selection: (manifest, index) => selectionIds(ports, manifest, index),
+})
 
 /** The chunks readable now, from the one that holds `index`. @throws WinnowError GUARANTEE_VIOLATED if others stand in their places */
 export async function* chunksFrom(

@@ -23,7 +23,7 @@ import { readTraining } from '../../services/runs/exposure/training.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { KafkaOutput } from '../../services/runtime/output.ts'
-import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { selectionsOf } from '../../services/selections/chunks.ts'
 import { emissionLayout, emitSelection } from '../../topologies/console/emitting.ts'
 import { verifyProof } from '../../topologies/exposure/proof.ts'
 import { sortByOrderKey } from '../../topologies/selection/mix.ts'
@@ -105,26 +105,26 @@ async function writeRun(): Promise<Manifest> {
 try {
   await writeCorpus()
   const manifest = await writeRun()
-  await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'bench' })
+  const selections = selectionsOf(runtime)
   const ask = async () => {
     const training = await readTraining(runtime, run.name, await runtime.kafka.topicNames())
-    const { report, checkpoint } = checkpointMeant(training, run.name)
-    return await trainedOn({ runtime, run, training, reader, sources: new Map() }, { ...report, checkpoint })
+    const report = checkpointMeant(training, run.name)
+    return await trainedOn({ runtime, run, training, selections, sources: new Map() }, report)
   }
   const whole = await timed(async () => {
     let count = 0
-    for await (const some of reader.chunks(manifest)) count += some.length
+    for await (const some of selections.selection(manifest, 0)) count += some.length
     return count
   })
   const first = await timed(ask)
   const again = await timed(ask)
   const looked = await timed(async () => {
     for (let i = 0; i < 20; i++) {
-      const [seen] = await seenBy(runtime, asDocumentId(ids[Math.floor((i / 20) * documents)]!), [run.name])
+      const [seen] = await seenBy(runtime, asDocumentId(ids[Math.floor((i / 20) * documents)]!), [run])
       if (seen?.checkpoints[0]?.times !== 1) throw new Error('a document that was read is not found')
     }
   })
-  const proven = await timed(() => prove(reader, manifest, run.selection.seed, asDocumentId(ids[7]!)))
+  const proven = await timed(() => prove(selections, manifest, run.selection.seed, asDocumentId(ids[7]!)))
   if (verifyProof(proven.result, manifest.selectionRoot!) !== 7) throw new Error('the proof is of another document')
   if (first.result.tokens !== again.result.tokens || !again.result.addsUp) throw new Error('tokens do not add up')
   const line = (what: string, seconds: number) =>

@@ -25,7 +25,7 @@ import { closeAll, type Service } from '../../services/runtime/service.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
 import { jsonLines, SimulationFolder } from '../services/simulate/folder.ts'
 import { until } from '../support/kafka.ts'
-import { selectionsOf } from './loop-memory.ts'
+import { selectedIds } from './loop-memory.ts'
 import { fail } from './loop-world.ts'
 
 // The labelers that strategies need, from topic to topic in one process, and a run by a preset of label scores.
@@ -182,7 +182,7 @@ test('labelers of scores from topic to topic, and a run by the preset qurating-w
   await trainer.done
 
   const { manifests } = await readRecordedRun(runtime, run.name)
-  const [selected] = await selectionsOf(runtime, run.name, manifests)
+  const [selected] = await selectedIds(runtime, manifests)
   using simulated = new SimulationFolder()
   const scored = given.map(({ docId, tokens }) => {
     const [ofDomain, ofWriting] = ['domain', 'writing'].map((name) => labels.get(name)!.get(docId)!)

@@ -13,7 +13,7 @@ import {
 } from '../../schemas/index.ts'
 import type { Runtime } from '../../services/connections/connections.ts'
 import { readTopic } from '../../services/runs/recorded.ts'
-import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { selectionIds } from '../../services/selections/chunks.ts'
 import { selectionOf } from '../../topologies/driver.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
@@ -62,19 +62,14 @@ function decided(consoleState: readonly Delivered[], actorState: readonly Delive
   }
 }
 
-export async function selectionsOf(runtime: Runtime, run: string, manifests: readonly Manifest[]): Promise<bigint[][]> {
-  const reader = await SelectionReader.open({ ...runtime, run, reader: 'test' })
-  try {
-    const selected: bigint[][] = []
-    for (const manifest of manifests) {
-      const ids: bigint[] = []
-      for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
-      selected.push(ids)
-    }
-    return selected
-  } finally {
-    await reader.close()
+export async function selectedIds(runtime: Runtime, manifests: readonly Manifest[]): Promise<bigint[][]> {
+  const selected: bigint[][] = []
+  for (const manifest of manifests) {
+    const ids: bigint[] = []
+    for await (const chunk of selectionIds(runtime, manifest, 0)) ids.push(...chunk)
+    selected.push(ids)
   }
+  return selected
 }
 
 /** What the run on the cluster decided. */
@@ -82,7 +77,7 @@ export async function decidedOnCluster(runtime: Runtime, run: RunConfig): Promis
   const { consoleState, actorState } = runTopics(run.name)
   const decisions = await readTopic(runtime, consoleState.name)
   const manifests = byKey<Manifest>(decisions, Manifest.name, roundOf)
-  return decided(decisions, await readTopic(runtime, actorState.name), await selectionsOf(runtime, run.name, manifests))
+  return decided(decisions, await readTopic(runtime, actorState.name), await selectedIds(runtime, manifests))
 }
 
 /** What the same stations decide in memory, from the documents, labels, rewards and progress that stand in the cluster's log. */

@@ -12,10 +12,10 @@ import { submitRun } from '../../services/runs/registry.ts'
 import { replayRun } from '../../services/runs/replay/changes.ts'
 import { replay } from '../../services/runs/replay/replay.ts'
 import { closeAll } from '../../services/runtime/service.ts'
-import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { selectionsOf } from '../../services/selections/chunks.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import { decidedInMemory, decidedOnCluster, selectionsOf } from './loop-memory.ts'
+import { decidedInMemory, decidedOnCluster, selectedIds } from './loop-memory.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
 const corpusDocuments = 60
@@ -68,12 +68,12 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
 /** What `seen` says of every document, counted over the whole stream; a checkpoint is at the end of each round. */
 async function expectSeenAsRead({ runtime }: World, run: RunConfig): Promise<void> {
   const { manifests } = await readRecordedRun(runtime, run.name)
-  const selected = await selectionsOf(runtime, run.name, manifests)
+  const selected = await selectedIds(runtime, manifests)
   const reports = (await readProgress(runtime, run.name)).filter(({ checkpoint }) => checkpoint !== null)
   expect(reports.map(({ step }) => step)).toEqual([1, 2, 3].map((k) => k * run.updateSteps))
   const some = [...new Set(selected.flat())].filter((_, i) => i % 6 === 0).map(asDocumentId)
   for (const docId of some) {
-    const [seen] = await seenBy(runtime, docId, [run.name])
+    const [seen] = await seenBy(runtime, docId, [run])
     const places = selected.flatMap((ids, round) => (ids.includes(docId) ? [{ round, index: ids.indexOf(docId) }] : []))
     expect(seen!.selected.map(({ round, index }) => ({ round, index }))).toEqual(places)
     let times = 0
@@ -85,7 +85,7 @@ async function expectSeenAsRead({ runtime }: World, run: RunConfig): Promise<voi
     const found = seen!.checkpoints.map(({ step, times }) => ({ step, times }))
     expect(found).toEqual(expected.filter(({ times }) => times > 0))
   }
-  expect(await seenBy(runtime, asDocumentId(2n ** 64n - 1n), [run.name])).toEqual([])
+  expect(await seenBy(runtime, asDocumentId(2n ** 64n - 1n), [run])).toEqual([])
   await expectTrainedOnAsRead({ runtime }, run, selected)
 }
 
@@ -96,10 +96,9 @@ async function expectTrainedOnAsRead(
   selected: readonly (readonly bigint[])[],
 ) {
   const training = await readTraining(runtime, run.name, await runtime.kafka.topicNames())
-  await using reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'test' })
+  const inputs = { runtime, run, training, selections: selectionsOf(runtime), sources: new Map() }
   for (const step of [run.updateSteps, run.steps]) {
-    const { report, checkpoint } = checkpointMeant(training, run.name, `${step}`)
-    const found = await trainedOn({ runtime, run, training, reader, sources: new Map() }, { ...report, checkpoint })
+    const found = await trainedOn(inputs, checkpointMeant(training, run.name, `${step}`))
     const ends = training.progress.filter((one) => one.checkpoint !== null && one.step <= step)
     const read = ends.flatMap(({ round, position }) =>
       Array.from({ length: position }, (_, i) => selected[round]![i % selected[round]!.length]!),
@@ -121,7 +120,7 @@ async function expectTrainedOnAsRead(
 /** SELECTION.md, "Score": the i-th of n documents was read floor((m - i - 1) / n) + 1 times, m where the trainer was. */
 async function expectReadsAsCounted({ runtime }: World, run: RunConfig): Promise<void> {
   const { manifests, opened } = await readRecordedRun(runtime, run.name)
-  const selected = await selectionsOf(runtime, run.name, manifests)
+  const selected = await selectedIds(runtime, manifests)
   const { sql } = runtime.clickHouse
   const ids = await sql.query<{ doc: string }>('SELECT doc FROM corpus FINAL')
   const rounds = opened.slice(1).map(({ round }) => round - 1)
@@ -163,7 +162,7 @@ async function expectProgressToGoForward({ runtime }: World, run: RunConfig): Pr
 
 async function expectExplanationsToAgree({ runtime }: World, run: RunConfig): Promise<void> {
   const manifests: Manifest[] = [...(await readRecordedRun(runtime, run.name)).manifests]
-  const selected = (await selectionsOf(runtime, run.name, manifests)).map((ids) => new Set(ids))
+  const selected = (await selectedIds(runtime, manifests)).map((ids) => new Set(ids))
   const rows = await runtime.clickHouse.sql.query<{ doc: string }>('SELECT doc FROM corpus FINAL')
   expect(rows).toHaveLength(corpusDocuments + 2)
   const verdicts = new Set<string>()

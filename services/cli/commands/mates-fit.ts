@@ -19,15 +19,8 @@ import { runNamed, runnable } from '../../runs/registry.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import {
-  type CliContext,
-  type Connection,
-  clusterCommand,
-  example,
-  type GlobalOptions,
-  naturalNumber,
-  print,
-} from '../context.ts'
+import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { roundOption, roundsOption } from './mates-options.ts'
 import { labelsOf } from './run-actors.ts'
 
 interface Options extends GlobalOptions {
@@ -42,8 +35,8 @@ interface Options extends GlobalOptions {
 export const fitting = (context: CliContext): Command =>
   clusterCommand('fit', 'fits texts to the rewards of a round, and gives the run its predictions as labels')
     .argument('<run>', 'the run whose rewards count')
-    .option('--round <round>', 'the round of the checkpoint (default: the last one with rewards)', naturalNumber)
-    .option('--rounds <count>', 'so many rounds with rewards, that one and those before it', naturalNumber, 1)
+    .addOption(roundOption())
+    .addOption(roundsOption())
     .option('--for <run>', 'the run that selects by the predictions (default: the same)')
     .option('--labeler <actor-or-file>', 'trained elsewhere: it is measured on the rewards, and nothing is fitted')
     .option('--out <folder>', 'receives the model (default: mates/RUN-ROUND-DIGEST beside winnow.yaml)')
@@ -63,7 +56,6 @@ export async function fitRound(
   run: RunConfig,
   options: Options,
 ): Promise<void> {
-  if (options.rounds < 1) throw new WinnowError('USAGE', '--rounds must be at least 1')
   const target = options.for === undefined ? run : await runNamed(runtime, options.for)
   // Before anything is written.
   await runnable(runtime, target.name)

@@ -3,8 +3,9 @@ import { roundsToFit } from '../../runs/mates/follow.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { exitCodes, WinnowError } from '../../runtime/errors.ts'
 import { interruptible, printError } from '../../runtime/lifecycle.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions } from '../context.ts'
 import { fitRound } from './mates-fit.ts'
+import { roundsOption } from './mates-options.ts'
 
 interface Options extends GlobalOptions {
   readonly rounds: number
@@ -14,7 +15,7 @@ interface Options extends GlobalOptions {
 export const following = (context: CliContext): Command =>
   clusterCommand('follow', 'fits each round of a live run as it closes, until the run is done')
     .argument('<run>', 'the run whose rewards count, and that selects by the predictions')
-    .option('--rounds <count>', 'so many rounds with rewards, that one and those before it', naturalNumber, 1)
+    .addOption(roundsOption())
     .option('--json', 'a JSON line for each stage')
     .addHelpText('after', example('winnow mates follow first'))
     .action(async (name: string, options: Options) => {

@@ -5,7 +5,7 @@ import { prove as proveDocument } from '../../runs/exposure/prove.ts'
 import { readManifests } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
+import { selectionsOf } from '../../selections/chunks.ts'
 import {
   alwaysJson,
   type CliContext,
@@ -38,8 +38,7 @@ export const prove = (context: CliContext): Command =>
       const { runtime } = connection
       const { selection } = await runNamed(runtime, run)
       const manifest = manifestOf(await readManifests(runtime, run), run, round)
-      await using reader = await SelectionReader.open({ ...runtime, run, reader: 'prove' })
-      const text = `${json(proofText(await proveDocument(reader, manifest, selection.seed, document)))}\n`
+      const text = `${json(proofText(await proveDocument(selectionsOf(runtime), manifest, selection.seed, document)))}\n`
       if (out === undefined) return await print(context.stdout, text)
       await writeFile(out, text)
       context.stderr.write(`${out}: to be checked with  winnow verify ${out} --root ${manifest.selectionRoot}\n`)

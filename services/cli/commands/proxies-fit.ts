@@ -21,6 +21,7 @@ import {
   example,
   type GlobalOptions,
   naturalNumber,
+  positiveNumber,
   print,
   widthOf,
 } from '../context.ts'
@@ -44,10 +45,10 @@ export const fitting = (context: CliContext): Command =>
     .option(
       '--best <count>',
       'the mean of this many of the best draws; 1: the best alone, as in the paper',
-      naturalNumber,
+      positiveNumber,
       regMixSearch.mean,
     )
-    .option('--draws <count>', 'mixtures that are looked at', naturalNumber, regMixSearch.draws)
+    .option('--draws <count>', 'mixtures that are looked at', positiveNumber, regMixSearch.draws)
     .option(
       '--budget <tokens>',
       'no more of a subcategory than the corpus has, for so many tokens in all',
@@ -90,7 +91,6 @@ export const fitting = (context: CliContext): Command =>
 /** @throws WinnowError BAD_DATA, or USAGE for options that cannot be */
 function concluded(plan: Campaign, results: readonly ProxyResult[], options: Options) {
   const { draws, best: mean, budget } = options
-  if (draws < 1 || mean < 1) throw new WinnowError('USAGE', '--draws and --best must be at least 1')
   const standardized = configOf(plan).selection.rewardTransform.kind === 'standardize'
   const bounds = budget === undefined ? undefined : plan.tokens.map((tokens) => Math.min(1, tokens / budget))
   const found = conclude(plan, results, {

@@ -5,9 +5,8 @@ import { labelerVersions } from '../../runs/label-progress.ts'
 import { completeRun, readRunFile } from '../../runs/run-file.ts'
 import { withoutCampaigns } from '../../runs/run-file-campaigns.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import { type CliContext, clusterCommand, example, type GlobalOptions, positiveNumber, print } from '../context.ts'
 import { type MethodOptions, methodOf, mixturesOf, withMethods } from './proxies-method.ts'
 
 interface Options extends GlobalOptions, MethodOptions {
@@ -30,9 +29,9 @@ export const planning = (context: CliContext): Command =>
     .option(
       '--proxies <count>',
       `of regmix and dmlaw: how many mixtures (default: ${mixturesOf.regmix}, and ${mixturesOf.dmlaw})`,
-      naturalNumber,
+      positiveNumber,
     )
-    .option('--steps <count>', "optimizer steps of each (default: the run's updateSteps)", naturalNumber)
+    .option('--steps <count>', "optimizer steps of each (default: the run's updateSteps)", positiveNumber)
     .option('--name <campaign>', "the campaign's name (default: RUN-ACTOR)")
     .option('--without-empty', 'plan although subcategories have no tokens: mixtures have nothing of them')
     .option('--json', 'the plan as JSON')
@@ -47,13 +46,11 @@ export const planning = (context: CliContext): Command =>
     .action(async (path: string, options: Options) => {
       const { actor, method } = options
       const proxies = options.proxies ?? mixturesOf[method === 'dmlaw' ? 'dmlaw' : 'regmix']
-      if (proxies < 1) throw new WinnowError('USAGE', '--proxies must be at least 1')
       const file = readRunFile(path, context.folder)
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const base = completeRun({ ...file, given: withoutCampaigns(file.given) }, await labelerVersions(config))
       const steps = options.steps ?? base.updateSteps
-      if (steps < 1) throw new WinnowError('USAGE', '--steps must be at least 1')
       const wanted = await methodOf(options, { run: base, steps, folder: context.folder })
       const campaign = options.name ?? `${base.name}-${actor}`
       const planned = await planCampaign(

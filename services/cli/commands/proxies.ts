@@ -9,7 +9,7 @@ import { campaignNamed, FollowedCampaign, readCampaigns } from '../../campaigns/
 import { workTogether } from '../../campaigns/work-together.ts'
 import { modelResources } from '../../model/model.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { exitCodes, WinnowError } from '../../runtime/errors.ts'
+import { exitCodes } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { interruptible } from '../../runtime/lifecycle.ts'
 import { Counter } from '../../terminal/progress.ts'
@@ -20,7 +20,7 @@ import {
   clusterCommand,
   example,
   type GlobalOptions,
-  naturalNumber,
+  positiveNumber,
   print,
   widthOf,
 } from '../context.ts'
@@ -50,12 +50,11 @@ export const proxies = (context: CliContext): Command =>
 const run = (context: CliContext): Command =>
   clusterCommand('run', 'trains the proxies of a campaign, sharing them with all who do the same, until all are done')
     .argument('<campaign>', 'the campaign')
-    .option('--workers <count>', 'proxies trained at a time here (default: one for each core)', naturalNumber)
+    .option('--workers <count>', 'proxies trained at a time here (default: one for each core)', positiveNumber)
     .option('--json', 'how many are trained, as JSON')
     .addHelpText('after', example('winnow proxies run first-topic', 'winnow proxies run first-topic --workers 1'))
     .action(async (name: string, options: GlobalOptions & { workers?: number; json?: boolean }) => {
       const workers = options.workers ?? availableParallelism()
-      if (workers < 1) throw new WinnowError('USAGE', '--workers must be at least 1')
       await using connection = await context.connect(options)
       const { config, runtime } = connection
       const { plan: campaign } = await campaignNamed(runtime, name)

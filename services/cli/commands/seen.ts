@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { type RunConfig, recordedConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { type SeenBy, seenBy } from '../../runs/exposure/seen.ts'
 import { listRuns, runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
@@ -22,15 +24,25 @@ export const seen = (context: CliContext): Command =>
       const document = idOf(id)
       await using connection = await context.connect(options)
       const { runtime } = connection
-      if (run !== undefined) await runNamed(runtime, run)
-      const recorded = await listRuns(runtime)
-      // A replay is trained on by nobody.
-      const all = [...recorded.values()].filter(({ replayOf }) => replayOf === null).map(({ run }) => run)
-      const runs = run === undefined ? all : [run]
+      const runs = run === undefined ? await trainable(runtime) : [await runNamed(runtime, run)]
       const found = await seenBy(runtime, document, runs)
       if (options.json) return await print(context.stdout, `${json({ document, runs: found })}\n`)
-      await print(context.stdout, inWords(id, found, runs, widthOf(context.stdout)))
+      await print(
+        context.stdout,
+        inWords(
+          id,
+          found,
+          runs.map(({ name }) => name),
+          widthOf(context.stdout),
+        ),
+      )
     })
+
+/** A replay is trained on by nobody. */
+async function trainable(runtime: Runtime): Promise<RunConfig[]> {
+  const recorded = [...(await listRuns(runtime)).values()]
+  return recorded.filter(({ replayOf }) => replayOf === null).map(recordedConfig)
+}
 
 function inWords(id: string, found: readonly SeenBy[], runs: readonly string[], width: number | undefined): string {
   if (found.length === 0) {

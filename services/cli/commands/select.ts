@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { recordedRoot } from '../../runs/exposure/prove.ts'
 import { readManifests } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
+import { selectionIds } from '../../selections/chunks.ts'
 import {
   type CliContext,
   clusterCommand,
@@ -12,7 +13,7 @@ import {
   print,
   withLimit,
 } from '../context.ts'
-import { manifestOf, rootOf } from '../manifest-of.ts'
+import { manifestOf } from '../manifest-of.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -40,11 +41,10 @@ export const select = (context: CliContext): Command =>
       const { runtime } = connection
       await runNamed(runtime, run)
       const manifest = manifestOf(await readManifests(runtime, run), run, round)
-      if (options.root) return await print(context.stdout, `${rootOf(manifest)}\n`)
-      await using reader = await SelectionReader.open({ ...runtime, run, reader: 'select' })
+      if (options.root) return await print(context.stdout, `${recordedRoot(manifest)}\n`)
       const end = from + (limit ?? Number.POSITIVE_INFINITY)
       let index = from
-      for await (const ids of reader.chunks(manifest, from)) {
+      for await (const ids of selectionIds(runtime, manifest, from)) {
         const wanted = ids.slice(0, end - index)
         const lines = wanted.map((docId, i) => (options.json ? json({ index: index + i, docId }) : `${docId}`))
         if (lines.length > 0) await print(context.stdout, `${lines.join('\n')}\n`)

@@ -1,17 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { type MetaKind, type MetaPaths, metaKinds, usualPaths } from '../../corpus/exposed-meta.ts'
-import { sourceNames } from '../../runs/exposure/source-names.ts'
 import { type Summary, summaryOf } from '../../runs/exposure/summary.ts'
 import { summaryCroissant, summaryDocument } from '../../runs/exposure/summary-formats.ts'
-import { checkpointMeant } from '../../runs/exposure/trained.ts'
-import { readTraining } from '../../runs/exposure/training.ts'
-import { runNamed } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
+import { checkpointRead } from '../checkpoint-read.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
-import { lookingUp } from '../looking-up.ts'
-import { runMeant } from '../run-meant.ts'
 import { summaries } from '../summaries.ts'
 
 const formats = ['document', 'json', 'croissant'] as const
@@ -51,17 +45,9 @@ export const summary = (context: CliContext): Command =>
     .action(async (wanted: string | undefined, { field, format, out, ...options }: Options) => {
       const paths = pathsOf(field)
       await using connection = await context.connect(options)
-      const { runtime } = connection
-      const name = await runMeant(context, runtime, options.run)
-      const run = await runNamed(runtime, name)
-      const training = await readTraining(runtime, name, await runtime.kafka.topicNames())
-      const { report, checkpoint } = checkpointMeant(training, name, wanted)
-      await using reader = await SelectionReader.open({ ...runtime, run: name, reader: 'summary' })
-      const looking = lookingUp(context)
-      const sources = await sourceNames(runtime)
-      const inputs = { runtime, run, training, reader, sources, onProgress: looking.tick }
-      const found = await summaryOf(inputs, { ...report, checkpoint }, paths)
-      looking.clear()
+      const { inputs, report, progress } = await checkpointRead(context, connection.runtime, wanted, options.run)
+      const found = await summaryOf(inputs, report, paths)
+      progress.clear()
       const text = written(found, options.json ? 'json' : format)
       await (out === undefined ? print(context.stdout, text) : writeFile(out, text))
     })

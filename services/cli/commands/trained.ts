@@ -1,16 +1,13 @@
 import type { Command } from 'commander'
 import { lineageOf } from '../../../topologies/exposure/lineage.ts'
 import { timesRead } from '../../../topologies/selection/reads.ts'
-import { sourceNames } from '../../runs/exposure/source-names.ts'
-import { checkpointMeant, type ReadingsOf, type Trained, trainedOn } from '../../runs/exposure/trained.ts'
-import { type RecordedTraining, readTraining } from '../../runs/exposure/training.ts'
-import { runNamed } from '../../runs/registry.ts'
+import type { Runtime } from '../../connections/connections.ts'
+import { type ReadingsOf, type Trained, trainedOn } from '../../runs/exposure/trained.ts'
 import { json } from '../../runtime/json.ts'
-import { SelectionReader } from '../../selections/selection-reader.ts'
+import { selectionIds } from '../../selections/chunks.ts'
 import { table } from '../../terminal/table.ts'
+import { type CheckpointRead, checkpointRead } from '../checkpoint-read.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print, widthOf } from '../context.ts'
-import { lookingUp } from '../looking-up.ts'
-import { runMeant } from '../run-meant.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
@@ -32,35 +29,25 @@ export const trained = (context: CliContext): Command =>
     .action(async (wanted: string | undefined, options: Options) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
-      const name = await runMeant(context, runtime, options.run)
-      const run = await runNamed(runtime, name)
-      const training = await readTraining(runtime, name, await runtime.kafka.topicNames())
-      const { report, checkpoint } = checkpointMeant(training, name, wanted)
-      await using reader = await SelectionReader.open({ ...runtime, run: name, reader: 'trained' })
-      if (options.list) return await list(context, options, training, reader, report)
-      const looking = lookingUp(context)
-      const sources = await sourceNames(runtime)
-      const found = await trainedOn(
-        { runtime, run, training, reader, sources, onProgress: looking.tick },
-        { ...report, checkpoint },
-      )
-      looking.clear()
+      const read = await checkpointRead(context, runtime, wanted, options.run)
+      if (options.list) return await list(context, options, runtime, read)
+      const found = await trainedOn(read.inputs, read.report)
+      read.progress.clear()
       await print(context.stdout, options.json ? `${json(found)}\n` : inWords(found, widthOf(context.stdout)))
     })
 
 async function list(
   { stdout }: CliContext,
   options: Options,
-  training: RecordedTraining,
-  reader: SelectionReader,
-  report: RecordedTraining['progress'][number],
+  runtime: Runtime,
+  { training, report }: CheckpointRead,
 ): Promise<void> {
   for (const { round, read } of lineageOf(training, report)) {
     const manifest = training.manifests.find((one) => one.round === round)!
     const passed = read ?? manifest.documents
     const end = Math.min(passed, manifest.documents)
     let index = 0
-    for await (const ids of reader.chunks(manifest)) {
+    for await (const ids of selectionIds(runtime, manifest, 0)) {
       const lines = ids.slice(0, end - index).map((docId, i) => {
         const row = { round, index: index + i, docId, times: timesRead(index + i, manifest.documents, passed) }
         return options.json ? json(row) : Object.values(row).join(' ')

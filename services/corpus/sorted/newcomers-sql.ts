@@ -1,5 +1,5 @@
 import type { SqlParameters } from '../../runtime/clickhouse/sql.ts'
-import { columnNames } from '../columns.ts'
+import { columnNames, firstInLog } from '../columns.ts'
 import { limitOf, limitsOf, offsetColumns, standsBefore } from '../view-sql.ts'
 import { type AsOf, offsetsOf, type State } from './catalog.ts'
 
@@ -43,8 +43,7 @@ function firstNew(before: readonly number[], limits: readonly number[]): number 
  */
 export function newcomersSql(asOf: AsOf, range: string, came: string): string {
   const { columns, scored = [] } = asOf
-  // Of several labels of a version the first in the log counts.
-  const first = (name: string, at: string) => `argMin(w.${name}, w.${at}) AS ${name}`
+  const first = (name: string, at: string) => `${firstInLog(`w.${name}`, `w.${at}`)} AS ${name}`
   const known = [
     ...['max(w.part) AS part', 'max(w.tokens) AS tokens'],
     ...offsetColumns(asOf).map(({ at }) => `min(w.${at}) AS ${at}`),

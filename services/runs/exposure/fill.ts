@@ -1,10 +1,10 @@
 import type { DocumentId, Manifest } from '../../../schemas/index.ts'
+import type { ReadsSource } from '../../../topologies/console/reads.ts'
 import { columnsOf } from '../../../topologies/corpus-store.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Exposures } from '../../corpus/exposures.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import type { SelectionReader } from '../../selections/selection-reader.ts'
 import type { RecordedTraining } from './training.ts'
 
 /** Documents that are looked up in the corpus at a time: each page costs a scan of its labels. */
@@ -14,7 +14,7 @@ export interface FillInputs {
   /** As it was recorded. */
   readonly run: RunConfig
   readonly training: RecordedTraining
-  readonly reader: Pick<SelectionReader, 'chunks'>
+  readonly selections: ReadsSource
   /** Called after each page. */
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -29,7 +29,7 @@ export interface RoundToFill {
 
 /** Adds to the table what is read of these rounds and not there yet, with the document after it, which may have been begun. */
 export async function fillExposures(
-  { run, training, reader, onProgress }: FillInputs,
+  { run, training, selections, onProgress }: FillInputs,
   exposures: Exposures,
   rounds: readonly RoundToFill[],
 ): Promise<void> {
@@ -56,7 +56,7 @@ export async function fillExposures(
       page = []
       onProgress?.(done, total)
     }
-    for await (const ids of reader.chunks(manifest, from)) {
+    for await (const ids of selections.selection(manifest, from)) {
       page.push(...ids.slice(0, end - index - page.length))
       if (page.length >= pageDocuments) await write()
       if (index + page.length >= end) break

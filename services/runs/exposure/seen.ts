@@ -1,10 +1,9 @@
 import type { Checkpoint, DocumentId } from '../../../schemas/index.ts'
 import { lineageOf } from '../../../topologies/exposure/lineage.ts'
-import { recordedConfig } from '../../../topologies/run-config.ts'
+import type { RunConfig } from '../../../topologies/run-config.ts'
 import { timesRead } from '../../../topologies/selection/reads.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
-import { listRuns } from '../registry.ts'
 import { indexInSelection } from './find.ts'
 import { checkpointsOf, readTraining } from './training.ts'
 
@@ -28,19 +27,17 @@ export interface SeenBy {
 
 /**
  * Which runs selected a document, and which checkpoints have read it, by the log alone: the stream says where it stands, reports say how far it was read.
- * @param runs names; a run that has not selected it is left out
+ * @param runs as they were recorded; one that has not selected it is left out
  */
 export async function seenBy(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
   document: DocumentId,
-  runs: readonly string[],
+  runs: readonly RunConfig[],
 ): Promise<SeenBy[]> {
   const names = await runtime.kafka.topicNames()
-  const recorded = await listRuns(runtime)
   const seen = await Promise.all(
-    runs.map(async (run): Promise<SeenBy> => {
-      const training = await readTraining(runtime, run, names)
-      const { seed } = recordedConfig(recorded.get(run)!).selection
+    runs.map(async ({ name, selection: { seed } }): Promise<SeenBy> => {
+      const training = await readTraining(runtime, name, names)
       const places = new Map<number, { index: number; documents: number }>()
       for (const manifest of training.manifests) {
         const index = await indexInSelection(runtime, manifest, seedOf(seed, manifest.round, 'order'), document)
@@ -57,7 +54,7 @@ export async function seenBy(
         return { ...checkpoint, times: times.reduce((sum, one) => sum + one, 0) }
       })
       return {
-        run,
+        run: name,
         selected: [...places].map(([round, place]) => ({ round, ...place, times: now.get(round) ?? 0 })),
         checkpoints: checkpoints.filter(({ times }) => times > 0),
       }

@@ -1,7 +1,7 @@
 import { type MetaPaths, type ReadingsByMeta, readingsByMeta } from '../../corpus/exposed-meta.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { accountOf, type Report } from './account-of.ts'
-import { type Trained, type TrainedInputs, trainedOn } from './trained.ts'
+import { sumsOf, type Trained, type TrainedInputs } from './trained.ts'
 
 /** Readings whose rows say the same of themselves. */
 export interface Said {
@@ -35,7 +35,7 @@ export interface Summary extends Trained {
  */
 export async function summaryOf(inputs: TrainedInputs, report: Report, paths: MetaPaths): Promise<Summary> {
   const account = await accountOf(inputs, report)
-  const trained = await trainedOn(inputs, report, account)
+  const trained = await sumsOf(inputs, report, account)
   const sql = inputs.runtime.clickHouse.sql
   const all =
     account.reads.length === 0

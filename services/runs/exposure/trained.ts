@@ -28,14 +28,14 @@ export interface Trained extends Readings {
 }
 
 /** The report of a checkpoint. @param wanted its step, path or the beginning of its digest; left out: the last one */
-export function checkpointMeant(training: RecordedTraining, run: string, wanted?: string) {
+export function checkpointMeant(training: RecordedTraining, run: string, wanted?: string): Report {
   const all = checkpointsOf(training)
   const found =
     wanted === undefined
       ? all.at(-1)
       : (all.find(({ checkpoint }) => `${checkpoint.step}` === wanted || checkpoint.path === wanted) ??
         all.find(({ checkpoint }) => wanted.length >= 8 && checkpoint.digest.startsWith(wanted)))
-  if (found !== undefined) return found
+  if (found !== undefined) return { ...found.report, checkpoint: found.checkpoint }
   throw new WinnowError(
     'CONFIGURATION',
     `run ${run} has reported no checkpoint${wanted === undefined ? '' : ` ${wanted}`}`,
@@ -54,8 +54,11 @@ export interface TrainedInputs extends AccountInputs {
  * What a checkpoint has read, by its run's log. The documents of what was read are put into a table first, once for all checkpoints: then an answer takes a
  * scan of it.
  */
-export async function trainedOn(inputs: TrainedInputs, report: Report, given?: Account): Promise<Trained> {
-  const account = given ?? (await accountOf(inputs, report))
+export const trainedOn = async (inputs: TrainedInputs, report: Report): Promise<Trained> =>
+  await sumsOf(inputs, report, await accountOf(inputs, report))
+
+/** The sums of an account. */
+export async function sumsOf(inputs: TrainedInputs, report: Report, account: Account): Promise<Trained> {
   const { run, training } = inputs
   const { exposures, rounds, reads, cells, corrections } = account
   const [sources, times] = await Promise.all([exposures.bySource(reads), exposures.byTimes(reads)])

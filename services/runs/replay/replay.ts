@@ -1,13 +1,5 @@
 import { from, lastValueFrom, toArray } from 'rxjs'
-import {
-  ActorState,
-  Evaluation,
-  type Manifest,
-  type Reward,
-  RoundClosed,
-  RoundOpened,
-  runTopics,
-} from '../../../schemas/index.ts'
+import { ActorState, Evaluation, type Reward, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
 import { foldRounds } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
@@ -24,7 +16,7 @@ import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
-import { selectionIds } from '../../selections/chunks.ts'
+import { selectionsOf } from '../../selections/chunks.ts'
 import { type RecordedRun, readRecordedRun, readTopic, recordsOf } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
@@ -72,7 +64,7 @@ export async function replay({
   const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())
   const ports = {
     store: runtime.store,
-    selections: { selection: (manifest: Manifest, index: number) => selectionIds(runtime, manifest, index) },
+    selections: selectionsOf(runtime),
   }
   const comparisons: RoundComparison[] = []
   const selected: Omit<SelectedRound, 'read'>[] = []

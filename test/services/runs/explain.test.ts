@@ -85,8 +85,8 @@ test('compositions count the corpus as of a round, and its selection, by subcate
   expect(await corpusComposition(runtime, run, manifest)).toEqual([[10, 10]])
   const odd = (ids: bigint[]) => ids.filter((id) => id % 2n === 1n).length
   const { ids } = rounds[1]!
-  expect(await selectionComposition(runtime, run, manifest, reader)).toEqual([[ids.length - odd(ids), odd(ids)]])
+  expect(await selectionComposition(runtime, run, manifest)).toEqual([[ids.length - odd(ids), odd(ids)]])
   const first = ids.slice(0, 3)
-  expect(await selectionComposition(runtime, run, manifest, reader, 3)).toEqual([[3 - odd(first), odd(first)]])
+  expect(await selectionComposition(runtime, run, manifest, 3)).toEqual([[3 - odd(first), odd(first)]])
   await reader.close()
 })

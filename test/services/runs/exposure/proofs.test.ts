@@ -4,7 +4,7 @@ import { createRunTopics } from '../../../../services/connections/connections.ts
 import { indexInSelection } from '../../../../services/runs/exposure/find.ts'
 import { prove } from '../../../../services/runs/exposure/prove.ts'
 import { KafkaOutput } from '../../../../services/runtime/output.ts'
-import { SelectionReader } from '../../../../services/selections/selection-reader.ts'
+import { selectionsOf } from '../../../../services/selections/chunks.ts'
 import { emitSelection } from '../../../../topologies/console/emitting.ts'
 import { type Proof, proofOf, proofText, verifyProof } from '../../../../topologies/exposure/proof.ts'
 import { compareIds, orderKey, seedOf, splitmix64 } from '../../../../topologies/selection/u64.ts'
@@ -18,9 +18,7 @@ async function open() {
   const runtime = await memoryRuntime()
   await createRunTopics(runtime.kafka, parityRun(run))
   const output = await KafkaOutput.open({ ...runtime, transactionalId: 'console' })
-  const reader = await SelectionReader.open({ ...runtime, run, reader: 'test' })
   onTestFinished(async () => {
-    await reader.close()
     await output.close()
     await runtime.close()
   })
@@ -39,7 +37,7 @@ async function open() {
     }
     return { manifest: await emitSelection(output, { manifest, ids: pieces() }, layout), ids, orderSeed }
   }
-  return { runtime, reader, emit }
+  return { runtime, selections: selectionsOf(runtime), emit }
 }
 
 const absent = (i: number) => asDocumentId(splitmix64(BigInt(1_000_000 + i)))
@@ -72,12 +70,12 @@ test('few chunks of a long selection are read', async () => {
 })
 
 test('proofs hold: of documents that are in a selection, at their index, and of others', async () => {
-  const { reader, emit } = await open()
+  const { selections, emit } = await open()
   for (const [round, count] of [0, 1, 255, 256, 257, 3001].entries()) {
     const { manifest, ids } = await emit(round, count)
     const root = manifest.selectionRoot!
     const proven = async (id: bigint) => {
-      const proof = proofText(await prove(reader, manifest, seed, asDocumentId(id)))
+      const proof = proofText(await prove(selections, manifest, seed, asDocumentId(id)))
       return verifyProof(proofOf(JSON.parse(JSON.stringify(proof))), root)
     }
     for (let i = 0; i < count; i += 250) expect(await proven(ids[i]!)).toBe(i)
@@ -87,14 +85,14 @@ test('proofs hold: of documents that are in a selection, at their index, and of 
 })
 
 test('a proof that was changed anywhere does not hold, nor one of another selection', async () => {
-  const { reader, emit } = await open()
+  const { selections, emit } = await open()
   const { manifest, ids } = await emit(0, 3001)
   const root = manifest.selectionRoot!
-  const inside = await prove(reader, manifest, seed, ids[700]!)
+  const inside = await prove(selections, manifest, seed, ids[700]!)
   const between = absent(3)
-  const outside = await prove(reader, manifest, seed, between)
+  const outside = await prove(selections, manifest, seed, between)
   const [leaf] = inside.leaves
-  const other = await prove(reader, manifest, seed, ids[2000]!)
+  const other = await prove(selections, manifest, seed, ids[2000]!)
   const wrong: Partial<Proof>[] = [
     { documents: 3000 },
     { documents: 3002 },
@@ -124,12 +122,12 @@ test('a proof that was changed anywhere does not hold, nor one of another select
 })
 
 test('a selection that is older than roots is refused by name, and a stream that is not what was decided is found out', async () => {
-  const { reader, emit } = await open()
+  const { selections, emit } = await open()
   const { manifest, ids } = await emit(0, 300)
-  await expect(prove(reader, { ...manifest, selectionRoot: null }, seed, ids[0]!)).rejects.toThrow(
+  await expect(prove(selections, { ...manifest, selectionRoot: null }, seed, ids[0]!)).rejects.toThrow(
     'before manifests had roots',
   )
-  await expect(prove(reader, { ...manifest, selectionRoot: 'a'.repeat(64) }, seed, ids[0]!)).rejects.toThrow(
+  await expect(prove(selections, { ...manifest, selectionRoot: 'a'.repeat(64) }, seed, ids[0]!)).rejects.toThrow(
     'does not have the root',
   )
 })

@@ -100,8 +100,8 @@ afterAll(async () => {
 const inputs = () => ({
   runtime: { clickHouse } as never,
   ...{ run, training, sources: new Map([[0, 'even.jsonl']]) },
-  reader: {
-    async *chunks(manifest: Manifest, index = 0) {
+  selections: {
+    async *selection(manifest: Manifest, index: number) {
       yield selections[manifest.round]!.slice(index)
     },
   },
