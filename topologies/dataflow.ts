@@ -1,10 +1,11 @@
 import { labelsTopic, type Offset, type Partition, runTopics, topics } from '../schemas/index.ts'
 import { Console } from './console/console.ts'
 import type { ConsolePorts } from './console/ports.ts'
+import { ShadowConsole } from './console/shadow.ts'
 import type { CorpusStore } from './corpus-store.ts'
 import type { Booking } from './ledger/booking.ts'
 import type { Delivered, Output, Processor, StationNode } from './node.ts'
-import type { RunConfig } from './run-config.ts'
+import { type RunConfig, rewardedRun } from './run-config.ts'
 import { foldedActors } from './selection/joint-cells.ts'
 import { ActorStation } from './stations/actor.ts'
 import { type Contaminants, Decontamination } from './stations/decontamination.ts'
@@ -112,7 +113,8 @@ export function influenceStation(run: RunConfig): Uses<'influence' | 'booking'> 
 
 /** Folds rewards into one actor's weights. It uses no ports. */
 export function actorStation(run: RunConfig, actor: string): Station<unknown> {
-  const { consoleState, rewards, actorState } = runTopics(run.name)
+  const { consoleState, actorState } = runTopics(run.name)
+  const { rewards } = runTopics(rewardedRun(run))
   return {
     kind: 'actor',
     actor,
@@ -148,11 +150,35 @@ export const decidingStations = (run: RunConfig): Uses<'store' | 'console'>[] =>
   consoleStation(run),
 ]
 
-/** The stations of one run. The trainer is outside: it is the user's. */
-export const runStations = (run: RunConfig): Uses<'store' | 'influence' | 'console' | 'booking'>[] => [
-  influenceStation(run),
-  ...decidingStations(run),
+function shadowConsoleStation(run: RunConfig, leader: RunConfig): Uses<'store' | 'console'> {
+  const { actorState, consoleState, selections } = runTopics(run.name)
+  const led = runTopics(rewardedRun(run))
+  return {
+    kind: 'console',
+    name: 'console',
+    purpose: `selects for the rounds of ${rewardedRun(run)}; nobody trains on it`,
+    reads: [led.consoleState.name, led.rewards.name, actorState.name],
+    writes: [consoleState.name, selections.name],
+    state: consoleState.name,
+    restoreFrom: [consoleState.name],
+    exclusive: true,
+    tickMs: 500,
+    build: (ports, output) => new ShadowConsole(run, leader, { ...ports.console, store: ports.store, output }),
+  }
+}
+
+/**
+ * The stations of a shadow: one per actor, which folds the rewards of the run that it follows, and a console.
+ * @param leader that run, as it was recorded
+ */
+export const shadowStations = (run: RunConfig, leader: RunConfig): Uses<'store' | 'console'>[] => [
+  ...foldedActors(run.selection).map((name) => actorStation(run, name)),
+  shadowConsoleStation(run, leader),
 ]
+
+/** The stations of one run. The trainer is outside: it is the user's. Those of a shadow are to be shown: to be built they need its leader. */
+export const runStations = (run: RunConfig): Uses<'store' | 'influence' | 'console' | 'booking'>[] =>
+  run.shadowOf === undefined ? [influenceStation(run), ...decidingStations(run)] : shadowStations(run, run)
 
 /** The whole dataflow of a run as named nodes. */
 export function dataflow(run: RunConfig): Station[] {
@@ -162,22 +188,21 @@ export function dataflow(run: RunConfig): Station[] {
 /** Stations at the edge of the dataflow, which read or write outside it. */
 export function edgeStations(run: RunConfig): StationNode[] {
   const { progress, selections, consoleState, work } = runTopics(run.name)
-  return [
-    {
-      kind: 'ingest',
-      name: 'ingest',
-      purpose: 'reads source files',
-      reads: [],
-      writes: [topics.sources.name, topics.documents.name, topics.deadLetters.name],
-      state: topics.sources.name,
-    },
-    {
-      kind: 'trainer',
-      name: 'trainer',
-      purpose: 'trains on the selected-index stream',
-      reads: [selections.name, consoleState.name, progress.name],
-      writes: [progress.name, work.name],
-      state: 'checkpoints',
-    },
-  ]
+  const ingest: StationNode = {
+    kind: 'ingest',
+    name: 'ingest',
+    purpose: 'reads source files',
+    reads: [],
+    writes: [topics.sources.name, topics.documents.name, topics.deadLetters.name],
+    state: topics.sources.name,
+  }
+  const trainer: StationNode = {
+    kind: 'trainer',
+    name: 'trainer',
+    purpose: 'trains on the selected-index stream',
+    reads: [selections.name, consoleState.name, progress.name],
+    writes: [progress.name, work.name],
+    state: 'checkpoints',
+  }
+  return run.shadowOf === undefined ? [ingest, trainer] : [ingest]
 }

@@ -66,6 +66,12 @@ const shape = z.strictObject({
     .describe(
       'Written by winnow run create where selection.strategy.mixture is {from: CAMPAIGN}: the campaign and the digest of what the mixture is fitted to',
     ),
+  shadowOf: z
+    .string()
+    .optional()
+    .describe(
+      'Written by winnow run shadow: the run whose rewards it folds and whose rounds it selects for; nobody trains on it',
+    ),
   influence: z
     .strictObject({
       normalize: z
@@ -215,7 +221,7 @@ export const runConfigSchema = shape.superRefine((run, context) => {
 })
 
 /** A run's file; the descriptions here are its reference (docs/run-yaml.md) and what editors show. */
-export const runFileSchema = shape.extend({
+export const runFileSchema = shape.omit({ shadowOf: true }).extend({
   labelers: shape.shape.labelers
     .optional()
     .describe(
@@ -225,6 +231,9 @@ export const runFileSchema = shape.extend({
 
 /** Everything that defines a run; with the recorded streams, enough to repeat it. */
 export type RunConfig = z.output<typeof runConfigSchema>
+
+/** Whose rewards a run folds: its own, or, of a shadow, those of the run that it follows. */
+export const rewardedRun = ({ name, shadowOf }: Pick<RunConfig, 'name' | 'shadowOf'>): string => shadowOf ?? name
 
 /** @throws WinnowError CONFIGURATION naming the path of every problem */
 export const parseRunConfig = (json: unknown): RunConfig => parseConfigWith(runConfigSchema, json)

@@ -7,7 +7,7 @@ import { type Model, modelResources, openModel } from '../model/model.ts'
 import { type ErrorCode, WinnowError } from '../runtime/errors.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
 import { systemFailure } from '../runtime/system-failure.ts'
-import { type RunHooks, startInfluence, startRunStations, startTrainer } from './run.ts'
+import { type RunHooks, startInfluence, startRunStations, startShadowStations, startTrainer } from './run.ts'
 import { followRuns } from './run-list.ts'
 
 export interface RunHostHooks {
@@ -37,7 +37,7 @@ export interface RunHostHooks {
 /**
  * Runs the recorded runs in this process, including those recorded while it is up: influence worker, actors, console and reference trainer. An
  * interrupted run resumes where it was; a paused one waits until it is resumed; one that has ended or was deleted is closed; a replay has
- * nothing to run. A run whose own files are at fault ends alone.
+ * nothing to run, but a shadow has, which follows another run. A run whose own files are at fault ends alone.
  */
 export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promise<Service> {
   await using starting = new AsyncDisposableStack()
@@ -80,7 +80,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
     )
   }
 
-  async function startRun(record: Run): Promise<void> {
+  async function startRun(record: Run, runs: ReadonlyMap<string, Run>): Promise<void> {
     const { run: name } = record
     const mine: Service[] = []
     services.set(name, mine)
@@ -89,6 +89,11 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
       ...hooks.hooksOf?.(run),
       ...(workers !== undefined && { influenceWorkers: workers }),
       onFailure: (error: unknown) => failed(name, error),
+    }
+    if (run.shadowOf !== undefined) {
+      if (parts.includes('stations'))
+        mine.push(...(await startShadowStations(runtime, run, leaderOf(run.name, run.shadowOf, runs), own)))
+      return await settle(run, mine)
     }
     const model = await modelOf(run.model)
     if (parts.includes('stations')) mine.push(...(await startRunStations(runtime, run, model, own)))
@@ -101,13 +106,18 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
         () => {},
       )
     }
+    await settle(run, mine)
+  }
+
+  async function settle(run: RunConfig, mine: Service[]): Promise<void> {
     // It failed while it was starting.
-    if (services.get(name) !== mine) await closeAll(mine)
+    if (services.get(run.name) !== mine) await closeAll(mine)
     else hooks.onStarted?.(run, mine)
   }
 
-  const isWanted = ({ run, replayOf, life, selectionVersion: recorded }: Run): boolean => {
-    if (replayOf !== null || life !== 'active') return false
+  const isWanted = (record: Run): boolean => {
+    const { run, replayOf, life, selectionVersion: recorded } = record
+    if (life !== 'active' || (replayOf !== null && recordedConfig(record).shadowOf === undefined)) return false
     if (recorded === selectionVersion) return true
     if (!refused.has(run))
       runtime.log.error(
@@ -134,7 +144,7 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
       started.set(name, run.config)
       if (await hooks.isDone?.(run)) continue
       try {
-        await startRun(run)
+        await startRun(run, runs)
       } catch (error) {
         if (!ofItsOwn(error)) throw error
         failed(name, error)
@@ -146,6 +156,14 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
   starting.defer(() => follower.close())
   const running = starting.move()
   return { name: 'run host', close: () => running.disposeAsync() }
+}
+
+function leaderOf(shadow: string, leader: string, runs: ReadonlyMap<string, Run>): RunConfig {
+  const record = runs.get(leader)
+  if (record !== undefined) return recordedConfig(record)
+  throw new WinnowError('CONFIGURATION', `${shadow} follows the run ${leader}, which is not there`, {
+    hint: `Delete it: winnow run delete ${shadow}.`,
+  })
 }
 
 const codesOfOneRun = new Set<ErrorCode>([

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Progress, runTopics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/ports.ts'
-import { decidingStations, influenceStation, type Station } from '../../topologies/dataflow.ts'
+import { decidingStations, influenceStation, type Station, shadowStations } from '../../topologies/dataflow.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { followCheckpoints } from '../influence/follow.ts'
@@ -64,6 +64,37 @@ export async function startRunStations(
 ): Promise<Service[]> {
   await createRunTopics(runtime.kafka, run)
   return await startTogether((started) => startInto(started, runtime, run, model, hooks))
+}
+
+/**
+ * The actors and the console of a shadow. It asks for no rewards, and its numbers are not among the metrics, since nobody is given what it selects.
+ * @param leader the run that it follows, as it was recorded
+ */
+export async function startShadowStations(
+  runtime: Runtime,
+  run: RunConfig,
+  leader: RunConfig,
+  hooks: RunHooks,
+): Promise<Service[]> {
+  await createRunTopics(runtime.kafka, run)
+  return await startTogether(async (services) => {
+    const added = new AddedActors(run, (station) => startStation(runtime, run, station, {}, hooks), hooks.onFailure)
+    services.push(added)
+    const ports = {
+      store: runtime.store,
+      console: {
+        selections: selectionsOf(runtime),
+        now: systemClock,
+        onEvent: (event: ConsoleEvent) => {
+          const joining = event.kind === 'changed' ? event.changes.filter(({ kind }) => kind === 'add') : []
+          for (const { actor } of joining) added.start(actor)
+          hooks.onConsole?.(event)
+        },
+      },
+    }
+    for (const station of shadowStations(run, leader))
+      services.push(await startStation(runtime, run, station, ports, hooks))
+  })
 }
 
 async function startInto(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runTopics } from '../../schemas/index.ts'
+import { type Run, runTopics } from '../../schemas/index.ts'
+import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { RunList } from '../host/run-list.ts'
 import { groupNamed } from '../runtime/consumer-groups.ts'
@@ -16,12 +17,13 @@ const pollMs = 250
 /**
  * Removes a run: its topics, the offsets of its consumer groups and its read counts; its checkpoints stay, as they may be of use. The record
  * goes last: after a kill, the same call completes it. Its services are told to end first. @throws WinnowError CONFIGURATION if there is no
- * such run; UNREACHABLE if one of its services does not leave
+ * such run, or shadows follow it; UNREACHABLE if one of its services does not leave
  */
 export async function deleteRun({ kafka, codec, store }: Ports, name: string, waitMs = leaveMsMax): Promise<void> {
-  const { unreadable } = await RunList.read({ kafka, codec })
+  const { unreadable, runs } = await RunList.read({ kafka, codec })
+  refuseLeader(name, [...runs.values()])
   // Of one that cannot be read nothing runs here, and the version that recorded it ends what runs elsewhere.
-  if (!unreadable.has(name) && (await recordOf({ kafka, codec }, name)).replayOf === null)
+  if (!unreadable.has(name) && isRunning(await recordOf({ kafka, codec }, name)))
     await setLife({ kafka, codec }, name, 'ended')
   await untilLeft(kafka, name, waitMs)
   const deleted = new Set(Object.values(runTopics(name)).map((topic) => topic.name))
@@ -30,6 +32,23 @@ export async function deleteRun({ kafka, codec, store }: Ports, name: string, wa
   await kafka.deleteGroups(groupNamed('', name))
   await store.forgetReads(name)
   await forgetRun({ kafka, codec }, name)
+}
+
+/** A replay has no services; a shadow, which is a replay that goes on, has. */
+const isRunning = (record: Run): boolean => record.replayOf === null || recordedConfig(record).shadowOf !== undefined
+
+/** What a shadow reads is in the topics of the run that it follows. */
+function refuseLeader(name: string, runs: readonly Run[]): void {
+  const shadows = runs.filter((record) => recordedConfig(record).shadowOf === name)
+  if (shadows.length === 0) return
+  const names = shadows.map(({ run }) => run)
+  throw new WinnowError(
+    'CONFIGURATION',
+    `run ${name} has shadows, which cannot be read without it: ${names.join(', ')}`,
+    {
+      hint: `Delete them first: winnow run delete ${names[0]}.`,
+    },
+  )
 }
 
 async function untilLeft(kafka: Runtime['kafka'], name: string, waitMs: number): Promise<void> {

@@ -100,8 +100,10 @@ async function readsAt(
   if (!readsMatter(selection)) return 0
   const earlier = manifests.slice(0, -1)
   // As `recordedBy` has it: once the cells are others, by documents.
-  const sameCells = new Set(manifests.map(({ round }) => JSON.stringify(columnsOf(configuration.at(round))))).size === 1
-  const byDocuments = !sameCells || !decidedByCells(selection.strategy) || mayExclude(last.labelOffsets)
+  const runs = manifests.map(({ round }) => configuration.at(round))
+  const sameCells = new Set(runs.map((run) => JSON.stringify(columnsOf(run)))).size === 1
+  const decidedAlone = runs.every((run) => decidedByCells(run.selection.strategy))
+  const byDocuments = !sameCells || !decidedAlone || mayExclude(last.labelOffsets)
   if (byDocuments) return await readsBefore(sql, name, document.docId, last.round)
   const rounds = earlier.map(({ round }) => round)
   return await readsByConditions(sql, name, rounds, document, tookPart)

@@ -73,7 +73,7 @@ export async function runNamed(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: 
 
 /**
  * A run whose services may be started; if it is paused, they wait.
- * @throws WinnowError CONFIGURATION if there is no such run, it is a replay, or it has ended
+ * @throws WinnowError CONFIGURATION if there is no such run, it is a replay that is no shadow, or it has ended
  */
 export async function runnable(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
@@ -83,7 +83,7 @@ export async function runnable(
   checkSelectionVersion(record)
   const run = recordedConfig(record)
   const { life, replayOf } = record
-  if (replayOf !== null)
+  if (replayOf !== null && run.shadowOf === undefined)
     throw new WinnowError('CONFIGURATION', `${name} is a replay of ${replayOf}: it has nothing to run`)
   if (life === 'ended' || life === 'archived') throw hasEnded(name)
   return { run, life }
@@ -109,7 +109,7 @@ const follows: Readonly<Record<RunLife, readonly RunLife[]>> = {
 export async function setLife(runtime: Pick<Runtime, 'kafka' | 'codec'>, name: string, life: RunLife): Promise<void> {
   const run = await recordOf(runtime, name)
   if (run.life === life || (life === 'ended' && run.life === 'archived')) return
-  if (run.replayOf !== null && life !== 'archived')
+  if (run.replayOf !== null && recordedConfig(run).shadowOf === undefined && life !== 'archived')
     throw new WinnowError('CONFIGURATION', `${name} is a replay of ${run.replayOf}: nothing of it runs`, {
       hint: `Archive or delete it: winnow run delete ${name}.`,
     })

@@ -17,6 +17,7 @@ export type RunStateName =
   | 'paused'
   | 'ended'
   | 'archived'
+  | 'shadowing'
   | 'replay'
 
 export interface RunState {
@@ -30,7 +31,7 @@ export type RunMember = 'console' | 'influence' | 'trainer'
 
 export interface RunFacts {
   readonly record: Pick<Run, 'life' | 'replayOf'>
-  readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers' | 'stages'>
+  readonly config: Pick<RunConfig, 'name' | 'steps' | 'updateSteps' | 'labelers' | 'stages' | 'shadowOf'>
   /** What trainer and console have reported so far. */
   readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'> &
     Partial<Pick<RunView, 'relabelled'>>
@@ -45,6 +46,7 @@ export function runState(facts: RunFacts): RunState {
   const { record, config, view, started } = facts
   const { life, replayOf } = record
   if (life === 'archived') return { state: 'archived', waitsFor: null }
+  if (config.shadowOf !== undefined) return shadowState(facts, config.shadowOf)
   if (replayOf !== null) return { state: 'replay', waitsFor: null }
   const step = view.lastReport?.step ?? 0
   if (step >= config.steps) return { state: 'done', waitsFor: null }
@@ -52,6 +54,16 @@ export function runState(facts: RunFacts): RunState {
   if (life === 'paused') return { state: 'paused', waitsFor: `somebody: winnow run resume ${config.name}` }
   if (!started) return { state: 'recorded', waitsFor: `a start: winnow run start ${config.name}` }
   return atWork(facts, step)
+}
+
+/** A shadow goes on as long as its leader does, and waits for nothing else. */
+function shadowState({ record: { life }, config, view, started, members }: RunFacts, leader: string): RunState {
+  if (life === 'ended') return { state: 'ended', waitsFor: null }
+  if (life === 'paused') return { state: 'paused', waitsFor: `somebody: winnow run resume ${config.name}` }
+  if (!started) return { state: 'recorded', waitsFor: `a start: winnow run start ${config.name}` }
+  const next = (view.lastManifest?.round ?? -1) + 1
+  const without = members === undefined || members.has('console') ? '' : `; ${missing(config.name, 'console')}`
+  return { state: 'shadowing', waitsFor: `round ${next} of ${leader}${without}` }
 }
 
 function atWork({ config, view, members }: RunFacts, step: number): RunState {
@@ -99,9 +111,11 @@ export function sortOf({ replayOf }: Pick<Run, 'replayOf'>, config: Configured):
 }
 
 /** What sort of run it is, in a word or two. */
-export const kindOf = (record: Pick<Run, 'replayOf'>, config: Configured): string =>
-  record.replayOf === null ? sortOf(record, config) : `replay of ${record.replayOf}`
+export function kindOf(record: Pick<Run, 'replayOf'>, config: Configured & Pick<RunConfig, 'shadowOf'>): string {
+  if (config.shadowOf !== undefined) return `shadow of ${config.shadowOf}`
+  return record.replayOf === null ? sortOf(record, config) : `replay of ${record.replayOf}`
+}
 
 /** Its trainer is connected and takes its time: nothing to report. */
 export const onlyTrains = ({ state, waitsFor }: RunState): boolean =>
-  state === 'training' && waitsFor?.includes(';') !== true
+  (state === 'training' || state === 'shadowing') && waitsFor?.includes(';') !== true

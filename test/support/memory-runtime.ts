@@ -94,12 +94,17 @@ export async function fillByParity(
   await store.commit(inputs.map((topic) => ({ topic, partition: 0, offsetNext: count })))
 }
 
-/** Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up. @param before is called before the report that opens a round */
+/**
+ * Records a run as its stations do: each of its rounds, with rewards that a function of the text makes up.
+ * @param before is called before the report that opens a round
+ * @param after is called once a round is selected
+ */
 export async function recordRun(
   runtime: Runtime,
   run: RunConfig,
   rewardOf: (text: string) => Score,
   before: (round: number) => Promise<void> = async () => {},
+  after: (round: number) => Promise<void> = async () => {},
 ): Promise<Manifest[]> {
   const onFailure = (error: unknown) => {
     throw error
@@ -126,6 +131,7 @@ export async function recordRun(
     if (step > 0) await before(round)
     if (step > 0) await producer.send([progressOf(runtime, run, step, round - 1)])
     await until(async () => (await readManifests(runtime, run.name)).length > round)
+    await after(round)
   }
   await Promise.all([closeAll(services), worker.close(), producer.close()])
   return await readManifests(runtime, run.name)

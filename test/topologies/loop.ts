@@ -40,8 +40,6 @@ export async function runLoop(
   stepsReported = run.steps,
   acts: Readonly<Record<number, Act>> = {},
 ) {
-  const { selections, progress, changes } = runTopics(run.name)
-  const single: string[] = [selections.name, progress.name, changes.name]
   const driven = await drive(run, {
     documents,
     labelModel: (actor) => ({
@@ -73,7 +71,7 @@ export async function runLoop(
         }
       }
     },
-    partitions: (topic) => (topic.endsWith('-state') || single.includes(topic) ? 1 : partitions),
+    partitions: (topic) => (/(-state|\.selections|\.progress|\.changes)$/.test(topic) ? 1 : partitions),
     schedule,
   })
   return { ...driven, stations: dataflow(run) }

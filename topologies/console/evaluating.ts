@@ -23,16 +23,18 @@ export const isEvaluated = ({ selection }: RunConfig, { samples }: RoundOpened):
  * What a selection is worth by rewards that its weights have not seen.
  * @param selected the round's manifest
  * @param rewarded the round whose rewards count: the same (those held out), or the next one (all)
- * @param history the rounds selected before `rewarded`, ascending
+ * @param history the rounds selected before `rewarded` that the trainer was given, ascending
+ * @param own what the run itself selected before; only of a shadow is it different from `history`
  */
 export async function evaluateSelection(
   selected: Pick<Manifest, 'run' | 'round' | 'actors' | 'weights' | 'theta'>,
   { run, opened, closed, ledger }: RewardedRound,
   history: readonly SelectedRound[],
   store: Pick<CorpusStore, 'view'>,
+  own: readonly Manifest[] = history.map(({ manifest }) => manifest),
 ): Promise<Evaluation> {
   const names = run.selection.actors.map(({ name }) => name)
-  const before = history.findLast(({ manifest }) => manifest.round < selected.round)?.manifest
+  const before = own.findLast(({ round }) => round < selected.round)
   const sameActors = before !== undefined && before.actors.join() === names.join()
   return await evaluateRound({
     ...{ run: selected.run, round: selected.round, config: run.selection, sampledIn: opened.round },

@@ -78,8 +78,10 @@ export function recordedBy(
 ): 'conditions' | 'documents' {
   if (readsOn(run) || mayExclude(labelOffsets)) return 'documents'
   const cells = JSON.stringify(columnsOf(run))
-  const same = history.every((selected) => JSON.stringify(columnsOf(selected.run)) === cells)
-  return same && decidedByCells(run.selection.strategy) ? 'conditions' : 'documents'
+  const byCells = [run, ...history.map((selected) => selected.run)].every(
+    (one) => JSON.stringify(columnsOf(one)) === cells && decidedByCells(one.selection.strategy),
+  )
+  return byCells ? 'conditions' : 'documents'
 }
 
 /**

@@ -16,8 +16,10 @@ export interface SelectionInputs {
   readonly opened: RoundOpened
   /** After this round's fold, in configuration order. */
   readonly actorStates: readonly ActorState[]
-  /** The rounds selected before, ascending. */
+  /** The rounds selected before that the trainer was given, ascending. */
   readonly history: readonly SelectedRound[]
+  /** What this run selected last. Left out: the last of `history`; only of a shadow are they different. */
+  readonly previous?: Manifest | undefined
   readonly store: CorpusStore
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
@@ -71,7 +73,7 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
   const config = run.selection
   await recordEarlierReads(inputs, opened)
   const weights = actorStates.map((state) => state.weights)
-  const thetaBefore = thetaBeforeOf(config, opened, history.at(-1)?.manifest)
+  const thetaBefore = thetaBeforeOf(config, opened, inputs.previous ?? history.at(-1)?.manifest)
   const { theta, actorRewards } =
     opened.round === 0
       ? { theta: [...thetaBefore], actorRewards: config.actors.map(() => null) }

@@ -10,7 +10,7 @@ import {
 } from '../../schemas/index.ts'
 import { foldRounds } from '../actor.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
-import type { RunConfig } from '../run-config.ts'
+import { type RunConfig, rewardedRun } from '../run-config.ts'
 
 const inputs = new Set<string>([Reward.name, RoundOpened.name, RoundClosed.name])
 
@@ -45,7 +45,7 @@ export class ActorStation implements Processor {
 
   /** Where to resume reading after restore(). The console's few decisions are read from the start. */
   startOffset(topic: string, partition: Partition): Offset {
-    if (topic !== runTopics(this.#run.name).rewards.name) return 0
+    if (topic !== runTopics(rewardedRun(this.#run)).rewards.name) return 0
     return this.#restored?.inputOffsets.find((offset) => offset.partition === partition)?.offsetNext ?? 0
   }
 

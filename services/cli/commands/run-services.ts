@@ -7,6 +7,7 @@ import { type RunHostHooks, startRunHost } from '../../host/run-host.ts'
 import { membersOf } from '../../runs/followed-run.ts'
 import { runNamed, runnable, setLife } from '../../runs/registry.ts'
 import { tellWaiting } from '../../runs/tell-waiting.ts'
+import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
 import { named, type Service } from '../../runtime/service.ts'
 import { type CliContext, type Connection, clusterCommand, example, type GlobalOptions } from '../context.ts'
@@ -49,6 +50,7 @@ async function serveRun(context: CliContext, options: Options, name: string, par
   const code = await runUntilSignal(async (started, signal, fail, finish) => {
     const { runtime, config } = started.use(await connectFor(context, options, name))
     const { run, life } = await runnable(runtime, name)
+    if (run.shadowOf !== undefined && !parts.includes('stations')) throw nothingOf(parts, run.shadowOf, name)
     const serves = () => runtime.metrics?.readiness.serveUntil(signal)
     if (parts.includes('influence') && run.sampleDocuments === 0) throw asksForNone(name)
     const whole = parts.includes('trainer') && parts.includes('stations')
@@ -101,6 +103,12 @@ async function connectFor(context: CliContext, options: Options, name: string): 
   await runNamed(looking.runtime, name)
   return await context.connect(options, { metrics: true })
 }
+
+/** Nobody trains on a shadow, and its rewards are its leader's. */
+const nothingOf = ([part]: Parts, leader: string, name: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `${name} is a shadow of ${leader}: it has no ${part}`, {
+    hint: `Its actors and its console: winnow run start ${name}.`,
+  })
 
 export const running = (services: readonly Service[]): string =>
   `running: ${services.map(named).join(', ')}; Ctrl-C drains and stops`

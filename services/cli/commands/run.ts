@@ -13,6 +13,7 @@ import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
 import { influence, running, start, stations, trainer } from './run-services.ts'
+import { shadow } from './run-shadow.ts'
 import { show } from './run-show.ts'
 
 /** Runs a service in the foreground until a signal: the first drains, the second stops at once. */
@@ -70,7 +71,22 @@ export function run(context: CliContext): Command {
       ),
   )
   const actors = [addActor, removeActor, freezeActor]
-  const all = [create, list, show, start, stations, influence, trainer, ...actors, pause, resume, end, archive, remove]
+  const all = [
+    create,
+    shadow,
+    list,
+    show,
+    start,
+    stations,
+    influence,
+    trainer,
+    ...actors,
+    pause,
+    resume,
+    end,
+    archive,
+    remove,
+  ]
   for (const make of all) command.addCommand(make(context))
   return command
 }

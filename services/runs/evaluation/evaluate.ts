@@ -16,11 +16,11 @@ export async function evaluateRun(
   on?: Evaluation['on'],
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation[]> {
-  const { rounds } = await judgedRounds(runtime, recorded, on)
+  const { rounds, log } = await judgedRounds(runtime, recorded, on)
   const evaluations: Evaluation[] = []
   for (const { selected, rewarded, history, recorded: known } of rounds) {
     onProgress(evaluations.length, rounds.length)
-    evaluations.push(known ?? (await evaluateSelection(selected, rewarded, history, runtime.store)))
+    evaluations.push(known ?? (await evaluateSelection(selected, rewarded, history, runtime.store, log.manifests)))
   }
   return evaluations
 }

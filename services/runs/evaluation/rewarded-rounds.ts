@@ -8,12 +8,13 @@ import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type RecordedRun, readRecordedRun } from '../recorded.ts'
 import { foldedRecords, ledgersOf } from '../replay/replay.ts'
+import { givenRounds } from '../shadows/given-rounds.ts'
 
 /** A selection of a run, and the round whose rewards say what it is worth. */
 export interface JudgedRound {
   readonly selected: Manifest
   readonly rewarded: RewardedRound
-  /** The rounds selected before the one of the rewards. */
+  /** The rounds selected before the one of the rewards that the trainer was given. */
   readonly history: readonly SelectedRound[]
   /** As the console has recorded it; undefined: it has not, or not on these rewards. */
   readonly recorded: Evaluation | undefined
@@ -45,8 +46,8 @@ export async function judgedRounds(
     })
   const on = given ?? (holdsOut ? 'held-out' : 'next-round')
   const configuration = configurationBy(recorded, log.opened)
-  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
-  const selected = log.manifests.map((manifest) => ({ run: configuration.at(manifest.round), manifest }))
+  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded, log))
+  const served = await givenRounds(runtime, recorded, log)
   const rewardedRound = (round: number): RewardedRound | undefined => {
     const opened = log.opened.find((one) => one.round === round)
     const closed = log.closed.find((one) => one.round === round)
@@ -55,7 +56,7 @@ export async function judgedRounds(
       return undefined
     return { run: configuration.at(round), opened, closed, ledger }
   }
-  const rounds = selected.flatMap(({ manifest }): JudgedRound[] => {
+  const rounds = log.manifests.flatMap((manifest): JudgedRound[] => {
     const by = on === 'held-out' ? manifest.round : log.closed.find(({ round }) => round > manifest.round)?.round
     const rewarded = by === undefined ? undefined : rewardedRound(by)
     if (rewarded === undefined) return []
@@ -63,7 +64,7 @@ export async function judgedRounds(
     const fits = actors.map(({ name }) => name).join() === manifest.actors.join()
     if (!fits) return []
     const reads = readsKnown(log.opened.filter(({ round }) => round <= rewarded.opened.round))
-    const history = selected
+    const history = served
       .filter((one) => one.manifest.round < rewarded.opened.round)
       .map((one): SelectedRound => ({ ...one, read: reads.get(one.manifest.round) ?? null }))
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)

@@ -44,7 +44,7 @@ export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: 
   const openings = log.decisions
     .filter(({ record }) => record === RoundOpened.name)
     .map(({ value }) => value as RoundOpened)
-  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded.name, log))
+  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded, log))
   const rewarded = log.closed.flatMap((closed): ClosedRound[] => {
     const opened = openings.findLast(({ round }) => round === closed.round)
     const ledger = ledgers.get(closed.round)

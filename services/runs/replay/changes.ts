@@ -17,6 +17,7 @@ const changes = z.strictObject({
   repetitionDecay: z.unknown(),
   repeat: z.unknown(),
   budget: z.unknown(),
+  strategy: z.unknown(),
   actors: z.record(
     z.string(),
     z.strictObject({ eta: z.unknown(), initialWeights: z.unknown(), initialTheta: z.unknown() }).partial(),
@@ -29,7 +30,10 @@ export function replayRun(recorded: RunConfig, name: string, changed: unknown = 
   const config = JSON.parse(runConfigJson(recorded)) as {
     selection: { actors: Record<string, object> }
     initializedBy?: Record<string, unknown>
+    shadowOf?: string
   }
+  // The replay of a shadow follows nobody.
+  delete config.shadowOf
   for (const [actor, values] of Object.entries(actors ?? {})) {
     if (!Object.hasOwn(config.selection.actors, actor)) {
       throw new WinnowError('CONFIGURATION', `actors.${actor}: the recorded run has no such actor`)

@@ -5,11 +5,12 @@ import { emissionLayout, emitSelection } from '../../../topologies/console/emitt
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
 import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
+import { historyFor, readsFor } from '../../../topologies/console/shadow-reads.ts'
 import type { Delivered } from '../../../topologies/node.ts'
 import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import { RoundLedger } from '../../../topologies/rounds/ledger.ts'
-import type { RunConfig } from '../../../topologies/run-config.ts'
+import { type RunConfig, rewardedRun } from '../../../topologies/run-config.ts'
 import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
 import { jointCells } from '../../../topologies/selection/joint-config.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
@@ -19,6 +20,7 @@ import { KafkaOutput } from '../../runtime/output.ts'
 import { selectionsOf } from '../../selections/chunks.ts'
 import { type RecordedRun, readRecordedRun, readTopic, recordsOf } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
+import { givenRounds } from '../shadows/given-rounds.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
 import { withSampleLabels } from './sample-labels.ts'
 
@@ -53,7 +55,7 @@ export async function replay({
   const isJoint = run.selection.collaboration === 'joint'
   const log = isJoint ? await withSampleLabels(runtime, recorded, asRecorded) : asRecorded
   const configuration = configurationBy(run, log.opened)
-  const inputs = await foldedRecords(runtime, recorded.name, log)
+  const inputs = await foldedRecords(runtime, recorded, log)
   const statesByRound = await refold(run, log, inputs)
   const ledgers = await ledgersOf(run, inputs)
   await submitRun(runtime, run, recorded.name)
@@ -64,10 +66,13 @@ export async function replay({
   const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())
   const ports = {
     store: runtime.store,
-    selections: selectionsOf(runtime),
+    selections: readsFor(recorded.shadowOf ?? run.name, selectionsOf(runtime)),
   }
   const comparisons: RoundComparison[] = []
   const selected: Omit<SelectedRound, 'read'>[] = []
+  // A shadow's trainer was given its leader's selections, and so is a replay's of it.
+  const served =
+    recorded.shadowOf === undefined ? selected : historyFor(run.name, await givenRounds(runtime, recorded, log))
   for (const original of log.manifests) {
     onProgress?.(comparisons.length, log.manifests.length)
     const opened = { ...log.opened.find(({ round }) => round === original.round)!, run: run.name }
@@ -75,8 +80,11 @@ export async function replay({
     const actorStates = statesByRound.get(original.round)!
     const ofRound = configuration.at(opened.round)
     const known = readsKnown(log.opened.filter(({ round }) => round <= opened.round))
-    const history = selected.map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
-    const decided = await decideSelection({ ...ports, run: ofRound, opened, actorStates, history })
+    const history = served
+      .filter(({ manifest }) => manifest.round < original.round)
+      .map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
+    const previous = selected.at(-1)?.manifest
+    const decided = await decideSelection({ ...ports, run: ofRound, opened, actorStates, history, previous })
     const state = topics.consoleState.name
     const manifest = await emitSelection(output, decided, emissionLayout, [
       { topic: state, record: RoundOpened, key: `opened/${opened.round}`, value: opened },
@@ -90,7 +98,13 @@ export async function replay({
     ])
     const rewarded = { run: ofRound, opened, closed, ledger: ledgers.get(opened.round)! }
     const evaluation = isEvaluated(ofRound, opened)
-      ? await evaluateSelection(manifest, rewarded, history, runtime.store)
+      ? await evaluateSelection(
+          manifest,
+          rewarded,
+          history,
+          runtime.store,
+          selected.map((one) => one.manifest),
+        )
       : undefined
     if (evaluation !== undefined)
       await output.send([{ topic: state, record: Evaluation, key: `evaluated/${opened.round}`, value: evaluation }])
@@ -106,11 +120,11 @@ export async function replay({
 /** What actors fold: the recorded openings, closings and rewards. */
 export async function foldedRecords(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
-  run: string,
+  run: Pick<RunConfig, 'name' | 'shadowOf'>,
   { decisions }: Pick<RecordedRun, 'decisions'>,
 ): Promise<Delivered[]> {
   const folded = decisions.filter(({ record }) => record === RoundOpened.name || record === RoundClosed.name)
-  return [...folded, ...(await readTopic(runtime, runTopics(run).rewards.name))]
+  return [...folded, ...(await readTopic(runtime, runTopics(rewardedRun(run)).rewards.name))]
 }
 
 /** The requests of every closed round with their answers. */
@@ -129,7 +143,7 @@ export async function ledgerOf(
   run: RunConfig,
   { decisions }: Pick<RecordedRun, 'decisions'>,
   round: number,
-  whose = run.name,
+  whose = rewardedRun(run),
 ): Promise<RoundLedger | undefined> {
   const openings = decisions.filter(({ record }) => record === RoundOpened.name)
   const opened = openings.map(({ value }) => value as RoundOpened).find((one) => one.round === round)

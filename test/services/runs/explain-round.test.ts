@@ -34,7 +34,7 @@ async function explained(label: number, round: number) {
 describe('the rewards behind a weight', () => {
   test('are those of the log: their number, mean, spread and offsets', async () => {
     const log = await readRecordedRun(runtime, 'r')
-    const ledgers = await ledgersOf(run, await foldedRecords(runtime, 'r', log))
+    const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
     for (const round of [1, 2]) {
       const { rewardOffsets } = log.closed.find((one) => one.round === round)!
       for (const label of [0, 1]) {
@@ -76,7 +76,7 @@ describe('what would have turned a verdict', () => {
     expect(flips.weights[0]!.weight * theta).toBeCloseTo(threshold, 12)
     // The fold with one reward changed by that much lifts the weight to it.
     const log = await readRecordedRun(runtime, 'r')
-    const ledgers = await ledgersOf(run, await foldedRecords(runtime, 'r', log))
+    const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
     const [columns] = ledgers.get(1)!.accepted(['parity'], log.closed.find(({ round }) => round === 1)!.rewardOffsets)
     const at = columns!.subcategories.indexOf(0)
     const rewards = columns!.rewards.with(at, columns!.rewards[at]! + flips.rewards[0]!.by)

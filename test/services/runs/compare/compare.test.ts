@@ -117,7 +117,7 @@ describe('two runs are compared round by round', () => {
     const answers = await Promise.all(
       runs.map(async (run) => {
         const log = await readRecordedRun(runtime, run.name)
-        const ledgers = await ledgersOf(run, await foldedRecords(runtime, run.name, log))
+        const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
         const { rewardOffsets } = log.closed.find(({ round }) => round === 1)!
         return ledgers.get(1)!.answers('parity', rewardOffsets)
       }),
