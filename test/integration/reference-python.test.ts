@@ -1,12 +1,14 @@
 import { rmSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { type PythonTrainer, startPythonTrainer } from '../../deploy/demo/python-trainer.ts'
+import { runTopics, type Work } from '../../schemas/index.ts'
 import { type RunningTrainer, startRunStations, startTrainer } from '../../services/host/run.ts'
 import { readSafetensors } from '../../services/model/safetensors.ts'
-import { readProgress } from '../../services/runs/recorded.ts'
+import { readProgress, readTopic } from '../../services/runs/recorded.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import { checkpointPath } from '../../services/trainer/checkpoints.ts'
+import { workKey } from '../../topologies/ledger/pieces.ts'
 import { pythonWith } from '../support/python.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
@@ -33,6 +35,12 @@ async function ended(trainer: RunningTrainer): Promise<void> {
   await trainer.close()
 }
 
+/** What was booked in the ledger of a run, in the order of the log. */
+const worksOf = async (runtime: World['runtime'], run: string): Promise<Work[]> =>
+  (await readTopic(runtime, runTopics(run).work.name)).map(({ value }) => value as Work)
+
+const byIdentity = (works: readonly Work[]) => new Map(works.map((work) => [workKey(work), work]))
+
 describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
   test('ends with the losses and weights of the one in TypeScript, and each goes on with the other’s checkpoint', async () => {
     const world = await openWorld(40)
@@ -53,10 +61,20 @@ describe.skipIf(missing !== undefined)(title, { timeout: 240_000 }, () => {
     const files = [2, 4, 6].map((step) => checkpointPath(run.checkpoints, run.name, step))
     await byTypeScript()
     const first = await readProgress(runtime, run.name)
+    const booked = await worksOf(runtime, run.name)
+    expect([...byIdentity(booked).keys()]).toContain('training/reference trainer/steps/0/0-1')
     const weights = await Promise.all(files.map((file) => readSafetensors(file)))
     // From the beginning; from the checkpoint of step 2 that it wrote; from that of step 4, which TypeScript wrote.
     for (const file of files) rmSync(file)
     await byPython()
+    // The same pieces of work: whichever trainer makes a step, it is booked once.
+    const again = byIdentity((await worksOf(runtime, run.name)).slice(booked.length))
+    expect([...again.keys()].sort()).toEqual([...byIdentity(booked).keys()].sort())
+    for (const [key, { seconds, ...work }] of again) {
+      expect(byIdentity(booked).get(key)).toMatchObject(work)
+      expect(seconds).toBeGreaterThan(0)
+      expect(seconds).toBeLessThan(60)
+    }
     rmSync(files[1]!)
     rmSync(files[2]!)
     await byTypeScript()

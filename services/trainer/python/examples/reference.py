@@ -7,6 +7,7 @@ import argparse
 import math
 import re
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ sys.path[:0] = [str(ROOT / room) for room in ('trainer/python', 'runtime/python'
 from winnow_torch.model import read_description  # noqa: E402
 from winnow_torch.projection import random_words  # noqa: E402
 from winnow_torch.sequences import Tokenizer, read_reference  # noqa: E402
-from winnow_trainer import SelectedStream, WinnowError  # noqa: E402
+from winnow_trainer import Evaluated, SelectedStream, WinnowError  # noqa: E402
 from winnow_trainer.checkpoint import model_folder  # noqa: E402
 from winnow_trainer.models import untrained  # noqa: E402
 
@@ -102,8 +103,11 @@ class Training:
 
     @torch.no_grad()
     def evaluated(self):
-        """The losses of a report, in nats per target."""
-        return dict(zip(('reference_loss', 'corpus_loss'), map(self._evaluated, self._held_out), strict=True))
+        """The losses of a report, in nats per target, and what they cost."""
+        began = time.monotonic()
+        losses = dict(zip(('reference_loss', 'corpus_loss'), map(self._evaluated, self._held_out), strict=True))
+        read = [len(one.ids) for sequences in self._held_out for one in sequences]
+        return losses | {'evaluated': Evaluated(len(read), sum(read), time.monotonic() - began)}
 
     def _evaluated(self, sequences):
         return held_out_loss(self._losses, sequences)

@@ -7,5 +7,6 @@ from .batch import micro_batches
 from .cursor import Cursor
 from .ranks import Ranks
 from .stream import SelectedStream
+from .work import Evaluated
 
-__all__ = ['Connection', 'Cursor', 'Ranks', 'SelectedStream', 'WinnowError', 'micro_batches']
+__all__ = ['Connection', 'Cursor', 'Evaluated', 'Ranks', 'SelectedStream', 'WinnowError', 'micro_batches']

@@ -13,17 +13,23 @@ from .fitting import Exported, Kind, exported_model, kind_of
 from .hf_folder import describe
 from .progress import Report, Reporter
 from .saved_folders import is_distributed, read_distributed
+from .work import Evaluated, WorkBook
 
 Losses = Mapping[str, float | None]
 
 
 class Announcer:
-    """`reporter`: None on ranks that only take part in gathering a checkpoint."""
+    """`reporter`: None on ranks that only take part in gathering a checkpoint. `book`: takes what was computed; without, nothing does."""
 
     def __init__(
-        self, config: Mapping[str, Any], reporter: Reporter | None, report_steps: int, map_path: Mapping[str, str] | None = None
+        self,
+        config: Mapping[str, Any],
+        reporter: Reporter | None,
+        report_steps: int,
+        map_path: Mapping[str, str] | None = None,
+        book: WorkBook | None = None,
     ) -> None:
-        self._map_path = map_path or {}
+        self._map_path, self._book = map_path or {}, book
         self._config, self._reporter, self._report_steps = config, reporter, report_steps
         self._losses: list[float] = []
         # The step whose checkpoint was announced last.
@@ -33,9 +39,11 @@ class Announcer:
     def speaks(self) -> bool:
         return self._reporter is not None
 
-    def reset(self) -> None:
+    def reset(self, step: int) -> None:
         """Training goes on elsewhere."""
         self._losses, self.announced = [], 0
+        if self._book is not None:
+            self._book.reset(step)
 
     def opens(self, step: int) -> bool:
         """Whether a checkpoint of this step opens a round, or is the last."""
@@ -44,12 +52,26 @@ class Announcer:
     def step_done(self, cursor: Cursor, loss: float | None) -> None:
         if loss is not None:
             self._losses.append(loss)
+        if self._book is not None:
+            self._book.ended()
         if self._reporter is not None and cursor.step % self._report_steps == 0 and not self.opens(cursor.step):
+            self._worked(cursor, None)
             self._reporter.report(self._report(cursor, {}, None))
 
-    def report(self, cursor: Cursor, losses: Losses) -> None:
+    def batch_given(self) -> None:
+        if self._book is not None:
+            self._book.began()
+
+    def _worked(self, cursor: Cursor, evaluated: Evaluated | None) -> None:
+        if self._book is not None:
+            self._book.trained(cursor.step)
+            if evaluated is not None:
+                self._book.evaluated(cursor.step, evaluated)
+
+    def report(self, cursor: Cursor, losses: Losses, evaluated: Evaluated | None = None) -> None:
         """Returns when the brokers have it."""
         if self._reporter is not None:
+            self._worked(cursor, evaluated)
             self._reporter.report(self._report(cursor, losses, None))
             self._reporter.flush()
 
@@ -60,6 +82,7 @@ class Announcer:
         what: Any,
         losses: Losses,
         *,
+        evaluated: Evaluated | None = None,
         dtype: checkpoint.Dtype | None = None,
         folder: bool = False,
     ) -> Path | None:
@@ -67,6 +90,10 @@ class Announcer:
         moments = self._config.get('influence', {}).get('preconditioner') == 'adam'
         model = exported_model(self._config['model'], moments)
         named = Path(local_path(str(what))).absolute() if isinstance(what, str | Path) else None
+        if self._reporter is not None:
+            self._worked(cursor, evaluated)
+            # Steps that a checkpoint contains are not made again: they are booked before it is there.
+            self._reporter.flush()
         path: Path | None
         if named is not None and not is_distributed(named):
             path = checkpoint.announced_file(named)

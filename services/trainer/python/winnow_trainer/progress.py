@@ -13,6 +13,7 @@ from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry, Writer
 
 from .run_log import topic_of
+from .work import Work, work_key
 
 log = logging.getLogger('winnow.trainer')
 
@@ -38,6 +39,7 @@ class Reporter:
     def __init__(self, connection: Connection, registry: Registry, run: str) -> None:
         self._run, self._topic = run, topic_of(run, 'progress')
         self._reports, self._adoptions = Writer(registry, 'Progress'), Writer(registry, 'RoundAdopted')
+        self._works, self._ledger = Writer(registry, 'Work'), topic_of(run, 'work')
         self._producer = Producer(
             dict(connection.kafka)
             | {
@@ -49,8 +51,9 @@ class Reporter:
         )
         self._done = threading.Condition()
         self._newest: bytes | None = None
-        self._adopted: list[bytes] = []
-        # Of all adoptions, how many were given, and how many the brokers have.
+        # All of them are sent, in order: topic, key, value.
+        self._kept: list[tuple[str, str, bytes]] = []
+        # Of those, how many were given, and how many the brokers have.
         self._given = self._taken = 0
         self._sending = self._closed = False
         self._failure: Exception | None = None
@@ -71,10 +74,19 @@ class Reporter:
         record = self._adoptions.encode(value)
         with self._done:
             self._raise()
-            self._adopted.append(record)
+            self._kept.append((self._topic, self._run, record))
             self._given += 1
             self._done.notify_all()
             return self._given
+
+    def book(self, works: list[Work]) -> None:
+        """Records of the ledger: all of them are sent. Raises as `report`."""
+        records = [(self._ledger, work_key(work), self._works.encode(work)) for work in works]
+        with self._done:
+            self._raise()
+            self._kept += records
+            self._given += len(records)
+            self._done.notify_all()
 
     def adopted(self, number: int) -> None:
         """Returns when the brokers have it. Raises as `report`."""
@@ -84,14 +96,14 @@ class Reporter:
 
     @property
     def _waiting(self) -> bool:
-        return self._newest is not None or bool(self._adopted)
+        return self._newest is not None or bool(self._kept)
 
     def _raise(self) -> None:
         if self._failure is not None:
             raise self._failure
 
     def flush(self) -> None:
-        """Returns when the brokers have what was reported and adopted."""
+        """Returns when the brokers have what was reported, adopted and booked."""
         with self._done:
             self._done.wait_for(lambda: self._failure is not None or not (self._waiting or self._sending))
             self._raise()
@@ -102,9 +114,9 @@ class Reporter:
                 self._done.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
                     return
-                adopted = len(self._adopted)
-                records = self._adopted + ([] if self._newest is None else [self._newest])
-                self._adopted, self._newest, self._sending = [], None, True
+                kept = len(self._kept)
+                records = self._kept + ([] if self._newest is None else [(self._topic, self._run, self._newest)])
+                self._kept, self._newest, self._sending = [], None, True
             failure = None
             try:
                 self._send(records)
@@ -112,17 +124,17 @@ class Reporter:
                 failure = error
             with self._done:
                 self._sending, self._failure = False, failure
-                self._taken += adopted
+                self._taken += kept
                 self._done.notify_all()
                 if failure is not None:
                     return
 
-    def _send(self, records: list[bytes]) -> None:
+    def _send(self, records: list[tuple[str, str, bytes]]) -> None:
         """Until the brokers have them, together: training goes on meanwhile."""
         while True:
             self._retried(self._producer.begin_transaction)
-            for record in records:
-                self._producer.produce(self._topic, record, self._run, partition=0)
+            for topic, key, record in records:
+                self._producer.produce(topic, record, key, partition=0)
             try:
                 return self._retried(lambda: self._producer.commit_transaction(OPERATION_SECONDS))
             except _Aborted:

@@ -33,6 +33,12 @@ class Ranks:
         # Several processes may have coordinate 0.
         return (self.rank if world is None else world[0]) == 0
 
+    @property
+    def processes(self) -> int:
+        """That train together: of all coordinates."""
+        world = _world()
+        return self.ranks if world is None else max(world[1], self.ranks)
+
     def part(self, sequences: int) -> tuple[int, int]:
         """First sequence of its part of a global batch, and the one after its last. The parts of all ranks are consecutive and
         differ in length by at most one."""

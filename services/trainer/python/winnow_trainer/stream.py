@@ -30,6 +30,7 @@ from .run_log import RunLog
 from .selection import Selections
 from .switching import Ready, switching_of
 from .tokens import Tokenizer
+from .work import Evaluated, WorkBook
 
 log = logging.getLogger('winnow.trainer')
 
@@ -109,7 +110,10 @@ class SelectedStream:
         reporter = Reporter(connection, registry, run) if self.ranks.leads else None
         run_log.follow(decisions=isinstance(switching, Ready))
         self._report_steps = report_steps or config['trainer']['reportSteps']
-        self._announcer = Announcer(config, reporter, self._report_steps, map_path)
+        book = None
+        if reporter is not None:
+            book = WorkBook(run, config['model'], sequences * length, self.ranks.processes, reporter.book)
+        self._announcer = Announcer(config, reporter, self._report_steps, map_path, book)
         self._adoptions = Adoptions(switching, run_log, config['steps'], reporter) if reporter is not None else None
         self.waited_seconds = 0.0
 
@@ -153,7 +157,7 @@ class SelectedStream:
         if cursor.step > 0:
             self._source.admit(cursor)
         self._cursor = cursor
-        self._announcer.reset()
+        self._announcer.reset(cursor.step)
 
     def seek(self, step: int) -> None:
         """Goes on after `step` steps that this run has made, without what `state_dict` said then: reads their round from its beginning, in
@@ -205,6 +209,7 @@ class SelectedStream:
         if self._adoptions is not None:
             self._adoptions.begun(self._cursor)
         self._cursor = after
+        self._announcer.batch_given()
         return batch
 
     def _batches(self, cursor: Cursor, checked: Callable[[], None]) -> Iterator[tuple[Batch, Cursor]]:
@@ -238,12 +243,20 @@ class SelectedStream:
         return int(self._cursor.step // self._config['updateSteps'])
 
     def step_done(self, loss: Any = None) -> None:
-        """After each optimizer step: `loss` is the mean over the global batch, in nats per token. It is reported now and then."""
+        """After each optimizer step: `loss` is the mean over the global batch, in nats per token. It is reported now and then, and the
+        step is booked in the ledger with the time since its batch was given."""
         self._announcer.step_done(self._cursor, None if loss is None else float(loss))
 
-    def report(self, *, reference_loss: float | None = None, corpus_loss: float | None = None) -> None:
-        """Losses on held-out text at this step, without a checkpoint, as before the first step. Returns when the brokers have them."""
-        self._announcer.report(self._cursor, {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss})
+    def report(
+        self,
+        *,
+        reference_loss: float | None = None,
+        corpus_loss: float | None = None,
+        evaluated: Evaluated | None = None,
+    ) -> None:
+        """Losses on held-out text at this step, without a checkpoint, as before the first step; `evaluated`: what they cost, for the
+        ledger. Returns when the brokers have them."""
+        self._announcer.report(self._cursor, {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss}, evaluated)
 
     def announce(
         self,
@@ -251,6 +264,7 @@ class SelectedStream:
         *,
         reference_loss: float | None = None,
         corpus_loss: float | None = None,
+        evaluated: Evaluated | None = None,
         dtype: Dtype | None = None,
         folder: bool = False,
     ) -> Path | None:
@@ -260,12 +274,13 @@ class SelectedStream:
         torch.distributed.checkpoint wrote: these become a safetensors file in the run's folder of checkpoints. Or the path of a
         safetensors file, of an index of shards or of a folder that `save_pretrained` or torchtitan's export wrote: it stays where
         it is. `dtype`: 'float32' or 'bfloat16' for parameters in what is written; by default as they are, float64 as float32.
-        `folder`: write a folder that `from_pretrained` opens instead of a file.
+        `folder`: write a folder that `from_pretrained` opens instead of a file. `evaluated`: what the losses cost, for the ledger.
         Influence workers read it until its round is closed. Returns its path where it was written or read. Raises WinnowError
         BAD_DATA, on all ranks, where names, shapes or data types do not fit the run's model; FENCED where another trainer reports for
         the run by now."""
         losses = {'referenceLoss': reference_loss, 'corpusLoss': corpus_loss}
-        return self._announcer.announce(self._cursor, self.metadata(), what, losses, dtype=dtype, folder=folder)
+        options: dict[str, Any] = {'evaluated': evaluated, 'dtype': dtype, 'folder': folder}
+        return self._announcer.announce(self._cursor, self.metadata(), what, losses, **options)
 
     def verify(self, round: int) -> None:
         """Reads a whole selection that is there. Raises WinnowError GUARANTEE_VIOLATED if it is not the one that was recorded."""

@@ -38,13 +38,13 @@ class World:
         )
         self.length, self.batch = any.randrange(1, 12), any.randrange(4, 9)
         self.steps, self.opens = steps, 'trainer' in more
-        self.config = {'updateSteps': UPDATE, 'steps': steps, 'trainer': {'switch': mode, 'reportSteps': 1}} | more
+        self.config = {'model': '/nowhere', 'updateSteps': UPDATE, 'steps': steps, 'trainer': {'switch': mode, 'reportSteps': 1}} | more
         if self.opens:
             trainer = self.config['trainer'] = {'switch': 'wait', 'reportSteps': 1} | more['trainer']
             self.length, self.batch = trainer['context'], trainer['batch']
             self.rounds = [step // UPDATE for step in range(steps)]
         # All that was reported, and the step whose report ends the process.
-        self.reports, self.kill_at = [], None
+        self.reports, self.works, self.kill_at = [], [], None
 
     @property
     def manifests(self):
@@ -96,6 +96,9 @@ class World:
 
             def adopt(self, value):
                 return 0
+
+            def book(self, works):
+                world.works += works
 
             def adopted(self, number): ...
             def flush(self): ...
