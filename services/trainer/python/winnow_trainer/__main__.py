@@ -13,6 +13,7 @@ from winnow_wire.connection import kafka_settings, registry_authorization
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry
 
+from . import evaluation
 from .hf_folder import open_checkpoint
 from .token_store.follow import Follower
 from .tokens import Tokenizer
@@ -42,7 +43,48 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     folder.add_argument('folder', type=Path, help='where to make it')
     folder.add_argument('--model', required=True, help='the model of the run: its exported folder, or shipped:NAME')
     folder.set_defaults(work=lambda given: open_checkpoint(given.checkpoint, given.folder, given.model))
+    evaluate = commands.add_parser(
+        'evaluate',
+        help='evaluate a checkpoint on tasks of lm-evaluation-harness',
+        description="Prints a checkpoint's accuracies, in percent: by default of the paper's ten tasks at 0, 3 and 5 shots. Needs lm_eval.",
+    )
+    evaluate.add_argument('checkpoint', type=Path, help='one that was announced, or a folder that from_pretrained opens')
+    evaluate.add_argument(
+        '--model', help='the model of its run, where it is no such folder: the exported folder, or shipped:NAME'
+    )
+    evaluate.add_argument('--tasks', default='paper', help="names of tasks, with commas between; 'paper': those of the paper")
+    evaluate.add_argument('--tasks-folder', type=Path, help='more tasks: a folder of YAML files')
+    evaluate.add_argument(
+        '--shots', default=','.join(map(str, evaluation.SHOTS)), help='numbers of examples (default: %(default)s)'
+    )
+    evaluate.add_argument('--batch', default='8', help="sequences at once, or 'auto' (default: %(default)s)")
+    evaluate.add_argument('--device', help='of torch; default: a GPU if there is one')
+    evaluate.add_argument('--limit', type=int, help='only so many items of each task, to try it')
+    evaluate.add_argument('--out', type=Path, help='a file of JSON lines: what it has of this checkpoint is not made again')
+    evaluate.set_defaults(work=evaluate_tasks)
     return parser.parse_args(arguments)
+
+
+def evaluate_tasks(options: argparse.Namespace) -> None:
+    tasks = list(evaluation.PAPER) if options.tasks == 'paper' else options.tasks.split(',')
+    try:
+        shots = [int(text) for text in options.shots.split(',')]
+    except ValueError as error:
+        raise WinnowError('USAGE', f'--shots {options.shots} is no list of numbers', 'For example 0,3,5.') from error
+    known = [] if options.out is None else evaluation.read_known(options.out)
+    if options.out is not None:
+        partial = options.out.with_name(f'{options.out.name}.partial')
+        partial.write_text(''.join(map(evaluation.line, known)))
+        os.replace(partial, options.out)
+    results = []
+    names = ('tasks_folder', 'batch', 'device', 'limit')
+    given = {name: getattr(options, name) for name in names}
+    for one in evaluation.evaluated(options.checkpoint, options.model, tasks, shots, known=known, **given):
+        results.append(one)
+        if options.out is not None and one not in known:
+            with options.out.open('a') as file:
+                file.write(evaluation.line(one))
+    print(evaluation.table(results))
 
 
 def fill_store(options: argparse.Namespace) -> None:

@@ -166,7 +166,7 @@ class SelectedStream:
             raise WinnowError('USAGE', f'there is no step {step} of {self._config["steps"]}')
         self._stop()
         self._cursor = self._source.sought(self._beginning, step)
-        self._announcer.reset()
+        self._announcer.reset(step)
 
     def metadata(self) -> dict[str, str]:
         """The cursor as text, for a safetensors file: what the TypeScript trainer writes, and all of it under `winnow`."""
