@@ -77,6 +77,7 @@ const values = z.strictObject({
   }),
   labelers: z.record(z.string(), own.extend({ actors: z.array(name).min(1) })),
   labelSink: own,
+  decontamination: own.omit({ autoscaling: true }).extend({ enabled: z.boolean() }),
   runs: z.record(
     z.string(),
     z

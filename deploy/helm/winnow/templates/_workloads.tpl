@@ -17,6 +17,11 @@ answers), mounts, and for autoscaling by lag the station and run whose lag count
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.labelSink -}}
 {{- $all = append $all (dict "component" "label-sink" "kind" "Deployment" "args" (concat (list "run" "label-sink") $config) "settings" $settings "probe" "metrics" "mounts" (list) "scales" true "station" "label sink" "run" "") -}}
 
+{{- if $values.decontamination.enabled -}}
+{{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.decontamination -}}
+{{- $all = append $all (dict "component" "decontamination" "kind" "Deployment" "args" (concat (list "run" "decontamination") $config) "settings" $settings "probe" "metrics" "mounts" (list)) -}}
+{{- end -}}
+
 {{- range $run, $given := $values.runs -}}
 {{- $parts := default (dict) $given -}}
 {{- $influence := mergeOverwrite (deepCopy $values.defaults) (dict "replicas" 0) (default (dict) $parts.influence) -}}
