@@ -11,7 +11,10 @@ import type { World } from './world.ts'
 
 const partitions = 6
 const actors = Object.keys(subcategories)
-const corpusTopics = [topics.documents, topics.sources, topics.deadLetters, topics.runs, ...actors.map(labelsTopic)]
+const corpusTopics = [
+  ...[topics.documents, topics.exclusions, topics.sources, topics.deadLetters, topics.runs],
+  ...actors.map(labelsTopic),
+]
 
 /** The topics of the corpus, empty. Their names are the same for all tests of the cluster, and another may have left something in them. */
 export async function renewCorpusTopics({ runtime: { kafka } }: World): Promise<void> {

@@ -41,6 +41,7 @@ import { runStation } from '../../services/runtime/station.ts'
 import { decidingStations, labelerStation, type Ports, type Station } from '../../topologies/dataflow.ts'
 import type { Output } from '../../topologies/node.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
+import { removeCorpusTopics } from '../support/corpus-topics.ts'
 import { until } from '../support/kafka.ts'
 
 // Everything that can be wrong with what comes in, through the stations as they run, on a real broker: what is refused is in dead letters
@@ -101,7 +102,7 @@ beforeAll(async () => {
     },
     createLog('test', 'warn'),
   )
-  await removeCorpusTopics()
+  await removeCorpusTopics(runtime.kafka)
   await createCorpusTopics(runtime.kafka, config)
   const metadata = await startLabeler(runtime, config, config.actors[0]!, fail)
   services.push(metadata, await startQuality(), await startLabelSink(runtime, config, fail))
@@ -128,14 +129,6 @@ afterAll(async () => {
   await runtime?.close()
   rmSync(folder, { recursive: true, force: true })
 })
-
-/** Their names are the same for every test of the cluster, and another may have left them with other settings. */
-async function removeCorpusTopics(): Promise<void> {
-  const names: string[] = [topics.sources, topics.documents, topics.deadLetters, topics.runs].map(({ name }) => name)
-  const there = async () => (await runtime.kafka.topicNames()).filter((name) => names.includes(name))
-  await runtime.kafka.deleteTopics(await there())
-  await until(async () => (await there()).length === 0)
-}
 
 const start = async <P>(station: Station<P>, ports: P, groupId: string): Promise<Service> => {
   const build = (output: Output) => station.build(ports, output)

@@ -17,20 +17,20 @@ test('partitions added to the documents topic are read once the label topics hav
   const grow = async (names: readonly string[]) => {
     await admin.createPartitions({ topicPartitions: names.map((topic) => ({ topic, count: 6 })) })
   }
-  const labels = world.config.actors.map(({ name }) => labelsTopic(name).name)
+  const others = [topics.exclusions.name, ...world.config.actors.map(({ name }) => labelsTopic(name).name)]
 
   await world.stopCorpus()
   await grow([topics.documents.name])
   const refusal = await world.startCorpus().catch((error: unknown) => error)
   expect(refusal).toMatchObject({ code: 'CONFIGURATION' })
-  for (const topic of labels)
+  for (const topic of others)
     expect((refusal as { hint: string }).hint).toContain(
       `kafka-topics.sh --bootstrap-server "$BROKERS" --alter --topic ${topic} --partitions 6`,
     )
   const { code } = await cliOn(world.runtime, world.config, world.folder)('status')
   expect(code).toBe(0)
 
-  await grow(labels)
+  await grow(others)
   await world.startCorpus()
   // Waits until all are labelled and stored.
   await world.add(30, 90)
@@ -39,7 +39,7 @@ test('partitions added to the documents topic are read once the label topics hav
     for (const { key, partition } of records) documentOf.set(key!.toString(), partition)
   expect(documentOf.size).toBe(120)
   expect(Math.max(...documentOf.values())).toBeGreaterThan(2)
-  for (const topic of labels) {
+  for (const topic of others) {
     for await (const records of kafka.read(topic)) {
       for (const { partition, value } of records) {
         const { docId } = await codec.decodeAs(Label, value!)

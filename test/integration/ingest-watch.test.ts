@@ -34,7 +34,7 @@ test('a watched folder yields each row of arriving files once, and Ctrl-C ends t
 
   // The topics of the corpus have the same names for everyone: this test leaves none behind.
   const kafka = connect()
-  const corpus: string[] = [topics.sources.name, topics.documents.name, topics.deadLetters.name]
+  const corpus: string[] = Object.values(topics).map(({ name }) => name)
   const before = (await kafka.topicNames()).filter((name) => !corpus.includes(name))
   const remove = async () => {
     const mine = async () => (await kafka.topicNames()).filter((name) => !before.includes(name))

@@ -24,6 +24,7 @@ import { createLog } from '../../services/runtime/log.ts'
 import { closeAll, type Service } from '../../services/runtime/service.ts'
 import { parseRunConfig } from '../../topologies/run-config.ts'
 import { jsonLines, SimulationFolder } from '../services/simulate/folder.ts'
+import { removeCorpusTopics } from '../support/corpus-topics.ts'
 import { until } from '../support/kafka.ts'
 import { selectedIds } from './loop-memory.ts'
 import { fail } from './loop-world.ts'
@@ -71,17 +72,7 @@ function makeQurater(folder: string): string {
   return qurater
 }
 
-/** Topics whose names other tests use too. */
-async function removeTopics({ kafka }: Runtime): Promise<void> {
-  const ours = new Set<string>(
-    [topics.sources, topics.documents, topics.deadLetters, topics.runs]
-      .map(({ name }): string => name)
-      .concat([names.writing, names.domain].map((actor) => labelsTopic(actor).name)),
-  )
-  const there = async () => (await kafka.topicNames()).filter((name) => ours.has(name))
-  await kafka.deleteTopics(await there())
-  await until(async () => (await there()).length === 0)
-}
+const labelTopics = [names.writing, names.domain].map((actor) => labelsTopic(actor).name)
 
 const valuesOf = async <T>(runtime: Runtime, topic: string): Promise<T[]> =>
   (await readTopic(runtime, topic)).map(({ value }) => value as T)
@@ -107,11 +98,11 @@ test('labelers of scores from topic to topic, and a run by the preset qurating-w
   const services: Service[] = []
   onTestFinished(async () => {
     await closeAll(services)
-    await removeTopics(runtime)
+    await removeCorpusTopics(runtime.kafka, labelTopics)
     await runtime.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  await removeTopics(runtime)
+  await removeCorpusTopics(runtime.kafka, labelTopics)
   await createCorpusTopics(runtime.kafka, config)
   const started = await startCorpus(runtime, config, fail)
   services.push(...started.services)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
 import { demoGraphs } from '../../deploy/demo/model.ts'
-import { labelsTopic, topics } from '../../schemas/index.ts'
+import { labelsTopic } from '../../schemas/index.ts'
 import type { Config } from '../../services/config/config.ts'
 import { loadConfig } from '../../services/config/load.ts'
 import { createCorpusTopics, openRuntime, type Runtime } from '../../services/connections/connections.ts'
@@ -18,6 +18,7 @@ import { systemClock } from '../../services/runtime/clock.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll, type Service } from '../../services/runtime/service.ts'
 import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
+import { removeCorpusTopics } from '../support/corpus-topics.ts'
 import { until } from '../support/kafka.ts'
 
 /** Three made-up kinds of writing, for the metadata labeler and for a model that can tell them apart. */
@@ -111,7 +112,7 @@ export async function openWorld(
     await runtime.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  await removeCorpusTopics(runtime)
+  await removeCorpusTopics(runtime.kafka)
   await createCorpusTopics(runtime.kafka, config)
   const corpus = await startCorpus(runtime, config, fail)
   services.push(...corpus.services)
@@ -190,18 +191,6 @@ export async function openWorld(
     add,
     run,
   }
-}
-
-/** Their names are the same for every test of the cluster, and another may have left them with another number of partitions. */
-async function removeCorpusTopics({ kafka }: Runtime): Promise<void> {
-  const names = new Set(
-    [topics.sources, topics.documents, topics.evalSets, topics.exclusions, topics.deadLetters, topics.runs].map(
-      ({ name }) => name as string,
-    ),
-  )
-  const there = async () => (await kafka.topicNames()).filter((name) => names.has(name))
-  await kafka.deleteTopics(await there())
-  await until(async () => (await there()).length === 0)
 }
 
 function fileOf(folder: string, name: string, content: object): string {
