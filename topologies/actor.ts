@@ -1,4 +1,4 @@
-import { concatMap, type OperatorFunction, pipe, scan } from 'rxjs'
+import { concatMap, defer, type OperatorFunction } from 'rxjs'
 import type { ActorState } from '../schemas/index.ts'
 import type { Delivered } from './node.ts'
 import { type CollectedRound, collectRounds } from './rounds/collect.ts'
@@ -27,15 +27,27 @@ export function foldRounds(
   actorName: string,
   restored?: ActorState,
 ): OperatorFunction<Delivered, ActorState> {
-  const memory = restored === undefined ? undefined : memoryOf(restored)
-  return pipe(
-    collectRounds(run.selection, restored?.round, restored?.inputOffsets),
-    scan<CollectedRound, { memory: ActorMemory | undefined; round: CollectedRound | undefined }>(
-      ({ memory: before }, round) => ({ memory: foldOne(run, actorName, before, round), round }),
-      { memory, round: undefined },
-    ),
-    concatMap(({ memory: after, round }) => (after === undefined ? [] : [stateOf(run.name, actorName, after, round!)])),
-  )
+  return (records$) =>
+    defer(() => {
+      const fold = actorFold(run, actorName, restored)
+      return records$.pipe(
+        collectRounds(run.selection, restored?.round, restored?.inputOffsets),
+        concatMap((round) => fold(round)),
+      )
+    })
+}
+
+/** The same for rounds that are collected already: give it one after the other, ascending. It answers with the state, or nothing if the actor has none. */
+export function actorFold(
+  run: RunConfig,
+  actorName: string,
+  restored?: ActorState,
+): (round: CollectedRound) => ActorState[] {
+  let memory = restored === undefined ? undefined : memoryOf(restored)
+  return (round) => {
+    memory = foldOne(run, actorName, memory, round)
+    return memory === undefined ? [] : [stateOf(run.name, actorName, memory, round)]
+  }
 }
 
 /** @returns undefined if the actor is no part of the run in this round */

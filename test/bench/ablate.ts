@@ -2,7 +2,7 @@
  * Refolds of a run of the paper's size by other configurations: 5 rounds of 145,000 rewards, three actors, 50 configurations; and rewards a second
  * of one refold. Run by hand: node test/bench/ablate.ts.
  */
-import { type RoundRewards, refold } from '../../topologies/ablation/refold.ts'
+import { Refolding, type RoundRewards } from '../../topologies/ablation/refold.ts'
 import { asRecorded } from '../../topologies/ablation/variants.ts'
 import { Uniforms } from '../../topologies/fits/uniforms.ts'
 import { parseSelectionConfig } from '../../topologies/selection/config.ts'
@@ -36,7 +36,9 @@ const recorded = Array.from({ length: rounds }, (_, k): RoundRewards => {
 const began = performance.now()
 for (let i = 0; i < configurations; i++) {
   const eta = (i + 1) / configurations
-  refold(asRecorded({ ...config, actors: config.actors.map((actor) => ({ ...actor, eta })) }), recorded)
+  const actors = config.actors.map((actor) => ({ ...actor, eta }))
+  const refolding = new Refolding(asRecorded({ ...config, actors }))
+  for (const round of recorded) refolding.add(round)
 }
 const seconds = (performance.now() - began) / 1000
 const rewards = rounds * rewardsPerRound

@@ -25,6 +25,12 @@ export interface JudgedSample {
   readonly sample: EvaluationSample
 }
 
+interface Sums {
+  readonly reward: Replicates[]
+  readonly gain: Replicates[]
+  readonly overlap: number[]
+}
+
 /** What a variant's selections are worth: means over the rounds, each of the same weight. */
 export interface Judged {
   readonly name: string
@@ -39,44 +45,55 @@ export interface Judged {
 }
 
 /**
- * Judges variants by the same rewards and the same resampled answers, so that differences between them are not noise of the sample.
- * @param refolded of each variant; the first is what overlaps are with
- * @param rounds ascending; round 0 says nothing of an update
- * @returns the best first
+ * Judges variants by the same rewards and the same resampled answers, so that differences between them are not noise of the sample. Of a sample that was
+ * added its replicates are kept, and not its answers.
  */
-export function judge(
-  variants: readonly Variant[],
-  refolded: readonly Refolded[],
-  rounds: readonly JudgedSample[],
-): Judged[] {
-  const sums = variants.map(() => ({ reward: [] as Replicates[], gain: [] as Replicates[], overlap: [] as number[] }))
-  for (const { round, sampledIn, sample } of rounds) {
-    const taken = variants.map(({ config }, v) => takenBy(config, sampledIn, refolded[v]!.byRound.get(round), sample))
+export class Judging {
+  readonly #variants: readonly Variant[]
+  readonly #refolded: readonly Refolded[]
+  readonly #sums: readonly Sums[]
+
+  /** @param refolded of each variant, up to the round of each sample when that is added; the first is what overlaps are with */
+  constructor(variants: readonly Variant[], refolded: readonly Refolded[]) {
+    this.#variants = variants
+    this.#refolded = refolded
+    this.#sums = variants.map(() => ({ reward: [], gain: [], overlap: [] }))
+  }
+
+  /** Rounds ascending; round 0 says nothing of an update. */
+  add({ round, sampledIn, sample }: JudgedSample): void {
+    const taken = this.#variants.map(({ config }, v) =>
+      takenBy(config, sampledIn, this.#refolded[v]!.byRound.get(round), sample),
+    )
     const policies = taken.flatMap((byGroup, v): Policy[] =>
       byGroup === null ? [] : [{ name: `${v}`, taken: { byGroup } }],
     )
     const random: Policy = { name: theCorpus, taken: { byGroup: new Float64Array(sample.groups.length).fill(1) } }
-    const seed = seedOf(variants[0]!.config.seed, sampledIn, 'bootstrap')
+    const seed = seedOf(this.#variants[0]!.config.seed, sampledIn, 'bootstrap')
     const [ofRandom, ...found] = replicatesOf(sample, [random, ...policies], seed, replicates)
     for (const [p, { name }] of policies.entries()) {
-      const sum = sums[Number(name)]!
+      const sum = this.#sums[Number(name)]!
       if (Number.isNaN(found[p]![0]!)) continue
       sum.reward.push(found[p]!)
       sum.gain.push(differenceOf(found[p]!, ofRandom!))
       if (taken[0] !== null) sum.overlap.push(overlapOf(taken[Number(name)]!, taken[0]!, sample.groups))
     }
   }
-  const judged = sums.map(
-    ({ reward, gain, overlap }, v): Judged => ({
-      name: variants[v]!.name,
-      reward: intervalOfMean(reward),
-      gain: intervalOfMean(gain),
-      overlap: overlap.length === 0 ? null : overlap.reduce((sum, one) => sum + one, 0) / overlap.length,
-      ended: refolded[v]!.ended,
-    }),
-  )
-  const worth = ({ gain }: Judged) => gain?.mean ?? Number.NEGATIVE_INFINITY
-  return judged.sort((a, b) => worth(b) - worth(a))
+
+  /** The best first. */
+  judged(): Judged[] {
+    const judged = this.#sums.map(
+      ({ reward, gain, overlap }, v): Judged => ({
+        name: this.#variants[v]!.name,
+        reward: intervalOfMean(reward),
+        gain: intervalOfMean(gain),
+        overlap: overlap.length === 0 ? null : overlap.reduce((sum, one) => sum + one, 0) / overlap.length,
+        ended: this.#refolded[v]!.ended,
+      }),
+    )
+    const worth = ({ gain }: Judged) => gain?.mean ?? Number.NEGATIVE_INFINITY
+    return judged.sort((a, b) => worth(b) - worth(a))
+  }
 }
 
 const takenBy = (

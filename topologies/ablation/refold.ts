@@ -21,23 +21,34 @@ const noRewards: RewardColumns = { subcategories: [], rewards: [] }
 /**
  * Folds recorded rewards by another configuration, through the fold of every run. What was sampled stays as it was: the draws of a round do not
  * depend on weights.
- * @param rounds ascending, from 1 on
  */
-export function refold({ config, rewarded }: Variant, rounds: readonly RoundRewards[]): Refolded {
-  let state: SelectionState = initialState(config)
-  const byRound = new Map<number, Weights>([[0, weightsOf(state)]])
-  for (const { round, actors } of rounds) {
+export class Refolding implements Refolded {
+  readonly byRound = new Map<number, Weights>()
+  ended: string | null = null
+  readonly #variant: Variant
+  #state: SelectionState
+
+  constructor(variant: Variant) {
+    this.#variant = variant
+    this.#state = initialState(variant.config)
+    this.byRound.set(0, weightsOf(this.#state))
+  }
+
+  /** Rounds ascending, from 1 on. */
+  add({ round, actors }: RoundRewards): void {
+    if (this.ended !== null) return
+    const { config, rewarded } = this.#variant
+    const counted = actors.map((columns, a) => (rewarded.includes(a) ? columns : noRewards))
     try {
-      const counted = actors.map((columns, a) => (rewarded.includes(a) ? columns : noRewards))
-      state = foldRound(config, round, state, counted)
+      this.#state = foldRound(config, round, this.#state, counted)
     } catch (error) {
       // As a run would end there.
       if (!(error instanceof WinnowError)) throw error
-      return { byRound, ended: error.message }
+      this.ended = error.message
+      return
     }
-    byRound.set(round, weightsOf(state))
+    this.byRound.set(round, weightsOf(this.#state))
   }
-  return { byRound, ended: null }
 }
 
 const weightsOf = ({ actors, theta }: SelectionState): Weights => ({

@@ -107,3 +107,12 @@ export const collectRounds =
         concatMap((collector) => from(collector.ready)),
       ),
     )
+
+/** The same for who asks for one round after the other: no batch of records is read before the round that needs it is asked for. */
+export async function* pulledRounds(
+  rules: RewardRules,
+  batches: AsyncIterable<readonly Delivered[]>,
+): AsyncGenerator<CollectedRound> {
+  const collector = new Collector(rules, -1, [])
+  for await (const batch of batches) for (const delivered of batch) yield* collector.add(delivered).ready
+}

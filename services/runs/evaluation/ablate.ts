@@ -1,16 +1,18 @@
-import type { Evaluation } from '../../../schemas/index.ts'
-import { type Judged, type JudgedSample, judge } from '../../../topologies/ablation/judge.ts'
-import { type RoundRewards, refold } from '../../../topologies/ablation/refold.ts'
+import type { Evaluation, Manifest } from '../../../schemas/index.ts'
+import { type Judged, type JudgedSample, Judging } from '../../../topologies/ablation/judge.ts'
+import { Refolding } from '../../../topologies/ablation/refold.ts'
 import { combinations, sweptValues, together } from '../../../topologies/ablation/sweep.ts'
 import { ablations, asRecorded, type Variant } from '../../../topologies/ablation/variants.ts'
 import { viewOptions } from '../../../topologies/console/selecting.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
+import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { heldOutOf, withoutHeldOut } from '../../../topologies/selection/hold-out.ts'
 import { decidedByCells } from '../../../topologies/selection/strata.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { replayRun } from '../replay/changes.ts'
+import { RoundLedgers } from '../replay/folded.ts'
 import { withSampleLabels } from '../replay/sample-labels.ts'
 import { type JudgedRound, judgedRounds } from './rewarded-rounds.ts'
 
@@ -37,7 +39,7 @@ export async function ablateRun(
 ): Promise<Ablation> {
   const variants = variantsOf(recorded, sweeps)
   const isJoint = variants.some(({ config }) => config.collaboration === 'joint')
-  const { on, rounds, log, ledgers } = await judgedRounds(runtime, recorded, undefined, async (log) =>
+  const { on, rounds, log } = await judgedRounds(runtime, recorded, undefined, async (log) =>
     isJoint ? await withSampleLabels(runtime, recorded, log) : log,
   )
   if (log.opened.some(({ changes }) => changes.length > 0))
@@ -49,45 +51,48 @@ export async function ablateRun(
       },
     )
   const names = recorded.selection.actors.map(({ name }) => name)
-  const rewards = log.closed
-    .filter(({ round }) => round > 0)
-    .map(({ round, rewardOffsets }): RoundRewards => {
-      const isHeldOut = heldOutOf(recorded.selection, round)
-      const accepted = ledgers.get(round)?.accepted(names, rewardOffsets) ?? []
-      return { round, actors: accepted.map((columns) => withoutHeldOut(columns, isHeldOut)) }
-    })
-  const samples: JudgedSample[] = []
   // Round 0 is selected before there is a reward.
   const judged = rounds.filter(({ selected }) => selected.round > 0)
-  for (const one of judged) {
-    onProgress(samples.length, judged.length)
-    samples.push(await judgedSample(runtime, recorded, on, one))
-  }
-  if (samples.length === 0)
+  if (judged.length === 0)
     throw new WinnowError(
       'CONFIGURATION',
       `run ${recorded.name} has no round yet whose weights rewards have changed and that can be judged`,
     )
-  const refolded = variants.map((variant) => refold(variant, rewards))
-  for (const { selected } of judged) {
-    const again = refolded[0]!.byRound.get(selected.round)
-    if (JSON.stringify([again?.weights, again?.theta]) !== JSON.stringify([selected.weights, selected.theta]))
-      throw new WinnowError(
-        'GUARANTEE_VIOLATED',
-        `round ${selected.round} of ${recorded.name} does not come out again from its log`,
-        {
-          hint: `winnow replay --run ${recorded.name} names the first difference.`,
-        },
-      )
+  const refolded = variants.map((variant) => new Refolding(variant))
+  const judging = new Judging(variants, refolded)
+  const done: number[] = []
+  const judgedBy = new Map(judged.map((one) => [one.rewarded.opened.round, one]))
+  await using ledgers = new RoundLedgers(runtime, recorded, log)
+  for (const { round, rewardOffsets } of log.closed) {
+    const ledger = await ledgers.at(round)
+    const isHeldOut = heldOutOf(recorded.selection, round)
+    const accepted = ledger?.accepted(names, rewardOffsets) ?? []
+    const actors = accepted.map((columns) => withoutHeldOut(columns, isHeldOut))
+    if (round > 0) for (const one of refolded) one.add({ round, actors })
+    const judgedHere = judgedBy.get(round)
+    if (judgedHere === undefined || ledger === undefined) continue
+    onProgress(done.length, judged.length)
+    checkRefolded(recorded.name, judgedHere.selected, refolded[0]!)
+    judging.add(await judgedSample(runtime, recorded, on, judgedHere, ledger))
+    done.push(judgedHere.selected.round)
   }
-  return { on, rounds: samples.map(({ round }) => round), variants: judge(variants, refolded, samples) }
+  return { on, rounds: done, variants: judging.judged() }
+}
+
+function checkRefolded(run: string, { round, weights, theta }: Manifest, { byRound }: Refolding): void {
+  const again = byRound.get(round)
+  if (JSON.stringify([again?.weights, again?.theta]) === JSON.stringify([weights, theta])) return
+  throw new WinnowError('GUARANTEE_VIOLATED', `round ${round} of ${run} does not come out again from its log`, {
+    hint: `winnow replay --run ${run} names the first difference.`,
+  })
 }
 
 async function judgedSample(
   { store }: Runtime,
   { name, selection }: RunConfig,
   on: Evaluation['on'],
-  { selected, rewarded: { run, opened, closed, ledger }, history }: JudgedRound,
+  { selected, rewarded: { run, opened, closed }, history }: JudgedRound,
+  ledger: RoundLedger,
 ): Promise<JudgedSample> {
   const rewards = ledger.accepted(
     selection.actors.map((actor) => actor.name),

@@ -2,6 +2,7 @@ import type { Evaluation } from '../../../schemas/index.ts'
 import { evaluateSelection } from '../../../topologies/console/evaluating.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
+import { RoundLedgers } from '../replay/folded.ts'
 import { judgedRounds } from './rewarded-rounds.ts'
 
 /**
@@ -18,9 +19,17 @@ export async function evaluateRun(
 ): Promise<Evaluation[]> {
   const { rounds, log } = await judgedRounds(runtime, recorded, on)
   const evaluations: Evaluation[] = []
+  await using ledgers = new RoundLedgers(runtime, recorded, log)
   for (const { selected, rewarded, history, recorded: known } of rounds) {
     onProgress(evaluations.length, rounds.length)
-    evaluations.push(known ?? (await evaluateSelection(selected, rewarded, history, runtime.store, log.manifests)))
+    if (known !== undefined) {
+      evaluations.push(known)
+      continue
+    }
+    const ledger = await ledgers.at(rewarded.opened.round)
+    if (ledger === undefined) continue
+    const round = { ...rewarded, ledger }
+    evaluations.push(await evaluateSelection(selected, round, history, runtime.store, log.manifests))
   }
   return evaluations
 }

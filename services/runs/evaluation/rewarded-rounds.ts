@@ -2,18 +2,17 @@ import type { Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
 import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
-import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type RecordedRun, readRecordedRun } from '../recorded.ts'
-import { foldedRecords, ledgersOf } from '../replay/replay.ts'
 import { givenRounds } from '../shadows/given-rounds.ts'
 
 /** A selection of a run, and the round whose rewards say what it is worth. */
 export interface JudgedRound {
   readonly selected: Manifest
-  readonly rewarded: RewardedRound
+  /** Its ledger is read when it is its turn (`RoundLedgers`): those of all rounds may be more than fit. */
+  readonly rewarded: Omit<RewardedRound, 'ledger'>
   /** The rounds selected before the one of the rewards that the trainer was given. */
   readonly history: readonly SelectedRound[]
   /** As the console has recorded it; undefined: it has not, or not on these rewards. */
@@ -24,7 +23,7 @@ export interface JudgedRound {
  * The rounds of a run that can be judged from its log, ascending: by the rewards that were held out, if the run holds some out, else by those of
  * the next round, which were asked for and answered after the selection was made.
  * @param completed what the log lacks for the rewards' columns, from elsewhere
- * @returns with the log and the rewards of every round, from which they come
+ * @returns with the log from which they come
  * @throws WinnowError CONFIGURATION if no round can be judged
  */
 export async function judgedRounds(
@@ -36,7 +35,6 @@ export async function judgedRounds(
   on: Evaluation['on']
   rounds: JudgedRound[]
   log: RecordedRun
-  ledgers: ReadonlyMap<number, RoundLedger>
 }> {
   const log = await completed(await readRecordedRun(runtime, recorded.name))
   const holdsOut = recorded.selection.holdOut !== undefined
@@ -46,15 +44,12 @@ export async function judgedRounds(
     })
   const on = given ?? (holdsOut ? 'held-out' : 'next-round')
   const configuration = configurationBy(recorded, log.opened)
-  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded, log))
   const served = await givenRounds(runtime, recorded, log)
-  const rewardedRound = (round: number): RewardedRound | undefined => {
+  const rewardedRound = (round: number): JudgedRound['rewarded'] | undefined => {
     const opened = log.opened.find((one) => one.round === round)
     const closed = log.closed.find((one) => one.round === round)
-    const ledger = ledgers.get(round)
-    if (opened === undefined || closed === undefined || ledger === undefined || opened.samples.length === 0)
-      return undefined
-    return { run: configuration.at(round), opened, closed, ledger }
+    if (opened === undefined || closed === undefined || opened.samples.length === 0) return undefined
+    return { run: configuration.at(round), opened, closed }
   }
   const rounds = log.manifests.flatMap((manifest): JudgedRound[] => {
     const by = on === 'held-out' ? manifest.round : log.closed.find(({ round }) => round > manifest.round)?.round
@@ -70,7 +65,7 @@ export async function judgedRounds(
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
     return [{ selected: manifest, rewarded, history, recorded: known }]
   })
-  if (rounds.length > 0) return { on, rounds, log, ledgers }
+  if (rounds.length > 0) return { on, rounds, log }
   const why = on === 'next-round' ? 'of a round that has been followed by another' : 'that were held out'
   throw new WinnowError('CONFIGURATION', `run ${recorded.name} has no rewards yet ${why}`, {
     hint: 'A run that asks for no rewards (sampleDocuments: 0) cannot be judged by them.',

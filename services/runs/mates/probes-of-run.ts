@@ -8,7 +8,7 @@ import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { readRecordedRun } from '../recorded.ts'
-import { foldedRecords, ledgersOf } from '../replay/replay.ts'
+import { RoundLedgers } from '../replay/folded.ts'
 
 /** Probes of one or several rounds of a run, all from its log. */
 export interface ProbesOfRun extends Pick<LabelerFit, 'run' | 'rewardOffsets' | 'checkpoint'> {
@@ -31,7 +31,6 @@ export interface WhichRounds {
 interface ClosedRound {
   readonly opened: RoundOpened
   readonly closed: RoundClosed
-  readonly ledger: RoundLedger
 }
 
 /**
@@ -44,34 +43,37 @@ export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: 
   const openings = log.decisions
     .filter(({ record }) => record === RoundOpened.name)
     .map(({ value }) => value as RoundOpened)
-  const ledgers = await ledgersOf(recorded, await foldedRecords(runtime, recorded, log))
   const rewarded = log.closed.flatMap((closed): ClosedRound[] => {
     const opened = openings.findLast(({ round }) => round === closed.round)
-    const ledger = ledgers.get(closed.round)
-    return opened === undefined || ledger === undefined || opened.samples.length === 0
-      ? []
-      : [{ opened, closed, ledger }]
+    return opened === undefined || opened.samples.length === 0 ? [] : [{ opened, closed }]
   })
   const chosen = choose(recorded.name, rewarded, which)
   const last = chosen.at(-1)!
   const folded: Probe[][] = []
+  const heldOut: Probe[] = []
   const asOpened = ({ opened }: ClosedRound) =>
     configurationBy(recorded, [...log.opened.filter(({ round }) => round < opened.round), opened]).at(opened.round)
-  for (const one of chosen) {
-    const probes = await ofRound(runtime, asOpened(one), one, 'folded')
-    if (probes === null) throw allTheSame(recorded.name, one.opened.round)
-    folded.push(probes)
-  }
   const config = asOpened(last)
   const holdsOut = config.selection.holdOut !== undefined
+  await using ledgers = new RoundLedgers(runtime, recorded, log)
+  for (const one of chosen) {
+    const { round } = one.opened
+    const ledger = await ledgers.at(round)
+    if (ledger === undefined)
+      throw new WinnowError('BAD_DATA', `the topic of run ${recorded.name} lacks rewards that round ${round} counts`)
+    const answered = { ...one, ledger }
+    const probes = await ofRound(runtime, asOpened(one), answered, 'folded')
+    if (probes === null) throw allTheSame(recorded.name, round)
+    folded.push(probes)
+    if (holdsOut && one === last) heldOut.push(...((await ofRound(runtime, config, answered, 'held-out')) ?? []))
+  }
   const probes = joinProbes(folded)
-  const heldOut = holdsOut ? await ofRound(runtime, config, last, 'held-out') : null
   return {
-    ...{ run: recorded.name, probes, heldOut: heldOut ?? [], config },
+    ...{ run: recorded.name, probes, heldOut, config },
     rounds: chosen.map(({ opened: { round, checkpointDigest } }) => ({ round, checkpoint: checkpointDigest ?? '' })),
     rewardOffsets: last.closed.rewardOffsets.map(({ partition, offsetNext }) => ({ partition, offsetNext })),
     checkpoint: last.opened.checkpointDigest ?? '',
-    texts: await runtime.store.texts([...probes, ...(heldOut ?? [])].map(({ docId }) => docId)),
+    texts: await runtime.store.texts([...probes, ...heldOut].map(({ docId }) => docId)),
   }
 }
 
@@ -92,7 +94,7 @@ function choose(run: string, rewarded: readonly ClosedRound[], { round, rounds =
 async function ofRound(
   { store }: Runtime,
   run: RunConfig,
-  { opened, closed, ledger }: ClosedRound,
+  { opened, closed, ledger }: ClosedRound & { readonly ledger: RoundLedger },
   on: 'folded' | 'held-out',
 ): Promise<Probe[] | null> {
   const names = run.selection.actors.map(({ name }) => name)

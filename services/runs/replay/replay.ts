@@ -1,13 +1,10 @@
-import { from, lastValueFrom, toArray } from 'rxjs'
 import { ActorState, Evaluation, type Reward, RoundClosed, RoundOpened, runTopics } from '../../../schemas/index.ts'
-import { foldRounds } from '../../../topologies/actor.ts'
+import { actorFold } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
 import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
 import { historyFor, readsFor } from '../../../topologies/console/shadow-reads.ts'
-import type { Delivered } from '../../../topologies/node.ts'
-import { collectRounds } from '../../../topologies/rounds/collect.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import { type RunConfig, rewardedRun } from '../../../topologies/run-config.ts'
@@ -18,10 +15,11 @@ import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
 import { selectionsOf } from '../../selections/chunks.ts'
-import { type RecordedRun, readRecordedRun, readTopic, recordsOf } from '../recorded.ts'
+import { type RecordedRun, readRecordedRun, recordsOf } from '../recorded.ts'
 import { submitRun } from '../registry.ts'
 import { givenRounds } from '../shadows/given-rounds.ts'
 import { compareRounds, type RoundComparison, withEvaluations } from './compare.ts'
+import { RoundLedgers, recordedRounds } from './folded.ts'
 import { withSampleLabels } from './sample-labels.ts'
 
 export interface ReplayOptions {
@@ -55,14 +53,13 @@ export async function replay({
   const isJoint = run.selection.collaboration === 'joint'
   const log = isJoint ? await withSampleLabels(runtime, recorded, asRecorded) : asRecorded
   const configuration = configurationBy(run, log.opened)
-  const inputs = await foldedRecords(runtime, recorded, log)
-  const statesByRound = await refold(run, log, inputs)
-  const ledgers = await ledgersOf(run, inputs)
+  const statesByRound = await refold(runtime, recorded, run, log)
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
   await createRunTopics(runtime.kafka, run)
   const transactionalId = groupNamed('replay', run.name)
   await using streams = new AsyncDisposableStack()
+  const ledgers = streams.use(new RoundLedgers(runtime, rewardedBy(recorded, run), log))
   const output = streams.adopt(await KafkaOutput.open({ ...runtime, transactionalId }), (one) => one.close())
   const ports = {
     store: runtime.store,
@@ -96,11 +93,10 @@ export async function replay({
         value,
       })),
     ])
-    const rewarded = { run: ofRound, opened, closed, ledger: ledgers.get(opened.round)! }
     const evaluation = isEvaluated(ofRound, opened)
       ? await evaluateSelection(
           manifest,
-          rewarded,
+          { run: ofRound, opened, closed, ledger: (await ledgers.at(opened.round))! },
           history,
           runtime.store,
           selected.map((one) => one.manifest),
@@ -117,24 +113,8 @@ export async function replay({
   return comparisons
 }
 
-/** What actors fold: the recorded openings, closings and rewards. */
-export async function foldedRecords(
-  runtime: Pick<Runtime, 'kafka' | 'codec'>,
-  run: Pick<RunConfig, 'name' | 'shadowOf'>,
-  { decisions }: Pick<RecordedRun, 'decisions'>,
-): Promise<Delivered[]> {
-  const folded = decisions.filter(({ record }) => record === RoundOpened.name || record === RoundClosed.name)
-  return [...folded, ...(await readTopic(runtime, runTopics(rewardedRun(run)).rewards.name))]
-}
-
-/** The requests of every closed round with their answers. */
-export async function ledgersOf(run: RunConfig, inputs: readonly Delivered[]): Promise<Map<number, RoundLedger>> {
-  const collected = await lastValueFrom(from(inputs).pipe(collectRounds(run.selection), toArray()))
-  return new Map(collected.map(({ opened, ledger }) => [opened.round, ledger]))
-}
-
 /**
- * The requests of one round with their answers, as `ledgersOf` has them; of the rewards of other rounds nothing is kept.
+ * The requests of one round with their answers, as `RoundLedgers` has them; of the rewards of other rounds nothing is kept.
  * @param whose its rewards stand in the topic of this run
  * @returns undefined: it was never opened
  */
@@ -155,19 +135,22 @@ export async function ledgerOf(
   return ledger
 }
 
+/** A replay has no rewards of its own: it counts those of the run that it repeats, by its own rules. */
+const rewardedBy = (recorded: RunConfig, { selection }: RunConfig): RunConfig => ({ ...recorded, selection })
+
 /** The actors' states of every round, refolded from the recorded decisions and rewards. */
 async function refold(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  recorded: RunConfig,
   run: RunConfig,
   log: RecordedRun,
-  inputs: readonly Delivered[],
 ): Promise<Map<number, ActorState[]>> {
   const configuration = configurationBy(run, log.opened)
   const states = new Map<string, ActorState>()
   const cells = jointCells(run.selection) === undefined ? [] : [cellsActor]
-  for (const name of [...configuration.actorsEver, ...cells]) {
-    for (const state of await lastValueFrom(from(inputs).pipe(foldRounds(run, name), toArray())))
-      states.set(`${name}/${state.round}`, state)
-  }
+  const folds = [...configuration.actorsEver, ...cells].map((name) => actorFold(run, name))
+  for await (const round of recordedRounds(runtime, rewardedBy(recorded, run), log))
+    for (const state of folds.flatMap((fold) => fold(round))) states.set(`${state.actor}/${state.round}`, state)
   return new Map(
     log.opened.map(({ round }) => {
       const folded = foldedActors(configuration.at(round).selection)

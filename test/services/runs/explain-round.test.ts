@@ -3,7 +3,7 @@ import type { Manifest } from '../../../schemas/index.ts'
 import { asDocumentId } from '../../../schemas/index.ts'
 import { explainRound } from '../../../services/runs/explain-round.ts'
 import { readRecordedRun } from '../../../services/runs/recorded.ts'
-import { foldedRecords, ledgersOf } from '../../../services/runs/replay/replay.ts'
+import { RoundLedgers } from '../../../services/runs/replay/folded.ts'
 import { type ExplainedDocument, explain } from '../../../topologies/explain.ts'
 import { flipsOf, weightSources } from '../../../topologies/explain-weights.ts'
 import { initialState } from '../../../topologies/selection/console.ts'
@@ -34,12 +34,11 @@ async function explained(label: number, round: number) {
 describe('the rewards behind a weight', () => {
   test('are those of the log: their number, mean, spread and offsets', async () => {
     const log = await readRecordedRun(runtime, 'r')
-    const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
+    await using ledgers = new RoundLedgers(runtime, run, log)
     for (const round of [1, 2]) {
       const { rewardOffsets } = log.closed.find((one) => one.round === round)!
       for (const label of [0, 1]) {
-        const answers = ledgers
-          .get(round)!
+        const answers = (await ledgers.at(round))!
           .answers('parity', rewardOffsets)
           .filter((one) => one.subcategory === label)
         const values = answers.map(({ reward }) => reward)
@@ -76,8 +75,11 @@ describe('what would have turned a verdict', () => {
     expect(flips.weights[0]!.weight * theta).toBeCloseTo(threshold, 12)
     // The fold with one reward changed by that much lifts the weight to it.
     const log = await readRecordedRun(runtime, 'r')
-    const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
-    const [columns] = ledgers.get(1)!.accepted(['parity'], log.closed.find(({ round }) => round === 1)!.rewardOffsets)
+    await using ledgers = new RoundLedgers(runtime, run, log)
+    const [columns] = (await ledgers.at(1))!.accepted(
+      ['parity'],
+      log.closed.find(({ round }) => round === 1)!.rewardOffsets,
+    )
     const at = columns!.subcategories.indexOf(0)
     const rewards = columns!.rewards.with(at, columns!.rewards[at]! + flips.rewards[0]!.by)
     const [actor] = run.selection.actors

@@ -7,7 +7,8 @@ import type { Config } from '../../../../services/config/config.ts'
 import { selectedOf } from '../../../../services/runs/compare/selected.ts'
 import { readRecordedRun } from '../../../../services/runs/recorded.ts'
 import { replayRun } from '../../../../services/runs/replay/changes.ts'
-import { foldedRecords, ledgersOf, replay } from '../../../../services/runs/replay/replay.ts'
+import { RoundLedgers } from '../../../../services/runs/replay/folded.ts'
+import { replay } from '../../../../services/runs/replay/replay.ts'
 import { hasChromium, openBrowser } from '../../../support/browser.ts'
 import { cliOn } from '../../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../../support/documents.ts'
@@ -117,9 +118,9 @@ describe('two runs are compared round by round', () => {
     const answers = await Promise.all(
       runs.map(async (run) => {
         const log = await readRecordedRun(runtime, run.name)
-        const ledgers = await ledgersOf(run, await foldedRecords(runtime, run, log))
+        await using ledgers = new RoundLedgers(runtime, run, log)
         const { rewardOffsets } = log.closed.find(({ round }) => round === 1)!
-        return ledgers.get(1)!.answers('parity', rewardOffsets)
+        return (await ledgers.at(1))!.answers('parity', rewardOffsets)
       }),
     )
     const [mine, theirs] = answers.map((own) => own.find(({ docId }) => `${docId}` === disputed))
