@@ -19,17 +19,29 @@ import { RewardSpill } from './reward-spill.ts'
 import { rewardsOf } from './round-rewards.ts'
 import { Staging } from './staging.ts'
 
-/** Files of SELECTION.md's "File interface"; labels, rewards and positions may be .gz. */
-export interface SimulateOptions {
-  labels: string
-  rewards: string
-  config: string
-  positions?: string | undefined
+/** Where the results of a simulation go, and who follows and ends it. */
+export interface SimulationOptions {
   /** The folder for the results. */
   out: string
   signal?: AbortSignal | undefined
   /** Called now and then while documents are read (no total is known), and before each round. */
   onProgress?: ((doing: 'reading' | 'selecting', done: number, total: number | null) => void) | undefined
+}
+
+/** Files of SELECTION.md's "File interface"; labels, rewards and positions may be .gz. */
+export interface SimulateOptions extends SimulationOptions {
+  labels: string
+  rewards: string
+  config: string
+  positions?: string | undefined
+}
+
+/** What a simulation runs on, each asked for once and in this order; `onBlock` is called now and then, and may throw to end it. */
+export interface SimulationInput {
+  documents(corpus: MemoryCorpus, onBlock: () => void): Promise<void>
+  rewards(corpus: MemoryCorpus, spill: RewardSpill, onBlock: () => void): Promise<void>
+  /** By round: how many documents of its selection the trainer had passed when the next round opened; of others all of them. */
+  positions(rounds: readonly number[], onBlock: () => void): Promise<ReadonlyMap<number, number>>
 }
 
 export interface SimulateSummary {
@@ -46,9 +58,30 @@ export interface SimulateSummary {
 export async function simulate(options: SimulateOptions, log: Log): Promise<SimulateSummary> {
   const config = readSelectionConfig(options.config)
   for (const file of [options.labels, options.rewards, options.positions]) if (file !== undefined) checkReadable(file)
+  return await simulateOn(config, (rejections) => filesInput(options, config, rejections), options, log)
+}
+
+const filesInput = (
+  { labels, rewards, positions }: SimulateOptions,
+  config: SelectionConfig,
+  rejections: Rejections,
+): SimulationInput => ({
+  documents: (corpus, onBlock) => readLabels(labels, config, corpus, rejections, onBlock),
+  rewards: (corpus, spill, onBlock) => readRewards(rewards, config, corpus, spill, rejections, onBlock),
+  positions: async (rounds, onBlock) =>
+    positions === undefined ? new Map() : await readPositions(positions, rounds, rejections, onBlock),
+})
+
+/** The same on documents, rewards and positions from elsewhere. @param inputOf given where what it does not accept is written */
+export async function simulateOn(
+  config: SelectionConfig,
+  inputOf: (rejections: Rejections) => SimulationInput,
+  options: SimulationOptions,
+  log: Log,
+): Promise<SimulateSummary> {
   const staging = new Staging(options.out)
   try {
-    const summary = await simulateInto(staging, config, options, log)
+    const summary = await simulateInto(staging, config, inputOf, options, log)
     staging.publish()
     return summary
   } catch (error) {
@@ -73,7 +106,8 @@ function checkReadable(file: string): void {
 async function simulateInto(
   staging: Staging,
   config: SelectionConfig,
-  options: SimulateOptions,
+  inputOf: (rejections: Rejections) => SimulationInput,
+  options: SimulationOptions,
   log: Log,
 ): Promise<SimulateSummary> {
   using resources = new DisposableStack()
@@ -85,15 +119,13 @@ async function simulateInto(
   )
   const checkAborted = () => throwIfAborted(options.signal)
 
-  await readLabels(options.labels, config, corpus, rejections, progressOf(corpus, options, checkAborted))
+  const input = inputOf(rejections)
+  await input.documents(corpus, progressOf(corpus, options, checkAborted))
   log.info({ documents: corpus.size }, 'labels read')
-  await readRewards(options.rewards, config, corpus, spill, rejections, checkAborted)
+  await input.rewards(corpus, spill, checkAborted)
   const rounds = [0, ...spill.rounds]
   log.info({ rounds: rounds.length }, 'rewards read')
-  const positions =
-    options.positions === undefined
-      ? new Map<number, number>()
-      : await readPositions(options.positions, rounds, rejections, checkAborted)
+  const positions = await input.positions(rounds, checkAborted)
 
   const roundsFile = resources.adopt(new BufferedFile(staging.file('rounds.jsonl')), (file) => file.close())
   const summary: SimulateSummary = { documents: corpus.size, rounds: [], rejected: {} }
@@ -123,7 +155,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 /** Documents between two progress reports. */
 const progressDocuments = 16_384
 
-function progressOf(corpus: MemoryCorpus, { onProgress }: SimulateOptions, checkAborted: () => void): () => void {
+function progressOf(corpus: MemoryCorpus, { onProgress }: SimulationOptions, checkAborted: () => void): () => void {
   let reported = 0
   return () => {
     checkAborted()

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportRun } from '../../../services/archive/export.ts'
 import { ArchiveWorkspace } from '../../../services/archive/workspace.ts'
 import type { Config } from '../../../services/config/config.ts'
+import { readManifests } from '../../../services/runs/recorded.ts'
 import { createLog } from '../../../services/runtime/log.ts'
+import { selectionsOf } from '../../../services/selections/chunks.ts'
 import { cliOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import type { MemoryRuntime } from '../../support/memory-runtime.ts'
@@ -32,6 +34,9 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
+/** The commands of docs/archives.md that are run here. */
+const documented = (): string[] => blocksFor('services/archive/read').flatMap(({ text }) => commandsIn(text))
+
 /** What a command says, and not how far it was when. */
 const answer = ({ code, stdout }: Awaited<ReturnType<typeof live>>) => ({ code, stdout })
 
@@ -47,9 +52,9 @@ describe('an archive answers as the cluster does that it was exported from', () 
   )
 
   test('ablate, as documented', async () => {
-    const [command, ...others] = blocksFor('services/archive/read').flatMap(({ text }) => commandsIn(text))
+    const [command] = documented()
     const [, , name, run, ...options] = command!.split(' ')
-    expect([name, run, others]).toEqual(['ablate', 'archive:multi-actor-7.archive', []])
+    expect([name, run]).toEqual(['ablate', 'archive:multi-actor-7.archive'])
     const here = await nowhere(name!, `archive:${archive}`, ...options, '--json')
     expect(answer(here)).toEqual(answer(await live(name!, 'original', ...options, '--json')))
     expect(here.code).toBe(0)
@@ -70,6 +75,36 @@ describe('an archive answers as the cluster does that it was exported from', () 
     const there = await live('replay', '--run', 'original', ...args)
     expect(answer(await nowhere('replay', '--run', `archive:${archive}`, ...args))).toEqual(answer(there))
     expect(JSON.parse(there.stdout.split('\n')[0]!)).toMatchObject({ same: false })
+  })
+
+  test('simulate, as documented, has the rounds of the run: weights, sizes and ids in order', async () => {
+    const [, command, ...others] = documented()
+    expect(others).toEqual([])
+    const [, , name, ...options] = command!.replace('archive:multi-actor-7.archive', `archive:${archive}`).split(' ')
+    const out = join(folder, options.at(-1)!)
+    const here = await nowhere(name!, ...options.with(-1, out), '--json')
+    expect(here.code).toBe(0)
+    const manifests = await readManifests(runtime, 'original')
+    expect(JSON.parse(here.stdout)).toMatchObject({
+      documents: 40,
+      rounds: manifests.map(({ round, documents, tokens }) => ({ round, documents, tokens: Number(tokens) })),
+    })
+    const rounds = readFileSync(join(out, 'rounds.jsonl'), 'utf8').trim().split('\n')
+    expect(rounds.map((line) => JSON.parse(line).weights.parity)).toEqual(manifests.map(({ weights }) => weights[0]))
+    for (const manifest of manifests) {
+      const ids: unknown[] = []
+      for await (const some of selectionsOf(runtime).selection(manifest, 0)) ids.push(...some)
+      expect(readFileSync(join(out, `selection-${manifest.round}.txt`), 'utf8')).toBe(`${ids.join('\n')}\n`)
+    }
+  })
+
+  test.each([
+    [['--run', 'original'], 'simulate asks no cluster'],
+    [['--run', 'archive:a', '--labels', 'L.jsonl'], '--run stands for'],
+    [['--labels', 'L.jsonl'], 'simulate needs'],
+  ])('simulate %j is a usage error', async (options, message) => {
+    const refused = await nowhere('simulate', ...options, '--out', join(folder, 'refused'))
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(message) })
   })
 
   test('compare takes two archives, or one and a run', async () => {
