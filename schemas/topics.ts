@@ -9,6 +9,7 @@ import {
   Evaluation,
   Manifest,
   Progress,
+  Promotion,
   Reward,
   RewardRequest,
   RoundAdopted,
@@ -150,7 +151,7 @@ export const runTopics = (run: string) =>
     changes: {
       name: `winnow.run.${run}.changes`,
       key: 'change',
-      records: [ActorChange],
+      records: [ActorChange, Promotion],
       partitions: 1,
       ...forever,
     },

@@ -61,7 +61,9 @@ function foldOne(
   const config = configuration.at(opened.round).selection
   if (!foldedActors(config).includes(actorName)) return undefined
   const actor = config.actors.find(({ name }) => name === actorName)
-  const memory = memoryBefore(configuration, config, actor, before, opened.round)
+  const promoted = opened.promoted?.actors.find((one) => one.actor === actorName)
+  const memory =
+    promoted === undefined ? memoryBefore(configuration, config, actor, before, opened.round) : memoryOf(promoted)
   if (opened.round === 0) return memory
   const heldOut = heldOutOf(config, opened.round)
   const names = config.actors.map(({ name }) => name)
@@ -115,7 +117,7 @@ const stateOf = (
 })
 
 /** The actor's memory, from its state in the log. */
-export function memoryOf(state: ActorState): ActorMemory {
+export function memoryOf(state: Pick<ActorState, 'weights' | 'rewards' | 'counts' | 'everRewarded'>): ActorMemory {
   return {
     weights: state.weights,
     rewards: state.rewards,

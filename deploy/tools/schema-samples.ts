@@ -20,6 +20,7 @@ export interface Samples {
   RoundClosed: records.RoundClosed[]
   RoundRelabelled: records.RoundRelabelled[]
   ActorChange: records.ActorChange[]
+  Promotion: records.Promotion[]
   ActorState: records.ActorState[]
   Manifest: records.Manifest[]
   Evaluation: records.Evaluation[]
@@ -63,6 +64,10 @@ const change: records.ActorChange = {
   ...{ run: 'a', id: 'i', kind: 'add', actor: 'style', fromRound: null, subcategories: ['plain', unicode], eta: 0.1 },
   ...{ initialWeights: [0.5, -0], initialTheta: null, labelerVersion: 'f'.repeat(64), labeler: '{}' },
   ...{ labelerFolder: '/', recordedMs: longMax, fit: null },
+}
+const promoted: NonNullable<records.RoundOpened['promoted']> = {
+  ...{ id: 'i', shadow: unicode, round: intMax, config: '{}', theta: [-0.5] },
+  actors: [{ actor: 'style', weights: [0.1, -0], rewards: [null, 1], counts: [0, longMax], everRewarded: [1] }],
 }
 const relabelling: records.ActorChange = {
   ...{ ...change, id: 'k', kind: 'relabel', initialWeights: [] },
@@ -175,7 +180,7 @@ export const samples: Samples = {
   RoundOpened: [
     {
       ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
-      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [] },
+      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [], promoted: null },
     },
     {
       ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
@@ -200,6 +205,18 @@ export const samples: Samples = {
       deadlineMs: 1_800_000_000_000,
       changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }, relabelling],
       reads: [{ round: 1, read: longMax }],
+      promoted,
+    },
+  ],
+  Promotion: [
+    { run: 'a', id: 'i', shadow: 'b', config: '{}', fromRound: null, recordedMs: 0 },
+    {
+      run: unicode,
+      id: '',
+      shadow: unicode,
+      config: '{"seed":"18446744073709551615"}',
+      fromRound: intMax,
+      recordedMs: longMax,
     },
   ],
   ActorChange: [

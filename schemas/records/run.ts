@@ -188,6 +188,38 @@ const SelectionRead = record('SelectionRead', 'How much of a selection was read'
 })
 export type SelectionRead = RecordValue<typeof SelectionRead>
 
+/** Asks that a live run goes on as a shadow of it has. Key: its id. What has become of it is in the opening of a round. */
+export const Promotion = record('Promotion', 'Asks that a shadow serves the trainer of the run that it follows', {
+  run: string,
+  id: documented(string, 'The same again is the same promotion'),
+  shadow: documented(string, 'The shadow'),
+  config: documented(string, 'The shadow as it was recorded, as JSON'),
+  fromRound: documented(nullable(int), 'Not before this round; null: as soon as the shadow is level with the run'),
+  recordedMs: documented(long, 'When somebody asked for it, milliseconds since the epoch'),
+})
+export type Promotion = RecordValue<typeof Promotion>
+
+const PromotedActor = record('PromotedActor', 'Weights of an actor of a shadow, from which a run goes on', {
+  actor: string,
+  weights: array(double),
+  rewards: array(nullable(double)),
+  counts: array(long),
+  everRewarded: documented(array(int), 'Subcategories, by index, that had a reward'),
+})
+
+const Promoted = record('Promoted', 'A shadow whose settings and weights a run goes on with', {
+  id: documented(string, 'Of its promotion'),
+  shadow: string,
+  round: documented(int, 'The last round that the shadow had selected'),
+  config: documented(
+    string,
+    'Its configuration in that round, as JSON: selection and labelers hold from this round on',
+  ),
+  actors: documented(array(nested(PromotedActor)), 'After that round, in the order of its configuration'),
+  theta: documented(array(double), 'After that round, likewise'),
+})
+export type Promoted = RecordValue<typeof Promoted>
+
 /** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
   run: string,
@@ -217,6 +249,12 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
     ),
     // Of rounds opened before this field existed.
     default: [],
+  },
+  promoted: {
+    ...nullable(nested(Promoted)),
+    doc: 'A shadow of the run, by whose settings and weights the run goes on from this round on',
+    // Of rounds opened before this field existed.
+    default: null,
   },
 })
 export type RoundOpened = RecordValue<typeof RoundOpened>

@@ -22,6 +22,7 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
         for (const change of event.changes) configuration.add(event.round, change)
         for (const change of event.changes) say(`${name} ${changeInWords(change, event.round)}`)
       }
+      if (event.kind === 'promoted') say(`${name} goes on as its shadow ${event.shadow} from round ${event.round} on`)
       if (event.kind === 'opened' && event.requests > 0)
         say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')

@@ -19,6 +19,7 @@ import { train } from '../trainer/trainer.ts'
 import { AddedActors } from './added-actors.ts'
 import { checkedBy } from './decontamination.ts'
 import { labelledBy } from './labelled.ts'
+import { shadowAtBy } from './shadow-at.ts'
 
 /** Work is booked with its time. */
 const booking = { now: systemClock }
@@ -117,6 +118,7 @@ async function startInto(
     console: {
       labelled: labelledBy(runtime),
       checked: checkedBy(runtime),
+      shadowAt: shadowAtBy(runtime),
       selections: selectionsOf(runtime),
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {

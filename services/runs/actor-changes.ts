@@ -1,5 +1,6 @@
-import { ActorChange, runTopics } from '../../schemas/index.ts'
+import { ActorChange, Promotion, type RecordValue, runTopics } from '../../schemas/index.ts'
 import { PendingChanges } from '../../topologies/console/changes.ts'
+import { PendingPromotions } from '../../topologies/console/promotions.ts'
 import { type Configuration, changedRun, configurationBy } from '../../topologies/rounds/configuration.ts'
 import { plainName, plainNameRule, type RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
@@ -15,6 +16,9 @@ export interface ChangesOfRun {
   readonly configuration: Configuration
   /** Those that no round has taken yet. */
   readonly waiting: readonly ActorChange[]
+  /** Promotions of shadows that no round has taken yet, and how many have been asked for in all. */
+  readonly promotions: readonly Promotion[]
+  readonly promotionsAsked: number
   /** The run as it will be once they are. */
   readonly wanted: RunConfig
 }
@@ -24,7 +28,10 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const existing = new Set(await kafka.topicNames())
   const { changes, consoleState } = runTopics(run.name)
   const read = async (topic: string) => (existing.has(topic) ? await readTopic({ kafka, codec }, topic) : [])
-  const asked = (await read(changes.name)).map(({ value }) => value as ActorChange)
+  const records = await read(changes.name)
+  const asked = records.filter(({ record }) => record === ActorChange.name).map(({ value }) => value as ActorChange)
+  const promotions = new PendingPromotions()
+  for (const { record, value } of records) if (record === Promotion.name) promotions.want(value as Promotion)
   const view = new RunView()
   for (const delivered of await read(consoleState.name)) view.apply(delivered)
   const openings = ascending(view.opened)
@@ -32,9 +39,10 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const pending = new PendingChanges()
   for (const change of asked) pending.want(change)
   for (const one of openings) pending.take(one.changes)
+  for (const { promoted } of configuration.promotions) promotions.take(promoted)
   const waiting = pending.waiting(configuration.last)
   const wanted = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
-  return { configuration, waiting, wanted }
+  return { configuration, waiting, wanted, promotions: promotions.waiting, promotionsAsked: promotions.asked }
 }
 
 /**
@@ -46,11 +54,21 @@ export async function wantChange({ kafka, codec }: Ports, change: ActorChange): 
   if (!plainName.test(change.actor)) throw refused(change, `its name ${plainNameRule}`)
   const { wanted } = await readChanges({ kafka, codec }, run)
   if (changedRun(wanted, change) === undefined) throw refused(change, whyNot(wanted, change))
+  await recordChange({ kafka, codec }, run, ActorChange, change)
+}
+
+/** Writes into the log what somebody wants of a run. */
+export async function recordChange<R extends typeof ActorChange | typeof Promotion>(
+  { kafka, codec }: Ports,
+  run: RunConfig,
+  record: R,
+  change: RecordValue<R> & { readonly id: string },
+): Promise<void> {
   await createRunTopics(kafka, run)
   await using opened = new AsyncDisposableStack()
   const producer = opened.adopt(await kafka.producer(), (one) => one.close())
   const topic = runTopics(run.name).changes.name
-  await producer.send([{ topic, key: change.id, value: codec.encode(ActorChange, change) }])
+  await producer.send([{ topic, key: change.id, value: codec.encode(record, change) }])
 }
 
 const refused = ({ kind, actor, run }: ActorChange, why: string): WinnowError =>

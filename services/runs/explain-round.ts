@@ -41,7 +41,12 @@ export async function explainRound(
   const answers = names.map((name) =>
     (ledger?.answers(name, closed?.rewardOffsets ?? []) ?? []).filter(({ docId }) => isHeldOut?.(docId) !== true),
   )
-  const before = names.map((name) => previous?.weights[previous.actors.indexOf(name)])
+  const promoted = log.opened.find(({ round }) => round === manifest.round)?.promoted
+  const before = names.map((name) =>
+    promoted
+      ? promoted.actors.find(({ actor }) => actor === name)?.weights
+      : previous?.weights[previous.actors.indexOf(name)],
+  )
   const sources = weightSources(selection, manifest, document, before, answers)
   const flips = flipsOf(selection, manifest, document, explanation, sources)
   return { sources, flips, rewardTransform: selection.rewardTransform.kind }

@@ -1,5 +1,6 @@
-import { Document, type Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
+import { type ActorState, Document, Manifest, Progress, runTopics, topics } from '../../schemas/index.ts'
 import type { Labelled } from '../../topologies/console/changes.ts'
+import type { ShadowAt } from '../../topologies/console/promotions.ts'
 import type { CorpusStore, LabelColumn } from '../../topologies/corpus-store.ts'
 import { corpusStations, type Ports, runStations } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, type Scheduler, selectionOf } from '../../topologies/driver.ts'
@@ -37,6 +38,7 @@ export async function drive(run: RunConfig, options: DriveOptions) {
         },
       },
       labelled: labelledIn(store),
+      shadowAt: shadowAtBy(driver),
       now: () => 0,
       onEvent: (event) => {
         if (event.kind === 'selected') manifests.push(event.manifest)
@@ -74,4 +76,19 @@ export const labelledIn =
       return groups.reduce((sum, group) => sum + group.documents, 0)
     }
     return (await count([column])) + unlabelable >= (await count([]))
+  }
+
+/** Where a shadow is by its log, of one whose actors do not change. */
+const shadowAtBy =
+  (driver: InMemoryDriver): ShadowAt =>
+  async (shadow, round) => {
+    const decisions = driver.records(runTopics(shadow.name).consoleState.name)
+    const manifests = decisions.flatMap(({ record, value }) => (record === Manifest.name ? [value as Manifest] : []))
+    const manifest = manifests.find((one) => one.round === round)
+    if (manifest === undefined) return undefined
+    const all = driver.records(runTopics(shadow.name).actorState.name).map(({ value }) => value as ActorState)
+    const states = shadow.selection.actors.map(
+      ({ name }) => all.find((one) => one.round === round && one.actor === name)!,
+    )
+    return { run: shadow, states, theta: manifest.theta }
   }

@@ -6,6 +6,7 @@ import {
   type Offset,
   type Partition,
   Progress,
+  Promotion,
   type Reward,
   RoundAdopted,
   RoundClosed,
@@ -28,6 +29,7 @@ import { evaluateSelection } from './evaluating.ts'
 import { openRound, roundDue } from './opening.ts'
 import type { ConsolePorts } from './ports.ts'
 import { Preparation } from './preparation.ts'
+import { PendingPromotions } from './promotions.ts'
 import { readSince, readsOn } from './reads.ts'
 import { requestRewards } from './requesting.ts'
 import { decideSelection } from './selecting.ts'
@@ -45,6 +47,7 @@ export class Console implements Processor {
   readonly #recorded: RunConfig
   readonly #decided: Decisions
   readonly #pending = new PendingChanges()
+  readonly #promotions = new PendingPromotions()
   readonly #preparation: Preparation
   readonly #ports: ConsolePorts
   readonly #topics: RunTopics
@@ -67,7 +70,7 @@ export class Console implements Processor {
     this.#recorded = run
     this.#decided = new Decisions(run)
     this.#ports = ports
-    this.#preparation = new Preparation(ports, this.#decided, this.#pending)
+    this.#preparation = new Preparation(ports, this.#decided, this.#pending, this.#promotions)
     this.#topics = runTopics(run.name)
   }
 
@@ -81,7 +84,7 @@ export class Console implements Processor {
     const roundLast = Math.max(-1, ...this.#decided.opened.keys())
     this.#roundOpen = roundLast
     const opened = this.#decided.opened.get(roundLast)
-    if (opened !== undefined) this.#ledger = new RoundLedger(opened, this.#recorded.selection)
+    if (opened !== undefined) this.#ledger = this.#ledgerOf(opened)
     if (this.#decided.evaluations.size > 0) this.#tellEvaluations()
     // An evaluation needs the rewards of its round again.
     const done = [...this.#decided.closed.keys()].filter((round) => !this.#decided.awaitsEvaluation(round))
@@ -97,8 +100,12 @@ export class Console implements Processor {
   #remember(record: string, value: unknown): void {
     this.#decided.learn(record, value)
     if (record === RoundOpened.name) {
-      const { round, changes = [] } = value as Partial<RoundOpened> & Pick<RoundOpened, 'round'>
+      const { round, changes = [], promoted = null } = value as Partial<RoundOpened> & Pick<RoundOpened, 'round'>
       this.#tellChanges(round, changes)
+      if (promoted !== null) {
+        this.#promotions.take(promoted)
+        this.#ports.onEvent?.({ kind: 'promoted', round, shadow: promoted.shadow })
+      }
     }
     if (record === RoundRelabelled.name) {
       const { round, change } = value as RoundRelabelled
@@ -123,6 +130,7 @@ export class Console implements Processor {
       else if (delivered.record === RoundAdopted.name) this.#leave(delivered.value as RoundAdopted)
       else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
       else if (delivered.record === ActorChange.name) this.#want(delivered.value as ActorChange)
+      else if (delivered.record === Promotion.name) this.#promote(delivered.value as Promotion)
       else this.#answer(delivered as Delivered<Reward>)
     }
     await this.#advance()
@@ -148,6 +156,14 @@ export class Console implements Processor {
     if (change.run !== this.#recorded.name) return
     this.#pending.want(change)
     this.#ports.onEvent?.({ kind: 'wanted', change })
+  }
+
+  #promote(promotion: Promotion): void {
+    if (promotion.run === this.#recorded.name) this.#promotions.want(promotion)
+  }
+
+  #ledgerOf(opened: RoundOpened): RoundLedger {
+    return new RoundLedger(opened, this.#decided.configuration.at(opened.round).selection)
   }
 
   #learn(state: ActorState): void {
@@ -196,13 +212,14 @@ export class Console implements Processor {
   async #decideOpening(round: number): Promise<RoundOpened | undefined> {
     const awaited = await this.#preparation.toOpen(round, this.#roundOpen)
     if (awaited === undefined) return undefined
-    const { run, changes, labelOffsets } = awaited
+    const { run, changes, promoted, labelOffsets } = awaited
     return await openRound(run, round, await this.#ports.store.view(this.#preparation.viewToSample(round, awaited)), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
       labelOffsets,
       nowMs: this.#ports.now(),
       changes,
+      promoted,
       reads: readsOn(run) ? readSince(this.#decided.readsKnown(round), this.#progress, this.#left) : [],
     })
   }
@@ -223,7 +240,7 @@ export class Console implements Processor {
     this.#preparation.forget()
     this.#remember(RoundOpened.name, opened)
     this.#roundOpen = round
-    this.#ledger = new RoundLedger(opened, this.#recorded.selection)
+    this.#ledger = this.#ledgerOf(opened)
     this.#ports.onEvent?.({ kind: 'opened', round, requests: this.#ledger.requested })
     return true
   }

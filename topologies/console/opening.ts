@@ -1,4 +1,4 @@
-import type { ActorChange, Progress, RoundOpened, SelectionRead, TopicOffset } from '../../schemas/index.ts'
+import type { ActorChange, Progress, Promoted, RoundOpened, SelectionRead, TopicOffset } from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { seedOf } from '../selection/u64.ts'
@@ -31,9 +31,11 @@ export async function openRound(
     changes?: readonly ActorChange[]
     /** What was read, since earlier rounds opened, of selections before the previous one. */
     reads?: readonly SelectionRead[]
+    /** By which the run goes on; `run` has its settings. */
+    promoted?: Promoted | null
   },
 ): Promise<RoundOpened> {
-  const { progress, roundPrevious, labelOffsets, nowMs, changes = [], reads = [] } = decision
+  const { progress, roundPrevious, labelOffsets, nowMs, changes = [], reads = [], promoted = null } = decision
   const samples: RoundOpened['samples'] = []
   if (round > 0 && run.sampleDocuments > 0) {
     for (const [actorIndex, actor] of run.selection.actors.entries()) {
@@ -59,6 +61,7 @@ export async function openRound(
     deadlineMs: samples.length === 0 ? null : nowMs + run.rewardDeadlineSeconds * 1000,
     changes: [...changes],
     reads: [...reads],
+    promoted,
   }
 }
 

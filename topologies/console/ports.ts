@@ -3,6 +3,7 @@ import type { CorpusStore, Preparing } from '../corpus-store.ts'
 import type { Output } from '../node.ts'
 import type { Labelled } from './changes.ts'
 import type { EmissionLayout } from './emitting.ts'
+import type { ShadowAt } from './promotions.ts'
 import type { ReadsSource } from './reads.ts'
 
 export interface ConsolePorts {
@@ -15,6 +16,8 @@ export interface ConsolePorts {
    * Left out: nobody compares.
    */
   readonly checked?: () => Promise<readonly TopicOffset[] | undefined>
+  /** Left out: nobody can say, and no shadow is promoted. */
+  readonly shadowAt?: ShadowAt
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   /** Left out: `emissionLayout`. */
@@ -33,6 +36,8 @@ export type ConsoleEvent =
   | { kind: 'changed'; round: number; changes: readonly ActorChange[] }
   /** Somebody wants a change of the run's actors; told again after each start. */
   | { kind: 'wanted'; change: ActorChange }
+  /** The run goes on by the settings and weights of a shadow from this round on; told again after each start. */
+  | { kind: 'promoted'; round: number; shadow: string }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
   /** Of all evaluated rounds, the last one is new; told again after each start. */

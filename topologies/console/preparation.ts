@@ -1,31 +1,37 @@
-import { type Manifest, type Offset, type TopicOffset, topics } from '../../schemas/index.ts'
+import { type Manifest, type Offset, type Promoted, type TopicOffset, topics } from '../../schemas/index.ts'
 import { columnsOf, type ViewOptions } from '../corpus-store.ts'
+import { promotedRun } from '../rounds/configuration.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, nobodySays, type PendingChanges } from './changes.ts'
 import type { Decisions } from './decisions.ts'
 import type { ConsolePorts } from './ports.ts'
+import type { PendingPromotions } from './promotions.ts'
 import { viewOptions } from './selecting.ts'
 
 /** What a round opens with. */
 export interface ToOpen extends ChangedRun {
+  readonly promoted: Promoted | null
   readonly labelOffsets: TopicOffset[]
 }
 
 /** Has the corpus sorted for the draws of rounds before they open or select: that goes on in the background, and rounds wait for it. */
 export class Preparation {
-  readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'onEvent'>
+  readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'shadowAt' | 'onEvent'>
   readonly #decided: Decisions
   readonly #pending: PendingChanges
+  readonly #promotions: PendingPromotions
   /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
   #awaited: ToOpen | undefined
   /** How far that was when it was last told. */
   #told = ''
 
   constructor(
-    ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'onEvent'>,
+    ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'shadowAt' | 'onEvent'>,
     decided: Decisions,
     pending: PendingChanges,
+    promotions: PendingPromotions,
   ) {
+    this.#promotions = promotions
     this.#ports = ports
     this.#decided = decided
     this.#pending = pending
@@ -79,12 +85,30 @@ export class Preparation {
         this.#tellUnchecked(round)
         return undefined
       }
+      const promoted = await this.#promoted(before, round, roundBefore, checked)
+      if (promoted !== undefined) return promoted
       const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
       const labelOffsets = await this.#labelOffsets(run, checked)
       const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
-      if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, labelOffsets }
+      if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, promoted: null, labelOffsets }
     }
-    return { run: before, changes: [], labelOffsets: await this.#labelOffsets(before, checked) }
+    return { run: before, changes: [], promoted: null, labelOffsets: await this.#labelOffsets(before, checked) }
+  }
+
+  /** With a shadow that may serve from this round on. Changes of actors wait for the next one. */
+  async #promoted(
+    before: RunConfig,
+    round: number,
+    roundBefore: number,
+    checked: readonly TopicOffset[] | undefined,
+  ): Promise<ToOpen | undefined> {
+    const { shadowAt, store } = this.#ports
+    const promoted = shadowAt && (await this.#promotions.ready(round, roundBefore, shadowAt))
+    if (promoted === undefined) return undefined
+    const run = promotedRun(before, promoted)
+    const labelOffsets = await this.#labelOffsets(run, checked)
+    const preparing = await store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
+    return preparing === undefined ? { run, changes: [], promoted, labelOffsets } : undefined
   }
 
   #tellUnchecked(round: number): void {

@@ -107,12 +107,13 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
   }
 }
 
-/** Of the round before; of an actor that joins, and of all before the first round, the initial one. */
+/** Of the round before, or of a shadow that is promoted; of an actor that joins, and of all before the first round, the initial one. */
 function thetaBeforeOf(
   { actors }: SelectionConfig,
-  { changes = [] }: Partial<RoundOpened>,
+  { changes = [], promoted = null }: Partial<RoundOpened>,
   previous: Manifest | undefined,
 ): number[] {
+  if (promoted !== null) return [...promoted.theta]
   return actors.map(({ name, initialTheta }) => {
     const joins = changes.some(({ kind, actor }) => kind === 'add' && actor === name)
     const at = joins || previous === undefined ? -1 : previous.actors.indexOf(name)

@@ -1,6 +1,7 @@
 import { concatMap, defer, from, type OperatorFunction, scan } from 'rxjs'
 import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '../../schemas/index.ts'
 import type { Delivered } from '../node.ts'
+import { parseRunConfig } from '../run-config.ts'
 import type { RewardRules } from '../selection/price.ts'
 import { changesActors } from './configuration.ts'
 import { RoundLedger } from './ledger.ts'
@@ -72,9 +73,9 @@ class Collector {
     for (let round = this.#closedInOrder[0]; round !== undefined; round = this.#closedInOrder[0]) {
       const { opened, closed, rewards } = this.#rounds.get(round)!
       if (opened === undefined || closed === undefined || !this.#reached(closed.rewardOffsets)) return
-      const ledger = new RoundLedger(opened, this.#rules)
-      for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
       const changed = [...this.#changed.values()].filter((one) => one.round <= round)
+      const ledger = new RoundLedger(opened, rulesOf(changed) ?? this.#rules)
+      for (const { value, partition, offset } of rewards) ledger.accept(value, partition, offset)
       this.ready.push({ opened, closed, ledger, changed, inputOffsets: closed.rewardOffsets })
       this.#closedInOrder.shift()
       this.#roundDone = round
@@ -86,6 +87,12 @@ class Collector {
   #reached(limits: readonly TopicOffset[]): boolean {
     return limits.every(({ partition, offsetNext }) => (this.#positions.get(partition) ?? 0) >= offsetNext)
   }
+}
+
+/** Of a run that has gone on by a shadow's settings, theirs. @param changed rounds in any order */
+function rulesOf(changed: readonly RoundOpened[]): RewardRules | undefined {
+  const [last] = changed.filter(({ promoted }) => promoted !== null).sort((a, b) => b.round - a.round)
+  return last?.promoted == null ? undefined : parseRunConfig(JSON.parse(last.promoted.config)).selection
 }
 
 /**

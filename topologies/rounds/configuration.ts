@@ -1,5 +1,5 @@
-import type { ActorChange, LabelerFit, RoundOpened } from '../../schemas/index.ts'
-import type { RunConfig } from '../run-config.ts'
+import type { ActorChange, LabelerFit, Promoted, RoundOpened } from '../../schemas/index.ts'
+import { parseRunConfig, type RunConfig } from '../run-config.ts'
 import type { ActorConfig } from '../selection/config.ts'
 import { strategyProblems } from '../selection/strategy.ts'
 
@@ -50,18 +50,28 @@ const withActors = (run: RunConfig, actors: ActorConfig[], labelers: RunConfig['
   labelers: { ...run.labelers, ...labelers },
 })
 
+/** The run once a shadow of it has been promoted: by the shadow's settings, everything else as before. */
+export function promotedRun(recorded: RunConfig, { config }: Pick<Promoted, 'config'>): RunConfig {
+  const { selection, labelers } = parseRunConfig(JSON.parse(config))
+  return { ...recorded, selection, labelers }
+}
+
 /** The configuration of a run's rounds: the fold of what was recorded with the run and the changes of its openings. */
 export class Configuration {
   readonly #recorded: RunConfig
   readonly #changes = new Map<number, readonly ActorChange[]>()
+  /** Shadows that were promoted, with the run as it then is, by round. */
+  readonly #promoted = new Map<number, { readonly promoted: Promoted; readonly run: RunConfig }>()
 
   constructor(recorded: RunConfig) {
     this.#recorded = recorded
   }
 
   /** Openings may come in any order, and more than once. */
-  learn({ round, changes = [] }: { readonly round: number; readonly changes?: readonly ActorChange[] }): void {
+  learn({ round, changes = [], promoted = null }: Pick<RoundOpened, 'round'> & Partial<RoundOpened>): void {
     if (changes.length > 0) this.#changes.set(round, changes)
+    if (promoted !== null && this.#promoted.get(round)?.promoted.id !== promoted.id)
+      this.#promoted.set(round, { promoted, run: promotedRun(this.#recorded, promoted) })
   }
 
   /** A change that holds from a round on, besides those of its opening. */
@@ -71,7 +81,16 @@ export class Configuration {
   }
 
   at(round: number): RunConfig {
-    return this.#until(round).reduce((run, { change }) => changedRun(run, change) ?? run, this.#recorded)
+    const since = Math.max(-1, ...[...this.#promoted.keys()].filter((from) => from <= round))
+    const start = this.#promoted.get(since)?.run ?? this.#recorded
+    // What changed before it is part of the shadow's configuration.
+    const changes = this.#until(round).filter((one) => since === -1 || one.round >= since)
+    return changes.reduce((run, { change }) => changedRun(run, change) ?? run, start)
+  }
+
+  /** The shadows by which the run went on, with the rounds from which on it did. */
+  get promotions(): readonly { round: number; promoted: Promoted }[] {
+    return [...this.#promoted].sort(([a], [b]) => a - b).map(([round, { promoted }]) => ({ round, promoted }))
   }
 
   /** As of the last opening that is known. */
@@ -110,8 +129,9 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
   return configuration
 }
 
-/** Whether this opening changed the run's actors. */
-export const changesActors = ({ changes = [] }: Partial<RoundOpened>): boolean => changes.length > 0
+/** Whether this opening changed the run's actors or settings. */
+export const changesActors = ({ changes = [], promoted = null }: Partial<RoundOpened>): boolean =>
+  changes.length > 0 || promoted !== null
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
 export function changeInWords(change: ActorChange, round: number | null): string {

@@ -35,27 +35,41 @@ export const show = (context: CliContext): Command =>
       }
       const [looked] = await lookAtRuns(runtime, [record], { archived: true })
       const { run, state } = looked!
-      const { configuration, waiting } = await readChanges(runtime, run.config)
+      const { configuration, waiting, promotions } = await readChanges(runtime, run.config)
       const changes = [
         ...configuration.changes.map(({ round, change }) => ({ ...change, round })),
         ...waiting.map((change) => ({ ...change, round: null })),
+      ]
+      const promoted = [
+        ...configuration.promotions.map(({ round, promoted }) => ({ shadow: promoted.shadow, round })),
+        ...promotions.slice(-1).map(({ shadow }) => ({ shadow, round: null })),
       ]
       const kind = kindOf(record, run.config)
       const { replayOf, life, recordedMs, selectionVersion, config } = record
       if (options.json) {
         const facts = { run: name, kind, ...state, replayOf, life, recordedMs, selectionVersion }
-        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config), changes })}\n`)
+        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config), changes, promoted })}\n`)
       }
       const when = recordedMs === null ? '' : `, recorded ${new Date(recordedMs).toISOString()}`
       const waits = state.waitsFor === null ? '' : `; waits for ${state.waitsFor}`
       const rows = [...flat(JSON.parse(config))].map(([key, value]) => [key, inWords(value)])
-      const told = changes.map((change) => `${changeInWords(change, change.round)}\n`).join('')
+      const told = [
+        ...changes.map((change) => changeInWords(change, change.round)),
+        ...promoted.map(({ shadow, round }) => promotionInWords(shadow, round)),
+      ]
+        .map((line) => `${line}\n`)
+        .join('')
       const head = `${name}: ${kind}${when}\n${state.state}${waits}\n${told}`
       await print(
         context.stdout,
         `${head}\n${table([{ title: 'key', whole: true }, { title: 'value' }], rows, { width })}\n`,
       )
     })
+
+const promotionInWords = (shadow: string, round: number | null): string =>
+  round === null
+    ? `goes on as its shadow ${shadow} once that has selected as far`
+    : `goes on as its shadow ${shadow} from round ${round} on`
 
 const inWords = (value: unknown): string => {
   if (value === undefined) return '–'

@@ -12,6 +12,7 @@ import { addActor, freezeActor, removeActor } from './run-actors.ts'
 import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
+import { promote } from './run-promote.ts'
 import { influence, running, start, stations, trainer } from './run-services.ts'
 import { shadow } from './run-shadow.ts'
 import { show } from './run-show.ts'
@@ -74,6 +75,7 @@ export function run(context: CliContext): Command {
   const all = [
     create,
     shadow,
+    promote,
     list,
     show,
     start,

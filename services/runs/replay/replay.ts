@@ -50,6 +50,13 @@ export async function replay({
     })
   }
   const asRecorded = await readRecordedRun(runtime, recorded.name)
+  const promotion = asRecorded.opened.find(({ promoted = null }) => promoted !== null)
+  if (promotion !== undefined && JSON.stringify(run.selection) !== JSON.stringify(recorded.selection))
+    throw new WinnowError(
+      'CONFIGURATION',
+      `${recorded.name} goes on by the settings of ${promotion.promoted!.shadow} from round ${promotion.round} on: it cannot be replayed with others`,
+      { hint: `Without --with it can; other settings are tried on ${promotion.promoted!.shadow}.` },
+    )
   const isJoint = run.selection.collaboration === 'joint'
   const log = isJoint ? await withSampleLabels(runtime, recorded, asRecorded) : asRecorded
   const configuration = configurationBy(run, log.opened)
