@@ -4,6 +4,7 @@ import { type ActorState, Manifest, type RoundOpened } from '../../schemas/index
 import { foldRounds } from '../../topologies/actor.ts'
 import { configurationBy } from '../../topologies/rounds/configuration.ts'
 import { type Faults, noFaults } from '../support/fault-driver.ts'
+import { tinyRun } from '../topologies/loop.ts'
 import type { NaiveConfig } from '../topologies/selection/naive.ts'
 import { checkLedger } from './ledger.ts'
 import { newcomer, World, type WorldOptions } from './world.ts'
@@ -62,17 +63,7 @@ test('an actor that takes part is in the log as the fold of the log has it, what
     const { world, openings, manifests, joined } = await played({ seed, faults, newcomer: {} })
     expect([seed, joined.length]).toEqual([seed, 1])
     const configuration = configurationBy(world.run, openings.values())
-    const decided = world.driver.log
-      .records(world.topics.consoleState.name)
-      .filter(({ record }) => record !== 'Manifest')
-    const inputs = [...decided, ...world.driver.log.records(world.topics.rewards.name)]
-    const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
-    for (const actor of configuration.actorsEver) {
-      const folded = await lastValueFrom(from(inputs).pipe(foldRounds(world.run, actor), toArray()))
-      const rounds = new Map(folded.map((state) => [state.round, state.weights]))
-      for (const state of states.filter((one) => one.actor === actor))
-        expect([seed, actor, state.round, state.weights]).toEqual([seed, actor, state.round, rounds.get(state.round)])
-    }
+    await expectStatesAsFolded(world, configuration.actorsEver, seed)
     for (const [round, manifest] of manifests) {
       expect([seed, round, manifest.actors]).toEqual([
         ...[seed, round, configuration.at(round).selection.actors.map(({ name }) => name)],
@@ -81,3 +72,47 @@ test('an actor that takes part is in the log as the fold of the log has it, what
     }
   }
 })
+
+test('a run that goes on as a shadow does so once, from its weights, and is in the log as the fold of the log has it, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  const other = tinyRun({ ...selection, update: 'additive', repeat: 'exclude' })
+  const nothing = { counts: [0, 0, 0], everRewarded: [], rewards: [null, null, null] }
+  const shadow = {
+    run: { ...other, name: 'shadow', shadowOf: other.name },
+    states: [
+      { ...nothing, actor: 'shape', weights: [3, -3] },
+      { ...nothing, actor: 'colour', weights: [0, 5, -5] },
+    ],
+    theta: [0.2, 0.8],
+  }
+  for (let seed = 1; seed <= seeds / 2; seed++) {
+    const { world, openings, manifests } = await played({ seed, faults, shadow })
+    const promoted = [...openings.values()].filter((one) => one.promoted !== null)
+    expect([seed, promoted.length]).toEqual([seed, 1])
+    const configuration = configurationBy(world.run, openings.values())
+    for (const round of manifests.keys())
+      expect(configuration.at(round).selection.update).toBe(round < promoted[0]!.round ? 'ema' : 'additive')
+    expect(
+      manifests
+        .get(promoted[0]!.round)!
+        .weights.flat()
+        .some((weight) => Math.abs(weight) > 1),
+    ).toBe(true)
+    await expectStatesAsFolded(world, configuration.actorsEver, seed)
+    checkLedger(world)
+  }
+})
+
+/** The states of actors in the log are what their inputs in the log fold to. */
+async function expectStatesAsFolded(world: World, actors: Iterable<string>, seed: number): Promise<void> {
+  const decided = world.driver.log.records(world.topics.consoleState.name).filter(({ record }) => record !== 'Manifest')
+  const inputs = [...decided, ...world.driver.log.records(world.topics.rewards.name)]
+  const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
+  for (const actor of actors) {
+    const folded = await lastValueFrom(from(inputs).pipe(foldRounds(world.run, actor), toArray()))
+    const rounds = new Map(folded.map((state) => [state.round, state.weights]))
+    for (const state of states.filter((one) => one.actor === actor))
+      expect([seed, actor, state.round, state.weights]).toEqual([seed, actor, state.round, rounds.get(state.round)])
+  }
+}

@@ -8,6 +8,7 @@ import {
   labelsTopic,
   Manifest,
   Progress,
+  Promotion,
   Reward,
   RoundAdopted,
   type RoundClosed,
@@ -16,10 +17,11 @@ import {
   type SelectionChunk,
   topics,
 } from '../../schemas/index.ts'
+import type { ShadowState } from '../../topologies/console/promotions.ts'
 import type { Ports } from '../../topologies/dataflow.ts'
 import { actorStation, dataflow, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
+import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import type { Score } from '../../topologies/stations/influence.ts'
 import { labelledIn } from '../support/drive.ts'
 import { type Call, FaultDriver, type Faults, faultyStore, noFaults } from '../support/fault-driver.ts'
@@ -46,6 +48,8 @@ export interface WorldOptions {
   readonly more?: object
   /** An actor that is added while the run is on, with all that labels for it. */
   readonly newcomer?: Partial<ActorChange>
+  /** A shadow, level with the run whenever it is asked for, that is promoted while the run is on: from where the run goes on. */
+  readonly shadow?: ShadowState
 }
 
 const textOf = new Map(documents.map((document) => [document.text, document.docId]))
@@ -151,6 +155,7 @@ export class World {
   async #orderlyRun(): Promise<void> {
     await this.#steps(this.random.below(40))
     if (this.#options.newcomer !== undefined) this.#add(this.#options.newcomer)
+    if (this.#options.shadow !== undefined) this.#promote(this.#options.shadow)
     await this.#whileDisturbed()
     for (let round = 1; round < roundsMax; round++) {
       this.#report(round * this.run.updateSteps, 7)
@@ -168,6 +173,13 @@ export class World {
       if (this.#options.poison && this.random.chance(0.3)) this.#poison()
       if (this.random.chance(0.2)) await this.driver.tick()
     }
+  }
+
+  #promote({ run }: ShadowState): void {
+    const value: Promotion = {
+      ...{ run: this.run.name, id: 'p', shadow: run.name, config: runConfigJson(run), fromRound: null, recordedMs: 0 },
+    }
+    this.driver.append([{ topic: this.topics.changes.name, record: Promotion, key: value.id, value }])
   }
 
   #add(given: Partial<ActorChange>): void {
@@ -336,6 +348,7 @@ export class World {
       booking: { now: () => this.driver.nowMs },
       console: {
         labelled: (column, documents) => call(() => labelledIn(this.#store, this.#unlabelable())(column, documents)),
+        shadowAt: (_shadow, round) => call(async () => (round < 0 ? undefined : this.#options.shadow)),
         selections: { selection: (manifest, index) => this.#chunks(call, manifest, index) },
         now: () => this.driver.nowMs,
         // Small selections in several parts.
