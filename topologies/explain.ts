@@ -13,8 +13,10 @@ export interface ExplainedDocument {
   readonly labels: readonly number[]
   /** How often this run's trainer had read it; 0 if the run does not count reads. */
   readonly reads: number
-  /** Whether its record and all labels were before the round's offsets. */
+  /** Whether its record and all labels were before the round's offsets, and no list excluded it there. */
   readonly tookPart: boolean
+  /** The lists that excluded it there, if it would have taken part but for them. */
+  readonly excludedBy?: readonly string[]
   readonly tokens: number
   /** Its label's score for each actor, in configuration order. */
   readonly scores: readonly number[]
@@ -27,6 +29,7 @@ export interface Explanation {
     | 'below the threshold'
     | 'lost the draw among equals'
     | 'not there yet'
+    | 'excluded'
     | 'already read'
     | 'not in the pool'
   /** S(x) of Eq. 6. */
@@ -80,8 +83,9 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
 /** Why a document could not be selected whatever its score; undefined: it could. */
 export function leftOut(
   { repeat }: SelectionConfig,
-  { tookPart, reads }: ExplainedDocument,
+  { tookPart, excludedBy = [], reads }: ExplainedDocument,
 ): [Explanation['verdict'], flip: string] | undefined {
+  if (excludedBy.length > 0) return ['excluded', `being taken off ${excludedBy.join(' and ')} before the round opened`]
   if (!tookPart) return ['not there yet', 'an earlier ingest: its labels came after this round was opened']
   if (repeat === 'exclude' && reads > 0) return ['already read', 'repeat: allow']
   return undefined

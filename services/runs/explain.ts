@@ -53,10 +53,11 @@ export async function explainDocument(
     const columns = columnsOf(ofRound)
     const labels = (await documentFor(columns))?.labels ?? null
     if (labels === null) continue
-    const tookPart = (labelOffsets: readonly TopicOffset[]): boolean =>
+    const wasThere = (labelOffsets: readonly TopicOffset[]): boolean =>
       before(labelOffsets, topics.documents.name, document.documentOffset) &&
-      listsAsOf(exclusions, labelOffsets).length === 0 &&
       labels.every(({ offset }, a) => before(labelOffsets, columns[a]!.topic, offset))
+    const tookPart = (labelOffsets: readonly TopicOffset[]): boolean =>
+      wasThere(labelOffsets) && listsAsOf(exclusions, labelOffsets).length === 0
     const subcategories = labels.map(({ subcategory }) => subcategory)
     const reads = await readsAt(
       sql,
@@ -65,8 +66,10 @@ export async function explainDocument(
       { docId, labels: subcategories },
       tookPart,
     )
+    const { labelOffsets } = manifest
+    const lists = wasThere(labelOffsets) ? listsAsOf(exclusions, labelOffsets).map(({ value }) => value.list) : []
     const explained: ExplainedDocument = {
-      ...{ docId, reads, tookPart: tookPart(manifest.labelOffsets), tokens: document.tokens },
+      ...{ docId, reads, tookPart: tookPart(labelOffsets), excludedBy: lists, tokens: document.tokens },
       labels: subcategories,
       scores: labels.map(({ score }) => score),
     }
@@ -75,7 +78,6 @@ export async function explainDocument(
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.
-      const { labelOffsets } = manifest
       const corpus = await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false })
       const round = await roundOfStrategy(selection, strategy, corpus)
       explanations.push(explainStrategy(selection, strategy, manifest, explained, round))

@@ -81,8 +81,9 @@ test('a set that is added to a live run takes documents out from the next round 
   expect((await winnow('eval-set', 'matches', 'leaked')).stdout).toContain(
     `run ${run.name} had read 3 of them, in rounds 0; checkpoints from step`,
   )
-  const { inputs } = (await explainDocument(runtime, run, leaked[0]!))!
-  expect(inputs.map(({ tookPart }) => tookPart)).toEqual([true, false, false, false])
+  const { explanations } = (await explainDocument(runtime, run, leaked[0]!))!
+  expect(explanations.map(({ verdict }) => verdict === 'excluded')).toEqual([false, true, true, true])
+  expect(explanations[1]!.flip).toContain('leaked')
 
   // Two other documents are asked to be forgotten once the run is over: the receipt says who had read them.
   const asked = after[0]!.slice(0, 2)

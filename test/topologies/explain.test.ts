@@ -104,6 +104,15 @@ describe('why a document was or was not selected', () => {
     expect(explanation).toMatchObject({ verdict: 'not there yet', score: 0.625 })
   })
 
+  test('a document that a list excludes says which', () => {
+    const lists = ['eval-set/birds', 'erasure/request-7']
+    const { verdict, flip } = explain(config(), manifest(), document([0, 0], { tookPart: false, excludedBy: lists }))
+    expect([verdict, flip]).toEqual([
+      'excluded',
+      'being taken off eval-set/birds and erasure/request-7 before the round opened',
+    ])
+  })
+
   test('having been read counts against it only if the run excludes repeats', () => {
     const read = document([0, 0], { reads: 1 })
     expect(explain(config({ repeat: 'exclude' }), manifest(), read).verdict).toBe('already read')
