@@ -55,7 +55,7 @@ async function read(range: { partition: number; from: number; to: number }, perL
   return batches
 }
 
-test.each([undefined, 10, 700])(
+test.each([undefined, 100, 700])(
   'are those of a range of offsets, once each, in order, as ingested; %j offsets a look',
   async (perLook) => {
     for (const partition of [0, 1]) {
