@@ -33,7 +33,7 @@ export async function promoteShadow(
   const shadow = await runNamed(runtime, name)
   if (shadow.shadowOf === undefined)
     throw new WinnowError('CONFIGURATION', `${name} is not a shadow: it follows no run that could go on as it`, {
-      hint: 'winnow run shadow RUN records one.',
+      hint: 'A shadow is recorded by: winnow run shadow RUN.',
     })
   const { run: leader } = await runnable(runtime, shadow.shadowOf)
   checkStations(leader, shadow)
