@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type Banding, bandingFor, bandKeys } from './bands.ts'
-import { signatureOf, similarity } from './minhash.ts'
+import { type Banding, bandingFor, bandKeys } from '../../../topologies/duplicates/bands.ts'
+import { signatureOf, similarity } from '../../../topologies/duplicates/minhash.ts'
+import { forEachShingle } from './shingles.ts'
+
+/** Length of a signature: its estimates have a standard deviation of 0.04 at a similarity of 0.8. */
+const signatureLength = 112
 
 /** A document's place: the index of its file, and the line, both from 0. */
 export interface Place {
@@ -35,7 +39,7 @@ export class DuplicateIndex {
 
   constructor({ nearSimilarity }: DuplicateOptions) {
     this.#nearSimilarity = nearSimilarity
-    this.#banding = bandingFor(nearSimilarity ?? 1)
+    this.#banding = bandingFor(nearSimilarity ?? 1, signatureLength)
     this.#byBand = Array.from({ length: this.#banding.bands }, () => new Map())
   }
 
@@ -52,7 +56,8 @@ export class DuplicateIndex {
 
   #addNear(text: string, place: Place): Duplicate | undefined {
     const nearSimilarity = this.#nearSimilarity
-    const signature = nearSimilarity === undefined ? undefined : signatureOf(text)
+    const signature =
+      nearSimilarity === undefined ? undefined : signatureOf((visit) => forEachShingle(text, visit), signatureLength)
     if (nearSimilarity === undefined || signature === undefined) return undefined
     const keys = bandKeys(signature, this.#banding)
     const candidates = new Set(keys.flatMap((key, band) => this.#byBand[band]!.get(key) ?? []))

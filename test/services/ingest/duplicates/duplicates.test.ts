@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { bandingFor, bandKeys, shareFound } from '../../../../services/ingest/duplicates/bands.ts'
 import { DuplicateIndex } from '../../../../services/ingest/duplicates/index.ts'
-import { signatureOf, similarity } from '../../../../services/ingest/duplicates/minhash.ts'
+import { forEachShingle } from '../../../../services/ingest/duplicates/shingles.ts'
+import { bandingFor, bandKeys, shareFound } from '../../../../topologies/duplicates/bands.ts'
+import * as minhash from '../../../../topologies/duplicates/minhash.ts'
+
+const { similarity } = minhash
+const signatureOf = (text: string) => minhash.signatureOf((visit) => forEachShingle(text, visit), 112)
 
 /** Words that no two numbers share, so that texts are as alike as the numbers they are made of. */
 const prose = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(' ')
@@ -63,7 +67,7 @@ describe('signatures', () => {
   it('ignore case, punctuation and line breaks', () => {
     const a = signatureOf('The quick, brown fox\njumps over the lazy dog.')!
     expect(signatureOf('the quick brown fox jumps over the LAZY dog')).toEqual(a)
-    expect(bandKeys(a, bandingFor(0.8)).every(Number.isSafeInteger)).toBe(true)
+    expect(bandKeys(a, bandingFor(0.8, 112)).every(Number.isSafeInteger)).toBe(true)
   })
 
   it.each([[''], [' \n'], ['!!! --- ???']])('are missing for %j, which has no characters to compare', (text) => {
@@ -75,7 +79,7 @@ describe('bands', () => {
   it.each([0.3, 0.5, 0.7, 0.8, 0.9, 0.95])(
     'find nine in ten pairs of similarity %d, and nearly all that are more alike',
     (least) => {
-      const banding = bandingFor(least)
+      const banding = bandingFor(least, 112)
       expect(banding.bands * banding.rowsPerBand).toBeLessThanOrEqual(112)
       expect(shareFound(least, banding)).toBeGreaterThanOrEqual(0.9)
       expect(shareFound(Math.min(1, least + 0.1), banding)).toBeGreaterThan(0.999)
@@ -83,7 +87,7 @@ describe('bands', () => {
   )
 
   it("are FineWeb's for 0.8", () => {
-    expect(bandingFor(0.8)).toEqual({ bands: 14, rowsPerBand: 8 })
+    expect(bandingFor(0.8, 112)).toEqual({ bands: 14, rowsPerBand: 8 })
   })
 })
 

@@ -1,5 +1,4 @@
-import { fnvPrime, key53, mix32 } from '../../../topologies/hash.ts'
-import { signatureLength } from './minhash.ts'
+import { fnvPrime, key53, mix32 } from '../hash.ts'
 
 /** How signatures are cut so that similar ones are found without comparing all pairs: only those that share a band are compared. */
 export interface Banding {
@@ -15,9 +14,9 @@ export const shareFound = (similarity: number, { bands, rowsPerBand }: Banding):
 
 /**
  * The longest bands, so the fewest needless comparisons, that still find nine in ten pairs at the given similarity, and almost all above it.
- * For 0.8: 14 bands of 8 rows, as in FineWeb (Penedo et al. 2024).
+ * For 0.8 and signatures of 112 numbers: 14 bands of 8 rows, as in FineWeb (Penedo et al. 2024).
  */
-export function bandingFor(similarityMin: number): Banding {
+export function bandingFor(similarityMin: number, signatureLength: number): Banding {
   for (let rowsPerBand = 32; rowsPerBand > 1; rowsPerBand--) {
     const banding = { rowsPerBand, bands: Math.floor(signatureLength / rowsPerBand) }
     if (shareFound(similarityMin, banding) >= foundMin) return banding
