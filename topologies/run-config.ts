@@ -188,7 +188,7 @@ const shape = z.strictObject({
   checkpoints: z
     .string()
     .describe(
-      'Folder shared by trainer and influence workers. Paths are taken from the folder of this file, and recorded absolute',
+      'Folder shared by trainer and influence workers, or an address of s3:// or gs:// (docs/stores.md). Paths are taken from the folder of this file, and recorded absolute',
     ),
 })
 

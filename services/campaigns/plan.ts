@@ -11,6 +11,7 @@ import { seedOf } from '../../topologies/selection/u64.ts'
 import type { Runtime } from '../connections/connections.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { storeOf } from '../runtime/stores/place.ts'
 import { readCampaigns, writeCampaign } from './recorded.ts'
 
 const regmix = { method: 'regmix' } as const
@@ -42,6 +43,15 @@ export async function planCampaign(
   if (at === -1) {
     const names = run.selection.actors.map(({ name }) => name).join(', ')
     throw new WinnowError('CONFIGURATION', `the run has no actor ${actor}`, { hint: `Its actors: ${names}.` })
+  }
+  if (storeOf(run.checkpoints) !== undefined) {
+    throw new WinnowError(
+      'CONFIGURATION',
+      `checkpoints of proxies are written to this machine, not to ${run.checkpoints}`,
+      {
+        hint: "Name a folder as checkpoints in a copy of the run's file, and plan the campaign by that.",
+      },
+    )
   }
   const config = runConfigJson(sharedByProxies(run, campaign, steps))
   const wanted = recordedMethod(method)

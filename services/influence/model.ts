@@ -6,6 +6,7 @@ import type { Model } from '../model/model.ts'
 import { readReference } from '../model/reference.ts'
 import type { Sequence } from '../model/sequences.ts'
 import type { Service } from '../runtime/service.ts'
+import { prepareReading } from '../runtime/stores/open-store.ts'
 
 /** How a run's configuration wants rewards computed. */
 export function influenceOptions(run: RunConfig): InfluenceOptions {
@@ -56,6 +57,7 @@ async function sequencesOf(
 /** Rewards of a run's documents from its reference tasks, at whatever checkpoint a request names. */
 export async function createRunInfluence(run: RunConfig, model: Model, workers = 1): Promise<InfluenceModel & Service> {
   const options = influenceOptions(run)
+  await prepareReading(run.checkpoints)
   const { samplesMax, other } = run.reference
   const wanted = await rewardTasks(run, model, samplesMax)
   // Other text is the last of the tasks, and not combined.

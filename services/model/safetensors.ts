@@ -40,10 +40,12 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 
 /**
  * Reads a file once, in small pieces, from a path or from an address in an object store: the tensors that have a destination, and the digest of the
- * whole file. @throws WinnowError BAD_DATA if it cannot be opened or read.
+ * whole file. @throws WinnowError BAD_DATA if it cannot be opened or read, UNREACHABLE.
  */
 export async function scanSafetensors(path: string, allocate: Allocate): Promise<ScannedFile> {
   const file = await openBytes(path).catch((cause: unknown) => {
+    // A store that is away says nothing about the file.
+    if (cause instanceof WinnowError && cause.retriable) throw cause
     throw unreadable(path, cause instanceof WinnowError ? cause.message : 'it cannot be opened', cause)
   })
   try {

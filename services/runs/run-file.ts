@@ -5,7 +5,7 @@ import { weightRuleSchema } from '../../topologies/selection/initial-weights.ts'
 import { readYaml } from '../config/load.ts'
 import { isShipped } from '../model/shipped.ts'
 import { WinnowError } from '../runtime/errors.ts'
-import { schemeOf } from '../runtime/stores/place.ts'
+import { schemeOf, shownPlace, storeOf } from '../runtime/stores/place.ts'
 import { entryOf, type Fits, withFits, withoutCampaigns } from './run-file-campaigns.ts'
 
 /** Versions of labelers by actor. */
@@ -75,24 +75,35 @@ function withVersions(given: unknown, inForce: Versions): unknown {
 
 /** @throws WinnowError CONFIGURATION: what would become a folder called `s3:` is refused */
 function refuseAddress(key: string, place: string): void {
-  const scheme = schemeOf(place)
-  if (scheme === undefined) return
-  throw new WinnowError('CONFIGURATION', `${key} is the address ${place}, and has to be on this machine`, {
-    hint:
-      key === 'checkpoints'
-        ? 'Name a folder; map_path of winnow-trainer stores checkpoints under an address for influence workers (docs/stores.md).'
-        : 'Download it, and name its path.',
+  if (schemeOf(place) === undefined) return
+  throw new WinnowError('CONFIGURATION', `${key} is the address ${shownPlace(place)}, and has to be on this machine`, {
+    hint: 'Download it, and name its path.',
   })
+}
+
+/** A folder, or an address that checkpoints can be written to. @throws WinnowError CONFIGURATION for other addresses */
+function checkpointsOf(place: string, absolute: (path: string) => string): string {
+  const store = storeOf(place)
+  if (store !== 's3' && store !== 'gs' && schemeOf(place) !== undefined) {
+    throw new WinnowError(
+      'CONFIGURATION',
+      `checkpoints is the address ${shownPlace(place)}, and nothing can be stored there`,
+      {
+        hint: 'Name a folder, or an address of s3:// or gs:// (docs/stores.md).',
+      },
+    )
+  }
+  return store === undefined ? absolute(place) : place
 }
 
 export function withAbsolutePaths(run: RunConfig, folder: string): RunConfig {
   const absolute = (path: string) => resolve(folder, path)
   const { reference, model, checkpoints } = run
-  for (const [key, place] of Object.entries({ model, checkpoints })) refuseAddress(key, place)
+  refuseAddress('model', model)
   return {
     ...run,
     model: isShipped(model) ? model : absolute(model),
-    checkpoints: absolute(checkpoints),
+    checkpoints: checkpointsOf(checkpoints, absolute),
     reference: {
       ...reference,
       reward: absolute(reference.reward),

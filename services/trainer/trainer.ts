@@ -11,8 +11,10 @@ import { WinnowError } from '../runtime/errors.ts'
 import { failpoint } from '../runtime/failpoints.ts'
 import type { Kafka, OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import { prepareWriting } from '../runtime/stores/open-store.ts'
+import { storeOf } from '../runtime/stores/place.ts'
 import type { SelectionReader } from '../selections/selection-reader.ts'
-import { checkpointMetadata, checkpointPath, latestCheckpoint } from './checkpoints.ts'
+import { checkpointMetadata, checkpointPath, latestCheckpoint, saveCheckpoint } from './checkpoints.ts'
 import { type PackedBatch, packBatches, type StreamPosition } from './packer.ts'
 import { beginning, byLag, Ready, readDecisions, readyEvery, type Switching } from './switching.ts'
 import { tokensOf } from './tokens.ts'
@@ -91,6 +93,7 @@ async function startingPlace(
   run: RunConfig,
   trainer: Trainer,
 ): Promise<{ place: Place; checkpoint: Progress['checkpoint'] }> {
+  await prepareWriting(run.checkpoints)
   const latest = await latestCheckpoint(run.checkpoints, run.name)
   if (latest === undefined) return { place: placeOfRound(0), checkpoint: null }
   const { metadata, digest } = await trainer.load(latest.path).catch((error: unknown) => {
@@ -111,7 +114,7 @@ async function startingPlace(
 
 const unusable = (path: string, what: string, cause: unknown): WinnowError =>
   new WinnowError('BAD_DATA', what, {
-    hint: `Remove the file (rm ${path}) and start again: training resumes from the checkpoint before it, or from the beginning, and writes an identical one.`,
+    hint: `Remove ${storeOf(path) === undefined ? `the file (rm ${path})` : 'the object'} and start again: training resumes from the checkpoint before it, or from the beginning, and writes an identical one.`,
     cause,
   })
 
@@ -211,7 +214,7 @@ class TrainingLoop {
     const { document, token } = place.position
     const metadata = { run: this.#run.name, round: place.round, document, token, documentsRead: place.documentsRead }
     const texts = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)]))
-    const { digest } = await this.#trainer.save(path, texts)
+    const { digest } = await saveCheckpoint(path, (file) => this.#trainer.save(file, texts))
     failpoint('checkpointed')
     await this.#report(place, true, { path, digest, step: this.#trainer.steps })
   }

@@ -94,7 +94,7 @@ reference:
 model: shipped:llama-64x2
 trainer: { batch: 8, context: 128, reportSteps: 25 }
 
-# Where trainer and influence workers both find the checkpoints; on several machines a folder that they share.
+# Where trainer and influence workers both find the checkpoints; on several machines a folder that they share, or s3://BUCKET/checkpoints.
 checkpoints: ./checkpoints
 `
 }

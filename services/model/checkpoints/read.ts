@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { openBytes } from '../../runtime/stores/bytes.ts'
+import { prepareReading } from '../../runtime/stores/open-store.ts'
 import { beside, nameOfPlace, shownPlace, storeOf } from '../../runtime/stores/place.ts'
 import type { ModelDescription } from '../description.ts'
 import { type FloatTensor, type ScannedFile, scanSafetensors, sizeOf } from '../safetensors.ts'
@@ -28,7 +29,7 @@ const ShardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(
  * Reads a checkpoint: a safetensors file, or an index (`model.safetensors.index.json`) and its shards. The digest tells whether it is
  * complete: that of the file, or of what `sha256sum` prints for the index and then the shards in order of their names, run in their folder.
  * The tensors' values are written into `buffers`. @throws WinnowError CHECKPOINT_INCOMPLETE, retriable, if a file is missing or the digest
- * differs: it may still be written or copied. BAD_DATA if the digest is right but the graphs do not fit.
+ * differs: it may still be written or copied. BAD_DATA if the digest is right but the graphs do not fit. CONFIGURATION if the library of its object store is not installed.
  */
 export async function readCheckpoint(
   { path: place, digest }: CheckpointRef,
@@ -37,6 +38,8 @@ export async function readCheckpoint(
   buffers: Buffers,
 ): Promise<SharedTensors> {
   const path = placeOfCheckpoint(place)
+  // A library that is missing does not come while reading is retried.
+  await prepareReading(path)
   const prefix = kind === 'weights' ? '' : 'v.'
   const wanted = new Map(description.parameters.map(({ name, shape }) => [prefix + name, { name, shape }]))
   // Only fitting tensors get memory, so that a wrong or damaged file takes no more than a right one.

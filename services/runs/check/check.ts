@@ -5,7 +5,9 @@ import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { type Model, openModel } from '../../model/model.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
-import { latestCheckpoint } from '../../trainer/checkpoints.ts'
+import { prepareWriting } from '../../runtime/stores/open-store.ts'
+import { storeOf } from '../../runtime/stores/place.ts'
+import { latestCheckpoint, runFolder, saveCheckpoint } from '../../trainer/checkpoints.ts'
 import { checkCorpus } from './corpus.ts'
 import { type Problem, problemOf } from './problem.ts'
 import { checkReferences } from './references.ts'
@@ -51,19 +53,32 @@ export async function checkRun(
 
 /** The folder can be written to, and has no checkpoint of an earlier run of this name, from which training would resume. */
 export async function checkCheckpoints({ name, checkpoints }: RunConfig): Promise<Problem[]> {
-  const unwritable = await problemOf(async () => {
-    makeFolder(checkpoints)
-    const probe = join(checkpoints, `.winnow-${randomUUID()}`)
-    await writeFile(probe, '')
-    await rm(probe)
-  }, 'Name a folder in checkpoints that trainer and influence workers may write to.')
-  if (unwritable.length > 0) return unwritable.map((one) => ({ ...one, what: `checkpoints: ${one.what}` }))
-  const latest = await latestCheckpoint(checkpoints, name)
+  let latest: Awaited<ReturnType<typeof latestCheckpoint>>
+  const unusable = await problemOf(async () => {
+    await writeProbe(checkpoints)
+    latest = await latestCheckpoint(checkpoints, name)
+  }, 'Name a folder in checkpoints that trainer and influence workers may write to, or an address of s3:// or gs://.')
+  if (unusable.length > 0) return unusable.map((one) => ({ ...one, what: `checkpoints: ${one.what}` }))
   if (latest === undefined) return []
+  const folder = runFolder(checkpoints, name)
+  const remove =
+    storeOf(folder) === undefined ? `Remove the folder (rm -r ${folder})` : `Remove what lies under ${folder}/`
   return [
     {
-      what: `checkpoints: ${join(checkpoints, name)} has a checkpoint of an earlier run of this name, at step ${latest.step}, from which training would resume`,
-      mend: `Remove the folder (rm -r ${join(checkpoints, name)}), or give the run another name.`,
+      what: `checkpoints: ${folder} has a checkpoint of an earlier run of this name, at step ${latest.step}, from which training would resume`,
+      mend: `${remove}, or give the run another name.`,
     },
   ]
+}
+
+/** An object store keeps the empty object: always the same one, since not every store lets its writers remove. */
+async function writeProbe(checkpoints: string): Promise<void> {
+  if (storeOf(checkpoints) !== undefined) {
+    await prepareWriting(checkpoints)
+    return await saveCheckpoint(runFolder(checkpoints, '.winnow-writable'), (path) => writeFile(path, ''))
+  }
+  makeFolder(checkpoints)
+  const probe = join(checkpoints, `.winnow-${randomUUID()}`)
+  await writeFile(probe, '')
+  await rm(probe)
 }

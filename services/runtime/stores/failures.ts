@@ -39,6 +39,12 @@ export const changed = (uri: string): WinnowError =>
     hint: 'nothing of the new content was taken: let it be, then start again; a source with other content needs another --name',
   })
 
+/** Of a store that is only read. */
+export const readOnly = (uri: string): WinnowError =>
+  new WinnowError('CONFIGURATION', `nothing can be stored at ${shownPlace(uri)}`, {
+    hint: 'name a folder, or an address of s3:// or gs://',
+  })
+
 /**
  * The library of a store, which only who has such a store installs. `Library` says what of it is used, so that types can be checked without it.
  * @throws WinnowError CONFIGURATION if it is not installed
@@ -49,7 +55,7 @@ export async function library<Library>(name: string): Promise<Library> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
     throw new WinnowError('CONFIGURATION', `${name} is not installed, which reads this kind of address`, {
-      hint: `npm install --no-save ${name}@${versionOf(name)}`,
+      hint: `install it: npm install --no-save ${name}@${versionOf(name)}`,
     })
   }
 }

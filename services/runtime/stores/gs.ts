@@ -89,6 +89,7 @@ export async function createGsStore(): Promise<ObjectStore> {
         pageToken = next?.pageToken
       } while (pageToken !== undefined)
     },
+    async preparePut() {},
     async put(uri, path) {
       const { bucket, key } = bucketAndKey(uri)
       await asked(uri, () => storage.bucket(bucket).upload(path, { destination: key }))

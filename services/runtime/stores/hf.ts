@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { WinnowError } from '../errors.ts'
-import { failureOf, library } from './failures.ts'
+import { failureOf, library, readOnly } from './failures.ts'
 import { openHttp } from './http.ts'
 import type { ObjectStore } from './store.ts'
 
@@ -94,10 +94,11 @@ export async function createHfStore(): Promise<ObjectStore> {
           yield { uri: `${root}${found}`, name: found.slice(start), byteLength: size, version: commit }
       }
     },
+    async preparePut(uri) {
+      throw readOnly(uri)
+    },
     async put(uri) {
-      throw new WinnowError('CONFIGURATION', `nothing can be stored at ${uri}`, {
-        hint: 'name a folder, or an address of s3:// or gs://',
-      })
+      throw readOnly(uri)
     },
   }
 }

@@ -1,6 +1,6 @@
 import { httpAddress } from '../address.ts'
 import { WinnowError } from '../errors.ts'
-import { changed, failureOf } from './failures.ts'
+import { changed, failureOf, readOnly } from './failures.ts'
 import { shownPlace } from './place.ts'
 import type { ObjectStore, StoredObject } from './store.ts'
 
@@ -16,10 +16,11 @@ export const httpStore: ObjectStore = {
       hint: 'give the addresses of the files',
     })
   },
+  async preparePut(uri) {
+    throw readOnly(uri)
+  },
   async put(uri) {
-    throw new WinnowError('CONFIGURATION', `nothing can be stored at ${shownPlace(uri)}`, {
-      hint: 'name a folder, or an address of s3:// or gs://',
-    })
+    throw readOnly(uri)
   },
 }
 

@@ -11,6 +11,16 @@ const loaders: Readonly<Record<StoreKind, () => Promise<ObjectStore>>> = {
   hf: async () => (await import('./hf.ts')).createHfStore(),
 }
 
+/** Of an address, loads what reads it; a path needs nothing. @throws WinnowError CONFIGURATION for a library that is missing */
+export async function prepareReading(place: string): Promise<void> {
+  if (storeOf(place) !== undefined) await storeFor(place)
+}
+
+/** The same for what is to be written. @throws WinnowError CONFIGURATION also for a store that is only read */
+export async function prepareWriting(place: string): Promise<void> {
+  if (storeOf(place) !== undefined) await (await storeFor(place)).preparePut(place)
+}
+
 /** The store of an address. @throws WinnowError CONFIGURATION if its library is not installed, saying how to install it */
 export async function storeFor(uri: string): Promise<ObjectStore> {
   const kind = storeOf(uri)

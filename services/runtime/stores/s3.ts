@@ -63,6 +63,8 @@ export async function createS3Store(): Promise<ObjectStore> {
     }
   }
 
+  const uploads = () => library<UploadLibrary>('@aws-sdk/lib-storage')
+
   return {
     async open(uri, version) {
       const { bucket: Bucket, key: Key } = bucketAndKey(uri)
@@ -105,8 +107,11 @@ export async function createS3Store(): Promise<ObjectStore> {
         ContinuationToken = page.NextContinuationToken
       } while (ContinuationToken !== undefined)
     },
+    async preparePut() {
+      await uploads()
+    },
     async put(uri, path) {
-      const { Upload } = await library<UploadLibrary>('@aws-sdk/lib-storage')
+      const { Upload } = await uploads()
       const { bucket: Bucket, key: Key } = bucketAndKey(uri)
       const params = { Bucket, Key, Body: createReadStream(path) }
       await asked(uri, () => new Upload({ client, params, partSize: partBytes }).done())

@@ -26,6 +26,8 @@ export interface ObjectStore {
   open(uri: string, version?: string): Promise<StoredObject | null>
   /** What lies under an address as if it were a folder, in any order. @throws WinnowError CONFIGURATION where a store has no lists */
   list(uri: string): AsyncIterable<ListedObject>
+  /** Looks, before there is anything to store, that `put` has what it needs. @throws as `put`, CONFIGURATION also for a library that is missing */
+  preparePut(uri: string): Promise<void>
   /** Stores a file of this machine, whole or not at all. @throws WinnowError CONFIGURATION where nothing can be written */
   put(uri: string, path: string): Promise<void>
 }

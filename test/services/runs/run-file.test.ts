@@ -71,6 +71,15 @@ test.each([
 })
 
 test('an address where a path of this machine has to be is refused by its key', () => {
-  for (const [key, more] of Object.entries({ checkpoints: { checkpoints: 's3://b/c' }, model: { model: 'gs://b/m' } }))
-    expect(() => fileOf(more)).toThrow(new RegExp(`${key} is the address`))
+  expect(() => fileOf({ model: 'gs://b/m' })).toThrow('model is the address gs://b/m, and has to be on this machine')
+})
+
+test('checkpoints may be an address that can be written to, which is recorded as it is', () => {
+  for (const checkpoints of ['s3://b/c', 'gs://b'])
+    expect(completeRun(fileOf({ checkpoints }), inForce).checkpoints).toBe(checkpoints)
+  for (const checkpoints of ['https://u:secret@h/c?key=secret', 'hf://datasets/o/n', 'ftp://h/c']) {
+    const work = () => fileOf({ checkpoints })
+    expect(work).toThrow(/checkpoints is the address .*, and nothing can be stored there/)
+    expect(work).not.toThrow(/secret/)
+  }
 })

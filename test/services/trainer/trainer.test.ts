@@ -1,18 +1,22 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { demoGraphs } from '../../../deploy/demo/model.ts'
 import { type Progress, runTopics } from '../../../schemas/index.ts'
 import { createRunTopics } from '../../../services/connections/connections.ts'
 import { startRunStations, startTrainer } from '../../../services/host/run.ts'
 import { type Model, openModel } from '../../../services/model/model.ts'
+import { checkCheckpoints } from '../../../services/runs/check/check.ts'
 import { readProgress, readTopic } from '../../../services/runs/recorded.ts'
 import { closeAll } from '../../../services/runtime/service.ts'
+import { storeFor } from '../../../services/runtime/stores/open-store.ts'
+import { storeOf } from '../../../services/runtime/stores/place.ts'
 import { SelectionReader } from '../../../services/selections/selection-reader.ts'
 import { train } from '../../../services/trainer/trainer.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
+import { lacks, startMoto, storesPython } from '../../support/stores.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-trainer-'))
 const samples = join(folder, 'reference.jsonl')
@@ -39,7 +43,7 @@ const runIn = (checkpoints: string, name = 'r') =>
       trainer: { batch: 2, context: 8, reportSteps: 1, warmupSteps: 0 },
       reference: { reward: samples, evaluation: samples, corpus: samples },
       model: demoGraphs,
-      checkpoints: join(folder, checkpoints),
+      checkpoints: storeOf(checkpoints) === undefined ? join(folder, checkpoints) : checkpoints,
     },
   )
 
@@ -126,6 +130,58 @@ test('stopped between two steps and restarted, it ends with the same checkpoint,
   const records = await readTopic(stopped.runtime, runTopics('r').progress.name)
   const steps = records.flatMap(({ record, value }) => (record === 'Progress' ? [(value as Progress).step] : []))
   expect(steps).toEqual([0, 1, 2, 3, 2, 3, 4, 5, 6])
+})
+
+const found = storesPython(process.env)
+const missing = 'missing' in found ? found.missing : (lacks('@aws-sdk/client-s3') ?? lacks('@aws-sdk/lib-storage'))
+const because = missing === undefined ? '' : ` (skipped: ${missing})`
+
+describe.skipIf(missing !== undefined)(`in an object store${because}`, () => {
+  test('with an address of S3 as checkpoints it writes, reports and resumes there, to the same bits as in a folder', {
+    timeout: 60_000,
+  }, async () => {
+    const moto = await startMoto((found as { python: string }).python)
+    onTestFinished(() => moto.stop())
+    const [id, secret, region] = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION']
+    const env = {
+      AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${moto.port}`,
+      [id!]: 'anyone',
+      [secret!]: 'any',
+      [region!]: 'us-east-1',
+    }
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    const authorization =
+      'AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0'
+    await fetch(`${env.AWS_ENDPOINT_URL_S3}/runs`, { method: 'PUT', headers: { authorization } })
+
+    const run = runIn('s3://runs/checkpoints/')
+    expect(await checkCheckpoints(run)).toEqual([])
+    const stored = await open(run)
+    const stop = new AbortController()
+    const cut = stored.train(stop.signal, ({ step }) => step === 3 && stop.abort(new Error('stopped')))
+    await expect(cut).rejects.toThrow('stopped')
+    await stored.train()
+    await stored.close()
+    const local = await open(runIn('besides'))
+    await local.train()
+    await local.close()
+
+    const written = async ({ runtime }: Training) =>
+      (await readProgress(runtime, 'r')).flatMap(({ checkpoint }) => (checkpoint === null ? [] : checkpoint))
+    const checkpoints = await written(stored)
+    const paths = [2, 4, 6].map((step) => `s3://runs/checkpoints/r/step-0000000${step}.safetensors`)
+    expect(checkpoints.map(({ path }) => path)).toEqual(paths)
+    expect(checkpoints.map(({ digest }) => digest)).toEqual((await written(local)).map(({ digest }) => digest))
+    const listed: string[] = []
+    for await (const { uri } of (await storeFor('s3://runs/')).list('s3://runs/')) listed.push(uri)
+    expect(listed.sort()).toEqual(['s3://runs/checkpoints/.winnow-writable', ...paths])
+    expect((await checkCheckpoints(run))[0]).toMatchObject({
+      what: expect.stringContaining(
+        's3://runs/checkpoints/r has a checkpoint of an earlier run of this name, at step 6',
+      ),
+      mend: 'Remove what lies under s3://runs/checkpoints/r/, or give the run another name.',
+    })
+  })
 })
 
 test('a checkpoint of another run in its folder is refused by name', async () => {

@@ -1,6 +1,7 @@
 """Runs an influence worker in PyTorch for one run: python -m winnow_torch --run RUN. See README.md beside the package."""
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from winnow_wire.connection import kafka_settings, registry_authorization
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Reader, Registry
+from winnow_wire.stores import prepare
 
 from .run import RUNS, parse_run
 from .scorer import Scorer, device_named
@@ -107,7 +109,9 @@ def serve(options):
     registry = Registry(options.registry, registry_authorization(os.environ))
     mapped = path_map(options.map_path)
     batch_tokens = options.batch_tokens or BATCH_TOKENS.get(device.type, 1)
-    run = parse_run(options.run, recorded_config(settings, registry, options.run), batch_tokens, mapped)
+    config = recorded_config(settings, registry, options.run)
+    prepare(mapped(json.loads(config)['checkpoints']))
+    run = parse_run(options.run, config, batch_tokens, mapped)
     scorer = Scorer(run, device, dtype, int(options.checkpoint_memory * 2**30), mapped)
     worker = Worker(run, scorer, settings, registry, options.instance, options.group)
     signals = []

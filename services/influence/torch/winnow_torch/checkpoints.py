@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from winnow_wire.errors import WinnowError
-from winnow_wire.stores import beside, download, is_stored, name_of, shown
+from winnow_wire.stores import beside, download, is_stored, name_of, prepare, shown
 
 INDEX_SUFFIX = '.safetensors.index.json'
 SECOND_MOMENT = 'v.'
@@ -62,6 +62,8 @@ class _File:
 
 def _files(path, digest):
     path = str(path)
+    # A library that is missing does not come while reading is retried.
+    prepare(path)
     first = _File(path, shown(path))
     if not first.name.endswith(INDEX_SUFFIX):
         found, parts = first.digest, [first]

@@ -13,6 +13,14 @@ from .errors import WinnowError
 
 SCHEMES = {'s3': 's3', 's3a': 's3', 's3n': 's3', 'gs': 'gs', 'gcs': 'gs', 'http': 'http', 'https': 'http', 'hf': 'hf'}
 
+# Modules of the library of each store, and the package that has them.
+LIBRARIES = {
+    's3': [('boto3', 'boto3'), ('botocore.config', 'boto3')],
+    'gs': [('google.cloud.storage', 'google-cloud-storage')],
+    'http': [('urllib3', 'urllib3')],
+    'hf': [('huggingface_hub', 'huggingface_hub'), ('urllib3', 'urllib3')],
+}
+
 # Failures in a row, without a byte between them, before it is given up; the wait after the first one doubles up to half a minute.
 FAILURES_MAX = 8
 DELAY_FIRST = 0.25
@@ -85,6 +93,12 @@ def download(place: str, file: IO[bytes]) -> str:
             time.sleep(min(DELAY_MAX, DELAY_FIRST * 2 ** (failures - 1)))
     file.flush()
     return stored.version
+
+
+def prepare(place: str) -> None:
+    """Loads what reads and writes an address; a path needs nothing. Raises WinnowError CONFIGURATION, naming the package to install."""
+    for module, package in LIBRARIES.get(SCHEMES.get(scheme_of(place), ''), ()):
+        _library(module, package)
 
 
 def upload(path: str, place: str) -> None:

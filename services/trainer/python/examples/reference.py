@@ -21,6 +21,7 @@ from winnow_torch.sequences import Tokenizer, read_reference  # noqa: E402
 from winnow_trainer import Evaluated, SelectedStream, WinnowError  # noqa: E402
 from winnow_trainer.checkpoint import model_folder  # noqa: E402
 from winnow_trainer.models import untrained  # noqa: E402
+from winnow_wire.stores import is_stored  # noqa: E402
 
 # As services/model/trainer.ts and schedule.ts.
 BETAS, EPSILON, CLIP, FLOOR = (0.9, 0.95), 1e-8, 1.0, 0.1
@@ -138,6 +139,8 @@ def newest(folder):
 def train(run):
     with SelectedStream(run, labels='shifted') as stream:
         training = Training(stream.config)
+        if is_stored(stream.config['checkpoints']):
+            raise SystemExit(f'{run} has its checkpoints in a store: this example resumes from a folder alone')
         checkpoint = newest(Path(stream.config['checkpoints']) / run)
         if checkpoint is None:
             stream.report(**training.evaluated())

@@ -1,11 +1,13 @@
 """Reports and checkpoints of a run, by the one process that speaks for all ranks."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from winnow_wire.places import local_path, mapped
-from winnow_wire.stores import beside, is_stored, upload
+from winnow_wire.stores import beside, is_stored, prepare, upload
 
 from . import checkpoint, gathering
 from .cursor import Cursor
@@ -29,7 +31,15 @@ class Announcer:
         map_path: Mapping[str, str] | None = None,
         book: WorkBook | None = None,
     ) -> None:
-        self._map_path, self._book = map_path or {}, book
+        self._map_path, self._book = dict(map_path or {}), book
+        self._folder, self._scratch = Path(config['checkpoints']), None
+        if is_stored(config['checkpoints']):
+            # Written here, stored there; the last one stays until the next.
+            self._scratch = tempfile.TemporaryDirectory(prefix='winnow-checkpoints-')
+            self._folder = Path(self._scratch.name)
+            self._map_path[f'{self._folder}/'] = f'{config["checkpoints"].rstrip("/")}/'
+        for place in self._map_path.values():
+            prepare(place)
         self._config, self._reporter, self._report_steps = config, reporter, report_steps
         self._losses: list[float] = []
         # The step whose checkpoint was announced last.
@@ -123,7 +133,7 @@ class Announcer:
         folder: bool,
     ) -> Path | None:
         """Its path, on the rank that reports. What does not fit is refused on all ranks, before anything is gathered or written."""
-        step = Path(self._config['checkpoints']) / cursor.run / f'step-{cursor.step:08d}'
+        step = self._folder / cursor.run / f'step-{cursor.step:08d}'
         path = step / 'model.safetensors' if folder else step.with_suffix('.safetensors')
         if isinstance(what, Path):
             if not self.speaks:
@@ -142,6 +152,8 @@ class Announcer:
         tensors = gathering.whole(state, self.speaks)
         if not self.speaks:
             return None
+        if self._scratch is not None:
+            shutil.rmtree(self._folder / cursor.run, ignore_errors=True)
         if folder:
             describe(step, self._config['model'], kinds.values())
         checkpoint.write(path, tensors, metadata, dtype)
@@ -165,3 +177,5 @@ class Announcer:
     def close(self) -> None:
         if self._reporter is not None:
             self._reporter.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()

@@ -271,7 +271,8 @@ class SelectedStream:
         """Reports a checkpoint of this step, which opens the round that is due. On all ranks together.
 
         `what`: a torch module or a mapping of names to tensors (sharded ones are gathered), or the path of a folder that
-        torch.distributed.checkpoint wrote: these become a safetensors file in the run's folder of checkpoints. Or the path of a
+        torch.distributed.checkpoint wrote: these become a safetensors file in the run's folder of checkpoints, or an object under its
+        address in a store. Or the path of a
         safetensors file, of an index of shards or of a folder that `save_pretrained` or torchtitan's export wrote: it stays where
         it is. `dtype`: 'float32' or 'bfloat16' for parameters in what is written; by default as they are, float64 as float32.
         `folder`: write a folder that `from_pretrained` opens instead of a file. `evaluated`: what the losses cost, for the ledger.

@@ -217,6 +217,12 @@ class Weights(unittest.TestCase):
             self.read(path, digest)
         self.assertFalse(raised.exception.retriable)
 
+    def test_the_library_of_a_store_that_is_missing_is_named_and_not_waited_for(self):
+        with mock.patch('winnow_wire.stores.importlib.import_module', side_effect=ImportError):
+            with self.assertRaisesRegex(WinnowError, 'boto3 is not installed') as raised:
+                self.read('s3://bucket/one.safetensors', '0' * 64)
+        self.assertEqual((raised.exception.code, raised.exception.retriable), ('CONFIGURATION', False))
+
     def test_as_many_checkpoints_are_kept_as_memory_allows(self):
         saved = [self.save(f'{i}.safetensors', {'a': torch.full((2, 3), float(i)), 'b': torch.ones(4)}) for i in range(3)]
         checkpoints = Checkpoints(self.shapes, CPU, torch.float32, bytes_max=2 * 40)

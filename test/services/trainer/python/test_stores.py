@@ -25,6 +25,9 @@ class Reports(list):
     def flush(self):
         pass
 
+    def close(self):
+        pass
+
 
 def tensors():
     parameters = json.loads((SHIPPED / 'model.json').read_text())['parameters']
@@ -120,6 +123,7 @@ def test_a_checkpoint_whose_mapped_path_is_an_address_is_stored_there_before_it_
         'winnow_trainer.announcing.upload',
         lambda path, place: stored.append((path, place, list(reports))),
     )
+    monkeypatch.setattr('winnow_wire.stores.LIBRARIES', {})
     config = {
         'updateSteps': 2,
         'steps': 4,
@@ -131,3 +135,33 @@ def test_a_checkpoint_whose_mapped_path_is_an_address_is_stored_there_before_it_
     place = 's3://bucket/runs/r/step-00000002.safetensors'
     assert stored == [(str(path), place, [])]
     assert reports[-1]['checkpoint']['path'] == place
+
+
+def test_a_run_whose_checkpoints_is_an_address_stores_them_there_and_keeps_one_here(monkeypatch):
+    stored, reports = [], Reports()
+    monkeypatch.setattr('winnow_trainer.announcing.upload', lambda path, place: stored.append((Path(path).exists(), place)))
+    monkeypatch.setattr('winnow_wire.stores.LIBRARIES', {})
+    config = {'updateSteps': 2, 'steps': 4, 'model': str(SHIPPED), 'checkpoints': 's3://bucket/runs'}
+    announcer = Announcer(config, reports, 1)
+    first, second = (
+        announcer.announce(Cursor('r', 't' * 64, 8, 2, 0, step=step), {}, tensors(), {}) for step in (2, 4)
+    )
+    places = [f's3://bucket/runs/r/step-0000000{step}.safetensors' for step in (2, 4)]
+    assert stored == [(True, place) for place in places]
+    assert [one['checkpoint']['path'] for one in reports] == places
+    assert (first.exists(), second.exists()) == (False, True)
+    announcer.close()
+    assert not second.exists()
+
+
+def test_a_library_that_is_missing_is_named_before_anything_is_trained_or_read(tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr('winnow_wire.stores.importlib.import_module', missing)
+    config = {'updateSteps': 2, 'steps': 4, 'model': str(SHIPPED), 'checkpoints': str(tmp_path)}
+    for more in ({'checkpoints': 's3://bucket/runs'}, {'map_path': {'/scratch/': 's3://bucket/'}}):
+        with pytest.raises(WinnowError, match='boto3 is not installed') as refused:
+            Announcer({**config, **more}, Reports(), 1, more.get('map_path'))
+        assert (refused.value.code, refused.value.hint) == ('CONFIGURATION', 'pip install boto3')
+    Announcer(config, Reports(), 1, {'/scratch/': '/mnt/'})
