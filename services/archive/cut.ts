@@ -2,18 +2,46 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { campaignTopic, labelsTopic, type Manifest, runTopics, type TopicOffset, topics } from '../../schemas/index.ts'
 import { stretchesFrom } from '../../topologies/console/parts.ts'
 import { configurationBy } from '../../topologies/rounds/configuration.ts'
-import type { RunConfig } from '../../topologies/run-config.ts'
+import { type RunConfig, recordedConfig } from '../../topologies/run-config.ts'
 import { campaignsOf } from '../campaigns/fits-of-run.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { type RecordedRun, readRecordedRun } from '../runs/recorded.ts'
+import { recordOf } from '../runs/registry.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { TopicCut } from './plan.ts'
 
 /**
- * What an archive of a run holds, as the log stands now: its own topics, and of the corpus what its rounds saw.
+ * What an archive of a run holds, as the log stands now: its own topics, and of the corpus what its rounds saw. Of a shadow also what one of the run that
+ * it follows holds, whose rewards it folds and whose trainer it counts the reads of.
  * @param texts whether texts of documents, and with them requests for rewards, belong to it
  */
 export async function cutOf(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  run: RunConfig,
+  texts: boolean,
+): Promise<TopicCut[]> {
+  const own = await cutOfRun(runtime, run, texts)
+  if (run.shadowOf === undefined) return own
+  // After its shadow's: the shadow has followed nothing that is not there yet.
+  const leader = await cutOfRun(runtime, recordedConfig(await recordOf(runtime, run.shadowOf)), texts)
+  return [...Map.groupBy([...own, ...leader], ({ name }) => name).values()].map((cuts) => cuts.reduce(both))
+}
+
+/** A topic as both need it. They keep it by the same kind, since that is the topic's. */
+function both(one: TopicCut, other: TopicCut): TopicCut {
+  const ends = Array.from({ length: Math.max(one.ends.length, other.ends.length) }, (_, partition) =>
+    Math.max(one.ends[partition] ?? 0, other.ends[partition] ?? 0),
+  )
+  const distinct = (...lists: string[][]) => [...new Set(lists.flat())]
+  const { keep } = one
+  if (keep.kind === 'keys' && other.keep.kind === 'keys')
+    return { ...one, ends, keep: { ...keep, keys: distinct(keep.keys, other.keep.keys) } }
+  if (keep.kind === 'versions' && other.keep.kind === 'versions')
+    return { ...one, ends, keep: { ...keep, versions: distinct(keep.versions, other.keep.versions) } }
+  return { ...one, ends }
+}
+
+async function cutOfRun(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
   run: RunConfig,
   texts: boolean,

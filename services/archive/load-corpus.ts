@@ -1,11 +1,15 @@
 import { labelsTopic, topics } from '../../schemas/index.ts'
-import { Decisions } from '../../topologies/console/decisions.ts'
+import { readsKnown } from '../../topologies/console/reads.ts'
 import { recordEarlierReads } from '../../topologies/console/selecting.ts'
+import { readsFor } from '../../topologies/console/shadow-reads.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { configurationBy } from '../../topologies/rounds/configuration.ts'
+import { rewardedRun } from '../../topologies/run-config.ts'
 import { LabelSink } from '../../topologies/stations/label-sink.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readRecordedRun } from '../runs/recorded.ts'
 import { runNamed } from '../runs/registry.ts'
+import { givenRounds } from '../runs/shadows/given-rounds.ts'
 import { readable } from '../runtime/codec.ts'
 import { selectionsOf } from '../selections/chunks.ts'
 import type { ArchiveManifest } from './format.ts'
@@ -54,10 +58,12 @@ export async function restoreReads(runtime: Pick<Runtime, 'kafka' | 'codec' | 's
   const run = await runNamed(runtime, name)
   const log = await readRecordedRun(runtime, name)
   const last = log.manifests.at(-1)!.round
-  const decisions = new Decisions(run)
-  for (const { record, value } of log.decisions) decisions.learn(record, value)
-  const [ofLast, history] = [decisions.configuration.at(last), decisions.history(last)]
-  const reads = { run: ofLast, history, store: runtime.store, selections: selectionsOf(runtime) }
+  const known = readsKnown(log.opened.filter(({ round }) => round <= last))
+  const history = (await givenRounds(runtime, run, log))
+    .filter(({ manifest }) => manifest.round < last)
+    .map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
+  const selections = readsFor(rewardedRun(run), selectionsOf(runtime))
+  const ofLast = configurationBy(run, log.opened).at(last)
   const opened = log.opened.find(({ round }) => round === last)!
-  await recordEarlierReads(reads, { ...opened, reads: [] })
+  await recordEarlierReads({ run: ofLast, history, store: runtime.store, selections }, { ...opened, reads: [] })
 }

@@ -1,4 +1,4 @@
-"""What run.ts compares: each loader gives batches [8, 1024] of packed tokens, in one process, in turns. RUN SELECTED.JSONL TOKENIZER.JSON"""
+"""What run.ts compares: each loader gives batches [8, 1024] of packed tokens, in one process, in turns. RUN SELECTED.JSONL TOKENIZER.JSON [texts|tokens]"""
 
 import itertools
 import json
@@ -202,6 +202,13 @@ class Winnow:
         return opened
 
 
+class WinnowFiles(Winnow):
+    """From the file that was ingested, as the others read theirs: no server beside them."""
+
+    def __init__(self, kind):
+        self.options = {'files': '.'}
+
+
 def measured(loader):
     """Tokens per second, seconds to the first batch, seconds of processor time per million tokens."""
     began, cpu = time.perf_counter(), time.process_time()
@@ -230,6 +237,7 @@ def said(values, digits=2):
 def throughput(kind):
     makers = {
         'winnow': Winnow,
+        **({'winnow from files': WinnowFiles} if kind == 'texts' else {}),
         'datasets': HuggingFace,
         'streaming': Mosaic,
         'litdata': Litdata,
@@ -250,17 +258,17 @@ def throughput(kind):
         rate, first, cpu = zip(*results, strict=True)
         rates = [value / 1e6 for value in rate]
         print(f'{kind} {name}: {said(rates, 3)} million tokens/s; first batch {said(first)} s; {said(cpu)} CPU-s per million')
-    best = max((statistics.median(rate for rate, _, _ in results), name) for name, results in turns.items() if name != 'winnow')
-    ours = statistics.median(rate for rate, _, _ in turns['winnow'])
-    print(
-        f'{kind}: winnow is at {ours / best[0]:.2f} of the fastest other, {best[1]}; load {os.getloadavg()[0]:.1f}',
-        flush=True,
-    )
+    medians = {name: statistics.median(rate for rate, _, _ in results) for name, results in turns.items()}
+    best = max((name for name in medians if not name.startswith('winnow')), key=medians.__getitem__)
+    for name in medians:
+        if name.startswith('winnow'):
+            share = medians[name] / medians[best]
+            print(f'{kind}: {name} is at {share:.2f} of the fastest other, {best}; load {os.getloadavg()[0]:.1f}', flush=True)
 
 
 print(
     f'{len(texts)} documents, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}',
     flush=True,
 )
-for kind in ('texts', 'tokens'):
+for kind in sys.argv[4:] or ('texts', 'tokens'):
     throughput(kind)

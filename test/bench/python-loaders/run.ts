@@ -2,7 +2,7 @@
  * SelectedStream beside other loaders for PyTorch, on the same documents in one run: from ClickHouse and from a token store, with Hugging Face
  * datasets and StatefulDataLoader, MosaicML Streaming and litdata (loaders.py); then what a step waits, how soon a stream opens, and switches of
  * rounds (steps.py). Documents are ingested, labelled and selected as always.
- * Run by hand on a quiet machine: node test/bench/python-loaders/run.ts [documents] [loaders|steps]. Makes its own environment with PyTorch
+ * Run by hand on a quiet machine: node test/bench/python-loaders/run.ts [documents] [loaders|steps] [texts|tokens]. Makes its own environment with PyTorch
  * in a temporary folder (several GB); PYTHON names one that has it already. With `hold` it prints the environment of its servers, for a profiler, and
  * waits for the end of its input.
  */
@@ -57,7 +57,7 @@ try {
     }
     // Beside the stations, which are in this process.
     const run = async (program: string, ...args: string[]) => {
-      const all = [join(here, program), ...args, join(demoGraphs, 'tokenizer.json')]
+      const all = [join(here, program), ...args, join(demoGraphs, 'tokenizer.json'), ...process.argv.slice(4)]
       const child = spawn(interpreter, all, { stdio: 'inherit', cwd: folder, env: { ...process.env, ...env } })
       const [status] = await once(child, 'exit')
       if (status !== 0) process.exitCode = 1
