@@ -2,7 +2,7 @@ import type { Stratum } from '../../schemas/index.ts'
 import type { Description } from '../../topologies/describe.ts'
 import type { Strategy } from '../../topologies/selection/strategy.ts'
 import type { StationLag } from '../runs/lag.ts'
-import type { RunState } from '../runs/run-state.ts'
+import type { RunState, Sort } from '../runs/run-state.ts'
 import type { UnreadableRun } from '../runs/unreadable.ts'
 
 /** What the page is sent: JSON, with 64-bit ids as decimal strings. The first message holds everything, later ones what changed. */
@@ -40,8 +40,7 @@ export interface RunPatch {
 export interface RunInfo extends Description {
   readonly name: string
   readonly replayOf: string | null
-  /** A control draws at random: its theta and weights mean nothing. */
-  readonly kind: 'run' | 'control' | 'replay'
+  readonly kind: Sort
   /** When it was first recorded, milliseconds since the epoch. */
   readonly recordedMs: number | null
   /** What it selects by in place of the actors' scores; null: by those. */

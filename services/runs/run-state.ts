@@ -103,17 +103,21 @@ const missing = (run: string, by: RunMember): string => {
 
 const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 19)} UTC`
 
-type Configured = Pick<RunConfig, 'sampleDocuments' | 'selection'>
+type Configured = Pick<RunConfig, 'sampleDocuments' | 'selection' | 'shadowOf'>
 
-export function sortOf({ replayOf }: Pick<Run, 'replayOf'>, config: Configured): 'run' | 'control' | 'replay' {
+/** A control draws at random: its theta and weights mean nothing. */
+export type Sort = 'run' | 'control' | 'replay' | 'shadow'
+
+export function sortOf({ replayOf }: Pick<Run, 'replayOf'>, config: Configured): Sort {
+  if (config.shadowOf !== undefined) return 'shadow'
   if (replayOf !== null) return 'replay'
   return isControl(config) ? 'control' : 'run'
 }
 
 /** What sort of run it is, in a word or two. */
-export function kindOf(record: Pick<Run, 'replayOf'>, config: Configured & Pick<RunConfig, 'shadowOf'>): string {
-  if (config.shadowOf !== undefined) return `shadow of ${config.shadowOf}`
-  return record.replayOf === null ? sortOf(record, config) : `replay of ${record.replayOf}`
+export function kindOf(record: Pick<Run, 'replayOf'>, config: Configured): string {
+  const sort = sortOf(record, config)
+  return record.replayOf === null ? sort : `${sort} of ${record.replayOf}`
 }
 
 /** Its trainer is connected and takes its time: nothing to report. */

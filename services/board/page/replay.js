@@ -8,7 +8,7 @@ const exampleChanges = '{ "update": "additive", "actors": { "ACTOR": { "eta": 0.
 
 /** Refolds a recorded run: the same, to check it, or with other hyperparameters. */
 export function Replay({ names, settings }) {
-  const recorded = names.filter((name) => state.runs.get(name).info.replayOf === null)
+  const recorded = names.filter((name) => state.runs.get(name).info.kind !== 'replay')
   const [of, setOf] = useState(settings.a ?? recorded[0])
   const [changes, setChanges] = useState('')
   const [problem, setProblem] = useState()

@@ -30,7 +30,7 @@ export function Runs({ settings, theme }) {
           status,
           rounds,
           progress,
-        }) => html`<tr><td><a href=${hashOf(info.kind === 'control' ? 'selection' : 'actors', { run: info.name })}>${info.name}</a></td><td>${info.replayOf ? html`replay of <a href=${hashOf('actors', { run: info.replayOf })}>${info.replayOf}</a>` : info.kind}</td><td><${RunState} status=${status} /></td><td>${date(info.recordedMs)}</td><td>${hasActorScores(info) ? info.update : '–'}</td><td>${hasActorScores(info) ? info.collaboration : '–'}</td><td class="n">${rounds.filter(({ manifest }) => manifest).length}</td><td class="n">${progress.length === 0 ? '–' : `${integer(progress.at(-1).step)} / ${integer(info.steps)}`}</td>
+        }) => html`<tr><td><a href=${hashOf(info.kind === 'control' ? 'selection' : 'actors', { run: info.name })}>${info.name}</a></td><td>${info.replayOf ? html`${info.kind} of <a href=${hashOf('actors', { run: info.replayOf })}>${info.replayOf}</a>` : info.kind}</td><td><${RunState} status=${status} /></td><td>${date(info.recordedMs)}</td><td>${hasActorScores(info) ? info.update : '–'}</td><td>${hasActorScores(info) ? info.collaboration : '–'}</td><td class="n">${rounds.filter(({ manifest }) => manifest).length}</td><td class="n">${progress.length === 0 ? '–' : `${integer(progress.at(-1).step)} / ${integer(info.steps)}`}</td>
         <td class="n">${fixed(lastWith(progress, 'referenceLoss'), 4)}</td><td class="n">${fixed(lastWith(progress, 'corpusLoss'), 4)}</td>${mark(info.name)}</tr>`,
       )}</tbody></table><//></section>
     <${Unreadable} />

@@ -217,8 +217,9 @@ test('kind and state of a run are sent once', () => {
   })
   model.addRun(recordOf(control))
   model.addRun(recordOf(testRun('again'), { replayOf: 'r' }))
+  model.addRun(recordOf({ ...testRun('beside'), shadowOf: 'r' }, { replayOf: 'r' }))
   const kinds = Object.values(model.snapshot().runs!).map(({ info }) => info!.kind)
-  expect(kinds).toEqual(['run', 'control', 'replay'])
+  expect(kinds).toEqual(['run', 'control', 'replay', 'shadow'])
   model.takeChanges()
   const status = { state: 'waiting for labels', waitsFor: 'documents' } as const
   model.setStatus('r', status)

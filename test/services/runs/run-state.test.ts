@@ -92,11 +92,12 @@ describe('the state of a run follows from its log', () => {
   })
 })
 
-test('a run that draws at random is a control, and a replay names the run that it replays', () => {
+test('a run that draws at random is a control, and a replay or a shadow names its run', () => {
   const control = testRun('c', { sampleDocuments: 0, selection: { actors: { quality: { initialTheta: 0 } } } })
   const unrewarded = testRun('u', { sampleDocuments: 0 })
   expect([isControl(control), isControl(unrewarded), isControl(config)]).toEqual([true, false, false])
   expect(kindOf({ replayOf: null }, control)).toBe('control')
   expect(kindOf({ replayOf: 'mine' }, control)).toBe('replay of mine')
+  expect(kindOf({ replayOf: 'mine' }, { ...config, shadowOf: 'mine' })).toBe('shadow of mine')
   expect(kindOf({ replayOf: null }, unrewarded)).toBe('run')
 })

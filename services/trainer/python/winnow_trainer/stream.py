@@ -69,7 +69,7 @@ class SelectedStream:
         piece_bytes: int | None = None,
         texts: Texts | None = None,
         prefetch_batches: int = 8,
-        window_documents: int = 4096,
+        window_documents: int = 1024,
         report_steps: int | None = None,
         map_path: Mapping[str, str] | None = None,
         wait_timeout: float | None = None,
