@@ -98,7 +98,10 @@ test('planned, run, fitted, listed, checked and applied as any campaign, with it
   }
 })
 
-test('a proxy that is killed, even when its checkpoint is written, has all of its curve when it is trained again', async () => {
+// Five trainings, each with sessions of its own.
+test('a proxy that is killed, even when its checkpoint is written, has all of its curve when it is trained again', {
+  timeout: 120_000,
+}, async () => {
   const { plan, runtime, folder } = await world()
   expect((await plan(...grid)).code).toBe(0)
   const { plan: campaign } = await campaignNamed(runtime, 'mine-parity')
