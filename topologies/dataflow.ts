@@ -185,6 +185,19 @@ export function dataflow(run: RunConfig): Station[] {
   return [...corpusStations(run.selection.actors.map(({ name }) => name)), ...runStations(run)]
 }
 
+/** What the corpus has beside what every run needs. */
+export interface Beside {
+  /** Whether evaluation sets are recorded, with which documents are compared. Default: not. */
+  readonly evalSets?: boolean
+}
+
+/** All stations around a run, as they are shown and measured. Those that decide nothing for it stand last, so that pictures without them stay as they are. */
+export const shownStations = (run: RunConfig, { evalSets = false }: Beside = {}): StationNode[] => [
+  ...edgeStations(run),
+  ...dataflow(run),
+  ...(evalSets ? [decontaminationStation] : []),
+]
+
 /** Stations at the edge of the dataflow, which read or write outside it. */
 export function edgeStations(run: RunConfig): StationNode[] {
   const { progress, selections, consoleState, work } = runTopics(run.name)

@@ -1,4 +1,4 @@
-import { dataflow, edgeStations } from './dataflow.ts'
+import { type Beside, shownStations } from './dataflow.ts'
 import type { RunConfig } from './run-config.ts'
 
 /** A station as shown in diagrams and lists. */
@@ -17,8 +17,8 @@ export interface Description {
 }
 
 /** The dataflow of a run as data, from which every diagram of it is drawn. */
-export function describe(run: RunConfig): Description {
-  const stations = [...edgeStations(run), ...dataflow(run)].map(({ name, purpose, reads, writes, state }) => ({
+export function describe(run: RunConfig, beside?: Beside): Description {
+  const stations = shownStations(run, beside).map(({ name, purpose, reads, writes, state }) => ({
     name,
     purpose,
     reads,

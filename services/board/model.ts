@@ -36,6 +36,7 @@ export class BoardModel {
   #trafficChanged = false
   #unreadable: readonly UnreadableRun[] = []
   #unreadableChanged = false
+  #evalSets: string | undefined
   #problem: string | null = null
   #problemChanged = false
 
@@ -53,7 +54,7 @@ export class BoardModel {
     }
     const config = recordedConfig(record)
     const schedule = { ...config.trainer, totalSteps: config.steps }
-    this.runs.set(run, { config, model: new RunModel(infoOf(config, record), schedule), record })
+    this.runs.set(run, { config, model: new RunModel(infoOf(config, record, this.#evalSets), schedule), record })
     this.#newRuns.add(run)
     this.#removed.delete(run)
     // News of a run that was forgotten, for example that it ended, do not make it a new one.
@@ -70,6 +71,19 @@ export class BoardModel {
     if (!this.runs.delete(run)) return
     this.#newRuns.delete(run)
     this.#removed.add(run)
+  }
+
+  /** The version of the recorded evaluation sets; undefined: there are none. */
+  get evalSets(): string | undefined {
+    return this.#evalSets
+  }
+
+  /** Where there are sets, the dataflow of each run has the station that compares documents with them. */
+  setEvalSets(version: string | undefined): void {
+    const shown = (version === undefined) !== (this.#evalSets === undefined)
+    this.#evalSets = version
+    if (!shown) return
+    for (const { config, record, model } of this.runs.values()) model.setInfo(infoOf(config, record, version))
   }
 
   setUnreadable(runs: readonly UnreadableRun[]): void {
@@ -173,10 +187,10 @@ export class BoardModel {
 const statusOf = ({ status }: FollowedRun): RunPatch => (status === undefined ? {} : { status })
 const wholeOf = (followed: FollowedRun): RunPatch => ({ ...followed.model.snapshot(), ...statusOf(followed) })
 
-function infoOf(run: RunConfig, { replayOf, recordedMs }: Run): RunInfo {
+function infoOf(run: RunConfig, { replayOf, recordedMs }: Run, evalSets: string | undefined): RunInfo {
   const { name, selection, steps, updateSteps, sampleDocuments } = run
   return {
-    ...describe(run),
+    ...describe(run, { evalSets: evalSets !== undefined }),
     name,
     replayOf,
     kind: sortOf({ replayOf }, run),

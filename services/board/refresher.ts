@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runTopics, topics } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { FollowedEvalSets } from '../host/eval-sets.ts'
 import { type StationLag, StationLags } from '../runs/lag.ts'
 import { withPreparing } from '../runs/preparing.ts'
 import { type RunMember, runState } from '../runs/run-state.ts'
@@ -30,6 +31,7 @@ export class Refresher {
   readonly #traffic = new TrafficMeter()
   readonly #lags: StationLags
   readonly #stations = new StationWatch()
+  readonly #evalSets: FollowedEvalSets
   #lag: StationLag[] = []
   #activity: StationActivity[] = []
   #lagAtMs = Number.NEGATIVE_INFINITY
@@ -44,6 +46,7 @@ export class Refresher {
     this.#events = events
     this.#follower = new Follower(runtime, model)
     this.#lags = new StationLags(runtime.kafka)
+    this.#evalSets = new FollowedEvalSets(runtime)
   }
 
   /** Runs until the signal. If the broker is away, the board shows what it knows, and says so, until it comes back. */
@@ -70,10 +73,12 @@ export class Refresher {
     const nowMs = systemClock()
     const { ends } = this.#follower
     if (nowMs - this.#lagAtMs >= lagMs) {
+      const { version: evalSets } = await this.#evalSets.now()
+      this.#model.setEvalSets(evalSets)
       const runs = [...this.#model.runs.values()].map(({ config }) => config)
       const groups = await this.#runtime.kafka.consumerGroups('winnow.')
-      this.#lag = await this.#lags.measure({ runs }, ends, groups)
-      this.#activity = this.#stations.look(nowMs, { runs, groups, ends, lag: this.#lag })
+      this.#lag = await this.#lags.measure({ runs, evalSets }, ends, groups)
+      this.#activity = this.#stations.look(nowMs, { runs, evalSets, groups, ends, lag: this.#lag })
       await this.#tellStates()
       this.#lagAtMs = nowMs
     }

@@ -20,7 +20,8 @@ interface Round {
 
 /** What the board knows of one run, folded from its topics in any order; bounded in rounds and points. */
 export class RunModel {
-  readonly info: RunInfo
+  #info: RunInfo
+  #infoChanged = false
   readonly #schedule: LearningRateSchedule
   readonly #actors: string[]
   readonly #sizes: number[]
@@ -34,10 +35,20 @@ export class RunModel {
   #changedSteps = new Set<number>()
 
   constructor(info: RunInfo, schedule: LearningRateSchedule) {
-    this.info = info
+    this.#info = info
     this.#schedule = schedule
     this.#actors = info.actors.map(({ name }) => name)
     this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
+  }
+
+  get info(): RunInfo {
+    return this.#info
+  }
+
+  /** As what is around the run has changed. */
+  setInfo(info: RunInfo): void {
+    this.#info = info
+    this.#infoChanged = true
   }
 
   /** Manifests with what reading a selection needs. */
@@ -94,7 +105,9 @@ export class RunModel {
 
   /** What changed since the last call; undefined: nothing. */
   takeChanges(): RunPatch | undefined {
-    if (this.#changedRounds.size === 0 && this.#changedSteps.size === 0) return undefined
+    if (this.#changedRounds.size === 0 && this.#changedSteps.size === 0 && !this.#infoChanged) return undefined
+    const info = this.#infoChanged ? { info: this.#info } : {}
+    this.#infoChanged = false
     const rounds = [...this.#changedRounds]
       .filter((round) => this.#rounds.has(round))
       .map((round) => this.#viewOf(round))
@@ -102,7 +115,7 @@ export class RunModel {
     const progress = changed.map((report) => this.#pointOf(report))
     this.#changedRounds = new Set()
     this.#changedSteps = new Set()
-    return { rounds, progress }
+    return { ...info, rounds, progress }
   }
 
   #round(number: number): Round {

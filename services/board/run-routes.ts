@@ -38,7 +38,7 @@ export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
     return { runs: totals, together, rows }
   })
   get('/api/runs/:run/stations/:station', async ({ run, station }) =>
-    describeStation(runtime.kafka, runNamed(model, one(run)!), one(station)!),
+    describeStation(runtime.kafka, runNamed(model, one(run)!), one(station)!, model.evalSets),
   )
   get('/api/runs/:run/evaluations', async ({ run }) => {
     const { config, model: followed } = runNamed(model, one(run)!)

@@ -14,6 +14,8 @@ export const isOfStation =
 
 interface Seen {
   readonly runs: readonly RunConfig[]
+  /** The version of the recorded evaluation sets; left out: there are none. */
+  readonly evalSets?: string | undefined
   readonly groups: readonly ConsumerGroup[]
   /** The next offset of each partition, by topic. */
   readonly ends: ReadonlyMap<string, readonly number[]>
@@ -25,8 +27,8 @@ export class StationWatch {
   readonly #rates = new Rates()
   #lastSeenMs = new Map<string, number>()
 
-  look(atMs: number, { runs, groups, ends, lag }: Seen): StationActivity[] {
-    const readers = readersOf({ runs })
+  look(atMs: number, { runs, evalSets, groups, ends, lag }: Seen): StationActivity[] {
+    const readers = readersOf({ runs, evalSets })
     const lastSeenMs = new Map<string, number>()
     const perSecond = this.#rates.of(atMs, doneOf(ends, lag))
     const activity = readers.map((reader): StationActivity => {

@@ -5,7 +5,7 @@ import { decontaminationStation as station } from '../../topologies/dataflow.ts'
 import type { EvalSets } from '../../topologies/decontamination/sets.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { consumerGroupOf } from '../runtime/consumer-groups.ts'
+import { consumerGroupOf, ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { runStation, type StationHandle } from '../runtime/station.ts'
@@ -20,6 +20,14 @@ const lookMs = 1000
 const batchBytesMax = 2 * 1024 * 1024
 
 const groupOf = (version: string): string => consumerGroupOf(station, { versions: { 'eval-sets': version } })
+
+const watchGroup = groupNamed('decontamination sets')
+
+/** Whether a process compares documents, or will once there are evaluation sets; undefined: we may not see it. */
+export async function isThere({ kafka }: Pick<Runtime, 'kafka'>): Promise<boolean | undefined> {
+  const groups = await kafka.consumerGroups(`${watchGroup}.`).catch(() => undefined)
+  return groups === undefined ? undefined : groups.length > 0
+}
 
 /**
  * Compares documents with the recorded evaluation sets, while there are any: all documents again after a set was added, those that come with all sets. Several
@@ -52,8 +60,15 @@ export async function startDecontamination(runtime: Runtime, onFailure: (error: 
     if (version !== undefined) await start(recorded, version, sets)
   }
 
+  // Without sets there is no station yet: by this group others see that there will be one once there are (`isThere`).
+  const seen = await runtime.kafka.consume({
+    ...{ groupId: ephemeralGroup(watchGroup), topics: [topics.evalSets.name], onBatch: async () => {}, onFailure },
+  })
   let looking = look()
-  await looking
+  await looking.catch(async (error: unknown) => {
+    await seen.close()
+    throw error
+  })
   const stop = everyTick(
     lookMs,
     () => {
@@ -68,6 +83,7 @@ export async function startDecontamination(runtime: Runtime, onFailure: (error: 
       stop()
       await looking.catch(() => {})
       await running?.handle.close()
+      await seen.close()
     },
   }
 }

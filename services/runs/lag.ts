@@ -1,4 +1,4 @@
-import { dataflow, edgeStations, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
+import { decontaminationStation, labelerStation, labelSinkStation, shownStations } from '../../topologies/dataflow.ts'
 import type { StationKind, StationNode } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { consumerGroupOf, type GroupOwner, isOfGroup } from '../runtime/consumer-groups.ts'
@@ -17,6 +17,8 @@ export interface Watched {
   readonly runs: readonly RunConfig[]
   /** Configured versions of labelers, by actor, besides those that runs use. */
   readonly labelers?: ReadonlyMap<string, string>
+  /** The version of the recorded evaluation sets; left out: there are none. */
+  readonly evalSets?: string | undefined
 }
 
 export interface Reader {
@@ -71,17 +73,18 @@ export class StationLags {
 
 const behind = ({ partitions }: Lag): number => sumOf(partitions)
 
+const ofCorpus: ReadonlySet<StationKind['kind']> = new Set(['ingest', 'labeler', 'label-sink', 'decontamination'])
+
 /** Stations with their groups; those of the corpus, which all runs share, once. */
-export function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
+export function readersOf({ runs, labelers = new Map(), evalSets }: Watched): Reader[] {
   const readers = new Map<string, Reader>()
   const add = (station: StationNode, owner: GroupOwner) => {
     const group = consumerGroupOf(station, owner)
-    const shared = station.kind === 'ingest' || station.kind === 'labeler' || station.kind === 'label-sink'
     // A sink reads the labels of the actors of any run.
     const reads = [...new Set([...(readers.get(group)?.reads ?? []), ...station.reads])]
     readers.set(group, {
       kind: station.kind,
-      run: shared ? null : (owner.run ?? null),
+      run: ofCorpus.has(station.kind) ? null : (owner.run ?? null),
       station: station.name,
       reads,
       group,
@@ -91,9 +94,11 @@ export function readersOf({ runs, labelers = new Map() }: Watched): Reader[] {
   const configured = { versions: Object.fromEntries(labelers) }
   for (const actor of actors) add(labelerStation(actor), configured)
   if (actors.length > 0) add(labelSinkStation(actors), configured)
+  const ofSets = evalSets === undefined ? {} : { 'eval-sets': evalSets }
+  if (evalSets !== undefined) add(decontaminationStation, { versions: ofSets })
   for (const run of runs) {
-    const owner = { run: run.name, versions: run.labelers }
-    for (const station of [...dataflow(run), ...edgeStations(run)]) add(station, owner)
+    const owner = { run: run.name, versions: { ...run.labelers, ...ofSets } }
+    for (const station of shownStations(run, { evalSets: evalSets !== undefined })) add(station, owner)
   }
   return [...readers.values()]
 }

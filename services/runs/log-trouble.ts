@@ -53,7 +53,9 @@ export async function findLogTrouble(
         const lost =
           (await holeSince(place, log, epochEnd)) ??
           (offset > log.end ? holeOutOfRange : holeBefore)({ ...place, offset }, log)
-        return lost && kind === 'labeler' ? notKept(lost, await keptUpTo(kafka, log, covered)) : lost
+        return lost && (kind === 'labeler' || kind === 'decontamination')
+          ? notKept(lost, await keptUpTo(kafka, log, covered))
+          : lost
       })
       return (await Promise.all(holes)).flatMap((hole) => (hole === undefined ? [] : [{ ...hole, station }]))
     }),
@@ -73,7 +75,7 @@ export async function findLogTrouble(
   }
 }
 
-/** Labelers read from ClickHouse what the topic has deleted (`refillHole`). Infinity, as ClickHouse was not asked: nothing is known. */
+/** Labelers and the comparison with evaluation sets read from ClickHouse what the topic has deleted (`refillHole`). Infinity, as ClickHouse was not asked: nothing is known. */
 function notKept(hole: Hole, rows: number): Hole | undefined {
   if (hole.reason !== 'deleted' || rows === Number.POSITIVE_INFINITY) return hole
   return rows >= hole.to ? undefined : { ...hole, from: Math.max(hole.from, rows) }

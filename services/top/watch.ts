@@ -1,6 +1,7 @@
 import { topics as winnowTopics } from '../../schemas/index.ts'
 import { isControl, selectsBy } from '../../topologies/selects-by.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { FollowedEvalSets } from '../host/eval-sets.ts'
 import { RunList } from '../host/run-list.ts'
 import { FollowedRun, membersAmong } from '../runs/followed-run.ts'
 import { countDocuments } from '../runs/label-progress.ts'
@@ -79,11 +80,13 @@ export class Watch {
   readonly #options: WatchOptions
   readonly #rates = new Rates()
   readonly #lags: StationLags
+  readonly #evalSets: FollowedEvalSets
   readonly #runs = new Map<string, FollowedRun>()
 
   constructor(options: WatchOptions) {
     this.#options = options
     this.#lags = new StationLags(options.runtime.kafka)
+    this.#evalSets = new FollowedEvalSets(options.runtime)
   }
 
   async look(): Promise<Numbers> {
@@ -98,9 +101,10 @@ export class Watch {
     const ends = new Map<string, number[]>()
     await Promise.all(names.map(async (name) => ends.set(name, await runtime.kafka.endOffsets(name))))
     const runs = [...this.#runs.values()]
+    const { version: evalSets } = await this.#evalSets.now()
     const [counts, lags, memory] = await Promise.all([
       countDocuments(runtime, labelers),
-      this.#lags.measure({ labelers, runs: runs.map(({ config }) => config) }, ends, groups),
+      this.#lags.measure({ labelers, evalSets, runs: runs.map(({ config }) => config) }, ends, groups),
       pid === undefined ? undefined : memoryOf(pid),
     ])
     const atMs = clock()

@@ -54,6 +54,9 @@ test('a set that is added to a live run takes documents out from the next round 
   expect([added.code, added.stderr]).toEqual([0, expect.stringContaining('3 items of leaked; 1 are too short')])
   expect((await winnow(...add)).stderr).toContain('leaked is recorded already')
   expect((await winnow('eval-set', 'list')).stdout).toMatch(/leaked +4 +13 +0\.5 +0 +somebody +0% compared/)
+  const nobody = (await winnow('status')).stdout
+  expect(nobody).toContain('evaluation sets: 1, 0% of the documents are compared with them')
+  expect(nobody).toContain('no decontamination is connected')
 
   // The trainer asks for round 1, which waits until somebody compares.
   const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
@@ -67,6 +70,10 @@ test('a set that is added to a live run takes documents out from the next round 
   for (const ids of after) expect(ids.filter((id) => leaked.includes(id))).toEqual([])
 
   expect((await winnow('eval-set', 'list')).stdout).toMatch(/leaked +4 +13 +0\.5 +3 +somebody +compared/)
+  const compared = (await winnow('status')).stdout
+  expect(compared).toContain('evaluation sets: 1, 100% of the documents are compared with them')
+  expect(compared).not.toContain('no decontamination')
+  expect((await winnow('topology', '--run', run.name)).stdout).toContain('\ndecontamination: ')
   const matches = (await winnow('eval-set', 'matches', 'leaked', '--json')).stdout
     .trim()
     .split('\n')

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { topics } from '../../../schemas/index.ts'
 import { selectsBy } from '../../../topologies/selects-by.ts'
+import { checkedOf, isThere } from '../../host/decontamination.ts'
+import { readEvalSets } from '../../host/eval-sets.ts'
 import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
@@ -15,6 +17,15 @@ import { summaries } from '../summaries.ts'
 
 /** On a narrow terminal. */
 const leftOut = ['selected', 'reference loss', 'training loss']
+
+const nobodyCompares =
+  'no decontamination is connected, and no round opens before its documents were compared with the evaluation sets: winnow up starts it, or winnow run decontamination'
+
+/** @param compared evaluation sets, and the share of documents that were compared with them; null: there are none */
+const comparedLine = (compared: { readonly sets: number; readonly share: number } | null): string =>
+  compared === null
+    ? ''
+    : `\nevaluation sets: ${compared.sets}, ${Math.floor(compared.share * 100)}% of the documents are compared with them`
 
 export const status = (context: CliContext): Command =>
   clusterCommand('status', summaries.status)
@@ -49,7 +60,11 @@ export const status = (context: CliContext): Command =>
         }
       })
       const configs = looked.map(({ run }) => run.config)
-      const trouble = await logTrouble(runtime, { labelers: versions, runs: configs })
+      const sets = await readEvalSets(runtime)
+      const trouble = await logTrouble(runtime, { labelers: versions, evalSets: sets.version, runs: configs })
+      const compared =
+        sets.version === undefined ? null : { sets: sets.active.length, share: await checkedOf(runtime, sets) }
+      const comparesNobody = compared !== null && (await isThere(runtime)) === false
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
       const missing =
@@ -59,6 +74,7 @@ export const status = (context: CliContext): Command =>
           corpus: labels,
           labelers: Object.fromEntries(versions),
           missing: missing ?? null,
+          compared: compared && { ...compared, connected: !comparesNobody },
           deadLetters,
           gaps,
           heldBack,
@@ -69,10 +85,11 @@ export const status = (context: CliContext): Command =>
       }
       const told = [
         ...(missing === undefined ? [] : [missing]),
+        ...(comparesNobody ? [nobodyCompares] : []),
         ...gaps.map(gapInWords),
         ...heldBack.map(heldBackInWords),
       ].map((line) => `\n${line}`)
-      const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}`
+      const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}${comparedLine(compared)}`
       const waiting = runs.flatMap(({ run, waitsFor }) => (waitsFor === null ? [] : `\n${run} waits for ${waitsFor}`))
       const columns = [
         { title: 'run' },

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { describe, mermaid } from '../../../topologies/describe.ts'
+import { readEvalSets } from '../../host/eval-sets.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
@@ -16,7 +17,8 @@ export const topology = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const name = await runMeant(context, runtime, options.run)
-      const description = describe(await runNamed(runtime, name))
+      const { version } = await readEvalSets(runtime)
+      const description = describe(await runNamed(runtime, name), { evalSets: version !== undefined })
       if (options.json) return await print(context.stdout, `${json(description)}\n`)
       if (options.mermaid)
         return await print(

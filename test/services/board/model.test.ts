@@ -252,3 +252,19 @@ test('records of topics that the board does not read are counted from the consol
   tell(model, 'Manifest', { ...manifest(1), chunkDocuments: 4 })
   expect(model.runs.get('r')!.model.told).toEqual({ rewardRequests: 2, selections: 3 })
 })
+
+test('the dataflow of a run has the comparison with evaluation sets while there are sets, and pages are told', () => {
+  const model = modelWithRun()
+  model.takeChanges()
+  const names = () => model.takeChanges()?.runs?.r?.info?.stations.map(({ name }) => name)
+  model.setEvalSets('v1')
+  expect(names()).toContain('decontamination')
+  // Another set is no other picture.
+  model.setEvalSets('v2')
+  expect(names()).toBeUndefined()
+  expect(model.evalSets).toBe('v2')
+  model.addRun(recordOf(testRun('later')))
+  expect(model.takeChanges()?.runs?.later?.info?.stations.map(({ name }) => name)).toContain('decontamination')
+  model.setEvalSets(undefined)
+  expect(names()).not.toContain('decontamination')
+})

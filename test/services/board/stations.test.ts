@@ -46,3 +46,15 @@ test('a station’s rate is what it commits, not what others write', () => {
   expect(stationOf(look(watch, 0, [], 40), 'influence')?.perSecond).toBeNull()
   expect(stationOf(look(watch, 2000, [], 10), 'influence')?.perSecond).toBe(15)
 })
+
+test('who compares documents with evaluation sets is shown where there are sets', () => {
+  const groups = [group('winnow.decontamination-v1', 2)]
+  const of = (evalSets?: string) =>
+    stationOf(
+      new StationWatch().look(0, { runs: [run], evalSets, groups, ends: new Map(), lag: [] }),
+      'decontamination',
+    )
+  expect(of('v1')).toMatchObject({ run: null, members: 2 })
+  expect(of('v2')).toMatchObject({ members: 0 })
+  expect(of()).toBeUndefined()
+})

@@ -12,7 +12,7 @@ import {
   topics,
 } from '../../../schemas/index.ts'
 import { definitionOf } from '../../../services/connections/connections.ts'
-import { startDecontamination } from '../../../services/host/decontamination.ts'
+import { isThere, startDecontamination } from '../../../services/host/decontamination.ts'
 import { addEvalSet, removeEvalSet } from '../../../services/runs/eval-sets/record.ts'
 import { readTopic } from '../../../services/runs/recorded.ts'
 import type { Service } from '../../../services/runtime/service.ts'
@@ -143,3 +143,11 @@ async function sunkAll(): Promise<void> {
     ),
   )
 }
+
+test('others see whether somebody compares documents, also before there is a set to compare them with', async () => {
+  expect(await isThere(runtime)).toBe(false)
+  const station = await startDecontamination(runtime, fail)
+  expect(await isThere(runtime)).toBe(true)
+  await station.close()
+  expect(await isThere(runtime)).toBe(false)
+})

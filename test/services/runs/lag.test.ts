@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { runTopics, topics } from '../../../schemas/index.ts'
 import { StationLags } from '../../../services/runs/lag.ts'
-import { ephemeralGroup, groupNamed } from '../../../services/runtime/consumer-groups.ts'
+import { consumerGroupOf, ephemeralGroup, groupNamed } from '../../../services/runtime/consumer-groups.ts'
 import { FakeKafka } from '../../support/fake-kafka.ts'
 import { testRun } from '../../support/run.ts'
 
@@ -78,4 +78,19 @@ test('the configured labeler counts in addition to those of runs, each version s
     ['labeler quality', 4],
     ['labeler quality', 1],
   ])
+})
+
+test('the comparison with evaluation sets has a lag where there are sets, in the group of their version, and belongs to no run', async () => {
+  const { kafka, write } = await world()
+  await write(documents, 0, 5)
+  const group = consumerGroupOf({ kind: 'decontamination' }, { versions: { 'eval-sets': 'v1' } })
+  kafka.committed.set(`${group} ${documents}[0]`, 2)
+  const ends = new Map([[documents, await kafka.endOffsets(documents)]])
+  const measure = (evalSets?: string) => new StationLags(kafka).measure({ runs: [testRun('r')], evalSets }, ends)
+  expect(await measure('v1')).toEqual([
+    { run: null, station: 'decontamination', topic: documents, partitions: [3, 0], oldestMs: 0 },
+  ])
+  // With other sets every document is compared again.
+  expect(await measure('v2')).toEqual([])
+  expect(await measure()).toEqual([])
 })
