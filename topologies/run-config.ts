@@ -178,6 +178,12 @@ const shape = z.strictObject({
       evaluation: z.string().describe('The held-out part of the reference: likewise, of other samples'),
       corpus: z.string().describe('Held-out documents of the corpus: likewise'),
       samplesMax: positive.default(256).describe('Samples used of each file'),
+      evalSets: z
+        .boolean()
+        .optional()
+        .describe(
+          'Whether winnow run create makes evaluation sets of the samples of reward and evaluation: no document that contains one is selected (docs/decontamination.md). Default: where a process compares documents',
+        ),
     })
     .describe('What rewards and losses are measured on'),
   model: z

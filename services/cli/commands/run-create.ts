@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
 import { fitsOf, readCampaigns } from '../../campaigns/recorded.ts'
 import { createCorpusTopics } from '../../connections/connections.ts'
+import { isThere } from '../../host/decontamination.ts'
 import { checkRun } from '../../runs/check/check.ts'
 import type { Problem } from '../../runs/check/problem.ts'
 import { addSetsOfRun } from '../../runs/eval-sets/of-run.ts'
@@ -27,8 +28,9 @@ export function create(context: CliContext): Command {
     .option('--no-check', 'record it without a look at model, references, checkpoints folder, labels and budget')
     .option(
       '--eval-sets',
-      'its reward and evaluation samples are evaluation sets: no document that contains one is selected',
+      'its reward and evaluation samples are evaluation sets: no document that contains one is selected (default: where a process compares documents)',
     )
+    .option('--no-eval-sets', 'they are none')
     .option('--json', 'what was recorded, as JSON')
     .addHelpText('after', example('winnow run create --example > run.yaml', 'winnow run create run.yaml'))
     .action(async (path: string | undefined, options: Options) => {
@@ -50,11 +52,14 @@ export function create(context: CliContext): Command {
         refuse(context, run, await checkRun(runtime, run, configured))
       }
       // First, so that the first round waits for what they exclude.
-      if (options.evalSets === true) {
+      const asked = options.evalSets ?? run.reference.evalSets
+      const byDefault = asked === undefined && known === undefined
+      // Where nobody compares documents, sets would make every run wait.
+      if (asked ?? (byDefault && (await isThere(runtime)) === true)) {
         await createCorpusTopics(runtime.kafka, config)
         const added = await addSetsOfRun(runtime, run)
         if (added.length > 0) context.stderr.write(`evaluation sets: ${added.join(', ')}\n`)
-      }
+      } else if (byDefault) context.stderr.write(noSets(path))
       await submitRun(runtime, run)
       await print(context.stdout, options.json ? `${runConfigJson(run)}\n` : `${run.name}\n`)
       const next = `npx winnow run start ${run.name}`
@@ -64,6 +69,9 @@ export function create(context: CliContext): Command {
     })
   return withExampleOptions(command, '--example')
 }
+
+const noSets = (path: string): string =>
+  `its reward and evaluation samples are no evaluation sets, since nobody compares documents with sets now; once winnow up or winnow run decontamination runs: winnow run create ${path} --eval-sets\n`
 
 /** A recorded run cannot be changed, so it is checked first. @throws WinnowError CONFIGURATION after a line for each problem */
 function refuse({ stderr }: CliContext, run: RunConfig, found: readonly Problem[]): void {

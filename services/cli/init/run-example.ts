@@ -34,6 +34,8 @@ export interface ExampleFacts {
   readonly reference: { readonly reward: string; readonly evaluation: string; readonly corpus: string }
   /** Where the texts of the reference come from, as a comment says it. */
   readonly referenceNote: string
+  /** Whether the samples are passages of the corpus: as evaluation sets they would take the documents out that they are of. */
+  readonly ofCorpus: boolean
   /** A path or address of run.schema.json, for editors. */
   readonly schema: string
 }
@@ -88,7 +90,7 @@ reference:
   reward: ${reference.reward} # rewards are measured against it
   evaluation: ${reference.evaluation} # the reference's loss is measured on it: other samples than those of reward
   corpus: ${reference.corpus} # the loss on other text: held-out documents like those of the corpus
-  samplesMax: 64
+  samplesMax: 64${facts.ofCorpus ? '\n  evalSets: false # true for texts of your own: then no document that contains a sample is selected' : ''}
 
 # A folder of graphs of a model of your own (docs/influence.md), or the small one that is shipped: Llama, 2 layers of 64, 4,096 tokens.
 model: shipped:llama-64x2

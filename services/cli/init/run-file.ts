@@ -68,6 +68,7 @@ export async function exampleIn(context: CliContext, folder: string, options: Ex
     documents: complete === 0 ? documents : complete,
     reference: paths,
     referenceNote: note,
+    ofCorpus: own === undefined,
     schema: schema.startsWith('..') ? schemaFile : schema,
   })
 }

@@ -8,6 +8,7 @@ import { defaultActors } from '../../../../topologies/selection/default-actors.t
 const reference = { reward: './r.jsonl', evaluation: './e.jsonl', corpus: './c.jsonl' }
 const facts: ExampleFacts = {
   ...{ name: 'mine', preset: 'small', control: false, documents: 2001, reference, referenceNote: 'note', schema: 's' },
+  ofCorpus: true,
   actors: [
     { name: 'quality', subcategories: defaultActors.quality! },
     { name: 'true', subcategories: ['a: b', "it's", '#'] },
@@ -57,4 +58,9 @@ test('a tiny corpus gets a budget of one document; an unknown shipped model is r
   expect(() => graphsFolder('shipped:gpt')).toThrow('no model gpt is shipped')
   expect(() => graphsFolder('shipped:../../trainer')).toThrow('is shipped')
   expect(graphsFolder('/models/mine')).toBe('/models/mine')
+})
+
+test('samples that are passages of the corpus are no evaluation sets, which would take out the documents that they are of', () => {
+  expect(exampleOf().run.reference.evalSets).toBe(false)
+  expect(exampleOf({ ofCorpus: false }).run.reference.evalSets).toBeUndefined()
 })

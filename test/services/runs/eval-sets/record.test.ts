@@ -76,3 +76,16 @@ test('the samples that a run is rewarded and evaluated by are sets, all of them,
   ])
   expect(active.map(({ by }) => by)).toEqual(['run mine', 'run mine'])
 })
+
+test('samples that are a set already, of another run or of this one, are no second set', async () => {
+  const runtime = await opened()
+  const reward = file('shared.jsonl', [{ text: 'one' }])
+  const evaluation = file('held-out.jsonl', [{ text: 'two' }])
+  const of = (name: string, more: object = {}) =>
+    addSetsOfRun(runtime, parityRun(name, {}, { reference: { reward, evaluation, corpus: 'c', ...more } }))
+  expect(await of('mine')).toEqual(['run/mine/reward', 'run/mine/evaluation'])
+  expect(await of('control')).toEqual([])
+  // Removed by hand, they are sets again for who asks.
+  await removeEvalSet(runtime, 'run/mine/reward', 'somebody')
+  expect(await of('control')).toEqual(['run/control/reward'])
+})
