@@ -4,6 +4,8 @@ import type { DocumentCondition } from './selection/conditions.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { key } from './selection/draw.ts'
+import { guardAmount, guardStrata } from './selection/guards.ts'
+import { type GuardRule, guardInWords, guardRules } from './selection/guards-config.ts'
 import { actorIndex, documentConditions } from './selection/pool.ts'
 import { rank } from './selection/prefix.ts'
 import { type LabelScore, scoreOfLabel } from './selection/ranked.ts'
@@ -53,9 +55,13 @@ export function explainStrategy(
   // Of another kind of score the actors are no part.
   const contributions = scoreParts(config, manifest, labels).map((one) => (byActors ? one : { ...one, theta: 0 }))
   const threshold = stratum?.threshold ?? null
-  const is = (verdict: Explanation['verdict'], flip: string): Explanation => ({
-    ...{ round: manifest.round, verdict, score, threshold, contributions, flip },
-  })
+  const guards = guardsAtWork(config, manifest, labels)
+  const is = (verdict: Explanation['verdict'], flip: string): Explanation => {
+    const decided = guards[verdict === 'selected' ? 'floors' : 'caps']
+    const isByGuard = ['selected', 'below the threshold', 'lost the draw among equals'].includes(verdict)
+    const words = isByGuard && decided.length > 0 ? `${decided.map(guardInWords).join(', ')}; ${flip}` : flip
+    return { ...{ round: manifest.round, verdict, score, threshold, contributions }, flip: words }
+  }
 
   const out = leftOut(config, document)
   if (out !== undefined) return is(...out)
@@ -82,13 +88,29 @@ export function explainStrategy(
 }
 
 function stratumOf(
-  { actors }: SelectionConfig,
+  config: SelectionConfig,
   { mixture }: Strategy,
   { strata }: Manifest,
   labels: readonly number[],
 ): Stratum | undefined {
+  const { actors } = config
+  const rules = guardRules(config)
+  if (rules.length > 0) return strata?.[guardStrata(config, rules).of(labels)]
   const subcategory = mixture === undefined ? null : labels[actorIndex(actors, mixture.actor)]!
   return strata?.find((stratum) => stratum.subcategory === subcategory)
+}
+
+/** The guards of a document's subcategories that were reached: floors up to which they were taken, and caps beyond which they were not. */
+function guardsAtWork(config: SelectionConfig, { strata }: Manifest, labels: readonly number[]) {
+  const rules = guardRules(config)
+  const index = guardStrata(config, rules)
+  const reached = rules.filter((rule) => {
+    const under = index.under(rule)
+    const taken = under.reduce((sum, s) => sum + (strata?.[s]?.quota ?? 0), 0)
+    return under.includes(index.of(labels)) && taken === guardAmount(config.budget, rule)
+  })
+  const of = (other: GuardRule['kind']) => reached.filter(({ kind }) => kind === other || kind === 'pin')
+  return { floors: of('floor'), caps: of('cap') }
 }
 
 /** In words: the condition on subcategories that the document's cell does not meet. */
@@ -114,12 +136,16 @@ function valuesOf({ actors }: SelectionConfig, { pool }: Strategy, { tokens, sco
   return `it has ${values.join(', ')}`
 }
 
-const placeOf = ({ actors }: SelectionConfig, { mixture }: Strategy, { subcategory }: Stratum): string =>
-  mixture === undefined
-    ? 'the pool'
-    : `${mixture.actor} ${actors[actorIndex(actors, mixture.actor)]!.subcategories[subcategory!]} in the pool`
+const placeOf = ({ actors, ...config }: SelectionConfig, { mixture }: Strategy, { subcategory }: Stratum): string =>
+  guardRules(config).length > 0
+    ? 'the same guarded subcategories'
+    : mixture === undefined
+      ? 'the pool'
+      : `${mixture.actor} ${actors[actorIndex(actors, mixture.actor)]!.subcategories[subcategory!]} in the pool`
 
 function nothingTaken(config: SelectionConfig, strategy: Strategy, stratum: Stratum | undefined): string {
+  if (stratum !== undefined && guardRules(config).length > 0)
+    return 'other guards: nothing was taken of its guarded subcategories'
   if (stratum === undefined || strategy.mixture === undefined) return 'nothing was selected in this round'
   return `a larger share: nothing was taken of ${placeOf(config, strategy, stratum)}`
 }

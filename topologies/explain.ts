@@ -1,6 +1,7 @@
 import type { DocumentId, Manifest } from '../schemas/index.ts'
 import type { SelectionConfig } from './selection/config.ts'
 import { key } from './selection/draw.ts'
+import { repetitionsInWords } from './selection/guards-config.ts'
 import { cellIndex } from './selection/joint-cells.ts'
 import { jointCells } from './selection/joint-config.ts'
 import { scoreOf, undecayed } from './selection/score.ts'
@@ -82,12 +83,15 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
 
 /** Why a document could not be selected whatever its score; undefined: it could. */
 export function leftOut(
-  { repeat }: SelectionConfig,
+  { repeat, guards }: SelectionConfig,
   { tookPart, excludedBy = [], reads }: ExplainedDocument,
 ): [Explanation['verdict'], flip: string] | undefined {
   if (excludedBy.length > 0) return ['excluded', `being taken off ${excludedBy.join(' and ')} before the round opened`]
   if (!tookPart) return ['not there yet', 'an earlier ingest: its labels came after this round was opened']
   if (repeat === 'exclude' && reads > 0) return ['already read', 'repeat: allow']
+  const { repetitions } = guards ?? {}
+  if (repetitions !== undefined && reads >= repetitions.most)
+    return ['already read', `more repetitions: ${repetitionsInWords(repetitions)}`]
   return undefined
 }
 

@@ -11,8 +11,9 @@ import { type ExplainedDocument, type Explanation, explain } from '../../topolog
 import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
 import type { Configuration } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { guardRules } from '../../topologies/selection/guards-config.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
-import { decidedByCells } from '../../topologies/selection/strata.ts'
+import { decidedByCells, defaultStrategy } from '../../topologies/selection/strategy.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { readDocument, readsBefore, readsByConditions, type StoredDocument } from '../corpus/document.ts'
 import { exclusionsOf, listsAsOf } from '../corpus/exclusions.ts'
@@ -74,7 +75,7 @@ export async function explainDocument(
       scores: labels.map(({ score }) => score),
     }
     inputs.push(explained)
-    const { strategy } = selection
+    const strategy = selection.strategy ?? (guardRules(selection).length > 0 ? defaultStrategy : undefined)
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.
@@ -105,7 +106,8 @@ async function readsAt(
   const runs = manifests.map(({ round }) => configuration.at(round))
   const sameCells = new Set(runs.map((run) => JSON.stringify(columnsOf(run)))).size === 1
   const decidedAlone = runs.every((run) => decidedByCells(run.selection.strategy))
-  const byDocuments = !sameCells || !decidedAlone || mayExclude(last.labelOffsets)
+  const countedAlike = runs.every((run) => readsMatter(run.selection))
+  const byDocuments = !sameCells || !decidedAlone || !countedAlike || mayExclude(last.labelOffsets)
   if (byDocuments) return await readsBefore(sql, name, document.docId, last.round)
   const rounds = earlier.map(({ round }) => round)
   return await readsByConditions(sql, name, rounds, document, tookPart)

@@ -2,8 +2,9 @@ import type { DocumentId, Manifest, Progress, RoundOpened, SelectionRead, TopicO
 import { type CorpusStore, columnsOf, mayExclude, type ViewOptions } from '../corpus-store.ts'
 import { WinnowError } from '../errors.ts'
 import type { RunConfig } from '../run-config.ts'
-import { timesRead } from '../selection/reads.ts'
-import { decidedByCells, planByCells, strataOfRound, takenGroups } from '../selection/strata.ts'
+import { readsMatter, timesRead } from '../selection/reads.ts'
+import { planByCells, strataOfRound, takenGroups } from '../selection/strata.ts'
+import { decidedByCells } from '../selection/strategy.ts'
 import { orderKey, seedOf } from '../selection/u64.ts'
 
 /** A run's earlier selections, in emission order. */
@@ -67,7 +68,7 @@ export const readsOn = ({ trainer: { switch: mode = 'wait' } }: RunConfig): bool
 
 /**
  * How what was read is recorded: as conditions on cells if cells decide and are the same in all rounds, else by documents. A condition names documents by
- * what was known of earlier reads when its round was selected, so it holds only where that does not change; and whom it names does not tell who was excluded.
+ * what was known of earlier reads when its round was selected, so it holds only where that does not change and rounds counted reads alike; and whom it names does not tell who was excluded.
  * @param run as the round has it that looks at them
  * @param labelOffsets of that round
  */
@@ -79,7 +80,10 @@ export function recordedBy(
   if (readsOn(run) || mayExclude(labelOffsets)) return 'documents'
   const cells = JSON.stringify(columnsOf(run))
   const byCells = [run, ...history.map((selected) => selected.run)].every(
-    (one) => JSON.stringify(columnsOf(one)) === cells && decidedByCells(one.selection.strategy),
+    ({ selection, ...one }) =>
+      JSON.stringify(columnsOf({ selection, ...one })) === cells &&
+      decidedByCells(selection.strategy) &&
+      readsMatter(selection) === readsMatter(run.selection),
   )
   return byCells ? 'conditions' : 'documents'
 }

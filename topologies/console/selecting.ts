@@ -3,6 +3,7 @@ import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.t
 import type { RunConfig } from '../run-config.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
+import { guardRules } from '../selection/guards-config.ts'
 import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
 import { scoredActors } from '../selection/strategy.ts'
@@ -99,13 +100,15 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
       documents: selection.documents,
       tokens: selection.tokens,
       ...cutOf(selection),
-      strata: config.strategy === undefined ? null : selection.strata.map(recordedStratum),
+      strata: hasStrata(config) ? selection.strata.map(recordedStratum) : null,
       histogramDigest: selection.histogramDigest,
       labelOffsets: opened.labelOffsets,
       chunkDocuments: (inputs.layout ?? emissionLayout).chunkDocuments,
     },
   }
 }
+
+const hasStrata = (config: SelectionConfig): boolean => config.strategy !== undefined || guardRules(config).length > 0
 
 /** Of the round before, or of a shadow that is promoted; of an actor that joins, and of all before the first round, the initial one. */
 function thetaBeforeOf(

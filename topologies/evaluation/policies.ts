@@ -2,8 +2,13 @@ import type { SelectionConfig } from '../selection/config.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import type { Group } from '../selection/groups.ts'
 import { presets } from '../selection/presets.ts'
-import { decidedByCells } from '../selection/strata.ts'
-import { defaultStrategy, type Strategy, scoredActors, strategyProblems } from '../selection/strategy.ts'
+import {
+  decidedByCells,
+  defaultStrategy,
+  type Strategy,
+  scoredActors,
+  strategyProblems,
+} from '../selection/strategy.ts'
 import { resolveStrategy } from '../selection/strategy-config.ts'
 import type { Policy, Taken } from './estimate.ts'
 import type { EvaluationSample } from './sample.ts'

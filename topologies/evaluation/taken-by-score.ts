@@ -3,6 +3,7 @@ import type { Corpus } from '../selection/corpus.ts'
 import { actorIndex, documentConditions, groupsOfPool } from '../selection/pool.ts'
 import { scoreOfLabel } from '../selection/ranked.ts'
 import { labelScore } from '../selection/ranking.ts'
+import { readsMost } from '../selection/reads.ts'
 import { scoreOf } from '../selection/score.ts'
 import { amountOf, sharesByStratum } from '../selection/strata.ts'
 import type { Sampler, Strategy } from '../selection/strategy.ts'
@@ -29,7 +30,7 @@ export async function takenByScore(
   const allowed = new Set(groupsOfPool(strategy.pool, config.actors, [...groups]))
   const scores = Float64Array.from(documents, ({ labels, reads, tokens, scores }, i) => {
     const scoreOfActor = (a: number) => scores[columnOf.get(a)!]!
-    const isOut = !allowed.has(groups[groupOf[i]!]!) || (config.repeat === 'exclude' && reads > 0)
+    const isOut = !allowed.has(groups[groupOf[i]!]!) || reads >= readsMost(config)
     if (isOut || !conditions.every(({ holds }) => holds(tokens, scoreOfActor))) return Number.NaN
     return ofLabel === null ? ofCell(labels, reads) : scoreOfLabel(ofLabel, scoreOfActor(ofLabel.actor), reads)
   })

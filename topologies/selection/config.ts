@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
+import { type Guards, guardProblems, guardsSchema } from './guards-config.ts'
 import { codeInitialWeight, initialWeightsSchema, onScaleOfRewards, sharesByRule } from './initial-weights.ts'
 import { cellCount, cellsMax, type JointConfig, jointCells, jointDefaults, jointSchema } from './joint-config.ts'
 import { type Price, priceSchema } from './price-config.ts'
@@ -48,6 +49,8 @@ export interface SelectionConfig {
   holdOut?: number | undefined
   /** What growth of the loss on other text costs (SELECTION.md, "A price on other text"). Left out: nothing. */
   price?: Price | undefined
+  /** What every selection must keep to, whatever the actors learn (SELECTION.md, "Guards"). Left out: nothing. */
+  guards?: Guards | undefined
   /** What a round selects by; left out: the paper's method. Optional, so that a run recorded before it existed is still the same record. */
   strategy?: Strategy | undefined
 }
@@ -218,6 +221,9 @@ const shape = {
   price: priceSchema.describe(
     'What documents pay that would raise the loss on other text; needs reference.other (docs/SELECTION.md, "A price on other text"). Default: nothing',
   ),
+  guards: guardsSchema.describe(
+    'What every selection must keep to: floors, caps and pins of subcategories, and repetitions (docs/SELECTION.md, "Guards"). Default: nothing',
+  ),
   strategy: strategySchema
     .optional()
     .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),
@@ -235,7 +241,7 @@ const inCode = [
 function checkCollaboration(
   config: Pick<
     SelectionConfig,
-    'actors' | 'collaboration' | 'joint' | 'theta' | 'price' | 'strategy' | (typeof inCode)[number][0]
+    'actors' | 'collaboration' | 'guards' | 'joint' | 'theta' | 'price' | 'strategy' | (typeof inCode)[number][0]
   >,
   context: z.core.$RefinementCtx,
 ): void {
@@ -244,6 +250,9 @@ function checkCollaboration(
   for (const { path, message } of strategy ? strategyProblems(strategy, config.actors) : []) {
     context.addIssue({ code: 'custom', path: ['strategy', ...path], message })
   }
+  const guards = context.issues.some(({ path }) => path?.[0] === 'guards') ? undefined : config.guards
+  for (const { path, message } of guards ? guardProblems(guards, { actors: config.actors, strategy }) : [])
+    context.addIssue({ code: 'custom', path: ['guards', ...path], message })
   for (const [key, wanted] of asCode(strategy) ? inCode : []) {
     const is: unknown = config[key]
     if ((typeof is === 'object' ? (is as { kind: unknown }).kind : is) === wanted) continue

@@ -75,7 +75,7 @@ function cuts(level: Level, remaining: { unit: 'tokens' | 'documents'; amount: n
 }
 
 /** The groups merged by numerically equal score (0 and -0 are equal), best first. */
-function levelsOf(groups: readonly Group[], score: ScoreOf): Level[] {
+export function levelsOf(groups: readonly Group[], score: ScoreOf): Level[] {
   const levels = new Map<number, Level>()
   for (const group of groups) {
     const value = score(group.labels, group.reads)

@@ -18,10 +18,6 @@ export function groupsOfPool(pool: readonly PoolCondition[], actors: readonly Ac
   return groups.filter(({ labels }) => allowed.every(({ a, indexes }) => indexes.has(labels[a]!)))
 }
 
-/** Whether a pool has conditions that a document's cell does not decide. */
-export const looksAtDocuments = (pool: readonly PoolCondition[]): boolean =>
-  pool.some((condition) => !('subcategories' in condition))
-
 /**
  * A pool's conditions on tokens and scores (SELECTION.md, "Strategies"). Quantiles are over all documents that take part.
  * @param documents the number of those

@@ -9,6 +9,11 @@ export function timesRead(index: number, documents: number, passed: number): num
 }
 
 /** Whether any score or selection of this configuration depends on reads; if not, they need not be counted. */
-export function readsMatter(config: Pick<SelectionConfig, 'repetitionDecay' | 'repeat'>): boolean {
-  return config.repetitionDecay > 0 || config.repeat === 'exclude'
+export function readsMatter(config: Pick<SelectionConfig, 'repetitionDecay' | 'repeat' | 'guards'>): boolean {
+  return config.repetitionDecay > 0 || Number.isFinite(readsMost(config))
+}
+
+/** A document that was read this often is not selected again; Infinity: there is no such bound. */
+export function readsMost({ repeat, guards }: Pick<SelectionConfig, 'repeat' | 'guards'>): number {
+  return repeat === 'exclude' ? 1 : (guards?.repetitions?.most ?? Number.POSITIVE_INFINITY)
 }

@@ -4,12 +4,13 @@ import { type Group, histogramDigest } from './groups.ts'
 import type { SelectionPlan } from './plan.ts'
 import type { RankedCut } from './ranked.ts'
 import { rankingOf } from './ranking.ts'
-import { amountOf, decidedByCells, planByCells, quotaOf, sharesByStratum, strataOfRound } from './strata.ts'
+import { amountOf, planByCells, quotaOf, sharesByStratum, strataOfRound } from './strata.ts'
+import { decidedByCells } from './strategy.ts'
 import { type Seed, seedOf } from './u64.ts'
 
 /** What was taken from one stratum of a mixture; without a mixture there is one. */
 export interface StratumSelection {
-  /** The subcategory of the mixture's actor; null without a mixture. */
+  /** The subcategory of the mixture's actor; null without a mixture, and of guards (`guardStrata`). */
   subcategory: number | null
   /** What the pool holds of it. */
   held: { documents: number; tokens: number }

@@ -1,15 +1,18 @@
 import type { Budget, SelectionConfig } from './config.ts'
 import type { Amount } from './corpus.ts'
 import type { Group } from './groups.ts'
+import { guardedQuotas, guardStrata } from './guards.ts'
+import { guardRules } from './guards-config.ts'
 import { planSelection, type SelectionPlan } from './plan.ts'
-import { actorIndex, groupsOfPool, looksAtDocuments } from './pool.ts'
+import { actorIndex, groupsOfPool } from './pool.ts'
 import { sharesOf } from './quotas.ts'
 import type { TakenGroup } from './read-selection.ts'
+import { readsMost } from './reads.ts'
 import { type ScoreOf, scoreOf } from './score.ts'
 import { defaultStrategy, type Mixture, type Strategy } from './strategy.ts'
 
 export interface Stratum {
-  /** The subcategory of the mixture's actor; null without a mixture. */
+  /** The subcategory of the mixture's actor; null without a mixture, also of the strata of guards, which are in their own order. */
   subcategory: number | null
   groups: Group[]
 }
@@ -23,7 +26,8 @@ export function strataOfRound(
   all: readonly Group[],
 ): { strategy: Strategy; strata: Stratum[]; score: ScoreOf } {
   const strategy = config.strategy ?? defaultStrategy
-  const unread = all.filter(({ documents, reads }) => documents > 0 && (config.repeat === 'allow' || reads === 0))
+  const most = readsMost(config)
+  const unread = all.filter(({ documents, reads }) => documents > 0 && reads < most)
   const pool = groupsOfPool(strategy.pool, config.actors, unread)
   const strata = strataOf(strategy.mixture, config, pool)
   return {
@@ -33,7 +37,15 @@ export function strataOfRound(
   }
 }
 
-function strataOf(mixture: Mixture | undefined, { actors }: SelectionConfig, groups: Group[]): Stratum[] {
+function strataOf(mixture: Mixture | undefined, config: SelectionConfig, groups: Group[]): Stratum[] {
+  const { actors } = config
+  const rules = guardRules(config)
+  if (rules.length > 0) {
+    const { count, of } = guardStrata({ actors }, rules)
+    const strata: Stratum[] = Array.from({ length: count }, () => ({ subcategory: null, groups: [] }))
+    for (const group of groups) strata[of(group.labels)]!.groups.push(group)
+    return strata
+  }
   if (mixture === undefined) return [{ subcategory: null, groups }]
   const a = actorIndex(actors, mixture.actor)
   return actors[a]!.subcategories.map((_, subcategory) => ({
@@ -41,10 +53,6 @@ function strataOf(mixture: Mixture | undefined, { actors }: SelectionConfig, gro
     groups: groups.filter(({ labels }) => labels[a] === subcategory),
   }))
 }
-
-/** Whether a strategy's selections are decided by cells, without a rank for each document. */
-export const decidedByCells = ({ pool, score, sampler }: Strategy = defaultStrategy): boolean =>
-  !looksAtDocuments(pool) && score.kind !== 'label' && sampler.kind === 'top'
 
 /** What is to be taken from each stratum, in the budget's unit. */
 export function sharesByStratum(budget: Budget, mixture: Mixture | undefined, held: readonly Amount[]): number[] {
@@ -73,11 +81,15 @@ export interface StratumPlan {
 }
 
 export function planByCells(
-  { budget }: Pick<SelectionConfig, 'budget'>,
+  config: Pick<SelectionConfig, 'budget' | 'actors' | 'guards' | 'strategy'>,
   { strategy, strata, score }: ReturnType<typeof strataOfRound>,
 ): StratumPlan[] {
   const held = strata.map(({ groups }) => amountOf(groups))
-  const shares = sharesByStratum(budget, strategy.mixture, held)
+  const { budget } = config
+  const rules = guardRules(config)
+  const groupsOf = strata.map(({ groups }) => groups)
+  const shares =
+    rules.length > 0 ? guardedQuotas(config, rules, groupsOf, score) : sharesByStratum(budget, strategy.mixture, held)
   return strata.map(({ subcategory, groups }, i) => ({
     ...{ subcategory, held: held[i]!, share: shares[i]! },
     plan: planSelection(groups, score, quotaOf(budget, shares[i]!)),

@@ -116,6 +116,14 @@ export type StrategyParts = z.input<typeof partsSchema>
 /** The paper's method. */
 export const defaultStrategy: Strategy = { pool: [], score: { kind: 'actors' }, sampler: { kind: 'top' } }
 
+/** Whether a pool has conditions that a document's cell does not decide. */
+export const looksAtDocuments = (pool: readonly PoolCondition[]): boolean =>
+  pool.some((condition) => !('subcategories' in condition))
+
+/** Whether a strategy's selections are decided by cells, without a rank for each document. */
+export const decidedByCells = ({ pool, score, sampler }: Strategy = defaultStrategy): boolean =>
+  !looksAtDocuments(pool) && score.kind !== 'label' && sampler.kind === 'top'
+
 /** Whether actors and theta are updated as by the authors' code (SELECTION.md, "The authors' code"). */
 export const asCode = (strategy: Strategy | undefined): boolean =>
   strategy?.score.kind === 'actors' && strategy.score.update === 'code'

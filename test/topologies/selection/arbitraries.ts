@@ -1,4 +1,5 @@
 import type { NaiveConfig, NaiveDocument, NaiveReward } from './naive.ts'
+import type { NaiveGuards, NaiveRule } from './naive-guards.ts'
 import type { NaiveStrategy } from './naive-strategy.ts'
 
 /** A small seeded generator, so that a failing configuration is named by one number. */
@@ -23,7 +24,7 @@ export interface Scenario {
 }
 
 /** A random run: every option, few distinct weights and rewards (so that ties are everywhere), ids across 64 bits, gaps and empty rounds. */
-export function scenario(seed: number, { strategies = false } = {}): Scenario {
+export function scenario(seed: number, { strategies = false, guarded = false } = {}): Scenario {
   const { next, below, pick } = generator(seed)
   const names = ['quality', 'domain', 'topic', 'a b', 'x:y'].slice(0, 1 + below(5))
   const coarse = below(2) === 0
@@ -96,7 +97,28 @@ export function scenario(seed: number, { strategies = false } = {}): Scenario {
     config.price = prices.pick([{ weight: 1 }, { weight: 0.5, bound: 0.25 }, { weight: 3, bound: 0 }])
     for (const reward of rewards) reward.other = prices.pick([-1, -0.25, 0, 0.5, prices.next() * 2 - 1])
   }
+  if (guarded) config.guards = guards(config, generator(seed ^ 0x51ed270b))
   return { config, documents, rewards: shuffled(rewards, below), rounds, positions }
+}
+
+/** Floors, caps and pins that can be had together, over one actor or several, and repetitions. */
+export function guards({ actors }: NaiveConfig, { below, pick }: ReturnType<typeof generator>): NaiveGuards {
+  const rules: NaiveRule[] = []
+  for (const [actor, { subcategories }] of Object.entries(actors)) {
+    let left = 1e6
+    // The last has no guard, so that something may fill the rest.
+    for (const subcategory of subcategories.slice(0, -1)) {
+      const share = () => pick([0, 0.1, 0.25, 1 / 8, 0.333333, 0.5])
+      const kind = pick(['floor', 'cap', 'pin', 'both', 'none'] as const)
+      const [low, high] = [share(), share()].sort((a, b) => a - b) as [number, number]
+      if (kind === 'none' || (kind !== 'cap' && low * 1e6 > left)) continue
+      if (kind !== 'cap') left -= Math.round(low * 1e6)
+      if (kind === 'both')
+        rules.push({ kind: 'floor', actor, subcategory, share: low }, { kind: 'cap', actor, subcategory, share: high })
+      else rules.push({ kind, actor, subcategory, share: kind === 'cap' ? high : low })
+    }
+  }
+  return { rules: shuffled(rules, below), ...(below(3) === 0 && { repetitions: { most: pick([1, 2, 3]) } }) }
 }
 
 /** A strategy, each part at random, so that every combination is met; scores, sizes and quotas that tie and fall short. */

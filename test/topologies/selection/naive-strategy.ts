@@ -1,4 +1,5 @@
 import { type NaiveDocument, naiveExpFixed, naiveKey } from './naive.ts'
+import { type NaiveGuards, naiveGuarded } from './naive-guards.ts'
 
 /** "Strategies" of SELECTION.md read literally, with nothing of topologies/: full sorts by exact values. */
 
@@ -22,13 +23,15 @@ interface Given {
   /** All that take part. */
   documents: NaiveDocument[]
   subcategoriesOf: (actor: string) => string[]
+  actors: string[]
   budget: { documents: number } | { tokens: number }
   /** Seed of the draw "select". */
   seed: bigint
   /** The weighted sum of the actors, before any decay. */
   actorsScore: (document: NaiveDocument) => number
   decay: (score: number, document: NaiveDocument) => number
-  /** Whether `repeat` leaves it in. */
+  guards?: NaiveGuards | undefined
+  /** Whether `repeat` and repetitions leave it in. */
   unread: (document: NaiveDocument) => boolean
 }
 
@@ -110,15 +113,15 @@ export function naiveSelect(given: Given): NaiveDocument[] {
     raw = (document) => (score.sign ?? 1) * f(scoreOf(score.actor)(document))
   }
   const sampler = strategy.sampler ?? { kind: 'top' }
-  const ranked = pool
+  const sorted = pool
     .filter(given.unread)
     .map((document) => {
       const key = naiveKey(BigInt(document.docId), seed)
       const s = given.decay(raw(document), document)
-      return { document, key, g: sampler.kind === 'top' ? s : s / sampler.temperature + naiveGumbel(key) }
+      return { document, key, s, g: sampler.kind === 'top' ? s : s / sampler.temperature + naiveGumbel(key) }
     })
     .sort((a, b) => (a.g === b.g ? (a.key < b.key ? -1 : 1) : b.g > a.g ? 1 : -1))
-    .map(({ document }) => document)
+  const ranked = sorted.map(({ document }) => document)
   const size = (list: NaiveDocument[]) =>
     'tokens' in budget ? list.reduce((sum, { tokens }) => sum + tokens, 0) : list.length
   const prefix = (list: NaiveDocument[], quota: number) => {
@@ -128,6 +131,14 @@ export function naiveSelect(given: Given): NaiveDocument[] {
   }
   const wanted = 'tokens' in budget ? budget.tokens : budget.documents
   const { mixture } = strategy
+  if ((given.guards?.rules ?? []).length > 0) {
+    const { rules } = given.guards!
+    const indexed = (actor: string, name: string) => given.subcategoriesOf(actor).indexOf(name)
+    const unit = ({ tokens }: NaiveDocument) => ('tokens' in budget ? tokens : 1)
+    return naiveGuarded(rules!, sorted, wanted, indexed, unit, given.actors).flatMap(({ members, quota }) =>
+      prefix(members, quota),
+    )
+  }
   if (mixture === undefined) return prefix(ranked, wanted)
   const strata = given
     .subcategoriesOf(mixture.actor)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { NaiveGuards } from './naive-guards.ts'
 import { naiveCell, naiveCells, naiveJoint } from './naive-joint.ts'
 import { type NaiveStrategy, naiveSelect } from './naive-strategy.ts'
 
@@ -42,6 +43,7 @@ export interface NaiveConfig {
   repeat?: 'allow' | 'exclude'
   budget: { documents: number } | { tokens: number }
   price?: { weight: number; bound?: number }
+  guards?: NaiveGuards
   strategy?: NaiveStrategy
 }
 export interface NaiveRound {
@@ -252,11 +254,15 @@ export function naiveRun(
       strategy: config.strategy ?? {},
       documents,
       subcategoriesOf: (name) => config.actors[name]!.subcategories,
+      actors: names,
       budget: config.budget,
       seed,
       actorsScore: weighted,
       decay,
-      unread: (document) => config.repeat !== 'exclude' || !reads.get(document.docId),
+      guards: config.guards,
+      unread: (document) =>
+        (config.repeat !== 'exclude' || !reads.get(document.docId)) &&
+        (reads.get(document.docId) ?? 0) < (config.guards?.repetitions?.most ?? 1e9),
     })
     const tokens = taken.reduce((sum, document) => sum + document.tokens, 0)
     // 7. Emit.
