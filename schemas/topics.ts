@@ -1,6 +1,6 @@
 import type { RecordType } from './record.ts'
 import { Campaign, CampaignFit, ProxyClaim, ProxyResult } from './records/campaign.ts'
-import { Document, Gap, Label, LogPosition, Source } from './records/corpus.ts'
+import { Document, Gap, Label, LogPosition, Sketch, Source } from './records/corpus.ts'
 import { EvalItems, EvalSet, Exclusion } from './records/exclusion.ts'
 import {
   ActorChange,
@@ -74,6 +74,13 @@ export const topics = {
     name: 'winnow.exclusions',
     key: 'document id',
     records: [Exclusion],
+    partitions: 'corpus',
+    ...forever,
+  },
+  sketches: {
+    name: 'winnow.sketches',
+    key: 'document id',
+    records: [Sketch],
     partitions: 'corpus',
     ...forever,
   },

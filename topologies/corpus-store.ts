@@ -6,9 +6,11 @@ import {
   labelsTopic,
   type Offset,
   type Partition,
+  type Sketch,
   type TopicOffset,
   topics,
 } from '../schemas/index.ts'
+import { sketchVersion } from './duplicates/sketch.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
 import type { ReadSelection } from './selection/read-selection.ts'
@@ -37,8 +39,17 @@ export interface ViewOptions {
   readonly earlier?: readonly RoundOffsets[]
   /** Actors, by index, whose label scores will be asked for; left out: none. */
   readonly scored?: readonly number[]
+  /** Left out: near duplicates take part as any document. */
+  readonly duplicates?: DuplicateLimit | undefined
   /** Whether samples and selections will be asked of it, so that it is worth keeping a state of the corpus sorted for them. */
   readonly draws?: boolean
+}
+
+/** Documents take part that have a sketch and, of those with it, less than so many smaller ids in each of their crowds (SELECTION.md, "Near duplicates"). */
+export interface DuplicateLimit {
+  /** Of the sketches. */
+  readonly version: string
+  readonly atMost: number
 }
 
 /** How far the corpus is sorted for draws: of `total` rows `done` have been looked at; both 0 at the beginning. */
@@ -60,6 +71,7 @@ export interface CorpusStore {
   addDocuments(documents: readonly At<Document>[]): Promise<void>
   addLabels(labels: Iterable<At<Label>>): Promise<void>
   addExclusions(exclusions: readonly At<Exclusion>[]): Promise<void>
+  addSketches(sketches: readonly At<Sketch>[]): Promise<void>
   /** Commits offsets: everything before them has been added. Called after those adds. */
   commit(offsets: readonly TopicOffset[]): Promise<void>
   committed(): Promise<TopicOffset[]>
@@ -70,6 +82,8 @@ export interface CorpusStore {
   prepare(options: ViewOptions): Promise<Preparing | undefined>
   /** How far such work on these labels is, by whichever process, also one that has ended; undefined: nothing is left unfinished. */
   preparing(options: Pick<ViewOptions, 'columns' | 'scored'>): Promise<Preparing | undefined>
+  /** Of the documents whose own records and labels are before these offsets, how many have a sketch there. @param version of the sketches */
+  sketched(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>, version: string): Promise<Preparing>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>
@@ -91,3 +105,8 @@ export const columnsOf = (run: RunConfig): LabelColumn[] =>
 /** Whether a view as of these offsets may exclude documents. */
 export const mayExclude = (labelOffsets: readonly TopicOffset[]): boolean =>
   labelOffsets.some(({ topic, offsetNext }) => topic === topics.exclusions.name && offsetNext > 0)
+
+/** How many near duplicates a run takes; undefined: any number. */
+export function duplicatesOf({ selection: { duplicates } }: Pick<RunConfig, 'selection'>): DuplicateLimit | undefined {
+  return duplicates && { version: sketchVersion(duplicates), atMost: duplicates.atMost }
+}

@@ -9,6 +9,7 @@ import { type RunConfig, rewardedRun } from './run-config.ts'
 import { foldedActors } from './selection/joint-cells.ts'
 import { ActorStation } from './stations/actor.ts'
 import { type Contaminants, Decontamination } from './stations/decontamination.ts'
+import { Duplicates, type Sketching } from './stations/duplicates.ts'
 import { Influence, type InfluenceModel } from './stations/influence.ts'
 import { LabelSink } from './stations/label-sink.ts'
 import { Labeling, type LabelModel } from './stations/labeling.ts'
@@ -72,14 +73,28 @@ export const decontaminationStation: Station<Contaminants> = {
   build: (contaminants, output) => new Decontamination(contaminants, output),
 }
 
-/** Joins documents, their exclusions and the labels of these actors. */
+/** Sketches documents, so that a run may limit near duplicates. It runs where a run does (docs/duplicates.md). */
+export const duplicatesStation: Station<Sketching> = {
+  kind: 'duplicates',
+  name: 'duplicates',
+  purpose: 'sketches documents: near duplicates share a band key',
+  reads: [topics.documents.name],
+  writes: [topics.sketches.name, topics.deadLetters.name],
+  restoreFrom: [],
+  build: (sketching, output) => new Duplicates(sketching, output),
+}
+
+/** Joins documents, their exclusions, their sketches and the labels of these actors. */
 export const labelSinkStation = (actors: readonly string[]): Uses<'store'> => ({
   kind: 'label-sink',
   name: 'label sink',
   purpose: 'keeps one row per document: its cell',
-  reads: [topics.documents.name, topics.exclusions.name, ...actors.map((actor) => labelsTopic(actor).name)],
+  reads: [
+    ...[topics.documents.name, topics.exclusions.name, topics.sketches.name],
+    ...actors.map((actor) => labelsTopic(actor).name),
+  ],
   writes: [topics.deadLetters.name],
-  state: 'ClickHouse: documents, corpus, exclusions, sink_offsets',
+  state: 'ClickHouse: documents, corpus, exclusions, sketches, sink_offsets',
   restoreFrom: [],
   build: ({ store }, output) => new LabelSink(store, output),
 })

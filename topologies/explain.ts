@@ -18,6 +18,11 @@ export interface ExplainedDocument {
   readonly tookPart: boolean
   /** The lists that excluded it there, if it would have taken part but for them. */
   readonly excludedBy?: readonly string[]
+  /**
+   * If it would have taken part but for its near duplicates: those with smaller ids that did, of a crowd that was full. None: it had no sketch there.
+   * Left out: it was not that.
+   */
+  readonly crowdedBy?: readonly DocumentId[]
   readonly tokens: number
   /** Its label's score for each actor, in configuration order. */
   readonly scores: readonly number[]
@@ -31,6 +36,7 @@ export interface Explanation {
     | 'lost the draw among equals'
     | 'not there yet'
     | 'excluded'
+    | 'a near duplicate'
     | 'already read'
     | 'not in the pool'
   /** S(x) of Eq. 6. */
@@ -83,10 +89,16 @@ export function explain(config: SelectionConfig, manifest: Manifest, document: E
 
 /** Why a document could not be selected whatever its score; undefined: it could. */
 export function leftOut(
-  { repeat, guards }: SelectionConfig,
-  { tookPart, excludedBy = [], reads }: ExplainedDocument,
+  { repeat, guards, duplicates }: SelectionConfig,
+  { tookPart, excludedBy = [], crowdedBy, reads }: ExplainedDocument,
 ): [Explanation['verdict'], flip: string] | undefined {
   if (excludedBy.length > 0) return ['excluded', `being taken off ${excludedBy.join(' and ')} before the round opened`]
+  if (crowdedBy?.length === 0) return ['not there yet', 'an earlier sketch: winnow run duplicates makes them']
+  if (crowdedBy !== undefined)
+    return [
+      'a near duplicate',
+      `duplicates.atMost above ${duplicates?.atMost}: ${crowdedBy.join(', ')} ${crowdedBy.length === 1 ? 'shares' : 'share'} text with it and came first`,
+    ]
   if (!tookPart) return ['not there yet', 'an earlier ingest: its labels came after this round was opened']
   if (repeat === 'exclude' && reads > 0) return ['already read', 'repeat: allow']
   const { repetitions } = guards ?? {}

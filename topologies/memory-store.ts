@@ -3,10 +3,12 @@ import {
   type DocumentId,
   type Exclusion,
   type Label,
+  type Sketch,
   type TopicOffset,
   topics,
 } from '../schemas/index.ts'
-import type { At, CorpusStore, LabelColumn, ViewOptions } from './corpus-store.ts'
+import type { At, CorpusStore, DuplicateLimit, LabelColumn, Preparing, ViewOptions } from './corpus-store.ts'
+import { crowdRanks } from './duplicates/crowds.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
 import { wordsOf } from './selection/mix.ts'
@@ -17,6 +19,8 @@ export class MemoryStore implements CorpusStore {
   readonly #documents = new Map<DocumentId, At<Document>>()
   readonly #labels = new Map<string, Map<DocumentId, At<Label>>>()
   readonly #exclusions = new Map<DocumentId, At<Exclusion>[]>()
+  /** By version. */
+  readonly #sketches = new Map<string, Map<DocumentId, At<Sketch>>>()
   readonly #committed = new Map<string, TopicOffset>()
   readonly #reads = new Map<string, ReadonlyMap<DocumentId, number>>()
   readonly #readSelections = new Map<string, ReadSelection>()
@@ -43,6 +47,15 @@ export class MemoryStore implements CorpusStore {
     }
   }
 
+  async addSketches(sketches: readonly At<Sketch>[]): Promise<void> {
+    for (const sketch of sketches) {
+      const { version, docId } = sketch.value
+      const ofVersion = this.#sketches.get(version) ?? new Map<DocumentId, At<Sketch>>()
+      this.#sketches.set(version, ofVersion)
+      keepLowest(ofVersion, docId, sketch)
+    }
+  }
+
   async commit(offsets: readonly TopicOffset[]): Promise<void> {
     for (const offset of offsets) {
       const name = `${offset.topic}[${offset.partition}]`
@@ -62,8 +75,8 @@ export class MemoryStore implements CorpusStore {
   async preparing(): Promise<undefined> {}
 
   async view(options: ViewOptions): Promise<Corpus> {
-    const { columns, labelOffsets, readsOf } = options
-    const takesPart = this.#takingPart(columns, labelOffsets)
+    const { columns, labelOffsets, readsOf, duplicates } = options
+    const takesPart = this.#amongDuplicates(this.#takingPart(columns, labelOffsets), labelOffsets, duplicates)
     const byColumn = columns.map((column) => this.#ofColumn(column))
     const sizes = columns.map((_, i) => 1 + largest(byColumn[i]!.values()))
     const corpus = new MemoryCorpus(sizes, [...columns.keys()])
@@ -85,23 +98,52 @@ export class MemoryStore implements CorpusStore {
     return this.#labels.get(`${actor}/${version}`) ?? new Map()
   }
 
+  async sketched(
+    { columns, labelOffsets }: Pick<ViewOptions, 'columns' | 'labelOffsets'>,
+    version: string,
+  ): Promise<Preparing> {
+    const documents = [...this.#documents.keys()].filter(this.#labelled(columns, before(labelOffsets)))
+    const isSketched = this.#isSketched(version, labelOffsets)
+    return { done: documents.filter(isSketched).length, total: documents.length }
+  }
+
+  #isSketched(version: string, labelOffsets: readonly TopicOffset[]): (docId: DocumentId) => boolean {
+    const visible = before(labelOffsets)
+    return (docId) => visible(topics.sketches.name, this.#sketches.get(version)?.get(docId))
+  }
+
+  /** Of those who take part otherwise, whom a limit on near duplicates leaves. */
+  #amongDuplicates(
+    takesPart: (docId: DocumentId) => boolean,
+    labelOffsets: readonly TopicOffset[],
+    limit: DuplicateLimit | undefined,
+  ): (docId: DocumentId) => boolean {
+    if (limit === undefined) return takesPart
+    const sketches = this.#sketches.get(limit.version) ?? new Map<DocumentId, At<Sketch>>()
+    const isSketched = this.#isSketched(limit.version, labelOffsets)
+    const isThere = (docId: DocumentId) => takesPart(docId) && isSketched(docId)
+    const there = [...sketches].filter(([docId]) => isThere(docId))
+    const ranks = crowdRanks(there.map(([docId, { value }]) => [docId, value.keys] as const))
+    return (docId) => isThere(docId) && (ranks.get(docId) ?? 0) < limit.atMost
+  }
+
   /** Whether a document and all its labels stand before these offsets, and none of its exclusions holds there. */
   #takingPart(columns: readonly LabelColumn[], labelOffsets: readonly TopicOffset[]): (docId: DocumentId) => boolean {
-    const limits = new Map(
-      labelOffsets.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]),
-    )
-    const visible = (topic: string, at: At<unknown> | undefined) =>
-      at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)
+    const visible = before(labelOffsets)
     const isExcluded = (docId: DocumentId) => {
       const before = this.#exclusions.get(docId)?.filter((one) => visible(topics.exclusions.name, one)) ?? []
       before.sort((a, b) => a.offset - b.offset)
       const lists = new Map(before.map(({ value }) => [value.list, value.excluded]))
       return [...lists.values()].includes(true)
     }
+    const isLabelled = this.#labelled(columns, visible)
+    return (docId) => isLabelled(docId) && !isExcluded(docId)
+  }
+
+  #labelled(columns: readonly LabelColumn[], visible: ReturnType<typeof before>): (docId: DocumentId) => boolean {
     return (docId) =>
       visible(topics.documents.name, this.#documents.get(docId)) &&
-      columns.every((column) => visible(column.topic, this.#ofColumn(column).get(docId))) &&
-      !isExcluded(docId)
+      columns.every((column) => visible(column.topic, this.#ofColumn(column).get(docId)))
   }
 
   #countReads(corpus: MemoryCorpus, run: string, { columns, earlier }: ViewOptions): void {
@@ -152,6 +194,12 @@ export class MemoryStore implements CorpusStore {
     for await (const counts of reads) for (const [docId, times] of counts) all.set(docId, times)
     this.#reads.set(`${run}/${round}`, all)
   }
+}
+
+/** Whether a record of a topic stands before these offsets. */
+function before(labelOffsets: readonly TopicOffset[]): (topic: string, at: At<unknown> | undefined) => boolean {
+  const limits = new Map(labelOffsets.map(({ topic, partition, offsetNext }) => [`${topic}[${partition}]`, offsetNext]))
+  return (topic, at) => at !== undefined && at.offset < (limits.get(`${topic}[${at.partition}]`) ?? 0)
 }
 
 /** Of repeats, the one at the lowest offset counts, whichever arrives first. */

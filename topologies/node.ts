@@ -55,7 +55,7 @@ export interface Processor {
 /** What a station is. Code distinguishes stations by this; names are for people. */
 export type StationKind =
   | { readonly kind: 'labeler' | 'actor'; readonly actor: string }
-  | { readonly kind: 'ingest' | 'decontamination' | 'label-sink' | 'influence' | 'console' | 'trainer' }
+  | { readonly kind: 'ingest' | 'decontamination' | 'duplicates' | 'label-sink' | 'influence' | 'console' | 'trainer' }
 
 /** A station of the dataflow, as data: what describe() shows and what the drivers build from. */
 export type StationNode = StationKind & {

@@ -78,6 +78,7 @@ const values = z.strictObject({
   labelers: z.record(z.string(), own.extend({ actors: z.array(name).min(1) })),
   labelSink: own,
   decontamination: own.omit({ autoscaling: true }).extend({ enabled: z.boolean() }),
+  duplicates: own.omit({ autoscaling: true }).extend({ enabled: z.boolean() }),
   runs: z.record(
     z.string(),
     z

@@ -9,6 +9,7 @@ export interface Samples {
   EvalSet: records.EvalSet[]
   EvalItems: records.EvalItems[]
   Exclusion: records.Exclusion[]
+  Sketch: records.Sketch[]
   Gap: records.Gap[]
   LogPosition: records.LogPosition[]
   Run: records.Run[]
@@ -128,6 +129,10 @@ export const samples: Samples = {
       ...{ docId: asDocumentId(u64Max), list: unicode, reason: 'contamination', excluded: true, by: unicode },
       ...{ recordedMs: longMax, contained: { item: intMax, found: 0, of: intMax, from: 0, to: longMax } },
     },
+  ],
+  Sketch: [
+    { docId: asDocumentId(0n), version: '', keys: [] },
+    { docId: asDocumentId(u64Max), version: unicode, keys: [0, 1, longMax] },
   ],
   Gap: [
     {

@@ -1,4 +1,4 @@
-import { boolean, documented, documentId, double, int, long, nullable, string, word } from '../field.ts'
+import { array, boolean, documented, documentId, double, int, long, nullable, string, word } from '../field.ts'
 import { type RecordValue, record } from '../record.ts'
 
 /** How far a source file has been read. Compacted by name: the last record of a source is its state. */
@@ -37,6 +37,14 @@ export const Label = record('Label', 'The subcategory of a document for one acto
   version: documented(string, 'Digest of the labeler that made it'),
 })
 export type Label = RecordValue<typeof Label>
+
+/** What near duplicates of a document are known by. Key: the document's id, so that it shares the document's partition. */
+export const Sketch = record('Sketch', 'Band keys of a document: near duplicates share one (docs/duplicates.md)', {
+  docId: documentId,
+  version: documented(string, 'How it was made: w5b14r8s1 is words of a shingle, bands, rows of a band, seed'),
+  keys: documented(array(long), 'Of the bands of its MinHash signature, 53 bits each; none of a text without words'),
+})
+export type Sketch = RecordValue<typeof Sketch>
 
 /** A gap in a log, that is in what winnow can know of the corpus. Compacted by its name: the last record of a gap is its state. */
 export const Gap = record('Gap', 'Records that a topic had lost before a station read them', {

@@ -87,7 +87,7 @@ async function chunksVisible({ kafka }: Pick<Runtime, 'kafka'>, manifest: Manife
   throw new WinnowError('GUARANTEE_VIOLATED', `the selection of round ${manifest.round} is not whole in ${topic}`)
 }
 
-/** Documents, labels and exclusions before the offsets that the newest of its rounds saw. */
+/** Documents, labels, exclusions and sketches before the offsets that the newest of its rounds saw. */
 function ofCorpus(run: RunConfig, log: RecordedRun, texts: boolean): TopicCut[] {
   const seen = log.opened.flatMap(({ labelOffsets }) => labelOffsets)
   const configuration = configurationBy(run, log.opened)
@@ -102,9 +102,12 @@ function ofCorpus(run: RunConfig, log: RecordedRun, texts: boolean): TopicCut[] 
     const versions = new Set(rounds.flatMap(({ labelers }) => labelers[actor] ?? []))
     return { name, ends: endsBy(seen, name), keep: { kind: 'versions', versions: [...versions] } }
   })
-  const { name: excluded } = topics.exclusions
-  const exclusions: TopicCut = { name: excluded, ends: endsBy(seen, excluded), keep: { kind: 'whole' } }
-  return [documents, ...labels, ...(exclusions.ends.length > 0 ? [exclusions] : [])]
+  const whole = (name: string): TopicCut => ({ name, ends: endsBy(seen, name), keep: { kind: 'whole' } })
+  const exclusions = whole(topics.exclusions.name)
+  // Of all versions: they are few, and which ones a record is of shows only once it is decoded.
+  const limits = rounds.some(({ selection }) => selection.duplicates !== undefined)
+  const others = [exclusions, ...(limits ? [whole(topics.sketches.name)] : [])]
+  return [documents, ...labels, ...others.filter(({ ends }) => ends.length > 0)]
 }
 
 function endsBy(seen: readonly TopicOffset[], topic: string): number[] {

@@ -18,7 +18,7 @@ import type { ArchiveManifest } from './format.ts'
 const batchRecords = 65_536
 const batchBytes = 16 * 1024 * 1024
 
-/** Writes documents, labels and exclusions of an archive into its corpus store, as the label sink does: what it rejects, it rejects here. */
+/** Writes documents, labels, exclusions and sketches of an archive into its corpus store, as the label sink does: what it rejects, it rejects here. */
 export async function loadCorpus(
   { kafka, codec, store }: Pick<Runtime, 'kafka' | 'codec' | 'store'>,
   { topics: archived }: Pick<ArchiveManifest, 'topics'>,
@@ -26,7 +26,7 @@ export async function loadCorpus(
 ): Promise<void> {
   const refused = async () => []
   const sink = new LabelSink(store, { send: refused, transaction: (work) => work(refused), deadLetter: () => {} })
-  const inCorpus = new Set<string>([topics.documents.name, topics.exclusions.name])
+  const inCorpus = new Set<string>([topics.documents.name, topics.exclusions.name, topics.sketches.name])
   const isLabels = labelsTopic('').name
   const ofCorpus = archived.filter(({ name }) => inCorpus.has(name) || name.startsWith(isLabels))
   const total = ofCorpus.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end, 0)

@@ -77,6 +77,8 @@ const unlike = (run: string, why: string): WinnowError =>
 function checkRun({ name, shadowOf }: RunConfig, log: RecordedRun, config: SelectionConfig): void {
   if (shadowOf !== undefined)
     throw unlike(name, `it is a shadow, whose rewards and trainer are those of run ${shadowOf}`)
+  if (config.duplicates !== undefined)
+    throw unlike(name, 'it limits near duplicates, which a simulation knows nothing of')
   const changed = log.opened.find(changesActors)
   if (changed !== undefined) throw unlike(name, `its actors or settings changed at round ${changed.round}`)
   const readOn = log.opened.find(({ reads = [] }) => reads.length > 0)

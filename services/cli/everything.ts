@@ -5,6 +5,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { startAddedLabelers } from '../host/added-labelers.ts'
 import { startCorpus } from '../host/corpus.ts'
 import { startDecontamination } from '../host/decontamination.ts'
+import { startDuplicates } from '../host/duplicates.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
 import { isDone } from '../runs/followed-run.ts'
@@ -36,6 +37,8 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
   started.defer(() => closeAll(services))
   const decontamination = await startDecontamination(runtime, fail)
   started.defer(() => decontamination.close())
+  const duplicates = await startDuplicates(runtime, fail)
+  started.defer(() => duplicates.close())
   const added = await startAddedLabelers(runtime, config, fail)
   started.defer(() => added.close())
   say(`labelling: ${services.map(named).join(', ')}`)

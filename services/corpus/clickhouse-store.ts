@@ -1,4 +1,4 @@
-import type { Document, DocumentId, Exclusion, Label, TopicOffset } from '../../schemas/index.ts'
+import type { Document, DocumentId, Exclusion, Label, Sketch, TopicOffset } from '../../schemas/index.ts'
 import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
 import { Labels } from '../../topologies/labels.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
@@ -6,6 +6,7 @@ import type { ReadSelection } from '../../topologies/selection/read-selection.ts
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { ClickHouseCorpus } from './clickhouse-view.ts'
 import { columnNames } from './columns.ts'
+import { DuplicateRanks } from './duplicate-ranks.ts'
 import { excludedSql } from './excluded-sql.ts'
 import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
 import { placeSql } from './key-sql.ts'
@@ -23,6 +24,7 @@ export class ClickHouseStore implements CorpusStore {
   readonly #columnsKnown = new Set<string>()
   readonly #sorted: SortedStates
   readonly #reads: ReadSelections
+  readonly #ranks: DuplicateRanks
   readonly #tuning: Tuning
 
   /**
@@ -33,6 +35,7 @@ export class ClickHouseStore implements CorpusStore {
     this.#sql = sql
     this.#sorted = new SortedStates(sql, rowsPerStep === undefined ? {} : { rowsPerStep })
     this.#reads = new ReadSelections(sql)
+    this.#ranks = new DuplicateRanks(sql)
     this.#tuning = tuning
   }
 
@@ -83,6 +86,13 @@ export class ClickHouseStore implements CorpusStore {
     await this.#sql.insert('exclusions', rows)
   }
 
+  async addSketches(sketches: readonly At<Sketch>[]): Promise<void> {
+    const rows = sketches.map(({ value: { docId, version, keys }, partition, offset }) => ({
+      ...{ version, doc: docId, part: partition, at: offset, keys },
+    }))
+    await this.#sql.insert('sketches', rows)
+  }
+
   async commit(offsets: readonly TopicOffset[]): Promise<void> {
     await this.#sql.insert('sink_offsets', offsets)
   }
@@ -103,12 +113,18 @@ export class ClickHouseStore implements CorpusStore {
     return this.#sorted.unfinished(options)
   }
 
+  async sketched(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>, version: string): Promise<Preparing> {
+    for (const column of options.columns) await this.ensureColumns(column.actor, column.version)
+    return await this.#ranks.sketched(options, version)
+  }
+
   async view(options: ViewOptions): Promise<Corpus> {
     for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
-    const excluded = excludedSql(options.labelOffsets, placeSql('doc', 'x'))
+    const ranks = await this.#ranks.of(options)
+    const excluded = excludedSql(options.labelOffsets, { value: placeSql('doc', 'x'), ranks })
     const tables = ['corpus', ...(options.readsOf === null ? [] : ['reads']), ...(excluded ? ['exclusions'] : [])]
     await this.#sql.settle(tables)
-    const wide = new ClickHouseCorpus(this.#sql, options)
+    const wide = new ClickHouseCorpus(this.#sql, options, ranks)
     const state = options.draws ? await this.#sorted.make(options) : await this.#sorted.find(options)
     if (state === undefined) return wide
     const { readsOf } = options

@@ -9,7 +9,7 @@ import type { RankedCut, Ranking } from '../../topologies/selection/ranked.ts'
 import type { Seed } from '../../topologies/selection/u64.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import { emitRanked } from './emit-ranked.ts'
-import { excludedSql } from './excluded-sql.ts'
+import { excludedSql, type RanksOfView } from './excluded-sql.ts'
 import { idOfRow, rowsOfLists } from './ids.ts'
 import { drawKeySql, orderKeySql, placeSql, startsOf } from './key-sql.ts'
 import { heldOf, rankedCut } from './ranked.ts'
@@ -39,10 +39,13 @@ interface DocumentRow {
 export class ClickHouseCorpus implements Corpus {
   readonly #sql: Sql
   readonly #options: ViewOptions
+  readonly #ranks: RanksOfView | undefined
 
-  constructor(sql: Sql, options: ViewOptions) {
+  /** @param ranks of near duplicates, where the options limit them */
+  constructor(sql: Sql, options: ViewOptions, ranks?: RanksOfView) {
     this.#sql = sql
     this.#options = options
+    this.#ranks = ranks
   }
 
   async groups(): Promise<Group[]> {
@@ -194,7 +197,7 @@ export class ClickHouseCorpus implements Corpus {
     const parameters = limitsOf(this.#options, 'limits')
     const scores = scoresSql(this.#options, scoredActors)
     const those = among === undefined ? '' : ` AND doc IN (${among})`
-    const excluded = excludedSql(this.#options.labelOffsets)
+    const excluded = excludedSql(this.#options.labelOffsets, { ranks: this.#ranks })
     const others = excluded === undefined ? '' : ` AND doc NOT IN (${excluded})`
     const corpus = `SELECT doc, ${placeSql('doc', 'p')} AS place, tokens, ${labelsSql(this.#options)} AS labels, ${scores} AS scores FROM corpus FINAL WHERE ${standsBefore(this.#options, 'limits')}${those}${others}`
     if (this.#options.readsOf === null)

@@ -132,6 +132,8 @@ function cellOf(
     })
   try {
     const first = runOf(sampleDocuments ?? given.sampleDocuments)
+    if (first.selection.duplicates !== undefined)
+      throw refused('duplicates limits near duplicates, which an experiment knows nothing of', 'Leave it out.')
     const scores = usesRewards(first)
     const run = scores || sampleDocuments !== undefined ? first : runOf(0)
     return { ...place, run, labels: labelsNeeded(run), digest: digestOf(run, context) }

@@ -14,6 +14,10 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
     onConsole: (event) => {
       if (event.kind === 'preparing')
         say(`${name} round ${event.round} waits until the corpus is sorted for draws${howFar(event.preparing)}`)
+      if (event.kind === 'sketching')
+        say(
+          `${name} round ${event.round} waits until documents are sketched${howFar(event.preparing)}: winnow run duplicates`,
+        )
       if (event.kind === 'unchecked')
         say(
           `${name} round ${event.round} waits until the corpus is compared with the evaluation sets: winnow eval-set list`,

@@ -6,7 +6,7 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import { columnsOf, type LabelColumn, mayExclude } from '../../topologies/corpus-store.ts'
+import { columnsOf, duplicatesOf, type LabelColumn, mayExclude } from '../../topologies/corpus-store.ts'
 import { type ExplainedDocument, type Explanation, explain } from '../../topologies/explain.ts'
 import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
 import type { Configuration } from '../../topologies/rounds/configuration.ts'
@@ -15,6 +15,7 @@ import { guardRules } from '../../topologies/selection/guards-config.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { decidedByCells, defaultStrategy } from '../../topologies/selection/strategy.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { crowdedBy } from '../corpus/crowd.ts'
 import { readDocument, readsBefore, readsByConditions, type StoredDocument } from '../corpus/document.ts'
 import { exclusionsOf, listsAsOf } from '../corpus/exclusions.ts'
 import { readChanges } from './actor-changes.ts'
@@ -68,18 +69,28 @@ export async function explainDocument(
       tookPart,
     )
     const { labelOffsets } = manifest
+    const limit = tookPart(labelOffsets) ? duplicatesOf(ofRound) : undefined
+    const crowd = limit && (await crowdedBy({ store: runtime.store, sql }, docId, limit, { columns, labelOffsets }))
     const lists = wasThere(labelOffsets) ? listsAsOf(exclusions, labelOffsets).map(({ value }) => value.list) : []
     const explained: ExplainedDocument = {
-      ...{ docId, reads, tookPart: tookPart(labelOffsets), excludedBy: lists, tokens: document.tokens },
+      ...{
+        docId,
+        reads,
+        tookPart: tookPart(labelOffsets) && crowd === undefined,
+        excludedBy: lists,
+        tokens: document.tokens,
+      },
       labels: subcategories,
       scores: labels.map(({ score }) => score),
+      ...(crowd && { crowdedBy: crowd }),
     }
     inputs.push(explained)
     const strategy = selection.strategy ?? (guardRules(selection).length > 0 ? defaultStrategy : undefined)
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.
-      const corpus = await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false })
+      const duplicates = duplicatesOf(ofRound)
+      const corpus = await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false, duplicates })
       const round = await roundOfStrategy(selection, strategy, corpus)
       explanations.push(explainStrategy(selection, strategy, manifest, explained, round))
     }
@@ -105,7 +116,9 @@ async function readsAt(
   // As `recordedBy` has it: once the cells are others, by documents.
   const runs = manifests.map(({ round }) => configuration.at(round))
   const sameCells = new Set(runs.map((run) => JSON.stringify(columnsOf(run)))).size === 1
-  const decidedAlone = runs.every((run) => decidedByCells(run.selection.strategy))
+  const decidedAlone = runs.every(
+    ({ selection }) => decidedByCells(selection.strategy) && selection.duplicates === undefined,
+  )
   const countedAlike = runs.every((run) => readsMatter(run.selection))
   const byDocuments = !sameCells || !decidedAlone || !countedAlike || mayExclude(last.labelOffsets)
   if (byDocuments) return await readsBefore(sql, name, document.docId, last.round)

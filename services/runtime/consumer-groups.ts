@@ -16,7 +16,7 @@ export const isOfGroup = (groupId: string, group: string): boolean =>
 export interface GroupOwner {
   /** Name of the run; not needed for the stations of the corpus. */
   readonly run?: string
-  /** Versions of the labelers, by actor; of the evaluation sets as `eval-sets`. */
+  /** Versions of the labelers, by actor; of the evaluation sets as `eval-sets`, of sketches as `sketches`. */
   readonly versions?: Readonly<Record<string, string>>
 }
 
@@ -35,6 +35,8 @@ export function consumerGroupOf(station: StationKind, { run, versions = {} }: Gr
     case 'decontamination':
       // Other sets find other documents: every document is compared again.
       return groupNamed(`decontamination ${known(versions['eval-sets'], 'version of the evaluation sets')}`)
+    case 'duplicates':
+      return groupNamed(`duplicates ${known(versions.sketches, 'version of the sketches')}`)
     case 'actor':
       return groupNamed(`actor ${station.actor}`, known(run, 'run'))
     default:

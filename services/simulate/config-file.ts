@@ -23,7 +23,11 @@ export function readSelectionConfig(file: string): SelectionConfig {
     })
   }
   try {
-    return parseSelectionConfig(json)
+    const config = parseSelectionConfig(json)
+    if (config.duplicates === undefined) return config
+    throw new WinnowError('CONFIGURATION', 'duplicates limits near duplicates, which a simulation knows nothing of', {
+      hint: 'Leave it out, or try it in a shadow of a run: winnow run shadow.',
+    })
   } catch (error) {
     if (!(error instanceof WinnowError)) throw error
     throw new WinnowError(error.code, `${file}: ${error.message}`, {

@@ -12,7 +12,7 @@ import type { World } from './world.ts'
 const partitions = 6
 const actors = Object.keys(subcategories)
 const corpusTopics = [
-  ...[topics.documents, topics.exclusions, topics.sources, topics.deadLetters, topics.runs],
+  ...[topics.documents, topics.exclusions, topics.sketches, topics.sources, topics.deadLetters, topics.runs],
   ...actors.map(labelsTopic),
 ]
 

@@ -17,7 +17,11 @@ test('partitions added to the documents topic are read once the label topics hav
   const grow = async (names: readonly string[]) => {
     await admin.createPartitions({ topicPartitions: names.map((topic) => ({ topic, count: 6 })) })
   }
-  const others = [topics.exclusions.name, ...world.config.actors.map(({ name }) => labelsTopic(name).name)]
+  const others = [
+    topics.exclusions.name,
+    topics.sketches.name,
+    ...world.config.actors.map(({ name }) => labelsTopic(name).name),
+  ]
 
   await world.stopCorpus()
   await grow([topics.documents.name])

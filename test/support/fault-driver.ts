@@ -396,6 +396,12 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
         () => store.addExclusions(exclusions),
         () => store.addExclusions(part(exclusions)),
       ),
+    addSketches: (sketches) =>
+      call(
+        () => store.addSketches(sketches),
+        () => store.addSketches(part(sketches)),
+      ),
+    sketched: (...given) => call(() => store.sketched(...given)),
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),
     prepare: (options) => call(() => store.prepare(options)),

@@ -5,11 +5,11 @@ import { cellOf } from './grid.ts'
 
 /**
  * What the proxies of a campaign have in common: the run as given, without rewards, in one round, and judged on the reference for rewards, so that the
- * run's evaluation file stays unseen. All begin with the same weights and read the corpus in the same order: they differ in their mixture alone.
+ * run's evaluation file stays unseen. Near duplicates are not limited. All begin with the same weights and read the corpus in the same order: they differ in their mixture alone.
  */
 export function sharedByProxies(run: RunConfig, campaign: string, steps: number): RunConfig {
   const { moreRewards: _, other: _other, ...reference } = run.reference
-  const { price: _price, ...selection } = run.selection
+  const { price: _price, duplicates: _duplicates, ...selection } = run.selection
   const { switch: __, ...trainer } = run.trainer
   return parseRunConfig(
     structuredClone({

@@ -29,6 +29,8 @@ export interface ConsolePorts {
 
 export type ConsoleEvent =
   | { kind: 'preparing'; round: number; preparing: Preparing }
+  /** The first round of a run that limits near duplicates waits until documents are sketched. */
+  | { kind: 'sketching'; round: number; preparing: Preparing }
   /** Documents that the last round saw have still to be compared with evaluation sets. */
   | { kind: 'unchecked'; round: number }
   | { kind: 'opened'; round: number; requests: number }

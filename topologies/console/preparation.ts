@@ -1,12 +1,13 @@
 import { type Manifest, type Offset, type Promoted, type TopicOffset, topics } from '../../schemas/index.ts'
-import { columnsOf, type ViewOptions } from '../corpus-store.ts'
+import { columnsOf, duplicatesOf, type Preparing, type ViewOptions } from '../corpus-store.ts'
 import { promotedRun } from '../rounds/configuration.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, nobodySays, type PendingChanges } from './changes.ts'
 import type { Decisions } from './decisions.ts'
-import type { ConsolePorts } from './ports.ts'
+import type { ConsoleEvent, ConsolePorts } from './ports.ts'
 import type { PendingPromotions } from './promotions.ts'
 import { viewOptions } from './selecting.ts'
+import { unsketched } from './unsketched.ts'
 
 /** What a round opens with. */
 export interface ToOpen extends ChangedRun {
@@ -22,6 +23,8 @@ export class Preparation {
   readonly #promotions: PendingPromotions
   /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
   #awaited: ToOpen | undefined
+  /** Offsets of the documents that have to be sketched before the first round. */
+  #toSketch: readonly TopicOffset[] | undefined
   /** How far that was when it was last told. */
   #told = ''
 
@@ -65,9 +68,7 @@ export class Preparation {
       this.#told = ''
       return true
     }
-    const told = `${round}/${Math.floor((20 * preparing.done) / Math.max(1, preparing.total))}`
-    if (told !== this.#told) this.#ports.onEvent?.({ kind: 'preparing', round, preparing })
-    this.#told = told
+    this.#tell({ kind: 'preparing', round, preparing })
     return false
   }
 
@@ -92,7 +93,18 @@ export class Preparation {
       const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
       if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, promoted: null, labelOffsets }
     }
-    return { run: before, changes: [], promoted: null, labelOffsets: await this.#labelOffsets(before, checked) }
+    const labelOffsets = await this.#labelOffsets(before, checked)
+    if (last === undefined && !(await this.#isSketched(round, before, labelOffsets))) return undefined
+    return { run: before, changes: [], promoted: null, labelOffsets }
+  }
+
+  /** Whether those documents are sketched that were there when it was first asked. */
+  async #isSketched(round: number, run: RunConfig, labelOffsets: readonly TopicOffset[]): Promise<boolean> {
+    this.#toSketch ??= labelOffsets
+    const preparing = await unsketched(this.#ports.store, run, labelOffsets, this.#toSketch)
+    if (preparing === undefined) this.#toSketch = undefined
+    else this.#tell({ kind: 'sketching', round, preparing })
+    return preparing === undefined
   }
 
   /** With a shadow that may serve from this round on. Changes of actors wait for the next one. */
@@ -107,8 +119,21 @@ export class Preparation {
     if (promoted === undefined) return undefined
     const run = promotedRun(before, promoted)
     const labelOffsets = await this.#labelOffsets(run, checked)
+    const { version } = duplicatesOf(run) ?? {}
+    if (version !== duplicatesOf(before)?.version) {
+      const seen = this.#decided.manifests.get(roundBefore)?.labelOffsets ?? []
+      if ((await unsketched(store, run, labelOffsets, seen)) !== undefined) return undefined
+    }
     const preparing = await store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
     return preparing === undefined ? { run, changes: [], promoted, labelOffsets } : undefined
+  }
+
+  /** Not more often than each twentieth. */
+  #tell(event: Extract<ConsoleEvent, { preparing: Preparing }>): void {
+    const { kind, round, preparing } = event
+    const told = `${kind}/${round}/${Math.floor((20 * preparing.done) / Math.max(1, preparing.total))}`
+    if (told !== this.#told) this.#ports.onEvent?.(event)
+    this.#told = told
   }
 
   #tellUnchecked(round: number): void {
@@ -118,7 +143,7 @@ export class Preparation {
 
   /** @param checked documents further on take no part yet; undefined: all do */
   async #labelOffsets(run: RunConfig, checked: readonly TopicOffset[] | undefined): Promise<TopicOffset[]> {
-    const shared = [topics.documents.name, topics.exclusions.name]
+    const shared = [topics.documents.name, topics.exclusions.name, topics.sketches.name]
     const inputs = new Set<string>([...shared, ...columnsOf(run).map(({ topic }) => topic)])
     const committed = (await this.#ports.store.committed()).filter(({ topic }) => inputs.has(topic))
     if (checked === undefined) return committed

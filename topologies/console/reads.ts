@@ -68,7 +68,8 @@ export const readsOn = ({ trainer: { switch: mode = 'wait' } }: RunConfig): bool
 
 /**
  * How what was read is recorded: as conditions on cells if cells decide and are the same in all rounds, else by documents. A condition names documents by
- * what was known of earlier reads when its round was selected, so it holds only where that does not change and rounds counted reads alike; and whom it names does not tell who was excluded.
+ * what was known of earlier reads when its round was selected, so it holds only where that does not change and rounds counted reads alike; and whom it names does not tell who was excluded,
+ * or a duplicate too many.
  * @param run as the round has it that looks at them
  * @param labelOffsets of that round
  */
@@ -81,6 +82,7 @@ export function recordedBy(
   const cells = JSON.stringify(columnsOf(run))
   const byCells = [run, ...history.map((selected) => selected.run)].every(
     ({ selection, ...one }) =>
+      selection.duplicates === undefined &&
       JSON.stringify(columnsOf({ selection, ...one })) === cells &&
       decidedByCells(selection.strategy) &&
       readsMatter(selection) === readsMatter(run.selection),

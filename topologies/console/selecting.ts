@@ -1,5 +1,5 @@
 import type { ActorState, Manifest, RoundOpened, Stratum, TopicOffset } from '../../schemas/index.ts'
-import { type CorpusStore, columnsOf, type ViewOptions } from '../corpus-store.ts'
+import { type CorpusStore, columnsOf, duplicatesOf, type ViewOptions } from '../corpus-store.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
@@ -28,11 +28,12 @@ export interface SelectionInputs {
   readonly layout?: EmissionLayout | undefined
 }
 
-/** The labels that a run selects by, and of which actors also the scores. */
-export function labelsOf(run: RunConfig): Pick<ViewOptions, 'columns' | 'scored'> {
+/** The labels that a run selects by, of which actors also the scores, and how many near duplicates it takes. */
+export function labelsOf(run: RunConfig): Pick<ViewOptions, 'columns' | 'scored' | 'duplicates'> {
   const { strategy, actors } = run.selection
   const scored = strategy === undefined ? [] : scoredActors(strategy, actors)
-  return { columns: columnsOf(run), ...(scored.length > 0 && { scored }) }
+  const duplicates = duplicatesOf(run)
+  return { columns: columnsOf(run), ...(scored.length > 0 && { scored }), ...(duplicates && { duplicates }) }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type SketchConfig, sketchDefaults } from '../duplicates/sketch.ts'
 import { WinnowError } from '../errors.ts'
 import { defaultActors } from './default-actors.ts'
 import { type Guards, guardProblems, guardsSchema } from './guards-config.ts'
@@ -51,8 +52,15 @@ export interface SelectionConfig {
   price?: Price | undefined
   /** What every selection must keep to, whatever the actors learn (SELECTION.md, "Guards"). Left out: nothing. */
   guards?: Guards | undefined
+  /** How many near duplicates take part (SELECTION.md, "Near duplicates"). Left out: any number. */
+  duplicates?: Duplicates | undefined
   /** What a round selects by; left out: the paper's method. Optional, so that a run recorded before it existed is still the same record. */
   strategy?: Strategy | undefined
+}
+
+/** Of documents that share a band key, how many take part, and how documents are sketched. */
+export interface Duplicates extends SketchConfig {
+  atMost: number
 }
 
 /** The paper's learning rate. */
@@ -224,6 +232,28 @@ const shape = {
   guards: guardsSchema.describe(
     'What every selection must keep to: floors, caps and pins of subcategories, and repetitions (docs/SELECTION.md, "Guards"). Default: nothing',
   ),
+  duplicates: z
+    .strictObject({
+      atMost: atLeastOne.describe('Of the documents that share a band key, those with the smallest ids take part'),
+      words: atLeastOne.max(50, 'must be at most 50').default(sketchDefaults.words).describe('Words of a shingle'),
+      bands: atLeastOne
+        .max(100, 'must be at most 100')
+        .default(sketchDefaults.bands)
+        .describe('More bands find pairs that are less alike'),
+      rows: atLeastOne
+        .max(100, 'must be at most 100')
+        .default(sketchDefaults.rows)
+        .describe('Numbers in a band: more of them find only pairs that are more alike'),
+      seed: finite
+        .refine(
+          (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
+          'must be an integer from 0 to 2^31 - 1',
+        )
+        .default(sketchDefaults.seed)
+        .describe('Seed of the hashes'),
+    })
+    .optional()
+    .describe('How many near duplicates take part (docs/duplicates.md). Default: any number'),
   strategy: strategySchema
     .optional()
     .describe('What a round selects by: pool, score, mixture, sampler. Default: the highest actor scores'),

@@ -5,9 +5,11 @@ import {
   labelsTopic,
   type Offset,
   type Partition,
+  Sketch,
   type TopicOffset,
 } from '../../schemas/index.ts'
 import type { At, CorpusStore } from '../corpus-store.ts'
+import { sketchVersionRule } from '../duplicates/sketch.ts'
 import { Labels } from '../labels.ts'
 import type { Delivered, Output, Processor } from '../node.ts'
 import { isUsableScore } from '../selection/strategy.ts'
@@ -16,7 +18,7 @@ import { isUsableScore } from '../selection/strategy.ts'
 const subcategoryMax = 2 ** 16 - 1
 
 /**
- * Writes documents, labels and exclusions into the corpus store, then commits its offsets there. Idempotent by construction: whatever is delivered
+ * Writes documents, labels, exclusions and sketches into the corpus store, then commits its offsets there. Idempotent by construction: whatever is delivered
  * again, after a kill between any two of these steps, merges into the same rows.
  */
 export class LabelSink implements Processor {
@@ -39,17 +41,21 @@ export class LabelSink implements Processor {
   ): Promise<void> {
     const documents: At<Document>[] = []
     const exclusions: At<Exclusion>[] = []
+    const sketches: At<Sketch>[] = []
     const labels = new Labels()
     const offsets: TopicOffset[] = reached === undefined ? [] : [reached]
     for await (const piece of pieces) {
       for (const delivered of piece) {
         if (delivered.record === Document.name) documents.push(delivered as Delivered<Document>)
         else if (delivered.record === Exclusion.name) exclusions.push(delivered as Delivered<Exclusion>)
-        else if (this.#acceptable(delivered as Delivered<Label>)) labels.add(delivered as Delivered<Label>)
+        else if (delivered.record === Sketch.name) {
+          if (this.#isSketch(delivered as Delivered<Sketch>)) sketches.push(delivered as Delivered<Sketch>)
+        } else if (this.#acceptable(delivered as Delivered<Label>)) labels.add(delivered as Delivered<Label>)
       }
       advance(offsets, piece)
     }
     if (exclusions.length > 0) await this.#store.addExclusions(exclusions)
+    if (sketches.length > 0) await this.#store.addSketches(sketches)
     await this.#store.addDocuments(documents)
     await this.#store.addLabels(labels)
     await this.#store.commit(offsets)
@@ -72,6 +78,13 @@ export class LabelSink implements Processor {
     if (!/^[a-z0-9]{1,64}$/.test(version)) return false
     this.#last = { ...this.#last, version }
     return true
+  }
+
+  #isSketch(delivered: Delivered<Sketch>): boolean {
+    const { docId, version, keys } = delivered.value
+    if (sketchVersionRule.test(version) && keys.every((key) => key >= 0)) return true
+    this.#output.deadLetter(delivered, 'bad-sketch', `sketch of document ${docId}, version ${version}`)
+    return false
   }
 
   #acceptable(delivered: Delivered<Label>): boolean {

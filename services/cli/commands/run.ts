@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { createCorpusTopics } from '../../connections/connections.ts'
 import { startLabeler, startLabelSink } from '../../host/corpus.ts'
 import { startDecontamination } from '../../host/decontamination.ts'
+import { startDuplicates } from '../../host/duplicates.ts'
 import { Encoders } from '../../labeler/labeler.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { runUntilSignal } from '../../runtime/lifecycle.ts'
@@ -68,6 +69,16 @@ export function run(context: CliContext): Command {
         serve(context, options, async ({ runtime, config }, fail) => {
           await createCorpusTopics(runtime.kafka, config)
           return [await startDecontamination(runtime, fail)]
+        }),
+      ),
+  )
+  command.addCommand(
+    clusterCommand('duplicates', 'sketches documents for the runs that limit near duplicates')
+      .addHelpText('after', example('winnow run duplicates'))
+      .action((options: GlobalOptions) =>
+        serve(context, options, async ({ runtime, config }, fail) => {
+          await createCorpusTopics(runtime.kafka, config)
+          return [await startDuplicates(runtime, fail)]
         }),
       ),
   )

@@ -17,6 +17,7 @@ const changes = z.strictObject({
   repetitionDecay: z.unknown(),
   repeat: z.unknown(),
   budget: z.unknown(),
+  duplicates: z.unknown(),
   strategy: z.unknown(),
   actors: z.record(
     z.string(),

@@ -29,7 +29,7 @@ test.each([...leaves(await program())])("the help of '$path' shows an example", 
 
 /** What serves until a signal and tells nothing, and what tells a story or writes a script. */
 const withoutData = (path: string): boolean =>
-  ['labeler', 'label-sink', 'decontamination', 'start', 'stations', 'influence', 'trainer'].some(
+  ['labeler', 'label-sink', 'decontamination', 'duplicates', 'start', 'stations', 'influence', 'trainer'].some(
     (name) => path === `run ${name}`,
   ) || ['demo', 'completion'].includes(path)
 

@@ -22,6 +22,11 @@ answers), mounts, and for autoscaling by lag the station and run whose lag count
 {{- $all = append $all (dict "component" "decontamination" "kind" "Deployment" "args" (concat (list "run" "decontamination") $config) "settings" $settings "probe" "metrics" "mounts" (list)) -}}
 {{- end -}}
 
+{{- if $values.duplicates.enabled -}}
+{{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.duplicates -}}
+{{- $all = append $all (dict "component" "duplicates" "kind" "Deployment" "args" (concat (list "run" "duplicates") $config) "settings" $settings "probe" "metrics" "mounts" (list)) -}}
+{{- end -}}
+
 {{- range $run, $given := $values.runs -}}
 {{- $parts := default (dict) $given -}}
 {{- $influence := mergeOverwrite (deepCopy $values.defaults) (dict "replicas" 0) (default (dict) $parts.influence) -}}
