@@ -20,7 +20,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts,support}/**/*.test.ts'],
+          include: [
+            'test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts,soak,support}/**/*.test.ts',
+          ],
           testTimeout: 30_000 * patience,
           hookTimeout: 10_000 * patience,
         },

@@ -1,12 +1,21 @@
 // Faults for as long as it is told: `npm run soak` runs every case as often as a soak is to have it; `npm run soak -- --seconds 3600` goes
 // through the files with ever new seeds until the time is over. Ends with 1 where something failed, and says how to repeat it.
+// `npm run soak -- --named --seconds 3600` runs services on the servers that the environment names (docs/operating.md, "A soak").
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { soakNamed, verdictText } from './soak/named.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string', default: '2' } } })
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string' },
+    seed: { type: 'string', default: '2' },
+    named: { type: 'boolean', default: false },
+    'memory-mib-per-hour': { type: 'string' },
+  },
+})
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
 if (seconds !== undefined && !(seconds > 0)) throw new Error('--seconds is a number of seconds')
 
@@ -15,6 +24,8 @@ const faults = readdirSync(join(root, 'test/faults'))
   .filter((name) => name.endsWith('.test.ts'))
   .map((name) => `test/faults/${name}`)
 const failed: string[] = []
+const memoryMiBPerHour = Number(values['memory-mib-per-hour'] ?? 32)
+if (!(memoryMiBPerHour >= 0)) throw new Error('--memory-mib-per-hour is a number of MiB')
 
 /** Runs one file. @param env variables that repeat the run */
 async function run(file: string, env: Record<string, string>): Promise<void> {
@@ -26,7 +37,14 @@ async function run(file: string, env: Record<string, string>): Promise<void> {
   if (code !== 0) failed.push([...variables, 'npx', ...args].join(' '))
 }
 
-if (seconds === undefined) {
+if (values.named) {
+  if (seconds === undefined) throw new Error('--named wants --seconds, how long')
+  const say = (line: string) => console.error(line)
+  const options = { seconds, seed: Number(values.seed), env: process.env, say }
+  const verdict = await soakNamed({ ...options, tolerances: { memoryMiBPerHour } })
+  console.log(verdictText(verdict))
+  process.exitCode = verdict.held ? 0 : 1
+} else if (seconds === undefined) {
   const env = { WINNOW_FAULT_SOAK: '1', WINNOW_FAULT_SEED: values.seed }
   for (const file of ['test/simulation/simulation.test.ts', ...faults]) await run(file, env)
 } else {

@@ -10,11 +10,16 @@ interface Pair {
   readonly server: Socket
 }
 
-/** Stands between clients and one server on the loopback, and does to their connections what networks do. */
+export interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** Stands between clients and one server, and does to their connections what networks do. */
 export class FaultProxy {
   readonly port: number
   readonly #listener: Server
-  readonly #target: () => number
+  readonly #target: () => Target
   readonly #pairs = new Set<Pair>()
   #refusing = false
   #toServer: Way = 'free'
@@ -25,24 +30,27 @@ export class FaultProxy {
   /** How many there were. */
   answersDropped = 0
 
-  private constructor(listener: Server, target: () => number) {
+  private constructor(listener: Server, target: () => Target) {
     this.#listener = listener
     this.#target = target
     this.port = (listener.address() as { port: number }).port
     listener.on('connection', (client: Socket) => this.#connected(client))
   }
 
-  /** @param target the server's port, asked for at each connection */
-  static async open(target: () => number): Promise<FaultProxy> {
+  /** @param target the server, or its port on the loopback, asked for at each connection */
+  static async open(target: () => number | Target): Promise<FaultProxy> {
     const listener = createServer({ pauseOnConnect: true })
     listener.listen(0, '127.0.0.1')
     await once(listener, 'listening')
-    return new FaultProxy(listener, target)
+    return new FaultProxy(listener, () => {
+      const found = target()
+      return typeof found === 'number' ? { host: '127.0.0.1', port: found } : found
+    })
   }
 
   #connected(client: Socket): void {
     if (this.#refusing) return void client.resetAndDestroy()
-    const server = connect(this.#target(), '127.0.0.1')
+    const server = connect(this.#target())
     const pair = { client, server }
     this.#pairs.add(pair)
     const end = () => {
