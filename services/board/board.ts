@@ -5,6 +5,7 @@ import type { Service } from '../runtime/service.ts'
 import { guard, tokenFor } from './access.ts'
 import { serveAssets } from './assets.ts'
 import { EventHub } from './events.ts'
+import { type TrustedProxy, trustedProxy } from './identity.ts'
 import { BoardModel } from './model.ts'
 import { serveProbes } from './probes.ts'
 import { Refresher } from './refresher.ts'
@@ -21,11 +22,18 @@ export interface BoardOptions {
   readonly host?: string
   /** The token. Default: none on loopback, a random one elsewhere. */
   readonly token?: string
+  /** What knows who visits. Then no token is needed, anywhere. */
+  readonly proxy?: TrustedProxy
 }
 
-/** Settings from the environment: `WINNOW_BOARD_TOKEN`. */
-export const boardOptions = ({ WINNOW_BOARD_TOKEN: token }: NodeJS.ProcessEnv): BoardOptions =>
-  token === undefined || token === '' ? {} : { token }
+/** Settings from the environment: `WINNOW_BOARD_TOKEN`, and those of `trustedProxy`. @throws WinnowError CONFIGURATION */
+export function boardOptions(env: NodeJS.ProcessEnv): BoardOptions {
+  const proxy = trustedProxy(env)
+  return {
+    ...(env.WINNOW_BOARD_TOKEN && { token: env.WINNOW_BOARD_TOKEN }),
+    ...(proxy !== undefined && { proxy }),
+  }
+}
 
 /** The web page and its API. `url` includes the token, if there is one. */
 export async function startBoard(runtime: Runtime, options: BoardOptions = {}): Promise<Service & { url: string }> {
@@ -33,8 +41,10 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
   const events = new EventHub()
   const server = fastify({ forceCloseConnections: true })
   const host = options.host ?? '127.0.0.1'
-  const token = tokenFor(host, options.token)
-  guard(server, token)
+  const { proxy } = options
+  const token = tokenFor(host, options.token, proxy)
+  const onChange = (change: object) => runtime.log.info(change, 'the board was told to change something')
+  guard(server, { token, proxy, onChange })
   serveAssets(server)
   const replays = new Replays(runtime)
   serveApi(server, { runtime, model, events, replays })

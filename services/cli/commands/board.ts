@@ -16,7 +16,7 @@ export const board = (context: CliContext): Command =>
     .option('--port <n>', `port (default: ${boardPort}, or a free one if that is taken)`, naturalNumber)
     .option(
       '--host <address>',
-      'address to listen on (default: 127.0.0.1); any other requires a token: WINNOW_BOARD_TOKEN, or a random one that is printed',
+      'address to listen on (default: 127.0.0.1); any other requires a token: WINNOW_BOARD_TOKEN, or a random one that is printed, or a proxy of identities (docs/board/README.md)',
     )
     .option('--json', 'the address, as JSON')
     .addHelpText('after', example('winnow board', 'winnow board --port 0', 'winnow board --host 0.0.0.0'))

@@ -5,7 +5,7 @@ import { serveProbes } from '../../../services/board/probes.ts'
 
 function boardWith(token: string | undefined) {
   const server = fastify()
-  guard(server, token)
+  guard(server, { token })
   server.get('/', async () => 'page')
   server.get('/api/snapshot', async () => 'everything')
   server.post('/api/change', async () => 'changed')
@@ -70,7 +70,7 @@ test('changes are accepted from the board’s own page and from clients that are
 test('probes are answered without the token and under any name, and say ready once the topics are read', async () => {
   for (const token of ['secret', undefined]) {
     const board = fastify()
-    guard(board, token)
+    guard(board, { token })
     let hasRead = false
     serveProbes(board, () => hasRead)
     board.get('/api/snapshot', async () => 'everything')
