@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { findPython, prepareStoresPython } from '../python/environment.ts'
 
-/** Servers of object stores for tests: moto for S3, and web servers of this file, whose connections break when they are told to. */
+/** Servers of object stores for tests: moto for S3, gcp-storage-emulator for Google's, and web servers of this file, whose connections break when they are told to. */
 
-/** A Python with moto, or why there is none. */
+/** A Python with both, or why there is none. */
 export function storesPython(env: NodeJS.ProcessEnv): { python: string } | { missing: string } {
   if (env.WINNOW_TEST_PYTHON === 'no') return { missing: 'WINNOW_TEST_PYTHON=no' }
   const interpreter = findPython(env)
@@ -35,7 +35,7 @@ export interface Stoppable {
   stop(): Promise<void>
 }
 
-const program = `
+const s3Program = `
 import sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
@@ -45,8 +45,23 @@ sys.stdin.read()
 server.stop()
 `
 
+const googleProgram = `
+import sys
+from gcp_storage_emulator.server import create_server
+server = create_server('127.0.0.1', 0, in_memory=True, default_bucket='corpus')
+server.start()
+print(server._api._httpd.server_port, flush=True)
+sys.stdin.read()
+server.stop()
+`
+
 /** An empty S3 on a free port; it ends with this process. */
-export async function startMoto(python: string): Promise<Stoppable> {
+export const startMoto = (python: string): Promise<Stoppable> => startServer(python, s3Program)
+
+/** Google's store with the bucket `corpus`, likewise. */
+export const startGoogleStorage = (python: string): Promise<Stoppable> => startServer(python, googleProgram)
+
+async function startServer(python: string, program: string): Promise<Stoppable> {
   const server = spawn(python, ['-c', program], { stdio: ['pipe', 'pipe', 'ignore'] })
   const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string]
   const stop = async () => {
@@ -125,9 +140,9 @@ export async function startWeb(): Promise<WebServer> {
     if (web.plain) return void response.writeHead(200, tag).end(bytes)
     const wanted = request.headers['if-match']
     if (wanted !== undefined && wanted !== etag) return void response.writeHead(412).end()
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
     const start = Number(from)
-    const end = Math.min(Number(to) + 1, bytes.length)
+    const end = to === '' ? bytes.length : Math.min(Number(to) + 1, bytes.length)
     if (start >= bytes.length) return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end()
     const range = { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}`, 'content-length': end - start }
     response.writeHead(206, { ...range, ...tag })

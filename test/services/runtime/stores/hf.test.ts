@@ -1,9 +1,13 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { openBytes } from '../../../../services/runtime/stores/bytes.ts'
 import { placeOf } from '../../../../services/runtime/stores/hf.ts'
-import { lacks, startWeb, type WebServer } from '../../../support/stores.ts'
+import { lacks, startWeb, storesPython, type WebServer } from '../../../support/stores.ts'
 import { MemoryKafka } from '../../ingest/memory-kafka.ts'
 import { rows, run } from '../../ingest/support.ts'
+import { pythonStores } from './python-stores.ts'
 
 const missing = lacks('@huggingface/hub')
 const because = missing === undefined ? '' : ` (skipped: ${missing})`
@@ -24,6 +28,12 @@ beforeAll(async () => {
     if (revision !== undefined) {
       const commit = { id: commits[revision], title: 't', message: '', authors: [], date: '2026-01-01T00:00:00Z' }
       return json([commit])
+    }
+    // What huggingface_hub asks besides: the commit of a revision, and the sort of what has a path.
+    const info = /^\/api\/datasets\/o\/n(?:\/revision\/([^/]+))?$/.exec(path)
+    if (info !== null) {
+      const sha = commits[(info[1] ?? 'main') as keyof typeof commits] ?? info[1]
+      return json({ id: 'o/n', sha, siblings: [], tags: [], private: false, disabled: false, downloads: 0, likes: 0 })
     }
     const [, commit, prefix = ''] = /^\/api\/datasets\/o\/n\/tree\/([0-9a-f]{40})\/?(.*)$/.exec(path) ?? []
     if (commit === undefined) return false
@@ -55,6 +65,30 @@ test.skipIf(missing)(
     const file = await openBytes('hf://datasets/o/n/data/a b.jsonl')
     expect(file.version).toBe(commits.main)
     expect(String(await file.at(0, 17))).toBe('{"text":"row 0"}\n')
+  },
+)
+
+const found = storesPython(process.env)
+const without = 'missing' in found ? found.missing : undefined
+
+test.skipIf(without !== undefined)(
+  `the Python packages read a file of the hub, of the commit that its revision has, with the token${without === undefined ? '' : ` (skipped: ${without})`}`,
+  async () => {
+    const path = `/datasets/o/n/resolve/${commits.v2}/data/c.bin`
+    const content = Buffer.from(rows(5000))
+    web.files.set(path, { bytes: content })
+    web.cuts.push(10_000)
+    const call = pythonStores((found as { python: string }).python)
+    const folder = mkdtempSync(join(tmpdir(), 'winnow-hf-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'c.bin')
+    const program = "print(download('hf://datasets/o/n@v2/data/c.bin', open(sys.argv[1], 'wb')))"
+    expect(await call(program, file)).toBe(commits.v2)
+    expect(readFileSync(file).equals(content)).toBe(true)
+    expect(web.cuts).toEqual([])
+    const none =
+      "try: download('hf://datasets/o/n/data/none', open(sys.argv[1], 'wb'))\nexcept Exception as e: print(e.code)"
+    expect(await call(none, file)).toBe('CONFIGURATION')
   },
 )
 
