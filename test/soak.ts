@@ -1,6 +1,6 @@
 // Faults for as long as it is told: `npm run soak` runs every case as often as a soak is to have it; `npm run soak -- --seconds 3600` goes
 // through the files with ever new seeds until the time is over. Ends with 1 where something failed, and says how to repeat it.
-// `npm run soak -- --named --seconds 3600` runs services on the servers that the environment names (docs/operating.md, "A soak").
+// `npm run soak -- --named --seconds 3600` runs services on the servers that the environment names (docs/operating.md, "A soak of your servers").
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
