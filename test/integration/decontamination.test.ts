@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { asDocumentId, type Manifest } from '../../schemas/index.ts'
@@ -106,6 +107,17 @@ test('a set that is added to a live run takes documents out from the next round 
   expect(ofRun.readings.filter(({ round }: { round: number }) => round === 1)).toHaveLength(2)
   expect(ofRun.checkpoints.length).toBeGreaterThan(0)
   expect((await winnow('erase', 'request')).stdout).toContain(`run ${run.name}: they are out from its next round on`)
+  const keys = generateKeyPairSync('ed25519')
+  const [key, publicKey] = ['key.pem', 'public.pem'].map((name) => join(folder, name)) as [string, string]
+  writeFileSync(key, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  writeFileSync(publicKey, keys.publicKey.export({ type: 'spki', format: 'pem' }))
+  const file = join(folder, 'receipt.json')
+  expect(await winnow('erase', 'request', '--out', file, '--key', key)).toMatchObject({ code: 0, stdout: '' })
+  const { atMs: _, ...written } = JSON.parse(readFileSync(file, 'utf8'))
+  expect({ ...receipt, ...written }).toEqual(receipt)
+  expect((await winnow('verify', file, '--key', publicKey)).code).toBe(0)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('somebody', 'nobody'))
+  expect((await winnow('verify', file, '--key', publicKey)).code).toBe(6)
   const other = world.run('after', { budget: { documents: 60 } })
   await submitRun(runtime, other)
   services.push(...(await startRunStations(runtime, other, model, { onFailure: fail })))

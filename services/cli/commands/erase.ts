@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import type { Command } from 'commander'
@@ -13,6 +13,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { signerOf, signingOption } from '../signing.ts'
 import { summaries } from '../summaries.ts'
 import { whoRead, withBy } from './eval-set.ts'
 
@@ -21,6 +22,8 @@ interface Options extends GlobalOptions {
   readonly where?: string[]
   readonly lift?: boolean
   readonly by: string
+  readonly out?: string
+  readonly key?: string
   readonly json?: boolean
 }
 
@@ -31,18 +34,21 @@ export const erase = (context: CliContext): Command =>
     .option('--where <field=value...>', 'documents whose rows have this, as meta.author=Somebody; all must hold')
     .option('--lift', 'take the documents of the request back in')
     .option('--json', 'the receipt as JSON, with every document and place')
+    .option('--out <file>', 'where to write the receipt, as JSON')
+    .option(...signingOption('receipt'))
     .addHelpText(
       'after',
       example(
         'winnow erase request-17 --ids ids.txt --json > receipt.json',
         'winnow erase request-18 --where meta.author=Somebody',
-        'winnow erase request-17 --json > receipt.json # again, as of now',
+        'winnow erase request-17 --out receipt.json --key key.pem # again, as of now, signed',
       ),
     )
     .action(async (name: string, options: Options) => {
       const { ids: file, where, lift, by } = options
       if ([file, where, lift].filter((one) => one !== undefined).length > 1)
         throw new WinnowError('USAGE', 'give one of --ids, --where and --lift', { hint: 'None of them: the receipt.' })
+      const signer = await signerOf(options)
       const conditions = (where ?? []).map(conditionOf)
       const given = file === undefined ? undefined : await readIds(context, file)
       const list = erasureList(name)
@@ -67,6 +73,12 @@ export const erase = (context: CliContext): Command =>
         await untilSunk(runtime)
       }
       const receipt = await receiptOf(runtime, name)
+      const { out } = options
+      if (out !== undefined) {
+        await writeFile(resolve(context.folder, out), `${json(receipt)}\n`)
+        await signer?.sign(resolve(context.folder, out))
+        return
+      }
       await print(context.stdout, options.json ? `${json(receipt)}\n` : inWords(receipt))
     })
 

@@ -17,12 +17,14 @@ import {
 } from '../context.ts'
 import { idOf } from '../document-id.ts'
 import { manifestOf } from '../manifest-of.ts'
+import { signerOf, signingOption } from '../signing.ts'
 import { summaries } from '../summaries.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
   readonly round?: number
   readonly out?: string
+  readonly key?: string
 }
 
 export const prove = (context: CliContext): Command =>
@@ -31,9 +33,11 @@ export const prove = (context: CliContext): Command =>
     .requiredOption('--run <name>', 'the run')
     .option('--round <n>', 'the round (default: the last one)', naturalNumber)
     .option('--out <file>', 'where to write the proof (default: standard output)')
+    .option(...signingOption('proof'))
     .addHelpText('after', example('winnow prove 1099511627776 --run demo-7 --round 3 --out proof.json'))
-    .action(async (id: string, { run, round, out, ...options }: Options) => {
+    .action(async (id: string, { run, round, out, key, ...options }: Options) => {
       const document = idOf(id)
+      const signer = await signerOf({ out, key })
       await using connection = await context.connect(options)
       const { runtime } = connection
       const { selection } = await runNamed(runtime, run)
@@ -41,5 +45,6 @@ export const prove = (context: CliContext): Command =>
       const text = `${json(proofText(await proveDocument(selectionsOf(runtime), manifest, selection.seed, document)))}\n`
       if (out === undefined) return await print(context.stdout, text)
       await writeFile(out, text)
+      await signer?.sign(out)
       context.stderr.write(`${out}: to be checked with  winnow verify ${out} --root ${manifest.selectionRoot}\n`)
     })

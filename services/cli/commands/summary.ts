@@ -6,6 +6,7 @@ import { summaryCroissant, summaryDocument } from '../../runs/exposure/summary-f
 import { WinnowError } from '../../runtime/errors.ts'
 import { checkpointRead } from '../checkpoint-read.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { signerOf, signingOption } from '../signing.ts'
 import { summaries } from '../summaries.ts'
 
 const formats = ['document', 'json', 'croissant'] as const
@@ -16,6 +17,7 @@ interface Options extends GlobalOptions {
   readonly json?: boolean
   readonly field: readonly string[]
   readonly out?: string
+  readonly key?: string
 }
 
 export const summary = (context: CliContext): Command =>
@@ -35,6 +37,7 @@ export const summary = (context: CliContext): Command =>
     )
     .option('--json', 'the same as --format json')
     .option('--out <file>', 'where to write it (default: standard output)')
+    .option(...signingOption('summary'))
     .addHelpText(
       'after',
       example(
@@ -42,14 +45,17 @@ export const summary = (context: CliContext): Command =>
         'winnow summary 3000 --run demo-7 --format croissant --out croissant.json',
       ),
     )
-    .action(async (wanted: string | undefined, { field, format, out, ...options }: Options) => {
+    .action(async (wanted: string | undefined, { field, format, out, key, ...options }: Options) => {
+      const signer = await signerOf({ out, key })
       const paths = pathsOf(field)
       await using connection = await context.connect(options)
       const { inputs, report, progress } = await checkpointRead(context, connection.runtime, wanted, options.run)
       const found = await summaryOf(inputs, report, paths)
       progress.clear()
       const text = written(found, options.json ? 'json' : format)
-      await (out === undefined ? print(context.stdout, text) : writeFile(out, text))
+      if (out === undefined) return await print(context.stdout, text)
+      await writeFile(out, text)
+      await signer?.sign(out)
     })
 
 function written(found: Summary, format: Options['format']): string {
