@@ -3,13 +3,15 @@ import { type Command, Option } from 'commander'
 import { type MetaKind, type MetaPaths, metaKinds, usualPaths } from '../../corpus/exposed-meta.ts'
 import { type Summary, summaryOf } from '../../runs/exposure/summary.ts'
 import { summaryCroissant, summaryDocument } from '../../runs/exposure/summary-formats.ts'
+import { summarySpdx } from '../../runs/exposure/summary-spdx.ts'
+import { recordOf } from '../../runs/registry.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { checkpointRead } from '../checkpoint-read.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
 import { signerOf, signingOption } from '../signing.ts'
 import { summaries } from '../summaries.ts'
 
-const formats = ['document', 'json', 'croissant'] as const
+const formats = ['document', 'json', 'croissant', 'spdx'] as const
 
 interface Options extends GlobalOptions {
   readonly run?: string
@@ -25,7 +27,7 @@ export const summary = (context: CliContext): Command =>
     .argument('[checkpoint]', 'its step, path or the beginning of its digest (default: the last one)')
     .option('--run <name>', 'the run (default: the newest that has selected)')
     .addOption(
-      new Option('--format <format>', 'a document in Markdown, JSON, or Croissant 1.0')
+      new Option('--format <format>', 'a document in Markdown, JSON, Croissant 1.0, or SPDX 3.0.1')
         .choices(formats)
         .default('document'),
     )
@@ -52,15 +54,21 @@ export const summary = (context: CliContext): Command =>
       const { inputs, report, progress } = await checkpointRead(context, connection.runtime, wanted, options.run)
       const found = await summaryOf(inputs, report, paths)
       progress.clear()
-      const text = written(found, options.json ? 'json' : format)
+      const { recordedMs } = await recordOf(connection.runtime, found.run)
+      const text = written(found, options.json ? 'json' : format, recordedMs ?? 0)
       if (out === undefined) return await print(context.stdout, text)
       await writeFile(out, text)
       await signer?.sign(out)
     })
 
-function written(found: Summary, format: Options['format']): string {
-  if (format === 'document') return summaryDocument(found)
-  return `${JSON.stringify(format === 'json' ? found : summaryCroissant(found), null, 2)}\n`
+/** @param recordedMs when the run was recorded */
+function written(found: Summary, format: Options['format'], recordedMs: number): string {
+  const asJson = {
+    json: () => found,
+    croissant: () => summaryCroissant(found),
+    spdx: () => summarySpdx(found, recordedMs),
+  }
+  return format === 'document' ? summaryDocument(found) : `${JSON.stringify(asJson[format](), null, 2)}\n`
 }
 
 function pathsOf(given: readonly string[]): MetaPaths {
