@@ -18,6 +18,7 @@ import {
   withLimit,
 } from '../context.ts'
 import { summaries } from '../summaries.ts'
+import { stability } from './influence-stability.ts'
 
 interface Options extends GlobalOptions {
   readonly run: string
@@ -58,6 +59,7 @@ export function influence(context: CliContext): Command {
         await print(context.stdout, `${text}\n`)
       }),
   )
+  command.addCommand(stability(context))
   return command
 }
 
