@@ -1,9 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { text as readAll } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import type { DocumentId } from '../../../schemas/index.ts'
-import { parseId } from '../../../topologies/selection/u64.ts'
 import { createCorpusTopics } from '../../connections/connections.ts'
 import { idsWhere } from '../../corpus/exclusions.ts'
 import { untilSunk } from '../../host/decontamination.ts'
@@ -13,6 +10,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { readIds } from '../read-ids.ts'
 import { signerOf, signingOption } from '../signing.ts'
 import { summaries } from '../summaries.ts'
 import { whoRead, withBy } from './eval-set.ts'
@@ -86,26 +84,6 @@ function conditionOf(text: string): { path: string[]; value: string } {
   const at = text.indexOf('=')
   if (at < 1) throw new WinnowError('USAGE', `${text} is no condition`, { hint: 'As meta.author=Somebody.' })
   return { path: text.slice(0, at).split('.'), value: text.slice(at + 1) }
-}
-
-async function readIds({ folder, stdin }: CliContext, file: string): Promise<DocumentId[]> {
-  const content =
-    file === '-'
-      ? await readAll(stdin)
-      : await readFile(resolve(folder, file), 'utf8').catch((cause: unknown) => {
-          throw new WinnowError('CONFIGURATION', `${file} cannot be read`, { cause, hint: 'Give a file with ids.' })
-        })
-  const ids = new Set<DocumentId>()
-  for (const [line, text] of content.split('\n').entries()) {
-    if (text.trim() === '') continue
-    const id = parseId(text.trim())
-    if (id === null)
-      throw new WinnowError('BAD_DATA', `${file}:${line + 1}: ${text.trim()} is not a document id`, {
-        hint: 'Nothing is recorded. An id is a decimal number, one a line.',
-      })
-    ids.add(id)
-  }
-  return [...ids]
 }
 
 function inWords({ request, documents, runs }: Receipt): string {
