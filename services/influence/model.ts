@@ -9,7 +9,7 @@ import type { Service } from '../runtime/service.ts'
 import { prepareReading } from '../runtime/stores/open-store.ts'
 
 /** How a run's configuration wants rewards computed. */
-export function influenceOptions(run: RunConfig): InfluenceOptions {
+export function influenceOptions(run: Pick<RunConfig, 'influence' | 'trainer'>): InfluenceOptions {
   const {
     windowsMax,
     context = run.trainer.context,
@@ -37,14 +37,18 @@ export function influenceOptions(run: RunConfig): InfluenceOptions {
 }
 
 /** The reference tasks that a run's rewards are measured against. */
-export async function rewardTasks(run: RunConfig, model: Model, samplesMax: number): Promise<Sequence[][]> {
+export async function rewardTasks(
+  run: Pick<RunConfig, 'influence' | 'trainer' | 'reference'>,
+  model: Model,
+  samplesMax: number,
+): Promise<Sequence[][]> {
   const { reward, moreRewards = [] } = run.reference
   return await sequencesOf([reward, ...moreRewards], run, model, samplesMax)
 }
 
 async function sequencesOf(
   paths: readonly string[],
-  { influence, trainer }: RunConfig,
+  { influence, trainer }: Pick<RunConfig, 'influence' | 'trainer'>,
   model: Model,
   samplesMax: number,
 ): Promise<Sequence[][]> {

@@ -22,6 +22,6 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number | n
     yy += dy * dy
     xy += dx * dy
   }
-  // Ranks are multiples of 1/2: the sums are exact, and equal orders give exactly 1.
+  // Ranks are multiples of 1/2: the sums are exact, and equal orders give 1 up to the rounding of two roots.
   return xx === 0 || yy === 0 ? null : xy / (Math.sqrt(xx) * Math.sqrt(yy))
 }

@@ -22,6 +22,7 @@ export type SeedPurpose =
   | 'select'
   | 'order'
   | 'validate'
+  | 'retrain'
   | 'hold-out'
   | 'bootstrap'
   | `sample:${string}`

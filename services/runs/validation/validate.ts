@@ -96,7 +96,7 @@ export async function validate(
   }
 }
 
-async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<CheckpointRef & { step: number }> {
+export async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<CheckpointRef & { step: number }> {
   const checkpoint = (await readProgress(runtime, name)).findLast(
     (progress) => progress.checkpoint !== null,
   )?.checkpoint
@@ -107,7 +107,7 @@ async function lastCheckpoint(runtime: Runtime, { name }: RunConfig): Promise<Ch
   return checkpoint
 }
 
-async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<DocumentId[]> {
+export async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): Promise<DocumentId[]> {
   const ids = await drawDocuments(runtime.clickHouse.sql, seedOf(run.selection.seed, 0, 'validate'), count)
   // With two documents a rank correlation is 1 or -1 whatever the rewards are.
   if (ids.length < 3)
@@ -117,7 +117,7 @@ async function drawnDocuments(runtime: Runtime, run: RunConfig, count: number): 
   return ids
 }
 
-async function scoreAll(
+export async function scoreAll(
   options: InfluenceOptions,
   model: Model,
   {

@@ -69,7 +69,7 @@ describe('weights of evenly sampled rewards', () => {
 })
 
 describe('intervals on planted rewards', () => {
-  test('hold the truth in 95% of 1,000 seeds, within noise', () => {
+  test('hold the truth in 95% of 1,000 seeds, within noise', { timeout: 120_000 }, () => {
     const corpus = plantedCorpus(4000)
     const pools = poolsOf(corpus, 3)
     const groups = groupsOf(corpus)
