@@ -123,7 +123,10 @@ test('a set that is added to a live run takes documents out from the next round 
   expect(await winnow(...summary)).toMatchObject({ code: 0, stdout: '' })
   expect((await winnow('verify', spdx, '--key', publicKey)).code).toBe(0)
   const bytes = readFileSync(spdx, 'utf8')
-  expect(JSON.parse(bytes)['@graph'][1]).toMatchObject({ type: 'SpdxDocument', name: expect.stringContaining(run.name) })
+  expect(JSON.parse(bytes)['@graph'][1]).toMatchObject({
+    type: 'SpdxDocument',
+    name: expect.stringContaining(run.name),
+  })
   await winnow(...summary)
   expect(readFileSync(spdx, 'utf8')).toBe(bytes)
   const other = world.run('after', { budget: { documents: 60 } })

@@ -16,13 +16,11 @@ const write = (name: string, content: string | Buffer) => {
   writeFileSync(at(name), content)
   return at(name)
 }
-const pem = {
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-} as const
+const pem = { type: 'pkcs8', format: 'pem' } as const
 const pair = (name: string) => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519', pem)
-  return { public: write(`${name}.public.pem`, publicKey), private: write(`${name}.pem`, privateKey) }
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const publicPem = publicKey.export({ type: 'spki', format: 'pem' })
+  return { public: write(`${name}.public.pem`, publicPem), private: write(`${name}.pem`, privateKey.export(pem)) }
 }
 const ours = pair('ours')
 const signed = async (name: string) => {
@@ -48,7 +46,7 @@ test('a signature holds for the file, by the key, and for nothing else', async (
 })
 
 test('a key that is none is told by its file, and so is a signature that is not there', async () => {
-  const other = generateKeyPairSync('ec', { ...pem, namedCurve: 'P-256' }).privateKey
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pem)
   const cases = [
     [at('none.pem'), 'none.pem cannot be read'],
     [write('text.pem', 'no key'), 'has no private key in PEM'],
