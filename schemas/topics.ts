@@ -18,6 +18,7 @@ import {
   RoundRelabelled,
   Run,
   SelectionChunk,
+  Steering,
 } from './records/run.ts'
 import { Work } from './records/work.ts'
 
@@ -158,7 +159,7 @@ export const runTopics = (run: string) =>
     changes: {
       name: `winnow.run.${run}.changes`,
       key: 'change',
-      records: [ActorChange, Promotion],
+      records: [ActorChange, Promotion, Steering],
       partitions: 1,
       ...forever,
     },

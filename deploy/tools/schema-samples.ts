@@ -22,6 +22,7 @@ export interface Samples {
   RoundRelabelled: records.RoundRelabelled[]
   ActorChange: records.ActorChange[]
   Promotion: records.Promotion[]
+  Steering: records.Steering[]
   ActorState: records.ActorState[]
   Manifest: records.Manifest[]
   Evaluation: records.Evaluation[]
@@ -69,6 +70,21 @@ const change: records.ActorChange = {
 const promoted: NonNullable<records.RoundOpened['promoted']> = {
   ...{ id: 'i', shadow: unicode, round: intMax, config: '{}', theta: [-0.5] },
   actors: [{ actor: 'style', weights: [0.1, -0], rewards: [null, 1], counts: [0, longMax], everRewarded: [1] }],
+}
+const steering: records.Steering = {
+  ...{
+    run: unicode,
+    id: 's',
+    repetitionsMost: intMax,
+    by: unicode,
+    why: unicode,
+    fromRound: intMax,
+    recordedMs: longMax,
+  },
+  rules: [
+    { kind: 'floor', actor: unicode, subcategory: '0-1', share: 0.1 },
+    { kind: 'free', actor: 'a', subcategory: '', share: 0 },
+  ],
 }
 const relabelling: records.ActorChange = {
   ...{ ...change, id: 'k', kind: 'relabel', initialWeights: [] },
@@ -185,7 +201,7 @@ export const samples: Samples = {
   RoundOpened: [
     {
       ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
-      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [], promoted: null },
+      ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [], promoted: null, steered: [] },
     },
     {
       ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
@@ -211,6 +227,7 @@ export const samples: Samples = {
       changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }, relabelling],
       reads: [{ round: 1, read: longMax }],
       promoted,
+      steered: [steering],
     },
   ],
   Promotion: [
@@ -223,6 +240,10 @@ export const samples: Samples = {
       fromRound: intMax,
       recordedMs: longMax,
     },
+  ],
+  Steering: [
+    { run: 'a', id: '', rules: [], repetitionsMost: null, by: '', why: '', fromRound: null, recordedMs: 0 },
+    steering,
   ],
   ActorChange: [
     change,

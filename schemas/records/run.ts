@@ -220,6 +220,32 @@ const Promoted = record('Promoted', 'A shadow whose settings and weights a run g
 })
 export type Promoted = RecordValue<typeof Promoted>
 
+const SteeredRule = record('SteeredRule', 'A guard that somebody wants of a subcategory', {
+  kind: documented(
+    word(['floor', 'cap', 'pin', 'free']),
+    'At least, at most or exactly this share of every selection; free: no guard of it any more',
+  ),
+  actor: string,
+  subcategory: string,
+  share: documented(double, 'Of the budget, at most six decimals; 0 where it is free'),
+})
+
+/** How somebody wants the selections of a live run to be guarded. Key: its id. What has become of it is in the opening of a round. */
+export const Steering = record('Steering', "An operator's hand on the selections of a run", {
+  run: string,
+  id: documented(string, 'The same again is the same'),
+  rules: documented(array(nested(SteeredRule)), 'One after the other; the others that the run has stay'),
+  repetitionsMost: documented(
+    nullable(int),
+    'Documents read this often are not selected again; 0: they may be, however often; null: as before',
+  ),
+  by: documented(string, 'Who, as the command was told'),
+  why: string,
+  fromRound: documented(nullable(int), 'Not before this round; null: the next one'),
+  recordedMs: documented(long, 'When somebody asked for it, milliseconds since the epoch'),
+})
+export type Steering = RecordValue<typeof Steering>
+
 /** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
   run: string,
@@ -255,6 +281,14 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
     doc: 'A shadow of the run, by whose settings and weights the run goes on from this round on',
     // Of rounds opened before this field existed.
     default: null,
+  },
+  steered: {
+    ...documented(
+      array(nested(Steering)),
+      'What somebody steered and holds from this round on, in order, also where a shadow is promoted later',
+    ),
+    // Of rounds opened before this field existed.
+    default: [],
   },
 })
 export type RoundOpened = RecordValue<typeof RoundOpened>

@@ -31,6 +31,7 @@ const ownCommands: CommandLoaders = {
   retrain: async () => (await import('./commands/retrain.ts')).retrainCommand,
   prove: async () => (await import('./commands/prove.ts')).prove,
   verify: async () => (await import('./commands/verify.ts')).verify,
+  steer: async () => (await import('./commands/steer.ts')).steer,
   select: async () => (await import('./commands/select.ts')).select,
   ablate: async () => (await import('./commands/ablate.ts')).ablate,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluate,

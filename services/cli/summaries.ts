@@ -15,6 +15,7 @@ export const summaries = {
   'eval-set': 'evaluation sets that no document may contain: adds, lists and removes them, and shows what they exclude',
   up: 'starts labelers, label sink, board and, by name, runs on the configured cluster, until Ctrl-C',
   run: 'records, starts, shows, pauses, ends and deletes runs; runs single services',
+  steer: 'guards the selections of a live run, by record: floor, cap and pin of a subcategory, repetitions at most',
   status: 'what is in the corpus and where each run is',
   top: 'the main numbers, live: topics with rate and lag, runs with round, theta and losses, memory; q quits',
   board: 'the web page: dataflow, actors, selections, training, documents, dead letters, runs',

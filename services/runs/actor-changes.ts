@@ -1,7 +1,9 @@
-import { ActorChange, Promotion, type RecordValue, runTopics } from '../../schemas/index.ts'
+import { ActorChange, Promotion, type RecordValue, runTopics, Steering } from '../../schemas/index.ts'
 import { PendingChanges } from '../../topologies/console/changes.ts'
 import { PendingPromotions } from '../../topologies/console/promotions.ts'
+import { PendingSteerings } from '../../topologies/console/steerings.ts'
 import { type Configuration, changedRun, configurationBy } from '../../topologies/rounds/configuration.ts'
+import { steeredRun } from '../../topologies/rounds/steering.ts'
 import { plainName, plainNameRule, type RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -19,6 +21,8 @@ export interface ChangesOfRun {
   /** Promotions of shadows that no round has taken yet, and how many have been asked for in all. */
   readonly promotions: readonly Promotion[]
   readonly promotionsAsked: number
+  /** What somebody steered and no round has taken yet. */
+  readonly steerings: readonly Steering[]
   /** The run as it will be once they are. */
   readonly wanted: RunConfig
 }
@@ -32,6 +36,8 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const asked = records.filter(({ record }) => record === ActorChange.name).map(({ value }) => value as ActorChange)
   const promotions = new PendingPromotions()
   for (const { record, value } of records) if (record === Promotion.name) promotions.want(value as Promotion)
+  const steerings = new PendingSteerings()
+  for (const { record, value } of records) if (record === Steering.name) steerings.want(value as Steering)
   const view = new RunView()
   for (const delivered of await read(consoleState.name)) view.apply(delivered)
   const openings = ascending(view.opened)
@@ -39,10 +45,15 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const pending = new PendingChanges()
   for (const change of asked) pending.want(change)
   for (const one of openings) pending.take(one.changes)
+  steerings.take(configuration.steerings.map(({ steering }) => steering))
   for (const { promoted } of configuration.promotions) promotions.take(promoted)
   const waiting = pending.waiting(configuration.last)
-  const wanted = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
-  return { configuration, waiting, wanted, promotions: promotions.waiting, promotionsAsked: promotions.asked }
+  const changed = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
+  const wanted = steerings.waiting.reduce((before, steering) => steeredRun(before, steering) ?? before, changed)
+  return {
+    ...{ configuration, waiting, wanted, steerings: steerings.waiting },
+    ...{ promotions: promotions.waiting, promotionsAsked: promotions.asked },
+  }
 }
 
 /**
@@ -58,7 +69,7 @@ export async function wantChange({ kafka, codec }: Ports, change: ActorChange): 
 }
 
 /** Writes into the log what somebody wants of a run. */
-export async function recordChange<R extends typeof ActorChange | typeof Promotion>(
+export async function recordChange<R extends typeof ActorChange | typeof Promotion | typeof Steering>(
   { kafka, codec }: Ports,
   run: RunConfig,
   record: R,
@@ -85,5 +96,5 @@ function whyNot(run: RunConfig, { kind, actor }: ActorChange): string {
   if (kind === 'freeze') return 'it is frozen already'
   if (kind === 'relabel') return `its labels are, or will be, of this version, or its subcategories are others`
   if (run.selection.actors.length === 1) return 'it is the last one'
-  return "the run's strategy or collaboration needs it"
+  return "the run's strategy, collaboration or guards need it"
 }

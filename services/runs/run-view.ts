@@ -1,7 +1,7 @@
 import { Evaluation, Manifest, Progress, RoundClosed, RoundOpened, RoundRelabelled } from '../../schemas/index.ts'
 import { withStage } from '../../topologies/console/staging.ts'
 import type { Delivered } from '../../topologies/node.ts'
-import { type Configuration, changesActors, configurationBy } from '../../topologies/rounds/configuration.ts'
+import { type Configuration, changesRun, configurationBy } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 
 export interface RunViewLimits {
@@ -29,7 +29,7 @@ export class RunView {
   readonly manifests = new Map<number, Manifest>()
   /** What the console has found its selections to be worth, by round. */
   readonly evaluations = new Map<number, Evaluation>()
-  /** Openings that changed the run's actors: few, and kept. */
+  /** Openings that changed the run's actors, settings or guards: few, and kept. */
   readonly #changed = new Map<number, RoundOpened>()
   readonly #limits: RunViewLimits
   #progress = new Map<number, Progress>()
@@ -88,7 +88,7 @@ export class RunView {
   #open(given: RoundOpened): void {
     const relabelled = this.relabelled.get(given.round)
     const opened = relabelled === undefined ? given : withStage(given, relabelled)
-    if (changesActors(opened)) this.#changed.set(opened.round, opened)
+    if (changesRun(opened)) this.#changed.set(opened.round, opened)
     this.#keep(this.opened, opened)
     const older = this.opened.get(opened.round - this.#limits.sampledRounds)
     if (older !== undefined) this.opened.set(older.round, { ...older, samples: [] })

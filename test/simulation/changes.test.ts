@@ -4,7 +4,7 @@ import { type ActorState, Manifest, type RoundOpened } from '../../schemas/index
 import { foldRounds } from '../../topologies/actor.ts'
 import { configurationBy } from '../../topologies/rounds/configuration.ts'
 import { type Faults, noFaults } from '../support/fault-driver.ts'
-import { tinyRun } from '../topologies/loop.ts'
+import { subcategoryOf, tinyRun } from '../topologies/loop.ts'
 import type { NaiveConfig } from '../topologies/selection/naive.ts'
 import { checkLedger } from './ledger.ts'
 import { newcomer, World, type WorldOptions } from './world.ts'
@@ -102,6 +102,37 @@ test('a run that goes on as a shadow does so once, from its weights, and is in t
     await expectStatesAsFolded(world, configuration.actorsEver, seed)
     checkLedger(world)
   }
+})
+
+test('what somebody steered holds from one round on, in every selection and never before, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  const steered = {
+    rules: [{ kind: 'pin' as const, actor: 'colour', subcategory: 'blue', share: 0.25 }],
+    ...{ repetitionsMost: 2, fromRound: 1 },
+  }
+  let crashes = 0
+  for (let seed = 1; seed <= seeds / 2; seed++) {
+    const { world, openings, manifests } = await played({ seed, faults, steered })
+    const rounds = [...openings.values()].filter((one) => one.steered.length > 0).map(({ round }) => round)
+    // Under faults the console may come to read of it after a round has opened: then the next one takes it.
+    const [since = -1, ...more] = rounds
+    expect([seed, more, since >= 1]).toEqual([seed, [], true])
+    crashes += world.driver.counts.crash
+    const configuration = configurationBy(world.run, openings.values())
+    for (const [round, manifest] of manifests) {
+      const { guards } = configuration.at(round).selection
+      expect(guards?.rules.map(({ by, why }) => [by, why])).toEqual(round < since ? undefined : [['ada', 'because']])
+      expect(manifest.strata === null).toBe(round < since)
+      if (round < since) continue
+      const blue = world.selected(manifest).filter((docId) => subcategoryOf('colour', docId) === 2)
+      expect([seed, round, blue.length]).toEqual([seed, round, manifest.strata![1]!.documents])
+      // Twenty documents; the pool may hold fewer than five that were not read twice.
+      expect(blue.length).toBe(Math.min(5, manifest.strata![1]!.heldDocuments))
+    }
+    checkLedger(world)
+  }
+  expect(crashes).toBeGreaterThan(seeds / 2)
 })
 
 /** The states of actors in the log are what their inputs in the log fold to. */

@@ -15,6 +15,7 @@ import {
   type RoundOpened,
   runTopics,
   type SelectionChunk,
+  Steering,
   topics,
 } from '../../schemas/index.ts'
 import type { ShadowState } from '../../topologies/console/promotions.ts'
@@ -50,6 +51,8 @@ export interface WorldOptions {
   readonly newcomer?: Partial<ActorChange>
   /** A shadow, level with the run whenever it is asked for, that is promoted while the run is on: from where the run goes on. */
   readonly shadow?: ShadowState
+  /** What somebody steers while the run is on. */
+  readonly steered?: Pick<Steering, 'rules' | 'repetitionsMost' | 'fromRound'>
 }
 
 const textOf = new Map(documents.map((document) => [document.text, document.docId]))
@@ -156,6 +159,7 @@ export class World {
     await this.#steps(this.random.below(40))
     if (this.#options.newcomer !== undefined) this.#add(this.#options.newcomer)
     if (this.#options.shadow !== undefined) this.#promote(this.#options.shadow)
+    if (this.#options.steered !== undefined) this.#steer(this.#options.steered)
     await this.#whileDisturbed()
     for (let round = 1; round < roundsMax; round++) {
       this.#report(round * this.run.updateSteps, 7)
@@ -180,6 +184,11 @@ export class World {
       ...{ run: this.run.name, id: 'p', shadow: run.name, config: runConfigJson(run), fromRound: null, recordedMs: 0 },
     }
     this.driver.append([{ topic: this.topics.changes.name, record: Promotion, key: value.id, value }])
+  }
+
+  #steer(given: Pick<Steering, 'rules' | 'repetitionsMost' | 'fromRound'>): void {
+    const value: Steering = { ...given, run: this.run.name, id: 's', by: 'ada', why: 'because', recordedMs: 0 }
+    this.driver.append([{ topic: this.topics.changes.name, record: Steering, key: value.id, value }])
   }
 
   #add(given: Partial<ActorChange>): void {

@@ -14,6 +14,7 @@ import {
   RoundRelabelled,
   type RunTopics,
   runTopics,
+  Steering,
   type TopicOffset,
 } from '../../schemas/index.ts'
 import type { Delivered, Processor } from '../node.ts'
@@ -34,6 +35,7 @@ import { readSince, readsOn } from './reads.ts'
 import { requestRewards } from './requesting.ts'
 import { decideSelection } from './selecting.ts'
 import { decideStage } from './staging.ts'
+import { PendingSteerings } from './steerings.ts'
 
 /**
  * The console (Definition 2): opens rounds as the trainer advances, closes them, and turns the actors' weights into a selection.
@@ -48,6 +50,7 @@ export class Console implements Processor {
   readonly #decided: Decisions
   readonly #pending = new PendingChanges()
   readonly #promotions = new PendingPromotions()
+  readonly #steerings = new PendingSteerings()
   readonly #preparation: Preparation
   readonly #ports: ConsolePorts
   readonly #topics: RunTopics
@@ -70,7 +73,11 @@ export class Console implements Processor {
     this.#recorded = run
     this.#decided = new Decisions(run)
     this.#ports = ports
-    this.#preparation = new Preparation(ports, this.#decided, this.#pending, this.#promotions)
+    this.#preparation = new Preparation(ports, this.#decided, {
+      changes: this.#pending,
+      promotions: this.#promotions,
+      steerings: this.#steerings,
+    })
     this.#topics = runTopics(run.name)
   }
 
@@ -100,12 +107,19 @@ export class Console implements Processor {
   #remember(record: string, value: unknown): void {
     this.#decided.learn(record, value)
     if (record === RoundOpened.name) {
-      const { round, changes = [], promoted = null } = value as Partial<RoundOpened> & Pick<RoundOpened, 'round'>
+      const {
+        round,
+        changes = [],
+        promoted = null,
+        steered = [],
+      } = value as Partial<RoundOpened> & Pick<RoundOpened, 'round'>
       this.#tellChanges(round, changes)
       if (promoted !== null) {
         this.#promotions.take(promoted)
         this.#ports.onEvent?.({ kind: 'promoted', round, shadow: promoted.shadow })
       }
+      this.#steerings.take(steered)
+      if (steered.length > 0) this.#ports.onEvent?.({ kind: 'steered', round, steered })
     }
     if (record === RoundRelabelled.name) {
       const { round, change } = value as RoundRelabelled
@@ -131,6 +145,7 @@ export class Console implements Processor {
       else if (delivered.record === ActorState.name) this.#learn(delivered.value as ActorState)
       else if (delivered.record === ActorChange.name) this.#want(delivered.value as ActorChange)
       else if (delivered.record === Promotion.name) this.#promote(delivered.value as Promotion)
+      else if (delivered.record === Steering.name) this.#steer(delivered.value as Steering)
       else this.#answer(delivered as Delivered<Reward>)
     }
     await this.#advance()
@@ -160,6 +175,10 @@ export class Console implements Processor {
 
   #promote(promotion: Promotion): void {
     if (promotion.run === this.#recorded.name) this.#promotions.want(promotion)
+  }
+
+  #steer(steering: Steering): void {
+    if (steering.run === this.#recorded.name) this.#steerings.want(steering)
   }
 
   #ledgerOf(opened: RoundOpened): RoundLedger {
@@ -212,7 +231,7 @@ export class Console implements Processor {
   async #decideOpening(round: number): Promise<RoundOpened | undefined> {
     const awaited = await this.#preparation.toOpen(round, this.#roundOpen)
     if (awaited === undefined) return undefined
-    const { run, changes, promoted, labelOffsets } = awaited
+    const { run, changes, promoted, steered, labelOffsets } = awaited
     return await openRound(run, round, await this.#ports.store.view(this.#preparation.viewToSample(round, awaited)), {
       progress: this.#progress,
       roundPrevious: this.#roundOpen,
@@ -220,6 +239,7 @@ export class Console implements Processor {
       nowMs: this.#ports.now(),
       changes,
       promoted,
+      steered,
       reads: readsOn(run) ? readSince(this.#decided.readsKnown(round), this.#progress, this.#left) : [],
     })
   }

@@ -1,4 +1,12 @@
-import type { ActorChange, Progress, Promoted, RoundOpened, SelectionRead, TopicOffset } from '../../schemas/index.ts'
+import type {
+  ActorChange,
+  Progress,
+  Promoted,
+  RoundOpened,
+  SelectionRead,
+  Steering,
+  TopicOffset,
+} from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { Corpus } from '../selection/corpus.ts'
 import { seedOf } from '../selection/u64.ts'
@@ -33,9 +41,20 @@ export async function openRound(
     reads?: readonly SelectionRead[]
     /** By which the run goes on; `run` has its settings. */
     promoted?: Promoted | null
+    /** That holds from this round on; `run` has it. */
+    steered?: readonly Steering[]
   },
 ): Promise<RoundOpened> {
-  const { progress, roundPrevious, labelOffsets, nowMs, changes = [], reads = [], promoted = null } = decision
+  const {
+    progress,
+    roundPrevious,
+    labelOffsets,
+    nowMs,
+    changes = [],
+    reads = [],
+    promoted = null,
+    steered = [],
+  } = decision
   const samples: RoundOpened['samples'] = []
   if (round > 0 && run.sampleDocuments > 0) {
     for (const [actorIndex, actor] of run.selection.actors.entries()) {
@@ -62,6 +81,7 @@ export async function openRound(
     changes: [...changes],
     reads: [...reads],
     promoted,
+    steered: [...steered],
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ActorChange, Evaluation, Manifest, RoundClosed, TopicOffset } from '../../schemas/index.ts'
+import type { ActorChange, Evaluation, Manifest, RoundClosed, Steering, TopicOffset } from '../../schemas/index.ts'
 import type { CorpusStore, Preparing } from '../corpus-store.ts'
 import type { Output } from '../node.ts'
 import type { Labelled } from './changes.ts'
@@ -40,6 +40,8 @@ export type ConsoleEvent =
   | { kind: 'wanted'; change: ActorChange }
   /** The run goes on by the settings and weights of a shadow from this round on; told again after each start. */
   | { kind: 'promoted'; round: number; shadow: string }
+  /** Somebody's hand is on the selections from this round on; told again after each start. */
+  | { kind: 'steered'; round: number; steered: readonly Steering[] }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
   | { kind: 'selected'; manifest: Manifest }
   /** Of all evaluated rounds, the last one is new; told again after each start. */

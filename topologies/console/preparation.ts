@@ -1,26 +1,40 @@
-import { type Manifest, type Offset, type Promoted, type TopicOffset, topics } from '../../schemas/index.ts'
+import {
+  type Manifest,
+  type Offset,
+  type Promoted,
+  type Steering,
+  type TopicOffset,
+  topics,
+} from '../../schemas/index.ts'
 import { columnsOf, duplicatesOf, type Preparing, type ViewOptions } from '../corpus-store.ts'
-import { promotedRun } from '../rounds/configuration.ts'
 import type { RunConfig } from '../run-config.ts'
 import { type ChangedRun, nobodySays, type PendingChanges } from './changes.ts'
 import type { Decisions } from './decisions.ts'
 import type { ConsoleEvent, ConsolePorts } from './ports.ts'
 import type { PendingPromotions } from './promotions.ts'
 import { viewOptions } from './selecting.ts'
+import type { PendingSteerings } from './steerings.ts'
 import { unsketched } from './unsketched.ts'
 
 /** What a round opens with. */
 export interface ToOpen extends ChangedRun {
   readonly promoted: Promoted | null
+  readonly steered: readonly Steering[]
   readonly labelOffsets: TopicOffset[]
+}
+
+/** What somebody wants of the run and no round has taken yet. */
+export interface Wanted {
+  readonly changes: PendingChanges
+  readonly promotions: PendingPromotions
+  readonly steerings: PendingSteerings
 }
 
 /** Has the corpus sorted for the draws of rounds before they open or select: that goes on in the background, and rounds wait for it. */
 export class Preparation {
   readonly #ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'shadowAt' | 'onEvent'>
   readonly #decided: Decisions
-  readonly #pending: PendingChanges
-  readonly #promotions: PendingPromotions
+  readonly #wanted: Wanted
   /** What the next round opens with, and the offsets that it waits for the corpus to be prepared as of. */
   #awaited: ToOpen | undefined
   /** Offsets of the documents that have to be sketched before the first round. */
@@ -31,13 +45,11 @@ export class Preparation {
   constructor(
     ports: Pick<ConsolePorts, 'store' | 'labelled' | 'checked' | 'shadowAt' | 'onEvent'>,
     decided: Decisions,
-    pending: PendingChanges,
-    promotions: PendingPromotions,
+    wanted: Wanted,
   ) {
-    this.#promotions = promotions
     this.#ports = ports
     this.#decided = decided
-    this.#pending = pending
+    this.#wanted = wanted
   }
 
   /**
@@ -86,16 +98,17 @@ export class Preparation {
         this.#tellUnchecked(round)
         return undefined
       }
-      const promoted = await this.#promoted(before, round, roundBefore, checked)
+      const promoted = await this.#promoted(round, roundBefore, checked)
       if (promoted !== undefined) return promoted
-      const { run, changes } = await this.#pending.ready(before, round, last, this.#ports.labelled ?? nobodySays)
+      const { run, changes } = await this.#wanted.changes.ready(before, round, last, this.#ports.labelled ?? nobodySays)
       const labelOffsets = await this.#labelOffsets(run, checked)
       const prepare = () => this.#ports.store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
-      if (changes.length > 0 && (await prepare()) === undefined) return { run, changes, promoted: null, labelOffsets }
+      if (changes.length > 0 && (await prepare()) === undefined)
+        return this.#steered(round, { run, changes, promoted: null, labelOffsets })
     }
     const labelOffsets = await this.#labelOffsets(before, checked)
     if (last === undefined && !(await this.#isSketched(round, before, labelOffsets))) return undefined
-    return { run: before, changes: [], promoted: null, labelOffsets }
+    return this.#steered(round, { run: before, changes: [], promoted: null, labelOffsets })
   }
 
   /** Whether those documents are sketched that were there when it was first asked. */
@@ -109,23 +122,27 @@ export class Preparation {
 
   /** With a shadow that may serve from this round on. Changes of actors wait for the next one. */
   async #promoted(
-    before: RunConfig,
     round: number,
     roundBefore: number,
     checked: readonly TopicOffset[] | undefined,
   ): Promise<ToOpen | undefined> {
     const { shadowAt, store } = this.#ports
-    const promoted = shadowAt && (await this.#promotions.ready(round, roundBefore, shadowAt))
+    const promoted = shadowAt && (await this.#wanted.promotions.ready(round, roundBefore, shadowAt))
     if (promoted === undefined) return undefined
-    const run = promotedRun(before, promoted)
+    const run = this.#decided.configuration.promotedRun(round, promoted)
     const labelOffsets = await this.#labelOffsets(run, checked)
     const { version } = duplicatesOf(run) ?? {}
-    if (version !== duplicatesOf(before)?.version) {
+    if (version !== duplicatesOf(this.#decided.configuration.last)?.version) {
       const seen = this.#decided.manifests.get(roundBefore)?.labelOffsets ?? []
       if ((await unsketched(store, run, labelOffsets, seen)) !== undefined) return undefined
     }
     const preparing = await store.prepare(viewOptions(run, labelOffsets, this.#decided.history(round)))
-    return preparing === undefined ? { run, changes: [], promoted, labelOffsets } : undefined
+    return preparing === undefined ? this.#steered(round, { run, changes: [], promoted, labelOffsets }) : undefined
+  }
+
+  /** What was steered waits for nothing: guards need no labels, and a round waits for reads that have to be counted for it. */
+  #steered(round: number, toOpen: Omit<ToOpen, 'steered'>): ToOpen {
+    return { ...toOpen, ...this.#wanted.steerings.ready(toOpen.run, round) }
   }
 
   /** Not more often than each twentieth. */

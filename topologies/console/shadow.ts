@@ -143,8 +143,8 @@ export class ShadowConsole implements Processor {
 
   /** Under the leader's name, whose round it is; with what this run needs of the samples and the leader may not. */
   async #copyOpening(round: number): Promise<boolean> {
-    // Whoever serves the leader's trainer, this run goes on by its own settings.
-    const opened = { ...this.#openings.get(round)!, promoted: null }
+    // Whoever serves or steers the leader, this run goes on by its own settings.
+    const opened = { ...this.#openings.get(round)!, promoted: null, steered: [] }
     const { changes, labelOffsets } = opened
     // Its own configuration as of this round, which the opening changes.
     this.#own.configuration.learn(opened)

@@ -1,7 +1,8 @@
-import type { ActorChange, LabelerFit, Promoted, RoundOpened } from '../../schemas/index.ts'
+import type { ActorChange, LabelerFit, Promoted, RoundOpened, Steering } from '../../schemas/index.ts'
 import { parseRunConfig, type RunConfig } from '../run-config.ts'
 import type { ActorConfig } from '../selection/config.ts'
 import { strategyProblems } from '../selection/strategy.ts'
+import { steeredRun } from './steering.ts'
 
 /** An added actor as the configuration has it. Its theta is a number once its change is part of a round's opening. */
 const actorOf = ({ actor, subcategories, eta, initialWeights, initialTheta }: ActorChange): ActorConfig => ({
@@ -19,7 +20,7 @@ const actorOf = ({ actor, subcategories, eta, initialWeights, initialTheta }: Ac
  * other subcategories
  */
 export function changedRun(run: RunConfig, change: ActorChange): RunConfig | undefined {
-  const { actors, strategy, collaboration } = run.selection
+  const { actors, strategy, collaboration, guards } = run.selection
   const known = actors.find(({ name }) => name === change.actor)
   if (change.kind === 'add') {
     if (known !== undefined) return undefined
@@ -40,7 +41,8 @@ export function changedRun(run: RunConfig, change: ActorChange): RunConfig | und
   }
   const others = actors.filter((actor) => actor !== known)
   const needed = strategy !== undefined && strategyProblems(strategy, others).length > 0
-  if (others.length === 0 || needed || collaboration === `single:${change.actor}`) return undefined
+  const guarded = guards?.rules.some(({ actor }) => actor === change.actor)
+  if (others.length === 0 || needed || guarded || collaboration === `single:${change.actor}`) return undefined
   return withActors(run, others)
 }
 
@@ -51,7 +53,7 @@ const withActors = (run: RunConfig, actors: ActorConfig[], labelers: RunConfig['
 })
 
 /** The run once a shadow of it has been promoted: by the shadow's settings, everything else as before. */
-export function promotedRun(recorded: RunConfig, { config }: Pick<Promoted, 'config'>): RunConfig {
+function promotedRun(recorded: RunConfig, { config }: Pick<Promoted, 'config'>): RunConfig {
   const { selection, labelers } = parseRunConfig(JSON.parse(config))
   return { ...recorded, selection, labelers }
 }
@@ -62,14 +64,21 @@ export class Configuration {
   readonly #changes = new Map<number, readonly ActorChange[]>()
   /** Shadows that were promoted, with the run as it then is, by round. */
   readonly #promoted = new Map<number, { readonly promoted: Promoted; readonly run: RunConfig }>()
+  readonly #steered = new Map<number, readonly Steering[]>()
 
   constructor(recorded: RunConfig) {
     this.#recorded = recorded
   }
 
   /** Openings may come in any order, and more than once. */
-  learn({ round, changes = [], promoted = null }: Pick<RoundOpened, 'round'> & Partial<RoundOpened>): void {
+  learn({
+    round,
+    changes = [],
+    promoted = null,
+    steered = [],
+  }: Pick<RoundOpened, 'round'> & Partial<RoundOpened>): void {
     if (changes.length > 0) this.#changes.set(round, changes)
+    if (steered.length > 0) this.#steered.set(round, steered)
     if (promoted !== null && this.#promoted.get(round)?.promoted.id !== promoted.id)
       this.#promoted.set(round, { promoted, run: promotedRun(this.#recorded, promoted) })
   }
@@ -82,10 +91,31 @@ export class Configuration {
 
   at(round: number): RunConfig {
     const since = Math.max(-1, ...[...this.#promoted.keys()].filter((from) => from <= round))
-    const start = this.#promoted.get(since)?.run ?? this.#recorded
-    // What changed before it is part of the shadow's configuration.
-    const changes = this.#until(round).filter((one) => since === -1 || one.round >= since)
-    return changes.reduce((run, { change }) => changedRun(run, change) ?? run, start)
+    // What changed before it is part of the shadow's configuration; what somebody steered before it holds on.
+    let run = this.#promoted.has(since) ? this.promotedRun(since, this.#promoted.get(since)!.promoted) : this.#recorded
+    const rounds = [...new Set([...this.#changes.keys(), ...this.#steered.keys()])].filter((from) => from <= round)
+    for (const from of rounds.filter((one) => since === -1 || one >= since).sort((a, b) => a - b)) {
+      for (const change of this.#changes.get(from) ?? []) run = changedRun(run, change) ?? run
+      for (const steering of this.#steered.get(from) ?? []) run = steeredRun(run, steering) ?? run
+    }
+    return run
+  }
+
+  /** The run once a shadow is promoted at this round, with what was steered before it. */
+  promotedRun(round: number, promoted: Promoted): RunConfig {
+    const known = this.#promoted.get(round)
+    const start = known?.promoted.id === promoted.id ? known.run : promotedRun(this.#recorded, promoted)
+    return this.steerings.reduce(
+      (run, { round: from, steering }) => (from < round ? (steeredRun(run, steering) ?? run) : run),
+      start,
+    )
+  }
+
+  /** What somebody steered, with the rounds from which on it holds. */
+  get steerings(): readonly { round: number; steering: Steering }[] {
+    return [...this.#steered]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([round, steered]) => steered.map((steering) => ({ round, steering })))
   }
 
   /** The shadows by which the run went on, with the rounds from which on it did. */
@@ -132,6 +162,10 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
 /** Whether this opening changed the run's actors or settings. */
 export const changesActors = ({ changes = [], promoted = null }: Partial<RoundOpened>): boolean =>
   changes.length > 0 || promoted !== null
+
+/** Whether this opening changed anything of how the run selects. */
+export const changesRun = (opened: Partial<RoundOpened>): boolean =>
+  changesActors(opened) || (opened.steered ?? []).length > 0
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
 export function changeInWords(change: ActorChange, round: number | null): string {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import { changeInWords } from '../../../topologies/rounds/configuration.ts'
+import { steeringInWords } from '../../../topologies/rounds/steering.ts'
+import { guardsInWords } from '../../../topologies/selection/guards-config.ts'
 import { readChanges } from '../../runs/actor-changes.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { recordOf } from '../../runs/registry.ts'
@@ -35,7 +37,7 @@ export const show = (context: CliContext): Command =>
       }
       const [looked] = await lookAtRuns(runtime, [record], { archived: true })
       const { run, state } = looked!
-      const { configuration, waiting, promotions } = await readChanges(runtime, run.config)
+      const { configuration, waiting, promotions, steerings } = await readChanges(runtime, run.config)
       const changes = [
         ...configuration.changes.map(({ round, change }) => ({ ...change, round })),
         ...waiting.map((change) => ({ ...change, round: null })),
@@ -44,11 +46,19 @@ export const show = (context: CliContext): Command =>
         ...configuration.promotions.map(({ round, promoted }) => ({ shadow: promoted.shadow, round })),
         ...promotions.slice(-1).map(({ shadow }) => ({ shadow, round: null })),
       ]
+      const steered = [
+        ...configuration.steerings.map(({ round, steering }) => ({ ...steering, round })),
+        ...steerings.map((steering) => ({ ...steering, round: null })),
+      ]
+      const { guards = null } = configuration.last.selection
       const kind = kindOf(record, run.config)
       const { replayOf, life, recordedMs, selectionVersion, config } = record
       if (options.json) {
         const facts = { run: name, kind, ...state, replayOf, life, recordedMs, selectionVersion }
-        return await print(context.stdout, `${json({ ...facts, config: JSON.parse(config), changes, promoted })}\n`)
+        return await print(
+          context.stdout,
+          `${json({ ...facts, config: JSON.parse(config), changes, promoted, steered, guards })}\n`,
+        )
       }
       const when = recordedMs === null ? '' : `, recorded ${new Date(recordedMs).toISOString()}`
       const waits = state.waitsFor === null ? '' : `; waits for ${state.waitsFor}`
@@ -56,6 +66,8 @@ export const show = (context: CliContext): Command =>
       const told = [
         ...changes.map((change) => changeInWords(change, change.round)),
         ...promoted.map(({ shadow, round }) => promotionInWords(shadow, round)),
+        ...steered.map((one) => steeringInWords(one, one.round)),
+        ...(guards === null ? [] : guardsInWords(guards).map((guard) => `guard: ${guard}`)),
       ]
         .map((line) => `${line}\n`)
         .join('')

@@ -5,7 +5,7 @@ import { combinations, sweptValues, together } from '../../../topologies/ablatio
 import { ablations, asRecorded, type Variant } from '../../../topologies/ablation/variants.ts'
 import { viewOptions } from '../../../topologies/console/selecting.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
-import { changesActors } from '../../../topologies/rounds/configuration.ts'
+import { changesRun } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { heldOutOf, withoutHeldOut } from '../../../topologies/selection/hold-out.ts'
@@ -43,10 +43,10 @@ export async function ablateRun(
   const { on, rounds, log } = await judgedRounds(runtime, recorded, undefined, async (log) =>
     isJoint ? await withSampleLabels(runtime, recorded, log) : log,
   )
-  if (log.opened.some(changesActors))
+  if (log.opened.some(changesRun))
     throw new WinnowError(
       'CONFIGURATION',
-      `the actors or the settings of run ${recorded.name} changed on the way; it cannot be ablated`,
+      `the actors, settings or guards of run ${recorded.name} changed on the way; it cannot be ablated`,
       {
         hint: 'winnow evaluate judges its rounds, each with the actors that it had.',
       },
