@@ -54,7 +54,11 @@ export class BoardModel {
     }
     const config = recordedConfig(record)
     const schedule = { ...config.trainer, totalSteps: config.steps }
-    this.runs.set(run, { config, model: new RunModel(infoOf(config, record, this.#evalSets), schedule), record })
+    this.runs.set(run, {
+      config,
+      model: new RunModel(infoOf(config, record, this.#evalSets), schedule, config),
+      record,
+    })
     this.#newRuns.add(run)
     this.#removed.delete(run)
     // News of a run that was forgotten, for example that it ended, do not make it a new one.

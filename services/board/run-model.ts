@@ -1,6 +1,8 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import { chunkCount } from '../../topologies/console/parts.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import { guardsInWords } from '../../topologies/selection/guards-config.ts'
 import { type LearningRateSchedule, learningRateAt } from '../model/schedule.ts'
 import { ascending, RunView } from '../runs/run-view.ts'
 import { sumOf } from '../runtime/lag.ts'
@@ -23,6 +25,7 @@ export class RunModel {
   #info: RunInfo
   #infoChanged = false
   readonly #schedule: LearningRateSchedule
+  readonly #recorded: RunConfig
   readonly #actors: string[]
   readonly #sizes: number[]
   readonly view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
@@ -34,8 +37,10 @@ export class RunModel {
   #changedRounds = new Set<number>()
   #changedSteps = new Set<number>()
 
-  constructor(info: RunInfo, schedule: LearningRateSchedule) {
+  /** @param recorded the run as it was recorded */
+  constructor(info: RunInfo, schedule: LearningRateSchedule, recorded: RunConfig) {
     this.#info = info
+    this.#recorded = recorded
     this.#schedule = schedule
     this.#actors = info.actors.map(({ name }) => name)
     this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
@@ -163,6 +168,7 @@ export class RunModel {
       rewards: rewards.spreads(this.#sizes),
       states,
       manifest: manifest === undefined ? null : manifestView(manifest),
+      guards: guardsInWords(this.view.configurationOf(this.#recorded).at(number).selection.guards ?? { rules: [] }),
       read: this.positions.get(number) ?? null,
     }
   }

@@ -73,6 +73,8 @@ export interface RoundView {
   readonly rewards: Table<Spread | null> | null
   readonly states: Readonly<Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>>
   readonly manifest: ManifestView | null
+  /** What its selection has to keep to, each in words with who and why. */
+  readonly guards: readonly string[]
   /** How far the trainer has come in this round's selection: documents passed, counting on past its end; null: it has reported nothing of it. */
   readonly read: number | null
 }

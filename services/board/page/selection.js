@@ -5,7 +5,7 @@ import { centred } from './lines.js'
 import { isRandom, NegativeTheta, NoScores } from './reading.js'
 import { hashOf, set } from './route.js'
 import { Compared } from './shares.js'
-import { Strata } from './strata.js'
+import { GuardsOfRound, Strata } from './strata.js'
 
 /** What a round selected compared with what there was (the paper's Figures 11 to 13). */
 export function Selection({ run, settings, theme }) {
@@ -30,6 +30,7 @@ export function Selection({ run, settings, theme }) {
       <a href=${hashOf('documents', { run: info.name, round })}>search its documents</a></div>
     <${NegativeTheta} info=${info} manifest=${isRandom(info, round) ? undefined : manifest} />
     <${Tiles} tiles=${[...tilesOf(info, current, shown), ['digest', html`<code title=${manifest.selectionDigest}>${manifest.selectionDigest.slice(0, 10)}</code>`, 'of the ids, in order']]} />
+    <${GuardsOfRound} guards=${current.guards} />
     <${Strata} info=${info} manifest=${manifest} />
     <${Failure} error=${error} />
     ${!error && (shown ? html`<${Compared} info=${info} round=${round} composition=${shown} theme=${theme} />` : html`<${Loading} what="what the round selected" />`)}

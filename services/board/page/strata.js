@@ -42,8 +42,16 @@ export function Strata({ info, manifest }) {
     <dl class="settings">${parts.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>
     <${Scroll}><table class="strata"><thead><tr><th>stratum</th><th class="n">documents in the pool</th><th class="n">tokens in the pool</th><th class="n">quota, ${unit}</th><th class="n">selected</th><th class="n">tokens</th><th class="n">lowest ${rankName(info)}</th><th class="n">ranked one by one</th></tr></thead>
     <tbody>${manifest.strata.map(
-      (one) =>
-        html`<tr><td>${one.subcategory === null ? 'all' : (strata?.[one.subcategory] ?? one.subcategory)}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,
+      (one, i) =>
+        html`<tr><td>${one.subcategory === null ? (manifest.strata.length > 1 ? `guarded ${i}` : 'all') : (strata?.[one.subcategory] ?? one.subcategory)}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,
     )}</tbody></table><//>
     <p class="note">Quota: what the mixture allows a stratum. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
+}
+
+/** What a round's selection had to keep to, whatever the actors had learned, with who wants it and why. */
+export function GuardsOfRound({ guards }) {
+  if (!guards || guards.length === 0) return null
+  return html`<section class="card guards"><h3>Guards</h3>
+    <ul>${guards.map((guard) => html`<li>${guard}</li>`)}</ul>
+    <p class="note">They hold whatever the actors learn; winnow steer changes them from a round on.</p></section>`
 }

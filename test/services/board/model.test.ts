@@ -268,3 +268,18 @@ test('the dataflow of a run has the comparison with evaluation sets while there 
   model.setEvalSets(undefined)
   expect(names()).not.toContain('decontamination')
 })
+
+test('a round has the guards that its selection has to keep to, with who wants them and why', () => {
+  const model = modelWithRun()
+  const [actor] = run.selection.actors
+  const rules = [{ kind: 'floor', actor: actor!.name, subcategory: actor!.subcategories[0]!, share: 0.25 }]
+  const steering = { rules, repetitionsMost: 2, by: 'ada', why: 'we serve both' }
+  tell(model, 'RoundOpened', opened(1))
+  tell(model, 'RoundOpened', { ...opened(2), steered: [steering] })
+  tell(model, 'RoundOpened', opened(3))
+  const guards = [
+    `floor ${actor!.name}=${actor!.subcategories[0]}:0.25 (ada: we serve both)`,
+    'repetitions 2 (ada: we serve both)',
+  ]
+  expect([1, 2, 3].map((round) => roundOf(model, round).guards)).toEqual([[], guards, guards])
+})
