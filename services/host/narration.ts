@@ -28,8 +28,7 @@ export function narrate(run: RunConfig, say: (line: string) => void): Omit<RunHo
         for (const change of event.changes) say(`${name} ${changeInWords(change, event.round)}`)
       }
       if (event.kind === 'promoted') say(`${name} goes on as its shadow ${event.shadow} from round ${event.round} on`)
-      if (event.kind === 'steered')
-        for (const one of event.steered) say(`${name} ${steeringInWords(one, event.round)}`)
+      if (event.kind === 'steered') for (const one of event.steered) say(`${name} ${steeringInWords(one, event.round)}`)
       if (event.kind === 'opened' && event.requests > 0)
         say(`${name} round ${event.round} opened: ${event.requests} rewards requested`)
       if (event.kind === 'closed' && event.reason === 'deadline')

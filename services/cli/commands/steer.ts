@@ -40,8 +40,8 @@ export const steer = (context: CliContext): Command =>
     .addHelpText(
       'after',
       example(
-        "winnow steer first --floor domain=GitHub:0.1 --why 'the product writes code'",
-        "winnow steer first --cap quality=0-1:0.05 --repetitions 2 --at 7 --why 'less noise'",
+        'winnow steer first --floor domain=GitHub:0.1 --why product',
+        'winnow steer first --cap quality=0-1:0.05 --repetitions 2 --at 7 --why noise',
         "winnow steer first --free domain=GitHub --why 'evaluation is done'",
       ),
     )

@@ -33,7 +33,16 @@ const store = options.tables === 'wide' ? new WideStore(runtime.clickHouse.sql) 
 const labelOffsets = asOf(options.documents)
 const weights = actors.map(({ subcategories }, a) => subcategories.map((_, j) => Math.sin(a * 13 + j)))
 const none = { ...{ run: run.name, round, step: 10, checkpointPath: null, checkpointDigest: null, previousRead: null } }
-const opened = { ...none, labelOffsets, samples: [], deadlineMs: null, changes: [], promoted: null, steered: [], reads: [] }
+const opened = {
+  ...none,
+  labelOffsets,
+  samples: [],
+  deadlineMs: null,
+  changes: [],
+  promoted: null,
+  steered: [],
+  reads: [],
+}
 const actorStates = actors.map(({ name, subcategories }, a) => ({
   ...{ run: run.name, actor: name, round, weights: weights[a]!, counts: subcategories.map(() => 20) },
   ...{ rewards: subcategories.map((_, j) => Math.cos(a + j)), everRewarded: [], inputOffsets: [] },

@@ -20,7 +20,8 @@ export function opened(round: number, samples: readonly Asked[] = []): RoundOpen
     samples: samples.map((sample) => ({ labels: [], held: 0, ...sample })),
     deadlineMs: null,
     changes: [],
-    promoted: null, steered: [],
+    promoted: null,
+    steered: [],
     reads: [],
   }
 }
