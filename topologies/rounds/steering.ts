@@ -3,7 +3,7 @@ import type { RunConfig } from '../run-config.ts'
 import { type GuardProblem, type Guards, guardInWords, guardProblems, millionths } from '../selection/guards-config.ts'
 
 /** The guards after somebody has steered: of a subcategory that is freed none, of one that is pinned the pin alone, else the floor or the cap is another. */
-function guardsAfter(before: Guards, { rules: steered, repetitionsMost, by, why }: Steering): Guards {
+export function guardsAfter(before: Guards, { rules: steered, repetitionsMost, by, why }: Steering): Guards {
   let rules = before.rules
   for (const { kind, actor, subcategory, share } of steered) {
     const gone = kind === 'floor' || kind === 'cap' ? [kind, 'pin'] : ['floor', 'cap', 'pin']

@@ -1,5 +1,7 @@
-import { Promotion } from '../../../schemas/index.ts'
+import { Promotion, type Steering } from '../../../schemas/index.ts'
+import { guardsAfter } from '../../../topologies/rounds/steering.ts'
 import { type RunConfig, runConfigJson } from '../../../topologies/run-config.ts'
+import { guardProblems } from '../../../topologies/selection/guards-config.ts'
 import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -37,7 +39,8 @@ export async function promoteShadow(
     })
   const { run: leader } = await runnable(runtime, shadow.shadowOf)
   checkStations(leader, shadow)
-  const { configuration, promotions, promotionsAsked } = await readChanges(runtime, leader)
+  const { configuration, promotions, promotionsAsked, steerings } = await readChanges(runtime, leader)
+  checkGuards(leader, shadow, [...configuration.steerings.map(({ steering }) => steering), ...steerings])
   const promoting = { run: leader.name, shadow: name, fromRound }
   const waits = promotions.at(-1)
   const serves = configuration.promotions.at(-1)?.promoted.shadow === name
@@ -48,6 +51,18 @@ export async function promoteShadow(
     ...{ fromRound, recordedMs: clock() },
   })
   return { ...promoting, isNew: true }
+}
+
+/** What somebody steered holds on: a shadow by whose settings it cannot would end it silently. */
+function checkGuards(leader: RunConfig, { name, selection }: RunConfig, steerings: readonly Steering[]): void {
+  const guards = steerings.reduce(guardsAfter, selection.guards ?? { rules: [] })
+  const [problem] = guardProblems(guards, selection)
+  if (problem === undefined) return
+  throw new WinnowError(
+    'CONFIGURATION',
+    `${leader.name} cannot go on as ${name}, by whose settings what was steered could not hold: ${problem.message}`,
+    { hint: `winnow steer ${leader.name} --free ACTOR=SUBCATEGORY takes a guard off.` },
+  )
 }
 
 /** The stations of a run are those of its recorded configuration, and its workers answer what that asks. */

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
@@ -13,6 +13,7 @@ import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun }
 /** Odd documents help. */
 const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
 
+const folder = mkdtempSync(join(tmpdir(), 'steer-'))
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
 const says = async (...args: string[]): Promise<string> => {
@@ -26,7 +27,7 @@ const steer = (...args: string[]) => says('steer', 'helm', ...args, '--by', 'ada
 beforeAll(async () => {
   runtime = await memoryRuntime()
   await fillByParity(runtime.store, 80)
-  winnow = cliOn(runtime, { actors: [] } as unknown as Config, mkdtempSync(join(tmpdir(), 'steer-')))
+  winnow = cliOn(runtime, { actors: [] } as unknown as Config, folder)
   await recordRun(runtime, parityRun('helm', {}, { steps: 16 }), rewardOf, undefined, async (round) => {
     if (round === 1) {
       expect(await steer('--floor', 'parity=even:0.5', '--at', '3', '--why', 'we serve both')).toContain(
@@ -85,6 +86,24 @@ test('guards that could not hold are refused, with what to do, and nothing is re
   expect(await refused()).toEqual([2, expect.stringContaining('nothing to steer by')])
   expect((await winnow('steer', 'still', '--repetitions', '2')).stderr).toContain('--why')
   expect(await says('run', 'show', 'still')).not.toContain('steered')
+})
+
+test('a shadow by whose settings what was steered could not hold is not promoted', async () => {
+  await submitRun(runtime, parityRun('guarded'))
+  const mixture = { actor: 'parity', weights: [1, 1] }
+  writeFileSync(join(folder, 'mixed.json'), JSON.stringify({ strategy: { score: { kind: 'zero' }, mixture } }))
+  await says('run', 'shadow', 'guarded', '--as', 'mixed', '--with', 'mixed.json')
+  await says('run', 'shadow', 'guarded', '--as', 'plain', '--set', 'eta=0.5')
+  await says('steer', 'guarded', '--floor', 'parity=even:0.5', '--by', 'ada', '--why', 'we serve both')
+  expect(await winnow('run', 'promote', 'mixed')).toMatchObject({
+    ...{
+      code: 3,
+      stderr: expect.stringContaining('guarded cannot go on as mixed, by whose settings what was steered could'),
+    },
+  })
+  await says('run', 'promote', 'plain')
+  await says('steer', 'guarded', '--free', 'parity=even', '--why', 'done')
+  await says('run', 'promote', 'mixed')
 })
 
 test('the commands that documents give for it work', async () => {
