@@ -38,7 +38,8 @@ class World:
         )
         self.length, self.batch = any.randrange(1, 12), any.randrange(4, 9)
         self.steps, self.opens = steps, 'trainer' in more
-        self.config = {'model': '/nowhere', 'updateSteps': UPDATE, 'steps': steps, 'trainer': {'switch': mode, 'reportSteps': 1}} | more
+        places = {'model': '/nowhere', 'checkpoints': '/nowhere'}
+        self.config = places | {'updateSteps': UPDATE, 'steps': steps, 'trainer': {'switch': mode, 'reportSteps': 1}} | more
         if self.opens:
             trainer = self.config['trainer'] = {'switch': 'wait', 'reportSteps': 1} | more['trainer']
             self.length, self.batch = trainer['context'], trainer['batch']
