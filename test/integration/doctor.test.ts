@@ -98,8 +98,8 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
     const { code, findings } = await doctor({}, ['--config', file])
     expect(code).toBe(3)
     expect(bad(findings).every(({ found }) => /has 4 partitions, not 6/.test(found))).toBe(true)
-    // Documents, exclusions, and labels of three actors.
-    expect(bad(findings)).toHaveLength(5)
+    // Documents, exclusions, sketches, and labels of three actors.
+    expect(bad(findings)).toHaveLength(6)
   })
 
   test('a broker that takes only small messages is a problem', async () => {
