@@ -102,6 +102,14 @@ export interface CorpusStore {
 export const columnsOf = (run: RunConfig): LabelColumn[] =>
   run.selection.actors.map(({ name }) => ({ actor: name, version: run.labelers[name]!, topic: labelsTopic(name).name }))
 
+/** The documents that take part for a run as of some offsets, whatever has been read of them. */
+export const takingPart = (
+  run: RunConfig,
+  { labelOffsets }: Pick<ViewOptions, 'labelOffsets'>,
+): Pick<ViewOptions, 'columns' | 'labelOffsets' | 'readsOf' | 'duplicates'> => ({
+  ...{ columns: columnsOf(run), labelOffsets, readsOf: null, duplicates: duplicatesOf(run) },
+})
+
 /** Whether a view as of these offsets may exclude documents. */
 export const mayExclude = (labelOffsets: readonly TopicOffset[]): boolean =>
   labelOffsets.some(({ topic, offsetNext }) => topic === topics.exclusions.name && offsetNext > 0)

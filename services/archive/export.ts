@@ -10,7 +10,7 @@ import { digestOf } from './digest.ts'
 import { type ArchiveManifest, archiveVersion, manifestFile, planFile, withRoot } from './format.ts'
 import { Kept, KeptSchemas } from './kept.ts'
 import { readManifest } from './manifest.ts'
-import { type ExportPlan, readPlan, type TopicCut, writeFileWhole } from './plan.ts'
+import { type ExportPlan, readPlan, type TopicCut, writeJsonWhole } from './plan.ts'
 import { PartitionWriter, segmentsIn } from './segments.ts'
 
 /** Bytes of a file of an archive: what has to be written again after a kill, at most. */
@@ -65,7 +65,7 @@ async function planOf({ runtime, run, folder, texts = false }: ExportOptions): P
   const known = await readPlan(folder)
   if (known !== undefined) return known
   const plan = { run: run.name, texts, topics: await cutOf(runtime, run, texts), schemas: [] }
-  await writeFileWhole(join(folder, planFile), plan)
+  await writeJsonWhole(join(folder, planFile), plan)
   return plan
 }
 
@@ -93,7 +93,7 @@ async function exportPartition(options: PartitionOptions, cut: TopicCut, partiti
         if (archived === undefined) continue
         // Before the record is in a file: an export that goes on after a kill does not read it again.
         if (await schemas.learn(archived.value))
-          await writeFileWhole(join(folder, planFile), { ...plan, schemas: schemas.all })
+          await writeJsonWhole(join(folder, planFile), { ...plan, schemas: schemas.all })
         await writer.add(archived)
       }
       onProgress(Math.min(end, records.at(-1)!.offset + 1))
@@ -127,7 +127,7 @@ async function seal(folder: string, { run, texts, topics, schemas }: ExportPlan)
     ...{ format: 'winnow-archive', version: archiveVersion, winnow: packageJson.version },
     ...{ run, texts, topics: topics.map(({ name, ends }) => ({ name, ends })), schemas, files },
   })
-  await writeFileWhole(join(folder, manifestFile), manifest)
+  await writeJsonWhole(join(folder, manifestFile), manifest)
   rmSync(join(folder, planFile))
   return manifest
 }

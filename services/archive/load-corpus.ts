@@ -1,5 +1,5 @@
 import { labelsTopic, topics } from '../../schemas/index.ts'
-import { readsKnown } from '../../topologies/console/reads.ts'
+import { givenBefore } from '../../topologies/console/reads.ts'
 import { recordEarlierReads } from '../../topologies/console/selecting.ts'
 import { readsFor } from '../../topologies/console/shadow-reads.ts'
 import type { Delivered } from '../../topologies/node.ts'
@@ -58,10 +58,7 @@ export async function restoreReads(runtime: Pick<Runtime, 'kafka' | 'codec' | 's
   const run = await runNamed(runtime, name)
   const log = await readRecordedRun(runtime, name)
   const last = log.manifests.at(-1)!.round
-  const known = readsKnown(log.opened.filter(({ round }) => round <= last))
-  const history = (await givenRounds(runtime, run, log))
-    .filter(({ manifest }) => manifest.round < last)
-    .map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
+  const history = givenBefore(last, await givenRounds(runtime, run, log), log.opened)
   const selections = readsFor(rewardedRun(run), selectionsOf(runtime))
   const ofLast = configurationBy(run, log.opened).at(last)
   const opened = log.opened.find(({ round }) => round === last)!

@@ -1,10 +1,10 @@
-import { existsSync, renameSync } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { WinnowError } from '../runtime/errors.ts'
+import { writeWhole } from '../runtime/write-whole.ts'
 import { planFile } from './format.ts'
-import { syncFolder } from './segments.ts'
 
 const keep = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('whole') }),
@@ -46,16 +46,5 @@ export async function readPlan(folder: string): Promise<ExportPlan | undefined> 
   }
 }
 
-/** Writes JSON so that a kill leaves either what was there before or all of it. */
-export async function writeFileWhole(path: string, content: object): Promise<void> {
-  const unfinished = `${path}.unfinished`
-  const file = await open(unfinished, 'w')
-  try {
-    await file.writeFile(`${JSON.stringify(content, null, 1)}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  renameSync(unfinished, path)
-  await syncFolder(dirname(path))
-}
+export const writeJsonWhole = (path: string, content: object): Promise<void> =>
+  writeWhole(path, `${JSON.stringify(content, null, 1)}\n`)

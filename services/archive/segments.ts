@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../runtime/make-folder.ts'
+import { syncFolder } from '../runtime/write-whole.ts'
 import { type ArchivedRecord, ContainerWriter } from './container.ts'
 import { folderOf, rangeOf, segmentName } from './format.ts'
 
@@ -70,15 +70,5 @@ export class PartitionWriter {
     renameSync(join(this.#folder, unfinished), join(this.#folder, segmentName(this.#segmentFrom, this.from)))
     await syncFolder(this.#folder)
     this.#segmentFrom = this.from
-  }
-}
-
-/** Has the names in a folder on the disk. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

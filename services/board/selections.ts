@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { asDocumentId, type DocumentId, type Manifest } from '../../schemas/index.ts'
-import { columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
+import { columnsOf, takingPart } from '../../topologies/corpus-store.ts'
 import { timesRead } from '../../topologies/selection/reads.ts'
 import { scoreOf } from '../../topologies/selection/score.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -65,8 +65,7 @@ export class Compositions {
       cells.set(labels.join(), cell)
       return cell
     }
-    const { labelOffsets } = manifest
-    const view = await store.view({ columns, labelOffsets, readsOf: null, duplicates: duplicatesOf(config) })
+    const view = await store.view(takingPart(config, manifest))
     for (const { labels, documents } of await view.groups()) cellOf([...labels]).corpus += documents
     const ids = await selectedIds(this.#runtime, manifest, documentsMax)
     for await (const { labels, documents } of countByLabels(clickHouse.sql, columns, ids))

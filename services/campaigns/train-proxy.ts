@@ -12,10 +12,10 @@ import type { Model } from '../model/model.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Producer } from '../runtime/kafka/port.ts'
+import { again } from '../selections/again.ts'
 import type { Position } from '../selections/selection-reader.ts'
 import { checkpointPath } from '../trainer/checkpoints.ts'
 import { train } from '../trainer/trainer.ts'
-import { again } from './mixing/streams.ts'
 
 export interface ProxyPorts extends Pick<Runtime, 'codec' | 'log'> {
   readonly store: Pick<Runtime['store'], 'texts'>

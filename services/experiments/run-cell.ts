@@ -11,6 +11,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { createCodec } from '../runtime/codec.ts'
 import type { OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
+import { again } from '../selections/again.ts'
 import { train } from '../trainer/trainer.ts'
 import type { ExperimentCorpus } from './corpus.ts'
 
@@ -115,9 +116,4 @@ export async function runCell(run: RunConfig, ports: CellPorts, signal: AbortSig
     })),
     seconds: (systemClock() - beganMs) / 1000,
   }
-}
-
-/** Ids from an index on, without end: after the last document comes the first again, as a trainer reads a stream. */
-async function* again<T>(ids: readonly T[], index: number): AsyncGenerator<T> {
-  for (let at = index; ; at++) yield ids[at % ids.length]!
 }

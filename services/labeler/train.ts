@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { TextFields } from '../ingest/text-field.ts'
+import { digestOfFiles } from '../runtime/file-digest.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
 import { FeatureExtractor, type FeatureSpec } from './hashed/features.ts'
 import { encodeWeights, type ModelFile, sha256 } from './hashed/model.ts'
@@ -9,7 +10,7 @@ import { chooseBuckets, documentFrequency } from './training/features.ts'
 import { assembleWeights, type FitOptions, prepare, quantize } from './training/fit.ts'
 import { measure } from './training/metrics.ts'
 import { crossValidate, fitOutputs } from './training/outputs.ts'
-import { fileDigest, readAnnotations, truthOf } from './training/rows.ts'
+import { readAnnotations, truthOf } from './training/rows.ts'
 
 /** What to train, and on what. */
 export interface TrainOptions {
@@ -101,9 +102,9 @@ export async function train(options: TrainOptions, progress: (step: string) => v
     auxiliary: fitted.prepared.groups,
     weights: { sha256: sha256(weights), bytes: weights.length },
     training: {
-      annotations: { rows: chosen.length, sha256: await fileDigest(options.annotations) },
+      annotations: { rows: chosen.length, sha256: await digestOfFiles([options.annotations]) },
       corpus: await Promise.all(
-        options.corpus.map(async (name) => ({ name: basename(name), sha256: await fileDigest(name) })),
+        options.corpus.map(async (name) => ({ name: basename(name), sha256: await digestOfFiles([name]) })),
       ),
       documents: corpus.starts.length - 1,
       seed: options.seed,

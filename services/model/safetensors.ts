@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
 import { openBytes } from '../runtime/stores/bytes.ts'
+import { syncFolder } from '../runtime/write-whole.ts'
 import { headerLength, parseHeader, type SafetensorsEntry, sizeOf, unreadable } from './safetensors-header.ts'
 
 export { sizeOf } from './safetensors-header.ts'
@@ -167,16 +168,6 @@ export async function writeSafetensors(
   }
   await syncFolder(dirname(path))
   return { digest: hash.digest('hex'), bytes: written }
-}
-
-/** Makes the rename itself survive a power cut. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 /** 8 bytes of length, then JSON, padded with spaces so that the data is 8-byte aligned. */

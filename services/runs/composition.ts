@@ -1,5 +1,5 @@
 import type { DocumentId, Manifest } from '../../schemas/index.ts'
-import { columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
+import { columnsOf, takingPart } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { countByLabels } from '../corpus/label-counts.ts'
@@ -10,9 +10,7 @@ export type Composition = readonly (readonly number[])[]
 
 /** The corpus that a round saw, from its cells. */
 export async function corpusComposition(runtime: Runtime, run: RunConfig, manifest: Manifest): Promise<Composition> {
-  const [columns, duplicates] = [columnsOf(run), duplicatesOf(run)]
-  const { labelOffsets } = manifest
-  const view = await runtime.store.view({ columns, labelOffsets, readsOf: null, duplicates })
+  const view = await runtime.store.view(takingPart(run, manifest))
   const counts = empty(run)
   for (const { labels, documents } of await view.groups()) {
     for (const [a, j] of labels.entries()) counts[a]![j]! += documents

@@ -6,7 +6,7 @@ import {
   type TopicOffset,
   topics,
 } from '../../schemas/index.ts'
-import { columnsOf, duplicatesOf, type LabelColumn, mayExclude } from '../../topologies/corpus-store.ts'
+import { columnsOf, duplicatesOf, type LabelColumn, mayExclude, takingPart } from '../../topologies/corpus-store.ts'
 import { type ExplainedDocument, type Explanation, explain } from '../../topologies/explain.ts'
 import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strategy.ts'
 import type { Configuration } from '../../topologies/rounds/configuration.ts'
@@ -69,14 +69,15 @@ export async function explainDocument(
       tookPart,
     )
     const { labelOffsets } = manifest
-    const limit = tookPart(labelOffsets) ? duplicatesOf(ofRound) : undefined
+    const isThere = tookPart(labelOffsets)
+    const limit = isThere ? duplicatesOf(ofRound) : undefined
     const crowd = limit && (await crowdedBy({ store: runtime.store, sql }, docId, limit, { columns, labelOffsets }))
     const lists = wasThere(labelOffsets) ? listsAsOf(exclusions, labelOffsets).map(({ value }) => value.list) : []
     const explained: ExplainedDocument = {
       ...{
         docId,
         reads,
-        tookPart: tookPart(labelOffsets) && crowd === undefined,
+        tookPart: isThere && crowd === undefined,
         excludedBy: lists,
         tokens: document.tokens,
       },
@@ -89,8 +90,7 @@ export async function explainDocument(
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.
-      const duplicates = duplicatesOf(ofRound)
-      const corpus = await runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false, duplicates })
+      const corpus = await runtime.store.view({ ...takingPart(ofRound, manifest), draws: false })
       const round = await roundOfStrategy(selection, strategy, corpus)
       explanations.push(explainStrategy(selection, strategy, manifest, explained, round))
     }

@@ -32,6 +32,21 @@ export function readsKnown(
 }
 
 /**
+ * Of the selections that a trainer was given those before a round, each with how much was read of it when that round opened.
+ * @param openings as of `readsKnown`; later ones than the round's count for nothing
+ */
+export function givenBefore(
+  round: number,
+  given: readonly Omit<SelectedRound, 'read'>[],
+  openings: readonly RoundOpened[],
+): SelectedRound[] {
+  const known = readsKnown(openings.filter((opened) => opened.round <= round))
+  return given
+    .filter(({ manifest }) => manifest.round < round)
+    .map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
+}
+
+/**
  * What a new opening says of the selections before the previous one, of which more was read than is known.
  * @param left of each selection that the trainer has left for a later one, how much it had read
  */

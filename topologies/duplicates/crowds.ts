@@ -1,4 +1,5 @@
 import type { DocumentId } from '../../schemas/index.ts'
+import { compareIds } from '../selection/u64.ts'
 
 /**
  * How many smaller ids the fullest of a document's crowds has, where a crowd is all documents that share a band key: of documents that rank below k no
@@ -18,7 +19,7 @@ export function crowdRanks(sketches: Iterable<readonly [DocumentId, readonly num
   const ranks = new Map<DocumentId, number>()
   for (const crowd of crowds.values()) {
     if (crowd.length === 1) continue
-    crowd.sort((a, b) => (a < b ? -1 : 1))
+    crowd.sort(compareIds)
     for (const [rank, docId] of crowd.entries()) if (rank > (ranks.get(docId) ?? 0)) ranks.set(docId, rank)
   }
   return ranks

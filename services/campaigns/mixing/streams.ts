@@ -1,6 +1,6 @@
-import type { DocumentId } from '../../../schemas/index.ts'
 import type { CorpusStore } from '../../../topologies/corpus-store.ts'
 import type { Model } from '../../model/model.ts'
+import { again } from '../../selections/again.ts'
 import { type PackedBatch, packBatches, type StreamPosition } from '../../trainer/packer.ts'
 import { tokensOf } from '../../trainer/tokens.ts'
 
@@ -61,9 +61,4 @@ export class DomainStreams {
     const options = { batch: 1, context: this.#context, end: model.tokenizer.endOfText, from }
     return packBatches(tokensOf(ids, store, model), options)
   }
-}
-
-/** Ids from an index on, without end, as a trainer reads a selection. */
-export async function* again(ids: BigUint64Array, from: number): AsyncGenerator<DocumentId> {
-  for (let at = from % ids.length; ; at = (at + 1) % ids.length) yield ids[at] as DocumentId
 }

@@ -1,5 +1,6 @@
 import type { TextFields } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
 import { spearman } from '../../runtime/statistics.ts'
 import { modelFolder } from '../hashed/labeler.ts'
 import { readModel } from '../hashed/model.ts'
@@ -7,7 +8,7 @@ import type { Labeler, LabelInput } from '../labeler.ts'
 import { labelOfScore } from '../mapping.ts'
 import { type Calibration, calibrateClasses, calibrateScores } from '../training/calibration.ts'
 import { accuracy, confusionMatrix, macroF1, meanSquaredError } from '../training/metrics.ts'
-import { type Annotation, fieldOf, fileDigest, kindOf, readAnnotations, readRows, truthOf } from '../training/rows.ts'
+import { type Annotation, fieldOf, kindOf, readAnnotations, readRows, truthOf } from '../training/rows.ts'
 import { batchDocuments, type LabelerChoice, openLabeler } from './choice.ts'
 
 export interface EvaluateOptions extends LabelerChoice {
@@ -110,5 +111,5 @@ async function isTrainedOn({ labeler, baseFolder }: LabelerChoice, annotations: 
   if (labeler.kind !== 'hashed') return false
   const { file } = readModel(modelFolder(labeler.model, baseFolder))
   const trained = file.training.annotations as { sha256?: string } | undefined
-  return trained?.sha256 === (await fileDigest(annotations))
+  return trained?.sha256 === (await digestOfFiles([annotations]))
 }

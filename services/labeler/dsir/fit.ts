@@ -1,8 +1,9 @@
 import type { TextFields } from '../../ingest/text-field.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
 import { batchDocuments, type LabelerChoice, openLabeler } from '../commands/choice.ts'
 import type { Labeler } from '../labeler.ts'
-import { type CorpusRow, fileDigest, readRows } from '../training/rows.ts'
+import { type CorpusRow, readRows } from '../training/rows.ts'
 import { type DsirFile, writeDsir } from './model.ts'
 import { bucketCount, NgramCounter } from './ngrams.ts'
 
@@ -68,7 +69,7 @@ export async function fitDsir({ corpus, textFields, target, out }: DsirFitOption
     if (counts.every((n) => n === 0))
       throw new WinnowError('BAD_DATA', `${what} has no text to count`, { hint: 'Name files with documents.' })
   }
-  const digests = async (files: readonly string[]) => await Promise.all(files.map(fileDigest))
+  const digests = async (files: readonly string[]) => await Promise.all(files.map((file) => digestOfFiles([file])))
   const file: DsirFile = {
     format: 'winnow-dsir/1',
     target: name,

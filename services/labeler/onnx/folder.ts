@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from 'tokenizers'
 import { z } from 'zod'
 import { WinnowError } from '../../runtime/errors.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
 
 /** What is read of a Hugging Face config.json. */
 const configFile = z.looseObject({
@@ -45,12 +45,6 @@ function readText(file: string): string {
   } catch (cause) {
     throw unusable(file, 'cannot be read', cause)
   }
-}
-
-export async function digestOf(files: string[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const file of files) for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }
 
 /** Reads a tokenizer without the truncation and padding that it may have been saved with. @throws WinnowError MODEL_UNUSABLE */
@@ -105,7 +99,7 @@ export async function describeFolder(folder: string, file: string): Promise<Enco
     padId: config.pad_token_id ?? 0,
     positions: config.max_position_embeddings ?? Number.POSITIVE_INFINITY,
     vocabulary: config.vocab_size,
-    digest: await digestOf([...weights, tokenizer, path('config.json')]),
+    digest: await digestOfFiles([...weights, tokenizer, path('config.json')]),
   }
 }
 

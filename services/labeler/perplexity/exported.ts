@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { forward } from '../../../topologies/ledger/pieces.ts'
-import { checkTokenizer, digestOf, listModelFiles, readConfig, unusable } from '../onnx/folder.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
+import { checkTokenizer, listModelFiles, readConfig, unusable } from '../onnx/folder.ts'
 import { countParameters } from '../onnx/parameters.ts'
 import { LabelingThreads } from '../threads.ts'
 import { type Causal, type ExportedModel, startOf } from './causal.ts'
@@ -28,7 +29,7 @@ export async function describeExported(folder: string, file: string): Promise<Ex
     file,
     vocabulary: config.vocab_size,
     positions: config.max_position_embeddings ?? config.n_positions ?? Number.POSITIVE_INFINITY,
-    digest: await digestOf([...weights, tokenizer, path('config.json')]),
+    digest: await digestOfFiles([...weights, tokenizer, path('config.json')]),
     goldenFile: path(`${basename(file, '.onnx')}.golden.json`),
   }
 }

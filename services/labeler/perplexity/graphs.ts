@@ -8,7 +8,7 @@ import { openModel } from '../../model/model.ts'
 import { documentWindows, targetsOf } from '../../model/sequences.ts'
 import { graphsFolder } from '../../model/shipped.ts'
 import { WinnowError } from '../../runtime/errors.ts'
-import { digestOf } from '../onnx/folder.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
 import { type Causal, type CausalFiles, startOf } from './causal.ts'
 import type { PerplexityConfig } from './config.ts'
 
@@ -43,7 +43,7 @@ export async function describeGraphs(folder: string, { checkpoint }: PerplexityC
     throw new WinnowError('MODEL_UNUSABLE', `${path}: there are no weights`, {
       hint: 'Name a safetensors file with checkpoint: one that a run has written, or that of the exported model.',
     })
-  const digest = await digestOf([path])
+  const digest = await digestOfFiles([path])
   const files = ['model.json', 'tokenizer.json'].map((name) => join(folder, name))
   const model: GraphModel = {
     folder,
@@ -51,7 +51,7 @@ export async function describeGraphs(folder: string, { checkpoint }: PerplexityC
     positions: config.max_position_embeddings ?? Number.POSITIVE_INFINITY,
     // model.json has the digests of the graphs.
     digest: createHash('sha256')
-      .update(`${await digestOf(files)} ${digest}`)
+      .update(`${await digestOfFiles(files)} ${digest}`)
       .digest('hex'),
     goldenFile: path.replace(/\.safetensors$/, '.golden.json'),
   }

@@ -1,6 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { checkFiles, linesOfFile } from '../../ingest/lines-of-file.ts'
@@ -146,11 +144,4 @@ export function truthOf(annotations: Annotation[], classes: string[] | undefined
       `${JSON.stringify(value)} is not ${classes ? `one of ${classes.join(', ')}` : 'a finite number'}`,
     )
   })
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export async function fileDigest(file: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }

@@ -1,4 +1,4 @@
-import { columnsOf, duplicatesOf } from '../../../topologies/corpus-store.ts'
+import { columnsOf, takingPart } from '../../../topologies/corpus-store.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Corpus } from '../../../topologies/selection/corpus.ts'
@@ -86,8 +86,8 @@ export async function compareRuns(
 /** Who knows the labels: the corpus as each round saw it, by the actors of the first run. */
 async function corporaOf(runs: Both<ComparedRun>, [a, b]: Both<ComparedRound>): Promise<Both<Corpus>> {
   const columns = columnsOf(a.config)
-  const view = ({ runtime }: ComparedRun, { config, manifest: { labelOffsets } }: ComparedRound) =>
-    runtime.store.view({ columns, labelOffsets, readsOf: null, draws: false, duplicates: duplicatesOf(config) })
+  const view = ({ runtime }: ComparedRun, { config, manifest }: ComparedRound) =>
+    runtime.store.view({ ...takingPart(config, manifest), columns, draws: false })
   const ofA = await view(runs[0], a)
   return [ofA, cellsOf(a.config) === cellsOf(b.config) ? await view(runs[1], b) : ofA]
 }

@@ -1,6 +1,6 @@
 import type { Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
-import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
+import { givenBefore, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
@@ -58,10 +58,7 @@ export async function judgedRounds(
     const { actors } = rewarded.run.selection
     const fits = actors.map(({ name }) => name).join() === manifest.actors.join()
     if (!fits) return []
-    const reads = readsKnown(log.opened.filter(({ round }) => round <= rewarded.opened.round))
-    const history = served
-      .filter((one) => one.manifest.round < rewarded.opened.round)
-      .map((one): SelectedRound => ({ ...one, read: reads.get(one.manifest.round) ?? null }))
+    const history = givenBefore(rewarded.opened.round, served, log.opened)
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
     return [{ selected: manifest, rewarded, history, recorded: known }]
   })

@@ -1,5 +1,5 @@
 import { type DocumentId, type LabelerFit, type RoundClosed, RoundOpened } from '../../../schemas/index.ts'
-import { columnsOf, duplicatesOf } from '../../../topologies/corpus-store.ts'
+import { takingPart } from '../../../topologies/corpus-store.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
 import { joinProbes, type Probe, probesOf } from '../../../topologies/mates/probes.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
@@ -98,9 +98,7 @@ async function ofRound(
   on: 'folded' | 'held-out',
 ): Promise<Probe[] | null> {
   const names = run.selection.actors.map(({ name }) => name)
-  const { labelOffsets } = opened
-  const [columns, duplicates] = [columnsOf(run), duplicatesOf(run)]
-  const corpus = await store.view({ columns, labelOffsets, readsOf: null, duplicates })
+  const corpus = await store.view(takingPart(run, opened))
   const rewards = ledger.accepted(names, closed.rewardOffsets)
   const sample = await sampleOf({ config: run.selection, sampledIn: opened.round, rewards, corpus, on })
   // One alone says nothing, and does not vary either: there are too few.

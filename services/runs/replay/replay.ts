@@ -2,7 +2,7 @@ import { ActorState, Evaluation, type Reward, RoundClosed, RoundOpened, runTopic
 import { actorFold } from '../../../topologies/actor.ts'
 import { emissionLayout, emitSelection } from '../../../topologies/console/emitting.ts'
 import { evaluateSelection, isEvaluated } from '../../../topologies/console/evaluating.ts'
-import { readsKnown, type SelectedRound } from '../../../topologies/console/reads.ts'
+import { givenBefore, type SelectedRound } from '../../../topologies/console/reads.ts'
 import { decideSelection } from '../../../topologies/console/selecting.ts'
 import { historyFor, readsFor } from '../../../topologies/console/shadow-reads.ts'
 import { configurationBy } from '../../../topologies/rounds/configuration.ts'
@@ -83,10 +83,7 @@ export async function replay({
     const closed = { ...log.closed.find(({ round }) => round === original.round)!, run: run.name }
     const actorStates = statesByRound.get(original.round)!
     const ofRound = configuration.at(opened.round)
-    const known = readsKnown(log.opened.filter(({ round }) => round <= opened.round))
-    const history = served
-      .filter(({ manifest }) => manifest.round < original.round)
-      .map((one) => ({ ...one, read: known.get(one.manifest.round) ?? null }))
+    const history = givenBefore(original.round, served, log.opened)
     const previous = selected.at(-1)?.manifest
     const decided = await decideSelection({ ...ports, run: ofRound, opened, actorStates, history, previous })
     const state = topics.consoleState.name

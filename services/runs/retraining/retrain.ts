@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { copyFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type { Checkpoint, DocumentId, Progress } from '../../../schemas/index.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
+import { compareIds } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { placeOfCheckpoint } from '../../model/checkpoints/place.ts'
 import type { Model } from '../../model/model.ts'
 import { WinnowError } from '../../runtime/errors.ts'
+import { digestOfFiles } from '../../runtime/file-digest.ts'
 import { json } from '../../runtime/json.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
 import { storeOf } from '../../runtime/stores/place.ts'
+import { writeWhole } from '../../runtime/write-whole.ts'
 import { checkpointPath } from '../../trainer/checkpoints.ts'
 import { train } from '../../trainer/trainer.ts'
 import { checkpointMeant } from '../exposure/trained.ts'
@@ -63,7 +64,7 @@ export async function retrain(
   const training = await readTraining(runtime, run.name, await runtime.kafka.topicNames())
   const report = checkpointMeant(training, run.name, checkpoint)
   const { step } = report
-  const documents = [...without].sort((a, b) => (a < b ? -1 : 1))
+  const documents = [...without].sort(compareIds)
   const stream = await Stream.read(runtime, training, report, without)
   makeFolder(folder)
   const start = await prepared(folder, run.name, step, documents, () =>
@@ -88,7 +89,7 @@ export async function retrain(
     ...{ before: report.checkpoint, startedFrom: start, after: last!.checkpoint! },
     ...{ referenceLoss: last!.referenceLoss, corpusLoss: last!.corpusLoss },
   }
-  await written(join(folder, 'retrain.json'), `${json(receipt)}\n`)
+  await writeWhole(join(folder, 'retrain.json'), `${json(receipt)}\n`)
   return receipt
 }
 
@@ -127,29 +128,15 @@ async function prepared(
   let startedFrom: Checkpoint | null = null
   for (const one of newest()) {
     const from = placeOfCheckpoint(one.path)
-    if (storeOf(from) !== undefined || (await digestOf(from)) !== one.digest) continue
+    // One that cannot be read is passed over: an earlier one serves as well.
+    const found = storeOf(from) === undefined ? await digestOfFiles([from]).catch(() => undefined) : undefined
+    if (found !== one.digest) continue
     const to = checkpointPath(folder, run, one.step)
     makeFolder(dirname(to))
     await copyFile(from, to)
     startedFrom = one
     break
   }
-  await written(plan, `${json({ ...JSON.parse(wanted), startedFrom })}\n`)
+  await writeWhole(plan, `${json({ ...JSON.parse(wanted), startedFrom })}\n`)
   return startedFrom
-}
-
-/** Undefined: it cannot be read; an earlier checkpoint serves as well. */
-async function digestOf(path: string): Promise<string | undefined> {
-  const hash = createHash('sha256')
-  try {
-    await pipeline(createReadStream(path), hash)
-    return hash.digest('hex')
-  } catch {
-    return undefined
-  }
-}
-
-async function written(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text)
-  await rename(`${path}.new`, path)
 }

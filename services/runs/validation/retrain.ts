@@ -15,6 +15,7 @@ import type { Sequence, TokenIds } from '../../model/sequences.ts'
 import { createTrainer, type Trainer } from '../../model/trainer.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { storeOf } from '../../runtime/stores/place.ts'
+import { again } from '../../selections/again.ts'
 import { packBatches } from '../../trainer/packer.ts'
 import { drawnDocuments, lastCheckpoint, scoreAll } from './validate.ts'
 
@@ -174,11 +175,8 @@ async function trainOn(
   documents: readonly TokenIds[],
   { steps, signal, ...packing }: Stretch,
 ): Promise<void> {
-  const again = function* () {
-    for (;;) yield* documents
-  }
   let left = steps
-  for await (const { ids } of packBatches(again(), packing)) {
+  for await (const { ids } of packBatches(again(documents, 0), packing)) {
     signal?.throwIfAborted()
     await trainer.step(ids)
     if (--left === 0) return
