@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { CliContext } from '../../services/cli/context.ts'
 import { buildProgram, runProgram } from '../../services/cli/program.ts'
 import type { Config } from '../../services/config/config.ts'
@@ -25,3 +26,12 @@ export function cliOn(runtime: Runtime, config: Config, folder: string) {
     return { code: code === 0 ? own : code, ...written }
   }
 }
+
+/** What commands say that have to succeed. @param winnow asked for each time: it may be made later */
+export const sayingOn =
+  (winnow: () => ReturnType<typeof cliOn>) =>
+  async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await winnow()(...args)
+    expect([code, stderr]).toEqual([0, expect.anything()])
+    return stdout
+  }

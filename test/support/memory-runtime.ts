@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import {
   allRecords,
   asDocumentId,
-  type Label,
+  Document,
+  Label,
   labelsTopic,
   type Manifest,
   Progress,
@@ -47,6 +48,27 @@ export async function memoryRuntime(store: CorpusStore = new MemoryStore()): Pro
     clickHouse: undefined as never,
     close: () => kafka.close(),
   }
+}
+
+/** Sends documents of numbers from `from` to before `to` to their topic, with labels of the actor parity to theirs, as ingest and labelers do. */
+export async function sendByParity(
+  { kafka, codec }: Pick<MemoryRuntime, 'kafka' | 'codec'>,
+  [from, to]: readonly [number, number],
+  textOf: (n: number) => string,
+  tokensOf: (n: number) => number = () => 10,
+): Promise<void> {
+  const producer = await kafka.producer()
+  for (let n = from; n < to; n++) {
+    const docId = asDocumentId(BigInt(n))
+    const tokens = tokensOf(n)
+    const document = { docId, text: textOf(n), tokens, meta: '{}' }
+    const label = { docId, actor: 'parity', subcategory: n % 2, score: 1, tokens, version: 'v1' }
+    await producer.send([
+      { topic: topics.documents.name, key: `${n}`, value: codec.encode(Document, document) },
+      { topic: labelsTopic('parity').name, key: `${n}`, value: codec.encode(Label, label) },
+    ])
+  }
+  await producer.close()
 }
 
 /** A run of three rounds with one actor, `parity`, of even and odd documents. */

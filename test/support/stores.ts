@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -168,3 +169,9 @@ export async function startWeb(): Promise<WebServer> {
   }
   return web
 }
+
+/** Bytes in which every part can be told from the others. */
+export const bytesOf = (length: number): Buffer =>
+  Buffer.from(Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 17) % 253))
+
+export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')

@@ -1,7 +1,14 @@
-import { asDocumentId, Document, Label, labelsTopic, topics } from '../../../schemas/index.ts'
+import { labelsTopic } from '../../../schemas/index.ts'
 import { definitionOf } from '../../../services/connections/connections.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
-import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import {
+  fillByParity,
+  type MemoryRuntime,
+  memoryRuntime,
+  parityRun,
+  recordRun,
+  sendByParity,
+} from '../../support/memory-runtime.ts'
 
 /** Odd documents help, more the longer they are. */
 const rewardOf = (text: string): number => {
@@ -15,19 +22,14 @@ export async function recordedRun(
   documents = 40,
 ): Promise<{ runtime: MemoryRuntime; run: RunConfig }> {
   const runtime = await memoryRuntime()
-  const { kafka, codec, store } = runtime
+  const { kafka, store } = runtime
   await kafka.createTopics([definitionOf(labelsTopic('parity'), { partitions: 1, recordBytesMax: 8 * 1024 * 1024 })])
-  const producer = await kafka.producer()
-  for (let n = 0; n < documents; n++) {
-    const docId = asDocumentId(BigInt(n))
-    const document = { docId, text: `document ${n}`, tokens: 10 + n, meta: '{}' }
-    const label = { docId, actor: 'parity', subcategory: n % 2, score: 1, tokens: 10 + n, version: 'v1' }
-    const key = `${docId}`
-    await producer.send([
-      { topic: topics.documents.name, key, value: codec.encode(Document, document) },
-      { topic: labelsTopic('parity').name, key, value: codec.encode(Label, label) },
-    ])
-  }
+  await sendByParity(
+    runtime,
+    [0, documents],
+    (n) => `document ${n}`,
+    (n) => 10 + n,
+  )
   await fillByParity(store, documents)
   const run = parityRun('original', selection)
   await recordRun(runtime, run, rewardOf)

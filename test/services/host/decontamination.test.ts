@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
-  asDocumentId,
-  Document,
   type DocumentId,
   type Exclusion,
-  Label,
   labelsTopic,
   type Manifest,
   RoundOpened,
@@ -20,7 +17,7 @@ import { runStation } from '../../../services/runtime/station.ts'
 import { selectionIds } from '../../../services/selections/chunks.ts'
 import { labelSinkStation } from '../../../topologies/dataflow.ts'
 import { until } from '../../support/kafka.ts'
-import { type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { type MemoryRuntime, memoryRuntime, parityRun, recordRun, sendByParity } from '../../support/memory-runtime.ts'
 
 const item = 'which of these four birds is known to sleep while it flies over the open sea for months'
 const other = 'name the river that the oldest bridge of the town crosses and say in which year it was built'
@@ -50,18 +47,7 @@ afterEach(async () => {
   await runtime.close()
 })
 
-async function ingest(from: number, to: number): Promise<void> {
-  const producer = await runtime.kafka.producer()
-  for (let n = from; n < to; n++) {
-    const docId = asDocumentId(BigInt(n))
-    const document = { docId, text: textOf(n), tokens: 10, meta: '{}' }
-    const label = { docId, actor: 'parity', subcategory: n % 2, score: 1, tokens: 10, version: 'v1' }
-    await producer.send([
-      { topic: topics.documents.name, key: `${n}`, value: runtime.codec.encode(Document, document) },
-      { topic: labelsTopic('parity').name, key: `${n}`, value: runtime.codec.encode(Label, label) },
-    ])
-  }
-}
+const ingest = (from: number, to: number) => sendByParity(runtime, [from, to], textOf)
 
 const add = (name: string, items: string[]) =>
   addEvalSet(runtime, { name, ngram: 13, share: 0.5, items, by: 'somebody', origin: `${name}.jsonl` })

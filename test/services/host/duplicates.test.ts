@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   asDocumentId,
-  Document,
   type DocumentId,
-  Label,
   labelsTopic,
   type Manifest,
   RoundOpened,
@@ -28,7 +26,7 @@ import { selectionIds } from '../../../services/selections/chunks.ts'
 import { labelSinkStation } from '../../../topologies/dataflow.ts'
 import { cliOn } from '../../support/cli.ts'
 import { until } from '../../support/kafka.ts'
-import { type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { type MemoryRuntime, memoryRuntime, parityRun, recordRun, sendByParity } from '../../support/memory-runtime.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-duplicates-'))
 const run = parityRun(
@@ -59,19 +57,7 @@ const fail = (error: unknown) => {
   throw error
 }
 
-async function ingest(from: number, to: number): Promise<void> {
-  const producer = await runtime.kafka.producer()
-  for (let n = from; n < to; n++) {
-    const docId = asDocumentId(BigInt(n))
-    const document = { docId, text: textOf(n), tokens: 10, meta: '{}' }
-    const label = { docId, actor: 'parity', subcategory: n % 2, score: 1, tokens: 10, version: 'v1' }
-    await producer.send([
-      { topic: topics.documents.name, key: `${n}`, value: runtime.codec.encode(Document, document) },
-      { topic: labelsTopic('parity').name, key: `${n}`, value: runtime.codec.encode(Label, label) },
-    ])
-  }
-  await producer.close()
-}
+const ingest = (from: number, to: number) => sendByParity(runtime, [from, to], textOf)
 
 const sketches = async () => (await readTopic(runtime, topics.sketches.name)).map(({ value }) => value as Sketch)
 

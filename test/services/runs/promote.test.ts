@@ -7,7 +7,7 @@ import type { Config } from '../../../services/config/config.ts'
 import { startRunHost } from '../../../services/host/run-host.ts'
 import { readManifests, readTopic } from '../../../services/runs/recorded.ts'
 import { setLife, submitRun } from '../../../services/runs/registry.ts'
-import { cliOn } from '../../support/cli.ts'
+import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
@@ -22,11 +22,7 @@ const shadows = ['quick', 'fresh']
 
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
-const says = async (...args: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await winnow(...args)
-  expect([code, stderr]).toEqual([0, expect.anything()])
-  return stdout
-}
+const says = sayingOn(() => winnow)
 
 /** A run of eight rounds whose shadows are promoted while it is under way: one for the round after next, then the other. */
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import type { Config } from '../../../services/config/config.ts'
 import { startRunHost } from '../../../services/host/run-host.ts'
 import { readManifests } from '../../../services/runs/recorded.ts'
 import { listRuns, setLife, submitRun } from '../../../services/runs/registry.ts'
-import { cliOn } from '../../support/cli.ts'
+import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
@@ -21,11 +21,7 @@ const folder = mkdtempSync(join(tmpdir(), 'shadows-'))
 
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
-const says = async (...args: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await winnow(...args)
-  expect([code, stderr]).toEqual([0, expect.anything()])
-  return stdout
-}
+const says = sayingOn(() => winnow)
 const refused = async (...args: string[]): Promise<string> => {
   const { code, stderr } = await winnow(...args)
   expect(code).toBe(3)

@@ -6,7 +6,7 @@ import { RoundOpened, runTopics, SelectionChunk } from '../../../schemas/index.t
 import type { Config } from '../../../services/config/config.ts'
 import { readManifests, readTopic } from '../../../services/runs/recorded.ts'
 import { submitRun } from '../../../services/runs/registry.ts'
-import { cliOn } from '../../support/cli.ts'
+import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
 
@@ -16,11 +16,7 @@ const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 
 const folder = mkdtempSync(join(tmpdir(), 'steer-'))
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
-const says = async (...args: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await winnow(...args)
-  expect([code, stderr]).toEqual([0, expect.anything()])
-  return stdout
-}
+const says = sayingOn(() => winnow)
 const steer = (...args: string[]) => says('steer', 'helm', ...args, '--by', 'ada')
 
 /** A run of eight rounds of six documents each that is steered while it is under way. */

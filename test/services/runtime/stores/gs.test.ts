@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import { checkPaths } from '../../../../services/ingest/paths.ts'
 import { openBytes } from '../../../../services/runtime/stores/bytes.ts'
 import { storeFor } from '../../../../services/runtime/stores/open-store.ts'
 import { latestCheckpoint, saveCheckpoint } from '../../../../services/trainer/checkpoints.ts'
-import { lacks, startCutter, startGoogleStorage, storesPython } from '../../../support/stores.ts'
+import { bytesOf, lacks, sha256, startCutter, startGoogleStorage, storesPython } from '../../../support/stores.ts'
 import { MemoryKafka } from '../../ingest/memory-kafka.ts'
 import { folder, rows, run } from '../../ingest/support.ts'
 import { pythonStores } from './python-stores.ts'
@@ -38,12 +37,10 @@ async function put(key: string, content: Uint8Array | string): Promise<void> {
   writeFileSync(path, content)
   await (await storeFor('gs://corpus')).put(`gs://corpus/${key}`, path)
 }
-const random = (length: number) => Buffer.from(Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 17) % 253))
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 describe.skipIf(missing !== undefined)(`in Google's store${because}`, () => {
   test('an object is read on where its connection breaks, and is the same', async () => {
-    const content = random(3_000_000)
+    const content = bytesOf(3_000_000)
     await put('large', content)
     const file = await openBytes('gs://corpus/large')
     cutter.cut(2, 700_000)
@@ -93,7 +90,7 @@ describe.skipIf(missing !== undefined)(`in Google's store${because}`, () => {
   })
 
   test('what the Python packages store is read, and what is stored they read', async () => {
-    const content = random(9_000_000)
+    const content = bytesOf(9_000_000)
     const path = join(scratch, 'of-python')
     writeFileSync(path, content)
     const call = pythonStores(python!)

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openBytes } from '../../../../services/runtime/stores/bytes.ts'
 import { storeFor } from '../../../../services/runtime/stores/open-store.ts'
 import { resumed } from '../../../../services/runtime/stores/resumed.ts'
-import { startWeb, type WebServer } from '../../../support/stores.ts'
+import { sha256, startWeb, type WebServer } from '../../../support/stores.ts'
 
 let web: WebServer
 beforeAll(async () => {
@@ -19,7 +18,6 @@ beforeEach(() => {
 })
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251))
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 async function all(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = []

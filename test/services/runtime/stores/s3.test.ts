@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +9,7 @@ import { checkPaths } from '../../../../services/ingest/paths.ts'
 import { readSafetensors, writeSafetensors } from '../../../../services/model/safetensors.ts'
 import { openBytes } from '../../../../services/runtime/stores/bytes.ts'
 import { storeFor } from '../../../../services/runtime/stores/open-store.ts'
-import { lacks, startCutter, startMoto, storesPython } from '../../../support/stores.ts'
+import { bytesOf, lacks, sha256, startCutter, startMoto, storesPython } from '../../../support/stores.ts'
 import { MemoryKafka } from '../../ingest/memory-kafka.ts'
 import { parquetOf } from '../../ingest/parquet/support.ts'
 import { expectSameWhenKilled, folder, row, rows, run } from '../../ingest/support.ts'
@@ -50,12 +49,10 @@ async function put(key: string, body: Uint8Array | string): Promise<void> {
 }
 
 const wire = join(import.meta.dirname, '../../../../services/runtime/python')
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-const random = (length: number) => Buffer.from(Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 17) % 253))
 
 describe.skipIf(missing !== undefined)(`in S3${because}`, () => {
   test('an object is read on where its connection breaks, and is the same', async () => {
-    const content = random(3_000_000)
+    const content = bytesOf(3_000_000)
     await put('large', content)
     const file = await openBytes('s3://corpus/large')
     cutter.cut(3, 700_000)
@@ -142,7 +139,7 @@ describe.skipIf(missing !== undefined)(`in S3${because}`, () => {
   })
 
   test('what the Python packages store is read, and what is stored they read, over broken connections', async () => {
-    const content = random(2_000_000)
+    const content = bytesOf(2_000_000)
     const path = join(folder({ checkpoint: content }), 'checkpoint')
     const env = { ...process.env, PYTHONPATH: wire, PYTHONDONTWRITEBYTECODE: '1' }
     const call = (program: string) => promisify(execFile)(python!, ['-c', `import sys\n${program}`, path], { env })
