@@ -6,6 +6,7 @@ import type { Corpus } from './selection/corpus.ts'
 import { key } from './selection/draw.ts'
 import { guardAmount, guardStrata } from './selection/guards.ts'
 import { type GuardRule, guardInWords, guardRules } from './selection/guards-config.ts'
+import { naturalShare, otherBoundInWords } from './selection/other-bound.ts'
 import { actorIndex, documentConditions } from './selection/pool.ts'
 import { rank } from './selection/prefix.ts'
 import { type LabelScore, scoreOfLabel } from './selection/ranked.ts'
@@ -51,7 +52,7 @@ export function explainStrategy(
   const { labelScore: label } = round
   const own = label === null ? ofCell : scoreOfLabel(label, labelScoreOf(label.actor), reads)
   const score = rank(own, drawn, strategy.sampler)
-  const stratum = stratumOf(config, strategy, manifest, labels)
+  const { ranked: stratum, natural } = strataOf(config, strategy, manifest, labels)
   // Of another kind of score the actors are no part.
   const contributions = scoreParts(config, manifest, labels).map((one) => (byActors ? one : { ...one, theta: 0 }))
   const threshold = stratum?.threshold ?? null
@@ -69,6 +70,10 @@ export function explainStrategy(
   if (outside !== undefined) return is('not in the pool', outside)
   const failed = round.conditions.find(({ holds }) => !holds(tokens, labelScoreOf))
   if (failed !== undefined) return is('not in the pool', `${failed.says}; ${valuesOf(config, strategy, document)}`)
+  if (natural !== undefined && (threshold === null || score < threshold)) {
+    const [verdict, flip] = naturally(config, natural, drawn)
+    return is(verdict, flip)
+  }
   if (stratum === undefined || threshold === null)
     return is('below the threshold', nothingTaken(config, strategy, stratum))
   const draw = `the draw: ${stratum.documents} of ${stratum.heldDocuments} documents of ${placeOf(config, strategy, stratum)} were taken, by the seed`
@@ -87,26 +92,48 @@ export function explainStrategy(
   return is(taken ? 'selected' : 'lost the draw among equals', draw)
 }
 
-function stratumOf(
+/** The stratum of documents with these labels, and what of it the natural share was drawn from. */
+function strataOf(
   config: SelectionConfig,
   { mixture }: Strategy,
   { strata }: Manifest,
   labels: readonly number[],
-): Stratum | undefined {
+): { ranked?: Stratum | undefined; natural?: Stratum | undefined } {
   const { actors } = config
   const rules = guardRules(config)
-  if (rules.length > 0) return strata?.[guardStrata(config, rules).of(labels)]
+  const isNatural = naturalShare(config) > 0
+  if (rules.length > 0 || isNatural) {
+    const { of, count } = guardStrata(config, rules)
+    return { ranked: strata?.[of(labels)], ...(isNatural && { natural: strata?.[count + of(labels)] }) }
+  }
   const subcategory = mixture === undefined ? null : labels[actorIndex(actors, mixture.actor)]!
-  return strata?.find((stratum) => stratum.subcategory === subcategory)
+  return { ranked: strata?.find((stratum) => stratum.subcategory === subcategory) }
 }
+
+/** Of a document that no score has taken, whether the natural share has. */
+function naturally(
+  config: SelectionConfig,
+  { documents, heldDocuments, keyLast }: Stratum,
+  drawn: bigint,
+): [Explanation['verdict'], string] {
+  const share = `the natural mixture, ${Number((naturalShare(config) * 100).toFixed(2))}% of the budget (${guardsOther(config)})`
+  const draw = `${documents} of the ${heldDocuments} documents that no score took were drawn for it, by the seed`
+  const isTaken = documents === heldDocuments || (keyLast !== null && drawn <= keyLast)
+  if (isTaken) return ['selected', `${share}: ${draw}`]
+  return ['below the threshold', `a higher score, or the draw of ${share}: ${draw}`]
+}
+
+const guardsOther = ({ guards }: SelectionConfig): string => otherBoundInWords(guards!.other!)
 
 /** The guards of a document's subcategories that were reached: floors up to which they were taken, and caps beyond which they were not. */
 function guardsAtWork(config: SelectionConfig, { strata }: Manifest, labels: readonly number[]) {
   const rules = guardRules(config)
   const index = guardStrata(config, rules)
+  const isNatural = naturalShare(config) > 0
   const reached = rules.filter((rule) => {
     const under = index.under(rule)
-    const taken = under.reduce((sum, s) => sum + (strata?.[s]?.quota ?? 0), 0)
+    const quotaOf = (s: number) => (strata?.[s]?.quota ?? 0) + (isNatural ? (strata?.[index.count + s]?.quota ?? 0) : 0)
+    const taken = under.reduce((sum, s) => sum + quotaOf(s), 0)
     return under.includes(index.of(labels)) && taken === guardAmount(config.budget, rule)
   })
   const of = (other: GuardRule['kind']) => reached.filter(({ kind }) => kind === other || kind === 'pin')

@@ -80,6 +80,7 @@ const steering: records.Steering = {
     why: unicode,
     fromRound: intMax,
     recordedMs: longMax,
+    otherBound: { bound: 0.2, from: 0.1, run: unicode, loss: null },
   },
   rules: [
     { kind: 'floor', actor: unicode, subcategory: '0-1', share: 0.1 },
@@ -202,6 +203,7 @@ export const samples: Samples = {
     {
       ...{ run: 'a', round: 0, step: 0, checkpointPath: null, checkpointDigest: null, previousRead: null },
       ...{ labelOffsets: [], samples: [], deadlineMs: null, changes: [], reads: [], promoted: null, steered: [] },
+      otherText: null,
     },
     {
       ...{ run: 'a', round: 3, step: 4500, checkpointPath: '/c', checkpointDigest: '00', previousRead: 0 },
@@ -228,6 +230,7 @@ export const samples: Samples = {
       reads: [{ round: 1, read: longMax }],
       promoted,
       steered: [steering],
+      otherText: { share: 0.333333, step: longMax, loss: 5.25, heldAgainst: -0 },
     },
   ],
   Promotion: [
@@ -242,8 +245,12 @@ export const samples: Samples = {
     },
   ],
   Steering: [
-    { run: 'a', id: '', rules: [], repetitionsMost: null, by: '', why: '', fromRound: null, recordedMs: 0 },
+    {
+      ...{ run: 'a', id: '', rules: [], repetitionsMost: null, by: '', why: '', fromRound: null, recordedMs: 0 },
+      otherBound: null,
+    },
     steering,
+    { ...steering, otherBound: { bound: 0, from: null, run: null, loss: -5 } },
   ],
   ActorChange: [
     change,

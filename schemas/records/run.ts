@@ -230,6 +230,13 @@ const SteeredRule = record('SteeredRule', 'A guard that somebody wants of a subc
   share: documented(double, 'Of the budget, at most six decimals; 0 where it is free'),
 })
 
+const SteeredBound = record('SteeredBound', 'How much somebody lets the loss on other text grow', {
+  bound: documented(double, 'Nats per token; 0: however much'),
+  from: documented(nullable(double), 'Growth from which on the natural mixture is drawn from; null: half of the bound'),
+  run: documented(nullable(string), 'The run whose loss it is held against; null: none'),
+  loss: documented(nullable(double), 'What it is held against otherwise; null: the lowest that the run has reported'),
+})
+
 /** How somebody wants the selections of a live run to be guarded. Key: its id. What has become of it is in the opening of a round. */
 export const Steering = record('Steering', "An operator's hand on the selections of a run", {
   run: string,
@@ -243,8 +250,25 @@ export const Steering = record('Steering', "An operator's hand on the selections
   why: string,
   fromRound: documented(nullable(int), 'Not before this round; null: the next one'),
   recordedMs: documented(long, 'When somebody asked for it, milliseconds since the epoch'),
+  otherBound: {
+    ...nullable(nested(SteeredBound)),
+    doc: 'How much the loss on other text may grow; null: as before',
+    // Of what was steered before this field existed.
+    default: null,
+  },
 })
 export type Steering = RecordValue<typeof Steering>
+
+const OtherText = record('OtherText', 'What the loss on other text comes to, for a run that bounds it', {
+  share: documented(double, 'Of the budget: what the round draws from the natural mixture; at most six decimals'),
+  step: documented(
+    nullable(long),
+    'Of the report of the trainer that it comes from; null: none could be held against anything',
+  ),
+  loss: documented(nullable(double), 'That was reported there, nats per token'),
+  heldAgainst: documented(nullable(double), 'Likewise, after as many tokens'),
+})
+export type OtherText = RecordValue<typeof OtherText>
 
 /** Everything the console decided that depends on time; the rest is arithmetic. Key: the round. */
 export const RoundOpened = record('RoundOpened', 'A round was opened', {
@@ -289,6 +313,12 @@ export const RoundOpened = record('RoundOpened', 'A round was opened', {
     ),
     // Of rounds opened before this field existed.
     default: [],
+  },
+  otherText: {
+    ...nullable(nested(OtherText)),
+    doc: 'Of a run that bounds the loss on other text; null: it does not',
+    // Of rounds opened before this field existed.
+    default: null,
   },
 })
 export type RoundOpened = RecordValue<typeof RoundOpened>

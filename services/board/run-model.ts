@@ -1,6 +1,7 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import { chunkCount } from '../../topologies/console/parts.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { otherTextInWords } from '../../topologies/rounds/other-text.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { guardsInWords } from '../../topologies/selection/guards-config.ts'
 import { type LearningRateSchedule, learningRateAt } from '../model/schedule.ts'
@@ -153,6 +154,13 @@ export class RunModel {
     return { atMs, step, tokens, round, ...losses, checkpoint: checkpoint?.path ?? null, learningRate }
   }
 
+  /** In words, with what the bound on other text came to. */
+  #guardsOf(number: number): string[] {
+    const { guards = { rules: [] } } = this.view.configurationOf(this.#recorded).at(number).selection
+    const otherText = this.view.opened.get(number)?.otherText ?? null
+    return [...guardsInWords(guards), ...(otherText === null ? [] : [otherTextInWords(otherText)])]
+  }
+
   #viewOf(number: number): RoundView {
     const { states, rewards } = this.#rounds.get(number)!
     const opened = this.view.opened.get(number)
@@ -168,7 +176,7 @@ export class RunModel {
       rewards: rewards.spreads(this.#sizes),
       states,
       manifest: manifest === undefined ? null : manifestView(manifest),
-      guards: guardsInWords(this.view.configurationOf(this.#recorded).at(number).selection.guards ?? { rules: [] }),
+      guards: this.#guardsOf(number),
       read: this.positions.get(number) ?? null,
     }
   }

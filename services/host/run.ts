@@ -19,6 +19,7 @@ import { train } from '../trainer/trainer.ts'
 import { AddedActors } from './added-actors.ts'
 import { checkedBy } from './decontamination.ts'
 import { labelledBy } from './labelled.ts'
+import { otherLossesBy } from './other-losses.ts'
 import { shadowAtBy } from './shadow-at.ts'
 
 /** Work is booked with its time. */
@@ -119,6 +120,7 @@ async function startInto(
       labelled: labelledBy(runtime),
       checked: checkedBy(runtime),
       shadowAt: shadowAtBy(runtime),
+      otherLosses: otherLossesBy(runtime),
       selections: selectionsOf(runtime),
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {

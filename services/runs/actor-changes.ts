@@ -1,4 +1,4 @@
-import { ActorChange, Promotion, type RecordValue, runTopics, Steering } from '../../schemas/index.ts'
+import { ActorChange, Promotion, type RecordValue, type RoundOpened, runTopics, Steering } from '../../schemas/index.ts'
 import { PendingChanges } from '../../topologies/console/changes.ts'
 import { PendingPromotions } from '../../topologies/console/promotions.ts'
 import { PendingSteerings } from '../../topologies/console/steerings.ts'
@@ -23,6 +23,8 @@ export interface ChangesOfRun {
   readonly promotionsAsked: number
   /** What somebody steered and no round has taken yet. */
   readonly steerings: readonly Steering[]
+  /** The last opening. */
+  readonly lastOpened: RoundOpened | undefined
   /** The run as it will be once they are. */
   readonly wanted: RunConfig
 }
@@ -51,7 +53,7 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   const changed = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
   const wanted = steerings.waiting.reduce((before, steering) => steeredRun(before, steering) ?? before, changed)
   return {
-    ...{ configuration, waiting, wanted, steerings: steerings.waiting },
+    ...{ configuration, waiting, wanted, steerings: steerings.waiting, lastOpened: view.lastOpened },
     ...{ promotions: promotions.waiting, promotionsAsked: promotions.asked },
   }
 }

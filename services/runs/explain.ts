@@ -12,6 +12,7 @@ import { explainStrategy, roundOfStrategy } from '../../topologies/explain-strat
 import type { Configuration } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { guardRules } from '../../topologies/selection/guards-config.ts'
+import { naturalShare } from '../../topologies/selection/other-bound.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { decidedByCells, defaultStrategy } from '../../topologies/selection/strategy.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -86,7 +87,8 @@ export async function explainDocument(
       ...(crowd && { crowdedBy: crowd }),
     }
     inputs.push(explained)
-    const strategy = selection.strategy ?? (guardRules(selection).length > 0 ? defaultStrategy : undefined)
+    const isGuarded = guardRules(selection).length > 0 || naturalShare(selection) > 0
+    const strategy = selection.strategy ?? (isGuarded ? defaultStrategy : undefined)
     if (strategy === undefined) explanations.push(explain(selection, manifest, explained))
     else {
       // What was read changes neither quantiles nor means.

@@ -27,8 +27,24 @@ export async function submitRun(
     throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
   }
   if (known !== undefined) return
+  const against = run.selection.guards?.other?.against
+  // A replay has what was recorded of the other run.
+  if (typeof against === 'string' && replayOf === null) await checkControl(runtime, run.name, against)
   const recorded = { run: run.name, config, replayOf, selectionVersion, life: 'active', recordedMs: clock() } as const
   await write(runtime, run.name, recorded)
+}
+
+/** That losses of a run can be held against another one. @throws WinnowError CONFIGURATION if that is not recorded, or is the run itself */
+export async function checkControl(
+  runtime: Pick<Runtime, 'kafka' | 'codec'>,
+  run: string,
+  against: string,
+): Promise<void> {
+  if (against === run)
+    throw new WinnowError('CONFIGURATION', `the loss on other text of ${run} cannot be held against that of ${run}`, {
+      hint: 'Name a control run, or nothing: then it is held against the lowest that the run has reported.',
+    })
+  await recordOf(runtime, against)
 }
 
 /** All recorded runs that can be read, by name. */

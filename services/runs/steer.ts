@@ -5,12 +5,13 @@ import type { Runtime } from '../connections/connections.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { readChanges, recordChange } from './actor-changes.ts'
-import { runnable } from './registry.ts'
+import { checkControl, runnable } from './registry.ts'
 
 /**
  * Records how somebody wants a live run's selections to be guarded. The console takes it at the opening of a round, which records it; until then it waits, and
  * the run goes on as it is.
- * @throws WinnowError CONFIGURATION if there is no such run, it is over or a shadow, or the guards could not hold together with those that it has
+ * @throws WinnowError CONFIGURATION if there is no such run, it is over or a shadow, the guards could not hold together with those that it has, or a loss
+ * is held against no recorded run
  */
 export async function steerRun(
   runtime: Pick<Runtime, 'kafka' | 'codec'>,
@@ -22,6 +23,8 @@ export async function steerRun(
     throw new WinnowError('CONFIGURATION', `${run.name} is a shadow, which keeps its own settings`, {
       hint: `Another one with other guards can be recorded: winnow run shadow ${run.shadowOf} --with FILE.`,
     })
+  const against = wanted.otherBound?.run ?? null
+  if (against !== null) await checkControl(runtime, run.name, against)
   const { wanted: after } = await readChanges(runtime, run)
   const steering: Steering = { ...wanted, id: randomUUID(), recordedMs: clock() }
   const steered = steer(after, steering)

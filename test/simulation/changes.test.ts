@@ -135,6 +135,46 @@ test('what somebody steered holds from one round on, in every selection and neve
   expect(crashes).toBeGreaterThan(seeds / 2)
 })
 
+test('a bound on the loss on other text draws what its opening says, by one share a round, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  const guards = { rules: [{ kind: 'cap' as const, actor: 'colour', subcategory: 'blue', share: 0.25 }] }
+  const losses = { otherLoss: (step: number) => 5 + step / 40, controlLoss: () => 5 }
+  const bounded = { bound: 1, from: 0, run: 'control', loss: null }
+  const steered = { rules: [], repetitionsMost: null, fromRound: 2, otherBound: bounded }
+  let crashes = 0
+  const met = new Set<number>()
+  for (let seed = 1; seed <= seeds / 2; seed++) {
+    // Of half of the worlds it is part of the run, of the other half somebody steers it.
+    const own = { ...selection, guards: { ...guards, other: { bound: 1, from: 0, against: 'control' } } }
+    const given = seed % 2 === 0 ? { selection: own } : { selection: { ...selection, guards }, steered }
+    const { world, openings, manifests } = await played({ seed, faults, ...losses, ...given })
+    const since = seed % 2 === 0 ? 0 : [...openings.values()].find((one) => one.steered.length > 0)!.round
+    crashes += world.driver.counts.crash
+    const configuration = configurationBy(world.run, openings.values())
+    for (const [round, { strata }] of manifests) {
+      const { otherText } = openings.get(round)!
+      expect([seed, round, otherText === null]).toEqual([seed, round, round < since])
+      const share = otherText?.share ?? 0
+      met.add(share)
+      expect(configuration.at(round).selection.guards!.other?.share ?? 0).toBe(share)
+      if (otherText !== null && otherText.step !== null)
+        expect(share).toBe(Math.round(Math.min(1, otherText.loss! - 5) * 1e6) / 1e6)
+      // Of two strata, of blue and of the others, twice as many where there is a natural part.
+      expect(strata!.length).toBe(share > 0 ? 4 : 2)
+      const taken = strata!.reduce((sum, { documents }) => sum + documents, 0)
+      expect(taken).toBeLessThanOrEqual(20)
+    }
+    const written = world.driver.log
+      .records<RoundOpened>(world.topics.consoleState.name)
+      .filter(({ record }) => record === 'RoundOpened')
+    for (const { value } of written) expect(value).toEqual(openings.get(value.round))
+    checkLedger(world)
+  }
+  expect(met.size).toBeGreaterThan(2)
+  expect(crashes).toBeGreaterThan(seeds / 2)
+})
+
 /** The states of actors in the log are what their inputs in the log fold to. */
 async function expectStatesAsFolded(world: World, actors: Iterable<string>, seed: number): Promise<void> {
   const decided = world.driver.log.records(world.topics.consoleState.name).filter(({ record }) => record !== 'Manifest')

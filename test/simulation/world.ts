@@ -22,6 +22,7 @@ import type { ShadowState } from '../../topologies/console/promotions.ts'
 import type { Ports } from '../../topologies/dataflow.ts'
 import { actorStation, dataflow, labelerStation, labelSinkStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
+import type { OtherLoss } from '../../topologies/rounds/other-text.ts'
 import { type RunConfig, runConfigJson } from '../../topologies/run-config.ts'
 import type { Score } from '../../topologies/stations/influence.ts'
 import { labelledIn } from '../support/drive.ts'
@@ -52,7 +53,11 @@ export interface WorldOptions {
   /** A shadow, level with the run whenever it is asked for, that is promoted while the run is on: from where the run goes on. */
   readonly shadow?: ShadowState
   /** What somebody steers while the run is on. */
-  readonly steered?: Pick<Steering, 'rules' | 'repetitionsMost' | 'fromRound'>
+  readonly steered?: Pick<Steering, 'rules' | 'repetitionsMost' | 'fromRound'> & Partial<Steering>
+  /** The loss on other text at a step. Left out: the trainer reports none. */
+  readonly otherLoss?: (step: number) => number
+  /** Likewise, of the other run that there is. */
+  readonly controlLoss?: (step: number) => number
 }
 
 const textOf = new Map(documents.map((document) => [document.text, document.docId]))
@@ -186,8 +191,9 @@ export class World {
     this.driver.append([{ topic: this.topics.changes.name, record: Promotion, key: value.id, value }])
   }
 
-  #steer(given: Pick<Steering, 'rules' | 'repetitionsMost' | 'fromRound'>): void {
-    const value: Steering = { ...given, run: this.run.name, id: 's', by: 'ada', why: 'because', recordedMs: 0 }
+  #steer(given: NonNullable<WorldOptions['steered']>): void {
+    const who = { run: this.run.name, id: 's', by: 'ada', why: 'because', recordedMs: 0 }
+    const value: Steering = { ...who, otherBound: null, ...given }
     this.driver.append([{ topic: this.topics.changes.name, record: Steering, key: value.id, value }])
   }
 
@@ -269,7 +275,7 @@ export class World {
       position: position ?? this.random.below(70),
       trainLoss: 1,
       referenceLoss: null,
-      corpusLoss: null,
+      corpusLoss: this.#options.otherLoss?.(step) ?? null,
       checkpoint:
         position === undefined && step < (roundsMax - 1) * this.run.updateSteps && this.random.chance(0.2)
           ? null
@@ -358,12 +364,19 @@ export class World {
       console: {
         labelled: (column, documents) => call(() => labelledIn(this.#store, this.#unlabelable())(column, documents)),
         shadowAt: (_shadow, round) => call(async () => (round < 0 ? undefined : this.#options.shadow)),
+        otherLosses: () => call(async () => this.#control()),
         selections: { selection: (manifest, index) => this.#chunks(call, manifest, index) },
         now: () => this.driver.nowMs,
         // Small selections in several parts.
         layout: { chunkDocuments: 3, partChunks: 2 },
       },
     }
+  }
+
+  #control(): OtherLoss[] {
+    const { controlLoss } = this.#options
+    if (controlLoss === undefined) return []
+    return Array.from({ length: 60 }, (_, step) => ({ step, tokens: step * 100, loss: controlLoss(step) }))
   }
 
   #unlabelable(): number {

@@ -127,6 +127,7 @@ export async function recordRun(
   rewardOf: (text: string) => Score,
   before: (round: number) => Promise<void> = async () => {},
   after: (round: number) => Promise<void> = async () => {},
+  otherLossOf: (step: number) => number | null = () => null,
 ): Promise<Manifest[]> {
   const onFailure = (error: unknown) => {
     throw error
@@ -151,7 +152,7 @@ export async function recordRun(
   for (let step = 0; step < run.steps; step += run.updateSteps) {
     const round = step / run.updateSteps
     if (step > 0) await before(round)
-    if (step > 0) await producer.send([progressOf(runtime, run, step, round - 1)])
+    if (step > 0) await producer.send([progressOf(runtime, run, step, round - 1, otherLossOf(step))])
     await until(async () => (await readManifests(runtime, run.name)).length > round)
     await after(round)
   }
@@ -159,8 +160,14 @@ export async function recordRun(
   return await readManifests(runtime, run.name)
 }
 
-function progressOf({ codec }: Runtime, { name: run }: RunConfig, step: number, round: number) {
-  const losses = { trainLoss: null, referenceLoss: null, corpusLoss: null }
+function progressOf(
+  { codec }: Runtime,
+  { name: run }: RunConfig,
+  step: number,
+  round: number,
+  corpusLoss: number | null,
+) {
+  const losses = { trainLoss: null, referenceLoss: null, corpusLoss }
   const checkpoint = { path: `${step}`, digest: `${step}`, step }
   const value = codec.encode(Progress, { run, step, tokens: step, round, position: 4, ...losses, checkpoint })
   return { topic: runTopics(run).progress.name, key: run, value }

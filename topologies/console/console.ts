@@ -4,6 +4,7 @@ import {
   Evaluation,
   Manifest,
   type Offset,
+  type OtherText,
   type Partition,
   Progress,
   Promotion,
@@ -19,6 +20,7 @@ import {
 } from '../../schemas/index.ts'
 import type { Delivered, Processor } from '../node.ts'
 import { RoundLedger } from '../rounds/ledger.ts'
+import { OtherLosses, otherTextOf } from '../rounds/other-text.ts'
 import type { RunConfig } from '../run-config.ts'
 import { foldedActors } from '../selection/joint-cells.ts'
 import { countReward } from './answering.ts'
@@ -58,6 +60,8 @@ export class Console implements Processor {
   readonly #positions = new Map<number, number>()
   /** The newest report with a checkpoint. */
   #progress: Progress | undefined
+  /** As the trainer has reported them. */
+  readonly #otherLosses = new OtherLosses()
   /** How much of a selection the trainer had read when it left it for a later one. */
   readonly #left = new Map<number, number>()
   #ledger: RoundLedger | undefined
@@ -158,6 +162,7 @@ export class Console implements Processor {
 
   /** A round opens by a checkpoint: reports without one that come before it is opened, and older ones, do not hide it. */
   #heed(progress: Progress): void {
+    this.#otherLosses.learn(progress)
     if (progress.checkpoint !== null && progress.step >= (this.#progress?.step ?? 0)) this.#progress = progress
   }
 
@@ -240,8 +245,17 @@ export class Console implements Processor {
       changes,
       promoted,
       steered,
+      otherText: await this.#otherTextOf(run),
       reads: readsOn(run) ? readSince(this.#decided.readsKnown(round), this.#progress, this.#left) : [],
     })
+  }
+
+  /** What the round draws from the natural mixture, as long as the run bounds the loss on other text. */
+  async #otherTextOf({ selection: { guards } }: RunConfig): Promise<OtherText | null> {
+    if (guards?.other === undefined) return null
+    const { against } = guards.other
+    const control = typeof against === 'string' ? ((await this.#ports.otherLosses?.(against)) ?? []) : []
+    return otherTextOf(guards.other, this.#otherLosses.all, control)
   }
 
   /** @returns whether the round is open; if not, the corpus is being prepared for it */

@@ -1,5 +1,6 @@
 import type {
   ActorChange,
+  OtherText,
   Progress,
   Promoted,
   RoundOpened,
@@ -43,6 +44,8 @@ export async function openRound(
     promoted?: Promoted | null
     /** That holds from this round on; `run` has it. */
     steered?: readonly Steering[]
+    /** Of a run that bounds the loss on other text. */
+    otherText?: OtherText | null
   },
 ): Promise<RoundOpened> {
   const {
@@ -54,6 +57,7 @@ export async function openRound(
     reads = [],
     promoted = null,
     steered = [],
+    otherText = null,
   } = decision
   const samples: RoundOpened['samples'] = []
   if (round > 0 && run.sampleDocuments > 0) {
@@ -82,6 +86,7 @@ export async function openRound(
     reads: [...reads],
     promoted,
     steered: [...steered],
+    otherText,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ActorChange, Evaluation, Manifest, RoundClosed, Steering, TopicOffset } from '../../schemas/index.ts'
 import type { CorpusStore, Preparing } from '../corpus-store.ts'
 import type { Output } from '../node.ts'
+import type { OtherLoss } from '../rounds/other-text.ts'
 import type { Labelled } from './changes.ts'
 import type { EmissionLayout } from './emitting.ts'
 import type { ShadowAt } from './promotions.ts'
@@ -18,6 +19,8 @@ export interface ConsolePorts {
   readonly checked?: () => Promise<readonly TopicOffset[] | undefined>
   /** Left out: nobody can say, and no shadow is promoted. */
   readonly shadowAt?: ShadowAt
+  /** What another run has reported, for one that is held against it; none if there is no such run. Left out: nobody can say, and nothing is drawn from the natural mixture. */
+  readonly otherLosses?: (run: string) => Promise<readonly OtherLoss[]>
   /** The run's own earlier selections, for counting what was read. */
   readonly selections: ReadsSource
   /** Left out: `emissionLayout`. */

@@ -4,6 +4,7 @@ import type { RunConfig } from '../run-config.ts'
 import type { SelectionConfig } from '../selection/config.ts'
 import { updateTheta } from '../selection/console.ts'
 import { guardRules } from '../selection/guards-config.ts'
+import { naturalShare } from '../selection/other-bound.ts'
 import { readsMatter } from '../selection/reads.ts'
 import { type Selection, type StratumSelection, select } from '../selection/select.ts'
 import { scoredActors } from '../selection/strategy.ts'
@@ -109,7 +110,8 @@ export async function decideSelection(inputs: SelectionInputs): Promise<DecidedS
   }
 }
 
-const hasStrata = (config: SelectionConfig): boolean => config.strategy !== undefined || guardRules(config).length > 0
+const hasStrata = (config: SelectionConfig): boolean =>
+  config.strategy !== undefined || guardRules(config).length > 0 || naturalShare(config) > 0
 
 /** Of the round before, or of a shadow that is promoted; of an actor that joins, and of all before the first round, the initial one. */
 function thetaBeforeOf(

@@ -58,6 +58,13 @@ function promotedRun(recorded: RunConfig, { config }: Pick<Promoted, 'config'>):
   return { ...recorded, selection, labelers }
 }
 
+/** Where the run bounds the loss on other text. */
+function withNaturalShare(run: RunConfig, share: number | undefined): RunConfig {
+  const { guards } = run.selection
+  if (share === undefined || guards?.other === undefined) return run
+  return { ...run, selection: { ...run.selection, guards: { ...guards, other: { ...guards.other, share } } } }
+}
+
 /** The configuration of a run's rounds: the fold of what was recorded with the run and the changes of its openings. */
 export class Configuration {
   readonly #recorded: RunConfig
@@ -65,6 +72,8 @@ export class Configuration {
   /** Shadows that were promoted, with the run as it then is, by round. */
   readonly #promoted = new Map<number, { readonly promoted: Promoted; readonly run: RunConfig }>()
   readonly #steered = new Map<number, readonly Steering[]>()
+  /** Of runs that bound the loss on other text, the share that a round draws from the natural mixture. */
+  readonly #natural = new Map<number, number>()
 
   constructor(recorded: RunConfig) {
     this.#recorded = recorded
@@ -76,7 +85,9 @@ export class Configuration {
     changes = [],
     promoted = null,
     steered = [],
+    otherText = null,
   }: Pick<RoundOpened, 'round'> & Partial<RoundOpened>): void {
+    if (otherText !== null) this.#natural.set(round, otherText.share)
     if (changes.length > 0) this.#changes.set(round, changes)
     if (steered.length > 0) this.#steered.set(round, steered)
     if (promoted !== null && this.#promoted.get(round)?.promoted.id !== promoted.id)
@@ -98,7 +109,7 @@ export class Configuration {
       for (const change of this.#changes.get(from) ?? []) run = changedRun(run, change) ?? run
       for (const steering of this.#steered.get(from) ?? []) run = steeredRun(run, steering) ?? run
     }
-    return run
+    return withNaturalShare(run, this.#natural.get(round))
   }
 
   /** The run once a shadow is promoted at this round, with what was steered before it. */
@@ -166,6 +177,10 @@ export const changesActors = ({ changes = [], promoted = null }: Partial<RoundOp
 /** Whether this opening changed anything of how the run selects. */
 export const changesRun = (opened: Partial<RoundOpened>): boolean =>
   changesActors(opened) || (opened.steered ?? []).length > 0
+
+/** Whether this round selects otherwise than the run as it was recorded. */
+export const differsFromRun = (opened: Partial<RoundOpened>): boolean =>
+  changesRun(opened) || (opened.otherText?.share ?? 0) > 0
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
 export function changeInWords(change: ActorChange, round: number | null): string {

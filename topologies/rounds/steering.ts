@@ -1,20 +1,34 @@
 import type { Steering } from '../../schemas/index.ts'
 import type { RunConfig } from '../run-config.ts'
-import { type GuardProblem, type Guards, guardInWords, guardProblems, millionths } from '../selection/guards-config.ts'
+import { millionths } from '../selection/guard-fields.ts'
+import { type GuardProblem, type Guards, guardInWords, guardProblems } from '../selection/guards-config.ts'
+import { type OtherBound, otherBoundInWords } from '../selection/other-bound.ts'
 
 /** The guards after somebody has steered: of a subcategory that is freed none, of one that is pinned the pin alone, else the floor or the cap is another. */
-export function guardsAfter(before: Guards, { rules: steered, repetitionsMost, by, why }: Steering): Guards {
+export function guardsAfter(before: Guards, steering: Steering): Guards {
+  const { rules: steered, repetitionsMost, by, why } = steering
   let rules = before.rules
   for (const { kind, actor, subcategory, share } of steered) {
     const gone = kind === 'floor' || kind === 'cap' ? [kind, 'pin'] : ['floor', 'cap', 'pin']
     rules = rules.filter((one) => one.actor !== actor || one.subcategory !== subcategory || !gone.includes(one.kind))
     if (kind !== 'free') rules = [...rules, { kind, actor, subcategory, share: millionths(share) / 1e6, by, why }]
   }
-  if (repetitionsMost === null) return { ...before, rules }
-  const { repetitions: _, ...others } = before
-  return repetitionsMost === 0
-    ? { ...others, rules }
-    : { ...others, rules, repetitions: { most: repetitionsMost, by, why } }
+  const repetitions =
+    repetitionsMost === null
+      ? before.repetitions
+      : repetitionsMost === 0
+        ? undefined
+        : { most: repetitionsMost, by, why }
+  const other = otherAfter(before.other, steering)
+  return { rules, ...(repetitions !== undefined && { repetitions }), ...(other !== undefined && { other }) }
+}
+
+function otherAfter(before: OtherBound | undefined, { otherBound = null, by, why }: Steering): OtherBound | undefined {
+  if (otherBound === null) return before
+  const { bound, from, run, loss } = otherBound
+  if (bound === 0) return undefined
+  const against = run ?? loss
+  return { bound, ...(from !== null && { from }), ...(against !== null && { against }), by, why }
 }
 
 /** The run with what somebody steered, or why its guards could not hold together. */
@@ -23,7 +37,7 @@ export function steer(run: RunConfig, steering: Steering): { run: RunConfig } | 
   const problems = guardProblems(guards, run.selection)
   if (problems.length > 0) return { problems }
   const { guards: _, ...selection } = run.selection
-  const isFree = guards.rules.length === 0 && guards.repetitions === undefined
+  const isFree = guards.rules.length === 0 && guards.repetitions === undefined && guards.other === undefined
   return { run: { ...run, selection: isFree ? selection : { ...selection, guards } } }
 }
 
@@ -33,9 +47,14 @@ export function steeredRun(run: RunConfig, steering: Steering): RunConfig | unde
   return 'run' in steered ? steered.run : undefined
 }
 
+const otherSteeredInWords = ({ bound, from, run, loss }: NonNullable<Steering['otherBound']>): string =>
+  bound === 0
+    ? 'any loss on other text'
+    : otherBoundInWords({ bound, from: from ?? undefined, against: run ?? loss ?? undefined })
+
 /** What somebody steers, who and why, and from which round on; null: that is still open. */
 export function steeringInWords(
-  { rules, repetitionsMost, by, why, fromRound }: Steering,
+  { rules, repetitionsMost, otherBound = null, by, why, fromRound }: Steering,
   round: number | null,
 ): string {
   const what = [
@@ -45,6 +64,7 @@ export function steeringInWords(
         : guardInWords({ ...rule, kind: rule.kind }),
     ),
     ...(repetitionsMost === null ? [] : [repetitionsMost === 0 ? 'any repetitions' : `repetitions ${repetitionsMost}`]),
+    ...(otherBound === null ? [] : [otherSteeredInWords(otherBound)]),
   ].join(', ')
   const when =
     round !== null

@@ -230,7 +230,7 @@ const shape = {
     'What documents pay that would raise the loss on other text; needs reference.other (docs/SELECTION.md, "A price on other text"). Default: nothing',
   ),
   guards: guardsSchema.describe(
-    'What every selection must keep to: floors, caps and pins of subcategories, and repetitions (docs/SELECTION.md, "Guards"). Default: nothing',
+    'What every selection must keep to: floors, caps and pins of subcategories, repetitions, and the loss on other text (docs/SELECTION.md, "Guards"). Default: nothing',
   ),
   duplicates: z
     .strictObject({

@@ -1,15 +1,11 @@
 import { z } from 'zod'
+import { millionths, share, type Wanted, wanted, wishInWords } from './guard-fields.ts'
+import { type OtherBound, otherBoundInWords, otherBoundSchema } from './other-bound.ts'
 import { decidedByCells, type Strategy } from './strategy.ts'
 
 /** At least, at most, or exactly this share of every selection is of a subcategory. */
 export const guardKinds = ['floor', 'cap', 'pin'] as const
 export type GuardKind = (typeof guardKinds)[number]
-
-/** Who wants a guard, and why, where somebody said so. */
-interface Wanted {
-  by?: string | undefined
-  why?: string | undefined
-}
 
 export interface GuardRule extends Wanted {
   kind: GuardKind
@@ -28,24 +24,11 @@ export interface Repetitions extends Wanted {
 export interface Guards {
   rules: GuardRule[]
   repetitions?: Repetitions | undefined
+  other?: OtherBound | undefined
 }
 
 /** Strata of all guarded subcategories together: each is drawn from by itself. */
 export const guardStrataMax = 1024
-
-/** Millionths: what is written with six decimals is exact, and products with budgets are integers. */
-export const millionths = (share: number): number => Math.round(share * 1e6)
-
-const wanted = {
-  by: z.string().optional().describe('Who wants it'),
-  why: z.string().optional().describe('Why, for whoever reads an explanation or the board'),
-}
-
-const share = z
-  .number('must be a number')
-  .min(0, 'must be at least 0')
-  .max(1, 'must be at most 1')
-  .refine((value) => millionths(value) / 1e6 === value, 'must have at most six decimals')
 
 const most = z
   .number('must be a number')
@@ -67,6 +50,7 @@ export const guardsSchema = z
     repetitions: z
       .strictObject({ most: most.describe('Documents read this often are not selected again'), ...wanted })
       .optional(),
+    other: otherBoundSchema.optional().describe('How much the loss on other text may grow'),
   })
   .optional()
 
@@ -85,8 +69,10 @@ interface Guarded {
   readonly strategy?: Strategy | undefined
 }
 
+const byCells = 'a selection that cells decide: no sampler gumbel, label scores, tokensMin, scoreAbove or quantiles'
+
 /** In words, of everything for which these guards cannot hold. */
-export function guardProblems({ rules }: Guards, { actors, strategy }: Guarded): GuardProblem[] {
+export function guardProblems({ rules, other }: Guards, { actors, strategy }: Guarded): GuardProblem[] {
   const problems: GuardProblem[] = []
   const names = new Set<string>()
   const bounds = new Map<string, { least: number; most: number }>()
@@ -106,7 +92,7 @@ export function guardProblems({ rules }: Guards, { actors, strategy }: Guarded):
     bounds.set(place, { least: kind === 'cap' ? least : amount, most: kind === 'floor' ? most : amount })
   }
   if (problems.length > 0) return problems
-  const refused = (message: string) => problems.push({ path: ['rules'], message })
+  const refused = (message: string, path = 'rules') => problems.push({ path: [path], message })
   for (const [place, { least, most }] of bounds) {
     const [actor, subcategory] = JSON.parse(place) as [string, string]
     if (least > most) refused(`the floor of ${actor}=${subcategory} is above its cap`)
@@ -121,8 +107,12 @@ export function guardProblems({ rules }: Guards, { actors, strategy }: Guarded):
   }
   if (rules.length > 0 && strategy?.mixture !== undefined)
     refused('cannot be combined with strategy.mixture, which says how much each subcategory gets')
-  if (rules.length > 0 && !decidedByCells(strategy))
-    refused('need a selection that cells decide: no sampler gumbel, label scores, tokensMin, scoreAbove or quantiles')
+  if (rules.length > 0 && !decidedByCells(strategy)) refused(`need ${byCells}`)
+  if (other !== undefined && other.from !== undefined && !(other.from < other.bound))
+    refused(`from ${other.from} must be below the bound, ${other.bound}`, 'other')
+  if (other !== undefined && strategy?.mixture !== undefined)
+    refused('cannot be combined with strategy.mixture, which says how much each subcategory gets', 'other')
+  if (other !== undefined && !decidedByCells(strategy)) refused(`needs ${byCells}`, 'other')
   const strata = actors.reduce((product, actor) => product * (guardedOf(rules, actor).length + 1), 1)
   if (strata > guardStrataMax)
     refused(`of these subcategories there are ${strata} combinations, and at most ${guardStrataMax} can be guarded`)
@@ -152,13 +142,9 @@ export const guardInWords = ({ kind, actor, subcategory, share: given, ...wish }
 export const repetitionsInWords = ({ most: times, ...wish }: Repetitions): string =>
   `repetitions ${times}${wishInWords(wish)}`
 
-function wishInWords({ by, why }: Wanted): string {
-  const parts = [by, why].filter((part) => part !== undefined && part !== '')
-  return parts.length === 0 ? '' : ` (${parts.join(': ')})`
-}
-
 /** All guards of a run, each in words. */
-export const guardsInWords = ({ rules, repetitions }: Guards): string[] => [
+export const guardsInWords = ({ rules, repetitions, other }: Guards): string[] => [
   ...rules.map(guardInWords),
   ...(repetitions === undefined ? [] : [repetitionsInWords(repetitions)]),
+  ...(other === undefined ? [] : [otherBoundInWords(other)]),
 ]

@@ -1,6 +1,7 @@
 import type { Budget, SelectionConfig } from './config.ts'
 import type { Group } from './groups.ts'
-import { type GuardRule, guardedOf, millionths } from './guards-config.ts'
+import { millionths } from './guard-fields.ts'
+import { type GuardRule, guardedOf } from './guards-config.ts'
 import { levelsOf } from './plan.ts'
 import type { ScoreOf } from './score.ts'
 
@@ -51,44 +52,81 @@ interface Bound {
   readonly amount: number
 }
 
+/** What a selection takes of a stratum, in the budget's unit: by score of its best levels, and naturally of those below them. */
+export interface GuardedStratum {
+  readonly ranked: { readonly groups: Group[]; readonly quota: number }
+  /** Without a natural share its quota is 0. */
+  readonly natural: { readonly groups: Group[]; readonly quota: number }
+}
+
 /**
- * What each stratum gives to a guarded selection, in the budget's unit (SELECTION.md, "Guards"): first the floors, in their order, then the rest of the budget,
- * always from the best level of what may still be taken; a cap that is reached takes its subcategory out. It depends on the histogram alone.
+ * What each stratum gives to a guarded selection (SELECTION.md, "Guards"): first the floors, in their order, always from the best level of what may still be
+ * taken; then the natural share, of every level in proportion; then the rest of the budget, again from the best. A cap that is reached takes its subcategory
+ * out. It depends on the histogram alone.
  * @param strata the groups of the pool, by stratum
+ * @param natural the share of the budget that is taken whatever the score
  */
-export function guardedQuotas(
+export function guardedStrata(
   { budget, actors }: Pick<SelectionConfig, 'budget' | 'actors'>,
   rules: readonly GuardRule[],
   strata: readonly (readonly Group[])[],
   score: ScoreOf,
-): number[] {
+  natural = 0,
+): GuardedStratum[] {
   const index = guardStrata({ actors }, rules)
   const boundsOf = (other: 'floor' | 'cap'): Bound[] =>
     rules
       .filter(({ kind }) => kind === other || kind === 'pin')
       .map((rule) => ({ strata: index.under(rule), amount: guardAmount(budget, rule) }))
   const caps = boundsOf('cap')
+  const unit = ({ documents, tokens }: Group): number => ('tokens' in budget ? tokens : documents)
+  const zeros = (): number[] => new Array<number>(index.count).fill(0)
   const levels = levelsOf(strata.flat(), score).map(({ groups }) => {
-    const rest = new Array<number>(index.count).fill(0)
-    for (const { labels, documents, tokens } of groups)
-      rest[index.of(labels)]! += 'tokens' in budget ? tokens : documents
-    return rest
+    const rest = zeros()
+    for (const group of groups) rest[index.of(group.labels)]! += unit(group)
+    return { groups, rest, drawn: zeros() }
   })
-  const taken = new Array<number>(index.count).fill(0)
+  const taken = zeros()
+  /** Of each stratum the last level that something was taken of by score. */
+  const last = zeros().fill(-1)
   const everything = [...taken.keys()]
   let left = wantedOf(budget)
   const fill = (among: readonly number[], wanted: number): void => {
     let need = Math.min(wanted, left)
-    for (const rest of levels) {
+    for (const [l, { rest }] of levels.entries()) {
       if (need <= 0) return
+      const before = among.map((s) => rest[s]!)
       const got = takeOfLevel(rest, among, need, taken, caps)
+      for (const [i, s] of among.entries()) if (rest[s]! < before[i]!) last[s] = Math.max(last[s]!, l)
       need -= got
       left -= got
     }
   }
+  const draw = (wanted: number): void => {
+    const before = [...taken]
+    const rest = everything.map((s) => levels.reduce((sum, level) => sum + level.rest[s]!, 0))
+    left -= takeOfLevel(rest, everything, Math.min(wanted, left), taken, caps)
+    for (const s of everything.filter((one) => taken[one]! > before[one]!)) {
+      const held = levels.map((level) => level.rest[s]!)
+      for (const [l, amount] of apportioned(taken[s]! - before[s]!, held).entries()) {
+        levels[l]!.rest[s]! -= amount
+        levels[l]!.drawn[s]! += amount
+      }
+    }
+  }
   for (const { strata: own, amount } of boundsOf('floor')) fill(own, amount - sumAt(taken, own))
+  if (natural > 0) draw(guardAmount(budget, { share: natural }))
   fill(everything, left)
-  return taken
+  return everything.map((s) => {
+    const below = levels.slice(last[s]! + 1)
+    const quota = below.reduce((sum, { drawn }) => sum + drawn[s]!, 0)
+    const groupsOf = (some: typeof levels) =>
+      some.flatMap(({ groups }) => groups.filter(({ labels }) => index.of(labels) === s))
+    return {
+      ranked: { groups: groupsOf(levels.slice(0, last[s]! + 1)), quota: taken[s]! - quota },
+      natural: { groups: groupsOf(below), quota },
+    }
+  })
 }
 
 const sumAt = (values: readonly number[], at: readonly number[]): number => at.reduce((sum, i) => sum + values[i]!, 0)

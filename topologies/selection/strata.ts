@@ -1,8 +1,9 @@
 import type { Budget, SelectionConfig } from './config.ts'
 import type { Amount } from './corpus.ts'
 import type { Group } from './groups.ts'
-import { guardedQuotas, guardStrata } from './guards.ts'
+import { type GuardedStratum, guardedStrata, guardStrata } from './guards.ts'
 import { guardRules } from './guards-config.ts'
+import { naturalShare } from './other-bound.ts'
 import { planSelection, type SelectionPlan } from './plan.ts'
 import { actorIndex, groupsOfPool } from './pool.ts'
 import { sharesOf } from './quotas.ts'
@@ -88,12 +89,27 @@ export function planByCells(
   const { budget } = config
   const rules = guardRules(config)
   const groupsOf = strata.map(({ groups }) => groups)
+  const natural = naturalShare(config)
+  const guarded = () => guardedStrata(config, rules, groupsOf, score, natural)
+  if (natural > 0) return halves(budget, guarded(), score)
   const shares =
-    rules.length > 0 ? guardedQuotas(config, rules, groupsOf, score) : sharesByStratum(budget, strategy.mixture, held)
+    rules.length > 0 ? guarded().map(({ ranked }) => ranked.quota) : sharesByStratum(budget, strategy.mixture, held)
   return strata.map(({ subcategory, groups }, i) => ({
     ...{ subcategory, held: held[i]!, share: shares[i]! },
     plan: planSelection(groups, score, quotaOf(budget, shares[i]!)),
   }))
+}
+
+/** All that is taken by score, by stratum, and then all that is taken naturally: of that every document is as good as any other. */
+function halves(budget: Budget, strata: readonly GuardedStratum[], score: ScoreOf): StratumPlan[] {
+  const planOf = ({ groups, quota }: GuardedStratum['ranked'], scored: ScoreOf): StratumPlan => ({
+    ...{ subcategory: null, held: amountOf(groups), share: quota },
+    plan: planSelection(groups, scored, quotaOf(budget, quota)),
+  })
+  return [
+    ...strata.map(({ ranked }) => planOf(ranked, score)),
+    ...strata.map(({ natural }) => planOf(natural, () => 0)),
+  ]
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { changeInWords } from '../../../topologies/rounds/configuration.ts'
+import { otherTextInWords } from '../../../topologies/rounds/other-text.ts'
 import { steeringInWords } from '../../../topologies/rounds/steering.ts'
 import { guardsInWords } from '../../../topologies/selection/guards-config.ts'
 import { readChanges } from '../../runs/actor-changes.ts'
@@ -37,7 +38,13 @@ export const show = (context: CliContext): Command =>
       }
       const [looked] = await lookAtRuns(runtime, [record], { archived: true })
       const { run, state } = looked!
-      const { configuration, waiting, promotions, steerings } = await readChanges(runtime, run.config)
+      const {
+        configuration,
+        waiting,
+        promotions,
+        steerings,
+        lastOpened: ofLast,
+      } = await readChanges(runtime, run.config)
       const changes = [
         ...configuration.changes.map(({ round, change }) => ({ ...change, round })),
         ...waiting.map((change) => ({ ...change, round: null })),
@@ -51,13 +58,14 @@ export const show = (context: CliContext): Command =>
         ...steerings.map((steering) => ({ ...steering, round: null })),
       ]
       const { guards = null } = configuration.last.selection
+      const otherText = ofLast?.otherText ?? null
       const kind = kindOf(record, run.config)
       const { replayOf, life, recordedMs, selectionVersion, config } = record
       if (options.json) {
         const facts = { run: name, kind, ...state, replayOf, life, recordedMs, selectionVersion }
         return await print(
           context.stdout,
-          `${json({ ...facts, config: JSON.parse(config), changes, promoted, steered, guards })}\n`,
+          `${json({ ...facts, config: JSON.parse(config), changes, promoted, steered, guards, otherText })}\n`,
         )
       }
       const when = recordedMs === null ? '' : `, recorded ${new Date(recordedMs).toISOString()}`
@@ -68,6 +76,7 @@ export const show = (context: CliContext): Command =>
         ...promoted.map(({ shadow, round }) => promotionInWords(shadow, round)),
         ...steered.map((one) => steeringInWords(one, one.round)),
         ...(guards === null ? [] : guardsInWords(guards).map((guard) => `guard: ${guard}`)),
+        ...(otherText === null ? [] : [`round ${ofLast!.round}: ${otherTextInWords(otherText)}`]),
       ]
         .map((line) => `${line}\n`)
         .join('')

@@ -16,6 +16,9 @@ interface Options extends GlobalOptions {
   readonly pin?: Rule[]
   readonly free?: Rule[]
   readonly repetitions?: number
+  readonly otherText?: number
+  readonly from?: number
+  readonly against?: string | number
   readonly why: string
   readonly by: string
   readonly at?: number
@@ -34,6 +37,21 @@ export const steer = (context: CliContext): Command =>
     .option('--pin <actor=subcategory:share>', 'exactly this share; may be repeated', rules('pin'))
     .option('--free <actor=subcategory>', 'no guard of it any more; may be repeated', rules('free'))
     .option('--repetitions <most>', 'documents read this often are not selected again; 0: however often', repetitions)
+    .option(
+      '--other-text <bound>',
+      'the loss on other text grows by at most this many nats per token; 0: by however much',
+      nats,
+    )
+    .option(
+      '--from <growth>',
+      'and the natural mixture is drawn from this growth on (default: half of the bound)',
+      nats,
+    )
+    .option(
+      '--against <run or loss>',
+      'the growth over this run, or this loss (default: over the lowest that the run has reported)',
+      runOrLoss,
+    )
     .requiredOption('--why <text>', 'recorded, and shown where the guard is')
     .option('--at <round>', 'not before this round (default: the next one)', naturalNumber)
     .option('--json', 'what was recorded, as JSON')
@@ -42,26 +60,51 @@ export const steer = (context: CliContext): Command =>
       example(
         'winnow steer first --floor domain=GitHub:0.1 --why product',
         'winnow steer first --cap quality=0-1:0.05 --repetitions 2 --at 7 --why noise',
+        'winnow steer first --other-text 0.2 --against first-control --why chat',
         "winnow steer first --free domain=GitHub --why 'evaluation is done'",
       ),
     )
     .action(async (run: string, options: Options) => {
       const { floor = [], cap = [], pin = [], free = [], repetitions: most, by, why, at } = options
       const wanted = [...free, ...floor, ...cap, ...pin]
-      if (wanted.length === 0 && most === undefined)
+      const otherBound = boundOf(options)
+      if (wanted.length === 0 && most === undefined && otherBound === null)
         throw new WinnowError('USAGE', 'nothing to steer by', {
-          hint: 'Give --floor, --cap, --pin, --free or --repetitions.',
+          hint: 'Give --floor, --cap, --pin, --free, --repetitions or --other-text.',
         })
       await using connection = await context.connect(options)
       const steering = await steerRun(
         connection.runtime,
-        { run, rules: wanted, repetitionsMost: most ?? null, by, why, fromRound: at ?? null },
+        { run, rules: wanted, repetitionsMost: most ?? null, otherBound, by, why, fromRound: at ?? null },
         systemClock,
       )
       if (options.json) return await print(context.stdout, `${json(steering)}\n`)
       const when = steering.fromRound === null ? 'the next round' : `round ${steering.fromRound}`
       await print(context.stdout, `${run} is steered from ${when} on: winnow run show ${run}\n`)
     })
+
+function boundOf(options: Options): Steering['otherBound'] {
+  const { otherText: bound } = options
+  const from = options.from ?? null
+  const against = options.against ?? null
+  if (bound === undefined) {
+    if (from === null && against === null) return null
+    throw new WinnowError('USAGE', '--from and --against are about --other-text', { hint: 'Give the bound as well.' })
+  }
+  const isRun = typeof against === 'string'
+  return { bound, from, run: isRun ? against : null, loss: isRun ? null : against }
+}
+
+function nats(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('must be a number of nats per token, 0 or more')
+  return value
+}
+
+/** Names of runs begin with a letter. */
+const runOrLoss = (text: string): string | number =>
+  Number.isFinite(Number(text)) && text.trim() !== '' ? Number(text) : text
 
 /** Collects an option that may be repeated. */
 const rules =

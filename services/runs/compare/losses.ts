@@ -1,4 +1,5 @@
 import type { Progress } from '../../../schemas/index.ts'
+import { lossAfter } from '../../../topologies/rounds/other-text.ts'
 import type { Both } from './overlap.ts'
 
 /** Losses of two runs after as many tokens, nats per token. */
@@ -22,25 +23,16 @@ export function lossesAtEqualTokens(a: readonly Evaluated[], b: readonly Evaluat
       : [
           {
             ...{ tokens, step },
-            reference: [referenceLoss, lossAfter(b, tokens, 'referenceLoss')] as const,
-            otherText: [corpusLoss, lossAfter(b, tokens, 'corpusLoss')] as const,
+            reference: [referenceLoss, lossAt(b, tokens, 'referenceLoss')] as const,
+            otherText: [corpusLoss, lossAt(b, tokens, 'corpusLoss')] as const,
           },
         ],
   )
 }
 
-/** Linear between the evaluations before and after; null where there are none. */
-function lossAfter(
-  progress: readonly Evaluated[],
-  tokens: number,
-  loss: 'referenceLoss' | 'corpusLoss',
-): number | null {
-  const known = progress.filter((report) => report[loss] !== null)
-  const at = known.findIndex((report) => report.tokens >= tokens)
-  const [before, after] = [known[at - 1], known[at]]
-  if (after === undefined) return null
-  if (after.tokens === tokens) return after[loss]
-  if (before === undefined) return null
-  const share = (tokens - before.tokens) / (after.tokens - before.tokens)
-  return before[loss]! + share * (after[loss]! - before[loss]!)
-}
+/** Null where no evaluation is. */
+const lossAt = (progress: readonly Evaluated[], tokens: number, loss: 'referenceLoss' | 'corpusLoss'): number | null =>
+  lossAfter(
+    progress.flatMap(({ [loss]: value, tokens }) => (value === null ? [] : [{ tokens, loss: value }])),
+    tokens,
+  ) ?? null

@@ -5,7 +5,7 @@ import { combinations, sweptValues, together } from '../../../topologies/ablatio
 import { ablations, asRecorded, type Variant } from '../../../topologies/ablation/variants.ts'
 import { viewOptions } from '../../../topologies/console/selecting.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
-import { changesRun } from '../../../topologies/rounds/configuration.ts'
+import { differsFromRun } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { heldOutOf, withoutHeldOut } from '../../../topologies/selection/hold-out.ts'
@@ -43,7 +43,7 @@ export async function ablateRun(
   const { on, rounds, log } = await judgedRounds(runtime, recorded, undefined, async (log) =>
     isJoint ? await withSampleLabels(runtime, recorded, log) : log,
   )
-  if (log.opened.some(changesRun))
+  if (log.opened.some(differsFromRun))
     throw new WinnowError(
       'CONFIGURATION',
       `the actors, settings or guards of run ${recorded.name} changed on the way; it cannot be ablated`,

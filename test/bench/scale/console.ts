@@ -42,6 +42,7 @@ const opened = {
   promoted: null,
   steered: [],
   reads: [],
+  otherText: null,
 }
 const actorStates = actors.map(({ name, subcategories }, a) => ({
   ...{ run: run.name, actor: name, round, weights: weights[a]!, counts: subcategories.map(() => 20) },

@@ -9,7 +9,7 @@ const opened = (
   reads: RoundOpened['reads'] = [],
 ): RoundOpened => ({
   ...{ run: 'a', round, step, checkpointPath: null, checkpointDigest: null, previousRead, labelOffsets: [] },
-  ...{ samples: [], deadlineMs: null, changes: [], promoted: null, steered: [], reads },
+  ...{ samples: [], deadlineMs: null, changes: [], promoted: null, steered: [], reads, otherText: null },
 })
 const adopted = (round: number, step: number, previous: [round: number, read: number | null] | null): RoundAdopted => ({
   ...{ run: 'a', round, step, sequenceFirst: 0 },

@@ -23,6 +23,7 @@ export function opened(round: number, samples: readonly Asked[] = []): RoundOpen
     promoted: null,
     steered: [],
     reads: [],
+    otherText: null,
   }
 }
 

@@ -118,7 +118,11 @@ export function guards({ actors }: NaiveConfig, { below, pick }: ReturnType<type
       else rules.push({ kind, actor, subcategory, share: kind === 'cap' ? high : low })
     }
   }
-  return { rules: shuffled(rules, below), ...(below(3) === 0 && { repetitions: { most: pick([1, 2, 3]) } }) }
+  return {
+    rules: shuffled(rules, below),
+    ...(below(3) === 0 && { repetitions: { most: pick([1, 2, 3]) } }),
+    ...(below(2) && { other: { bound: 1, share: pick([0, 0.1, 0.333333, 0.5, 0.9, 1]) } }),
+  }
 }
 
 /** A strategy, each part at random, so that every combination is met; scores, sizes and quotas that tie and fall short. */

@@ -63,6 +63,37 @@ describe('guards of subcategories', () => {
     expect(drawn).toMatchObject({ web: 33, documents: 100 })
   })
 
+  test('a natural share takes of every level what it holds, and the rest goes by score', async () => {
+    const other = (share: number) => ({ other: { bound: 1, share } })
+    // 60 of 100 are natural, 10 of each cell; the 40 others are what is left of the best cell. Of the other five it is 50, by the seed.
+    expect(await taken(other(0.6))).toMatchObject({ high: 72, low: 28, web: 58, code: 18, books: 24, documents: 100 })
+    expect(await taken(other(0.6), { budget: { tokens: 1000 } })).toMatchObject({ web: 58, code: 18, books: 24 })
+    const capped = [rule('cap', 'domain=books', 0.1), rule('pin', 'domain=code', 0.05)]
+    expect(await taken({ rules: capped, ...other(0.9) })).toMatchObject({ books: 10, code: 5, web: 85 })
+    // Floors are filled before: what they take is the best of their subcategory.
+    const floor = [rule('floor', 'domain=books', 0.5)]
+    expect(await taken({ rules: floor, ...other(0.5) })).toMatchObject({ books: 60, high: 73, low: 27 })
+  })
+
+  test('without a natural share a selection has the bits that it has without a bound, and with all of it those of a random one', async () => {
+    const ids = async (more: object) => {
+      const corpus = new MemoryCorpus([2, 3])
+      for (let id = 0; id < 300; id++) corpus.add(asDocumentId(BigInt(id * 7)), 10, [id % 2, id % 3])
+      const config = parseSelectionConfig({ ...given, ...more })
+      const weights = config.actors.map(({ initialWeights }) => initialWeights)
+      const all: bigint[] = []
+      for await (const chunk of (await select(corpus, config, 0, weights, [1, 1])).ids) all.push(...chunk)
+      return all
+    }
+    const bound = (share: number) => ({ guards: { other: { bound: 0.2, share } } })
+    expect(await ids(bound(0))).toEqual(await ids({}))
+    expect(await ids(bound(1))).toEqual(await ids({ strategy: { score: { kind: 'zero' } } }))
+    // What the score takes without a bound, and what a random selection has of the rest, come first.
+    const half = new Set(await ids(bound(0.5)))
+    expect(half.size).toBe(100)
+    expect([...half]).not.toEqual(await ids({}))
+  })
+
   test('a floor that the pool cannot fill takes all there is', async () => {
     expect(await taken({ rules: [rule('floor', 'domain=books', 0.9)] }, { budget: { documents: 200 } })).toMatchObject({
       ...{ books: 100, web: 100, documents: 200 },
@@ -115,6 +146,20 @@ describe('guards that cannot hold are refused by name', () => {
       'a selection that cells decide',
     ],
     [{ repetitions: { most: 0 } }, {}, 'must be an integer of at least 1'],
+    [{ other: { bound: 0 } }, {}, 'guards.other.bound: must be above 0'],
+    [{ other: { bound: 0.2, from: 0.2 } }, {}, 'guards.other: from 0.2 must be below the bound, 0.2'],
+    [{ other: { bound: 0.2, against: true } }, {}, 'guards.other.against: must be a run or a number'],
+    [{ other: { bound: 0.2, share: 2 } }, {}, 'guards.other.share: must be at most 1'],
+    [
+      { other: { bound: 0.2 } },
+      { strategy: { mixture: { actor: 'domain', proportional: true } } },
+      'guards.other: cannot be combined with strategy.mixture',
+    ],
+    [
+      { other: { bound: 0.2 } },
+      { strategy: { score: { kind: 'label', actor: 'quality' } } },
+      'guards.other: needs a selection that cells decide',
+    ],
   ])('%j %j', (guards, more, message) => {
     expect(problem(guards, more)).toContain(message)
   })

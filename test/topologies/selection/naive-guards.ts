@@ -11,6 +11,8 @@ export interface NaiveRule {
 export interface NaiveGuards {
   rules?: NaiveRule[]
   repetitions?: { most: number }
+  /** Of the bound on other text a selection sees the share alone. */
+  other?: { bound: number; share?: number }
 }
 
 interface Ranked {
@@ -30,8 +32,10 @@ function shared(n: bigint, weights: bigint[]): bigint[] {
 }
 
 /**
- * The strata of these documents, each with its quota.
- * @param sorted in the usual order
+ * What is selected of these documents.
+ * @param sorted in the usual order, by s and then by key
+ * @param natural the share that is taken whatever the score
+ * @param byKey sorts documents by key
  */
 export function naiveGuarded(
   rules: NaiveRule[],
@@ -40,7 +44,9 @@ export function naiveGuarded(
   indexed: (actor: string, name: string) => number,
   unit: (document: NaiveDocument) => number,
   actors: string[],
-): { members: NaiveDocument[]; quota: number }[] {
+  natural: number,
+  byKey: (documents: NaiveDocument[]) => NaiveDocument[],
+): NaiveDocument[] {
   const isUnder = (rule: NaiveRule, { labels }: NaiveDocument) =>
     labels[rule.actor] === indexed(rule.actor, rule.subcategory)
   const digits = ({ document }: Ranked) =>
@@ -56,7 +62,8 @@ export function naiveGuarded(
     .sort(([a], [b]) => order(digits(a!), digits(b!)))
     .map(([one]) => digits(one!).join())
   /** What each level has left, by stratum. */
-  const levels = [...Map.groupBy(sorted, ({ s }) => s || 0).values()].map((level) => {
+  const byLevel = [...Map.groupBy(sorted, ({ s }) => s || 0).values()]
+  const levels = byLevel.map((level) => {
     const held = new Map<string, bigint>()
     for (const one of level) {
       const name = digits(one).join()
@@ -74,37 +81,97 @@ export function naiveGuarded(
   const caps = rules.filter(({ kind }) => kind !== 'floor')
   const all = () => [...quota.values()].reduce((sum, one) => sum + one, 0n)
 
-  const fill = (among: string[], upTo: () => bigint) => {
-    for (const level of levels) {
-      const rest = (stratum: string) => level.get(stratum) ?? 0n
-      for (;;) {
-        const room = new Map(caps.map((rule) => [rule, amount(rule) - takenOf(rule)]))
-        const open = among.filter(
-          (stratum) =>
-            rest(stratum) > 0n && caps.every((rule) => room.get(rule)! > 0n || !under(rule).includes(stratum)),
-        )
-        const missing = [upTo(), BigInt(budget) - all()].reduce((a, b) => (a < b ? a : b))
-        if (open.length === 0 || missing <= 0n) break
-        const held = open.map(rest)
-        const total = held.reduce((sum, one) => sum + one, 0n)
-        const parts = shared(missing < total ? missing : total, held)
-        for (const rule of caps) {
-          const own = [...open.keys()].filter((i) => under(rule).includes(open[i]!))
-          const asked = own.map((i) => parts[i]!)
-          if (asked.reduce((sum, one) => sum + one, 0n) <= room.get(rule)!) continue
-          for (const [j, part] of shared(room.get(rule)!, asked).entries()) parts[own[j]!] = part
-        }
-        for (const [i, stratum] of open.entries()) {
-          quota.set(stratum, quota.get(stratum)! + parts[i]!)
-          level.set(stratum, rest(stratum) - parts[i]!)
-        }
+  /** Of each stratum, up to which level something was taken by score. */
+  const upToLevel = new Map(strata.map((stratum) => [stratum, -1]))
+  /** Takes `upTo` of what some level, or all of them, have left. @param take is told how much of which stratum */
+  const share = (
+    among: string[],
+    upTo: () => bigint,
+    rest: (stratum: string) => bigint,
+    take: (stratum: string, n: bigint) => void,
+  ) => {
+    for (;;) {
+      const room = new Map(caps.map((rule) => [rule, amount(rule) - takenOf(rule)]))
+      const open = among.filter(
+        (stratum) => rest(stratum) > 0n && caps.every((rule) => room.get(rule)! > 0n || !under(rule).includes(stratum)),
+      )
+      const missing = [upTo(), BigInt(budget) - all()].reduce((a, b) => (a < b ? a : b))
+      if (open.length === 0 || missing <= 0n) return
+      const held = open.map(rest)
+      const total = held.reduce((sum, one) => sum + one, 0n)
+      const parts = shared(missing < total ? missing : total, held)
+      for (const rule of caps) {
+        const own = [...open.keys()].filter((i) => under(rule).includes(open[i]!))
+        const asked = own.map((i) => parts[i]!)
+        if (asked.reduce((sum, one) => sum + one, 0n) <= room.get(rule)!) continue
+        for (const [j, part] of shared(room.get(rule)!, asked).entries()) parts[own[j]!] = part
+      }
+      for (const [i, stratum] of open.entries()) {
+        quota.set(stratum, quota.get(stratum)! + parts[i]!)
+        take(stratum, parts[i]!)
       }
     }
   }
+  const restOf = (level: Map<string, bigint>, stratum: string) => level.get(stratum) ?? 0n
+  const fill = (among: string[], upTo: () => bigint) => {
+    for (const [l, level] of levels.entries())
+      share(
+        among,
+        upTo,
+        (stratum) => restOf(level, stratum),
+        (stratum, n) => {
+          level.set(stratum, restOf(level, stratum) - n)
+          if (n > 0n && l > upToLevel.get(stratum)!) upToLevel.set(stratum, l)
+        },
+      )
+  }
   for (const rule of rules.filter(({ kind }) => kind !== 'cap')) fill(under(rule), () => amount(rule) - takenOf(rule))
+  // The natural share: of every stratum together, then of its levels by what they have left.
+  const naturally = new Map(strata.map((stratum) => [stratum, levels.map(() => 0n)]))
+  const drawn = new Map(strata.map((stratum) => [stratum, 0n]))
+  const everyLevel = (stratum: string) => levels.reduce((sum, level) => sum + restOf(level, stratum), 0n)
+  const wanted = (BigInt(Math.round(natural * 1e6)) * BigInt(budget)) / 1000000n
+  share(
+    strata,
+    () => wanted - [...drawn.values()].reduce((sum, one) => sum + one, 0n),
+    (stratum) => everyLevel(stratum) - drawn.get(stratum)!,
+    (stratum, n) => drawn.set(stratum, drawn.get(stratum)! + n),
+  )
+  for (const [stratum, n] of drawn) {
+    if (n === 0n) continue
+    const parts = shared(
+      n,
+      levels.map((level) => restOf(level, stratum)),
+    )
+    naturally.set(stratum, parts)
+    for (const [l, level] of levels.entries()) level.set(stratum, restOf(level, stratum) - parts[l]!)
+  }
   fill(strata, () => BigInt(budget) - all())
-  return strata.map((stratum) => ({
-    members: byName.get(stratum)!.map(({ document }) => document),
-    quota: Number(quota.get(stratum)!),
-  }))
+
+  const prefix = (documents: NaiveDocument[], n: bigint) => {
+    let size = 0n
+    const taken: NaiveDocument[] = []
+    for (const document of documents) {
+      if (size >= n) break
+      taken.push(document)
+      size += BigInt(unit(document))
+    }
+    return taken
+  }
+  return strata.flatMap((stratum) => {
+    const members = (some: Ranked[][]) =>
+      some
+        .flat()
+        .filter((one) => byName.get(stratum)!.includes(one))
+        .map(({ document }) => document)
+    const next = upToLevel.get(stratum)! + 1
+    const below = naturally
+      .get(stratum)!
+      .slice(next)
+      .reduce((sum, one) => sum + one, 0n)
+    return [
+      ...prefix(members(byLevel.slice(0, next)), quota.get(stratum)! - below),
+      ...prefix(byKey(members(byLevel.slice(next))), below),
+    ]
+  })
 }

@@ -1,4 +1,4 @@
-import { type NaiveDocument, naiveExpFixed, naiveKey } from './naive.ts'
+import { byKey, type NaiveDocument, naiveExpFixed, naiveKey } from './naive.ts'
 import { type NaiveGuards, naiveGuarded } from './naive-guards.ts'
 
 /** "Strategies" of SELECTION.md read literally, with nothing of topologies/: full sorts by exact values. */
@@ -131,13 +131,13 @@ export function naiveSelect(given: Given): NaiveDocument[] {
   }
   const wanted = 'tokens' in budget ? budget.tokens : budget.documents
   const { mixture } = strategy
-  if ((given.guards?.rules ?? []).length > 0) {
-    const { rules } = given.guards!
+  const { rules = [], other } = given.guards ?? {}
+  const natural = other?.share ?? 0
+  if (rules.length > 0 || natural > 0) {
     const indexed = (actor: string, name: string) => given.subcategoriesOf(actor).indexOf(name)
     const unit = ({ tokens }: NaiveDocument) => ('tokens' in budget ? tokens : 1)
-    return naiveGuarded(rules!, sorted, wanted, indexed, unit, given.actors).flatMap(({ members, quota }) =>
-      prefix(members, quota),
-    )
+    const drawn = (some: NaiveDocument[]) => byKey(some, seed)
+    return naiveGuarded(rules, sorted, wanted, indexed, unit, given.actors, natural, drawn)
   }
   if (mixture === undefined) return prefix(ranked, wanted)
   const strata = given

@@ -107,18 +107,19 @@ describe('the whole of a run equals SELECTION.md read literally', () => {
     expect(met.size).toBe(12)
   })
 
-  test('with guards, to the last id, over 150 random runs of floors, caps and pins of several actors and of repetitions', async () => {
+  test('with guards, to the last id, over 150 random runs of floors, caps and pins of several actors, of repetitions and of natural shares', async () => {
     const met = new Set<string>()
     for (let seed = 0; seed < 150; seed++) {
       const given = scenario(seed, { guarded: true })
-      const { rules = [], repetitions } = given.config.guards!
+      const { rules = [], repetitions, other } = given.config.guards!
       if (seed % 3 === 0) given.config.strategy = { score: { kind: 'zero' } }
       const expected = naiveRun(given.config, given.documents, given.rewards, given.rounds, given.positions)
       expect(await run(given), `scenario ${seed}`).toEqual(expected)
       const guarded = new Set(rules.map(({ actor }) => actor)).size
       met.add(`${Math.min(guarded, 2)} ${Object.keys(given.config.budget)[0]} ${repetitions === undefined}`)
+      met.add(`${Math.min(guarded, 1)} ${Object.keys(given.config.budget)[0]} natural ${other?.share ?? 'none'}`)
     }
-    expect(met.size).toBe(12)
+    expect(met.size).toBeGreaterThan(30)
   })
 
   test('samples are the documents with the smallest keys of a subcategory', async () => {
