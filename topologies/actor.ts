@@ -3,6 +3,7 @@ import type { ActorState } from '../schemas/index.ts'
 import type { Delivered } from './node.ts'
 import { type CollectedRound, collectRounds } from './rounds/collect.ts'
 import { type Configuration, configurationBy } from './rounds/configuration.ts'
+import { mappedMemory } from './rounds/subcategories.ts'
 import type { RunConfig } from './run-config.ts'
 import { type ActorMemory, initialMemory } from './selection/actor-memory.ts'
 import type { ActorConfig, SelectionConfig } from './selection/config.ts'
@@ -97,7 +98,9 @@ function memoryBefore(
     const areOthers = cellsIn(configuration.at(round)) !== cellsIn(configuration.at(round - 1))
     return before === undefined || areOthers ? initialCells(config) : before
   }
-  return before === undefined || configuration.joinsAt(actor.name, round) ? initialMemory(actor) : before
+  if (before === undefined || configuration.joinsAt(actor.name, round)) return initialMemory(actor)
+  const mappings = configuration.mappingsAt(actor.name, round)
+  return mappings.reduce((memory, mapped) => mappedMemory(memory, mapped), before)
 }
 
 const stateOf = (

@@ -65,7 +65,7 @@ const reward: records.Reward = {
 const change: records.ActorChange = {
   ...{ run: 'a', id: 'i', kind: 'add', actor: 'style', fromRound: null, subcategories: ['plain', unicode], eta: 0.1 },
   ...{ initialWeights: [0.5, -0], initialTheta: null, labelerVersion: 'f'.repeat(64), labeler: '{}' },
-  ...{ labelerFolder: '/', recordedMs: longMax, fit: null },
+  ...{ labelerFolder: '/', recordedMs: longMax, fit: null, mapping: null, by: '', why: '' },
 }
 const promoted: NonNullable<records.RoundOpened['promoted']> = {
   ...{ id: 'i', shadow: unicode, round: intMax, config: '{}', theta: [-0.5] },
@@ -93,6 +93,23 @@ const relabelling: records.ActorChange = {
     ...{ run: 'a', rounds: [2, 3], checkpoint: '00', probes: 400, inputs: 'f'.repeat(64), settings: '{}' },
     rewardOffsets: [{ partition: 1, offsetNext: longMax }],
     ...{ spearman: -0.25, measured: 400, chance: 0.0824 },
+  },
+}
+
+const mapped: records.ActorChange = {
+  ...{ ...change, id: 'm', kind: 'relabel', by: unicode, why: unicode },
+  mapping: {
+    origins: [
+      { subcategory: 'plain', from: [] },
+      {
+        subcategory: unicode,
+        from: [
+          { subcategory: 'a', documents: longMax },
+          { subcategory: unicode, documents: 0 },
+        ],
+      },
+    ],
+    retired: [unicode],
   },
 }
 
@@ -226,7 +243,12 @@ export const samples: Samples = {
         },
       ],
       deadlineMs: 1_800_000_000_000,
-      changes: [change, { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax }, relabelling],
+      changes: [
+        change,
+        { ...change, id: 'j', kind: 'remove', initialTheta: -0.5, fromRound: intMax },
+        relabelling,
+        mapped,
+      ],
       reads: [{ round: 1, read: longMax }],
       promoted,
       steered: [steering],
@@ -256,6 +278,7 @@ export const samples: Samples = {
     change,
     { ...change, kind: 'freeze', subcategories: [], initialWeights: [], fromRound: 0 },
     relabelling,
+    mapped,
   ],
   RoundRelabelled: [
     { run: 'a', round: 1, change: null, labelOffsets: [] },

@@ -155,6 +155,25 @@ const LabelerFit = record('LabelerFit', 'What a labeler of predicted influence w
 })
 export type LabelerFit = RecordValue<typeof LabelerFit>
 
+const SubcategoryPart = record('SubcategoryPart', 'A subcategory that another one goes on from', {
+  subcategory: string,
+  documents: documented(long, 'How many documents had its label, by which several are weighed; of a single one 0'),
+})
+
+const SubcategoryOrigin = record('SubcategoryOrigin', 'What a subcategory of other labels goes on from', {
+  subcategory: string,
+  from: documented(
+    array(nested(SubcategoryPart)),
+    'None: it is new; one: its weight, as it stands; several: their mean, weighted by documents',
+  ),
+})
+
+export const SubcategoryMapping = record('SubcategoryMapping', 'How subcategories of an actor become others', {
+  origins: documented(array(nested(SubcategoryOrigin)), 'Of each subcategory from then on, in order'),
+  retired: documented(array(string), 'Those that nothing goes on from'),
+})
+export type SubcategoryMapping = RecordValue<typeof SubcategoryMapping>
+
 export const ActorChange = record('ActorChange', "A change of a run's actors", {
   run: string,
   id: documented(string, 'The same again is the same change'),
@@ -166,7 +185,10 @@ export const ActorChange = record('ActorChange', "A change of a run's actors", {
   fromRound: documented(nullable(int), 'Not before this round; null: as soon as possible'),
   subcategories: documented(array(string), 'Of an added or relabelled actor, in order'),
   eta: documented(double, 'Of an added actor; 0: it is frozen from the beginning'),
-  initialWeights: documented(array(double), 'Of an added actor, by subcategory'),
+  initialWeights: documented(
+    array(double),
+    'Of an added actor, by subcategory; of a relabelled one whose subcategories change likewise, for those that are new',
+  ),
   initialTheta: documented(
     nullable(double),
     'Of an added actor; null: the mean of the thetas at that time. The opening of a round has a number',
@@ -179,6 +201,14 @@ export const ActorChange = record('ActorChange', "A change of a run's actors", {
     nullable(nested(LabelerFit)),
     'Of a relabelled actor: what its labeler was fitted to, if winnow knows it',
   ),
+  mapping: {
+    ...nullable(nested(SubcategoryMapping)),
+    doc: 'Of an actor that is relabelled with other subcategories; null: they stay the same',
+    // Of changes recorded before this field existed.
+    default: null,
+  },
+  by: { ...documented(string, 'Who, as the command was told; empty: nobody said'), default: '' },
+  why: { ...documented(string, 'Empty: nobody said'), default: '' },
 })
 export type ActorChange = RecordValue<typeof ActorChange>
 

@@ -2,7 +2,12 @@ import { ActorChange, Promotion, type RecordValue, type RoundOpened, runTopics, 
 import { PendingChanges } from '../../topologies/console/changes.ts'
 import { PendingPromotions } from '../../topologies/console/promotions.ts'
 import { PendingSteerings } from '../../topologies/console/steerings.ts'
-import { type Configuration, changedRun, configurationBy } from '../../topologies/rounds/configuration.ts'
+import {
+  type Configuration,
+  changedRun,
+  configurationBy,
+  relabelProblems,
+} from '../../topologies/rounds/configuration.ts'
 import { steeredRun } from '../../topologies/rounds/steering.ts'
 import { plainName, plainNameRule, type RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
@@ -50,8 +55,7 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
   steerings.take(configuration.steerings.map(({ steering }) => steering))
   for (const { promoted } of configuration.promotions) promotions.take(promoted)
   const waiting = pending.waiting(configuration.last)
-  const changed = waiting.reduce((before, change) => changedRun(before, change) ?? before, configuration.last)
-  const wanted = steerings.waiting.reduce((before, steering) => steeredRun(before, steering) ?? before, changed)
+  const wanted = after(configuration.last, waiting, steerings.waiting)
   return {
     ...{ configuration, waiting, wanted, steerings: steerings.waiting, lastOpened: view.lastOpened },
     ...{ promotions: promotions.waiting, promotionsAsked: promotions.asked },
@@ -65,9 +69,23 @@ export async function readChanges({ kafka, codec }: Ports, run: RunConfig): Prom
 export async function wantChange({ kafka, codec }: Ports, change: ActorChange): Promise<void> {
   const { run } = await runnable({ kafka, codec }, change.run)
   if (!plainName.test(change.actor)) throw refused(change, `its name ${plainNameRule}`)
-  const { wanted } = await readChanges({ kafka, codec }, run)
+  const found = await readChanges({ kafka, codec }, run)
+  const wanted = change.mapping === null ? found.wanted : runBefore(found, change.actor)
   if (changedRun(wanted, change) === undefined) throw refused(change, whyNot(wanted, change))
   await recordChange({ kafka, codec }, run, ActorChange, change)
+}
+
+/** The run that other subcategories of an actor are asked for of: with what waits, but for those that were asked for before and will not come. */
+export const runBefore = ({ configuration, waiting, steerings }: ChangesOfRun, actor: string): RunConfig =>
+  after(
+    configuration.last,
+    waiting.filter((one) => one.actor !== actor || one.mapping === null),
+    steerings,
+  )
+
+const after = (run: RunConfig, changes: readonly ActorChange[], steerings: readonly Steering[]): RunConfig => {
+  const changed = changes.reduce((before, change) => changedRun(before, change) ?? before, run)
+  return steerings.reduce((before, steering) => steeredRun(before, steering) ?? before, changed)
 }
 
 /** Writes into the log what somebody wants of a run. */
@@ -91,11 +109,16 @@ const refused = ({ kind, actor, run }: ActorChange, why: string): WinnowError =>
 
 const past = { add: 'added to', remove: 'removed from', freeze: 'frozen in', relabel: 'relabelled in' } as const
 
-function whyNot(run: RunConfig, { kind, actor }: ActorChange): string {
+function whyNot(run: RunConfig, { kind, actor, mapping, subcategories, labelerVersion }: ActorChange): string {
   const known = run.selection.actors.find(({ name }) => name === actor)
   if (kind === 'add') return 'it has one of that name'
   if (known === undefined) return `its actors are ${run.selection.actors.map(({ name }) => name).join(', ')}`
   if (kind === 'freeze') return 'it is frozen already'
+  if (kind === 'relabel' && run.labelers[actor] === labelerVersion) return 'its labels are of this version'
+  if (mapping !== null) {
+    const actors = run.selection.actors.map((one) => (one === known ? { ...one, subcategories } : one))
+    return `${relabelProblems(run, actors).join('; ')}; what guards a subcategory is taken off by: winnow steer ${run.name} --free ${actor}=SUBCATEGORY`
+  }
   if (kind === 'relabel') return `its labels are, or will be, of this version, or its subcategories are others`
   if (run.selection.actors.length === 1) return 'it is the last one'
   return "the run's strategy, collaboration or guards need it"

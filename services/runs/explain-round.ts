@@ -1,6 +1,7 @@
 import type { ExplainedDocument, Explanation } from '../../topologies/explain.ts'
 import { type Flips, flipsOf, type WeightSource, weightSources } from '../../topologies/explain-weights.ts'
 import { configurationBy } from '../../topologies/rounds/configuration.ts'
+import { mappedWeights } from '../../topologies/rounds/subcategories.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { heldOutOf } from '../../topologies/selection/hold-out.ts'
 import type { Runtime } from '../connections/connections.ts'
@@ -42,11 +43,11 @@ export async function explainRound(
     (ledger?.answers(name, closed?.rewardOffsets ?? []) ?? []).filter(({ docId }) => isHeldOut?.(docId) !== true),
   )
   const promoted = log.opened.find(({ round }) => round === manifest.round)?.promoted
-  const before = names.map((name) =>
-    promoted
-      ? promoted.actors.find(({ actor }) => actor === name)?.weights
-      : previous?.weights[previous.actors.indexOf(name)],
-  )
+  const before = names.map((name) => {
+    if (promoted) return promoted.actors.find(({ actor }) => actor === name)?.weights
+    const weights = previous?.weights[previous.actors.indexOf(name)]
+    return weights && configuration.mappingsAt(name, manifest.round).reduce(mappedWeights, weights)
+  })
   const sources = weightSources(selection, manifest, document, before, answers)
   const flips = flipsOf(selection, manifest, document, explanation, sources)
   return { sources, flips, rewardTransform: selection.rewardTransform.kind }

@@ -203,7 +203,7 @@ export class World {
     const value: ActorChange = {
       ...{ run: this.run.name, id: 'add', kind: 'add', actor: newcomer, fromRound: null, eta: 0.5 },
       ...{ subcategories: ['a', 'b', 'c'], initialWeights: [1, 0, -1], initialTheta: null, labelerVersion: 'v1' },
-      ...{ labeler: '{}', labelerFolder: '/', recordedMs: 0, fit: null, ...given },
+      ...{ labeler: '{}', labelerFolder: '/', recordedMs: 0, fit: null, mapping: null, by: '', why: '', ...given },
     }
     this.driver.append([{ topic: this.topics.changes.name, record: ActorChange, key: value.id, value }])
   }

@@ -35,17 +35,17 @@ export class PendingChanges {
 
   /**
    * Those that still wait before a round. A removal that is due, of an actor that has not joined yet, calls off its addition; labels that a round has
-   * taken call off those that were wanted before them.
+   * taken call off those that were wanted before them, but not those of other subcategories that wait; of those the last that were wanted count.
    */
   waiting(run: RunConfig, round = 0): ActorChange[] {
     let waiting: ActorChange[] = []
     const there = new Set(run.selection.actors.map(({ name }) => name))
     for (const change of this.#wanted.values()) {
       if (this.#taken.has(change.id)) {
-        if (change.kind === 'relabel')
-          waiting = waiting.filter(({ kind, actor }) => kind !== 'relabel' || actor !== change.actor)
+        waiting = waiting.filter((one) => !replaces(change, one))
         continue
       }
+      if (change.mapping !== null) waiting = waiting.filter((one) => one.mapping === null || !replaces(change, one))
       const added = waiting.findIndex(({ kind, actor }) => kind === 'add' && actor === change.actor)
       const due = change.fromRound === null || change.fromRound <= round
       if (change.kind === 'remove' && due && !there.has(change.actor) && added !== -1) waiting.splice(added, 1)
@@ -71,13 +71,19 @@ export class PendingChanges {
       if (needsLabels(change) && !(await labelled(columnOf(change), documents))) continue
       changed = next
       // Of labels that are ready together the last ones hold, as if the others had never been wanted.
-      if (change.kind === 'relabel')
-        changes = changes.filter(({ kind, actor }) => kind !== 'relabel' || actor !== change.actor)
+      changes = changes.filter((one) => one.mapping !== null || !replaces(change, one))
       changes.push(settled)
     }
     return { run: changed, changes }
   }
 }
+
+/** Whether labels make those of an earlier change needless. */
+const replaces = (later: ActorChange, earlier: ActorChange): boolean =>
+  later.kind === 'relabel' &&
+  earlier.kind === 'relabel' &&
+  earlier.actor === later.actor &&
+  (earlier.mapping === null || later.mapping !== null)
 
 /** The labels that a change asks for. */
 export const columnOf = ({ actor, labelerVersion }: ActorChange): LabelColumn => ({

@@ -35,7 +35,9 @@ export async function evaluateSelection(
 ): Promise<Evaluation> {
   const names = run.selection.actors.map(({ name }) => name)
   const before = own.findLast(({ round }) => round < selected.round)
-  const sameActors = before !== undefined && before.actors.join() === names.join()
+  // Weights of other subcategories say nothing of those that the round has.
+  const isMapped = opened.changes.some(({ mapping }) => mapping !== null)
+  const sameActors = before !== undefined && before.actors.join() === names.join() && !isMapped
   return await evaluateRound({
     ...{ run: selected.run, round: selected.round, config: run.selection, sampledIn: opened.round },
     on: selected.round === opened.round ? 'held-out' : 'next-round',

@@ -3,7 +3,7 @@ import { type Reward, type RoundClosed, RoundOpened, type TopicOffset } from '..
 import type { Delivered } from '../node.ts'
 import { parseRunConfig } from '../run-config.ts'
 import type { RewardRules } from '../selection/price.ts'
-import { changesActors } from './configuration.ts'
+import { changesRun } from './configuration.ts'
 import { RoundLedger } from './ledger.ts'
 
 /** A closed round with all its rewards, ready to be folded. */
@@ -11,7 +11,7 @@ export interface CollectedRound {
   readonly opened: RoundOpened
   readonly closed: RoundClosed
   readonly ledger: RoundLedger
-  /** The openings up to this one that changed the run's actors (`configurationBy`). */
+  /** The openings up to this one that changed anything of how the run selects (`configurationBy`). */
   readonly changed: readonly RoundOpened[]
   /** Where a reader resumes after this round. */
   readonly inputOffsets: readonly TopicOffset[]
@@ -51,7 +51,7 @@ class Collector {
       const position = this.#positions.get(delivered.partition) ?? 0
       this.#positions.set(delivered.partition, Math.max(position, delivered.offset + 1))
     }
-    if (delivered.record === RoundOpened.name && changesActors(delivered.value as RoundOpened))
+    if (delivered.record === RoundOpened.name && changesRun(delivered.value as RoundOpened))
       this.#changed.set(round, delivered.value as RoundOpened)
     if (round > this.#roundDone) this.#file(round, delivered)
     this.#release()

@@ -1,8 +1,11 @@
 import type { ActorChange, LabelerFit, Promoted, RoundOpened, Steering } from '../../schemas/index.ts'
+import { WinnowError } from '../errors.ts'
 import { parseRunConfig, type RunConfig } from '../run-config.ts'
 import type { ActorConfig } from '../selection/config.ts'
+import { guardProblems, wishInWords } from '../selection/guards-config.ts'
 import { strategyProblems } from '../selection/strategy.ts'
 import { steeredRun } from './steering.ts'
+import { type MappedSubcategories, mappedWeights, mappingInWords, mapsFrom } from './subcategories.ts'
 
 /** An added actor as the configuration has it. Its theta is a number once its change is part of a round's opening. */
 const actorOf = ({ actor, subcategories, eta, initialWeights, initialTheta }: ActorChange): ActorConfig => ({
@@ -28,9 +31,11 @@ export function changedRun(run: RunConfig, change: ActorChange): RunConfig | und
   }
   if (known === undefined) return undefined
   if (change.kind === 'relabel') {
-    const fits = known.subcategories.join('\n') === change.subcategories.join('\n')
-    if (!fits || run.labelers[change.actor] === change.labelerVersion) return undefined
-    return withActors(run, actors, { [change.actor]: change.labelerVersion })
+    const relabelled = relabelledActor(known, change)
+    if (relabelled === undefined || run.labelers[change.actor] === change.labelerVersion) return undefined
+    const after = actors.map((actor) => (actor === known ? relabelled : actor))
+    if (change.mapping !== null && relabelProblems(run, after).length > 0) return undefined
+    return withActors(run, after, { [change.actor]: change.labelerVersion })
   }
   if (change.kind === 'freeze') {
     if (known.frozen === true) return undefined
@@ -44,6 +49,31 @@ export function changedRun(run: RunConfig, change: ActorChange): RunConfig | und
   const guarded = guards?.rules.some(({ actor }) => actor === change.actor)
   if (others.length === 0 || needed || guarded || collaboration === `single:${change.actor}`) return undefined
   return withActors(run, others)
+}
+
+/** @returns undefined if the change is of other subcategories than the actor has */
+function relabelledActor(known: ActorConfig, change: ActorChange): ActorConfig | undefined {
+  const { subcategories, mapping, initialWeights } = change
+  if (mapping === null) return known.subcategories.join('\n') === subcategories.join('\n') ? known : undefined
+  // Labels that are fitted to a round's rewards come after the fold of them, which has to see the same subcategories.
+  if (change.fit !== null || !mapsFrom(mapping, known.subcategories, subcategories)) return undefined
+  const weights = mappedWeights(known.initialWeights, { before: known.subcategories, mapping, initialWeights })
+  return { ...known, subcategories, initialWeights: weights }
+}
+
+/** Why a run cannot go on with these actors, in words: its strategy or its guards name what would no longer be there. */
+export function relabelProblems(
+  { selection: { strategy, guards } }: Pick<RunConfig, 'selection'>,
+  actors: readonly ActorConfig[],
+): string[] {
+  const ofStrategy = strategy === undefined ? [] : strategyProblems(strategy, actors)
+  const ofGuards = guards === undefined ? [] : guardProblems(guards, { actors, strategy })
+  const words = ({ path, message }: { path: readonly (string | number)[]; message: string }, of: string) =>
+    `${[of, ...path].join('.')} ${message}`
+  return [
+    ...ofStrategy.map((problem) => words(problem, 'strategy')),
+    ...ofGuards.map((problem) => words(problem, 'guards')),
+  ]
 }
 
 const withActors = (run: RunConfig, actors: ActorConfig[], labelers: RunConfig['labelers'] = {}): RunConfig => ({
@@ -106,7 +136,7 @@ export class Configuration {
     let run = this.#promoted.has(since) ? this.promotedRun(since, this.#promoted.get(since)!.promoted) : this.#recorded
     const rounds = [...new Set([...this.#changes.keys(), ...this.#steered.keys()])].filter((from) => from <= round)
     for (const from of rounds.filter((one) => since === -1 || one >= since).sort((a, b) => a - b)) {
-      for (const change of this.#changes.get(from) ?? []) run = changedRun(run, change) ?? run
+      for (const change of this.#changes.get(from) ?? []) run = changedRun(run, change) ?? unchanged(run, change, from)
       for (const steering of this.#steered.get(from) ?? []) run = steeredRun(run, steering) ?? run
     }
     return withNaturalShare(run, this.#natural.get(round))
@@ -149,6 +179,19 @@ export class Configuration {
     return (this.#changes.get(round) ?? []).some((change) => change.kind === 'add' && change.actor === actor)
   }
 
+  /** How the actor's subcategories become others at this round, one mapping after the other. */
+  mappingsAt(actor: string, round: number): MappedSubcategories[] {
+    const changes = this.#changes.get(round) ?? []
+    if (changes.every(({ mapping }) => mapping === null)) return []
+    let before = this.at(round - 1).selection.actors.find(({ name }) => name === actor)?.subcategories
+    return changes.flatMap(({ kind, actor: whose, mapping, subcategories, initialWeights }) => {
+      if (kind !== 'relabel' || whose !== actor || mapping === null || before === undefined) return []
+      const mapped = { before, mapping, initialWeights }
+      before = subcategories
+      return [mapped]
+    })
+  }
+
   /** Every actor that has been part of the run, also those that left, in the order in which they came. */
   get actorsEver(): readonly string[] {
     const added = this.changes.flatMap(({ change }) => (change.kind === 'add' ? [change.actor] : []))
@@ -163,6 +206,24 @@ export class Configuration {
   }
 }
 
+/**
+ * A run whose own settings a change does not fit goes on without it. Samples of other subcategories it could not fold, though: so a shadow or a replay with
+ * other settings ends there.
+ */
+function unchanged(run: RunConfig, { actor, mapping, subcategories }: ActorChange, round: number): RunConfig {
+  const known = run.selection.actors.find(({ name }) => name === actor)
+  if (mapping === null || known === undefined || known.subcategories.join('\n') === subcategories.join('\n')) return run
+  const why = relabelProblems(
+    run,
+    run.selection.actors.map((one) => (one === known ? { ...one, subcategories } : one)),
+  )
+  throw new WinnowError(
+    'CONFIGURATION',
+    `run ${run.name} cannot follow round ${round}, in which subcategories of ${actor} become others (${mappingInWords(mapping)})${why.length > 0 ? `: ${why.join('; ')}` : ''}`,
+    { hint: 'Give it settings that name none of those that are gone, under another name.' },
+  )
+}
+
 /** The configuration by openings that are all known. */
 export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpened>): Configuration {
   const configuration = new Configuration(recorded)
@@ -170,13 +231,9 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
   return configuration
 }
 
-/** Whether this opening changed the run's actors or settings. */
-export const changesActors = ({ changes = [], promoted = null }: Partial<RoundOpened>): boolean =>
-  changes.length > 0 || promoted !== null
-
 /** Whether this opening changed anything of how the run selects. */
-export const changesRun = (opened: Partial<RoundOpened>): boolean =>
-  changesActors(opened) || (opened.steered ?? []).length > 0
+export const changesRun = ({ changes = [], promoted = null, steered = [] }: Partial<RoundOpened>): boolean =>
+  changes.length > 0 || promoted !== null || steered.length > 0
 
 /** Whether this round selects otherwise than the run as it was recorded. */
 export const differsFromRun = (opened: Partial<RoundOpened>): boolean =>
@@ -184,13 +241,15 @@ export const differsFromRun = (opened: Partial<RoundOpened>): boolean =>
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
 export function changeInWords(change: ActorChange, round: number | null): string {
-  const { kind, actor, fromRound, labelerVersion, fit } = change
-  const relabelled = `has labels of version ${labelerVersion}${fit === null ? '' : ` (${fitInWords(fit)})`}`
+  const { kind, actor, fromRound, labelerVersion, fit, mapping } = change
+  const fitted = fit === null ? '' : ` (${fitInWords(fit)})`
+  const relabelled = `has labels of version ${labelerVersion}${fitted}${mapping === null ? '' : ` (${mappingInWords(mapping)})`}`
   const what = { add: 'joins', remove: 'leaves', freeze: 'is frozen', relabel: relabelled }[kind]
+  const wanted = wishInWords(change)
   if (round !== null)
-    return `actor ${actor} ${what} ${kind === 'relabel' ? 'from' : 'with'} round ${round}${kind === 'relabel' ? ' on' : ''}`
+    return `actor ${actor} ${what} ${kind === 'relabel' ? 'from' : 'with'} round ${round}${kind === 'relabel' ? ' on' : ''}${wanted}`
   const waits = needsLabels(change) ? 'once its labels cover what the last selection saw' : 'with the next round'
-  return `actor ${actor} ${what} ${waits}${fromRound === null ? '' : `, not before round ${fromRound}`}`
+  return `actor ${actor} ${what} ${waits}${fromRound === null ? '' : `, not before round ${fromRound}`}${wanted}`
 }
 
 /** Whether a change waits until the labels of its version are there. */

@@ -15,12 +15,15 @@ import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
 import { type CliContext, clusterCommand, example, type GlobalOptions, print } from '../context.ts'
+import { withBy } from './eval-set.ts'
 
-interface Options extends GlobalOptions {
+export interface ChangeOptions extends GlobalOptions {
   readonly fromRound: number | null
+  readonly by: string
+  readonly why: string
   readonly json?: boolean
 }
-interface AddOptions extends Options {
+interface AddOptions extends ChangeOptions {
   readonly labeler: string
   readonly actor?: string
   readonly eta: number
@@ -32,15 +35,13 @@ interface AddOptions extends Options {
 /** What a change has of an added actor, empty for other changes. */
 const nothingAdded = {
   ...{ subcategories: [], eta: 0, initialWeights: [], initialTheta: null },
-  ...{ labelerVersion: '', labeler: '', labelerFolder: '', fit: null },
+  ...{ labelerVersion: '', labeler: '', labelerFolder: '', fit: null, mapping: null },
 } satisfies Partial<ActorChange>
 
 const etaDefault = 0.1
 
 export const addActor = (context: CliContext): Command =>
-  withFromRound(
-    clusterCommand('add-actor', 'adds a criterion to a live run: it is labelled, then it joins with a round'),
-  )
+  changing(clusterCommand('add-actor', 'adds a criterion to a live run: it is labelled, then it joins with a round'))
     .argument('<run>', 'the run')
     .requiredOption(
       '--labeler <actor-or-file>',
@@ -68,7 +69,7 @@ export const addActor = (context: CliContext): Command =>
         ...{ eta: options.eta, initialWeights },
         ...{ initialTheta: options.theta ?? null, labelerVersion: await labelerVersion(labels, labeler, folder) },
         ...{ labeler: JSON.stringify(labeler), labelerFolder: folder, recordedMs: systemClock() },
-        fit: null,
+        ...{ fit: null, mapping: null, by: options.by, why: options.why },
       }
       await want(context, connection.runtime, change, options)
       context.stderr.write(
@@ -77,14 +78,15 @@ export const addActor = (context: CliContext): Command =>
     })
 
 const change = (context: CliContext, name: string, kind: 'remove' | 'freeze', description: string): Command =>
-  withFromRound(clusterCommand(name, description))
+  changing(clusterCommand(name, description))
     .argument('<run>', 'the run')
     .argument('<actor>', 'its actor')
     .addHelpText('after', example(`${['winnow', 'run', name].join(' ')} first topic --from-round auto`))
-    .action(async (run: string, actor: string, options: Options) => {
+    .action(async (run: string, actor: string, options: ChangeOptions) => {
       await using connection = await context.connect(options)
-      const { fromRound } = options
-      const wanted = { ...nothingAdded, run, id: randomUUID(), kind, actor, fromRound, recordedMs: systemClock() }
+      const { fromRound, by, why } = options
+      const asked = { run, id: randomUUID(), kind, actor, fromRound, recordedMs: systemClock() }
+      const wanted = { ...nothingAdded, ...asked, by, why }
       await want(context, connection.runtime, wanted, options)
     })
 
@@ -98,16 +100,18 @@ export const freezeActor = (context: CliContext): Command =>
     'keeps weights and theta of an actor as they are; no rewards are asked for it',
   )
 
-const withFromRound = (command: Command): Command =>
-  command
+/** What every change of a live run's actors has. */
+export const changing = (command: Command): Command =>
+  withBy(command)
+    .option('--why <text>', 'recorded, and shown where the change is', '')
     .option('--from-round <round>', 'auto: as soon as possible; a number: not before this round', roundOf, null)
     .option('--json', 'what was asked for, as JSON')
 
-async function want(
+export async function want(
   context: CliContext,
   runtime: Parameters<typeof wantChange>[0],
   wanted: ActorChange,
-  options: Options,
+  options: ChangeOptions,
 ): Promise<void> {
   await wantChange(runtime, wanted)
   const when = wanted.fromRound === null ? 'the next round that is ready' : `round ${wanted.fromRound}`
@@ -173,7 +177,11 @@ async function initialWeightsOf(
   )
 }
 
-function weightsOf({ folder }: CliContext, subcategories: readonly string[], given: string | undefined): number[] {
+export function weightsOf(
+  { folder }: CliContext,
+  subcategories: readonly string[],
+  given: string | undefined,
+): number[] {
   if (given === undefined) return subcategories.map(() => 1 / subcategories.length)
   const path = resolve(folder, given)
   const weights = existsSync(path) ? fitted(path, subcategories) : given.split(',').map(Number)

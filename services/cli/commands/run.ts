@@ -14,6 +14,7 @@ import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
 import { promote } from './run-promote.ts'
+import { relabelActor } from './run-relabel.ts'
 import { influence, running, start, stations, trainer } from './run-services.ts'
 import { shadow } from './run-shadow.ts'
 import { show } from './run-show.ts'
@@ -82,7 +83,7 @@ export function run(context: CliContext): Command {
         }),
       ),
   )
-  const actors = [addActor, removeActor, freezeActor]
+  const actors = [addActor, removeActor, freezeActor, relabelActor]
   const all = [
     create,
     shadow,

@@ -51,13 +51,15 @@ export async function judgedRounds(
     if (opened === undefined || closed === undefined || opened.samples.length === 0) return undefined
     return { run: configuration.at(round), opened, closed }
   }
+  const subcategoriesAt = (round: number) =>
+    JSON.stringify(configuration.at(round).selection.actors.map(({ subcategories }) => subcategories))
   const rounds = log.manifests.flatMap((manifest): JudgedRound[] => {
     const by = on === 'held-out' ? manifest.round : log.closed.find(({ round }) => round > manifest.round)?.round
     const rewarded = by === undefined ? undefined : rewardedRound(by)
     if (rewarded === undefined) return []
     const { actors } = rewarded.run.selection
     const fits = actors.map(({ name }) => name).join() === manifest.actors.join()
-    if (!fits) return []
+    if (!fits || subcategoriesAt(manifest.round) !== subcategoriesAt(rewarded.opened.round)) return []
     const history = givenBefore(rewarded.opened.round, served, log.opened)
     const known = log.evaluations.find((one) => one.round === manifest.round && one.on === on)
     return [{ selected: manifest, rewarded, history, recorded: known }]

@@ -71,7 +71,8 @@ export async function changeOf(run: string, { actor, labeler, labelerFolder, fit
       subcategories,
     },
     ...{ eta: 0, initialWeights: [], initialTheta: null, labelerVersion: version },
-    ...{ labeler: JSON.stringify(labeler), labelerFolder, recordedMs: systemClock(), fit },
+    ...{ labeler: JSON.stringify(labeler), labelerFolder, recordedMs: systemClock(), fit, mapping: null },
+    ...{ by: '', why: '' },
   }
 }
 
