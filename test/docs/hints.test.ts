@@ -31,7 +31,7 @@ function* mentions(text: string): Generator<string[]> {
     // It ends at its quote, at what a shell reads otherwise, at a comment, or where its sentence has a mark.
     const quote = before !== undefined && /['"`]/.test(before) ? before : '[\'"`]'
     const end = new RegExp(
-      `${quote}|</|[|<>;)\\\\]|&&| #|  | \\(|,(?!\\d)|[.:?](\\s|$|["'])| \\[|\\$\\(|—|\\u2026| \\.\\.\\.|$`,
+      `${quote}|</|[|<>;)\\\\]|&&| #|  | \\(|,(?!\\w)|[.:?](\\s|$|["'])| \\[|\\$\\(|—|\\u2026| \\.\\.\\.|$`,
     )
     const said = (rest as string).slice(0, end.exec(rest as string)?.index)
     const words = said.trim().split(/\s+/)

@@ -175,6 +175,45 @@ test('a bound on the loss on other text draws what its opening says, by one shar
   expect(crashes).toBeGreaterThan(seeds / 2)
 })
 
+test('subcategories become others once, those that stay or are split with their weights, and the log folds to what it has, whatever dies between any two steps', {
+  timeout,
+}, async () => {
+  const part = (subcategory: string) => ({ subcategory, documents: 0 })
+  const finer = {
+    ...{ actor: 'colour', subcategories: ['cyan', 'navy', 'red', 'grey'], initialWeights: [0, 0, 0, 0.5] },
+    mapping: {
+      origins: [
+        { subcategory: 'cyan', from: [part('blue')] },
+        { subcategory: 'navy', from: [part('blue')] },
+        { subcategory: 'red', from: [part('red')] },
+        { subcategory: 'grey', from: [] },
+      ],
+      retired: ['green'],
+    },
+    labelOf: (docId: bigint) => [2, 3, Number(docId % 2n)][subcategoryOf('colour', docId)]!,
+  }
+  let crashes = 0
+  for (let seed = 1; seed <= seeds / 2; seed++) {
+    const { world, openings, manifests, joined } = await played({ seed, faults, finer })
+    expect([seed, joined.length, joined[0]! >= 1]).toEqual([seed, 1, true])
+    crashes += world.driver.counts.crash
+    const configuration = configurationBy(world.run, openings.values())
+    await expectStatesAsFolded(world, configuration.actorsEver, seed)
+    for (const [round, manifest] of manifests)
+      expect([seed, round, manifest.weights[1]!.length]).toEqual([seed, round, round < joined[0]! ? 3 : 4])
+    const states = world.driver.log.records<ActorState>(world.topics.actorState.name).map(({ value }) => value)
+    const first = states.find(({ actor, round }) => actor === 'colour' && round === joined[0])!
+    const [red, , blue] = manifests.get(joined[0]! - 1)!.weights[1]!
+    const moved = [blue!, blue!, red!, 0.5].map((weight, j) => {
+      const reward = first.rewards[j]!
+      return reward === null ? weight : 0.5 * weight + 0.5 * reward
+    })
+    expect([seed, first.weights]).toEqual([seed, moved])
+    checkLedger(world)
+  }
+  expect(crashes).toBeGreaterThan(seeds / 2)
+})
+
 /** The states of actors in the log are what their inputs in the log fold to. */
 async function expectStatesAsFolded(world: World, actors: Iterable<string>, seed: number): Promise<void> {
   const decided = world.driver.log.records(world.topics.consoleState.name).filter(({ record }) => record !== 'Manifest')

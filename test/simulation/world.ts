@@ -50,6 +50,10 @@ export interface WorldOptions {
   readonly more?: object
   /** An actor that is added while the run is on, with all that labels for it. */
   readonly newcomer?: Partial<ActorChange>
+  /** Labels of other subcategories, version `finer`, that an actor of the run is given while it is on. */
+  readonly finer?: Pick<ActorChange, 'actor' | 'subcategories' | 'initialWeights' | 'mapping'> & {
+    readonly labelOf: (docId: DocumentId) => number
+  }
   /** A shadow, level with the run whenever it is asked for, that is promoted while the run is on: from where the run goes on. */
   readonly shadow?: ShadowState
   /** What somebody steers while the run is on. */
@@ -110,6 +114,12 @@ export class World {
     return this.#options.newcomer === undefined ? own : [...own, newcomer]
   }
 
+  /** Actors with the versions of their labels. */
+  get labels(): string[] {
+    const { finer } = this.#options
+    return [...this.labelers.map((name) => `${name} v1`), ...(finer === undefined ? [] : [`${finer.actor} finer`])]
+  }
+
   manifests(): Manifest[] {
     return this.decisions<Manifest>(Manifest.name)
   }
@@ -163,6 +173,7 @@ export class World {
   async #orderlyRun(): Promise<void> {
     await this.#steps(this.random.below(40))
     if (this.#options.newcomer !== undefined) this.#add(this.#options.newcomer)
+    if (this.#options.finer !== undefined) this.#relabel(this.#options.finer)
     if (this.#options.shadow !== undefined) this.#promote(this.#options.shadow)
     if (this.#options.steered !== undefined) this.#steer(this.#options.steered)
     await this.#whileDisturbed()
@@ -204,6 +215,29 @@ export class World {
       ...{ run: this.run.name, id: 'add', kind: 'add', actor: newcomer, fromRound: null, eta: 0.5 },
       ...{ subcategories: ['a', 'b', 'c'], initialWeights: [1, 0, -1], initialTheta: null, labelerVersion: 'v1' },
       ...{ labeler: '{}', labelerFolder: '/', recordedMs: 0, fit: null, mapping: null, by: '', why: '', ...given },
+    }
+    this.driver.append([{ topic: this.topics.changes.name, record: ActorChange, key: value.id, value }])
+  }
+
+  #relabel({ labelOf, ...given }: NonNullable<WorldOptions['finer']>): void {
+    const station = labelerStation(given.actor)
+    const labels = <P extends Pick<Ports, 'labelModel'>>(ports: P): P => ({
+      ...ports,
+      labelModel: (actor) => {
+        const { label, ...model } = ports.labelModel(actor)
+        const relabelled = async (inputs: Parameters<typeof label>[0]) =>
+          (await label(inputs)).map((verdict, i) =>
+            verdict.ok ? { ...verdict, subcategory: labelOf(textOf.get(inputs[i]!.text)!) } : verdict,
+          )
+        return { ...model, version: 'finer', label: relabelled }
+      },
+    })
+    const build: typeof station.build = (ports, output) => station.build(labels(ports), output)
+    this.driver.add([{ ...station, name: 'labeler of finer subcategories', build }])
+    const value: ActorChange = {
+      ...{ run: this.run.name, id: 'finer', kind: 'relabel', fromRound: null, eta: 0, initialTheta: null },
+      ...{ labelerVersion: 'finer', labeler: '{}', labelerFolder: '/', recordedMs: 0, fit: null },
+      ...{ by: 'ada', why: 'because', ...given },
     }
     this.driver.append([{ topic: this.topics.changes.name, record: ActorChange, key: value.id, value }])
   }

@@ -348,6 +348,9 @@ const splitting = (given: Partial<ActorChange> = {}, labels: 'built' | 'missing'
     labels === 'missing' ? () => {} : building('finer', finerOf),
   )
 
+/** That name no subcategory of `shape`. */
+const ofOthers = everySelection.filter((one) => !JSON.stringify(one).includes('"shape"'))
+
 describe('an actor whose subcategories become others in a live run', () => {
   test('goes on from the weights of those that stay or are split, and begins anew with those that are new', async () => {
     const { driver, manifests } = await played({ 3: splitting() })
@@ -363,26 +366,23 @@ describe('an actor whose subcategories become others in a live run', () => {
     expect(driver.rejected).toEqual([])
   })
 
-  test.each(everySelection.filter((one) => !JSON.stringify(one).includes('"shape"')))(
-    'is the fold of the log, whatever order it is read in: %j',
-    async (selection) => {
-      const { run, driver } = await played({ 3: splitting() }, selection)
-      const decided = driver.records(runTopics('tiny').consoleState.name).filter(({ record }) => record !== 'Manifest')
-      const rewards = driver.records(runTopics('tiny').rewards.name)
-      const alternating = decided.flatMap((one, i) => [one, ...rewards.slice(20 * i, 20 * (i + 1))])
-      const orders = [
-        [...decided, ...rewards],
-        [...rewards, ...decided],
-        [...alternating, ...rewards.slice(20 * decided.length)],
-      ]
-      const written = states(driver, 'shape').map(({ round, weights }) => [round, weights])
-      expect(written.map(([, weights]) => (weights as number[]).length)).toEqual([2, 2, 2, 3, 3, 3, 3, 3])
-      for (const order of orders) {
-        const folded = await lastValueFrom(from(order).pipe(foldRounds(run, 'shape'), toArray()))
-        expect(folded.map(({ round, weights }) => [round, weights])).toEqual(written)
-      }
-    },
-  )
+  test.each(ofOthers)('is the fold of the log, whatever order it is read in: %j', async (selection) => {
+    const { run, driver } = await played({ 3: splitting() }, selection)
+    const decided = driver.records(runTopics('tiny').consoleState.name).filter(({ record }) => record !== 'Manifest')
+    const rewards = driver.records(runTopics('tiny').rewards.name)
+    const alternating = decided.flatMap((one, i) => [one, ...rewards.slice(20 * i, 20 * (i + 1))])
+    const orders = [
+      [...decided, ...rewards],
+      [...rewards, ...decided],
+      [...alternating, ...rewards.slice(20 * decided.length)],
+    ]
+    const written = states(driver, 'shape').map(({ round, weights }) => [round, weights])
+    expect(written.map(([, weights]) => (weights as number[]).length)).toEqual([2, 2, 2, 3, 3, 3, 3, 3])
+    for (const order of orders) {
+      const folded = await lastValueFrom(from(order).pipe(foldRounds(run, 'shape'), toArray()))
+      expect(folded.map(({ round, weights }) => [round, weights])).toEqual(written)
+    }
+  })
 
   test('changes no bit of a run while its labels are missing, nor of a run that has no subcategory less or more', async () => {
     const without = await played()

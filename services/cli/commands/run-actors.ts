@@ -18,7 +18,7 @@ import { type CliContext, clusterCommand, example, type GlobalOptions, print } f
 import { withBy } from './eval-set.ts'
 
 export interface ChangeOptions extends GlobalOptions {
-  readonly fromRound: number | null
+  readonly fromRound: number | 'auto'
   readonly by: string
   readonly why: string
   readonly json?: boolean
@@ -65,7 +65,7 @@ export const addActor = (context: CliContext): Command =>
       const { name: actor, subcategories, labeler } = labels
       const initialWeights = await initialWeightsOf(context, connection.runtime, subcategories, options)
       const change: ActorChange = {
-        ...{ run, id: randomUUID(), kind: 'add', actor, fromRound: options.fromRound, subcategories },
+        ...{ run, id: randomUUID(), kind: 'add', actor, fromRound: notBefore(options), subcategories },
         ...{ eta: options.eta, initialWeights },
         ...{ initialTheta: options.theta ?? null, labelerVersion: await labelerVersion(labels, labeler, folder) },
         ...{ labeler: JSON.stringify(labeler), labelerFolder: folder, recordedMs: systemClock() },
@@ -84,7 +84,8 @@ const change = (context: CliContext, name: string, kind: 'remove' | 'freeze', de
     .addHelpText('after', example(`${['winnow', 'run', name].join(' ')} first topic --from-round auto`))
     .action(async (run: string, actor: string, options: ChangeOptions) => {
       await using connection = await context.connect(options)
-      const { fromRound, by, why } = options
+      const { by, why } = options
+      const fromRound = notBefore(options)
       const asked = { run, id: randomUUID(), kind, actor, fromRound, recordedMs: systemClock() }
       const wanted = { ...nothingAdded, ...asked, by, why }
       await want(context, connection.runtime, wanted, options)
@@ -104,8 +105,11 @@ export const freezeActor = (context: CliContext): Command =>
 export const changing = (command: Command): Command =>
   withBy(command)
     .option('--why <text>', 'recorded, and shown where the change is', '')
-    .option('--from-round <round>', 'auto: as soon as possible; a number: not before this round', roundOf, null)
+    .option('--from-round <round>', 'auto: as soon as possible; a number: not before this round', roundOf, 'auto')
     .option('--json', 'what was asked for, as JSON')
+
+export const notBefore = ({ fromRound }: Pick<ChangeOptions, 'fromRound'>): number | null =>
+  fromRound === 'auto' ? null : fromRound
 
 export async function want(
   context: CliContext,
@@ -197,8 +201,8 @@ function fitted(path: string, subcategories: readonly string[]): number[] {
   return Array.isArray(found) ? found : subcategories.map((name) => found[name] ?? Number.NaN)
 }
 
-function roundOf(text: string): number | null {
-  if (text === 'auto') return null
+function roundOf(text: string): number | 'auto' {
+  if (text === 'auto') return text
   const round = Number(text)
   if (text.trim() === '' || !Number.isSafeInteger(round) || round < 1 || round >= 2 ** 31)
     throw new InvalidArgumentError('must be auto or a round, 1 or more')

@@ -7,7 +7,7 @@ import { runnable } from '../../runs/registry.ts'
 import { wantedMapping } from '../../runs/subcategories.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { type CliContext, clusterCommand, example } from '../context.ts'
-import { type ChangeOptions, changing, labelsOf, want, weightsOf } from './run-actors.ts'
+import { type ChangeOptions, changing, labelsOf, notBefore, want, weightsOf } from './run-actors.ts'
 
 interface RelabelOptions extends ChangeOptions {
   readonly labeler: string
@@ -53,14 +53,14 @@ export const relabelActor = (context: CliContext): Command =>
 Subcategories of the same name keep their weights; one that is new begins at its initial weight. Each that is no longer there has to be named.
 ${example(
   'winnow run relabel-actor first topic --labeler topic2.yaml --split biology,physics=science --retire spam --why finer',
-  "winnow run relabel-actor first topic --labeler topic3.yaml --merge biology,physics=science --why 'too few of each'",
+  'winnow run relabel-actor first topic --labeler topic3.yaml --merge biology,physics=science --why coarser',
 )}`,
     )
     .action(async (run: string, actor: string, options: RelabelOptions) => {
       await using connection = await context.connect(options)
       const { labels, folder } = labelsOf(context, connection.config, { ...options, actor })
       const { subcategories, labeler } = labels
-      const { fromRound, by, why, split = [], merge = [], retire = [], weights } = options
+      const { by, why, split = [], merge = [], retire = [], weights } = options
       const { run: recorded } = await runnable(connection.runtime, run)
       const mapping = await wantedMapping(connection.runtime, recorded, actor, subcategories, {
         split: split.map(({ names, name }) => ({ to: names, from: name })),
@@ -68,7 +68,16 @@ ${example(
         retired: retire,
       })
       const change: ActorChange = {
-        ...{ run, id: randomUUID(), kind: 'relabel', actor, fromRound, subcategories, eta: 0, initialTheta: null },
+        ...{
+          run,
+          id: randomUUID(),
+          kind: 'relabel',
+          actor,
+          fromRound: notBefore(options),
+          subcategories,
+          eta: 0,
+          initialTheta: null,
+        },
         ...{ initialWeights: mapping === null ? [] : weightsOf(context, subcategories, weights) },
         ...{ labelerVersion: await labelerVersion(labels, labeler, folder), labeler: JSON.stringify(labeler) },
         ...{ labelerFolder: folder, recordedMs: systemClock(), fit: null, mapping, by, why },
