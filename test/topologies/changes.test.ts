@@ -410,6 +410,7 @@ describe('an actor whose subcategories become others in a live run', () => {
     expect(joined(guarded.driver)).toEqual([])
     const free: Steering = {
       ...{ run: 'tiny', id: 's', repetitionsMost: null, by: 'ada', why: '', fromRound: null, recordedMs: 0 },
+      otherBound: null,
       rules: [{ kind: 'free', actor: 'shape', subcategory: 'square', share: 0 }],
     }
     const freeing: Act = (driver) =>
