@@ -31,6 +31,8 @@ export interface Cell {
   readonly labels: readonly string[]
   /** Of everything that its result depends on: it names the file of the result. */
   readonly digest: string
+  /** The digest of the cell that its loss on other text is held against: that is trained before. Left out: none. */
+  readonly against?: string
 }
 
 /** What cells are made of, apart from the plan. */
@@ -50,16 +52,52 @@ export interface CellContext {
 
 /**
  * The cells of a plan, in the order in which they are trained: by reference, budget, seed and strategy, so that what is finished early is whole pairs.
+ * Strategies that are held against another come after those that are not.
  * @throws WinnowError CONFIGURATION naming strategy and place
  */
 export function cellsOf(plan: Plan, context: CellContext): Cell[] {
   const cells: Cell[] = []
   for (const reference of Object.keys(context.references))
     for (const budget of plan.budgets)
-      for (const seed of plan.seeds)
-        for (const strategy of Object.keys(plan.strategies))
-          cells.push(cellOf(plan, context, { reference, budget, seed, strategy, number: cells.length }))
+      for (const seed of plan.seeds) {
+        const names = Object.keys(plan.strategies)
+        const later = new Set(names.filter((strategy) => againstOf(plan, strategy) !== undefined))
+        const own = new Map<string, Cell>()
+        for (const strategy of [...names.filter((one) => !later.has(one)), ...later]) {
+          const place = { reference, budget, seed, strategy, number: cells.length }
+          const against = againstOf(plan, strategy)
+          const cell = cellOf(plan, context, place, against === undefined ? undefined : own.get(against)!.digest)
+          own.set(strategy, cell)
+          cells.push(cell)
+        }
+      }
   return cells
+}
+
+/**
+ * The strategy that one is held against by a bound on other text, which has cells of the same reference, budget and seed.
+ * @throws WinnowError CONFIGURATION if it is none, or is held against another itself
+ */
+function againstOf(plan: Pick<Plan, 'strategies' | 'run' | 'file'>, named: string): string | undefined {
+  const given = (name: string): unknown => {
+    const { selection } = strategyOf(plan, name)
+    const shared = (plan.run as { selection?: Guarded }).selection
+    return ((selection as Guarded).guards ?? shared?.guards)?.other?.against
+  }
+  const against = given(named)
+  if (typeof against !== 'string') return undefined
+  const names = Object.keys(plan.strategies)
+  if (names.includes(against) && typeof given(against) !== 'string') return against
+  const free = names.filter((name) => typeof given(name) !== 'string')
+  throw new WinnowError(
+    'CONFIGURATION',
+    `${plan.file}: strategies.${named}: guards.other.against names ${JSON.stringify(against)}, which is no strategy that is held against none itself`,
+    { hint: `These are: ${free.join(', ') || 'none'}.` },
+  )
+}
+
+interface Guarded {
+  readonly guards?: { readonly other?: { readonly against?: unknown } }
 }
 
 /** A strategy with the keys of the one that it is like. */
@@ -81,6 +119,7 @@ function cellOf(
   plan: Plan,
   context: CellContext,
   { number, ...place }: { reference: string; budget: number; seed: number; strategy: string; number: number },
+  against: string | undefined,
 ): Cell {
   const { reference, budget, seed, strategy } = place
   const { times, actors: wanted, selection, sampleDocuments } = strategyOf(plan, strategy)
@@ -136,7 +175,8 @@ function cellOf(
       throw refused('duplicates limits near duplicates, which an experiment knows nothing of', 'Leave it out.')
     const scores = usesRewards(first)
     const run = scores || sampleDocuments !== undefined ? first : runOf(0)
-    return { ...place, run, labels: labelsNeeded(run), digest: digestOf(run, context) }
+    const held = against === undefined ? {} : { against }
+    return { ...place, run, labels: labelsNeeded(run), digest: digestOf(run, context, against), ...held }
   } catch (cause) {
     if (!(cause instanceof WinnowError) || cause.message.startsWith(plan.file)) throw cause
     throw refused(cause.message.replace(/^configuration: /, ''), cause.hint, cause)
@@ -155,12 +195,21 @@ function labelsNeeded({ selection }: RunConfig): string[] {
 }
 
 /** Of the run without names and places, and of the contents that they stand for. */
-function digestOf(run: RunConfig, { corpus, other, model }: CellContext): string {
+function digestOf(run: RunConfig, { corpus, other, model }: CellContext, against: string | undefined): string {
   const { name: _, checkpoints: __, reference, model: ___, ...rest } = run
   const priced = reference.other === undefined ? [] : [reference.other]
   const files = [reference.reward, ...(reference.moreRewards ?? []), reference.evaluation, other, ...priced]
   const contents = files.map((file) => createHash('sha256').update(readFileSync(file)).digest('hex'))
   const { samplesMax } = reference
-  const all = { version: 1, selectionVersion, rest, samplesMax, contents, corpus: corpus.digest, model }
+  const all = {
+    version: 1,
+    selectionVersion,
+    rest,
+    samplesMax,
+    contents,
+    corpus: corpus.digest,
+    model,
+    ...(against && { against }),
+  }
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 32)
 }

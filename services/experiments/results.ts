@@ -6,6 +6,12 @@ import { makeFolder } from '../runtime/make-folder.ts'
 import type { Cell } from './cells.ts'
 
 const numbers = z.array(z.number())
+const otherText = z.object({
+  share: z.number(),
+  step: z.number().nullable(),
+  loss: z.number().nullable(),
+  heldAgainst: z.number().nullable(),
+})
 const schema = z.object({
   reference: z.string(),
   budget: z.number(),
@@ -24,6 +30,7 @@ const schema = z.object({
       documents: z.number(),
       tokens: z.number(),
       selectionDigest: z.string(),
+      otherText: otherText.optional(),
     }),
   ),
   /** Wall-clock; everything else is the same to the bit whenever the cell is trained. */
@@ -54,6 +61,11 @@ export class Results {
 
   has(digest: string): boolean {
     return existsSync(this.#file(digest))
+  }
+
+  /** The losses of a finished cell. */
+  curve(digest: string): CellResult['curve'] {
+    return this.of({ digest, reference: '', budget: 0, strategy: '', seed: 0 })?.curve ?? []
   }
 
   /** @throws WinnowError BAD_DATA naming the file if it is not what `add` wrote */

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { allRecords, type Manifest, Progress, runTopics, type Work } from '../../schemas/index.ts'
+import {
+  allRecords,
+  type Manifest,
+  type OtherText,
+  Progress,
+  RoundOpened,
+  runTopics,
+  type Work,
+} from '../../schemas/index.ts'
 import { decidingStations, influenceStation } from '../../topologies/dataflow.ts'
 import { InMemoryDriver, selectionOf } from '../../topologies/driver.ts'
 import { Ledger } from '../../topologies/ledger/ledger.ts'
@@ -29,7 +37,13 @@ export type CellFlops = Readonly<Partial<Record<Work['purpose'], number>>>
 export interface CellRun {
   readonly curve: readonly CurvePoint[]
   readonly flops: CellFlops
-  readonly rounds: readonly Pick<Manifest, 'round' | 'theta' | 'weights' | 'documents' | 'tokens' | 'selectionDigest'>[]
+  readonly rounds: readonly (Pick<
+    Manifest,
+    'round' | 'theta' | 'weights' | 'documents' | 'tokens' | 'selectionDigest'
+  > & {
+    /** Of a cell that bounds the loss on other text. */
+    readonly otherText?: OtherText
+  })[]
   readonly seconds: number
 }
 
@@ -37,6 +51,8 @@ export interface CellPorts {
   readonly corpus: Pick<ExperimentCorpus, 'store'>
   readonly model: Model
   readonly log: Log
+  /** What the cell's loss on other text is held against. */
+  readonly control?: readonly CurvePoint[] | undefined
   /** How much is trained, from 0 to 1. */
   readonly onShare?: (share: number) => void
 }
@@ -47,7 +63,7 @@ export interface CellPorts {
  * @throws the signal's reason if it aborts: nothing is kept
  */
 export async function runCell(run: RunConfig, ports: CellPorts, signal: AbortSignal): Promise<CellRun> {
-  const { corpus, model, log, onShare } = ports
+  const { corpus, model, log, control = [], onShare } = ports
   const beganMs = systemClock()
   const topicsOfRun = runTopics(run.name)
   const booking = { now: systemClock }
@@ -70,6 +86,7 @@ export async function runCell(run: RunConfig, ports: CellPorts, signal: AbortSig
           yield selectionOf(manifest, chunks()).slice(index)
         },
       },
+      otherLosses: async () => control.map(({ step, tokens, otherLoss }) => ({ step, tokens, loss: otherLoss })),
       // Deadlines are for workers that may be away.
       now: () => 0,
       onEvent: (event: { kind: string; manifest?: Manifest }) => {
@@ -108,11 +125,18 @@ export async function runCell(run: RunConfig, ports: CellPorts, signal: AbortSig
   for (const { value } of driver.records(topicsOfRun.work.name)) ledger.apply(value as Work)
   const flops: Partial<Record<Work['purpose'], number>> = {}
   for (const row of ledger.rows()) flops[row.purpose] = (flops[row.purpose] ?? 0) + row.flops
+  const otherTexts = new Map(
+    driver.records(topicsOfRun.consoleState.name).flatMap(({ record, value }) => {
+      const { round, otherText } = value as RoundOpened
+      return record === RoundOpened.name && otherText !== null ? [[round, otherText] as const] : []
+    }),
+  )
   return {
     curve,
     flops,
     rounds: manifests.map(({ round, theta, weights, documents, tokens, selectionDigest }) => ({
       ...{ round, theta, weights, documents, tokens, selectionDigest },
+      ...(otherTexts.has(round) && { otherText: otherTexts.get(round)! }),
     })),
     seconds: (systemClock() - beganMs) / 1000,
   }

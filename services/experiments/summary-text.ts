@@ -58,6 +58,16 @@ export const captionOf = ({ reference, budget, rows, baseline }: SummaryTable): 
   return `reference ${reference}, ${budget} steps${tokens === undefined ? '' : ` (${tokens} tokens)`}`
 }
 
+/** Of strategies that bound the loss on other text, how much it came to at most. */
+export const boundsInWords = ({ rows, baseline }: SummaryTable): string[] =>
+  ranked(rows).flatMap(({ strategy, natural, priceMost }) =>
+    natural === null || priceMost === null
+      ? []
+      : [
+          `${strategy}: ${formatFixed(natural * 100, 0)}% from the natural mixture; other text at most ${signed(priceMost, 3)} over ${baseline} at any evaluation of any seed`,
+        ],
+  )
+
 /** What the columns mean, for terminal and page. */
 export const legend = (baseline: string): string[] => [
   `loss: on held-out samples of the reference, nats per token, mean over the seeds. against ${baseline}: less that of ${baseline} with the same seed, mean of the pairs, with the interval of Student's t; below zero is better.`,
@@ -69,7 +79,8 @@ export function summaryText({ cells, finished, tables }: ExperimentSummary, widt
   const parts = tables.map((one) => {
     const head = headOf(one)
     const shown = columns.map((column, i) => ({ ...column, title: head[i]! }))
-    return `${captionOf(one)}\n${table(shown, ranked(one.rows).map(cellsOfRow), { width })}\n`
+    const bounded = boundsInWords(one).map((line) => `${line}\n`)
+    return `${captionOf(one)}\n${table(shown, ranked(one.rows).map(cellsOfRow), { width })}\n${bounded.join('')}`
   })
   const baseline = tables[0]?.baseline
   const explained = baseline === undefined ? [] : legend(baseline)

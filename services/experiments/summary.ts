@@ -1,4 +1,5 @@
 import { firstAt, heightAt, type PairedMean, type Point, pairedMean } from '../../topologies/experiment/paired.ts'
+import { lossAfter } from '../../topologies/rounds/other-text.ts'
 import type { Cell } from './cells.ts'
 import type { Plan } from './plan.ts'
 import type { CellResult } from './results.ts'
@@ -18,6 +19,10 @@ export interface SummaryRow {
   readonly gain: PairedMean | null
   /** The price: loss on other text less the baseline's. */
   readonly price: PairedMean | null
+  /** The largest price at any evaluation of any seed. */
+  readonly priceMost: number | null
+  /** Of a strategy that bounds the loss on other text: what of its selections was natural, mean over rounds and seeds. */
+  readonly natural: number | null
   /** Share of the baseline's tokens after which the baseline's last loss was reached, over the seeds that reached it. */
   readonly share: PairedMean | null
   /** Of training and of all that selecting cost: labels, rewards, references. Evaluation is for the experiment alone and in neither. */
@@ -122,6 +127,8 @@ function rowOf(
     otherLoss: meanOf((one) => last(one).otherLoss),
     gain: isItself ? null : over(pairs, ({ one, control }) => last(one).referenceLoss - last(control).referenceLoss),
     price: isItself ? null : over(pairs, ({ one, control }) => last(one).otherLoss - last(control).otherLoss),
+    priceMost: isItself || pairs.length === 0 ? null : Math.max(...pairs.flatMap(pricesOf)),
+    natural: naturalOf(seeds),
     share: isItself
       ? null
       : over(pairs, ({ one, control }) => {
@@ -144,6 +151,19 @@ function rowOf(
 }
 
 const last = ({ curve }: Found) => curve.at(-1)!
+
+/** At each evaluation of a cell that the control has after as many tokens, of which there is the last at least. */
+const pricesOf = ({ one, control }: { one: Found; control: Found }): number[] => {
+  const reports = control.curve.map(({ tokens, otherLoss }) => ({ tokens, loss: otherLoss }))
+  const ofLast = last(one).otherLoss - last(control).otherLoss
+  const prices = one.curve.map(({ tokens, otherLoss }) => otherLoss - (lossAfter(reports, tokens) ?? Number.NaN))
+  return [...prices.filter(Number.isFinite), ofLast]
+}
+
+function naturalOf(seeds: readonly Found[]): number | null {
+  const shares = seeds.flatMap(({ rounds }) => rounds.flatMap(({ otherText }) => otherText?.share ?? []))
+  return shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length
+}
 const trainingOf = ({ flops }: Found): number => flops.training ?? 0
 /** All but training, and evaluation, which is what the experiment looks by. */
 const selectingOf = ({ flops }: Found): number =>

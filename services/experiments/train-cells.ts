@@ -29,6 +29,7 @@ export async function trainCells(cells: readonly Cell[], options: TrainOptions, 
   const waiting = [...new Map(cells.map((cell) => [cell.digest, cell])).values()].filter(
     ({ digest }) => !results.has(digest),
   )
+  const inHand = new Map<string, Promise<unknown>>()
   const shares = new Array<number>(workers).fill(0)
   const told = () =>
     onDone?.(
@@ -44,8 +45,18 @@ export async function trainCells(cells: readonly Cell[], options: TrainOptions, 
         shares[at] = share
         told()
       }
+      const training = Promise.withResolvers<void>()
+      inHand.set(cell.digest, training.promise)
       try {
-        const { curve, flops, rounds, seconds } = await runCell(cell.run, { corpus, model, log, onShare }, stop)
+        // It stands before this one in the list: it is finished, or another worker has it in hand.
+        if (cell.against !== undefined) await inHand.get(cell.against)
+        stop.throwIfAborted()
+        const control = cell.against === undefined ? undefined : results.curve(cell.against)
+        const { curve, flops, rounds, seconds } = await runCell(
+          cell.run,
+          { corpus, model, log, control, onShare },
+          stop,
+        )
         const labels = cell.labels.reduce((sum, actor) => sum + (corpus.labelFlops[actor] ?? 0), 0)
         const { reference, budget, strategy, seed, run } = cell
         const place = { reference, budget, strategy, seed, steps: run.steps }
@@ -62,6 +73,8 @@ export async function trainCells(cells: readonly Cell[], options: TrainOptions, 
       } catch (error) {
         failed.abort(error)
         throw error
+      } finally {
+        training.resolve()
       }
     }
   }

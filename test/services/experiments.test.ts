@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { actorsOfFile } from '../../services/config/load.ts'
 import { experiment } from '../../services/experiments/experiment.ts'
 import { readPlan } from '../../services/experiments/plan.ts'
+import type { CellResult } from '../../services/experiments/results.ts'
 import { summaryText } from '../../services/experiments/summary-text.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { blocksFor, commandsIn } from '../support/documents.ts'
@@ -47,6 +48,9 @@ writeFileSync(
     strategies: {
       random: { selection: { strategy: 'random' } },
       'random twice': { like: 'random', times: 2 },
+      bounded: {
+        selection: { firstSelection: 'weights', guards: { other: { bound: 0.02, from: 0, against: 'random' } } },
+      },
       'multi-actor': { selection: { firstSelection: 'weights' } },
     },
     seeds: [1, 2],
@@ -78,8 +82,8 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   timeout: 60_000,
 }, async () => {
   const whole = await run('undisturbed')
-  expect([whole.finished, whole.cells]).toEqual([6, 6])
-  expect(Object.keys(found('undisturbed'))).toHaveLength(6)
+  expect([whole.finished, whole.cells]).toEqual([8, 8])
+  expect(Object.keys(found('undisturbed'))).toHaveLength(8)
 
   const stop = new AbortController()
   const onCell = () => stop.abort(new Error('stopped'))
@@ -88,16 +92,16 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   expect(kept).toHaveLength(1)
   // As a kill leaves a write.
   writeFileSync(join(folder, 'stopped', 'cells', 'half.json.new'), '{"curve":[')
-  expect(await run('stopped', { reportOnly: true })).toMatchObject({ finished: 1, cells: 6 })
+  expect(await run('stopped', { reportOnly: true })).toMatchObject({ finished: 1, cells: 8 })
   const resumed: unknown[] = []
   await run('stopped', { onCell: () => resumed.push(1) })
-  expect(resumed).toHaveLength(5)
+  expect(resumed).toHaveLength(7)
   expect(found('stopped')).toEqual(found('undisturbed'))
 
   const again = await run('stopped', { onCell: () => expect.unreachable('all cells are finished') })
   expect(again).toEqual(whole)
   const page = readFileSync(join(folder, 'stopped', 'summary.html'), 'utf8')
-  expect(page).toContain('6 of 6 cells')
+  expect(page).toContain('8 of 8 cells')
   expect(page.match(/(src|href)=|<script|https?:/g)).toBeNull()
 
   const { rows, reference } = whole.tables[0]!
@@ -115,7 +119,21 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
   expect(of('random twice').gainAtFlops).toMatchObject({ n: 2, mean: 0 })
   expect(of('multi-actor').selectingFlops).toBeGreaterThan(0)
   expect(of('multi-actor').gain!.n).toBe(2)
-  expect(summaryText(whole)).toContain('6 of 6 cells are finished.')
+  expect(summaryText(whole)).toContain('8 of 8 cells are finished.')
+  // What a bounded cell is held against is the cell of the same seed, after as many tokens.
+  const results: CellResult[] = Object.values(found('undisturbed'))
+  for (const bounded of results.filter(({ strategy }) => strategy === 'bounded')) {
+    const control = results.find(({ strategy, seed }) => strategy === 'random' && seed === bounded.seed)!
+    expect(bounded.rounds.map(({ otherText }) => otherText!.heldAgainst)).toEqual([null, control.curve[1]!.otherLoss])
+    const { share, loss, heldAgainst } = bounded.rounds[1]!.otherText!
+    expect(loss).toBe(bounded.curve[1]!.otherLoss)
+    expect(share).toBe(Math.round(Math.min(1, Math.max(0, (loss! - heldAgainst!) / 0.02)) * 1e6) / 1e6)
+  }
+  expect(of('bounded').natural).toBeGreaterThanOrEqual(0)
+  expect(of('multi-actor').natural).toBeNull()
+  expect(summaryText(whole)).toMatch(
+    /bounded: [0-9]+% from the natural mixture; other text at most [-+]0\.[0-9]+ over random/,
+  )
 })
 
 test('the commands that documents give for it work, and go on where an earlier one ended', {
@@ -129,8 +147,8 @@ test('the commands that documents give for it work, and go on where an earlier o
     expect([npx, program]).toEqual(['npx', 'winnow'])
     const { code, stdout } = await winnow(words, {}, folder)
     expect([command, code]).toEqual([command, 0])
-    if (words.includes('--json')) expect(JSON.parse(stdout)).toMatchObject({ cells: 6, finished: 6 })
-    else expect(stdout).toContain('6 of 6 cells are finished.')
+    if (words.includes('--json')) expect(JSON.parse(stdout)).toMatchObject({ cells: 8, finished: 8 })
+    else expect(stdout).toContain('8 of 8 cells are finished.')
     if (words.includes('--baseline')) expect(stdout).toContain('against multi-actor')
   }
 })

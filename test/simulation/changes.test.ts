@@ -148,7 +148,18 @@ test('a bound on the loss on other text draws what its opening says, by one shar
     // Of half of the worlds it is part of the run, of the other half somebody steers it.
     const own = { ...selection, guards: { ...guards, other: { bound: 1, from: 0, against: 'control' } } }
     const given = seed % 2 === 0 ? { selection: own } : { selection: { ...selection, guards }, steered }
-    const { world, openings, manifests } = await played({ seed, faults, ...losses, ...given })
+    // A round that closes by its deadline has other rewards.
+    const more = { rewardDeadlineSeconds: 1e9 }
+    const { world, openings, manifests } = await played({ seed, faults, more, ...losses, ...given })
+    if (seed % 2 === 0) {
+      const calm = await played({ seed, faults: noFaults, more, ...losses, ...given })
+      for (const [round, manifest] of calm.manifests) {
+        const other = [openings.get(round)!.otherText, world.selected(manifests.get(round)!)]
+        expect([seed, round, ...other]).toEqual([
+          ...[seed, round, calm.openings.get(round)!.otherText, calm.world.selected(manifest)],
+        ])
+      }
+    }
     const since = seed % 2 === 0 ? 0 : [...openings.values()].find((one) => one.steered.length > 0)!.round
     crashes += world.driver.counts.crash
     const configuration = configurationBy(world.run, openings.values())

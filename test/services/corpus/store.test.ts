@@ -124,6 +124,17 @@ describe('the corpus in ClickHouse and in memory', () => {
     { budget: { tokens: 900 }, strategy: { mixture: { actor: 'topic', proportional: true } }, repeat: 'exclude' },
     { budget: { documents: 57 }, strategy: { pool: [{ actor: 'topic', subcategories: ['a', 'c'] }] } },
     { budget: { documents: 57 }, strategy: { sampler: { kind: 'gumbel', temperature: 0.25 } }, repetitionDecay: 1 },
+    { budget: { documents: 57 }, firstSelection: 'weights', guards: { other: { bound: 1, share: 0.4 } } },
+    {
+      ...{ budget: { tokens: 900 }, firstSelection: 'weights', repeat: 'exclude' },
+      guards: {
+        rules: [
+          { kind: 'floor', actor: 'topic', subcategory: 'b', share: 0.3 },
+          { kind: 'cap', actor: 'quality', subcategory: 'high', share: 0.5 },
+        ],
+        other: { bound: 1, share: 0.5 },
+      },
+    },
     {
       budget: { tokens: 800 },
       strategy: {

@@ -73,6 +73,26 @@ describe('a plan', () => {
     await expect(otherRewardsOf(scarce, other, folder)).rejects.toThrow('no samples left for the price')
   })
 
+  test('what is held against another strategy comes after it, has it in its digest, and leaves the others as they are', () => {
+    const bounded = { selection: { guards: { other: { bound: 0.2, against: 'random' } } } }
+    const plan = { ...minimal, seeds: [1], strategies: { bounded, ...minimal.strategies } }
+    const found = cells(plan)
+    expect(found.map(({ strategy }) => strategy)).toEqual(['random', 'multi-actor', 'bounded'])
+    expect(found[2]!.against).toBe(found[0]!.digest)
+    const without = cells({ ...minimal, seeds: [1] })
+    expect(found.slice(0, 2).map(({ digest }) => digest)).toEqual(without.map(({ digest }) => digest))
+    const [other] = cells({ ...plan, seeds: [2] }).slice(-1)
+    const [shorter] = cells({ ...plan, samplesMax: 3 }).slice(-1)
+    expect(new Set([found[2]!, other!, shorter!].map(({ digest }) => digest)).size).toBe(3)
+    const refused = (against: string) => () =>
+      cells({
+        ...plan,
+        strategies: { ...plan.strategies, other: { selection: { guards: { other: { bound: 1, against } } } } },
+      })
+    expect(refused('chance')).toThrow('strategies.other: guards.other.against names "chance", which is no strategy')
+    expect(refused('bounded')).toThrow('names "bounded", which is no strategy that is held against none itself')
+  })
+
   test('rewards are computed, and labels charged, where they are used', () => {
     const strategies = {
       ...minimal.strategies,
