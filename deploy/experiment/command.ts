@@ -29,13 +29,17 @@ interface Options {
   readonly json?: boolean
 }
 
-const shipped = { 'shipped:demo': fileURLToPath(new URL('../demo/experiment.yaml', import.meta.url)) } as const
+const planOf = (file: string): string => fileURLToPath(new URL(`../demo/${file}`, import.meta.url))
+const shipped = { 'shipped:demo': planOf('experiment.yaml'), 'shipped:bound': planOf('bound.yaml') } as const
 const isShippedPlan = (plan: string): plan is keyof typeof shipped => Object.hasOwn(shipped, plan)
 
 export const experiment = (context: CliContext): Command =>
   new Command('experiment')
     .description(summaries.experiment)
-    .argument('<plan>', 'the plan, YAML or JSON (docs/EXPERIMENTS.md); shipped:demo is one on the texts of the demo')
+    .argument(
+      '<plan>',
+      'the plan, YAML or JSON (docs/EXPERIMENTS.md); shipped:demo and shipped:bound are some on the texts of the demo',
+    )
     .option('--out <folder>', 'folder of results and summary (default: .winnow/experiments/NAME)')
     .option('--workers <n>', 'cells at a time (default: one for each core)', naturalNumber)
     .option('--minutes <n>', 'begin no cell after so many minutes; the same command goes on later', naturalNumber)

@@ -282,4 +282,13 @@ test('a round has the guards that its selection has to keep to, with who wants t
     'repetitions 2 (ada: we serve both)',
   ]
   expect([1, 2, 3].map((round) => roundOf(model, round).guards)).toEqual([[], guards, guards])
+  const otherBound = { bound: 0.2, from: null, run: 'random', loss: null }
+  const bounded = { rules: [], repetitionsMost: 0, otherBound, by: 'bob', why: 'it has to talk' }
+  const otherText = { share: 0.5, step: 40, loss: 5.15, heldAgainst: 5 }
+  tell(model, 'RoundOpened', { ...opened(4), steered: [bounded], otherText })
+  expect(roundOf(model, 4).guards).toEqual([
+    guards[0],
+    'other text: at most +0.2 nats over run random, natural mixture from +0.1 on (bob: it has to talk)',
+    '50% from the natural mixture: loss on other text 5.150 at step 40, +0.150 over 5.000',
+  ])
 })

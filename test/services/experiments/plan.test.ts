@@ -142,6 +142,15 @@ describe('a plan', () => {
     expect(configured.size).toBe(18 * 5)
   })
 
+  test('the shipped one of a bound differs from the unbounded strategy in that alone, and in digests by seed', () => {
+    const found = cellsOf(readPlan('deploy/demo/bound.yaml', process.cwd()), context)
+    expect(found.map(({ strategy }) => strategy).slice(0, 3)).toEqual(['random', 'multi-actor', 'bounded'])
+    const [, free, bounded] = found
+    const { guards, ...selection } = bounded!.run.selection
+    expect([guards, selection]).toEqual([{ rules: [], other: { bound: 0.2, against: 'random' } }, free!.run.selection])
+    expect(new Set(found.map(({ digest }) => digest)).size).toBe(15)
+  })
+
   test('may be compared with another baseline', () => {
     read(minimal)
     expect(readPlan('plan.json', folder, 'multi-actor').baseline).toBe('multi-actor')
