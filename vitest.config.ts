@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { cachesFolder } from './deploy/dev/caches.ts'
 
 /** A folder that takes a JSON report of each vitest that `npm test` runs (test/parts/run-parts.ts). */
 const reports = process.env.WINNOW_TEST_REPORTS
@@ -7,6 +9,8 @@ const reports = process.env.WINNOW_TEST_REPORTS
 /** Timeouts are multiplied by this, for instance under an emulator of another processor (CONTRIBUTING.md). */
 const patience = Number(process.env.WINNOW_TEST_PATIENCE ?? 1)
 
+// What tests start is compiled once (deploy/bin.mjs).
+process.env.NODE_COMPILE_CACHE ??= join(cachesFolder(process.env), 'compiled')
 // Of tests that load onnxruntime without winnow's own code around it (services/runtime/telemetry-off.ts).
 process.env.ORT_DISABLE_TELEMETRY = '1'
 
@@ -20,6 +24,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Vitest leaves a core free, and half of two is too much.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           include: [
             'test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts,soak,support}/**/*.test.ts',
           ],

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { findPython } from '../../services/trainer/find-python.ts'
-import { cachesFolder } from '../dev/artifacts.ts'
+import { cachesFolder } from '../dev/caches.ts'
 
 /**
  * A Python that the PyTorch trainer runs on (`findPython`); those that `npm test` has made come last.

@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { basename, dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { WinnowError } from '../../services/runtime/errors.ts'
+import { cachesFolder } from './caches.ts'
 import { processStart } from './process-identity.ts'
 
 const run = promisify(execFile)
@@ -21,14 +21,6 @@ export interface Artifacts {
   broker: string
   /** The registry's runnable jar. */
   registry: string
-}
-
-/**
- * What is cached for all data folders and checkouts: WINNOW_CACHE, else winnow/ in XDG_CACHE_HOME, else ~/.cache/winnow. A relative
- * XDG_CACHE_HOME is ignored, as the XDG Base Directory Specification says.
- */
-export function cachesFolder({ WINNOW_CACHE: own, XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
-  return own || join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'winnow')
 }
 
 /** Where programs are cached, each set of pins in its own folder. */

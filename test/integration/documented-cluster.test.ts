@@ -209,4 +209,4 @@ test('every command and query that documents give for a cluster of one’s own w
     signalGroup(one, 'SIGTERM')
     await ended(one)
   }
-}, 300_000)
+}, 600_000)

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { cachesFolder } from '../../deploy/dev/artifacts.ts'
+import { cachesFolder } from '../../deploy/dev/caches.ts'
 
 /** The server of object stores that tests read from, apart from the rest: few tests need it. */
 const stores = join(import.meta.dirname, 'stores.txt')

@@ -92,7 +92,7 @@ describe('the dataflow under simulated faults', () => {
   )
 
   test('reordering across partitions changes no bit of the result', { timeout }, () =>
-    seeds({ landing: 500, soak: 20_000 }, async (seed) => {
+    seeds({ landing: 300, soak: 20_000 }, async (seed) => {
       const ordered = (schedule: number) => play({ seed, schedule, faults: noFaults, unruly: false, poison: false })
       const [one, other] = [await ordered(2 * seed), await ordered(2 * seed + 1)]
       expect(bits(one.world, one.manifests)).toEqual(bits(other.world, other.manifests))
@@ -108,7 +108,7 @@ describe('the dataflow under simulated faults', () => {
   )
 
   test('with all faults at once the end state equals the oracle’s, and is reached once faults stop', { timeout }, () =>
-    seeds({ landing: 2_000, soak: 100_000 }, async (seed) => {
+    seeds({ landing: 1_200, soak: 100_000 }, async (seed) => {
       const faults = {
         lost: 0.03,
         unknown: 0.03,

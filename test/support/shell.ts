@@ -24,7 +24,7 @@ export function shellIn(folder: string, given: NodeJS.ProcessEnv): Shell {
   const npx = join(bin, 'npx')
   writeFileSync(
     npx,
-    `#!/bin/sh\n[ "$1" = winnow ] || exit 127\nshift\nexec '${process.execPath}' '${root}/deploy/main.ts' "$@"\n`,
+    `#!/bin/sh\n[ "$1" = winnow ] || exit 127\nshift\nexec '${process.execPath}' '${root}/deploy/bin.mjs' "$@"\n`,
   )
   chmodSync(npx, 0o755)
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINNOW_')))

@@ -14,15 +14,17 @@ const ofWord = /[\p{L}\p{N}\p{M}]/u
 const accents = /[\u0300-\u036f\u064b-\u0652\u0670]/g
 const unseen = /^(?:\p{Cf}|[\u0300-\u036f]|[\u064b-\u0652\u0670])$/u
 
-/** Of each UTF-16 unit: its kind, and in the low 16 bits what it counts as. */
-const unitTable = Uint32Array.from({ length: 65_536 }, (_, unit) => {
-  const character = String.fromCharCode(unit)
-  if (unseen.test(character)) return kinds.ignored << 16
-  const simple = character.toLowerCase().normalize('NFKD').replace(accents, '')
-  const as = simple.length === 1 ? simple : character
-  const kind = alone.test(as) ? kinds.alone : ofWord.test(as) ? kinds.letter : kinds.separator
-  return (kind << 16) | as.charCodeAt(0)
-})
+/** Of each UTF-16 unit: its kind, and in the low 16 bits what it counts as. Made by the first that reads words: most commands read none. */
+let unitTable = new Uint32Array(0)
+const makeUnitTable = () =>
+  Uint32Array.from({ length: 65_536 }, (_, unit) => {
+    const character = String.fromCharCode(unit)
+    if (unseen.test(character)) return kinds.ignored << 16
+    const simple = character.toLowerCase().normalize('NFKD').replace(accents, '')
+    const as = simple.length === 1 ? simple : character
+    const kind = alone.test(as) ? kinds.alone : ofWord.test(as) ? kinds.letter : kinds.separator
+    return (kind << 16) | as.charCodeAt(0)
+  })
 
 /** The words of a text in columns, which the next text that is read takes over. */
 export class Words {
@@ -31,6 +33,10 @@ export class Words {
   /** After the last unit. */
   ends = new Uint32Array(1024)
   hashes = new Int32Array(1024)
+
+  constructor() {
+    if (unitTable.length === 0) unitTable = makeUnitTable()
+  }
 
   /** @param text its offsets are those of `starts` and `ends`, in UTF-16 units */
   read(text: string): this {

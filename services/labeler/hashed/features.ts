@@ -38,14 +38,20 @@ const apostrophe = 0x27
 /** Class and lower case of each UTF-16 unit. Surrogates, even lone ones, count as letters: any sequence of units has features. */
 const unitClass = new Uint8Array(65_536)
 const unitLower = new Uint16Array(65_536)
-for (let unit = 0; unit < 65_536; unit++) {
-  const character = String.fromCharCode(unit)
-  const lower = character.toLowerCase()
-  unitLower[unit] = lower.length === 1 ? lower.charCodeAt(0) : unit
-  if (/\s/u.test(character) || unit === 0) unitClass[unit] = space
-  else if (/\p{Nd}/u.test(character)) unitClass[unit] = digit
-  else if (unit === apostrophe || /[\p{L}\p{M}\p{Cs}]/u.test(character)) unitClass[unit] = letter
-  else unitClass[unit] = other
+let unitsFilled = false
+
+/** By the first that extracts features: most commands extract none. */
+function fillUnits(): void {
+  unitsFilled = true
+  for (let unit = 0; unit < 65_536; unit++) {
+    const character = String.fromCharCode(unit)
+    const lower = character.toLowerCase()
+    unitLower[unit] = lower.length === 1 ? lower.charCodeAt(0) : unit
+    if (/\s/u.test(character) || unit === 0) unitClass[unit] = space
+    else if (/\p{Nd}/u.test(character)) unitClass[unit] = digit
+    else if (unit === apostrophe || /[\p{L}\p{M}\p{Cs}]/u.test(character)) unitClass[unit] = letter
+    else unitClass[unit] = other
+  }
 }
 
 /** Longer words (base64, DNA, minified code) are cut, so that a word's n-grams cannot crowd out the rest. */
@@ -72,6 +78,7 @@ export class FeatureExtractor {
     spec: FeatureSpec,
     kept: Uint32Array = Uint32Array.from({ length: 2 ** spec.bits }, (_, bucket) => bucket),
   ) {
+    if (!unitsFilled) fillUnits()
     this.#spec = spec
     this.#shift = 32 - spec.bits
     this.#rowOf = new Int32Array(2 ** spec.bits).fill(-1)

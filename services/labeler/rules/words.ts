@@ -12,8 +12,8 @@ const wordPattern = /[\p{L}\p{M}\p{N}']+/gu
 const unspacedScript =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
-/** The dictionary depends on the script, not on this locale. */
-const segmenter = new Intl.Segmenter('und', { granularity: 'word' })
+/** Made by the first text that needs it. */
+let segmenter: Intl.Segmenter | undefined
 
 /** The segmenter's time grows faster than its text, and a run of letters may be as long as the document. */
 const segmentedCharacters = 1000
@@ -30,6 +30,8 @@ export function wordsOf(text: string): Words {
       continue
     }
     const before = words.length
+    // The dictionary depends on the script, not on this locale.
+    segmenter ??= new Intl.Segmenter('und', { granularity: 'word' })
     for (let from = 0; from < run.length; from += segmentedCharacters) {
       const piece = run.slice(from, from + segmentedCharacters)
       for (const { segment } of segmenter.segment(piece)) words.push(segment)

@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { cachesFolder } from '../../../deploy/dev/artifacts.ts'
+import { cachesFolder } from '../../../deploy/dev/caches.ts'
 import { findPython } from '../../python/environment.ts'
 
 const run = promisify(execFile)
