@@ -56,6 +56,18 @@ export const mutants: readonly Mutant[] = [
     replace: 'level.documents < 0',
   },
   {
+    name: 'the natural share is taken by score',
+    file: 'topologies/selection/guards.ts',
+    find: '  if (natural > 0) draw(',
+    replace: '  if (natural < 0) draw(',
+  },
+  {
+    name: 'a round has the natural share of the round before',
+    file: 'topologies/rounds/configuration.ts',
+    find: 'this.#natural.get(round))',
+    replace: 'this.#natural.get(round - 1))',
+  },
+  {
     name: 'an opening that may be written is decided anew',
     file: 'topologies/console/console.ts',
     find: 'this.#opening ?? (await this.#decideOpening(due))',

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { asDocumentId, RoundOpened, runTopics, SelectionChunk } from '../../../schemas/index.ts'
 import type { Config } from '../../../services/config/config.ts'
+import { startRunHost } from '../../../services/host/run-host.ts'
 import { readManifests, readTopic } from '../../../services/runs/recorded.ts'
 import { runNamed, submitRun } from '../../../services/runs/registry.ts'
 import { explainStrategy } from '../../../topologies/explain-strategy.ts'
@@ -11,6 +12,7 @@ import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import { defaultStrategy } from '../../../topologies/selection/strategy.ts'
 import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
+import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
 
 /** Odd documents help, so without a bound all that is selected is odd. */
@@ -31,6 +33,9 @@ beforeAll(async () => {
   const run = parityRun('bounded', { guards, budget: { documents: 20 } }, { steps: 16 })
   const before = async (round: number) => {
     if (round === 5) {
+      expect(await says('run', 'show', 'bounded')).toContain(
+        'round 4: 50% from the natural mixture: loss on other text 5.200 at step 8, +0.200 over 5.000',
+      )
       await says('steer', 'bounded', '--other-text', '0.5', '--against', '4.95', '--by', 'ada', '--why', 'no control')
       expect(await says('run', 'show', 'bounded')).toContain(
         'other text: at most +0.5 nats over 4.95, natural mixture from +0.25 on, from the next round on',
@@ -80,6 +85,18 @@ test('each opening has the loss, what it was held against and the share that fol
 test('a replay has the shares of the log, needs no other run, and is the same to the bit', async () => {
   await runtime.kafka.deleteTopics([runTopics('random').progress.name])
   expect(await says('replay', '--run', 'bounded')).toContain('8 rounds of bounded and bounded-replay-1 are the same')
+})
+
+test('a shadow, which has no trainer of its own, has the shares of the run that it follows', async () => {
+  await says('run', 'shadow', 'bounded', '--as', 'same')
+  const host = await startRunHost(runtime, {
+    only: new Set(['same']),
+    onFailure: (error) => expect.unreachable(String(error)),
+  })
+  await until(async () => (await readManifests(runtime, 'same').catch(() => [])).length === 8)
+  await host.close()
+  const digests = async (run: string) => (await readManifests(runtime, run)).map((one) => one.selectionDigest)
+  expect(await digests('same')).toEqual(await digests('bounded'))
 })
 
 test('run show has the bound with who and why, and what was steered', async () => {
