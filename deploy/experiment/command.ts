@@ -30,7 +30,11 @@ interface Options {
 }
 
 const planOf = (file: string): string => fileURLToPath(new URL(`../demo/${file}`, import.meta.url))
-const shipped = { 'shipped:demo': planOf('experiment.yaml'), 'shipped:bound': planOf('bound.yaml') } as const
+const shipped = {
+  'shipped:demo': planOf('experiment.yaml'),
+  'shipped:bound': planOf('bound.yaml'),
+  'shipped:price': planOf('price.yaml'),
+} as const
 const isShippedPlan = (plan: string): plan is keyof typeof shipped => Object.hasOwn(shipped, plan)
 
 export const experiment = (context: CliContext): Command =>
@@ -38,7 +42,7 @@ export const experiment = (context: CliContext): Command =>
     .description(summaries.experiment)
     .argument(
       '<plan>',
-      'the plan, YAML or JSON (docs/EXPERIMENTS.md); shipped:demo and shipped:bound are some on the texts of the demo',
+      'the plan, YAML or JSON (docs/EXPERIMENTS.md); shipped:demo, shipped:bound and shipped:price are some on the texts of the demo',
     )
     .option('--out <folder>', 'folder of results and summary (default: .winnow/experiments/NAME)')
     .option('--workers <n>', 'cells at a time (default: one for each core)', naturalNumber)

@@ -79,7 +79,7 @@ const found = (out: string) =>
   )
 
 test('an experiment that is stopped keeps its finished cells and goes on to the same bits', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const whole = await run('undisturbed')
   expect([whole.finished, whole.cells]).toEqual([8, 8])
@@ -137,7 +137,7 @@ test('an experiment that is stopped keeps its finished cells and goes on to the 
 })
 
 test('the commands that documents give for it work, and go on where an earlier one ended', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const commands = blocksFor('services/experiments').flatMap(({ text }) => commandsIn(text))
   expect(commands.length).toBeGreaterThan(2)

@@ -151,6 +151,12 @@ describe('a plan', () => {
     expect(new Set(found.map(({ digest }) => digest)).size).toBe(15)
   })
 
+  test('the shipped one of a price asks the paper’s method for one, and random for none', () => {
+    const found = cellsOf(readPlan('deploy/demo/price.yaml', process.cwd()), { ...context, otherRewards: sample })
+    expect(found.slice(0, 4).map(({ run }) => run.selection.price?.weight)).toEqual([undefined, undefined, 1, 4])
+    expect(new Set(found.map(({ digest }) => digest)).size).toBe(20)
+  })
+
   test('may be compared with another baseline', () => {
     read(minimal)
     expect(readPlan('plan.json', folder, 'multi-actor').baseline).toBe('multi-actor')
