@@ -6,7 +6,7 @@ import { type RunState, sortOf } from '../runs/run-state.ts'
 import type { UnreadableRun } from '../runs/unreadable.ts'
 import { sumOf } from '../runtime/lag.ts'
 import { DeadLetterModel } from './dead-letter-model.ts'
-import { RunModel } from './run-model.ts'
+import { actorsOf, RunModel } from './run-model.ts'
 import type { BoardPatch, RunInfo, RunPatch, SourceView, Traffic } from './shape.ts'
 
 /** The latest runs that are followed. Each costs some requests a second and up to a few megabytes. */
@@ -200,7 +200,7 @@ function infoOf(run: RunConfig, { replayOf, recordedMs }: Run, evalSets: string 
     kind: sortOf({ replayOf }, run),
     recordedMs,
     strategy: selection.strategy ?? null,
-    actors: selection.actors.map(({ name: actor, subcategories, eta }) => ({ name: actor, subcategories, eta })),
+    actors: actorsOf(selection.actors),
     firstSelection: selection.firstSelection,
     collaboration: selection.collaboration,
     update: selection.update,

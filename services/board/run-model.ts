@@ -1,6 +1,7 @@
 import type { ActorState, Manifest, Progress, Reward, RoundClosed, RoundOpened } from '../../schemas/index.ts'
 import { chunkCount } from '../../topologies/console/parts.ts'
 import type { Delivered } from '../../topologies/node.ts'
+import { changeInWords, changesRun } from '../../topologies/rounds/configuration.ts'
 import { otherTextInWords } from '../../topologies/rounds/other-text.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { guardsInWords } from '../../topologies/selection/guards-config.ts'
@@ -28,7 +29,6 @@ export class RunModel {
   readonly #schedule: LearningRateSchedule
   readonly #recorded: RunConfig
   readonly #actors: string[]
-  readonly #sizes: number[]
   readonly view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
   readonly #rounds = new Map<number, Round>()
   /** Global index into its selection that the trainer has reached, by round. */
@@ -44,7 +44,6 @@ export class RunModel {
     this.#recorded = recorded
     this.#schedule = schedule
     this.#actors = info.actors.map(({ name }) => name)
-    this.#sizes = info.actors.map(({ subcategories }) => subcategories.length)
   }
 
   get info(): RunInfo {
@@ -81,7 +80,7 @@ export class RunModel {
         this.#onProgress(value as Progress, atMs)
         return
       case 'RoundOpened':
-        this.#round((value as RoundOpened).round).rewards.opened(value as RoundOpened, this.#sizes)
+        this.#onOpened(value as RoundOpened)
         return
       case 'RoundClosed':
         this.#round((value as RoundClosed).round).rewards.closed(value as RoundClosed)
@@ -136,6 +135,20 @@ export class RunModel {
     return round
   }
 
+  #onOpened(opened: RoundOpened): void {
+    this.#round(opened.round).rewards.opened(opened, this.#sizesAt(opened.round))
+    // What follows has its actors too, and may have been read before it.
+    if (changesRun(opened))
+      for (const round of this.#rounds.keys()) if (round > opened.round) this.#changedRounds.add(round)
+  }
+
+  /** How many subcategories each of the recorded actors has in a round. */
+  #sizesAt(round: number): number[] {
+    const { actors } = this.view.configurationOf(this.#recorded).at(round).selection
+    const sizes = new Map(actors.map(({ name, subcategories }) => [name, subcategories.length]))
+    return this.#actors.map((name) => sizes.get(name) ?? 0)
+  }
+
   #onProgress({ step, round, position }: Progress, atMs: number | null): void {
     if (position > (this.positions.get(round) ?? -1)) {
       this.positions.set(round, position)
@@ -166,6 +179,8 @@ export class RunModel {
     const opened = this.view.opened.get(number)
     const closed = this.view.closed.get(number)
     const manifest = this.view.manifests.get(number)
+    const { selection } = this.view.configurationOf(this.#recorded).at(number)
+    const actors = actorsOf(selection.actors)
     return {
       round: number,
       step: opened?.step ?? null,
@@ -173,14 +188,20 @@ export class RunModel {
       asked: rewards.asked,
       closed: closed === undefined ? null : { reason: closed.reason, missing: closed.missing },
       late: rewards.late,
-      rewards: rewards.spreads(this.#sizes),
+      rewards: rewards.spreads(this.#sizesAt(number)),
       states,
       manifest: manifest === undefined ? null : manifestView(manifest),
+      actors: JSON.stringify(actors) === JSON.stringify(this.#info.actors) ? null : actors,
+      changes: (opened?.changes ?? []).map((change) => changeInWords(change, number)),
       guards: this.#guardsOf(number),
       read: this.positions.get(number) ?? null,
     }
   }
 }
+
+/** Actors as the page has them. */
+export const actorsOf = (actors: RunConfig['selection']['actors']): RunInfo['actors'] =>
+  actors.map(({ name, subcategories, eta }) => ({ name, subcategories, eta }))
 
 function manifestView(manifest: Manifest): ManifestView {
   const { step, theta, weights, actorRewards, documents, tokens, threshold, marginal, strata } = manifest

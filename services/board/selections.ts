@@ -55,8 +55,9 @@ export class Compositions {
     return computing
   }
 
-  async #compute({ config }: FollowedRun, manifest: Manifest): Promise<Composition> {
+  async #compute({ config: recorded, model }: FollowedRun, manifest: Manifest): Promise<Composition> {
     const { store, clickHouse } = this.#runtime
+    const config = model.view.configurationOf(recorded).at(manifest.round)
     const columns = columnsOf(config)
     const score = scoreOf(config.selection, manifest.round, manifest.weights, manifest.theta)
     const cells = new Map<string, { labels: number[]; score: number; corpus: number; selected: number }>()

@@ -73,6 +73,10 @@ export interface RoundView {
   readonly rewards: Table<Spread | null> | null
   readonly states: Readonly<Record<string, { weights: number[]; rewards: (number | null)[]; counts: number[] }>>
   readonly manifest: ManifestView | null
+  /** Where changes of actors have made them others than those that the run was recorded with; null: they are those. In the order of the manifest. */
+  readonly actors: RunInfo['actors'] | null
+  /** What its opening changed of the run's actors, each in words with who and why. */
+  readonly changes: readonly string[]
   /** What its selection has to keep to, each in words with who and why. */
   readonly guards: readonly string[]
   /** How far the trainer has come in this round's selection: documents passed, counting on past its end; null: it has reported nothing of it. */

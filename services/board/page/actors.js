@@ -4,7 +4,7 @@ import { Figure } from './figure.js'
 import { fixed, integer, sum } from './format.js'
 import { html, RoundSlider, Scroll } from './html.js'
 import { coloredMax, colorOf, namedLines } from './lines.js'
-import { hasActorScores, NegativeTheta, NoScores } from './reading.js'
+import { actorsEver, hasActorScores, infoAt, NegativeTheta, NoScores } from './reading.js'
 import { set } from './route.js'
 import { Worth } from './worth.js'
 
@@ -14,43 +14,54 @@ export function Actors({ run, settings, theme }) {
   const { info, rounds } = run
   const [actorOfFocus, focus] = (settings.focus ?? '').split('/')
   const selected = rounds.filter(({ manifest }) => manifest)
-  const named = info.actors.map((actor, a) => inColours(actor, selected.at(-1)?.manifest.weights[a]))
-  const theta = selected.flatMap(({ round, manifest }) =>
-    info.actors.map(({ name }, a) => ({ series: name, round, step: manifest.step, theta: manifest.theta[a] })),
+  const actors = actorsEver(info, rounds)
+  const named = actors.map((actor) => inColours(actor, selected.at(-1), info))
+  const theta = selected.flatMap((one) =>
+    infoAt(info, one).actors.map(({ name }, a) => ({
+      ...{ series: name, round: one.round, step: one.manifest.step },
+      theta: one.manifest.theta[a],
+    })),
   )
   if (info.kind === 'control')
     return html`<${NoScores} info=${info} /><p class="empty">A control has no actors to show. What it drew is in Selection, its losses are in Training.</p>`
   return html`
     <${NoScores} info=${info} />
-    <${NegativeTheta} info=${info} manifest=${selected.at(-1)?.manifest} />
+    <${NegativeTheta} info=${infoAt(info, selected.at(-1))} manifest=${selected.at(-1)?.manifest} />
     <div class="grid">
       <${Figure} title="Theta of the actors" name=${`theta-${info.name}`} rows=${theta} theme=${theme}
         note="How much each actor counts in the score (Eq. 8). Below zero, its weights are reversed." empty="no round has been selected yet"
-        draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: info.actors.map(({ name }) => name), integerX: true, zero: true })} />
-      ${info.actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
+        draw=${(Plot, rows, width) => namedLines(Plot, rows, { x: 'round', y: 'theta', width, series: actors.map(({ name }) => name), integerX: true, zero: true })} />
+      ${actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
     </div>
     <${Worth} run=${run} theme=${theme} />
     <h2>Rewards by training step</h2>
     <p class="note">How much training on a document of the subcategory would have lowered the reference loss at that step: mean of the sampled documents and, if at most five subcategories or a chosen one are shown, one standard deviation as a band.</p>
-    <div class="grid">${info.actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
+    <div class="grid">${actors.slice(0, info.actors.length).map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
     <${Samples} run=${run} settings=${settings} />`
 }
 
-function Weights({ run: { info, rounds }, actor, a, series, theme, focus }) {
-  const rows = rounds.flatMap(({ round, manifest }) =>
-    manifest
-      ? actor.subcategories.map((series, j) => ({ series, round, step: manifest.step, weight: manifest.weights[a][j] }))
-      : [],
-  )
+function Weights({ run: { info, rounds }, actor, series, theme, focus }) {
+  const rows = rounds.flatMap((one) => {
+    const { round, manifest } = one
+    const of = infoAt(info, one).actors
+    const a = of.findIndex(({ name }) => name === actor.name)
+    if (!manifest || a === -1) return []
+    return of[a].subcategories.map((series, j) => ({
+      ...{ series, round, step: manifest.step },
+      weight: manifest.weights[a][j],
+    }))
+  })
   return html`<${Figure} title=${`Weights of ${actor.name}`} name=${`weights-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus}
     note=${noteOf(series, `one line per subcategory; eta ${actor.eta}`)}
     draw=${(Plot, all, width) => namedLines(Plot, focused(all, focus), { x: 'round', y: 'weight', width, series, integerX: true })} />`
 }
 
 function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
-  const rows = rounds.flatMap(({ round, step, rewards }) =>
-    rewards && step !== null
-      ? actor.subcategories.flatMap((series, j) => {
+  const rows = rounds.flatMap((one) => {
+    const { round, step, rewards } = one
+    const own = infoAt(info, one).actors.find(({ name }) => name === actor.name)
+    return rewards && step !== null
+      ? (own?.subcategories ?? []).flatMap((series, j) => {
           const spread = rewards[a]?.[j]
           return spread
             ? [
@@ -66,8 +77,8 @@ function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
               ]
             : []
         })
-      : [],
-  )
+      : []
+  })
   const rewarded = series.filter((name) => rows.some((row) => row.series === name))
   const waitsFor = hasActorScores(info) ? 'no round has been rewarded yet' : 'no rewards'
   return html`<${Figure} title=${`Rewards of ${actor.name}`} name=${`rewards-${actor.name}-${info.name}`} rows=${rows} theme=${theme} redraw=${focus} empty=${waitsFor}
@@ -92,9 +103,13 @@ function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
 const focused = (rows, focus) => (focus === undefined ? rows : rows.filter(({ series }) => series === focus))
 
 /** Subcategories in their order; if there are more than colours, those with the highest current weights come first. */
-function inColours({ subcategories }, weights) {
-  if (subcategories.length <= coloredMax || !weights) return subcategories
-  const highest = subcategories.map((name, j) => ({ name, weight: weights[j] })).sort((x, y) => y.weight - x.weight)
+function inColours({ name: actor, subcategories }, last, info) {
+  const of = infoAt(info, last).actors
+  const a = of.findIndex(({ name }) => name === actor)
+  if (subcategories.length <= coloredMax || !last || a === -1) return subcategories
+  const now = new Map(of[a].subcategories.map((name, j) => [name, last.manifest.weights[a][j]]))
+  const weightOf = (name) => now.get(name) ?? Number.NEGATIVE_INFINITY
+  const highest = subcategories.map((name) => ({ name, weight: weightOf(name) })).sort((x, y) => y.weight - x.weight)
   return highest.map(({ name }) => name)
 }
 
@@ -136,10 +151,13 @@ function Samples({ run: { info, rounds }, settings }) {
 const reasons = { answered: 'all were answered', deadline: 'the deadline had passed' }
 const closing = ({ closed }) => (closed ? (reasons[closed.reason] ?? closed.reason) : 'open')
 
-const samplesOf = ({ actors }, { asked, rewards, manifest }) =>
-  actors.flatMap(({ name, subcategories }, a) =>
-    subcategories.flatMap((subcategory, j) => {
-      if (asked[a][j] === 0) return []
+const samplesOf = (info, round) => {
+  const { asked, rewards, manifest } = round
+  const of = infoAt(info, round).actors
+  return info.actors.flatMap(({ name }, a) => {
+    const at = of.findIndex((one) => one.name === name)
+    return (of[at]?.subcategories ?? []).flatMap((subcategory, j) => {
+      if (!asked[a][j]) return []
       const spread = rewards?.[a]?.[j]
       return [
         {
@@ -151,10 +169,11 @@ const samplesOf = ({ actors }, { asked, rewards, manifest }) =>
           deviation: spread?.deviation ?? null,
           lowest: spread?.min ?? null,
           highest: spread?.max ?? null,
-          weight: manifest?.weights[a][j] ?? null,
+          weight: manifest?.weights[at][j] ?? null,
         },
       ]
-    }),
-  )
+    })
+  })
+}
 
 const total = (table) => sum(table.flat())

@@ -5,6 +5,21 @@ import { html } from './html.js'
 export const hasActorScores = ({ kind, strategy }) =>
   kind !== 'control' && (strategy === null || strategy.score.kind === 'actors')
 
+/** A run as one of its rounds has it: its actors, or their subcategories, may have become others. */
+export const infoAt = (info, round) => (round?.actors ? { ...info, actors: round.actors } : info)
+
+/** Every actor that a run has had, in the order in which they came, with every subcategory of it. */
+export function actorsEver(info, rounds) {
+  const known = new Map(info.actors.map((actor) => [actor.name, actor]))
+  for (const { actors } of rounds)
+    for (const actor of actors ?? []) {
+      const before = known.get(actor.name)
+      const subcategories = [...new Set([...(before?.subcategories ?? []), ...actor.subcategories])]
+      known.set(actor.name, { ...actor, subcategories })
+    }
+  return [...known.values()]
+}
+
 /** What documents are ordered by: the sampler gumbel adds a draw to the score. */
 export const rankName = ({ strategy }) => (strategy?.sampler.kind === 'gumbel' ? 'rank' : 'score')
 

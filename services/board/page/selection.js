@@ -2,10 +2,10 @@ import { Figure } from './figure.js'
 import { fixed, integer, percent, short, sum } from './format.js'
 import { DocumentLink, Failure, html, Loading, Missing, RoundSlider, Tiles, useAnswer } from './html.js'
 import { centred } from './lines.js'
-import { isRandom, NegativeTheta, NoScores } from './reading.js'
+import { infoAt, isRandom, NegativeTheta, NoScores } from './reading.js'
 import { hashOf, set } from './route.js'
 import { Compared } from './shares.js'
-import { GuardsOfRound, Strata } from './strata.js'
+import { ChangesOfRound, GuardsOfRound, Strata } from './strata.js'
 
 /** What a round selected compared with what there was (the paper's Figures 11 to 13). */
 export function Selection({ run, settings, theme }) {
@@ -17,7 +17,7 @@ export function Selection({ run, settings, theme }) {
   const { value: repeats, waiting: counting } = useAnswer(base && `${base}/repeats`, run?.progress.at(-1)?.step)
   const { value: documents } = useAnswer(base && `${base}/documents`)
   if (run === undefined) return html`<p class="empty">No run is recorded yet.</p>`
-  const { info } = run
+  const info = infoAt(run.info, current)
   if (settings.round !== undefined && current === undefined)
     return html`<${Missing} what=${`Run ${info.name} has selected nothing in round ${settings.round}.`} instead=${rounds.length > 0 ? 'Rounds that it has selected:' : 'It has selected no round yet.'}
       links=${rounds.slice(-20).map(({ round }) => [round, hashOf('selection', { run: info.name, round })])} />`
@@ -30,6 +30,7 @@ export function Selection({ run, settings, theme }) {
       <a href=${hashOf('documents', { run: info.name, round })}>search its documents</a></div>
     <${NegativeTheta} info=${info} manifest=${isRandom(info, round) ? undefined : manifest} />
     <${Tiles} tiles=${[...tilesOf(info, current, shown), ['digest', html`<code title=${manifest.selectionDigest}>${manifest.selectionDigest.slice(0, 10)}</code>`, 'of the ids, in order']]} />
+    <${ChangesOfRound} changes=${current.changes} />
     <${GuardsOfRound} guards=${current.guards} />
     <${Strata} info=${info} manifest=${manifest} />
     <${Failure} error=${error} />

@@ -48,6 +48,12 @@ export function Strata({ info, manifest }) {
     <p class="note">Quota: what the mixture allows a stratum. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
 }
 
+/** What became of the run's actors at this round, with who wanted it and why. */
+export function ChangesOfRound({ changes }) {
+  if (!changes || changes.length === 0) return null
+  return html`<section class="card changes"><h3>Changes of actors</h3><ul>${changes.map((change) => html`<li>${change}</li>`)}</ul></section>`
+}
+
 /** What a round's selection had to keep to, whatever the actors had learned, with who wants it and why. */
 export function GuardsOfRound({ guards }) {
   if (!guards || guards.length === 0) return null
