@@ -5,7 +5,7 @@ import { Failure, html, Missing, RoundSlider, RunState, Scroll, useAnswer } from
 import { Ledger } from './ledger.js'
 import { centred, namedLines } from './lines.js'
 import { lastWith, pointsOf } from './losses.js'
-import { hasActorScores } from './reading.js'
+import { hasActorScores, infoAt } from './reading.js'
 import { Replay } from './replay.js'
 import { hashOf, set } from './route.js'
 import { runOf, state } from './store.js'
@@ -60,9 +60,12 @@ function Compared({ a, b, theme, settings }) {
     waiting,
   } = useAnswer(a !== b && `/api/overlap?${new URLSearchParams({ a: a.info.name, b: b.info.name })}`, selected)
   const theta = both.flatMap(({ info, rounds }) =>
-    rounds.flatMap(({ round, manifest }) =>
-      manifest && hasActorScores(info)
-        ? info.actors.map((actor, i) => ({ series: `${info.name} ${actor.name}`, round, theta: manifest.theta[i] }))
+    rounds.flatMap((one) =>
+      one.manifest && hasActorScores(info)
+        ? infoAt(info, one).actors.map((actor, i) => ({
+            ...{ series: `${info.name} ${actor.name}`, round: one.round },
+            theta: one.manifest.theta[i],
+          }))
         : [],
     ),
   )
@@ -136,10 +139,12 @@ function Compared({ a, b, theme, settings }) {
 
 const weightsOf = (runs, actor, round) =>
   runs.flatMap(({ info, rounds }) => {
-    const i = info.actors.findIndex(({ name }) => name === actor)
-    const selected = rounds.find((one) => one.round === round)?.manifest
+    const one = rounds.find((other) => other.round === round)
+    const { actors } = infoAt(info, one)
+    const i = actors.findIndex(({ name }) => name === actor)
+    const selected = one?.manifest
     return selected && i >= 0 && hasActorScores(info)
-      ? info.actors[i].subcategories.map((subcategory, j) => ({
+      ? actors[i].subcategories.map((subcategory, j) => ({
           run: info.name,
           subcategory,
           weight: selected.weights[i][j],

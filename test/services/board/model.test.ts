@@ -292,3 +292,38 @@ test('a round has the guards that its selection has to keep to, with who wants t
     '50% from the natural mixture: loss on other text 5.150 at step 40, +0.150 over 5.000',
   ])
 })
+
+test('a round has the actors and subcategories that it was opened with, and says who changed them and why', () => {
+  const part = (subcategory: string) => ({ subcategory, documents: 0 })
+  const change = {
+    ...{ id: 'c', kind: 'relabel', actor: 'quality', subcategories: ['low', 'fine', 'best'], labelerVersion: 'v2' },
+    ...{ initialWeights: [0, 0, 0], fromRound: null, fit: null, by: 'ada', why: 'finer' },
+    mapping: {
+      origins: [
+        { subcategory: 'low', from: [part('low')] },
+        { subcategory: 'fine', from: [part('high')] },
+        { subcategory: 'best', from: [part('high')] },
+      ],
+      retired: [],
+    },
+  }
+  const later = { ...opened(3, [3n]), samples: [{ actor: 'quality', subcategory: 2, docIds: [3n] }] }
+  const events: [string, object][] = [
+    ['RoundOpened', opened(1)],
+    ['RoundOpened', { ...opened(2), changes: [change] }],
+    ['RoundOpened', later],
+    ['Reward', rewardOf(3, 3n, 5)],
+  ]
+  for (const order of [events, events.toReversed()]) {
+    const model = modelWithRun()
+    for (const [record, value] of order) tell(model, record, value)
+    expect([1, 2, 3].map((round) => roundOf(model, round).actors?.at(0)?.subcategories)).toEqual([
+      ...[undefined, change.subcategories, change.subcategories],
+    ])
+    expect(roundOf(model, 2).changes).toEqual([
+      'actor quality has labels of version v2 (high becomes fine, best) from round 2 on (ada: finer)',
+    ])
+    expect(roundOf(model, 3).rewards).toEqual([[null, null, { count: 1, mean: 5, deviation: 0, min: 5, max: 5 }]])
+    expect(roundOf(model, 1).rewards![0]).toHaveLength(2)
+  }
+})

@@ -43,3 +43,23 @@ test('rates, counts and ages are short, in a fitting unit', async () => {
   expect(shortTopic('winnow.run.a.rewards')).toBe('rewards')
   expect(shortTopic('winnow.labels.domain')).toBe('labels.domain')
 })
+
+test('a page shows each round by the actors that it had, and every subcategory that there ever was', async () => {
+  const { actorsEver, infoAt } = await pageModule('reading.js')
+  const own = { name: 'shape', subcategories: ['round', 'square'], eta: 0.1 }
+  const finer = [
+    { ...own, subcategories: ['round', 'wide', 'oval'] },
+    { name: 'colour', subcategories: ['red'], eta: 1 },
+  ]
+  const info = { name: 'r', actors: [own] }
+  const rounds = [
+    { round: 0, actors: null },
+    { round: 1, actors: finer },
+  ]
+  expect(rounds.map((round) => infoAt(info, round).actors)).toEqual([[own], finer])
+  expect(infoAt(info, undefined)).toBe(info)
+  expect(actorsEver(info, rounds).map(({ name, subcategories }: typeof own) => [name, subcategories])).toEqual([
+    ['shape', ['round', 'square', 'wide', 'oval']],
+    ['colour', ['red']],
+  ])
+})
