@@ -10,6 +10,7 @@ import {
   type TopicOffset,
   topics,
 } from '../schemas/index.ts'
+import type { SourceCrowd } from './duplicates/losses.ts'
 import { sketchVersion } from './duplicates/sketch.ts'
 import type { RunConfig } from './run-config.ts'
 import type { Corpus } from './selection/corpus.ts'
@@ -58,6 +59,8 @@ export interface Preparing {
   readonly total: number
 }
 
+export type CrowdedOptions = Pick<ViewOptions, 'columns' | 'labelOffsets'> & { readonly duplicates: DuplicateLimit }
+
 export interface RoundOffsets {
   readonly round: number
   readonly labelOffsets: readonly TopicOffset[]
@@ -84,6 +87,8 @@ export interface CorpusStore {
   preparing(options: Pick<ViewOptions, 'columns' | 'scored'>): Promise<Preparing | undefined>
   /** Of the documents whose own records and labels are before these offsets, how many have a sketch there. @param version of the sketches */
   sketched(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>, version: string): Promise<Preparing>
+  /** By source, in any order: the sketched documents that take part but for the limit on near duplicates, and those of them that it takes out. */
+  crowdedOut(options: CrowdedOptions): Promise<SourceCrowd[]>
   view(options: ViewOptions): Promise<Corpus>
   /** Texts of documents; ids without a document are left out. */
   texts(ids: readonly DocumentId[]): Promise<Map<DocumentId, string>>

@@ -7,8 +7,17 @@ import {
   type TopicOffset,
   topics,
 } from '../schemas/index.ts'
-import type { At, CorpusStore, DuplicateLimit, LabelColumn, Preparing, ViewOptions } from './corpus-store.ts'
+import type {
+  At,
+  CorpusStore,
+  CrowdedOptions,
+  DuplicateLimit,
+  LabelColumn,
+  Preparing,
+  ViewOptions,
+} from './corpus-store.ts'
 import { crowdRanks } from './duplicates/crowds.ts'
+import type { SourceCrowd } from './duplicates/losses.ts'
 import type { Corpus } from './selection/corpus.ts'
 import { MemoryCorpus } from './selection/memory-corpus.ts'
 import { wordsOf } from './selection/mix.ts'
@@ -105,6 +114,19 @@ export class MemoryStore implements CorpusStore {
     const documents = [...this.#documents.keys()].filter(this.#labelled(columns, before(labelOffsets)))
     const isSketched = this.#isSketched(version, labelOffsets)
     return { done: documents.filter(isSketched).length, total: documents.length }
+  }
+
+  async crowdedOut({ columns, labelOffsets, duplicates }: CrowdedOptions): Promise<SourceCrowd[]> {
+    const takesPart = this.#takingPart(columns, labelOffsets)
+    const isSketched = this.#isSketched(duplicates.version, labelOffsets)
+    const isLeft = this.#amongDuplicates(takesPart, labelOffsets, duplicates)
+    const there = [...this.#documents].filter(([docId]) => takesPart(docId) && isSketched(docId))
+    return [...Map.groupBy(there, ([docId]) => Number(docId >> 40n))].map(([source, own]) => {
+      const tokensOf = (some: typeof own) => some.reduce((sum, [, { value }]) => sum + value.tokens, 0)
+      const lost = own.filter(([docId]) => !isLeft(docId))
+      const [tokens, lostTokens] = [tokensOf(own), tokensOf(lost)]
+      return { source, documents: own.length, tokens, lostDocuments: lost.length, lostTokens }
+    })
   }
 
   #isSketched(version: string, labelOffsets: readonly TopicOffset[]): (docId: DocumentId) => boolean {

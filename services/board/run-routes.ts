@@ -5,6 +5,7 @@ import { differencesOf, flat } from '../runs/run-settings.ts'
 import { kindOf } from '../runs/run-state.ts'
 import { Evaluations } from './evaluations.ts'
 import { runNamed, selectedRound } from './known.ts'
+import { LostToDuplicates } from './lost.ts'
 import type { BoardModel } from './model.ts'
 import { type Get, NotFound, one } from './requests.ts'
 import { Compositions, overlap, repeats } from './selections.ts'
@@ -15,6 +16,7 @@ import { describeTopic } from './topic-details.ts'
 export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   const compositions = new Compositions(runtime)
   const evaluations = new Evaluations(runtime)
+  const lost = new LostToDuplicates(runtime)
 
   get('/api/runs/:run/configuration', async ({ run }) => {
     const { config, record } = runNamed(model, one(run)!)
@@ -47,6 +49,10 @@ export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   get('/api/runs/:run/rounds/:round/composition', async ({ run, round }) => {
     const followed = runNamed(model, one(run)!)
     return await compositions.of(followed, selectedRound(followed, one(round)!))
+  })
+  get('/api/runs/:run/rounds/:round/lost', async ({ run, round }) => {
+    const followed = runNamed(model, one(run)!)
+    return await lost.of(followed, selectedRound(followed, one(round)!))
   })
   get('/api/runs/:run/rounds/:round/repeats', async ({ run, round }) => {
     const followed = runNamed(model, one(run)!)

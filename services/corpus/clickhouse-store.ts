@@ -1,5 +1,6 @@
 import type { Document, DocumentId, Exclusion, Label, Sketch, TopicOffset } from '../../schemas/index.ts'
-import type { At, CorpusStore, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { At, CorpusStore, CrowdedOptions, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { SourceCrowd } from '../../topologies/duplicates/losses.ts'
 import { Labels } from '../../topologies/labels.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
 import type { ReadSelection } from '../../topologies/selection/read-selection.ts'
@@ -116,6 +117,11 @@ export class ClickHouseStore implements CorpusStore {
   async sketched(options: Pick<ViewOptions, 'columns' | 'labelOffsets'>, version: string): Promise<Preparing> {
     for (const column of options.columns) await this.ensureColumns(column.actor, column.version)
     return await this.#ranks.sketched(options, version)
+  }
+
+  async crowdedOut(options: CrowdedOptions): Promise<SourceCrowd[]> {
+    for (const { actor, version } of options.columns) await this.ensureColumns(actor, version)
+    return await this.#ranks.crowdedOut(options)
   }
 
   async view(options: ViewOptions): Promise<Corpus> {

@@ -1,6 +1,7 @@
 import { createHash, randomInt } from 'node:crypto'
 import { type TopicOffset, topics } from '../../schemas/index.ts'
-import type { Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { CrowdedOptions, Preparing, ViewOptions } from '../../topologies/corpus-store.ts'
+import type { SourceCrowd } from '../../topologies/duplicates/losses.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { excludedSql, isBefore, type RanksOfView } from './excluded-sql.ts'
 import { limitsOf, offsetColumns, standsBefore } from './view-sql.ts'
@@ -61,6 +62,25 @@ export class DuplicateRanks {
       parameters,
     )
     await this.#sql.settle(['duplicate_ranks'])
+  }
+
+  /** See `CorpusStore.crowdedOut`. */
+  async crowdedOut(options: CrowdedOptions): Promise<SourceCrowd[]> {
+    const { attempt, atMost } = (await this.of({ ...options, readsOf: null }))!
+    await this.#sql.settle(['corpus', 'exclusions', 'duplicate_ranks'])
+    const excluded = excludedSql(options.labelOffsets)
+    const ranked = `SELECT doc FROM duplicate_ranks WHERE attempt = ${attempt} AND rank`
+    const there = `corpus FINAL WHERE ${standsBefore(options, 'limits')}${excluded === undefined ? '' : ` AND doc NOT IN (${excluded})`}`
+    const rows = await this.#sql.query<Record<keyof SourceCrowd, string>>(
+      `SELECT bitShiftRight(doc, 40) AS source, count() AS documents, sum(size) AS tokens, countIf(isLost) AS lostDocuments, sumIf(size, isLost) AS lostTokens
+       FROM (SELECT doc, tokens AS size, doc IN (${ranked} >= ${atMost}) AS isLost FROM ${there} AND doc NOT IN (${ranked} = ${unsketchedRank}))
+       GROUP BY source`,
+      limitsOf(options, 'limits'),
+    )
+    return rows.map((row) => ({
+      ...{ source: Number(row.source), documents: Number(row.documents), tokens: Number(row.tokens) },
+      ...{ lostDocuments: Number(row.lostDocuments), lostTokens: Number(row.lostTokens) },
+    }))
   }
 
   /** See `CorpusStore.sketched`. */

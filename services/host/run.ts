@@ -18,6 +18,7 @@ import { SelectionReader } from '../selections/selection-reader.ts'
 import { train } from '../trainer/trainer.ts'
 import { AddedActors } from './added-actors.ts'
 import { checkedBy } from './decontamination.ts'
+import { DuplicateAlarm } from './duplicate-alarm.ts'
 import { labelledBy } from './labelled.ts'
 import { otherLossesBy } from './other-losses.ts'
 import { shadowAtBy } from './shadow-at.ts'
@@ -114,6 +115,8 @@ async function startInto(
   if (influence !== undefined) services.push(influence, await followCheckpoints(runtime, run, influence))
   const added = new AddedActors(run, (station) => startStation(runtime, run, station, {}, hooks), hooks.onFailure)
   services.push(added)
+  const alarm = new DuplicateAlarm(runtime, run.name, meter)
+  services.push(alarm)
   const ports = {
     store: runtime.store,
     console: {
@@ -125,6 +128,7 @@ async function startInto(
       now: systemClock,
       onEvent: (event: ConsoleEvent) => {
         if (event.kind === 'wanted' && event.change.kind === 'add') added.start(event.change.actor)
+        if (event.kind === 'selected') alarm.onSelected(event.run, event.manifest)
         meter?.onConsole(event)
         hooks.onConsole?.(event)
       },

@@ -401,6 +401,7 @@ export function faultyStore(store: CorpusStore, call: Call, random: Seeded): Cor
         () => store.addSketches(sketches),
         () => store.addSketches(part(sketches)),
       ),
+    crowdedOut: (options) => call(() => store.crowdedOut(options)),
     sketched: (...given) => call(() => store.sketched(...given)),
     commit: (offsets) => call(() => store.commit(offsets)),
     committed: () => call(() => store.committed()),

@@ -337,7 +337,7 @@ export class Console implements Processor {
     const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#remember(Manifest.name, manifest)
     for (const name of folded) this.#actorStates.delete(`${name}/${round}`)
-    this.#ports.onEvent?.({ kind: 'selected', manifest })
+    this.#ports.onEvent?.({ kind: 'selected', run, manifest })
     return true
   }
 

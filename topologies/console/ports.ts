@@ -2,6 +2,7 @@ import type { ActorChange, Evaluation, Manifest, RoundClosed, Steering, TopicOff
 import type { CorpusStore, Preparing } from '../corpus-store.ts'
 import type { Output } from '../node.ts'
 import type { OtherLoss } from '../rounds/other-text.ts'
+import type { RunConfig } from '../run-config.ts'
 import type { Labelled } from './changes.ts'
 import type { EmissionLayout } from './emitting.ts'
 import type { ShadowAt } from './promotions.ts'
@@ -46,6 +47,7 @@ export type ConsoleEvent =
   /** Somebody's hand is on the selections from this round on; told again after each start. */
   | { kind: 'steered'; round: number; steered: readonly Steering[] }
   | { kind: 'closed'; round: number; reason: RoundClosed['reason']; missing: number }
-  | { kind: 'selected'; manifest: Manifest }
+  /** `run`: as the round has it. */
+  | { kind: 'selected'; run: RunConfig; manifest: Manifest }
   /** Of all evaluated rounds, the last one is new; told again after each start. */
   | { kind: 'evaluated'; evaluations: readonly Evaluation[] }

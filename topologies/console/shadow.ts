@@ -177,7 +177,7 @@ export class ShadowConsole implements Processor {
     const manifest = await emitSelection(this.#ports.output, decided, this.#ports.layout)
     this.#own.learn(Manifest.name, manifest)
     for (const key of this.#actorStates.keys()) if (key.endsWith(`/${round}`)) this.#actorStates.delete(key)
-    this.#ports.onEvent?.({ kind: 'selected', manifest })
+    this.#ports.onEvent?.({ kind: 'selected', run, manifest })
     return true
   }
 

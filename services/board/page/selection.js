@@ -2,6 +2,7 @@ import { Figure } from './figure.js'
 import { fixed, integer, percent, short, sum } from './format.js'
 import { DocumentLink, Failure, html, Loading, Missing, RoundSlider, Tiles, useAnswer } from './html.js'
 import { centred } from './lines.js'
+import { LostToDuplicates } from './lost.js'
 import { infoAt, isRandom, NegativeTheta, NoScores } from './reading.js'
 import { hashOf, set } from './route.js'
 import { Compared } from './shares.js'
@@ -15,6 +16,7 @@ export function Selection({ run, settings, theme }) {
   const base = current && `/api/runs/${encodeURIComponent(run.info.name)}/rounds/${current.round}`
   const { value: composition, error, waiting } = useAnswer(base && `${base}/composition`)
   const { value: repeats, waiting: counting } = useAnswer(base && `${base}/repeats`, run?.progress.at(-1)?.step)
+  const { value: lost } = useAnswer(base && `${base}/lost`)
   const { value: documents } = useAnswer(base && `${base}/documents`)
   if (run === undefined) return html`<p class="empty">No run is recorded yet.</p>`
   const info = infoAt(run.info, current)
@@ -32,6 +34,7 @@ export function Selection({ run, settings, theme }) {
     <${Tiles} tiles=${[...tilesOf(info, current, shown), ['digest', html`<code title=${manifest.selectionDigest}>${manifest.selectionDigest.slice(0, 10)}</code>`, 'of the ids, in order']]} />
     <${ChangesOfRound} changes=${current.changes} />
     <${GuardsOfRound} guards=${current.guards} />
+    <${LostToDuplicates} lost=${lost} />
     <${Strata} info=${info} manifest=${manifest} />
     <${Failure} error=${error} />
     ${!error && (shown ? html`<${Compared} info=${info} round=${round} composition=${shown} theme=${theme} />` : html`<${Loading} what="what the round selected" />`)}

@@ -13,6 +13,7 @@ import { addActor, freezeActor, removeActor } from './run-actors.ts'
 import { create } from './run-create.ts'
 import { archive, end, pause, remove, resume } from './run-life.ts'
 import { list } from './run-list.ts'
+import { runLost } from './run-lost.ts'
 import { promote } from './run-promote.ts'
 import { relabelActor } from './run-relabel.ts'
 import { influence, running, start, stations, trainer } from './run-services.ts'
@@ -95,6 +96,7 @@ export function run(context: CliContext): Command {
     influence,
     trainer,
     ...actors,
+    runLost,
     pause,
     resume,
     end,

@@ -84,6 +84,11 @@ export class Metrics {
       roundSecondsBuckets,
     ),
     selectedDocuments: this.#gauge('winnow_selected_documents', 'Documents of the last selection', ['run']),
+    duplicateLossRatio: this.#gauge(
+      'winnow_duplicate_loss_ratio',
+      'Share of a source of the documents lost to near duplicates in the last selection over its share of all; of losses that count (docs/duplicates.md)',
+      ['run', 'source'],
+    ),
     theta: this.#gauge('winnow_theta', 'Weight of an actor in the collaboration (Eq. 8)', ['run', 'actor']),
     selectionGain: this.#gauge(
       'winnow_selection_gain',

@@ -1,7 +1,11 @@
 import type { Progress } from '../../../schemas/index.ts'
 import type { ConsoleEvent } from '../../../topologies/console/ports.ts'
+import type { SourceLoss } from '../../../topologies/duplicates/losses.ts'
 import { estimateFor, roundsNoBetter } from '../../../topologies/evaluation/evaluate.ts'
 import type { Metrics } from './metrics.ts'
+
+/** Sources of which a loss to near duplicates is told. */
+const sourcesMax = 20
 
 /** Turns what a run's console and trainer report into metrics. */
 export class RunMeter {
@@ -10,6 +14,8 @@ export class RunMeter {
   #asked = 0
   #openedMs: number | undefined
   #closedMs: number | undefined
+  /** Of which a loss is told. */
+  readonly #sources = new Set<string>()
 
   constructor(metrics: Metrics, run: string) {
     this.#metrics = metrics
@@ -46,6 +52,18 @@ export class RunMeter {
       ] as const)
         if (gain != null) numbers.selectionGain.set({ run, bound }, gain)
       numbers.roundsNoBetter.set({ run }, roundsNoBetter(event.evaluations))
+    }
+  }
+
+  /** Of the sources whose losses count, at most so many: a series each. @param names of sources by number */
+  onDuplicateLosses(losses: readonly SourceLoss[], names: ReadonlyMap<number, string>): void {
+    const { duplicateLossRatio: gauge } = this.#metrics.run
+    for (const source of this.#sources) gauge.remove({ run: this.#run, source })
+    this.#sources.clear()
+    for (const { source: number, ratio } of losses.filter(({ counts }) => counts).slice(0, sourcesMax)) {
+      const source = names.get(number) ?? `${number}`
+      this.#sources.add(source)
+      gauge.set({ run: this.#run, source }, ratio)
     }
   }
 

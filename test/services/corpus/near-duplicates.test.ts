@@ -177,6 +177,33 @@ test('without a limit, and of sketches that nobody has made, nothing is differen
   }
 })
 
+test('tell what each source loses to the limit, the same in SQL and in memory', async () => {
+  for (const [atMost, sketches, exclusions] of [
+    [1, 500, 500],
+    [2, 500, 0],
+    [1, 40, 500],
+    [100, 500, 500],
+  ] as const) {
+    const left = new Set(expected({ version, atMost }, sketches, exclusions))
+    const there = expected({ version, atMost: 1e9 }, sketches, exclusions)
+    const sums = new Map<number, number[]>()
+    for (const id of there) {
+      const n = all.find((one) => idOf(one) === id)!
+      const sum = sums.get(Number(id >> 40n)) ?? [0, 0, 0, 0]
+      const lost = left.has(id) ? 0 : 1
+      const tokens = 10 + (n % 7)
+      sums.set(Number(id >> 40n), [sum[0]! + 1, sum[1]! + tokens, sum[2]! + lost, sum[3]! + lost * tokens])
+    }
+    for (const store of [inMemory, inSql]) {
+      const options = { columns, labelOffsets: labelOffsets(sketches, exclusions), duplicates: { version, atMost } }
+      const crowds = await store.crowdedOut(options)
+      const told = crowds.map((one) => [one.source, one.documents, one.tokens, one.lostDocuments, one.lostTokens])
+      const inOrder = (rows: number[][]) => rows.sort(([a], [b]) => a! - b!)
+      expect(inOrder(told)).toEqual(inOrder([...sums].map(([source, sum]) => [source, ...sum])))
+    }
+  }
+})
+
 test('tell how many of the labelled documents are sketched', async () => {
   const labelled = all.filter(isLabelled)
   for (const store of [inMemory, inSql]) {

@@ -12,7 +12,7 @@ function toldOf(manifest: Partial<Manifest>): string {
     [0.1, 0.9, -0.3],
   ]
   const selected = { round: 1, theta: [1, 1], weights, documents: 10, ...manifest } as Manifest
-  narrate(run, (line) => lines.push(line)).onConsole?.({ kind: 'selected', manifest: selected })
+  narrate(run, (line) => lines.push(line)).onConsole?.({ kind: 'selected', run, manifest: selected })
   return lines.join('\n')
 }
 

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import type { Manifest, Progress } from '../../../../schemas/index.ts'
 import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
 import { RunMeter } from '../../../../services/runtime/metrics/run-meter.ts'
+import { lossesOf } from '../../../../topologies/duplicates/losses.ts'
+import { testRun } from '../../../support/run.ts'
 
 /** The series of winnow as a scraper reads them. */
 async function series(metrics: Metrics): Promise<Record<string, number>> {
@@ -56,7 +58,7 @@ test('a round reports its age while open, its coverage once closed, and theta on
   meter.onConsole({ kind: 'closed', round: 1, reason: 'deadline', missing: 50 })
   nowMs = 6200
   const manifest = { round: 1, documents: 10, actors: ['topic'], theta: [0.25] } as unknown as Manifest
-  meter.onConsole({ kind: 'selected', manifest })
+  meter.onConsole({ kind: 'selected', run: testRun('r'), manifest })
   meter.onProgress({ step: 7, tokens: 70, trainLoss: 6.5, referenceLoss: null, corpusLoss: null } as Progress)
   expect(await series(metrics)).toMatchObject({
     'winnow_round_opened_timestamp_seconds{run="r"}': 0,
@@ -69,4 +71,21 @@ test('a round reports its age while open, its coverage once closed, and theta on
     'winnow_trainer_loss{run="r",kind="training"}': 6.5,
   })
   expect(Object.keys(await series(metrics))).not.toContain('winnow_trainer_loss{run="r",kind="reference"}')
+})
+
+test('of sources that lose to near duplicates those are told whose loss counts, and forgotten once it does not', async () => {
+  const metrics = new Metrics(() => 0)
+  const meter = new RunMeter(metrics, 'r')
+  const names = new Map([[1, 'mirror.jsonl']])
+  const quiet = Array.from({ length: 9 }, (_, i) => ({ source: 2 + i, documents: 100, lostDocuments: 1 }))
+  const losses = (lostDocuments: number) =>
+    lossesOf(
+      [{ source: 1, documents: 100, lostDocuments }, ...quiet].map((one) => ({ ...one, tokens: 0, lostTokens: 0 })),
+    )
+  const told = async () =>
+    Object.entries(await series(metrics)).filter(([name]) => name.startsWith('winnow_duplicate_loss_ratio'))
+  meter.onDuplicateLosses(losses(91), names)
+  expect(await told()).toEqual([['winnow_duplicate_loss_ratio{run="r",source="mirror.jsonl"}', 9.1]])
+  meter.onDuplicateLosses(losses(3), names)
+  expect(await told()).toEqual([])
 })

@@ -1,0 +1,20 @@
+import type { Manifest } from '../../schemas/index.ts'
+import { columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
+import { lossesOf, type SourceLoss } from '../../topologies/duplicates/losses.ts'
+import type { RunConfig } from '../../topologies/run-config.ts'
+import type { Runtime } from '../connections/connections.ts'
+
+/**
+ * What each source lost to near duplicates in a selection: from the offsets that it cites, so the same whenever it is asked.
+ * @param run as the round has it
+ * @returns undefined: it takes any number of near duplicates
+ */
+export async function duplicateLosses(
+  { store }: Pick<Runtime, 'store'>,
+  run: RunConfig,
+  { labelOffsets }: Pick<Manifest, 'labelOffsets'>,
+): Promise<SourceLoss[] | undefined> {
+  const duplicates = duplicatesOf(run)
+  if (duplicates === undefined) return undefined
+  return lossesOf(await store.crowdedOut({ columns: columnsOf(run), labelOffsets, duplicates }))
+}
