@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache'
 import type { Manifest } from '../../schemas/index.ts'
 import { losingMore, type SourceLoss } from '../../topologies/duplicates/losses.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { duplicateLosses } from '../runs/duplicate-losses.ts'
-import { sourceNames } from '../runs/exposure/source-names.ts'
+import { duplicateLosses } from '../corpus/duplicate-losses.ts'
+import { sourceNames } from '../corpus/source-names.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Finished counts that are kept: they never change. */

@@ -1,5 +1,5 @@
 import type { Runtime } from '../connections/connections.ts'
-import { sourceNames } from '../runs/exposure/source-names.ts'
+import { sourceNames } from '../corpus/source-names.ts'
 import { checkpointMeant, type TrainedInputs } from '../runs/exposure/trained.ts'
 import { type RecordedTraining, readTraining } from '../runs/exposure/training.ts'
 import { runNamed } from '../runs/registry.ts'

@@ -1,8 +1,7 @@
 import type { Manifest } from '../../schemas/index.ts'
-import { columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
+import { type CorpusStore, columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
 import { lossesOf, type SourceLoss } from '../../topologies/duplicates/losses.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
-import type { Runtime } from '../connections/connections.ts'
 
 /**
  * What each source lost to near duplicates in a selection: from the offsets that it cites, so the same whenever it is asked.
@@ -10,7 +9,7 @@ import type { Runtime } from '../connections/connections.ts'
  * @returns undefined: it takes any number of near duplicates
  */
 export async function duplicateLosses(
-  { store }: Pick<Runtime, 'store'>,
+  { store }: { readonly store: Pick<CorpusStore, 'crowdedOut'> },
   run: RunConfig,
   { labelOffsets }: Pick<Manifest, 'labelOffsets'>,
 ): Promise<SourceLoss[] | undefined> {
