@@ -14,10 +14,13 @@ import {
 import type { Config } from '../../../services/config/config.ts'
 import { definitionOf } from '../../../services/connections/connections.ts'
 import { labelerVersion } from '../../../services/labeler/labeler.ts'
+import { readChanges } from '../../../services/runs/actor-changes.ts'
+import { explainRound } from '../../../services/runs/explain-round.ts'
 import { readTopic } from '../../../services/runs/recorded.ts'
 import { submitRun } from '../../../services/runs/registry.ts'
 import { consumerGroupOf } from '../../../services/runtime/consumer-groups.ts'
 import { labelerStation } from '../../../topologies/dataflow.ts'
+import { type ExplainedDocument, explain } from '../../../topologies/explain.ts'
 import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
@@ -96,6 +99,23 @@ test('its replay is the same to the bit, and the run shows what became of its su
     { subcategory: 'threes', documents: 13 },
     { subcategory: 'others', documents: 26 },
   ])
+})
+
+test('an explanation of a round begins with the weights that its subcategories went on from', async () => {
+  const { configuration } = await readChanges(runtime, parityRun('live', {}, { steps: 16 }))
+  const before = async (round: number, label: number) => {
+    const document: ExplainedDocument = {
+      ...{ docId: asDocumentId(9n), labels: [label], reads: 0, tookPart: true, tokens: 19, scores: [1] },
+    }
+    const explanation = explain(configuration.at(round).selection, manifests[round]!, document)
+    const { sources } = await explainRound(runtime, parityRun('live', {}, { steps: 16 }), document, explanation)
+    return [sources[0]!.subcategory, sources[0]!.before]
+  }
+  const weights = manifests.map((manifest) => manifest.weights[0]!)
+  expect(await before(3, 2)).toEqual(['others', weights[2]![1]])
+  expect(await before(3, 3)).toEqual(['seven', 0.25])
+  expect(await before(4, 2)).toEqual(['others', weights[3]![2]])
+  expect(await before(6, 1)).toEqual(['odd', (13 * weights[5]![1]! + 26 * weights[5]![2]!) / 39])
 })
 
 test('what does not account for every subcategory, or would leave a guard without one, is refused with what to do', async () => {
