@@ -82,9 +82,10 @@ export function guardedStrata(
   const unit = ({ documents, tokens }: Group): number => ('tokens' in budget ? tokens : documents)
   const zeros = (): number[] => new Array<number>(index.count).fill(0)
   const levels = levelsOf(strata.flat(), score).map(({ groups }) => {
+    const byStratum = Map.groupBy(groups, ({ labels }) => index.of(labels))
     const rest = zeros()
-    for (const group of groups) rest[index.of(group.labels)]! += unit(group)
-    return { groups, rest, drawn: zeros() }
+    for (const [s, own] of byStratum) rest[s] = own.reduce((sum, group) => sum + unit(group), 0)
+    return { byStratum, rest, drawn: zeros() }
   })
   const taken = zeros()
   /** Of each stratum the last level that something was taken of by score. */
@@ -120,8 +121,7 @@ export function guardedStrata(
   return everything.map((s) => {
     const below = levels.slice(last[s]! + 1)
     const quota = below.reduce((sum, { drawn }) => sum + drawn[s]!, 0)
-    const groupsOf = (some: typeof levels) =>
-      some.flatMap(({ groups }) => groups.filter(({ labels }) => index.of(labels) === s))
+    const groupsOf = (some: typeof levels) => some.flatMap(({ byStratum }) => byStratum.get(s) ?? [])
     return {
       ranked: { groups: groupsOf(levels.slice(0, last[s]! + 1)), quota: taken[s]! - quota },
       natural: { groups: groupsOf(below), quota },
