@@ -33,11 +33,11 @@ async function trained({ runtime, model }: World, run: RunConfig, services: Serv
   return await readManifests(runtime, run.name)
 }
 
-/** Adds an actor on the command line, and waits until the corpus is labelled for it. */
-async function add(world: World, run: string, args: readonly string[]): Promise<void> {
+/** Adds or relabels an actor on the command line, and waits until the corpus is labelled for it. */
+async function change(world: World, command: string, run: string, args: readonly string[]): Promise<void> {
   const { runtime, config, folder } = world
-  const { code, stdout, stderr } = await cliOn(runtime, config, folder)('run', 'add-actor', run, ...args, '--json')
-  expect([code, stderr]).toEqual([0, expect.stringContaining('it joins once its labels cover')])
+  const { code, stdout, stderr } = await cliOn(runtime, config, folder)('run', command, run, ...args, '--json')
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/once (its|the) labels cover/)])
   const { actor, labelerVersion: version } = JSON.parse(stdout)
   const [first] = await readManifests(runtime, run)
   const seen = first!.labelOffsets.filter(({ topic }) => topic === 'winnow.documents')
@@ -61,7 +61,7 @@ test('an actor that is added to a live run is labelled, joins, and changes no bi
   const ofAlone = await started(world, alone)
   const ofLive = await started(world, live)
   const how = ['--labeler', 'kinds.json', '--actor', watcher]
-  await add(world, live.name, [...how, '--eta', '0', '--theta', '0', '--from-round', '2'])
+  await change(world, 'add-actor', live.name, [...how, '--eta', '0', '--theta', '0', '--from-round', '2'])
   const twice = await winnow('run', 'add-actor', live.name, ...how)
   expect([twice.code, twice.stderr]).toEqual([3, expect.stringContaining('it has one of that name')])
   const waiting = await winnow('run', 'show', live.name)
@@ -79,7 +79,14 @@ test('an actor that is added to a live run is labelled, joins, and changes no bi
   const other = world.run('other', {}, length)
   const ofOther = await started(world, other)
   writeFileSync(join(folder, 'fitted.json'), JSON.stringify({ harbour: 0.7, kitchen: 0.2, ledger: 0.1 }))
-  await add(world, other.name, ['--labeler', 'kinds.json', '--actor', newcomer, '--weights', 'fitted.json'])
+  await change(world, 'add-actor', other.name, [
+    '--labeler',
+    'kinds.json',
+    '--actor',
+    newcomer,
+    '--weights',
+    'fitted.json',
+  ])
   for (const args of [
     ['freeze-actor', other.name, kind!.name, '--from-round', '2'],
     ['remove-actor', other.name, newcomer, '--from-round', '4'],
@@ -108,5 +115,45 @@ test('an actor that is added to a live run is labelled, joins, and changes no bi
     2 * rounds * 2 * 24,
   )
   expect(JSON.parse((await winnow('status', '--json')).stdout).runs).toBeDefined()
+  await labelers.close()
+})
+
+test('subcategories of a live run that are merged are labelled again, the others keep their weights, and its archive says the same to the bit', async () => {
+  const world = await openWorld(60)
+  const { runtime, config, folder } = world
+  const winnow = cliOn(runtime, config, folder)
+  const labelers = await startAddedLabelers(runtime, config, fail)
+  const mapping = { harbour: 'harbour', kitchen: 'inland', ledger: 'inland' }
+  const labeler = { kind: 'metadata', path: 'kind', mapping }
+  writeFileSync(join(folder, 'coarser.json'), JSON.stringify({ subcategories: ['harbour', 'inland'], labeler }))
+
+  const run = world.run('coarser', {}, length)
+  const services = await started(world, run)
+  const kind = config.actors[0]!.name
+  const lost = await winnow('run', 'relabel-actor', run.name, kind, '--labeler', 'coarser.json')
+  expect([lost.code, lost.stderr]).toEqual([3, expect.stringContaining('have no kitchen, ledger: say what becomes')])
+  const how = ['--labeler', 'coarser.json', '--merge', 'kitchen,ledger=inland', '--by', 'ada', '--why', 'coarser']
+  await change(world, 'relabel-actor', run.name, [kind, ...how, '--from-round', '2'])
+  const manifests = await trained(world, run, services)
+  const weights = manifests.map((manifest) => manifest.weights[0]!)
+  expect(weights.map(({ length: subcategories }) => subcategories)).toEqual([3, 3, 2, 2, 2])
+  expect((await winnow('run', 'show', run.name)).stdout).toMatch(
+    /kitchen, ledger become inland\) from round 2 on \(ada: coarser\)/,
+  )
+
+  const again = await replay({ runtime, recorded: run, replay: replayRun(run, `${run.name}-again`) })
+  expect(again.map(({ firstDifference }) => firstDifference)).toEqual(Array(rounds).fill(undefined))
+  const [docId] = (await winnow('select', '--run', run.name, '--round', '1')).stdout.split('\n')
+  const explained = async (of: string) => {
+    const { code, stdout } = await winnow('explain', docId!, '--run', of, '--json')
+    expect(code).toBe(0)
+    return JSON.parse(stdout).explanations
+  }
+  const live = await explained(run.name)
+  const archive = join(folder, 'archive')
+  expect(await winnow('export', run.name, '--out', archive)).toMatchObject({ code: 0 })
+  const replayed = await winnow('replay', '--run', `archive:${archive}`)
+  expect([replayed.code, replayed.stdout]).toEqual([0, expect.stringContaining('are the same to the bit')])
+  expect(await explained(`archive:${archive}`)).toEqual(live)
   await labelers.close()
 })
