@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { demoActors } from '../../../deploy/demo/demo-actors.ts'
@@ -7,8 +6,9 @@ import { actorsOfFile } from '../../../services/config/load.ts'
 import { type CellContext, cellsOf } from '../../../services/experiments/cells.ts'
 import { readPlan } from '../../../services/experiments/plan.ts'
 import { otherRewardsOf } from '../../../services/experiments/references.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'plan-'))
+const folder = temporaryFolder('plan')
 const file = join(folder, 'plan.json')
 const minimal = {
   corpus: 'demo',
@@ -148,7 +148,7 @@ describe('a plan', () => {
     const [, free, bounded] = found
     const { guards, ...selection } = bounded!.run.selection
     expect([guards, selection]).toEqual([{ rules: [], other: { bound: 0.2, against: 'random' } }, free!.run.selection])
-    expect(new Set(found.map(({ digest }) => digest)).size).toBe(15)
+    expect(new Set(found.map(({ digest }) => digest)).size).toBe(20)
   })
 
   test('the shipped one of a price asks the paper’s method for one, and random for none', () => {
