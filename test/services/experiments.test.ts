@@ -1,5 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { actorsOfFile } from '../../services/config/load.ts'
@@ -9,9 +8,10 @@ import type { CellResult } from '../../services/experiments/results.ts'
 import { summaryText } from '../../services/experiments/summary-text.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { blocksFor, commandsIn } from '../support/documents.ts'
+import { temporaryFolder } from '../support/temporary.ts'
 import { winnow } from './cli/winnow.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'experiment-'))
+const folder = temporaryFolder('experiment')
 const lines = (name: string, count: number, textOf: (n: number) => string): string => {
   const rows = Array.from({ length: count }, (_, n) =>
     JSON.stringify({ text: textOf(n), kind: n % 2 ? 'odd' : 'even' }),

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { asDocumentId, labelsTopic, topics } from '../../../schemas/index.ts'
@@ -10,6 +9,7 @@ import { MemoryStore } from '../../../topologies/memory-store.ts'
 import { cliOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 const documents = 240
 const subcategories = { parity: ['even', 'odd'], third: ['a', 'b', 'c'], fifth: ['v', 'w', 'x', 'y', 'z'] }
@@ -22,7 +22,7 @@ const jointly = {
   collaboration: 'joint',
   joint: { ridge: 10, weighting: 'corpus', cells: { shrinkage: 20, eta: 0.5 } },
 } as const
-const joint = join(mkdtempSync(join(tmpdir(), 'joint-')), 'joint.json')
+const joint = join(temporaryFolder('joint'), 'joint.json')
 writeFileSync(joint, JSON.stringify(jointly))
 
 let runtime: MemoryRuntime

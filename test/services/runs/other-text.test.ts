@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { asDocumentId, RoundOpened, runTopics, SelectionChunk } from '../../../schemas/index.ts'
 import type { Config } from '../../../services/config/config.ts'
@@ -14,7 +11,9 @@ import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
+const folder = temporaryFolder('other-text')
 /** Odd documents help, so without a bound all that is selected is odd. */
 const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
 const pause = async () => {}
@@ -27,7 +26,7 @@ const says = sayingOn(() => winnow)
 beforeAll(async () => {
   runtime = await memoryRuntime()
   await fillByParity(runtime.store, 80)
-  winnow = cliOn(runtime, { actors: [] } as unknown as Config, mkdtempSync(join(tmpdir(), 'other-text-')))
+  winnow = cliOn(runtime, { actors: [] } as unknown as Config, folder)
   await recordRun(runtime, parityRun('random', {}, { steps: 16, sampleDocuments: 0 }), rewardOf, pause, pause, () => 5)
   const guards = { other: { bound: 0.3, from: 0.1, against: 'random', by: 'ada', why: 'it has to talk as well' } }
   const run = parityRun('bounded', { guards, budget: { documents: 20 } }, { steps: 16 })

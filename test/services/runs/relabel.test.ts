@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import {
@@ -24,8 +23,9 @@ import { type ExplainedDocument, explain } from '../../../topologies/explain.ts'
 import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'relabel-'))
+const folder = temporaryFolder('relabel')
 const documents = 80
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { Evaluation } from '../../../schemas/index.ts'
@@ -11,13 +10,14 @@ import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { until } from '../../support/kafka.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 /** Odd documents help. */
 const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
 const onFailure = (error: unknown) => {
   throw error
 }
-const folder = mkdtempSync(join(tmpdir(), 'shadows-'))
+const folder = temporaryFolder('shadows')
 
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>

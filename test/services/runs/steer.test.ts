@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { RoundOpened, runTopics, SelectionChunk } from '../../../schemas/index.ts'
@@ -9,11 +8,12 @@ import { submitRun } from '../../../services/runs/registry.ts'
 import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
 import { fillByParity, type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../support/memory-runtime.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 /** Odd documents help. */
 const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
 
-const folder = mkdtempSync(join(tmpdir(), 'steer-'))
+const folder = temporaryFolder('steer')
 let runtime: MemoryRuntime
 let winnow: ReturnType<typeof cliOn>
 const says = sayingOn(() => winnow)
