@@ -1,6 +1,6 @@
 /**
- * How fast documents are compared with evaluation sets (docs/decontamination.md), beside how fast they are ingested: ingest alone, ingest with the station at work beside it,
- * until it has caught up, and the comparison alone, in one thread. Items are planted in one document in a thousand; recall and precision are checked.
+ * How fast documents are compared with evaluation sets (docs/decontamination.md), beside how fast they are ingested: ingest alone, ingest with the station at work beside it in a
+ * process of its own, until it has caught up, and the comparison alone, in one thread. Items are planted in one document in a thousand; recall and precision are checked.
  * Run by hand on a quiet machine: node test/bench/decontamination.ts [documents] [items]. The target is 0.8 of the rate of ingest alone.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { startCluster } from '../../deploy/dev/cluster.ts'
 import { type Exclusion, topics } from '../../schemas/index.ts'
 import { loadConfig } from '../../services/config/load.ts'
 import { createCorpusTopics, openRuntime } from '../../services/connections/connections.ts'
-import { checkedOf, startDecontamination } from '../../services/host/decontamination.ts'
+import { checkedOf } from '../../services/host/decontamination.ts'
 import { readEvalSets } from '../../services/host/eval-sets.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
@@ -21,6 +21,7 @@ import { systemClock } from '../../services/runtime/clock.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { ContaminationFilter } from '../../topologies/decontamination/filter.ts'
 import { mix32 } from '../../topologies/hash.ts'
+import { startStation, stopStation } from './station.ts'
 
 const documents = Number(process.argv[2] ?? 500_000)
 const itemCount = Number(process.argv[3] ?? 20_000)
@@ -76,11 +77,8 @@ async function ingesting(withStation: boolean): Promise<number> {
   const cluster = await startCluster({ dataFolder, log })
   const runtime = await openRuntime(cluster, log)
   await createCorpusTopics(runtime.kafka, config)
-  const fail = (error: unknown) => {
-    throw error
-  }
   if (withStation) await addEvalSet(runtime, set)
-  const station = withStation ? await startDecontamination(runtime, fail) : undefined
+  const station = withStation ? await startStation('decontamination', cluster, folder) : undefined
   const began = performance.now()
   await ingest({ ...runtime, paths: [file], clock: systemClock, progress: noProgress })
   const sets = await readEvalSets(runtime)
@@ -92,7 +90,7 @@ async function ingesting(withStation: boolean): Promise<number> {
     const right = [...rows].filter((row) => planted.has(row)).length
     console.log(`recall ${right / planted.size}, precision ${right / rows.size}`)
   }
-  await station?.close()
+  if (station !== undefined) await stopStation(station)
   await runtime.close()
   await cluster.stop()
   return rate

@@ -1,6 +1,6 @@
 /**
- * How fast documents are sketched for near duplicates (docs/duplicates.md), beside how fast they are ingested: ingest alone, ingest with the station at work beside it, until it has
- * caught up, and sketching alone, in one thread. One document in a hundred is an earlier one with a word changed: how many of these share a band with it, and how many that do were not
+ * How fast documents are sketched for near duplicates (docs/duplicates.md), beside how fast they are ingested: ingest alone, ingest with the station at work beside it in a process of its own, until it
+ * has caught up, and sketching alone, in one thread. One document in a hundred is an earlier one with a word changed: how many of these share a band with it, and how many that do were not
  * planted. Run by hand on a quiet machine: node test/bench/duplicates.ts [documents]. The target is 0.8 of the rate of ingest alone.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,6 @@ import { startCluster } from '../../deploy/dev/cluster.ts'
 import { type Sketch, topics } from '../../schemas/index.ts'
 import { loadConfig } from '../../services/config/load.ts'
 import { createCorpusTopics, openRuntime, type Runtime } from '../../services/connections/connections.ts'
-import { startDuplicates } from '../../services/host/duplicates.ts'
 import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
 import { submitRun } from '../../services/runs/registry.ts'
@@ -22,6 +21,7 @@ import { duplicatesStation } from '../../topologies/dataflow.ts'
 import { Sketcher, sketchDefaults, sketchVersion } from '../../topologies/duplicates/sketch.ts'
 import { mix32 } from '../../topologies/hash.ts'
 import { parityRun } from '../support/memory-runtime.ts'
+import { startStation, stopStation } from './station.ts'
 
 const documents = Number(process.argv[2] ?? 500_000)
 const wordsOfDocument = 250
@@ -107,11 +107,8 @@ async function ingesting(withStation: boolean): Promise<number> {
   const cluster = await startCluster({ dataFolder, log })
   const runtime = await openRuntime(cluster, log)
   await createCorpusTopics(runtime.kafka, config)
-  const fail = (error: unknown) => {
-    throw error
-  }
   if (withStation) await submitRun(runtime, run)
-  const station = withStation ? await startDuplicates(runtime, fail) : undefined
+  const station = withStation ? await startStation('duplicates', cluster, folder) : undefined
   const began = performance.now()
   await ingest({ ...runtime, paths: [file], clock: systemClock, progress: noProgress })
   if (withStation) await untilSketched(runtime)
@@ -120,7 +117,7 @@ async function ingesting(withStation: boolean): Promise<number> {
     `${withStation ? 'with' : 'without'} the station: ${rate.toFixed(0)} documents/s, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
   )
   if (withStation) await report(runtime)
-  await station?.close()
+  if (station !== undefined) await stopStation(station)
   await runtime.close()
   await cluster.stop()
   return rate
