@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Manifest } from '../../schemas/index.ts'
-import { losingMore, type SourceLoss } from '../../topologies/duplicates/losses.ts'
+import { losingMore } from '../../topologies/duplicates/losses.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { duplicateLosses } from '../corpus/duplicate-losses.ts'
-import { sourceNames } from '../corpus/source-names.ts'
+import { duplicateLosses, type NamedLoss } from '../corpus/duplicate-losses.ts'
 import type { FollowedRun } from './model.ts'
 
 /** Finished counts that are kept: they never change. */
@@ -14,7 +13,7 @@ const sourcesMax = 50
 export interface Lost {
   /** Whether the run limits near duplicates in this round. */
   readonly limited: boolean
-  readonly sources: readonly (SourceLoss & { readonly name: string | null; readonly more: boolean })[]
+  readonly sources: readonly (NamedLoss & { readonly more: boolean })[]
 }
 
 /** What sources lose to near duplicates in selections, each counted once. */
@@ -40,12 +39,11 @@ export class LostToDuplicates {
     const ofRound = model.view.configurationOf(config).at(manifest.round)
     const losses = await duplicateLosses(this.#runtime, ofRound, manifest)
     if (losses === undefined) return { limited: false, sources: [] }
-    const names = await sourceNames(this.#runtime)
     const more = new Set(losingMore(losses))
     const told = losses.filter(({ lostDocuments }) => lostDocuments > 0).slice(0, sourcesMax)
     return {
       limited: true,
-      sources: told.map((one) => ({ ...one, name: names.get(one.source) ?? null, more: more.has(one) })),
+      sources: told.map((one) => ({ ...one, more: more.has(one) })),
     }
   }
 }

@@ -2,6 +2,12 @@ import type { Manifest } from '../../schemas/index.ts'
 import { type CorpusStore, columnsOf, duplicatesOf } from '../../topologies/corpus-store.ts'
 import { lossesOf, type SourceLoss } from '../../topologies/duplicates/losses.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { sourceNames } from './source-names.ts'
+
+export interface NamedLoss extends SourceLoss {
+  /** Null: of a source that nobody recorded. */
+  readonly name: string | null
+}
 
 /**
  * What each source lost to near duplicates in a selection: from the offsets that it cites, so the same whenever it is asked.
@@ -9,11 +15,13 @@ import type { RunConfig } from '../../topologies/run-config.ts'
  * @returns undefined: it takes any number of near duplicates
  */
 export async function duplicateLosses(
-  { store }: { readonly store: Pick<CorpusStore, 'crowdedOut'> },
+  runtime: Parameters<typeof sourceNames>[0] & { readonly store: Pick<CorpusStore, 'crowdedOut'> },
   run: RunConfig,
   { labelOffsets }: Pick<Manifest, 'labelOffsets'>,
-): Promise<SourceLoss[] | undefined> {
+): Promise<NamedLoss[] | undefined> {
   const duplicates = duplicatesOf(run)
   if (duplicates === undefined) return undefined
-  return lossesOf(await store.crowdedOut({ columns: columnsOf(run), labelOffsets, duplicates }))
+  const crowds = await runtime.store.crowdedOut({ columns: columnsOf(run), labelOffsets, duplicates })
+  const names = await sourceNames(runtime)
+  return lossesOf(crowds).map((loss) => ({ ...loss, name: names.get(loss.source) ?? null }))
 }

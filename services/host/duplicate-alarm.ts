@@ -3,7 +3,6 @@ import { losingMore } from '../../topologies/duplicates/losses.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { duplicateLosses } from '../corpus/duplicate-losses.ts'
-import { sourceNames } from '../corpus/source-names.ts'
 import type { RunMeter } from '../runtime/metrics/run-meter.ts'
 import type { Service } from '../runtime/service.ts'
 
@@ -29,7 +28,7 @@ export class DuplicateAlarm implements Service {
   onSelected(run: RunConfig, manifest: Manifest): void {
     if (this.#isClosed) return
     if (run.selection.duplicates === undefined) {
-      this.#meter?.onDuplicateLosses([], new Map())
+      this.#meter?.onDuplicateLosses([])
       return
     }
     this.#next = { run, manifest }
@@ -42,14 +41,13 @@ export class DuplicateAlarm implements Service {
       const { run, manifest } = asked
       try {
         const losses = (await duplicateLosses(this.#runtime, run, manifest)) ?? []
-        const names = await sourceNames(this.#runtime)
-        this.#meter?.onDuplicateLosses(losses, names)
-        for (const { source, lostDocuments, documents, ratio } of losingMore(losses))
+        this.#meter?.onDuplicateLosses(losses)
+        for (const { source, name, lostDocuments, documents, ratio } of losingMore(losses))
           this.#runtime.log.warn(
             {
               run: run.name,
               round: manifest.round,
-              source: names.get(source) ?? source,
+              source: name ?? source,
               lostDocuments,
               documents,
               ratio,

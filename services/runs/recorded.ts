@@ -8,30 +8,11 @@ import {
 } from '../../schemas/index.ts'
 import type { Delivered } from '../../topologies/node.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { readable } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { recordsOf } from '../runtime/records-of.ts'
 import { ascending, RunView } from './run-view.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
-
-/**
- * The records of a topic up to its current end, decoded, partition by partition. Invalid records are skipped; the stations send them to dead
- * letters. `from`: the next offset of each partition, which moves on as records are read.
- */
-export async function* recordsOf(
-  { kafka, codec }: Ports,
-  topic: string,
-  from: number[] = [],
-): AsyncGenerator<Delivered> {
-  for await (const records of kafka.read(topic, from)) {
-    for (const { partition, offset, value: bytes } of records) {
-      from[partition] = offset + 1
-      if (bytes === null) continue
-      const decoded = await readable(() => codec.decode(bytes))
-      if (decoded !== undefined) yield { topic, partition, offset, ...decoded }
-    }
-  }
-}
 
 export async function readTopic(ports: Ports, topic: string): Promise<Delivered[]> {
   const all: Delivered[] = []

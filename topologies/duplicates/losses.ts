@@ -49,5 +49,5 @@ export function lossesOf(crowds: readonly SourceCrowd[]): SourceLoss[] {
 }
 
 /** Those that lose more than `times` their share. */
-export const losingMore = (losses: readonly SourceLoss[], times = ratioTold): SourceLoss[] =>
+export const losingMore = <T extends SourceLoss>(losses: readonly T[], times = ratioTold): T[] =>
   losses.filter(({ counts, ratio }) => counts && ratio > times)

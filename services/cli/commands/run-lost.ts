@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { losingMore, ratioTold } from '../../../topologies/duplicates/losses.ts'
 import { duplicateLosses } from '../../corpus/duplicate-losses.ts'
-import { sourceNames } from '../../corpus/source-names.ts'
 import { readChanges } from '../../runs/actor-changes.ts'
 import { readManifests } from '../../runs/recorded.ts'
 import { runNamed } from '../../runs/registry.ts'
@@ -57,9 +56,8 @@ export const runLost = (context: CliContext): Command =>
         throw new WinnowError('CONFIGURATION', `run ${name} takes any number of near duplicates`, {
           hint: 'A limit is selection.duplicates in run.yaml (docs/duplicates.md).',
         })
-      const names = await sourceNames(runtime)
       const told = new Set(losingMore(losses, factor))
-      const rows = losses.map((one) => ({ ...one, name: names.get(one.source) ?? null, more: told.has(one) }))
+      const rows = losses.map((one) => ({ ...one, more: told.has(one) }))
       if (options.json)
         return await print(context.stdout, `${json({ run: name, round: manifest.round, factor, sources: rows })}\n`)
       const columns = [

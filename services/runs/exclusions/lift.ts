@@ -2,7 +2,7 @@ import { Exclusion, topics } from '../../../schemas/index.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { OutgoingRecord } from '../../runtime/kafka/port.ts'
-import { recordsOf } from '../recorded.ts'
+import { recordsOf } from '../../runtime/records-of.ts'
 
 /** Records of a request. */
 export const recordsPerSend = 500

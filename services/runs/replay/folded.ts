@@ -4,7 +4,8 @@ import { type CollectedRound, pulledRounds } from '../../../topologies/rounds/co
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import { type RunConfig, rewardedRun } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
-import { type RecordedRun, recordsOf } from '../recorded.ts'
+import { recordsOf } from '../../runtime/records-of.ts'
+import type { RecordedRun } from '../recorded.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 

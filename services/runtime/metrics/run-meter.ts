@@ -55,13 +55,13 @@ export class RunMeter {
     }
   }
 
-  /** Of the sources whose losses count, at most so many: a series each. @param names of sources by number */
-  onDuplicateLosses(losses: readonly SourceLoss[], names: ReadonlyMap<number, string>): void {
+  /** Of the sources whose losses count, at most so many: a series each. */
+  onDuplicateLosses(losses: readonly (SourceLoss & { readonly name: string | null })[]): void {
     const { duplicateLossRatio: gauge } = this.#metrics.run
     for (const source of this.#sources) gauge.remove({ run: this.#run, source })
     this.#sources.clear()
-    for (const { source: number, ratio } of losses.filter(({ counts }) => counts).slice(0, sourcesMax)) {
-      const source = names.get(number) ?? `${number}`
+    for (const { source: number, name, ratio } of losses.filter(({ counts }) => counts).slice(0, sourcesMax)) {
+      const source = name ?? `${number}`
       this.#sources.add(source)
       gauge.set({ run: this.#run, source }, ratio)
     }

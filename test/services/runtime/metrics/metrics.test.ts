@@ -81,11 +81,11 @@ test('of sources that lose to near duplicates those are told whose loss counts, 
   const losses = (lostDocuments: number) =>
     lossesOf(
       [{ source: 1, documents: 100, lostDocuments }, ...quiet].map((one) => ({ ...one, tokens: 0, lostTokens: 0 })),
-    )
+    ).map((loss) => ({ ...loss, name: names.get(loss.source) ?? null }))
   const told = async () =>
     Object.entries(await series(metrics)).filter(([name]) => name.startsWith('winnow_duplicate_loss_ratio'))
-  meter.onDuplicateLosses(losses(91), names)
+  meter.onDuplicateLosses(losses(91))
   expect(await told()).toEqual([['winnow_duplicate_loss_ratio{run="r",source="mirror.jsonl"}', 9.1]])
-  meter.onDuplicateLosses(losses(3), names)
+  meter.onDuplicateLosses(losses(3))
   expect(await told()).toEqual([])
 })
