@@ -36,6 +36,17 @@ async function taken(guards: object, more: object = {}) {
   return { ...counts, documents: selection.documents, tokens: selection.tokens }
 }
 
+/** What is selected of 300 documents, 50 of each cell: those of number id are books where id / 7 mod 3 is 2. */
+async function ids(more: object) {
+  const corpus = new MemoryCorpus([2, 3])
+  for (let id = 0; id < 300; id++) corpus.add(asDocumentId(BigInt(id * 7)), 10, [id % 2, id % 3])
+  const config = parseSelectionConfig({ ...given, ...more })
+  const weights = config.actors.map(({ initialWeights }) => initialWeights)
+  const all: bigint[] = []
+  for await (const chunk of (await select(corpus, config, 0, weights, [1, 1])).ids) all.push(...chunk)
+  return all
+}
+
 describe('guards of subcategories', () => {
   test('a floor is filled first, a cap is not exceeded, a pin is both; the rest goes by score', async () => {
     expect(await taken({})).toMatchObject({ web: 100, documents: 100 })
@@ -76,15 +87,6 @@ describe('guards of subcategories', () => {
   })
 
   test('without a natural share a selection has the bits that it has without a bound, and with all of it those of a random one', async () => {
-    const ids = async (more: object) => {
-      const corpus = new MemoryCorpus([2, 3])
-      for (let id = 0; id < 300; id++) corpus.add(asDocumentId(BigInt(id * 7)), 10, [id % 2, id % 3])
-      const config = parseSelectionConfig({ ...given, ...more })
-      const weights = config.actors.map(({ initialWeights }) => initialWeights)
-      const all: bigint[] = []
-      for await (const chunk of (await select(corpus, config, 0, weights, [1, 1])).ids) all.push(...chunk)
-      return all
-    }
     const bound = (share: number) => ({ guards: { other: { bound: 0.2, share } } })
     expect(await ids(bound(0))).toEqual(await ids({}))
     expect(await ids(bound(1))).toEqual(await ids({ strategy: { score: { kind: 'zero' } } }))
@@ -92,6 +94,17 @@ describe('guards of subcategories', () => {
     const half = new Set(await ids(bound(0.5)))
     expect(half.size).toBe(100)
     expect([...half]).not.toEqual(await ids({}))
+  })
+
+  test('a guard that binds nothing leaves whole levels alone, and divides the last one in proportion where the seed would', async () => {
+    const idle = { guards: { rules: [rule('cap', 'domain=books', 1)] } }
+    // The 50 best of the web are taken whole, and the level after them.
+    expect(await ids(idle)).toEqual(await ids({}))
+    const random = { firstSelection: 'random', budget: { documents: 99 } }
+    const [drawn, divided] = [await ids(random), await ids({ ...random, ...idle })]
+    const books = (some: readonly bigint[]) => some.filter((id) => (id / 7n) % 3n === 2n).length
+    expect([drawn.length, divided.length, books(divided)]).toEqual([99, 99, 33])
+    expect(books(drawn)).not.toBe(33)
   })
 
   test('a floor that the pool cannot fill takes all there is', async () => {
