@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
 import { failuresOutsideTests, runParts } from './run-parts.ts'
 
@@ -26,15 +28,20 @@ test('all parts run, and every failure is counted, whether a test failed or a pr
   const reports = join(folder, 'reports')
   const results = await runParts(
     [
-      part('red', "test('a', () => {})\ntest('b', () => expect(1).toBe(2))\ntest.skip('c', () => {})"),
-      part('unloaded', "import './nowhere.mjs'\ntest('a', () => {})"),
-      part('unhandled', "test('a', () => void Promise.reject(new Error('nobody waits for this')))"),
-      { name: 'crashed', args: ['-e', 'process.kill(process.pid, "SIGKILL")'] },
-      part('green', "test('a', () => {})"),
+      [
+        part('red', "test('a', () => {})\ntest('b', () => expect(1).toBe(2))\ntest.skip('c', () => {})"),
+        part('unloaded', "import './nowhere.mjs'\ntest('a', () => {})"),
+      ],
+      [
+        part('unhandled', "test('a', () => void Promise.reject(new Error('nobody waits for this')))"),
+        { name: 'crashed', args: ['-e', 'process.kill(process.pid, "SIGKILL")'] },
+        part('green', "test('a', () => {})"),
+      ],
     ],
     reports,
   )
-  expect(results).toEqual([
+  const order = ['red', 'unloaded', 'unhandled', 'crashed', 'green']
+  expect(results.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name))).toEqual([
     { name: 'red', passed: 1, failed: 1, code: 1 },
     { name: 'unloaded', passed: 0, failed: 1, code: 1 },
     { name: 'unhandled', passed: 1, failed: 1, code: 1 },
@@ -50,6 +57,18 @@ test('all parts run, and every failure is counted, whether a test failed or a pr
   }
   expect(sum).toEqual({ passed: 3, failed: 4, skipped: 1 })
 }, 120_000)
+
+test('the lines of lanes say whose they are, and a pipe that a killed part left open holds up nobody', async () => {
+  const script = join(import.meta.dirname, 'run-parts.ts')
+  const holds =
+    "require('child_process').spawn('sleep', ['8'], { stdio: 'inherit' }).unref(); console.log('said'); setTimeout(() => process.exit(3), 300)"
+  const lanes = ['a', 'b'].map((name) => [{ name, args: ['-e', holds] }])
+  const source = `import { runParts } from ${JSON.stringify(script)}
+    const results = await runParts(${JSON.stringify(lanes)}, ${JSON.stringify(join(folder, 'held'))})
+    console.log(results.map(({ name, code }) => name + code).toSorted().join())`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source])
+  expect(stdout.trim().split('\n').toSorted()).toEqual(['a | said', 'a3,b3', 'b | said'])
+}, 30_000)
 
 test('a file that failed to load is counted in addition to failed tests', () => {
   const failed = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] }

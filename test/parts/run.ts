@@ -1,30 +1,35 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runParts } from './run-parts.ts'
+import { type Part, type PartResult, runParts } from './run-parts.ts'
 
 /**
  * `npm test [-- WHAT VITEST TAKES]`: the tests of Python, unit, integration and fault tests, all of them also where some fail; ends with 1 where any
- * failed. The fault tests have a vitest and a cluster of their own: what they kill and stop is nobody else's, and chDB opens one folder in a process.
+ * failed. Vitests run side by side, since each waits for its servers, timers and timeouts for a part of its time. The fault tests have a vitest
+ * and a cluster of their own: what they kill and stop is nobody else's, and chDB opens one folder in a process.
  */
 const vitest = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs')
 const given = process.argv.slice(2)
-const parts = [
-  // First: it makes the environment of Python that tests of the others use.
-  { name: 'python', args: [join(import.meta.dirname, '../python/run.ts'), ...given] },
-  ...['unit', 'integration', 'faults'].map((name) => ({
-    name,
-    // Whoever names files seldom names some of each part.
-    args: [vitest, 'run', '--project', name, ...(given.length > 0 ? ['--passWithNoTests', ...given] : [])],
-  })),
-]
+// First, and alone: it makes the environment of Python that tests of the others use.
+const python = { name: 'python', args: [join(import.meta.dirname, '../python/run.ts'), ...given] }
+const by = (name: string): Part => ({
+  name,
+  // Whoever names files seldom names some of each part.
+  args: [vitest, 'run', '--project', name, ...(given.length > 0 ? ['--passWithNoTests', ...given] : [])],
+})
+const stages: Part[][][] = [[[python]], [[by('unit'), by('faults')], [by('integration')]]]
 const own = process.env.WINNOW_TEST_REPORTS === undefined
 const reports = process.env.WINNOW_TEST_REPORTS ?? mkdtempSync(join(tmpdir(), 'winnow-test-reports-'))
-const results = await runParts(parts, reports)
+const results: PartResult[] = []
+for (const lanes of stages) {
+  const ended = await runParts(lanes, reports)
+  results.push(...ended)
+  if (ended.length < lanes.flat().length) break
+}
 if (own) rmSync(reports, { recursive: true, force: true })
-for (const { name } of parts) {
+for (const { name } of stages.flat(2)) {
   const result = results.find((result) => result.name === name)
   const text = result === undefined ? 'not run' : `${result.passed} passed, ${result.failed} failed`
   process.stdout.write(`${name}: ${text}\n`)
 }
-process.exitCode = results.length === parts.length && results.every(({ code }) => code === 0) ? 0 : 1
+process.exitCode = results.length === stages.flat(2).length && results.every(({ code }) => code === 0) ? 0 : 1
