@@ -1,7 +1,7 @@
 import { asDocumentId, RoundOpened, type TopicOffset, topics } from '../../schemas/index.ts'
 import { readsKnown } from '../../topologies/console/reads.ts'
 import { columnsOf, type ViewOptions } from '../../topologies/corpus-store.ts'
-import { differsFromRun } from '../../topologies/rounds/configuration.ts'
+import { changesRun, naturalShares } from '../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
@@ -45,6 +45,7 @@ export async function runInput(
       const known = [...readsKnown(log.opened)]
       return new Map(known.flatMap(([round, read]): [number, number][] => (read === null ? [] : [[round, read]])))
     },
+    naturalShares: naturalShares(log.opened),
   }
 }
 
@@ -79,7 +80,7 @@ function checkRun({ name, shadowOf }: RunConfig, log: RecordedRun, config: Selec
     throw unlike(name, `it is a shadow, whose rewards and trainer are those of run ${shadowOf}`)
   if (config.duplicates !== undefined)
     throw unlike(name, 'it limits near duplicates, which a simulation knows nothing of')
-  const changed = log.opened.find(differsFromRun)
+  const changed = log.opened.find(changesRun)
   if (changed !== undefined) throw unlike(name, `its actors, settings or guards changed at round ${changed.round}`)
   const readOn = log.opened.find(({ reads = [] }) => reads.length > 0)
   if (readOn !== undefined && readsMatter(config))

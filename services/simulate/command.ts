@@ -1,3 +1,4 @@
+import { takenOverInWords } from '../../topologies/rounds/other-text.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { createLog } from '../runtime/log.ts'
 import { Counter, formatCount, type Terminal } from '../terminal/progress.ts'
@@ -32,5 +33,8 @@ export async function tellSimulation(
   const { documents, rounds, rejected } = summary
   const lines = Object.values(rejected).reduce((sum, count) => sum + count, 0)
   const inWords = `simulated ${rounds.length} rounds over ${formatCount(documents)} documents into ${out}; ${lines} lines rejected`
-  stdout.write(`${json ? JSON.stringify({ ...summary, out }) : inWords}\n`)
+  const natural = rounds.flatMap(({ round, naturalShare }) =>
+    naturalShare === undefined ? [] : [{ round, naturalShare }],
+  )
+  stdout.write(`${json ? JSON.stringify({ ...summary, out }) : [inWords, ...takenOverInWords(natural)].join('\n')}\n`)
 }

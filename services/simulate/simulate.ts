@@ -3,6 +3,7 @@ import type { SelectionConfig } from '../../topologies/selection/config.ts'
 import { foldRound, initialState, type SelectionState } from '../../topologies/selection/console.ts'
 import { jointCells } from '../../topologies/selection/joint-config.ts'
 import { MemoryCorpus } from '../../topologies/selection/memory-corpus.ts'
+import { naturalShare, withNaturalShare } from '../../topologies/selection/other-bound.ts'
 import { readsMatter } from '../../topologies/selection/reads.ts'
 import { type Selection, select } from '../../topologies/selection/select.ts'
 import { defaultStrategy, scoredActors } from '../../topologies/selection/strategy.ts'
@@ -42,11 +43,19 @@ export interface SimulationInput {
   rewards(corpus: MemoryCorpus, spill: RewardSpill, onBlock: () => void): Promise<void>
   /** By round: how many documents of its selection the trainer had passed when the next round opened; of others all of them. */
   positions(rounds: readonly number[], onBlock: () => void): Promise<ReadonlyMap<number, number>>
+  /** By round: the share of the natural mixture that a recorded run drew, where it bounded the loss on other text; of others that of the configuration. */
+  readonly naturalShares: ReadonlyMap<number, number>
 }
 
 export interface SimulateSummary {
   documents: number
-  rounds: { round: number; documents: number; tokens: number }[]
+  rounds: {
+    round: number
+    documents: number
+    tokens: number
+    /** Taken over from the recorded run, whose loss on other text it follows: a simulation has none. Left out: 0, or none is. */
+    naturalShare?: number
+  }[]
   rejected: Partial<Record<RejectionReason, number>>
 }
 
@@ -70,6 +79,7 @@ const filesInput = (
   rewards: (corpus, spill, onBlock) => readRewards(rewards, config, corpus, spill, rejections, onBlock),
   positions: async (rounds, onBlock) =>
     positions === undefined ? new Map() : await readPositions(positions, rounds, rejections, onBlock),
+  naturalShares: new Map(),
 })
 
 /** The same on documents, rewards and positions from elsewhere. @param inputOf given where what it does not accept is written */
@@ -135,13 +145,15 @@ async function simulateInto(
     options.onProgress?.('selecting', done, rounds.length)
     if (round > 0) state = foldRound(config, round, state, rewardsOf(config, round, corpus, spill))
     const weights = state.actors.map((actor) => actor.weights)
-    const selection = await select(corpus, config, round, weights, state.theta)
+    const ofRound = withNaturalShare(config, input.naturalShares.get(round))
+    const selection = await select(corpus, ofRound, round, weights, state.theta)
     const counted = readsMatter(config) && round !== rounds.at(-1)
     const passed = counted ? (positions.get(round) ?? selection.documents) : 0
     await writeSelection(staging.file(`selection-${round}.txt`), selection, corpus, passed, checkAborted)
     roundsFile.write(`${JSON.stringify(roundLine(round, config, state, selection))}\n`)
     const { documents, tokens, strata } = selection
-    summary.rounds.push({ round, documents, tokens })
+    const isTakenOver = input.naturalShares.has(round) && naturalShare(ofRound) > 0
+    summary.rounds.push({ round, documents, tokens, ...(isTakenOver && { naturalShare: naturalShare(ofRound) }) })
     log.info({ round, documents, tokens, strata }, 'round selected')
   }
   summary.rejected = Object.fromEntries(rejections.counts)

@@ -96,6 +96,13 @@ export const mutants: readonly Mutant[] = [
     replace: 'this.#natural.get(round - 1))',
   },
   {
+    name: 'ablations are judged without the natural share of their rounds',
+    file: 'topologies/ablation/judge.ts',
+    find: 'withNaturalShare(config, naturalShare)',
+    replace: 'withNaturalShare(config, naturalShare === -1 ? 1 : 0)',
+    tests: ['test/services/archive/other-text.test.ts'],
+  },
+  {
     name: 'an opening that may be written is decided anew',
     file: 'topologies/console/console.ts',
     find: 'this.#opening ?? (await this.#decideOpening(due))',

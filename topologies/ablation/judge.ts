@@ -11,6 +11,7 @@ import { theCorpus } from '../evaluation/policies.ts'
 import type { EvaluationSample } from '../evaluation/sample.ts'
 import { overlapOf, takenByCells } from '../evaluation/taken.ts'
 import type { SelectionConfig } from '../selection/config.ts'
+import { withNaturalShare } from '../selection/other-bound.ts'
 import { seedOf } from '../selection/u64.ts'
 import type { Refolded } from './refold.ts'
 import type { Variant } from './variants.ts'
@@ -22,6 +23,8 @@ const replicates = 200
 export interface JudgedSample {
   readonly round: number
   readonly sampledIn: number
+  /** Of the natural mixture in that round's selection; undefined: none was recorded. */
+  readonly naturalShare: number | undefined
   readonly sample: EvaluationSample
 }
 
@@ -61,9 +64,9 @@ export class Judging {
   }
 
   /** Rounds ascending; round 0 says nothing of an update. */
-  add({ round, sampledIn, sample }: JudgedSample): void {
+  add({ round, sampledIn, naturalShare, sample }: JudgedSample): void {
     const taken = this.#variants.map(({ config }, v) =>
-      takenBy(config, sampledIn, this.#refolded[v]!.byRound.get(round), sample),
+      takenBy(withNaturalShare(config, naturalShare), sampledIn, this.#refolded[v]!.byRound.get(round), sample),
     )
     const policies = taken.flatMap((byGroup, v): Policy[] =>
       byGroup === null ? [] : [{ name: `${v}`, taken: { byGroup } }],

@@ -4,6 +4,7 @@ import { parseRunConfig, type RunConfig } from '../run-config.ts'
 import type { ActorConfig } from '../selection/config.ts'
 import { wishInWords } from '../selection/guard-fields.ts'
 import { guardProblems } from '../selection/guards-config.ts'
+import { withNaturalShare } from '../selection/other-bound.ts'
 import { strategyProblems } from '../selection/strategy.ts'
 import { steeredRun } from './steering.ts'
 import { type MappedSubcategories, mappedWeights, mappingInWords, mapsFrom } from './subcategories.ts'
@@ -89,13 +90,6 @@ function promotedRun(recorded: RunConfig, { config }: Pick<Promoted, 'config'>):
   return { ...recorded, selection, labelers }
 }
 
-/** Where the run bounds the loss on other text. */
-function withNaturalShare(run: RunConfig, share: number | undefined): RunConfig {
-  const { guards } = run.selection
-  if (share === undefined || guards?.other === undefined) return run
-  return { ...run, selection: { ...run.selection, guards: { ...guards, other: { ...guards.other, share } } } }
-}
-
 /** The configuration of a run's rounds: the fold of what was recorded with the run and the changes of its openings. */
 export class Configuration {
   readonly #recorded: RunConfig
@@ -140,7 +134,7 @@ export class Configuration {
       for (const change of this.#changes.get(from) ?? []) run = changedRun(run, change) ?? unchanged(run, change, from)
       for (const steering of this.#steered.get(from) ?? []) run = steeredRun(run, steering) ?? run
     }
-    return withNaturalShare(run, this.#natural.get(round))
+    return { ...run, selection: withNaturalShare(run.selection, this.#natural.get(round)) }
   }
 
   /** The run once a shadow is promoted at this round, with what was steered before it. */
@@ -236,9 +230,13 @@ export function configurationBy(recorded: RunConfig, opened: Iterable<RoundOpene
 export const changesRun = ({ changes = [], promoted = null, steered = [] }: Partial<RoundOpened>): boolean =>
   changes.length > 0 || promoted !== null || steered.length > 0
 
-/** Whether this round selects otherwise than the run as it was recorded. */
-export const differsFromRun = (opened: Partial<RoundOpened>): boolean =>
-  changesRun(opened) || (opened.otherText?.share ?? 0) > 0
+/** What rounds drew from the natural mixture, by round; of those alone that looked at the loss on other text. */
+export const naturalShares = (opened: Iterable<Pick<RoundOpened, 'round'> & Partial<RoundOpened>>) =>
+  new Map(
+    [...opened].flatMap(({ round, otherText = null }): [number, number][] =>
+      otherText === null ? [] : [[round, otherText.share]],
+    ),
+  )
 
 /** What becomes of an actor, and from which round on; null: that is still open. */
 export function changeInWords(change: ActorChange, round: number | null): string {

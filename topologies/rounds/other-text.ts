@@ -60,6 +60,25 @@ export function otherTextInWords({ share, step, loss, heldAgainst }: OtherText):
   return `${drawn}: loss on other text ${loss.toFixed(3)} at step ${step}, ${growth < 0 ? '' : '+'}${growth.toFixed(3)} over ${heldAgainst.toFixed(3)}`
 }
 
+/** A round of a recorded run that drew from the natural mixture. */
+export interface NaturalRound {
+  readonly round: number
+  /** Of the budget, above 0. */
+  readonly naturalShare: number
+}
+
+/** What is said where rounds are selected again by other settings: nothing for rounds without a natural share. */
+export function takenOverInWords(rounds: readonly NaturalRound[]): string[] {
+  if (rounds.length === 0) return []
+  const shares = rounds.map(({ naturalShare }) => Number((naturalShare * 100).toFixed(2)))
+  const [least, most] = [Math.min(...shares), Math.max(...shares)]
+  const range = least === most ? `${least}%` : `${least} to ${most}%`
+  const drew = rounds.length === 1 ? `round ${rounds[0]!.round} draws` : `${rounds.length} rounds draw`
+  return [
+    `${drew} ${range} from the natural mixture, as the run recorded: nothing was trained here whose loss on other text could decide it`,
+  ]
+}
+
 /** After as many tokens: linear between the reports before and after; undefined where there are none. @param reports tokens ascending */
 export function lossAfter(reports: readonly Pick<OtherLoss, 'tokens' | 'loss'>[], tokens: number): number | undefined {
   const at = reports.findIndex((report) => report.tokens >= tokens)

@@ -44,6 +44,16 @@ export const naturalShare = ({
   strategy?: Strategy | undefined
 }): number => (strategy?.mixture === undefined && decidedByCells(strategy) ? (guards?.other?.share ?? 0) : 0)
 
+/** The configuration of a round whose opening recorded this natural share; the same where it bounds no loss on other text. @param share undefined: none was recorded */
+export function withNaturalShare<Bounded extends { guards?: { other?: OtherBound | undefined } | undefined }>(
+  config: Bounded,
+  share: number | undefined,
+): Bounded {
+  const { guards } = config
+  if (share === undefined || guards?.other === undefined) return config
+  return { ...config, guards: { ...guards, other: { ...guards.other, share } } }
+}
+
 /** As an explanation and the board name it. */
 export const otherBoundInWords = ({ bound, from = bound / 2, against, ...wish }: OtherBound): string =>
   `other text: at most +${bound} nats over ${againstInWords(against)}, natural mixture from +${from} on${wishInWords(wish)}`

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Judged } from '../../../topologies/ablation/judge.ts'
 import type { Interval } from '../../../topologies/evaluation/estimate.ts'
+import { takenOverInWords } from '../../../topologies/rounds/other-text.ts'
 import { ablateRun } from '../../runs/evaluation/ablate.ts'
 import { runNamed } from '../../runs/registry.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -55,6 +56,7 @@ export const ablate = (context: CliContext): Command =>
         context.stdout,
         `Means of ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}, by ${by}, which no weights had seen. In common: documents, with what was selected.\n`,
       )
+      for (const line of takenOverInWords(ablation.natural)) await print(context.stdout, `${line}\n`)
       for (const { name: variant, ended } of ablation.variants)
         if (ended !== null) await print(context.stdout, `${variant} would have ended: ${ended}\n`)
     })

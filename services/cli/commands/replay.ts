@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { firstDifference as differenceOf } from '../../../topologies/campaign/refit.ts'
+import { takenOverInWords } from '../../../topologies/rounds/other-text.ts'
 import { type RunConfig, rulesOfRun } from '../../../topologies/run-config.ts'
 import { type FitOfRun, fitsOfRun } from '../../campaigns/fits-of-run.ts'
 import { readYaml } from '../../config/load.ts'
@@ -75,7 +76,13 @@ export const replay = (context: CliContext): Command =>
       progress.clear()
       await Promise.all(shown)
       const first = rounds.find(({ same }) => !same)
-      if (options.with !== undefined) return
+      if (options.with !== undefined) {
+        const natural = rounds.flatMap(({ round, naturalShare }) =>
+          naturalShare === undefined ? [] : [{ round, naturalShare }],
+        )
+        if (!options.json) for (const line of takenOverInWords(natural)) await print(context.stdout, `${line}\n`)
+        return
+      }
       if (first !== undefined) {
         throw new WinnowError(
           'REPLAY_DIFFERS',

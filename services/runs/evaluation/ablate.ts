@@ -5,8 +5,9 @@ import { combinations, sweptValues, together } from '../../../topologies/ablatio
 import { ablations, asRecorded, type Variant } from '../../../topologies/ablation/variants.ts'
 import { viewOptions } from '../../../topologies/console/selecting.ts'
 import { sampleOf } from '../../../topologies/evaluation/evaluate.ts'
-import { differsFromRun } from '../../../topologies/rounds/configuration.ts'
+import { changesRun, naturalShares } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
+import type { NaturalRound } from '../../../topologies/rounds/other-text.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { heldOutOf, withoutHeldOut } from '../../../topologies/selection/hold-out.ts'
 import { decidedByCells } from '../../../topologies/selection/strategy.ts'
@@ -21,6 +22,8 @@ export interface Ablation {
   readonly on: Evaluation['on']
   /** That were judged. */
   readonly rounds: readonly number[]
+  /** Of those rounds, what they drew from the natural mixture. All variants have the same: none has a loss on other text of its own. */
+  readonly natural: readonly NaturalRound[]
   /** The best first. */
   readonly variants: readonly Judged[]
 }
@@ -43,7 +46,7 @@ export async function ablateRun(
   const { on, rounds, log } = await judgedRounds(runtime, recorded, undefined, async (log) =>
     isJoint ? await withSampleLabels(runtime, recorded, log) : log,
   )
-  if (log.opened.some(differsFromRun))
+  if (log.opened.some(changesRun))
     throw new WinnowError(
       'CONFIGURATION',
       `the actors, settings or guards of run ${recorded.name} changed on the way; it cannot be ablated`,
@@ -62,6 +65,7 @@ export async function ablateRun(
   const refolded = variants.map((variant) => new Refolding(variant))
   const judging = new Judging(variants, refolded)
   const done: number[] = []
+  const shares = naturalShares(log.opened)
   const judgedBy = new Map(judged.map((one) => [one.rewarded.opened.round, one]))
   await using ledgers = new RoundLedgers(runtime, recorded, log)
   for (const { round, rewardOffsets } of log.closed) {
@@ -74,10 +78,16 @@ export async function ablateRun(
     if (judgedHere === undefined || ledger === undefined) continue
     onProgress(done.length, judged.length)
     checkRefolded(recorded.name, judgedHere.selected, refolded[0]!)
-    judging.add(await judgedSample(runtime, recorded, on, judgedHere, ledger))
-    done.push(judgedHere.selected.round)
+    const selectedIn = judgedHere.selected.round
+    const sampled = await judgedSample(runtime, recorded, on, judgedHere, ledger)
+    judging.add({ ...sampled, naturalShare: shares.get(selectedIn) })
+    done.push(selectedIn)
   }
-  return { on, rounds: done, variants: judging.judged() }
+  const natural = done.flatMap((round): NaturalRound[] => {
+    const naturalShare = shares.get(round) ?? 0
+    return naturalShare > 0 ? [{ round, naturalShare }] : []
+  })
+  return { on, rounds: done, natural, variants: judging.judged() }
 }
 
 function checkRefolded(run: string, { round, weights, theta }: Manifest, { byRound }: Refolding): void {
@@ -94,7 +104,7 @@ async function judgedSample(
   on: Evaluation['on'],
   { selected, rewarded: { run, opened, closed }, history }: JudgedRound,
   ledger: RoundLedger,
-): Promise<JudgedSample> {
+): Promise<Omit<JudgedSample, 'naturalShare'>> {
   const rewards = ledger.accepted(
     selection.actors.map((actor) => actor.name),
     closed.rewardOffsets,

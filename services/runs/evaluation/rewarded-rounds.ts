@@ -1,8 +1,9 @@
 import type { Evaluation, Manifest } from '../../../schemas/index.ts'
 import type { RewardedRound } from '../../../topologies/console/evaluating.ts'
 import { givenBefore, type SelectedRound } from '../../../topologies/console/reads.ts'
-import { configurationBy } from '../../../topologies/rounds/configuration.ts'
+import { configurationBy, naturalShares } from '../../../topologies/rounds/configuration.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
+import { withNaturalShare } from '../../../topologies/selection/other-bound.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { type RecordedRun, readRecordedRun } from '../recorded.ts'
@@ -45,17 +46,21 @@ export async function judgedRounds(
   const on = given ?? (holdsOut ? 'held-out' : 'next-round')
   const configuration = configurationBy(recorded, log.opened)
   const served = await givenRounds(runtime, recorded, log)
-  const rewardedRound = (round: number): JudgedRound['rewarded'] | undefined => {
+  const shares = naturalShares(log.opened)
+  /** @param selectedIn whose natural share it has: what is judged is that selection, by the rewards of another round */
+  const rewardedRound = (round: number, selectedIn: number): JudgedRound['rewarded'] | undefined => {
     const opened = log.opened.find((one) => one.round === round)
     const closed = log.closed.find((one) => one.round === round)
     if (opened === undefined || closed === undefined || opened.samples.length === 0) return undefined
-    return { run: configuration.at(round), opened, closed }
+    const run = configuration.at(round)
+    const selection = withNaturalShare(run.selection, shares.get(selectedIn) ?? 0)
+    return { run: { ...run, selection }, opened, closed }
   }
   const subcategoriesAt = (round: number) =>
     JSON.stringify(configuration.at(round).selection.actors.map(({ subcategories }) => subcategories))
   const rounds = log.manifests.flatMap((manifest): JudgedRound[] => {
     const by = on === 'held-out' ? manifest.round : log.closed.find(({ round }) => round > manifest.round)?.round
-    const rewarded = by === undefined ? undefined : rewardedRound(by)
+    const rewarded = by === undefined ? undefined : rewardedRound(by, manifest.round)
     if (rewarded === undefined) return []
     const { actors } = rewarded.run.selection
     const fits = actors.map(({ name }) => name).join() === manifest.actors.join()

@@ -11,6 +11,8 @@ export interface RoundComparison {
   readonly documents: readonly [number, number]
   /** Documents that both selected. */
   readonly common: number
+  /** What both drew from the natural mixture, as the opening recorded it; left out: nothing. */
+  readonly naturalShare?: number
 }
 
 /** Bitwise: unlike ===, distinguishes 0 from -0, and NaN equals itself. */

@@ -10,6 +10,7 @@ import { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import { type RunConfig, rewardedRun } from '../../../topologies/run-config.ts'
 import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
 import { jointCells } from '../../../topologies/selection/joint-config.ts'
+import { naturalShare } from '../../../topologies/selection/other-bound.ts'
 import { createRunTopics, type Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -111,7 +112,9 @@ export async function replay({
       await output.send([{ topic: state, record: Evaluation, key: `evaluated/${opened.round}`, value: evaluation }])
     selected.push({ run: ofRound, manifest })
     const evaluated = log.evaluations.find(({ round }) => round === original.round)
-    const comparison = withEvaluations(await compareRounds(original, manifest, runtime, runtime), evaluated, evaluation)
+    const compared = withEvaluations(await compareRounds(original, manifest, runtime, runtime), evaluated, evaluation)
+    const natural = naturalShare(ofRound.selection)
+    const comparison = { ...compared, ...(natural > 0 && { naturalShare: natural }) }
     comparisons.push(comparison)
     onRound?.(comparison)
   }

@@ -16,11 +16,8 @@ const rewardOf = (text: string): number => {
   return n % 2 === 0 ? -1 : 1 + n / 100
 }
 
-/** A recorded run of three rounds on Kafka in memory, whose documents and labels are in their topics too, with a label of another version beside each. */
-export async function recordedRun(
-  selection: object = {},
-  documents = 40,
-): Promise<{ runtime: MemoryRuntime; run: RunConfig }> {
+/** Kafka and a store in memory with the documents and labels of `fillByParity`, in their topics too, with a label of another version beside each. */
+export async function archivableRuntime(documents: number): Promise<MemoryRuntime> {
   const runtime = await memoryRuntime()
   const { kafka, store } = runtime
   await kafka.createTopics([definitionOf(labelsTopic('parity'), { partitions: 1, recordBytesMax: 8 * 1024 * 1024 })])
@@ -31,6 +28,15 @@ export async function recordedRun(
     (n) => 10 + n,
   )
   await fillByParity(store, documents)
+  return runtime
+}
+
+/** A recorded run of three rounds on an `archivableRuntime`. */
+export async function recordedRun(
+  selection: object = {},
+  documents = 40,
+): Promise<{ runtime: MemoryRuntime; run: RunConfig }> {
+  const runtime = await archivableRuntime(documents)
   const run = parityRun('original', selection)
   await recordRun(runtime, run, rewardOf)
   return { runtime, run }
