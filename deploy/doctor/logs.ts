@@ -44,6 +44,7 @@ export async function checkLogs(
 async function recordedIn(connection: Connection, registry: RegistryClient): Promise<Recorded> {
   let idNext = 2 ** 32 - allRecords.length
   const readOnly: RegistryClient = {
+    getId: (...asked) => registry.getId(...asked),
     register: async () => idNext++,
     updateCompatibility: async (_subject, level) => level,
     getBySubjectAndId: (...asked) => registry.getBySubjectAndId(...asked),

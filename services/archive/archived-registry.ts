@@ -18,11 +18,15 @@ class Refused extends Error {
 export function archivedRegistry(archived: readonly { id: number; schema: string }[]): RegistryClient {
   const schemas = new Map(archived.map(({ id, schema }) => [id, schema]))
   return {
+    getId: async (subject, { schema }) => {
+      const [found] = [...schemas].find(([, text]) => text === schema) ?? []
+      if (found === undefined) throw new Refused(404, `the archive has no such schema of ${subject}`)
+      return found
+    },
     updateCompatibility: async (_subject, compatibility) => compatibility,
     register: async (subject, { schema }) => {
       const own = avroType(JSON.parse(schema))
-      for (const [id, text] of schemas) {
-        if (text === schema) return id
+      for (const text of schemas.values()) {
         const written = avroType(JSON.parse(text))
         if (written.name !== subject) continue
         try {

@@ -8,7 +8,7 @@ import { type RecordType, subjectOf } from '../../schemas/index.ts'
 import { httpAddress, type Login } from './address.ts'
 import { WinnowError } from './errors.ts'
 
-export type RegistryClient = Pick<Client, 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
+export type RegistryClient = Pick<Client, 'getId' | 'register' | 'updateCompatibility' | 'getBySubjectAndId'>
 
 /** `mock://...` gives an in-memory registry for tests; it does not check compatibility. */
 export function registryClient(address: string, given?: Login): RegistryClient {
@@ -26,15 +26,21 @@ export function registryClient(address: string, given?: Login): RegistryClient {
 }
 
 /**
- * Registers the record under its subject, which from then on rejects schemas that cannot be read alongside any earlier version. @returns the
- * schema's id, always the same for the same schema
+ * The id of the record's schema, always the same for the same schema. One that the subject lacks is registered, and from then on the subject rejects
+ * schemas that cannot be read alongside any earlier version; one that it has is read alone, so that a command writes nothing where nothing is new,
+ * and needs no more than to read where somebody else registers schemas.
  * @throws WinnowError SCHEMA_INCOMPATIBLE, UNREACHABLE, CONFIGURATION
  */
 export async function register(client: RegistryClient, record: RecordType): Promise<number> {
   const subject = subjectOf(record)
+  const schema = { schema: JSON.stringify(record.avro), schemaType: 'AVRO' }
   try {
+    const registered = await client.getId(subject, schema, false).catch((error: unknown) => {
+      if (statusOf(error) !== 404) throw error
+    })
+    if (registered !== undefined) return registered
     await client.updateCompatibility(subject, Compatibility.BACKWARD_TRANSITIVE)
-    return await client.register(subject, { schema: JSON.stringify(record.avro), schemaType: 'AVRO' }, false)
+    return await client.register(subject, schema, false)
   } catch (error) {
     const status = statusOf(error)
     if (status === 409) {

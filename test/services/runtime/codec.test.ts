@@ -12,10 +12,17 @@ const mock = (): RegistryClient => SchemaRegistryClient.newClient({ baseURLs: ['
 
 /** A registry whose calls can be made to fail, counting the look-ups. */
 function faulty(client: RegistryClient = mock()) {
-  const state = { lookUps: 0, failure: undefined as Error | undefined }
+  const state = { lookUps: 0, written: [] as string[], failure: undefined as Error | undefined }
   const registry: RegistryClient = {
-    register: (...input) => (state.failure ? Promise.reject(state.failure) : client.register(...input)),
-    updateCompatibility: (...input) => client.updateCompatibility(...input),
+    getId: (...input) => (state.failure ? Promise.reject(state.failure) : client.getId(...input)),
+    register: (...input) => {
+      state.written.push(`schema of ${input[0]}`)
+      return state.failure ? Promise.reject(state.failure) : client.register(...input)
+    },
+    updateCompatibility: (...input) => {
+      state.written.push(`compatibility of ${input[0]}`)
+      return client.updateCompatibility(...input)
+    },
     getBySubjectAndId: (...input) => {
       state.lookUps++
       return state.failure ? Promise.reject(state.failure) : client.getBySubjectAndId(...input)
@@ -41,6 +48,15 @@ const reasonOf = async (work: () => unknown): Promise<string | undefined> => {
   }
   return undefined
 }
+
+test('a schema that the registry has is read and not written again, so reading it is permission enough', async () => {
+  const { registry, state } = faulty()
+  const first = await createCodec({ registry, records: [Label] })
+  expect(state.written).toEqual(['compatibility of winnow.Label', 'schema of winnow.Label'])
+  const second = await createCodec({ registry, records: [Label, Source] })
+  expect(second.encode(Label, label)).toEqual(first.encode(Label, label))
+  expect(state.written.slice(2)).toEqual(['compatibility of winnow.Source', 'schema of winnow.Source'])
+})
 
 test('a record is framed with a zero byte, its schema id big-endian and the Avro body', async () => {
   const codec = await createCodec({ registry: mock(), records: [Source, Label] })
