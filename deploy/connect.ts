@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { configOf } from '../services/cli/config-of.ts'
 import type { CliContext, Connection, GlobalOptions } from '../services/cli/context.ts'
 import type { Config } from '../services/config/config.ts'
@@ -83,10 +83,14 @@ export async function openMetrics(
   return { metrics, service: { name: 'metrics', close } }
 }
 
-/** The observability options of a runtime with this configuration. */
-export const watched = ({ tracing }: Pick<Config, 'tracing'>, measured?: { metrics: Metrics }) => ({
+/** The options of a runtime with this configuration. */
+export const runtimeOptions = (
+  { tracing, corpus: { encryption }, baseFolder }: Pick<Config, 'tracing' | 'corpus' | 'baseFolder'>,
+  measured?: { metrics: Metrics },
+) => ({
   metrics: measured?.metrics,
   traceRatio: tracing.ratio,
+  encryption: encryption && resolve(baseFolder, encryption),
 })
 
 export async function connect(
@@ -110,7 +114,7 @@ export async function connect(
   opening.defer(() => measured?.service.close())
   const open = async () => {
     await assertAnswering(found.addresses)
-    return await openRuntime(found.addresses, log(), watched(found.config, measured))
+    return await openRuntime(found.addresses, log(), runtimeOptions(found.config, measured))
   }
   const runtime = await whileWaiting(context.stderr, systemClock, doing, open())
   measured?.metrics.dependsOn(() => whatHangs(found.addresses))
@@ -151,7 +155,7 @@ export async function connectOrStart(
     progress: (line) => context.stderr.write(`${line}\n`),
   })
   opening.defer(() => cluster.stop())
-  const runtime = await openRuntime(cluster, log(), watched(config))
+  const runtime = await openRuntime(cluster, log(), runtimeOptions(config))
   opening.defer(() => runtime.close())
   const { services } = await startCorpus(runtime, config, onFailure)
   opening.defer(() => closeAll(services))

@@ -17,7 +17,7 @@ import { WinnowError } from '../../services/runtime/errors.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { makeFolder } from '../../services/runtime/make-folder.ts'
 import { closeAll } from '../../services/runtime/service.ts'
-import { demoFolder, openMetrics, watched } from '../connect.ts'
+import { demoFolder, openMetrics, runtimeOptions } from '../connect.ts'
 import { startCluster } from '../dev/cluster.ts'
 import { besideOf } from './beside.ts'
 import { type CorpusManifest, type ReferenceName, requireCorpusPackages, sourceNames } from './corpus.ts'
@@ -94,7 +94,7 @@ export async function startDemo({
   const config = demoConfig(folder)
   const measured = await openMetrics({ metrics }, say)
   started.defer(() => measured?.service.close())
-  const runtime = await openRuntime(cluster, log, watched(config, measured))
+  const runtime = await openRuntime(cluster, log, runtimeOptions(config, measured))
   measured?.metrics.dependsOn(() => whatHangs(cluster))
   started.defer(() => runtime.close())
   signal.throwIfAborted()

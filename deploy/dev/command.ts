@@ -10,7 +10,7 @@ import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { withoutLogin } from '../../services/runtime/address.ts'
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts'
 import { createLog } from '../../services/runtime/log.ts'
-import { openMetrics, watched } from '../connect.ts'
+import { openMetrics, runtimeOptions } from '../connect.ts'
 import { startCluster } from './cluster.ts'
 
 /** `winnow dev`: broker, registry, ClickHouse and all services in one process group. */
@@ -39,7 +39,7 @@ export const dev = (context: CliContext): Command =>
         signal.throwIfAborted()
         const measured = await openMetrics(config, say)
         started.defer(() => measured?.service.close())
-        const runtime = await openRuntime(cluster, log, watched(config, measured))
+        const runtime = await openRuntime(cluster, log, runtimeOptions(config, measured))
         measured?.metrics.dependsOn(() => whatHangs(cluster))
         started.defer(() => runtime.close())
         signal.throwIfAborted()

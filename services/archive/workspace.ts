@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { allRecords } from '../../schemas/index.ts'
 import type { Runtime } from '../connections/connections.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
+import { ClickHouseTextKeys } from '../corpus/text-keys.ts'
 import { createClickHouse, newPassword } from '../runtime/clickhouse/client.ts'
 import { ensureDatabase } from '../runtime/clickhouse/database.ts'
 import { ChdbEngine } from '../runtime/clickhouse/engine.ts'
@@ -12,6 +13,7 @@ import { migrate } from '../runtime/clickhouse/migrate.ts'
 import { createCodec } from '../runtime/codec.ts'
 import type { Log } from '../runtime/log.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
+import { Texts } from '../texts/texts.ts'
 import { ArchiveLog } from './archive-log.ts'
 import { archivedRegistry } from './archived-registry.ts'
 import { loadCorpus, restoreReads } from './load-corpus.ts'
@@ -79,7 +81,8 @@ export class ArchiveWorkspace implements AsyncDisposable {
     await ensureDatabase(clickHouse.sql, server)
     await migrate(clickHouse.sql)
     const store = new ClickHouseStore(clickHouse.sql)
-    const runtime = { kafka, codec, clickHouse, store, log, close: async () => {} }
+    const texts = new Texts(new ClickHouseTextKeys(clickHouse.sql))
+    const runtime = { kafka, codec, clickHouse, store, texts, log, close: async () => {} }
     await loadCorpus(runtime, manifest, (done, total) => onProgress?.('loading', done, total))
     await restoreReads(runtime, manifest.run)
     return { runtime, run: manifest.run }

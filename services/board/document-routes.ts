@@ -23,7 +23,7 @@ const pageRequest = z.object({
 
 /** Documents: search, a round's selection, and why a document was selected or not. */
 export function serveDocuments(get: Get, runtime: Runtime, model: BoardModel): void {
-  const search = new DocumentSearch(runtime.clickHouse.sql, () => model.sources)
+  const search = new DocumentSearch(runtime, () => model.sources)
 
   get('/api/documents', async (given) => {
     const words = one(given.q)?.trim() ?? ''

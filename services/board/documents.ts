@@ -1,7 +1,9 @@
 import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
+import type { Runtime } from '../connections/connections.ts'
 import {
+  charactersShown,
   type DocumentFilter,
   documentsOfIds,
   type FoundPage,
@@ -9,8 +11,10 @@ import {
   findDocuments,
   type IdRange,
 } from '../corpus/search.ts'
+import { snippetOf } from '../corpus/snippet.ts'
 import { idsOf, placeOf } from '../ingest/document-id.ts'
-import type { Sql } from '../runtime/clickhouse/sql.ts'
+import { isSealed } from '../texts/envelope.ts'
+import { erasedText } from '../texts/texts.ts'
 import type { SourceView } from './shape.ts'
 import { termsOf } from './terms.ts'
 
@@ -48,13 +52,15 @@ export interface DocumentQuestion {
   readonly count: number
 }
 
+type Searched = Pick<Runtime, 'clickHouse' | 'store' | 'texts'>
+
 /** Finds documents of the corpus and names the source files they came from. */
 export class DocumentSearch {
-  readonly #sql: Sql
+  readonly #runtime: Searched
   readonly #sources: () => readonly SourceView[]
 
-  constructor(sql: Sql, sources: () => readonly SourceView[]) {
-    this.#sql = sql
+  constructor(runtime: Searched, sources: () => readonly SourceView[]) {
+    this.#runtime = runtime
     this.#sources = sources
   }
 
@@ -64,20 +70,22 @@ export class DocumentSearch {
     const named = id === null ? [] : await this.byId([id])
     if (named.length > 0) return { total: 1, complete: true, offset: 0, documents: named }
     const terms = termsOf(words)
+    const { clickHouse, texts } = this.#runtime
     const filter: DocumentFilter = {
+      sealed: texts.masterKeys !== undefined,
       labels,
       ...(ids !== undefined && { ids }),
       ...(by === 'source'
         ? { within: this.#rangesOf(terms) }
         : { terms: terms.map((text) => ({ text, ranges: by === 'any' ? this.#rangesOf([text]) : [] })) }),
     }
-    const { documents, ...found }: FoundPage = await findDocuments(this.#sql, filter, { offset, count })
-    return { ...found, offset, documents: this.#placed(documents) }
+    const { documents, ...found }: FoundPage = await findDocuments(clickHouse.sql, filter, { offset, count })
+    return { ...found, offset, documents: this.#placed(await this.#shown(documents)) }
   }
 
   /** Documents by id, in the order given; ids that the corpus does not have are left out. */
   async byId(ids: readonly DocumentId[]): Promise<FoundDocument[]> {
-    return this.#placed(await documentsOfIds(this.#sql, ids))
+    return this.#placed(await this.#shown(await documentsOfIds(this.#runtime.clickHouse.sql, ids)))
   }
 
   /** Ids of documents from source files whose names contain all of these. */
@@ -87,6 +95,22 @@ export class DocumentSearch {
       .filter(({ name }) => wanted.every((term) => name.toLowerCase().includes(term)))
       .slice(0, sourcesMax)
       .map(({ source }) => idsOf(source))
+  }
+
+  /** Of encrypted texts their beginnings, as who looks may read them. */
+  async #shown(found: readonly FoundText[]): Promise<readonly FoundText[]> {
+    const { store, texts } = this.#runtime
+    if (texts.masterKeys === undefined) return found
+    const stored = await store.texts(found.map(({ docId }) => docId))
+    const sealed = [...stored].flatMap(([docId, text]) => (isSealed(text) ? [{ docId, text }] : []))
+    const read = await texts.read(sealed)
+    const textOf = new Map(sealed.map(({ docId }, i) => [docId, read[i] ?? erasedText]))
+    return found.map((one) => {
+      const text = textOf.get(one.docId)
+      if (text === undefined) return one
+      const excerpt = { text: text.slice(0, charactersShown), before: false, after: text.length > charactersShown }
+      return { ...one, snippet: snippetOf(excerpt) }
+    })
   }
 
   #placed(found: readonly FoundText[]): FoundDocument[] {

@@ -6,6 +6,7 @@ import { learns, learnsByPython } from '../../topologies/campaign/learned.ts'
 import { CampaignProgress } from '../../topologies/campaign/progress.ts'
 import { forwardAndBackward, workKey, workOn } from '../../topologies/ledger/pieces.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { readable } from '../corpus/readable.ts'
 import { modelCost } from '../model/cost.ts'
 import type { Model } from '../model/model.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
@@ -78,7 +79,15 @@ export async function workOnCampaign(
     const result = await whileClaiming(
       () => claim(proxy),
       (aborted) => {
-        const ports = { ...runtime, corpus, model, producer, clock, ...(onShare && { onShare }) }
+        const ports = {
+          ...runtime,
+          store: readable(runtime),
+          corpus,
+          model,
+          producer,
+          clock,
+          ...(onShare && { onShare }),
+        }
         if (!learns(campaign)) return trainProxy(campaign, proxy, ports, aborted)
         if (!learnsByPython(campaign)) return learnMixture(campaign, ports, aborted)
         if (python === undefined) throw new Error(`campaign ${campaign.campaign} is trained by PyTorch`)

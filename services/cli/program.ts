@@ -28,6 +28,7 @@ const ownCommands: CommandLoaders = {
   trained: async () => (await import('./commands/trained.ts')).trained,
   summary: async () => (await import('./commands/summary.ts')).summary,
   erase: async () => (await import('./commands/erase.ts')).erase,
+  keys: async () => (await import('./commands/keys.ts')).keys,
   retrain: async () => (await import('./commands/retrain.ts')).retrainCommand,
   prove: async () => (await import('./commands/prove.ts')).prove,
   verify: async () => (await import('./commands/verify.ts')).verify,

@@ -24,6 +24,7 @@ export const summaries = {
   trained: 'what a checkpoint has been trained on: documents and tokens by source and actor, or every document',
   summary: 'what a model was trained on, by source, licence, language, web domain and date, to be published',
   erase: 'takes documents out of all selections from the next round on, with a receipt of who had read them',
+  keys: 'master keys by which texts are encrypted: makes, lists, rotates and drops them',
   retrain: "trains a run's reference model again as if it had never read some documents, bit for bit, with a receipt",
   prove: 'a proof that a document is in a selection, or is not, for who has the root of the selection alone',
   verify: 'checks such a proof, or an archive of a run, without any cluster',

@@ -136,6 +136,13 @@ export const configSchema = z.strictObject({
         .max(64 * 1024 * 1024)
         .default(1_000_000)
         .describe('Maximum bytes (UTF-8) of a piece of a split text'),
+      encryption: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'File of master keys (winnow keys create): ingest encrypts texts, each by a key of its own that an erasure destroys, and what reads texts decrypts them (docs/erasure.md). Default: texts are as they were ingested',
+        ),
     })
     .prefault({})
     .describe('The topics that all runs share'),

@@ -12,6 +12,7 @@ export const environment = {
   WINNOW_CLICKHOUSE_DATABASE: 'clickhouse.database',
   WINNOW_CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
   WINNOW_DATA: 'dataFolder',
+  WINNOW_CORPUS_ENCRYPTION: 'corpus.encryption',
   WINNOW_METRICS_PORT: 'metrics.port',
   WINNOW_METRICS_HOST: 'metrics.host',
   WINNOW_METRICS_TOKEN: 'metrics.token',

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { Credentials } from '../config/credentials.ts'
 import { ClickHouseStore } from '../corpus/clickhouse-store.ts'
 import { shardKey } from '../corpus/shard-key.ts'
+import { ClickHouseTextKeys } from '../corpus/text-keys.ts'
 import { checkCluster } from '../runtime/clickhouse/check-cluster.ts'
 import { type ClickHouse, createClickHouse } from '../runtime/clickhouse/client.ts'
 import { ensureDatabase } from '../runtime/clickhouse/database.ts'
@@ -14,6 +15,8 @@ import type { Kafka, TopicDefinition } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
 import { registryClient } from '../runtime/registry.ts'
+import { MasterKeys } from '../texts/master-keys.ts'
+import { Texts } from '../texts/texts.ts'
 
 /** Where the parts are. */
 export interface Addresses {
@@ -26,8 +29,11 @@ export interface Addresses {
   readonly credentials?: Credentials
 }
 
-/** How this process is observed from outside. */
-type Watched = Pick<Runtime, 'metrics' | 'traceRatio'>
+/** How this process is observed from outside, and how it reads texts. */
+interface RuntimeOptions extends Pick<Runtime, 'metrics' | 'traceRatio'> {
+  /** File of master keys; left out: texts are not encrypted. */
+  readonly encryption?: string | undefined
+}
 
 /** Open connections to everything a station needs. */
 export interface Runtime {
@@ -35,6 +41,7 @@ export interface Runtime {
   readonly codec: Codec
   readonly clickHouse: ClickHouse
   readonly store: ClickHouseStore
+  readonly texts: Texts
   readonly log: Log
   /** What this process measures; omitted if nothing collects it. */
   readonly metrics?: Metrics | undefined
@@ -44,8 +51,10 @@ export interface Runtime {
 }
 
 /** Connects, registers the schemas and brings ClickHouse's tables up to date. @throws WinnowError UNREACHABLE, SCHEMA_INCOMPATIBLE */
-export async function openRuntime(addresses: Addresses, log: Log, watched: Watched = {}): Promise<Runtime> {
+export async function openRuntime(addresses: Addresses, log: Log, options: RuntimeOptions = {}): Promise<Runtime> {
   const { database, cluster, credentials = {} } = addresses
+  const { encryption, ...watched } = options
+  const masterKeys = encryption === undefined ? undefined : MasterKeys.load(encryption)
   await using opening = new AsyncDisposableStack()
   const kafka = createKafka({ brokers: [...addresses.brokers], clientId: 'winnow', log, ...credentials.kafka })
   opening.defer(() => kafka.close())
@@ -68,6 +77,7 @@ export async function openRuntime(addresses: Addresses, log: Log, watched: Watch
     codec,
     clickHouse,
     store: new ClickHouseStore(clickHouse.sql),
+    texts: new Texts(new ClickHouseTextKeys(clickHouse.sql), masterKeys),
     log,
     ...watched,
     close: () => open.disposeAsync(),

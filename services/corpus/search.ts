@@ -3,11 +3,12 @@ import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql, SqlParameters } from '../runtime/clickhouse/sql.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
+import { sealedBegin } from '../texts/envelope.ts'
 import { columnNames } from './columns.ts'
 import { idOfRow } from './ids.ts'
 import { snippetOf } from './snippet.ts'
 
-const charactersShown = 230
+export const charactersShown = 230
 /** What stands before the words that were looked for. */
 const charactersBefore = 80
 /** A search through a large corpus shows what it has found by then: it must not keep the database busy. */
@@ -39,12 +40,15 @@ export interface DocumentFilter {
   readonly labels?: readonly { readonly column: Pick<LabelColumn, 'actor' | 'version'>; readonly subcategory: number }[]
   /** At most `idsMax`. */
   readonly ids?: readonly DocumentId[]
+  /** Texts may be encrypted: words are looked for in no text that is. */
+  readonly sealed?: boolean
 }
 
 export interface FoundText {
   readonly docId: DocumentId
   readonly tokens: number
   readonly meta: string
+  /** Of what is stored. */
   readonly snippet: string
 }
 
@@ -119,11 +123,11 @@ function textColumns(terms: number): string {
   return `doc, tokens, meta, ${start} AS start, lengthUTF8(text) AS length, substringUTF8(text, ${start}, ${charactersShown}) AS excerpt`
 }
 
-function conditionsOf({ terms = [], within, labels = [], ids }: DocumentFilter): {
+function conditionsOf({ terms = [], within, labels = [], ids, sealed = false }: DocumentFilter): {
   where: string
   parameters: SqlParameters
 } {
-  const parameters: SqlParameters = {}
+  const parameters: SqlParameters = sealed ? { sealed: sealedBegin } : {}
   const inRanges = (ranges: readonly IdRange[], name: string) =>
     ranges.map(({ first, last }, i) => {
       parameters[`${name}First${i}`] = first
@@ -142,8 +146,12 @@ function conditionsOf({ terms = [], within, labels = [], ids }: DocumentFilter):
     }),
     ...terms.map(({ text, ranges }, i) => {
       parameters[`term${i}`] = text
-      const inColumn = ['text', 'meta'].map((name) => `positionCaseInsensitiveUTF8(${name}, {term${i}:String}) > 0`)
-      return anyOf([...inColumn, ...inRanges(ranges, `term${i}`)])
+      const [inText, inMeta] = ['text', 'meta'].map(
+        (name) => `positionCaseInsensitiveUTF8(${name}, {term${i}:String}) > 0`,
+      )
+      // What stands in ciphertext by chance is nothing that somebody has written.
+      const found = sealed ? `(NOT startsWith(text, {sealed:String}) AND ${inText})` : inText!
+      return anyOf([found, inMeta!, ...inRanges(ranges, `term${i}`)])
     }),
   ]
   return { where: conditions.length === 0 ? '1' : conditions.join(' AND '), parameters }

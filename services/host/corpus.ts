@@ -3,6 +3,7 @@ import type { Output } from '../../topologies/node.ts'
 import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
+import { readingStation } from '../corpus/readable.ts'
 import { goldenFault } from '../labeler/golden/golden.ts'
 import { createLabeler, Encoders, type Labeler } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -55,7 +56,9 @@ export async function startLabeler(
   tellOf(labeler, runtime)
   const options = {
     ...{ ...runtime, ...batches, station, onFailure },
-    build: (output: Output) => station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
+    build: readingStation(station.name, runtime, (output) =>
+      station.build({ labelModel: () => labeler, booking: { now: systemClock } }, output),
+    ),
     groupId: consumerGroupOf(station, { versions: { [actor.name]: labeler.version } }),
     refill: documentsInClickHouse(runtime),
   }

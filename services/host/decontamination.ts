@@ -4,6 +4,7 @@ import type { ConsolePorts } from '../../topologies/console/ports.ts'
 import { decontaminationStation as station } from '../../topologies/dataflow.ts'
 import type { EvalSets } from '../../topologies/decontamination/sets.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { readingStation } from '../corpus/readable.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf, ephemeralGroup, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -43,7 +44,7 @@ export async function startDecontamination(runtime: Runtime, onFailure: (error: 
     log.info({ sets: recorded.active.map(({ name }) => name), items: filter.items, version }, 'decontamination starts')
     const handle = await runStation({
       ...{ ...runtime, station, batchBytesMax, onFailure },
-      build: (output) => station.build({ filter, now: systemClock }, output),
+      build: readingStation(station.name, runtime, (output) => station.build({ filter, now: systemClock }, output)),
       groupId: groupOf(version),
       refill: documentsInClickHouse(runtime),
     })

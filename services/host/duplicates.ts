@@ -4,6 +4,7 @@ import { duplicatesStation as station } from '../../topologies/dataflow.ts'
 import { Sketcher, sketchConfigOf } from '../../topologies/duplicates/sketch.ts'
 import { recordedConfig } from '../../topologies/run-config.ts'
 import type { Runtime } from '../connections/connections.ts'
+import { readingStation } from '../corpus/readable.ts'
 import { consumerGroupOf } from '../runtime/consumer-groups.ts'
 import { closeAll, type Service } from '../runtime/service.ts'
 import { runStation } from '../runtime/station.ts'
@@ -40,7 +41,7 @@ export async function startDuplicates(runtime: Runtime, onFailure: (error: unkno
     log.info({ version }, 'sketching documents')
     const handle = await runStation({
       ...{ ...runtime, station, batchBytesMax, onFailure },
-      build: (output) => station.build({ sketcher, version }, output),
+      build: readingStation(station.name, runtime, (output) => station.build({ sketcher, version }, output)),
       groupId: consumerGroupOf(station, { versions: { sketches: version } }),
       refill: documentsInClickHouse(runtime),
     })

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Progress, runTopics } from '../../schemas/index.ts'
 import type { ConsoleEvent } from '../../topologies/console/ports.ts'
 import { decidingStations, influenceStation, type Station, shadowStations } from '../../topologies/dataflow.ts'
+import type { Output } from '../../topologies/node.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { createRunTopics, type Runtime } from '../connections/connections.ts'
+import { readable, readingStation } from '../corpus/readable.ts'
 import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
@@ -146,10 +148,12 @@ async function startStation<P>(
   ports: P,
   { onFailure }: RunHooks,
 ): Promise<Service> {
+  const build = (output: Output) => station.build(ports, output)
   const handle = await runStation({
     ...runtime,
     station,
-    build: (output) => station.build(ports, output),
+    // No other station of a run reads texts.
+    build: station.kind === 'influence' ? readingStation(station.name, runtime, build) : build,
     groupId: consumerGroupOf(station, { run: run.name }),
     run: run.name,
     onFailure,
@@ -180,6 +184,7 @@ export async function startTrainer(
   const meter = runtime.metrics && new RunMeter(runtime.metrics, run.name)
   const ports = {
     ...runtime,
+    store: readable(runtime),
     reader,
     producer,
     model,

@@ -1,8 +1,10 @@
-import { Document, topics } from '../../schemas/index.ts'
+import { Document, type DocumentId, topics } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { OutgoingRecord } from '../runtime/kafka/port.ts'
 import { messageBytesDefault, packingOf, recordBytes } from '../runtime/kafka/record-size.ts'
 import { traceOfDocument } from '../runtime/tracing/trace-ids.ts'
+import { isSealed } from '../texts/envelope.ts'
+import type { Sealing } from '../texts/texts.ts'
 import { documentId, pieceMax } from './document-id.ts'
 import { letterOf, type RefusedRow } from './letters.ts'
 import type { Line } from './lines.ts'
@@ -79,24 +81,42 @@ export class Batch {
     this.#refused.push({ file, row, rejection, bytes: Buffer.from(bytes) })
   }
 
-  /** The records of the batch, and how many of them are documents and dead letters. */
-  async encode(codec: Pick<Codec, 'encode'>, countTokens: TokenCounter) {
+  /**
+   * The records of the batch, how many of them are documents and dead letters, and the keys that have to be kept before the records are committed.
+   * What is counted of a text is counted before it is encrypted. Dead letters hold their rows as they were. @param sealing left out: texts stay as
+   * they are
+   */
+  async encode(codec: Pick<Codec, 'encode'>, countTokens: TokenCounter, sealing?: Sealing) {
     const tokens = await countTokens(this.#rows.flatMap(({ texts }) => texts))
     const { documentBytesMax = messageBytesDefault, letterBytesMax = messageBytesDefault } = this.#options.limits
+    const sealed = await this.#sealed(sealing)
     const records: OutgoingRecord[] = []
     let counted = 0
     for (const { row, texts, meta, bytes } of this.#rows) {
-      const ofRow = texts.map((text, piece) =>
-        this.#recordOf(codec, row, piece, { text, meta, tokens: tokens[counted++]! }),
-      )
+      const ofRow = texts.map((text, piece) => {
+        const at = counted++
+        return this.#recordOf(codec, row, piece, { text: sealed?.texts[at] ?? text, meta, tokens: tokens[at]! })
+      })
       const largest = ofRow.find((record) => packingOf(record, documentBytesMax) === 'too-large')
-      if (largest !== undefined) this.reject(row, tooLarge(recordBytes(largest), documentBytesMax), bytes)
+      if (sealing === undefined && texts.some(isSealed)) this.reject(row, alreadySealed, bytes)
+      else if (largest !== undefined) this.reject(row, tooLarge(recordBytes(largest), documentBytesMax), bytes)
       else if (ofRow.length > pieceMax + 1) this.reject(row, tooManyPieces(ofRow.length), bytes)
       else records.push(...ofRow)
     }
     const documents = records.length
     for (const refused of this.#refused) records.push(letterOf(refused, codec, letterBytesMax))
-    return { records, documents, rejected: this.#refused.length }
+    return { records, keys: sealed?.keys ?? [], documents, rejected: this.#refused.length }
+  }
+
+  async #sealed(sealing: Sealing | undefined) {
+    return await sealing?.seal(
+      this.#rows.flatMap(({ row, texts }) => texts.map((text, piece) => ({ docId: this.#idOf(row, piece), text }))),
+    )
+  }
+
+  /** One piece too many has no id, so its row is rejected. */
+  #idOf(row: number, piece: number): DocumentId {
+    return documentId(this.#options.source, row, Math.min(piece, pieceMax))
   }
 
   #recordOf(
@@ -105,13 +125,18 @@ export class Batch {
     piece: number,
     document: Omit<Document, 'docId'>,
   ): OutgoingRecord {
-    const { source, limits } = this.#options
-    // One piece too many has no id, so its row is rejected.
-    const docId = documentId(source, row, Math.min(piece, pieceMax))
+    const { limits } = this.#options
+    const docId = this.#idOf(row, piece)
     const value = codec.encode(Document, { docId, ...document })
     const trace = limits.traceRatio === undefined ? undefined : traceOfDocument(docId, limits.traceRatio)
     return { topic: topics.documents.name, key: docId.toString(), value, ...(trace !== undefined && { trace }) }
   }
+}
+
+/** Whoever reads it would ask for a key that nobody has. */
+const alreadySealed: Rejection = {
+  reason: 'sealed-text',
+  message: 'the text is one that an ingest with corpus.encryption has written: give the file that it was ingested from',
 }
 
 const tooLarge = (bytes: number, limit: number): Rejection => ({

@@ -3,7 +3,7 @@ import { exitCodes, WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics/metrics.ts'
-import { type IngestCodec, ingest } from './ingest.ts'
+import { type IngestCodec, type IngestOptions, ingest } from './ingest.ts'
 import { leftOutText } from './left-out.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { metered } from './metered.ts'
@@ -38,6 +38,7 @@ export interface IngestContext {
   readonly stderr: Terminal
   readonly metrics?: Metrics | undefined
   readonly traceRatio?: number | undefined
+  readonly texts?: IngestOptions['texts']
 }
 
 /**
@@ -66,6 +67,7 @@ export async function ingestCommand(
     progress: metered(createProgress(stderr, clock), context.metrics),
     standardInput: stdin,
     traceRatio: context.traceRatio,
+    texts: context.texts,
     pieceBytes: flags.pieceBytes,
     limits: limitsOf(flags),
     nameOptions: nameOptionsOf(flags),

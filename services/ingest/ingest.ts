@@ -5,6 +5,7 @@ import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { Log } from '../runtime/log.ts'
 import { shownPlace } from '../runtime/stores/place.ts'
+import type { Texts } from '../texts/texts.ts'
 import { sourceNumberMax } from './document-id.ts'
 import { Stopped, untilAborted } from './input.ts'
 import { type LeftOut, leftOutOf, leftOutText } from './left-out.ts'
@@ -19,7 +20,7 @@ import { createTokenCounter, defaultTokenCounting, type TokenCounting } from './
 import { SourceWriter } from './writer.ts'
 
 /** One ingest writes at a time: a second one with this id fences the first. */
-const transactionalId = 'winnow-ingest'
+export const ingestTransactions = 'winnow-ingest'
 
 export type IngestCodec = Pick<Codec, 'encode' | 'decodeAs'>
 
@@ -41,6 +42,8 @@ export interface IngestOptions extends TextFields {
   readonly pieceBytes?: number | undefined
   /** The share of documents that get a trace context; default: none. */
   readonly traceRatio?: number | undefined
+  /** How texts are encrypted; left out, or without master keys: they stay as they are. */
+  readonly texts?: Pick<Texts, 'sealing'> | undefined
 }
 
 /**
@@ -53,6 +56,7 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const given = options.standardInput ?? process.stdin
   const standardInput = signal === undefined ? given : untilAborted(given, signal)
   const { traceRatio } = options
+  const sealing = options.texts?.sealing
   const limits: IngestLimits = {
     ...defaultLimits,
     documentBytesMax: await kafka.messageBytesMax(topics.documents.name),
@@ -63,11 +67,12 @@ export async function ingest(options: IngestOptions): Promise<IngestResult> {
   }
   const found = await findSources(options.paths, options.nameOptions)
   const countTokens = await createTokenCounter(options.tokens ?? defaultTokenCounting)
-  const producer = await kafka.producer({ transactionalId })
-  const writer = new SourceWriter(producer, codec, countTokens)
+  const producer = await kafka.producer({ transactionalId: ingestTransactions })
+  const writer = new SourceWriter(producer, codec, countTokens, sealing)
   try {
     // An empty transaction: it fences an ingest that is still alive and ends what it left open, so that what is read next stays true.
     await producer.transaction(async () => {})
+    await sealing?.begin()
     const known = await readSources(kafka, codec)
     const { plans, descriptions } = await planSources(found.sources, {
       known,

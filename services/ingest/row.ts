@@ -10,6 +10,7 @@ export type RejectReason =
   | 'empty-text'
   | 'too-large'
   | 'too-long-line'
+  | 'sealed-text'
   | 'truncated-file'
   | 'corrupt-file'
 

@@ -1,7 +1,10 @@
 import { Source, topics } from '../../schemas/index.ts'
 import type { Codec } from '../runtime/codec.ts'
 import { WinnowError } from '../runtime/errors.ts'
+import { failpoint } from '../runtime/failpoints.ts'
 import type { OutgoingRecord, Producer } from '../runtime/kafka/port.ts'
+import type { WrappedKey } from '../texts/master-keys.ts'
+import type { Sealing } from '../texts/texts.ts'
 import type { Batch } from './batch.ts'
 import { rowMax } from './document-id.ts'
 import type { TokenCounter } from './token-counter.ts'
@@ -14,12 +17,14 @@ export class SourceWriter {
   readonly #producer: Producer
   readonly #codec: Pick<Codec, 'encode'>
   readonly #countTokens: TokenCounter
+  readonly #sealing: Sealing | undefined
   #underWay: Promise<void> = Promise.resolve()
 
-  constructor(producer: Producer, codec: Pick<Codec, 'encode'>, countTokens: TokenCounter) {
+  constructor(producer: Producer, codec: Pick<Codec, 'encode'>, countTokens: TokenCounter, sealing?: Sealing) {
     this.#producer = producer
     this.#codec = codec
     this.#countTokens = countTokens
+    this.#sealing = sealing
   }
 
   /**
@@ -29,11 +34,11 @@ export class SourceWriter {
   async write(batch: Batch, state: Source): Promise<Source> {
     if (state.rowNext > rowMax + 1)
       throw new WinnowError('BAD_DATA', `${state.name} has more rows than an id can hold (2^32)`)
-    const { records, documents, rejected } = await batch.encode(this.#codec, this.#countTokens)
+    const { records, keys, documents, rejected } = await batch.encode(this.#codec, this.#countTokens, this.#sealing)
     const after = { ...state, documents: state.documents + documents, rejected: state.rejected + rejected }
     records.push({ topic: topics.sources.name, key: after.name, value: this.#codec.encode(Source, after) })
     await this.#underWay
-    this.#underWay = this.#transaction(records)
+    this.#underWay = this.#transaction(records, keys)
     // The next writer, or whoever awaits the end, gets the error; without this line the process would end before.
     this.#underWay.catch(() => {})
     return after
@@ -44,7 +49,13 @@ export class SourceWriter {
     await this.#underWay
   }
 
-  async #transaction(records: readonly OutgoingRecord[]) {
+  /** Keys first: a text whose key is not kept could never be read. What is cut off in between leaves keys that nothing was encrypted by. */
+  async #transaction(records: readonly OutgoingRecord[], keys: readonly WrappedKey[]) {
+    if (keys.length > 0) {
+      failpoint('store before keys')
+      await this.#sealing?.keep(keys)
+      failpoint('store after keys')
+    }
     await this.#producer.transaction(async (send) => {
       await send(records)
     })

@@ -19,6 +19,7 @@ import type { Runtime } from '../connections/connections.ts'
 import { crowdedBy } from '../corpus/crowd.ts'
 import { readDocument, readsBefore, readsByConditions, type StoredDocument } from '../corpus/document.ts'
 import { exclusionsOf, listsAsOf } from '../corpus/exclusions.ts'
+import { shownText } from '../corpus/readable.ts'
 import { readChanges } from './actor-changes.ts'
 import { readManifests } from './recorded.ts'
 
@@ -97,7 +98,7 @@ export async function explainDocument(
       explanations.push(explainStrategy(selection, strategy, manifest, explained, round))
     }
   }
-  return { document, explanations, inputs }
+  return { document: { ...document, text: await shownText(runtime, document) }, explanations, inputs }
 }
 
 const limitOf = (labelOffsets: readonly TopicOffset[], topic: string, partition: Partition): number =>

@@ -12,6 +12,7 @@ import {
 } from '../../schemas/index.ts'
 import { createRunTopics, definitionOf, type Runtime } from '../../services/connections/connections.ts'
 import type { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
+import { readingStation } from '../../services/corpus/readable.ts'
 import { startRunStations } from '../../services/host/run.ts'
 import type { Model } from '../../services/model/model.ts'
 import { readManifests } from '../../services/runs/recorded.ts'
@@ -21,6 +22,7 @@ import { consumerGroupOf } from '../../services/runtime/consumer-groups.ts'
 import { createLog } from '../../services/runtime/log.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import { runStation } from '../../services/runtime/station.ts'
+import { Texts } from '../../services/texts/texts.ts'
 import type { CorpusStore } from '../../topologies/corpus-store.ts'
 import { influenceStation } from '../../topologies/dataflow.ts'
 import { MemoryStore } from '../../topologies/memory-store.ts'
@@ -28,11 +30,17 @@ import { parseRunConfig, type RunConfig } from '../../topologies/run-config.ts'
 import type { Score } from '../../topologies/stations/influence.ts'
 import { FakeKafka } from './fake-kafka.ts'
 import { until } from './kafka.ts'
+import { MemoryKeys } from './memory-keys.ts'
 
 export type MemoryRuntime = Runtime & { readonly kafka: FakeKafka }
 
-/** A runtime on Kafka in memory, with the topics that all runs share. @param store left out: in memory as well */
-export async function memoryRuntime(store: CorpusStore = new MemoryStore()): Promise<MemoryRuntime> {
+/**
+ * A runtime on Kafka in memory, with the topics that all runs share. @param store left out: in memory as well @param texts left out: not encrypted
+ */
+export async function memoryRuntime(
+  store: CorpusStore = new MemoryStore(),
+  texts = new Texts(new MemoryKeys()),
+): Promise<MemoryRuntime> {
   const kafka = new FakeKafka()
   await kafka.createTopics(
     Object.values(topics).map((spec) => definitionOf(spec, { partitions: 1, recordBytesMax: 8 * 1024 * 1024 })),
@@ -45,6 +53,7 @@ export async function memoryRuntime(store: CorpusStore = new MemoryStore()): Pro
     codec,
     log,
     store: store as ClickHouseStore,
+    texts,
     clickHouse: undefined as never,
     close: () => kafka.close(),
   }
@@ -142,7 +151,7 @@ export async function recordRun(
   const worker = await runStation({
     ...runtime,
     station,
-    build: (output) => station.build({ influence }, output),
+    build: readingStation(station.name, runtime, (output) => station.build({ influence }, output)),
     groupId: consumerGroupOf(station, { run: run.name }),
     onFailure,
   })

@@ -2,10 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { createCorpusTopics } from '../../connections/connections.ts'
-import { idsWhere } from '../../corpus/exclusions.ts'
+import { excludedBy, idsWhere } from '../../corpus/exclusions.ts'
 import { untilSunk } from '../../host/decontamination.ts'
 import { eraseDocuments, erasureList, type Receipt, receiptOf } from '../../runs/exclusions/erase.ts'
 import { liftList } from '../../runs/exclusions/lift.ts'
+import { assertReadable, destroyTexts, type ErasedTexts } from '../../runs/exclusions/texts.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
@@ -53,7 +54,9 @@ export const erase = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime, config } = connection
       await createCorpusTopics(runtime.kafka, config)
+      const documentsOut = async () => (await excludedBy(runtime.clickHouse.sql, list)).map(({ value }) => value.docId)
       if (lift) {
+        await assertReadable(runtime, await documentsOut())
         const lifted = await liftList(runtime, list, by, systemClock)
         await untilSunk(runtime)
         context.stderr.write(`${lifted} exclusions of ${name} are lifted\n`)
@@ -70,6 +73,8 @@ export const erase = (context: CliContext): Command =>
           context.stderr.write(`${unknown.length} ids are not in the corpus: ${unknown.slice(0, 10).join(', ')}\n`)
         await untilSunk(runtime)
       }
+      // Also of a request that was cut off before.
+      await destroyTexts(runtime, await documentsOut())
       const receipt = await receiptOf(runtime, name)
       const { out } = options
       if (out !== undefined) {
@@ -86,7 +91,7 @@ function conditionOf(text: string): { path: string[]; value: string } {
   return { path: text.slice(0, at).split('.'), value: text.slice(at + 1) }
 }
 
-function inWords({ request, documents, runs }: Receipt): string {
+function inWords({ request, documents, runs, texts }: Receipt): string {
   if (documents.length === 0) return `no document is out by request ${request}\n`
   const since = runs.map(({ run, outFromRound }) =>
     outFromRound === null
@@ -94,5 +99,12 @@ function inWords({ request, documents, runs }: Receipt): string {
       : `run ${run}: they are out since round ${outFromRound}\n`,
   )
   const read = whoRead(runs.filter(({ readings }) => readings.length > 0))
-  return `${documents.length} documents are out by request ${request}\n${since.join('')}${read}`
+  return `${documents.length} documents are out by request ${request}\n${since.join('')}${read}${texts === undefined ? '' : textsInWords(texts)}`
+}
+
+function textsInWords({ encrypted, keysDestroyed, masterKeysLeft }: ErasedTexts): string {
+  const state = `texts: of ${encrypted} that are encrypted the keys of ${keysDestroyed} are destroyed\n`
+  if (masterKeysLeft === null) return `${state}master keys: not known here, since corpus.encryption names no file\n`
+  if (masterKeysLeft.length === 0) return `${state}master keys: those of that time are gone from the file\n`
+  return `${state}master keys: of epoch ${masterKeysLeft.join(', ')} still to be destroyed, for copies of ClickHouse from before (winnow keys rotate)\n`
 }

@@ -6,6 +6,7 @@ import { listOf } from '../../../topologies/decontamination/sets.ts'
 import { Words } from '../../../topologies/decontamination/words.ts'
 import { createCorpusTopics } from '../../connections/connections.ts'
 import { excludedBy, listsNow } from '../../corpus/exclusions.ts'
+import { readable } from '../../corpus/readable.ts'
 import { checkedOf } from '../../host/decontamination.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { readItems } from '../../runs/eval-sets/items.ts'
@@ -109,7 +110,7 @@ const matches = (context: CliContext): Command =>
       await using connection = await context.connect(options)
       const { runtime } = connection
       const found = (await excludedBy(runtime.clickHouse.sql, listOf(name))).map(({ value }) => value)
-      const texts = await runtime.store.texts(found.map(({ docId }) => docId))
+      const texts = await readable(runtime, 'left out').texts(found.map(({ docId }) => docId))
       const runs = [...(await listRuns(runtime)).values()].filter(({ replayOf }) => replayOf === null)
       const readings = await readingsOf(
         runtime,

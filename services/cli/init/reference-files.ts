@@ -4,6 +4,7 @@ import type { Seed } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { drawDocuments } from '../../corpus/draw.ts'
 import { passageOf } from '../../corpus/passages.ts'
+import { readable } from '../../corpus/readable.ts'
 import { type ReferenceSample, readSamples } from '../../model/reference.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { makeFolder } from '../../runtime/make-folder.ts'
@@ -71,9 +72,9 @@ function enough(texts: Texts, of: string): Texts {
   })
 }
 
-async function passagesOf({ clickHouse, store }: Runtime): Promise<string[]> {
-  const ids = await drawDocuments(clickHouse.sql, seed, drawn)
-  const texts = await store.texts(ids)
+async function passagesOf(runtime: Runtime): Promise<string[]> {
+  const ids = await drawDocuments(runtime.clickHouse.sql, seed, drawn)
+  const texts = await readable(runtime, 'left out').texts(ids)
   const whole = new Set(texts.values())
   const found = ids.flatMap((id) => passageOf(texts.get(id) ?? '') ?? [])
   return [...new Set(found)].filter((passage) => !whole.has(passage))

@@ -44,7 +44,7 @@ export async function checkRun(
   }, 'Name a folder of exported graphs (docs/influence.md), or shipped:llama-64x2.')
   return [
     ...ofModel,
-    ...(await checkReferences(run, runtime.clickHouse.sql, model)),
+    ...(await checkReferences(run, runtime, model)),
     ...(await checkCheckpoints(run)),
     ...checkSubcategories(run, configured),
     ...(await checkCorpus(runtime, run)),

@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises'
 import type { RunConfig } from '../../../topologies/run-config.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { documentsOfTexts } from '../../corpus/search.ts'
 import type { Model } from '../../model/model.ts'
 import { readSamples, sequencesOf, wholeText } from '../../model/reference.ts'
-import type { Sql } from '../../runtime/clickhouse/sql.ts'
 import { type Problem, problemOf } from './problem.ts'
 
 interface Reference {
@@ -24,7 +24,11 @@ const referencesOf = ({ reference }: RunConfig): Reference[] => [
  * Each file exists and has samples; no file is used twice; evaluation samples are not reward samples; and no sample is a document of the
  * corpus, on which the model would be trained. @param model omitted if it cannot be used: then samples are not tokenized
  */
-export async function checkReferences(run: RunConfig, sql: Sql, model: Model | undefined): Promise<Problem[]> {
+export async function checkReferences(
+  run: RunConfig,
+  runtime: Pick<Runtime, 'clickHouse' | 'texts'>,
+  model: Model | undefined,
+): Promise<Problem[]> {
   const references = referencesOf(run)
   const problems = await twice(references)
   const texts = new Map<Reference, Set<string>>()
@@ -37,7 +41,7 @@ export async function checkReferences(run: RunConfig, sql: Sql, model: Model | u
     }, 'Give a file of JSON lines with text, or with context and continuation.')
     problems.push(...found.map(({ what, mend }) => ({ what: `reference.${reference.key}: ${what}`, mend })))
   }
-  return [...problems, ...leaks(texts), ...(await inCorpus(texts, sql))]
+  return [...problems, ...leaks(texts), ...(await inCorpus(texts, runtime))]
 }
 
 async function twice(references: readonly Reference[]): Promise<Problem[]> {
@@ -70,8 +74,18 @@ function leaks(texts: ReadonlyMap<Reference, ReadonlySet<string>>): Problem[] {
   })
 }
 
+const encrypted: Problem = {
+  what: 'whether the corpus contains samples of the references is not known: its texts are encrypted, and cannot be searched',
+  mend: 'Make them an evaluation set: decontamination compares documents as they come (docs/decontamination.md).',
+  isWarning: true,
+}
+
 /** One scan for all references. */
-async function inCorpus(texts: ReadonlyMap<Reference, ReadonlySet<string>>, sql: Sql): Promise<Problem[]> {
+async function inCorpus(
+  texts: ReadonlyMap<Reference, ReadonlySet<string>>,
+  { clickHouse: { sql }, texts: { masterKeys } }: Pick<Runtime, 'clickHouse' | 'texts'>,
+): Promise<Problem[]> {
+  if (masterKeys !== undefined) return [encrypted]
   const all = [...new Set([...texts.values()].flatMap((samples) => [...samples]))]
   const { documents, seconds, complete } = await documentsOfTexts(sql, all)
   const problems: Problem[] = []

@@ -7,6 +7,7 @@ import { type ReadingsOfRun, readingsOf } from '../exposure/readings.ts'
 import { readManifests } from '../recorded.ts'
 import { listRuns } from '../registry.ts'
 import { recordsPerSend } from './lift.ts'
+import { type ErasedTexts, erasedTexts } from './texts.ts'
 
 const requestName = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/
 
@@ -57,11 +58,13 @@ export interface Receipt {
   readonly documents: readonly { readonly docId: DocumentId; readonly by: string; readonly recordedMs: number }[]
   /** All runs that have selected, but for replays. */
   readonly runs: readonly ErasedInRun[]
+  /** Left out where no text is encrypted. */
+  readonly texts?: ErasedTexts
 }
 
 /** Which runs and checkpoints had read the documents of a request, in which rounds and at which places, and since when they are out. */
 export async function receiptOf(
-  runtime: Pick<Runtime, 'kafka' | 'codec' | 'clickHouse'>,
+  runtime: Pick<Runtime, 'kafka' | 'codec' | 'clickHouse' | 'texts'>,
   name: string,
   clock: Clock = systemClock,
 ): Promise<Receipt> {
@@ -84,8 +87,10 @@ export async function receiptOf(
     const outFromRound = manifests.find(isOut)?.round ?? null
     runs.push({ readings: [], checkpoints: [], ...readings.get(run), run, outFromRound })
   }
+  const texts = await erasedTexts(runtime, ids, Math.max(0, ...documents.map(({ value }) => value.recordedMs)))
   return {
     ...{ request: name, atMs: clock() },
+    ...(texts && { texts }),
     documents: documents.map(({ value: { docId, by, recordedMs } }) => ({ docId, by, recordedMs })),
     runs,
   }

@@ -6,6 +6,7 @@ import { configurationBy } from '../../../topologies/rounds/configuration.ts'
 import type { RoundLedger } from '../../../topologies/rounds/ledger.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
+import { readable } from '../../corpus/readable.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { readRecordedRun } from '../recorded.ts'
 import { RoundLedgers } from '../replay/folded.ts'
@@ -73,7 +74,7 @@ export async function probesOfRun(runtime: Runtime, recorded: RunConfig, which: 
     rounds: chosen.map(({ opened: { round, checkpointDigest } }) => ({ round, checkpoint: checkpointDigest ?? '' })),
     rewardOffsets: last.closed.rewardOffsets.map(({ partition, offsetNext }) => ({ partition, offsetNext })),
     checkpoint: last.opened.checkpointDigest ?? '',
-    texts: await runtime.store.texts([...probes, ...heldOut].map(({ docId }) => docId)),
+    texts: await readable(runtime).texts([...probes, ...heldOut].map(({ docId }) => docId)),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Checkpoint, DocumentId, Progress } from '../../../schemas/index.ts
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import { compareIds } from '../../../topologies/selection/u64.ts'
 import type { Runtime } from '../../connections/connections.ts'
+import { readable } from '../../corpus/readable.ts'
 import { placeOfCheckpoint } from '../../model/checkpoints/place.ts'
 import type { Model } from '../../model/model.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -55,7 +56,7 @@ export interface RetrainOptions {
  * @throws WinnowError CONFIGURATION if the run has no such checkpoint, or the folder is of another retraining; the signal's reason
  */
 export async function retrain(
-  runtime: Pick<Runtime, 'kafka' | 'codec' | 'log' | 'store'>,
+  runtime: Pick<Runtime, 'kafka' | 'codec' | 'log' | 'store' | 'texts'>,
   run: RunConfig,
   model: Model,
   { without, checkpoint, folder, now, onStep = () => {} }: RetrainOptions,
@@ -71,7 +72,8 @@ export async function retrain(
     newestWithout(training, report, stream.readings),
   )
   let last: Progress | undefined
-  const { kafka, codec, log, store } = runtime
+  const { kafka, codec, log } = runtime
+  const store = readable(runtime, 'refused')
   await train(
     { ...run, steps: step, checkpoints: folder },
     {

@@ -7,6 +7,7 @@ import type { RunConfig } from '../../../topologies/run-config.ts'
 import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { Runtime } from '../../connections/connections.ts'
+import { readable } from '../../corpus/readable.ts'
 import { influenceOptions, rewardTasks } from '../../influence/model.ts'
 import { placeOfCheckpoint } from '../../model/checkpoints/place.ts'
 import { combined } from '../../model/influence.ts'
@@ -68,8 +69,8 @@ export async function validateByRetraining(
 ): Promise<Retraining> {
   const { step, ...checkpoint } = await lastCheckpoint(runtime, run)
   const ids = await drawnDocuments(runtime, run, options.documents)
-  const texts = await runtime.store.texts(ids)
-  const documents = ids.map((id) => ({ id, text: texts.get(id)! }))
+  const texts = await readable(runtime, 'left out').texts(ids)
+  const documents = ids.filter((id) => texts.has(id)).map((id) => ({ id, text: texts.get(id)! }))
   return { run: run.name, step, ...(await leaveOut(run, model, { ...options, checkpoint, documents })) }
 }
 

@@ -4,6 +4,7 @@ import { seedOf } from '../../../topologies/selection/u64.ts'
 import type { CheckpointRef } from '../../../topologies/stations/influence.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { drawDocuments } from '../../corpus/draw.ts'
+import { readable } from '../../corpus/readable.ts'
 import { influenceOptions, rewardTasks } from '../../influence/model.ts'
 import { combined, createInfluence, type InfluenceOptions } from '../../model/influence.ts'
 import type { Model } from '../../model/model.ts'
@@ -56,8 +57,9 @@ export async function validate(
   { documents, workers, onProgress }: ValidateOptions,
 ): Promise<Validation> {
   const { step, ...checkpoint } = await lastCheckpoint(runtime, run)
-  const ids = await drawnDocuments(runtime, run, documents)
-  const texts = await runtime.store.texts(ids)
+  const drawn = await drawnDocuments(runtime, run, documents)
+  const texts = await readable(runtime, 'left out').texts(drawn)
+  const ids = drawn.filter((id) => texts.has(id))
   const tasks = await rewardTasks(run, model, run.reference.samplesMax)
   const options = influenceOptions(run)
   const estimate = async (estimator: 'gradient' | 'probe', onProgress: (done: number) => void) =>

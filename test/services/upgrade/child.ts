@@ -71,6 +71,7 @@ async function world() {
     codec: await version.createCodec({ registry, records: version.allRecords }),
     log: version.createLog('upgrade', 'silent'),
     store: (await corpusOf(version)) as never,
+    texts: undefined as never,
     clickHouse: undefined as never,
     close: async () => {},
   })

@@ -6,8 +6,11 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { checkCheckpoints, checkSubcategories } from '../../../../services/runs/check/check.ts'
 import { checkReferences } from '../../../../services/runs/check/references.ts'
+import type { ClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import type { Sql } from '../../../../services/runtime/clickhouse/sql.ts'
+import { Texts } from '../../../../services/texts/texts.ts'
 import { checkpointPath } from '../../../../services/trainer/checkpoints.ts'
+import { MemoryKeys } from '../../../support/memory-keys.ts'
 import { testRun } from '../../../support/run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-check-'))
@@ -32,13 +35,22 @@ const reward = file('reward.jsonl', { text: 'one' }, { text: 'two' })
 const evaluation = file('evaluation.jsonl.gz', { context: 'thr', continuation: 'ee' })
 const corpus = file('corpus.jsonl', { text: 'four' })
 
+const runtimeOf = (sql: Sql) => ({
+  clickHouse: { sql } as ClickHouse,
+  texts: new Texts(new MemoryKeys()),
+})
+
 const problemsOf = async (more: object, sql = corpusOf()) =>
-  (await checkReferences(testRun('mine', { reference: { reward, evaluation, corpus, ...more } }), sql, undefined)).map(
-    ({ what, mend }) => {
-      expect(mend).toMatch(/\.$/)
-      return what
-    },
-  )
+  (
+    await checkReferences(
+      testRun('mine', { reference: { reward, evaluation, corpus, ...more } }),
+      runtimeOf(sql),
+      undefined,
+    )
+  ).map(({ what, mend }) => {
+    expect(mend).toMatch(/\.$/)
+    return what
+  })
 
 test('existing references that share nothing with each other or the corpus pass', async () => {
   expect(await problemsOf({}, corpusOf('five', 'thr'))).toEqual([])
@@ -84,7 +96,7 @@ test('a search of the corpus that did not see all of it is said, and keeps nobod
     },
   } as unknown as Sql
   const run = testRun('mine', { reference: { reward, evaluation, corpus } })
-  const found = await checkReferences(run, slow, undefined)
+  const found = await checkReferences(run, runtimeOf(slow), undefined)
   expect(found).toEqual([expect.objectContaining({ isWarning: true })])
   expect(found[0]?.what).toBe(
     'whether the corpus contains samples of the references is not known: the search took longer than 60 s, and has not seen all documents',

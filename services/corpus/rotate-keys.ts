@@ -1,0 +1,64 @@
+import { ingestTransactions } from '../ingest/ingest.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Kafka } from '../runtime/kafka/port.ts'
+import type { MasterKeys, WrappedKey } from '../texts/master-keys.ts'
+import type { ClickHouseTextKeys } from './text-keys.ts'
+
+/** Documents whose keys are wrapped at a time. */
+const documentsPerPage = 5000
+
+/** A new epoch begins with these: they show an ingest that its file is older. */
+const documentsFirst = 100
+
+interface Ports {
+  readonly keys: ClickHouseTextKeys
+  readonly masterKeys: MasterKeys
+  readonly kafka: Pick<Kafka, 'producer'>
+  readonly clock: Clock
+}
+
+export interface Rotated {
+  /** The newest, which has wrapped all keys that there are. */
+  readonly epoch: number
+  /** Whether a rotation that was cut off was gone on with. */
+  readonly resumed: boolean
+  readonly keys: number
+  /** Documents that are erased and had a key left. */
+  readonly erased: number
+}
+
+/**
+ * Begins a new epoch and wraps all keys by its master key: whoever destroys the older ones then has destroyed, in every copy of ClickHouse that was
+ * made before, the keys that erasures had deleted. Called again after it was cut off it goes on with the same epoch.
+ *
+ * An ingest may be on. Once keys of the new epoch are there the ingest is fenced: what it still keeps by the older epoch belongs to a transaction
+ * that cannot be committed, and may be deleted. One that starts sees that there is a newer epoch, and wraps by that.
+ * @throws WinnowError CONFIGURATION if the file of master keys is an older one, BAD_DATA if it is another
+ */
+export async function rotateKeys(
+  { keys, masterKeys, kafka, clock }: Ports,
+  onProgress: (done: number) => void = () => {},
+): Promise<Rotated> {
+  await masterKeys.assertSame(await keys.newest())
+  const resumed = (await keys.wrappedBefore(masterKeys.newest, undefined, 1)).length > 0
+  const epoch = resumed ? masterKeys.newest : masterKeys.addEpoch(clock())
+  const rewrap = async (wrapped: readonly WrappedKey[]) => {
+    await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
+  }
+  await rewrap(await keys.wrappedBefore(epoch, undefined, documentsFirst))
+  const fence = await kafka.producer({ transactionalId: ingestTransactions })
+  await fence.transaction(async () => {}).finally(() => fence.close())
+  let done = 0
+  let page: WrappedKey[] = []
+  do {
+    page = await keys.wrappedBefore(epoch, page.at(-1)?.docId, documentsPerPage)
+    await rewrap(page)
+    done += page.length
+    onProgress(done)
+  } while (page.length > 0)
+  await keys.dropBefore(epoch)
+  // What an erasure deleted while its page was being wrapped has just been written again.
+  const erased = await keys.keptThoughErased()
+  await keys.destroy(erased)
+  return { epoch, resumed, keys: done, erased: erased.length }
+}

@@ -1,0 +1,121 @@
+import type { DocumentId } from '../../schemas/index.ts'
+import type { Sql } from '../runtime/clickhouse/sql.ts'
+import { sealedBegin } from '../texts/envelope.ts'
+import type { WrappedKey } from '../texts/master-keys.ts'
+import type { TextKeys } from '../texts/texts.ts'
+import { amongIds, idOfRow, rowsOfIds, rowsOfLists } from './ids.ts'
+
+/** The lists of requests for erasure (services/runs/exclusions/erase.ts). */
+const erasures = "list LIKE 'erasure/%'"
+
+interface Row {
+  readonly doc: string
+  readonly name: string
+  readonly epoch: number
+  readonly wrapped: string
+}
+
+const keyOfRow = ({ doc, name, epoch, wrapped }: Row): WrappedKey => ({ docId: idOfRow(doc), name, epoch, wrapped })
+
+/** Keys in ClickHouse, the one store of winnow's that can really delete: a topic keeps what is in it until its segments go. */
+export class ClickHouseTextKeys implements TextKeys {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  async add(keys: readonly WrappedKey[]): Promise<void> {
+    const rows = keys.map(({ docId, name, epoch, wrapped }) => ({ doc: docId, name, epoch, wrapped }))
+    await this.#sql.insert('text_keys', rows)
+    // On all replicas: with the disk of one alone a text would be lost.
+    await this.#sql.settle(['text_keys'])
+  }
+
+  async of(ids: readonly DocumentId[]): Promise<WrappedKey[]> {
+    const keys: WrappedKey[] = []
+    const statement = `SELECT doc, name, epoch, wrapped FROM text_keys WHERE ${amongIds}`
+    for await (const row of rowsOfIds<Row>(this.#sql, statement, ids)) keys.push(keyOfRow(row))
+    return keys
+  }
+
+  async askedToErase(ids: readonly DocumentId[]): Promise<ReadonlySet<DocumentId>> {
+    const asked = new Set<DocumentId>()
+    const statement = (list: string) => `SELECT DISTINCT doc FROM exclusions WHERE ${erasures} AND doc IN (${list})`
+    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement)) asked.add(idOfRow(doc))
+    return asked
+  }
+
+  async newest(): Promise<WrappedKey | undefined> {
+    await this.#sql.settle(['text_keys'])
+    const [row] = await this.#sql.query<Row>(
+      'SELECT doc, name, epoch, wrapped FROM text_keys ORDER BY epoch DESC LIMIT 1',
+    )
+    return row && keyOfRow(row)
+  }
+
+  /** How many keys each epoch has wrapped, ascending; one that is repeated may count twice. */
+  async epochs(): Promise<{ epoch: number; keys: number }[]> {
+    const rows = await this.#sql.query<{ epoch: number; keys: string }>(
+      'SELECT epoch, count() AS keys FROM text_keys GROUP BY epoch ORDER BY epoch',
+    )
+    return rows.map(({ epoch, keys }) => ({ epoch, keys: Number(keys) }))
+  }
+
+  /** Keys of epochs before this one, all keys of some documents behind `after`, in the order of ids; none: there are no more. */
+  async wrappedBefore(epoch: number, after: DocumentId | undefined, documents: number): Promise<WrappedKey[]> {
+    const rows = await this.#sql.query<Row>(
+      `SELECT DISTINCT doc, name, epoch, wrapped FROM text_keys WHERE epoch < {epoch:UInt32} AND doc IN (
+         SELECT DISTINCT doc FROM text_keys WHERE epoch < {epoch:UInt32} AND ({first:Bool} OR doc > {after:UInt64}) ORDER BY doc LIMIT {documents:UInt32})
+       ORDER BY doc, name, epoch`,
+      { epoch, after: after ?? 0n, first: after === undefined, documents },
+    )
+    return rows.map(keyOfRow)
+  }
+
+  /** Deletes what epochs before this one have wrapped, as `destroy` does. */
+  async dropBefore(epoch: number): Promise<void> {
+    await this.#sql.command(`ALTER TABLE text_keys DELETE WHERE epoch < ${Number(epoch)} SETTINGS mutations_sync = 2`)
+  }
+
+  /** Documents that a request for erasure has out, and that have a key all the same: the erasure was cut off. */
+  async keptThoughErased(): Promise<DocumentId[]> {
+    await this.#sql.settle(['exclusions', 'text_keys'])
+    const rows = await this.#sql.query<{ doc: string }>(
+      `SELECT DISTINCT doc FROM text_keys WHERE doc IN (SELECT doc FROM exclusions WHERE ${erasures} GROUP BY doc, list HAVING argMax(excluded, at) = 1) ORDER BY doc`,
+    )
+    return rows.map(({ doc }) => idOfRow(doc))
+  }
+
+  /** Those of these documents whose text is encrypted, as the label sink has it. */
+  async sealed(ids: readonly DocumentId[]): Promise<DocumentId[]> {
+    const sealed: DocumentId[] = []
+    const statement = (list: string) =>
+      `SELECT DISTINCT doc FROM documents WHERE doc IN (${list}) AND startsWith(text, {begin:String}) ORDER BY doc`
+    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement, { begin: sealedBegin }))
+      sealed.push(idOfRow(doc))
+    return sealed
+  }
+
+  /** Those of these documents that have a key. */
+  async kept(ids: readonly DocumentId[]): Promise<DocumentId[]> {
+    const kept: DocumentId[] = []
+    const statement = (list: string) => `SELECT DISTINCT doc FROM text_keys WHERE doc IN (${list}) ORDER BY doc`
+    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement)) kept.push(idOfRow(doc))
+    return kept
+  }
+
+  /** Resolves once no replica has a key of these documents. The same again changes nothing. */
+  async destroy(ids: readonly DocumentId[]): Promise<void> {
+    await this.#sql.settle(['text_keys'])
+    const kept = await this.kept(ids)
+    for (let first = 0; first < kept.length; first += idsPerDeletion) {
+      const list = kept.slice(first, first + idsPerDeletion).join(', ')
+      // A mutation writes parts anew without the rows, where DELETE FROM would only hide them.
+      await this.#sql.command(`ALTER TABLE text_keys DELETE WHERE doc IN (${list}) SETTINGS mutations_sync = 2`)
+    }
+  }
+}
+
+/** Each deletion writes the parts of its rows anew, so few are better than many. */
+const idsPerDeletion = 10_000
