@@ -24,12 +24,14 @@ const creating = (context: CliContext): Command =>
   new Command('create')
     .description('writes a file with a first master key, for corpus.encryption in winnow.yaml')
     .argument('<file>', 'where; a file that is there is not overwritten')
+    .option('--json', 'as JSON')
     .addHelpText('after', example('winnow keys create master-keys.json'))
-    .action(async (file: string) => {
-      const { path, newest } = MasterKeys.create(resolve(context.folder, file), systemClock())
+    .action(async (file: string, options: { json?: boolean }) => {
+      const { path, newest: epoch } = MasterKeys.create(resolve(context.folder, file), systemClock())
+      if (options.json) return await print(context.stdout, `${JSON.stringify({ path, epoch })}\n`)
       await print(
         context.stdout,
-        `${path}: epoch ${newest}. Who loses this file loses every text, who copies it can read them\n`,
+        `${path}: epoch ${epoch}. Who loses this file loses every text, who copies it can read them\n`,
       )
     })
 
@@ -60,8 +62,9 @@ const rotating = (context: CliContext): Command =>
     'rotate',
     'begins an epoch: a new master key in the file, by which all keys of documents are wrapped anew',
   )
+    .option('--json', 'as JSON')
     .addHelpText('after', example('winnow keys rotate'))
-    .action(async (options: GlobalOptions) => {
+    .action(async (options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
       const { stored: keys, masterKeys } = keysOf(runtime)
@@ -70,6 +73,7 @@ const rotating = (context: CliContext): Command =>
       const rotated = await rotateKeys({ keys, masterKeys, kafka: runtime.kafka, clock: systemClock }, (done) =>
         shown.at(done, Math.max(done, total)),
       ).finally(() => shown.clear())
+      if (options.json) return await print(context.stdout, `${JSON.stringify(rotated)}\n`)
       const older = masterKeys.epochs.filter((epoch) => epoch !== rotated.epoch)
       await print(
         context.stdout,
@@ -83,8 +87,9 @@ const rotating = (context: CliContext): Command =>
 
 const dropping = (context: CliContext): Command =>
   clusterCommand('drop', 'takes master keys out of the file that have wrapped no key any more')
+    .option('--json', 'as JSON')
     .addHelpText('after', example('winnow keys drop'))
-    .action(async (options: GlobalOptions) => {
+    .action(async (options: GlobalOptions & { json?: boolean }) => {
       await using connection = await context.connect(options)
       const { stored, masterKeys } = keysOf(connection.runtime)
       const used = (await stored.epochs()).filter(({ epoch }) => epoch < masterKeys.newest)
@@ -93,10 +98,11 @@ const dropping = (context: CliContext): Command =>
           'CONFIGURATION',
           `epoch ${used[0]!.epoch} has wrapped ${used[0]!.keys} keys that are in use`,
           {
-            hint: 'winnow keys rotate wraps them by the newest.',
+            hint: 'Have them wrapped by the newest: winnow keys rotate.',
           },
         )
       const dropped = masterKeys.dropOlder()
+      if (options.json) return await print(context.stdout, `${JSON.stringify({ dropped })}\n`)
       const said =
         dropped.length === 0
           ? 'there is one epoch: nothing to drop'

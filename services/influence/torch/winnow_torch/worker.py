@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import DecodeError, Reader, Writer, document_id
+from winnow_wire.texts import refuse_sealed
 
 from .run import DEAD_LETTERS
 
@@ -117,6 +118,8 @@ class Worker:
             of_checkpoint = [(r, t) for r, t in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
             # A document that several actors request is computed once.
             texts = {r['docId']: r['text'] for r, _ in of_checkpoint}
+            for doc, text in texts.items():
+                refuse_sealed(doc % 2**64, text)
             scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
             rewards += [(self._reward(request, scores[request['docId']]), trace) for request, trace in of_checkpoint]
         return rewards, letters

@@ -11,6 +11,7 @@ import urllib3
 
 from winnow_wire.connection import ClickHouseAddress
 from winnow_wire.errors import WinnowError
+from winnow_wire.texts import refuse_sealed
 
 RETRY_WAITS_SECONDS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [5.0] * 23
 PASSING = {408, 429, 500, 502, 503, 504}
@@ -35,6 +36,8 @@ class ClickHouseTexts:
         # A document may have been inserted twice, and ClickHouse answers in an order of its own.
         query = f'SELECT doc, text FROM documents WHERE doc IN ({",".join(map(str, distinct.tolist()))}) LIMIT 1 BY doc'
         found = rows_of(self._answer(f'{query} FORMAT RowBinary', waiting))
+        for doc, text in found.items():
+            refuse_sealed(doc, text)
         try:
             return [found[doc] for doc in ids.tolist()]
         except KeyError as error:

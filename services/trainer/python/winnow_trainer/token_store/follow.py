@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import DecodeError, Reader, Registry
+from winnow_wire.texts import refuse_sealed
 from winnow_wire.topic_reader import BEGINNING, Partition, PartitionReader
 
 from ..tokens import Tokenizer
@@ -101,6 +102,7 @@ class Follower:
             # The label sink keeps it as a dead letter; no run selects it.
             log.warning('%s[%d]@%d is left out: %s', DOCUMENTS, partition, offset, error)
             return
+        refuse_sealed(document['docId'] % 2**64, document['text'])
         self._texts[document['docId'] % 2**64] = document['text']
         self._characters += len(document['text'])
 
