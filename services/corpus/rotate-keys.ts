@@ -20,8 +20,6 @@ interface Ports {
 export interface Rotated {
   /** The newest, which has wrapped all keys that there are. */
   readonly epoch: number
-  /** Whether a rotation that was cut off was gone on with. */
-  readonly resumed: boolean
   readonly keys: number
   /** Documents that are erased and had a key left. */
   readonly erased: number
@@ -29,7 +27,7 @@ export interface Rotated {
 
 /**
  * Begins a new epoch and wraps all keys by its master key: whoever destroys the older ones then has destroyed, in every copy of ClickHouse that was
- * made before, the keys that erasures had deleted. Called again after it was cut off it goes on with the same epoch.
+ * made before, the keys that erasures had deleted. `goOn`: with the newest epoch there is, after a rotation that was cut off.
  *
  * An ingest may be on. Once keys of the new epoch are there the ingest is fenced: what it still keeps by the older epoch belongs to a transaction
  * that cannot be committed, and may be deleted. One that starts sees that there is a newer epoch, and wraps by that.
@@ -37,11 +35,10 @@ export interface Rotated {
  */
 export async function rotateKeys(
   { keys, masterKeys, kafka, clock }: Ports,
-  onProgress: (done: number) => void = () => {},
+  { goOn = false, onProgress = () => {} }: { goOn?: boolean; onProgress?: (done: number) => void } = {},
 ): Promise<Rotated> {
   await masterKeys.assertSame(await keys.newest())
-  const resumed = (await keys.wrappedBefore(masterKeys.newest, undefined, 1)).length > 0
-  const epoch = resumed ? masterKeys.newest : masterKeys.addEpoch(clock())
+  const epoch = goOn ? masterKeys.newest : masterKeys.addEpoch(clock())
   const rewrap = async (wrapped: readonly WrappedKey[]) => {
     await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
   }
@@ -60,5 +57,5 @@ export async function rotateKeys(
   // What an erasure deleted while its page was being wrapped has just been written again.
   const erased = await keys.keptThoughErased()
   await keys.destroy(erased)
-  return { epoch, resumed, keys: done, erased: erased.length }
+  return { epoch, keys: done, erased: erased.length }
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { base64url, CompactEncrypt, compactDecrypt } from 'jose'
 import { z } from 'zod'
 import type { DocumentId } from '../../schemas/index.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { kidOf, type TextKey } from './envelope.ts'
+import { secretBytes } from './secret.ts'
 
 /** A document's key as it is stored: wrapped by the master key of an epoch. */
 export interface WrappedKey {
@@ -161,7 +161,7 @@ interface MasterKey {
 
 type Epochs = ReadonlyMap<number, MasterKey>
 
-const newKey = (nowMs: number): MasterKey => ({ bytes: randomBytes(32), created: new Date(nowMs).toISOString() })
+const newKey = (nowMs: number): MasterKey => ({ bytes: secretBytes(32), created: new Date(nowMs).toISOString() })
 
 function readKeys(path: string): Epochs {
   try {

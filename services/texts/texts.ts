@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { DocumentId } from '../../schemas/index.ts'
 import type { ReadText, SealedText } from '../../topologies/texts.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { isSealed, kidOf, open, seal, sealedBy, type TextKey } from './envelope.ts'
 import type { MasterKeys, WrappedKey } from './master-keys.ts'
+import { secretBytes } from './secret.ts'
 
 /** Where keys of documents are kept, so that they can be destroyed. */
 export interface TextKeys {
@@ -122,6 +122,6 @@ export const erasedText = '(erased: its key is destroyed)'
 
 const newKey = (docId: DocumentId): TextKey => ({
   docId,
-  name: randomBytes(6).toString('base64url'),
-  bytes: randomBytes(32),
+  name: Buffer.from(secretBytes(6)).toString('base64url'),
+  bytes: secretBytes(32),
 })

@@ -62,22 +62,23 @@ const rotating = (context: CliContext): Command =>
     'rotate',
     'begins an epoch: a new master key in the file, by which all keys of documents are wrapped anew',
   )
+    .option('--go-on', 'with the newest epoch, after a rotation that was cut off, in place of a new one')
     .option('--json', 'as JSON')
     .addHelpText('after', example('winnow keys rotate'))
-    .action(async (options: GlobalOptions & { json?: boolean }) => {
+    .action(async (options: GlobalOptions & { goOn?: boolean; json?: boolean }) => {
       await using connection = await context.connect(options)
       const { runtime } = connection
       const { stored: keys, masterKeys } = keysOf(runtime)
       const total = (await keys.epochs()).reduce((sum, epoch) => sum + epoch.keys, 0)
       const shown = new Counter(context.stderr, systemClock, { doing: 'wrapping', unit: 'keys' })
-      const rotated = await rotateKeys({ keys, masterKeys, kafka: runtime.kafka, clock: systemClock }, (done) =>
-        shown.at(done, Math.max(done, total)),
-      ).finally(() => shown.clear())
+      const onProgress = (done: number) => shown.at(done, Math.max(done, total))
+      const ports = { keys, masterKeys, kafka: runtime.kafka, clock: systemClock }
+      const rotated = await rotateKeys(ports, { goOn: options.goOn === true, onProgress }).finally(() => shown.clear())
       if (options.json) return await print(context.stdout, `${JSON.stringify(rotated)}\n`)
       const older = masterKeys.epochs.filter((epoch) => epoch !== rotated.epoch)
       await print(
         context.stdout,
-        `epoch ${rotated.epoch}${rotated.resumed ? ', which had begun before' : ''} has wrapped ${rotated.keys} keys\n${
+        `epoch ${rotated.epoch} has wrapped ${rotated.keys} keys\n${
           older.length === 0
             ? ''
             : `Give the file to every reader, then destroy the master keys of epoch ${older.join(', ')}: winnow keys drop, and every copy of the file from before\n`
@@ -98,7 +99,7 @@ const dropping = (context: CliContext): Command =>
           'CONFIGURATION',
           `epoch ${used[0]!.epoch} has wrapped ${used[0]!.keys} keys that are in use`,
           {
-            hint: 'Have them wrapped by the newest: winnow keys rotate.',
+            hint: 'Have them wrapped by the newest: winnow keys rotate --go-on.',
           },
         )
       const dropped = masterKeys.dropOlder()

@@ -14,6 +14,7 @@ from winnow_wire.connection import kafka_settings, registry_authorization
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Reader, Registry
 from winnow_wire.stores import prepare
+from winnow_wire.texts import SealedTexts
 
 from .run import RUNS, parse_run
 from .scorer import Scorer, device_named
@@ -113,7 +114,8 @@ def serve(options):
     prepare(mapped(json.loads(config)['checkpoints']))
     run = parse_run(options.run, config, batch_tokens, mapped)
     scorer = Scorer(run, device, dtype, int(options.checkpoint_memory * 2**30), mapped)
-    worker = Worker(run, scorer, settings, registry, options.instance, options.group)
+    sealed = SealedTexts.from_environment(os.environ)
+    worker = Worker(run, scorer, settings, registry, options.instance, options.group, sealed)
     signals = []
 
     def on_signal(number, frame):

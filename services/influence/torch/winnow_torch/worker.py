@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import DecodeError, Reader, Writer, document_id
-from winnow_wire.texts import refuse_sealed
+from winnow_wire.texts import readable
 
 from .run import DEAD_LETTERS
 
@@ -38,9 +38,9 @@ def trace_of(message):
 
 
 class Worker:
-    def __init__(self, run, scorer, settings, registry, instance=None, group=None):
-        """`settings` are librdkafka's, for both clients."""
-        self._run, self._scorer = run, scorer
+    def __init__(self, run, scorer, settings, registry, instance=None, group=None, sealed=None):
+        """`settings` are librdkafka's, for both clients. `sealed`: a SealedTexts, where texts are encrypted."""
+        self._run, self._scorer, self._sealed = run, scorer, sealed
         self._requests = Reader(registry, 'RewardRequest')
         self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
         self._failure = None
@@ -117,11 +117,10 @@ class Worker:
         for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r, _ in requests):
             of_checkpoint = [(r, t) for r, t in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
             # A document that several actors request is computed once.
-            texts = {r['docId']: r['text'] for r, _ in of_checkpoint}
-            for doc, text in texts.items():
-                refuse_sealed(doc % 2**64, text)
+            encrypted = {r['docId'] % 2**64: r['text'] for r, _ in of_checkpoint}
+            texts = readable(encrypted, self._sealed)
             scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
-            rewards += [(self._reward(request, scores[request['docId']]), trace) for request, trace in of_checkpoint]
+            rewards += [(self._reward(request, scores[request['docId'] % 2**64]), trace) for request, trace in of_checkpoint]
         return rewards, letters
 
     def _reward(self, request, score):

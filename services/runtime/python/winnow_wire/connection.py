@@ -95,16 +95,18 @@ def clickhouse_address(environment: Environment, address: str) -> ClickHouseAddr
 
 @dataclass(frozen=True)
 class Connection:
-    """`kafka`: settings of librdkafka, which may be more than the environment can say (client certificates, OAUTHBEARER)."""
+    """`kafka`: settings of librdkafka, which may be more than the environment can say (client certificates, OAUTHBEARER). `master_keys`: the
+    file of corpus.encryption, if texts are encrypted."""
 
     kafka: Mapping[str, Any] = field(repr=False)
     registry_url: str
     clickhouse: ClickHouseAddress
     registry_authorization: str | None = field(default=None, repr=False)
+    master_keys: Path | None = None
 
     @staticmethod
     def from_environment(environment: Environment = os.environ) -> 'Connection':
-        """WINNOW_BROKERS, WINNOW_REGISTRY_URL, WINNOW_CLICKHOUSE_URL and the logins beside them."""
+        """WINNOW_BROKERS, WINNOW_REGISTRY_URL, WINNOW_CLICKHOUSE_URL and the logins beside them; WINNOW_CORPUS_ENCRYPTION."""
         addresses = []
         for name in ('WINNOW_BROKERS', 'WINNOW_REGISTRY_URL', 'WINNOW_CLICKHOUSE_URL'):
             if not environment.get(name):
@@ -117,4 +119,5 @@ class Connection:
             registry_url,
             clickhouse_address(environment, clickhouse),
             registry_authorization(environment),
+            Path(environment['WINNOW_CORPUS_ENCRYPTION']) if environment.get('WINNOW_CORPUS_ENCRYPTION') else None,
         )

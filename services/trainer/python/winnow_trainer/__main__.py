@@ -12,6 +12,7 @@ from pathlib import Path
 from winnow_wire.connection import kafka_settings, registry_authorization
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Registry
+from winnow_wire.texts import SealedTexts
 
 from . import evaluation
 from .hf_folder import open_checkpoint
@@ -97,7 +98,8 @@ def fill_store(options: argparse.Namespace) -> None:
         raise WinnowError('CONFIGURATION', 'WINNOW_BROKERS and WINNOW_REGISTRY_URL are not both set', hint)
     kafka = kafka_settings(os.environ, str(addresses[0]))
     registry = Registry(str(addresses[1]), registry_authorization(os.environ))
-    follower = Follower(kafka, registry, options.folder, Tokenizer(options.tokenizer, options.end))
+    tokenizer = Tokenizer(options.tokenizer, options.end)
+    follower = Follower(kafka, registry, options.folder, tokenizer, SealedTexts.from_environment(os.environ))
     try:
         follower.run(lambda: bool(stopping), options.once)
         committed = follower.filler.committed

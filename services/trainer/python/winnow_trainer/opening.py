@@ -40,4 +40,4 @@ def documents_from(
         return opened
     if files is not None:
         texts = SourceFiles(files, Sources(connection, registry, group_of(run)), piece_bytes)
-    return Tokenized(texts or ClickHouseTexts(connection.clickhouse, WINDOWS_AT_ONCE), tokenizer)
+    return Tokenized(texts or ClickHouseTexts(connection.clickhouse, WINDOWS_AT_ONCE, connection.master_keys), tokenizer)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asDocumentId, type DocumentId, labelsTopic, type Manifest } from '../../../../schemas/index.ts'
 import { DocumentSearch } from '../../../../services/board/documents.ts'
+import { loadConfig } from '../../../../services/config/load.ts'
 import { definitionOf } from '../../../../services/connections/connections.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { readable, readingStation } from '../../../../services/corpus/readable.ts'
@@ -19,6 +20,7 @@ import { replayRun } from '../../../../services/runs/replay/changes.ts'
 import { replay } from '../../../../services/runs/replay/replay.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
+import { systemClock } from '../../../../services/runtime/clock.ts'
 import { consumerGroupOf } from '../../../../services/runtime/consumer-groups.ts'
 import { closeAll, type Service } from '../../../../services/runtime/service.ts'
 import { runStation } from '../../../../services/runtime/station.ts'
@@ -26,6 +28,7 @@ import { MasterKeys } from '../../../../services/texts/master-keys.ts'
 import { Texts } from '../../../../services/texts/texts.ts'
 import { labelerStation, labelSinkStation } from '../../../../topologies/dataflow.ts'
 import type { LabelModel } from '../../../../topologies/stations/labeling.ts'
+import { cliOn, sayingOn } from '../../../support/cli.ts'
 import { until } from '../../../support/kafka.ts'
 import { type MemoryRuntime, memoryRuntime, parityRun, recordRun } from '../../../support/memory-runtime.ts'
 import { temporaryFolder } from '../../../support/temporary.ts'
@@ -102,7 +105,7 @@ beforeAll(async () => {
   clickHouse = await createClickHouse({ url: `chdb:${join(folder, 'clickhouse')}` })
   await migrate(clickHouse.sql)
   keys = new ClickHouseTextKeys(clickHouse.sql)
-  const texts = new Texts(keys, MasterKeys.create(join(folder, 'keys.json'), Date.parse('2026-01-01')))
+  const texts = new Texts(keys, MasterKeys.create(join(folder, 'keys.json'), 0))
   runtime = { ...(await memoryRuntime(new ClickHouseStore(clickHouse.sql), texts)), clickHouse }
   manifests = await play(runtime)
 }, 60_000)
@@ -196,7 +199,6 @@ test('a labeler that comes later passes over what is erased, and labels the rest
 
 test('a rotation wraps all keys anew, also one that was cut off, and then copies from before are of no use', async () => {
   const masterKeys = runtime.texts.masterKeys!
-  const clock = () => Date.now() + 60_000
   // Cut off after its first page: the epoch has begun, and both have wrapped keys.
   class CutOff extends ClickHouseTextKeys {
     override async wrappedBefore(...[epoch, after, documents]: Parameters<ClickHouseTextKeys['wrappedBefore']>) {
@@ -204,21 +206,20 @@ test('a rotation wraps all keys anew, also one that was cut off, and then copies
       return await super.wrappedBefore(epoch, after, Math.min(documents, 9))
     }
   }
-  const ports = { masterKeys, kafka: runtime.kafka, clock }
+  const ports = { masterKeys, kafka: runtime.kafka, clock: systemClock }
   await expect(rotateKeys({ ...ports, keys: new CutOff(clickHouse.sql) })).rejects.toThrow('cut off')
   expect((await keys.epochs()).map(({ epoch }) => epoch)).toEqual([1, 2])
   expect(await readable(runtime).texts(idsOf(0, 39))).toEqual(new Map([0, 39].map((n) => [idOf(n), textOf(n)])))
 
   // Meanwhile somebody is erased: his record is there, and a page that was read before writes his key again.
   await erase('request-2', 20)
-  const rotated = await rotateKeys({ ...ports, keys })
-  expect(rotated).toMatchObject({ epoch: 2, resumed: true, erased: 1 })
+  const rotated = await rotateKeys({ ...ports, keys }, { goOn: true })
+  expect(rotated).toMatchObject({ epoch: 2, erased: 1 })
   expect((await keys.epochs()).map(({ epoch }) => epoch)).toEqual([2])
   expect((await receiptOf(runtime, 'request-2')).texts).toEqual({
-    ...{ encrypted: 1, keysDestroyed: 1, masterKeysLeft: [1] },
+    ...{ encrypted: 1, keysDestroyed: 1, masterKeysLeft: [1, 2] },
   })
-  masterKeys.dropOlder()
-  expect((await receiptOf(runtime, 'request-2')).texts?.masterKeysLeft).toEqual([])
+  expect(masterKeys.dropOlder()).toEqual([1])
   expect(await readable(runtime).texts(idsOf(0, 39))).toEqual(new Map([0, 39].map((n) => [idOf(n), textOf(n)])))
 }, 30_000)
 
@@ -249,7 +250,7 @@ test('an ingest that a rotation has fenced commits no text whose key the rotatio
     sealing: {
       ...sealing!,
       keep: async (kept: Parameters<NonNullable<typeof sealing>['keep']>[0]) => {
-        await rotateKeys({ masterKeys, keys, kafka: runtime.kafka, clock: Date.now })
+        await rotateKeys({ masterKeys, keys, kafka: runtime.kafka, clock: systemClock })
         await sealing!.keep(kept)
       },
     },
@@ -261,3 +262,40 @@ test('an ingest that a rotation has fenced commits no text whose key the rotatio
   await until(stored)
   expect([...(await readable(runtime).texts([asDocumentId(1n << 40n)])).values()]).toEqual(['somebody wrote 99'])
 }, 30_000)
+
+test('winnow erase destroys keys and says what is left to do, which winnow keys does', async () => {
+  const file = join(folder, 'winnow.yaml')
+  writeFileSync(file, 'corpus: {partitions: 1}\nactors: {parity: {subcategories: [a, b], labeler: {kind: metadata}}}\n')
+  const winnow = cliOn(runtime, loadConfig({ file, env: {} }), folder)
+  const saying = sayingOn(() => winnow)
+  writeFileSync(join(folder, 'ids.txt'), '30\n31\n')
+  const { newest } = runtime.texts.masterKeys!
+  const erased = await saying('erase', 'request-3', '--ids', 'ids.txt')
+  expect(erased).toContain('2 documents are out by request request-3')
+  expect(erased).toContain('texts: of 2 that are encrypted the keys of 2 are destroyed')
+  expect(erased).toContain(`still to be destroyed, for copies of ClickHouse from before (winnow keys rotate)`)
+  expect(await readable(runtime).texts(idsOf(30, 32))).toEqual(
+    new Map([
+      [idOf(30), ''],
+      [idOf(32), textOf(32)],
+    ]),
+  )
+  const lifted = await winnow('erase', 'request-3', '--lift')
+  expect([lifted.code, lifted.stderr]).toEqual([
+    3,
+    expect.stringContaining('the keys of 2 of the documents are destroyed'),
+  ])
+
+  expect(await saying('keys', 'rotate')).toContain(`epoch ${newest + 1} has wrapped`)
+  // Of five the keys are destroyed; there is a text of another file, and a key that nothing was encrypted by.
+  const used = count - 5 + 2
+  expect(JSON.parse(await saying('keys', 'list', '--json'))).toContainEqual({
+    ...{ epoch: newest + 1, keys: used, masterKey: true },
+  })
+  expect(await saying('keys', 'drop')).toContain(`${newest} is gone from`)
+  expect(await saying('keys', 'drop')).toContain('nothing to drop')
+  expect(await saying('erase', 'request-3')).toContain('master keys: those of that time are gone from the file')
+  expect(await readable(runtime).texts(idsOf(32))).toEqual(new Map([[idOf(32), textOf(32)]]))
+  const created = await winnow('keys', 'create', 'keys.json')
+  expect([created.code, created.stderr]).toEqual([3, expect.stringContaining('is never overwritten')])
+}, 60_000)

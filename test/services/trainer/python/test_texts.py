@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from winnow_trainer import texts as module
 from winnow_trainer.texts import ClickHouseTexts
+from winnow_wire import clickhouse as module
 from winnow_wire.connection import ClickHouseAddress
 from winnow_wire.errors import WinnowError
 
@@ -27,7 +27,14 @@ def served(monkeypatch):
         def do_POST(self):
             query = self.rfile.read(int(self.headers['Content-Length'])).decode()
             asked.append((self.path, self.headers['Authorization'], query))
-            status, body = told.pop(0) if told else (200, b''.join(row(doc) for doc in reversed(TEXTS) if str(doc) in query))
+            status, body = (
+                told.pop(0)
+                if told
+                else (
+                    200,
+                    b''.join(row(doc) for doc in reversed(TEXTS) if str(doc) in query),
+                )
+            )
             self.send_response(status)
             self.send_header('Content-Length', str(len(body)))
             self.end_headers()

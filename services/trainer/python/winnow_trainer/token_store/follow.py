@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import DecodeError, Reader, Registry
-from winnow_wire.texts import refuse_sealed
+from winnow_wire.texts import SealedTexts, readable
 from winnow_wire.topic_reader import BEGINNING, Partition, PartitionReader
 
 from ..tokens import Tokenizer
@@ -47,10 +47,13 @@ def topic_as_it_is(kafka: Mapping[str, Any], topic: str) -> tuple[str, list[int]
 class Follower:
     """Fills the store in `folder` with what `tokenizer` makes of the documents."""
 
-    def __init__(self, kafka: Mapping[str, Any], registry: Registry, folder: Path, tokenizer: Tokenizer) -> None:
-        """`kafka`: settings of librdkafka. Raises WinnowError UNREACHABLE, and CONFIGURATION where the store is of another corpus or
-        tokenizer, or the topic has lost records that are not in it."""
-        self._kafka, self._tokenizer = kafka, tokenizer
+    def __init__(
+        self, kafka: Mapping[str, Any], registry: Registry, folder: Path, tokenizer: Tokenizer, sealed: SealedTexts | None = None
+    ) -> None:
+        """`kafka`: settings of librdkafka. `sealed`: reads texts that are encrypted; an erased one is a document without tokens. Raises
+        WinnowError UNREACHABLE, and CONFIGURATION where the store is of another corpus or tokenizer, or the topic has lost records that are not
+        in it."""
+        self._kafka, self._tokenizer, self._sealed = kafka, tokenizer, sealed
         topic_id, partitions = topic_as_it_is(kafka, DOCUMENTS)
         dtype = dtype_for(max(tokenizer.largest, tokenizer.end) + 1).str
         self.filler = Filler(folder, Committed(tokenizer.digest, tokenizer.end, dtype, topic_id, DOCUMENTS))
@@ -102,15 +105,15 @@ class Follower:
             # The label sink keeps it as a dead letter; no run selects it.
             log.warning('%s[%d]@%d is left out: %s', DOCUMENTS, partition, offset, error)
             return
-        refuse_sealed(document['docId'] % 2**64, document['text'])
         self._texts[document['docId'] % 2**64] = document['text']
         self._characters += len(document['text'])
 
     def _commit(self) -> None:
         if self._offsets == self.filler.offsets:
             return
-        tokens = self._tokenizer.encode(list(self._texts.values()))
-        self.filler.add(dict(zip(self._texts, tokens, strict=True)), self._offsets)
+        texts = readable(self._texts, self._sealed)
+        tokens = self._tokenizer.encode(list(texts.values()))
+        self.filler.add(dict(zip(texts, tokens, strict=True)), self._offsets)
         self._texts, self._characters = {}, 0
         log.info('%d documents are in, up to %s', self.filler.committed.documents, self._offsets)
 

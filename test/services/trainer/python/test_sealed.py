@@ -1,0 +1,126 @@
+"""Texts that ingest has encrypted, as golden-sealed.ts wrote them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from winnow_wire.errors import WinnowError
+from winnow_wire.texts import SealedTexts, is_sealed, readable
+
+GOLDEN = json.loads((Path(__file__).parent / 'sealed.json').read_text())
+PLAIN = {int(one['docId']): one['text'] for one in GOLDEN['texts']}
+SEALED = {int(one['docId']): one['sealed'] for one in GOLDEN['texts']}
+
+
+class ClickHouse:
+    """Answers as ClickHouse does, from rows of keys and of documents whose erasure was asked for."""
+
+    def __init__(self):
+        self.keys = list(GOLDEN['keys'])
+        self.asked_for = set()
+
+    def answer(self, query, waiting):
+        docs = set(query.partition(' IN (')[2].partition(')')[0].split(','))
+        if 'FROM text_keys' in query:
+            of = [key for key in self.keys if key['docId'] in docs]
+            rows = [
+                {
+                    'id': key['docId'],
+                    **{name: key[name] for name in ('name', 'epoch', 'wrapped')},
+                }
+                for key in of
+            ]
+        else:
+            rows = [{'id': doc} for doc in docs & self.asked_for]
+        return ''.join(f'{json.dumps(row)}\n' for row in rows).encode()
+
+    def erase(self, doc):
+        self.asked_for.add(str(doc))
+        self.lose(doc)
+
+    def lose(self, doc):
+        self.keys = [key for key in self.keys if key['docId'] != str(doc)]
+
+
+@pytest.fixture
+def clickhouse():
+    return ClickHouse()
+
+
+@pytest.fixture
+def sealed(tmp_path, clickhouse):
+    path = tmp_path / 'keys.json'
+    path.write_text(json.dumps(GOLDEN['masterKeys']))
+    return SealedTexts(path, clickhouse)
+
+
+def code_of(raising, work):
+    with pytest.raises(WinnowError, match=raising) as raised:
+        work()
+    return raised.value.code
+
+
+def test_texts_are_read_as_they_were_ingested_among_others_in_their_order(sealed):
+    texts = {1: 'plain', **SEALED, 2: 'plain too'}
+    assert list(readable(texts, sealed).items()) == [
+        (1, 'plain'),
+        *PLAIN.items(),
+        (2, 'plain too'),
+    ]
+    assert all(map(is_sealed, SEALED.values())) and not any(map(is_sealed, PLAIN.values()))
+
+
+def test_an_erased_text_is_empty_and_the_others_are_read(sealed, clickhouse):
+    clickhouse.erase(5)
+    assert readable(SEALED, sealed) == {**PLAIN, 5: ''}
+
+
+def test_a_key_that_is_gone_without_an_erasure_is_a_loss(sealed, clickhouse):
+    clickhouse.lose(8)
+    assert code_of('no key of document 8, and no erasure', lambda: readable(SEALED, sealed)) == 'GUARANTEE_VIOLATED'
+
+
+def test_without_keys_an_encrypted_text_is_an_error_and_others_are_read():
+    assert readable({1: 'plain'}, None) == {1: 'plain'}
+    assert code_of('document 5 is encrypted', lambda: readable({5: SEALED[5]}, None)) == 'CONFIGURATION'
+
+
+def test_a_text_in_the_place_of_another_is_refused(sealed, clickhouse):
+    assert code_of('that of another', lambda: readable({7: SEALED[5]}, sealed)) == 'BAD_DATA'
+    # The key of another document is not taken for its own either.
+    five, seven = ([key for key in GOLDEN['keys'] if key['docId'] == doc][0] for doc in ('5', '7'))
+    clickhouse.keys = [{**seven, 'wrapped': five['wrapped'], 'epoch': five['epoch']}]
+    assert code_of('is that of another text', lambda: readable({7: SEALED[7]}, sealed)) == 'BAD_DATA'
+
+
+def test_a_text_that_was_changed_is_refused(sealed):
+    text = SEALED[5]
+    changed = f'{text[:-40]}{"A" if text[-40] != "A" else "B"}{text[-39:]}'
+    assert code_of('document 5 does not authenticate', lambda: readable({5: changed}, sealed)) == 'BAD_DATA'
+
+
+def test_an_epoch_that_came_later_is_read_from_the_file_and_one_that_is_gone_is_named(tmp_path, clickhouse):
+    path = tmp_path / 'keys.json'
+    first, _ = GOLDEN['masterKeys']['keys']
+    path.write_text(json.dumps({'keys': [first]}))
+    sealed = SealedTexts(path, clickhouse)
+    assert code_of('no master key of epoch 2', lambda: readable({8: SEALED[8]}, sealed)) == 'CONFIGURATION'
+    path.write_text(json.dumps(GOLDEN['masterKeys']))
+    assert readable({8: SEALED[8]}, sealed) == {8: PLAIN[8]}
+
+
+@pytest.mark.parametrize('text', ['', '{', '{"keys": [{"kid": "first", "k": "secret"}]}', '{"keys": 1}'])
+def test_a_file_that_is_none_is_refused_without_what_is_in_it(tmp_path, clickhouse, text):
+    path = tmp_path / 'keys.json'
+    path.write_text(text)
+    with pytest.raises(WinnowError, match='is no file of master keys') as raised:
+        SealedTexts(path, clickhouse)
+    assert 'secret' not in raised.value.line()
+
+
+def test_the_environment_names_both_or_neither(tmp_path):
+    assert SealedTexts.from_environment({}) is None
+    given = {'WINNOW_CORPUS_ENCRYPTION': str(tmp_path / 'keys.json')}
+    assert code_of('WINNOW_CLICKHOUSE_URL is not', lambda: SealedTexts.from_environment(given)) == 'CONFIGURATION'
+    given['WINNOW_CLICKHOUSE_URL'] = 'http://127.0.0.1:1'
+    assert code_of('is no file of master keys', lambda: SealedTexts.from_environment(given)) == 'CONFIGURATION'
