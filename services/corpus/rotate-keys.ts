@@ -1,14 +1,15 @@
 import { ingestTransactions } from '../ingest/ingest.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { WinnowError } from '../runtime/errors.ts'
 import type { Kafka } from '../runtime/kafka/port.ts'
 import type { MasterKeys, WrappedKey } from '../texts/master-keys.ts'
 import type { ClickHouseTextKeys } from './text-keys.ts'
 
-/** Documents whose keys are wrapped at a time. */
-const documentsPerPage = 5000
+/** Keys that are wrapped at a time. */
+const keysPerPage = 5000
 
 /** A new epoch begins with these: they show an ingest that its file is older. */
-const documentsFirst = 100
+const keysFirst = 100
 
 interface Ports {
   readonly keys: ClickHouseTextKeys
@@ -42,17 +43,26 @@ export async function rotateKeys(
   const rewrap = async (wrapped: readonly WrappedKey[]) => {
     await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
   }
-  await rewrap(await keys.wrappedBefore(epoch, undefined, documentsFirst))
+  await rewrap(await keys.wrappedBefore(epoch, undefined, keysFirst))
   const fence = await kafka.producer({ transactionalId: ingestTransactions })
   await fence.transaction(async () => {}).finally(() => fence.close())
   let done = 0
   let page: WrappedKey[] = []
   do {
-    page = await keys.wrappedBefore(epoch, page.at(-1)?.docId, documentsPerPage)
+    page = await keys.wrappedBefore(epoch, page.at(-1), keysPerPage)
     await rewrap(page)
     done += page.length
     onProgress(done)
   } while (page.length > 0)
+  const left = await keys.notWrappedBy(epoch)
+  if (left > 0)
+    throw new WinnowError(
+      'GUARANTEE_VIOLATED',
+      `${left} keys are still wrapped by an older epoch alone: none is deleted`,
+      {
+        hint: 'Go on with winnow keys rotate --go-on.',
+      },
+    )
   await keys.dropBefore(epoch)
   // What an erasure deleted while its page was being wrapped has just been written again.
   const erased = await keys.keptThoughErased()

@@ -62,15 +62,29 @@ export class ClickHouseTextKeys implements TextKeys {
     return rows.map(({ epoch, keys }) => ({ epoch, keys: Number(keys) }))
   }
 
-  /** Keys of epochs before this one, all keys of some documents behind `after`, in the order of ids; none: there are no more. */
-  async wrappedBefore(epoch: number, after: DocumentId | undefined, documents: number): Promise<WrappedKey[]> {
+  /** Keys of epochs before this one, each once, behind `after`, in the order of ids and names; none: there are no more. */
+  async wrappedBefore(
+    epoch: number,
+    after: Pick<WrappedKey, 'docId' | 'name'> | undefined,
+    limit: number,
+  ): Promise<WrappedKey[]> {
+    const behind =
+      after === undefined ? '' : 'AND (doc > {doc:UInt64} OR (doc = {doc:UInt64} AND name > {name:String}))'
     const rows = await this.#sql.query<Row>(
-      `SELECT DISTINCT doc, name, epoch, wrapped FROM text_keys WHERE epoch < {epoch:UInt32} AND doc IN (
-         SELECT DISTINCT doc FROM text_keys WHERE epoch < {epoch:UInt32} AND ({first:Bool} OR doc > {after:UInt64}) ORDER BY doc LIMIT {documents:UInt32})
-       ORDER BY doc, name, epoch`,
-      { epoch, after: after ?? 0n, first: after === undefined, documents },
+      `SELECT doc, name, epoch, wrapped FROM text_keys WHERE epoch < {epoch:UInt32} ${behind}
+       ORDER BY doc, name LIMIT 1 BY doc, name LIMIT {limit:UInt32}`,
+      { epoch, limit, ...(after && { doc: after.docId, name: after.name }) },
     )
     return rows.map(keyOfRow)
+  }
+
+  /** How many keys epochs before this one have wrapped, and it has not. */
+  async notWrappedBy(epoch: number): Promise<number> {
+    const [row] = await this.#sql.query<{ keys: string }>(
+      'SELECT count() AS keys FROM (SELECT doc, name FROM text_keys GROUP BY doc, name HAVING max(epoch) < {epoch:UInt32})',
+      { epoch },
+    )
+    return Number(row!.keys)
   }
 
   /** Deletes what epochs before this one have wrapped, as `destroy` does. */

@@ -201,9 +201,9 @@ test('a rotation wraps all keys anew, also one that was cut off, and then copies
   const masterKeys = runtime.texts.masterKeys!
   // Cut off after its first page: the epoch has begun, and both have wrapped keys.
   class CutOff extends ClickHouseTextKeys {
-    override async wrappedBefore(...[epoch, after, documents]: Parameters<ClickHouseTextKeys['wrappedBefore']>) {
+    override async wrappedBefore(...[epoch, after, limit]: Parameters<ClickHouseTextKeys['wrappedBefore']>) {
       if (after !== undefined) throw new Error('cut off')
-      return await super.wrappedBefore(epoch, after, Math.min(documents, 9))
+      return await super.wrappedBefore(epoch, after, Math.min(limit, 9))
     }
   }
   const ports = { masterKeys, kafka: runtime.kafka, clock: systemClock }
