@@ -23,14 +23,16 @@ export interface Access {
 /**
  * Who has access. Through a trusted proxy: visitors by the role of their groups, who change something only with `operate`. With a token: whoever
  * brings it, once as `?token=` in the address (it becomes a cookie), or as a bearer token, may do everything. With neither: requests under a name of
- * this machine. Changes are accepted only from the board's own page. Probes of orchestrators are answered to all.
+ * this machine. Changes are accepted only from the board's own page. Probes of orchestrators are answered to all. `/api/visitor` says whether the visitor may
+ * change something, so that a page offers nothing that would be refused.
  */
 export function guard(server: FastifyInstance, { token, proxy, onChange }: Access): void {
+  const visitorIn = ({ raw: { headers, socket } }: FastifyRequest) =>
+    proxy && visitorOf({ headers, remoteAddress: socket.remoteAddress }, proxy)
   server.addHook('onRequest', async (request, reply) => {
     if (request.method === 'GET' && probePaths.has(request.url)) return
     const changes = request.method !== 'GET' && request.method !== 'HEAD'
-    const { headers, socket } = request.raw
-    const visitor = proxy && visitorOf({ headers, remoteAddress: socket.remoteAddress }, proxy)
+    const visitor = visitorIn(request)
     if (visitor !== undefined) {
       const refused = refusalOf(visitor, changes)
       if (refused !== undefined) return await refuse(reply, 403, refused)
@@ -52,6 +54,12 @@ export function guard(server: FastifyInstance, { token, proxy, onChange }: Acces
     if (!fromOwnPage(request, visitor))
       return await refuse(reply, 403, "changes are accepted only from the board's own page")
     onChange?.({ user: visitor?.user, method: request.method, url: request.url })
+  })
+  server.get('/api/visitor', async (request, reply) => {
+    const visitor = visitorIn(request)
+    // Another visitor may come through the same proxy next.
+    reply.header('cache-control', 'no-store')
+    return { user: visitor?.user ?? null, changesNothing: (visitor && refusalOf(visitor, true)) ?? null }
   })
 }
 

@@ -3,7 +3,7 @@ import { errorsWhere } from './activity.js'
 import { downloadCsv } from './download.js'
 import { Figure } from './figure.js'
 import { integer, shortTopic } from './format.js'
-import { Failure, html, Scroll, StationLink } from './html.js'
+import { ChangeButton, Failure, html, Scroll, StationLink } from './html.js'
 import { centred } from './lines.js'
 import { hashOf, set } from './route.js'
 import { ask, state } from './store.js'
@@ -114,7 +114,7 @@ function Redrive({ what, request }) {
     ${
       asked
         ? html`<span>Is the cause fixed? Records that were accepted before have no further effect; what is still invalid is rejected again.</span><button type="button" class="primary" disabled=${working} onClick=${send}>Send ${what} again</button><button type="button" onClick=${() => setAsked(false)}>Cancel</button>`
-        : html`<button type="button" onClick=${() => setAsked(true)}>Re-drive ${what}</button>`
+        : html`<${ChangeButton} type="button" onClick=${() => setAsked(true)}>Re-drive ${what}<//>`
     }
     ${done && html`<span class="note" role="status">${integer(done.sent)} sent again${done.refused > 0 ? `, ${integer(done.refused)} not: ${done.firstRefused[0].refused}` : ''}</span>`}
     <${Failure} error=${problem} />

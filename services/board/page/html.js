@@ -2,7 +2,7 @@ import htm from 'htm'
 import { h } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { hashOf } from './route.js'
-import { ask } from './store.js'
+import { ask, state } from './store.js'
 
 /** JSX without a compiler: html`<p>${text}</p>`. */
 export const html = htm.bind(h)
@@ -27,6 +27,13 @@ export function useAnswer(path, version) {
   if (!path) return { value: undefined, error: undefined, waiting: false }
   return { ...answer, waiting: answer.path !== path }
 }
+
+/** A button for what changes something. To a visitor who may not it is shown and does nothing, beside the reason. */
+export const ChangeButton = ({
+  children,
+  ...rest
+}) => html`<button ...${rest} disabled=${state.changesNothing !== null || rest.disabled}>${children}</button>
+  ${state.changesNothing && html`<span class="note refused">${state.changesNothing}</span>`}`
 
 export const Failure = ({ error }) => error && html`<p class="problem" role="alert">${error}</p>`
 export const Loading = ({ what }) => html`<p class="empty loading" role="status">reading ${what} …</p>`

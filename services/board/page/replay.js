@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { integer, percent } from './format.js'
-import { Failure, html, useAnswer } from './html.js'
+import { ChangeButton, Failure, html, useAnswer } from './html.js'
 import { hashOf } from './route.js'
 import { ask, state } from './store.js'
 
@@ -36,7 +36,7 @@ export function Replay({ names, settings }) {
     <form onSubmit=${start}>
       <label>Run <select value=${of} onChange=${(event) => setOf(event.target.value)}>${recorded.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
       <label class="grow">Changes, as JSON; none: an exact replay <textarea rows="2" placeholder=${exampleChanges} value=${changes} onInput=${(event) => setChanges(event.target.value)}></textarea></label>
-      <button type="submit" class="primary">Start replay</button>
+      <${ChangeButton} type="submit" class="primary">Start replay<//>
     </form>
     <${Failure} error=${problem} />
     ${(replays ?? []).map(

@@ -7,6 +7,8 @@ export const state = {
   /** Runs of another version of winnow: [{ run, why, hint }]. */
   unreadable: [],
   problem: null,
+  /** Why whoever visits changes nothing; null: they may, or the board has not said yet. */
+  changesNothing: null,
   connected: false,
   arrived: false,
 }
@@ -71,6 +73,7 @@ export function listen() {
     state.connected = true
     state.arrived = true
     changed()
+    void askVisitor()
   })
   source.addEventListener('change', ({ data }) => {
     apply(JSON.parse(data))
@@ -80,6 +83,14 @@ export function listen() {
     state.connected = false
     changed()
   })
+}
+
+/** Again with each connection: somebody may have got another role. What the board refuses is refused whatever stands here. */
+async function askVisitor() {
+  const { changesNothing } = await ask('/api/visitor').catch(() => ({ changesNothing: null }))
+  if (state.changesNothing === changesNothing) return
+  state.changesNothing = changesNothing
+  changed()
 }
 
 /**

@@ -101,6 +101,13 @@ test('behind a proxy that verifies identities, readers read, operators also chan
   expect(await statusOf('/api/change', of('ada@example.org', 'research'), 'POST', claimed)).toBe(403)
   const elsewhere = { origin: 'https://attacker.example' }
   expect(await statusOf('/api/change', of('bob@example.org', 'platform'), 'POST', elsewhere)).toBe(403)
+  const told = async (token: string) =>
+    await (await fetch(`${url}/api/visitor`, { headers: { authorization: `Bearer ${token}` } })).json()
+  expect(await told(of('ada@example.org', 'research'))).toEqual({
+    user: 'ada@example.org',
+    changesNothing: expect.stringContaining('ada@example.org may read and change nothing: WINNOW_BOARD_OPERATORS'),
+  })
+  expect(await told(of('bob@example.org', 'platform'))).toEqual({ user: 'bob@example.org', changesNothing: null })
   expect(board.changes).toEqual([{ user: 'bob@example.org', method: 'POST', url: '/api/change' }])
 })
 
