@@ -8,6 +8,7 @@ import { missingOfCorpus } from '../../runs/corpus-members.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, logTrouble, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
+import { losingInWords, sourcesLosingMore } from '../../runs/losing-more.ts'
 import { kindOf } from '../../runs/run-state.ts'
 import { unreadableIn, unreadableLines } from '../../runs/unreadable.ts'
 import { json } from '../../runtime/json.ts'
@@ -67,6 +68,7 @@ export const status = (context: CliContext): Command =>
       const comparesNobody = compared !== null && (await isThere(runtime)) === false
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
+      const losing = await sourcesLosingMore(runtime, looked)
       const missing =
         labels.complete + labels.refused < labels.documents ? await missingOfCorpus(runtime.kafka, versions) : undefined
       if (options.json) {
@@ -78,6 +80,7 @@ export const status = (context: CliContext): Command =>
           deadLetters,
           gaps,
           heldBack,
+          losing,
           runs,
           unreadable: unreadableIn(list),
         }
@@ -88,6 +91,7 @@ export const status = (context: CliContext): Command =>
         ...(comparesNobody ? [nobodyCompares] : []),
         ...gaps.map(gapInWords),
         ...heldBack.map(heldBackInWords),
+        ...losing.map(losingInWords),
       ].map((line) => `\n${line}`)
       const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}${comparedLine(compared)}`
       const waiting = runs.flatMap(({ run, waitsFor }) => (waitsFor === null ? [] : `\n${run} waits for ${waitsFor}`))

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
+import { guard } from '../../../services/board/access.ts'
 import { EventHub } from '../../../services/board/events.ts'
 import { BoardModel } from '../../../services/board/model.ts'
 import { Replays } from '../../../services/board/replays.ts'
@@ -22,6 +23,7 @@ function boardOf() {
   server.addHook('onRoute', ({ method, url }) => {
     if (method !== 'HEAD') routes.push(`${method} ${url}`)
   })
+  guard(server, {})
   serveApi(server, { runtime, model, events: new EventHub(), replays: new Replays(runtime) })
   const ask = async (url: string) => {
     const answer = await server.inject({ url })

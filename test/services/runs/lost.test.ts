@@ -1,7 +1,9 @@
 import { tmpdir } from 'node:os'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { asDocumentId, labelsTopic, Source, topics } from '../../../schemas/index.ts'
+import { startBoard } from '../../../services/board/board.ts'
 import type { Config } from '../../../services/config/config.ts'
+import type { NamedLoss } from '../../../services/corpus/duplicate-losses.ts'
 import { Metrics } from '../../../services/runtime/metrics/metrics.ts'
 import { cliOn, sayingOn } from '../../support/cli.ts'
 import { blocksFor, commandsIn } from '../../support/documents.ts'
@@ -18,7 +20,10 @@ const warned: object[] = []
 beforeAll(async () => {
   const made = await memoryRuntime()
   const log = Object.assign(Object.create(made.log), { warn: (told: object) => void warned.push(told) })
-  runtime = { ...made, kafka: made.kafka, metrics, log }
+  // What counts the labels of the corpus alone asks it.
+  const sql = { query: async () => [{ documents: '180', complete: '180' }] }
+  const clickHouse = { sql } as unknown as MemoryRuntime['clickHouse']
+  runtime = { ...made, kafka: made.kafka, metrics, log, clickHouse }
   winnow = cliOn(runtime, { actors: [] } as unknown as Config, tmpdir())
   const rows = [1, 2, 3]
     .flatMap((source) =>
@@ -74,6 +79,36 @@ test('the console tells it to the metrics and the log', async () => {
   await until(async () => (await ratios()).length > 0)
   expect(await ratios()).toEqual([expect.stringMatching(/\{run="mirrored",source="mirror.jsonl"\} 2\.857/)])
   expect(warned).toContainEqual(expect.objectContaining({ run: 'mirrored', source: 'mirror.jsonl', lostDocuments: 40 }))
+})
+
+test('winnow status has a line of it, and none of runs without a limit', async () => {
+  const told = await says('status')
+  expect(told).toContain(
+    'mirrored round 1: mirror.jsonl (2.86 times its share) loses more than its share to near duplicates: winnow run lost mirrored',
+  )
+  expect(told).not.toMatch(/plain round|books\.jsonl/)
+  const { losing } = JSON.parse(await says('status', '--json'))
+  expect(losing).toMatchObject([{ run: 'mirrored', round: 1, sources: [{ name: 'mirror.jsonl', lostDocuments: 40 }] }])
+})
+
+test('the board answers it of each round, and says of a run without a limit that it has none', async () => {
+  const board = await startBoard(runtime, { port: 0 })
+  onTestFinished(() => board.close())
+  const lost = async (run: string, round: number) => {
+    const answer = await fetch(`${board.url}/api/runs/${run}/rounds/${round}/lost`)
+    return { status: answer.status, ...((await answer.json()) as { limited: boolean; sources: NamedLoss[] }) }
+  }
+  await until(async () => (await lost('plain', 0)).status === 200 && (await lost('mirrored', 1)).status === 200)
+  const { limited, sources } = await lost('mirrored', 1)
+  expect([limited, sources]).toMatchObject([
+    true,
+    [
+      { name: 'mirror.jsonl', documents: 60, lostDocuments: 40, more: true },
+      { name: 'books.jsonl', documents: 60, lostDocuments: 2, more: false },
+    ],
+  ])
+  expect(await lost('plain', 0)).toEqual({ status: 200, limited: false, sources: [] })
+  expect((await lost('mirrored', 9)).status).toBe(404)
 })
 
 test('a run without a limit, and a round that is not there, are answered with what to do', async () => {
