@@ -3,14 +3,14 @@ import { DeadLetter, topics } from '../../../schemas/index.ts'
 import { startBoard } from '../../../services/board/board.ts'
 import { trustedProxy } from '../../../services/board/identity.ts'
 import { submitRun } from '../../../services/runs/registry.ts'
-import { chromiumPath, hasChromium, openBrowser } from '../../support/browser.ts'
+import { hasChromium, openBrowser } from '../../support/browser.ts'
 import { memoryRuntime, parityRun } from '../../support/memory-runtime.ts'
 
 const env = { WINNOW_BOARD_PROXY_SECRET: 'of-this-test', WINNOW_BOARD_OPERATORS: 'platform' }
 const actions = { 'dead-letters?at=0': ['Re-drive all 1', 'Re-drive this one'], runs: ['Start replay'] }
 
 test.skipIf(!hasChromium)(
-  `to a visitor who may only read, the page offers no action and says why; to one who operates, all of them${hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`}`,
+  'to a visitor who may only read, the page offers no action and says why; to one who operates, all of them (skipped without Chromium)',
   { timeout: 120_000 },
   async () => {
     const runtime = await memoryRuntime()
