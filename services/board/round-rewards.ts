@@ -20,27 +20,27 @@ interface Sum {
   max: number
 }
 
+/** An actor as a round has it: in the order of its actors and their subcategories are all tables. */
+type Rows = readonly { name: string; subcategories: readonly string[] }[]
+
+const keyOf = (actor: string, subcategory: number): string => JSON.stringify([actor, subcategory])
+
 /** The rewards of one round as they arrive: spread by actor and subcategory, and how many came too late. */
 export class RoundRewards {
-  readonly #actors: readonly string[]
   #subcategories: Map<string, Map<DocumentId, number>> | undefined
-  #asked: number[][] | null = null
+  #asked: Map<string, number> | undefined
   #sums: Map<string, Sum> = new Map()
   #waiting: PlacedReward[] = []
   #limits: Map<number, number> | undefined
   #late = 0
 
-  constructor(actors: readonly string[]) {
-    this.#actors = actors
-  }
-
-  opened({ samples }: RoundOpened, sizes: readonly number[]): void {
-    this.#subcategories = new Map(this.#actors.map((actor) => [actor, new Map()]))
-    this.#asked = sizes.map((size) => Array.from({ length: size }, () => 0))
+  opened({ samples }: RoundOpened): void {
+    this.#subcategories = new Map(samples.map(({ actor }) => [actor, new Map()]))
+    this.#asked = new Map()
     for (const { actor, subcategory, docIds } of samples) {
-      const row = this.#asked[this.#actors.indexOf(actor)]
-      if (row !== undefined) row[subcategory] = (row[subcategory] ?? 0) + docIds.length
-      for (const docId of docIds) this.#subcategories.get(actor)?.set(docId, subcategory)
+      const key = keyOf(actor, subcategory)
+      this.#asked.set(key, (this.#asked.get(key) ?? 0) + docIds.length)
+      for (const docId of docIds) this.#subcategories.get(actor)!.set(docId, subcategory)
     }
     this.#settle()
   }
@@ -61,19 +61,26 @@ export class RoundRewards {
     this.#waiting = []
   }
 
-  get asked(): number[][] | null {
-    return this.#asked
+  /** How many documents; null: it was not opened yet. */
+  asked(actors: Rows): number[][] | null {
+    const asked = this.#asked
+    if (asked === undefined) return null
+    return actors.map(({ name, subcategories }) => subcategories.map((_, j) => asked.get(keyOf(name, j)) ?? 0))
+  }
+
+  get askedInAll(): number {
+    return [...(this.#asked?.values() ?? [])].reduce((sum, count) => sum + count, 0)
   }
 
   get late(): number {
     return this.#late
   }
 
-  spreads(sizes: readonly number[]): (Spread | null)[][] | null {
-    if (this.#asked === null) return null
-    return sizes.map((size, a) =>
-      Array.from({ length: size }, (_, j) => {
-        const sum = this.#sums.get(`${a} ${j}`)
+  spreads(actors: Rows): (Spread | null)[][] | null {
+    if (this.#asked === undefined) return null
+    return actors.map(({ name, subcategories }) =>
+      subcategories.map((_, j) => {
+        const sum = this.#sums.get(keyOf(name, j))
         if (sum === undefined) return null
         const { count, mean, squares, min, max } = sum
         return { count, mean, deviation: Math.sqrt(squares / count), min, max }
@@ -94,7 +101,7 @@ export class RoundRewards {
       }
       // The first in log order counts; for a second one the document is already answered.
       known.get(actor)?.delete(docId)
-      this.#count(`${this.#actors.indexOf(actor)} ${subcategory}`, reward.reward)
+      this.#count(keyOf(actor, subcategory), reward.reward)
     }
   }
 

@@ -4,7 +4,9 @@ import type { Delivered } from '../../topologies/node.ts'
 import { changeInWords, changesRun } from '../../topologies/rounds/configuration.ts'
 import { otherTextInWords } from '../../topologies/rounds/other-text.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { guardedStrataInWords } from '../../topologies/selection/guards.ts'
 import { guardsInWords } from '../../topologies/selection/guards-config.ts'
+import { withNaturalShare } from '../../topologies/selection/other-bound.ts'
 import { type LearningRateSchedule, learningRateAt } from '../model/schedule.ts'
 import { ascending, RunView } from '../runs/run-view.ts'
 import { sumOf } from '../runtime/lag.ts'
@@ -28,7 +30,6 @@ export class RunModel {
   #infoChanged = false
   readonly #schedule: LearningRateSchedule
   readonly #recorded: RunConfig
-  readonly #actors: string[]
   readonly view = new RunView({ rounds: roundsMax, sampledRounds: 1, steps: pointsMax })
   readonly #rounds = new Map<number, Round>()
   /** Global index into its selection that the trainer has reached, by round. */
@@ -43,7 +44,6 @@ export class RunModel {
     this.#info = info
     this.#recorded = recorded
     this.#schedule = schedule
-    this.#actors = info.actors.map(({ name }) => name)
   }
 
   get info(): RunInfo {
@@ -66,7 +66,7 @@ export class RunModel {
     if (!this.#rounds.has(0)) return null
     const manifests = [...this.manifests.values()]
     return {
-      rewardRequests: sumOf([...this.#rounds.values()].flatMap(({ rewards }) => rewards.asked ?? []).flat()),
+      rewardRequests: sumOf([...this.#rounds.values()].map(({ rewards }) => rewards.askedInAll)),
       selections: sumOf(manifests.map(chunkCount)),
     }
   }
@@ -127,7 +127,7 @@ export class RunModel {
     this.#changedRounds.add(number)
     const known = this.#rounds.get(number)
     if (known !== undefined) return known
-    const round: Round = { states: {}, rewards: new RoundRewards(this.#actors) }
+    const round: Round = { states: {}, rewards: new RoundRewards() }
     this.#rounds.set(number, round)
     this.#rounds.get(number - askedRoundsMax)?.rewards.forget()
     this.#rounds.delete(number - roundsMax)
@@ -136,17 +136,16 @@ export class RunModel {
   }
 
   #onOpened(opened: RoundOpened): void {
-    this.#round(opened.round).rewards.opened(opened, this.#sizesAt(opened.round))
+    this.#round(opened.round).rewards.opened(opened)
     // What follows has its actors too, and may have been read before it.
     if (changesRun(opened))
       for (const round of this.#rounds.keys()) if (round > opened.round) this.#changedRounds.add(round)
   }
 
-  /** How many subcategories each of the recorded actors has in a round. */
-  #sizesAt(round: number): number[] {
-    const { actors } = this.view.configurationOf(this.#recorded).at(round).selection
-    const sizes = new Map(actors.map(({ name, subcategories }) => [name, subcategories.length]))
-    return this.#actors.map((name) => sizes.get(name) ?? 0)
+  /** How the run selects in a round. */
+  #selectionAt(round: number): RunConfig['selection'] {
+    const { selection } = this.view.configurationOf(this.#recorded).at(round)
+    return withNaturalShare(selection, this.view.opened.get(round)?.otherText?.share)
   }
 
   #onProgress({ step, round, position }: Progress, atMs: number | null): void {
@@ -169,7 +168,7 @@ export class RunModel {
 
   /** In words, with what the bound on other text came to. */
   #guardsOf(number: number): string[] {
-    const { guards = { rules: [] } } = this.view.configurationOf(this.#recorded).at(number).selection
+    const { guards = { rules: [] } } = this.#selectionAt(number)
     const otherText = this.view.opened.get(number)?.otherText ?? null
     return [...guardsInWords(guards), ...(otherText === null ? [] : [otherTextInWords(otherText)])]
   }
@@ -179,18 +178,18 @@ export class RunModel {
     const opened = this.view.opened.get(number)
     const closed = this.view.closed.get(number)
     const manifest = this.view.manifests.get(number)
-    const { selection } = this.view.configurationOf(this.#recorded).at(number)
+    const selection = this.#selectionAt(number)
     const actors = actorsOf(selection.actors)
     return {
       round: number,
       step: opened?.step ?? null,
       previousRead: opened?.previousRead ?? null,
-      asked: rewards.asked,
+      asked: rewards.asked(selection.actors),
       closed: closed === undefined ? null : { reason: closed.reason, missing: closed.missing },
       late: rewards.late,
-      rewards: rewards.spreads(this.#sizesAt(number)),
+      rewards: rewards.spreads(selection.actors),
       states,
-      manifest: manifest === undefined ? null : manifestView(manifest),
+      manifest: manifest === undefined ? null : manifestView(manifest, selection),
       actors: JSON.stringify(actors) === JSON.stringify(this.#info.actors) ? null : actors,
       changes: (opened?.changes ?? []).map((change) => changeInWords(change, number)),
       guards: this.#guardsOf(number),
@@ -203,11 +202,12 @@ export class RunModel {
 export const actorsOf = (actors: RunConfig['selection']['actors']): RunInfo['actors'] =>
   actors.map(({ name, subcategories, eta }) => ({ name, subcategories, eta }))
 
-function manifestView(manifest: Manifest): ManifestView {
+function manifestView(manifest: Manifest, selection: RunConfig['selection']): ManifestView {
   const { step, theta, weights, actorRewards, documents, tokens, threshold, marginal, strata } = manifest
   const { selectionDigest, histogramDigest } = manifest
   const cut = marginal && { score: marginal.score, documents: marginal.documents, taken: marginal.taken }
   const numbers = { step, theta, weights, actorRewards, documents, tokens, threshold }
-  const given = strata?.map(({ keyLast: _, ...stratum }) => stratum) ?? null
+  const names = guardedStrataInWords(selection)
+  const given = strata?.map(({ keyLast: _, ...stratum }, s) => ({ ...stratum, guarded: names[s] ?? null })) ?? null
   return { ...numbers, marginal: cut, selectionDigest, histogramDigest, strata: given }
 }

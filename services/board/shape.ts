@@ -64,7 +64,7 @@ export interface RoundView {
   readonly step: number | null
   /** m: documents of the previous selection that the trainer had read when the round opened. */
   readonly previousRead: number | null
-  /** Requested documents, by actor and subcategory. */
+  /** Requested documents, by actor and subcategory; of the actors that the round had. */
   readonly asked: Table<number> | null
   readonly closed: { reason: string; missing: number } | null
   /** Rewards that came after the round had closed and do not count. */
@@ -103,12 +103,15 @@ export interface ManifestView {
   readonly marginal: { score: number; documents: number; taken: number } | null
   readonly selectionDigest: string
   readonly histogramDigest: string
-  /** Of a run with a strategy; null: it has none. */
+  /** Of a run with a strategy, or of a round with guards or a natural share; null: it has none. */
   readonly strata: readonly StratumView[] | null
 }
 
 /** Without the key of the cut, which has 64 bits and tells nobody anything. */
-export type StratumView = Omit<Stratum, 'keyLast'>
+export type StratumView = Omit<Stratum, 'keyLast'> & {
+  /** What it is of guards, in words; null: a stratum of a mixture, or the only one. */
+  readonly guarded: string | null
+}
 
 export interface ProgressPoint {
   /** When it was reported, milliseconds since the epoch. */

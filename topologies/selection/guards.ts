@@ -1,7 +1,8 @@
 import type { Budget, SelectionConfig } from './config.ts'
 import type { Group } from './groups.ts'
 import { millionths } from './guard-fields.ts'
-import { type GuardRule, guardedOf } from './guards-config.ts'
+import { type GuardRule, guardedOf, guardRules } from './guards-config.ts'
+import { naturalShare } from './other-bound.ts'
 import { levelsOf } from './plan.ts'
 import type { ScoreOf } from './score.ts'
 
@@ -38,6 +39,28 @@ export function guardStrata({ actors }: Pick<SelectionConfig, 'actors'>, rules: 
       return Array.from({ length: count }, (_, s) => s).filter((s) => digitsOf(s)[a] === digit)
     },
   }
+}
+
+/** What the strata of a manifest with guards are, in its order; empty: it has no guards, and draws nothing naturally. */
+export function guardedStrataInWords(config: Pick<SelectionConfig, 'actors' | 'guards' | 'strategy'>): string[] {
+  const rules = guardRules(config)
+  const natural = naturalShare(config) > 0
+  if (rules.length === 0 && !natural) return []
+  const names = config.actors.reduce<string[]>(
+    (some, actor) => {
+      const own = guardedOf(rules, actor).map((j) => `${actor.name}=${actor.subcategories[j]}`)
+      return some.flatMap((name) => [name, ...own.map((one) => (name === '' ? one : `${name}, ${one}`))])
+    },
+    [''],
+  )
+  const others = rules.length === 0 ? 'by score' : 'all others'
+  const ranked = names.map((name) => name || others)
+  return natural
+    ? [
+        ...ranked,
+        ...names.map((name) => (rules.length === 0 ? 'natural mixture' : `natural mixture: ${name || others}`)),
+      ]
+    : ranked
 }
 
 /** What a guard comes to, in the budget's unit: exactly the floor of share times budget. */

@@ -36,7 +36,7 @@ export function Actors({ run, settings, theme }) {
     <${Worth} run=${run} theme=${theme} />
     <h2>Rewards by training step</h2>
     <p class="note">How much training on a document of the subcategory would have lowered the reference loss at that step: mean of the sampled documents and, if at most five subcategories or a chosen one are shown, one standard deviation as a band.</p>
-    <div class="grid">${actors.slice(0, info.actors.length).map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} a=${a} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
+    <div class="grid">${actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>
     <${Samples} run=${run} settings=${settings} />`
 }
 
@@ -56,12 +56,13 @@ function Weights({ run: { info, rounds }, actor, series, theme, focus }) {
     draw=${(Plot, all, width) => namedLines(Plot, focused(all, focus), { x: 'round', y: 'weight', width, series, integerX: true })} />`
 }
 
-function Rewards({ run: { info, rounds }, actor, a, series, theme, focus }) {
+function Rewards({ run: { info, rounds }, actor, series, theme, focus }) {
   const rows = rounds.flatMap((one) => {
     const { round, step, rewards } = one
-    const own = infoAt(info, one).actors.find(({ name }) => name === actor.name)
+    const of = infoAt(info, one).actors
+    const a = of.findIndex(({ name }) => name === actor.name)
     return rewards && step !== null
-      ? (own?.subcategories ?? []).flatMap((series, j) => {
+      ? (of[a]?.subcategories ?? []).flatMap((series, j) => {
           const spread = rewards[a]?.[j]
           return spread
             ? [
@@ -154,9 +155,8 @@ const closing = ({ closed }) => (closed ? (reasons[closed.reason] ?? closed.reas
 const samplesOf = (info, round) => {
   const { asked, rewards, manifest } = round
   const of = infoAt(info, round).actors
-  return info.actors.flatMap(({ name }, a) => {
-    const at = of.findIndex((one) => one.name === name)
-    return (of[at]?.subcategories ?? []).flatMap((subcategory, j) => {
+  return of.flatMap(({ name, subcategories }, a) =>
+    subcategories.flatMap((subcategory, j) => {
       if (!asked[a][j]) return []
       const spread = rewards?.[a]?.[j]
       return [
@@ -169,11 +169,11 @@ const samplesOf = (info, round) => {
           deviation: spread?.deviation ?? null,
           lowest: spread?.min ?? null,
           highest: spread?.max ?? null,
-          weight: manifest?.weights[at][j] ?? null,
+          weight: manifest?.weights[a][j] ?? null,
         },
       ]
-    })
-  })
+    }),
+  )
 }
 
 const total = (table) => sum(table.flat())

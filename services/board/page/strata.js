@@ -25,27 +25,28 @@ function mixtureOf(mixture, info) {
   return `by ${mixture.actor}: ${subcategories.map((name, j) => `${name} ${((100 * mixture.weights[j]) / total).toFixed(1)}%`).join(', ')}`
 }
 
-/** How a run with a strategy selects, and what each stratum of the round gave. */
+const partsOf = ({ pool, score, mixture, sampler }, info) => [
+  ['pool', pool.length === 0 ? 'the whole corpus' : pool.map(conditionOf).join(', and ')],
+  ['score', scoreOf(score)],
+  ['mixture', mixtureOf(mixture, info)],
+  ['sampler', sampler.kind === 'top' ? 'the highest scores' : `Gumbel, at temperature ${sampler.temperature}`],
+]
+
+/** How a run with a strategy selects, and what each stratum of the round gave; of guards without one the strata alone. */
 export function Strata({ info, manifest }) {
   const { strategy } = info
-  if (!strategy || !manifest.strata) return null
-  const { pool, score, mixture, sampler } = strategy
-  const strata = info.actors.find(({ name }) => name === mixture?.actor)?.subcategories
+  if (!manifest.strata || !(strategy || manifest.strata.some(({ guarded }) => guarded))) return null
+  const strata = info.actors.find(({ name }) => name === strategy?.mixture?.actor)?.subcategories
   const unit = 'documents' in info.budget ? 'documents' : 'tokens'
-  const parts = [
-    ['pool', pool.length === 0 ? 'the whole corpus' : pool.map(conditionOf).join(', and ')],
-    ['score', scoreOf(score)],
-    ['mixture', mixtureOf(mixture, info)],
-    ['sampler', sampler.kind === 'top' ? 'the highest scores' : `Gumbel, at temperature ${sampler.temperature}`],
-  ]
-  return html`<section class="card strategy"><h3>Strategy</h3>
-    <dl class="settings">${parts.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>
+  const parts = strategy ? partsOf(strategy, info) : []
+  return html`<section class="card strategy"><h3>${strategy ? 'Strategy' : 'Strata of the guards'}</h3>
+    ${strategy && html`<dl class="settings">${parts.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>`}
     <${Scroll}><table class="strata"><thead><tr><th>stratum</th><th class="n">documents in the pool</th><th class="n">tokens in the pool</th><th class="n">quota, ${unit}</th><th class="n">selected</th><th class="n">tokens</th><th class="n">lowest ${rankName(info)}</th><th class="n">ranked one by one</th></tr></thead>
     <tbody>${manifest.strata.map(
-      (one, i) =>
-        html`<tr><td>${one.subcategory === null ? (manifest.strata.length > 1 ? `guarded ${i}` : 'all') : (strata?.[one.subcategory] ?? one.subcategory)}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,
+      (one) =>
+        html`<tr><td>${one.guarded ?? (one.subcategory === null ? 'all' : (strata?.[one.subcategory] ?? one.subcategory))}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,
     )}</tbody></table><//>
-    <p class="note">Quota: what the mixture allows a stratum. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
+    <p class="note">Quota: what the mixture or the guards allow a stratum. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
 }
 
 /** What became of the run's actors at this round, with who wanted it and why. */

@@ -119,8 +119,8 @@ test('what the strata of a strategy gave is sent as JSON, which has no integers 
   const sent = JSON.parse(JSON.stringify([model.takeChanges()!.runs!.r, model.snapshot().runs!.r]))
   for (const { rounds } of sent)
     expect(rounds[0].manifest.strata).toEqual([
-      { subcategory: 0, ...stratum, threshold: 0.25 },
-      { subcategory: 1, ...stratum, quota: null, threshold: null },
+      { subcategory: 0, ...stratum, guarded: null, threshold: 0.25 },
+      { subcategory: 1, ...stratum, guarded: null, quota: null, threshold: null },
     ])
 })
 
@@ -291,6 +291,63 @@ test('a round has the guards that its selection has to keep to, with who wants t
     'other text: at most +0.2 nats over run random, natural mixture from +0.1 on (bob: it has to talk)',
     '50% from the natural mixture: loss on other text 5.150 at step 40, +0.150 over 5.000',
   ])
+})
+
+test('what a guarded round drew of each stratum is told with what the stratum is', () => {
+  const model = modelWithRun()
+  const [actor] = run.selection.actors
+  const place = `${actor!.name}=${actor!.subcategories[0]}`
+  const rules = [{ kind: 'floor', actor: actor!.name, subcategory: actor!.subcategories[0]!, share: 0.25 }]
+  const steering = { rules, repetitionsMost: null, by: 'ada', why: 'w' }
+  const otherBound = { bound: 0.2, from: null, run: null, loss: 5 }
+  const bounded = { rules: [], repetitionsMost: null, otherBound, by: 'bob', why: 'w' }
+  const otherText = { share: 0.5, step: 40, loss: 5.15, heldAgainst: 5 }
+  const free = { rules: [{ ...rules[0], kind: 'free', share: 0 }], repetitionsMost: null, by: 'ada', why: 'w' }
+  const stratum = { subcategory: null, documents: 1, tokens: 1, keyLast: 7n }
+  const told = (round: number, more: object, strata: number) => {
+    tell(model, 'RoundOpened', { ...opened(round), ...more })
+    tell(model, 'Manifest', { ...manifest(round), strata: Array.from({ length: strata }, () => stratum) })
+    return roundOf(model, round).manifest!.strata!.map(({ guarded }) => guarded)
+  }
+  expect(told(1, {}, 1)).toEqual([null])
+  expect(told(2, { steered: [steering] }, 2)).toEqual(['all others', place])
+  expect(told(3, { steered: [bounded], otherText }, 4)).toEqual([
+    ...['all others', place, 'natural mixture: all others', `natural mixture: ${place}`],
+  ])
+  expect(told(4, { steered: [free], otherText }, 2)).toEqual(['by score', 'natural mixture'])
+  // Nothing was steered here, and the opening has a share of its own.
+  expect(told(5, { otherText }, 2)).toEqual(['by score', 'natural mixture'])
+  expect(told(6, { otherText: { ...otherText, share: 0 } }, 1)).toEqual([null])
+})
+
+test('rewards of an actor that joined are shown beside the others, also before it was known to have', () => {
+  const change = {
+    ...{ id: 'j', kind: 'add', actor: 'newcomer', subcategories: ['x', 'y', 'z'], labelerVersion: 'v1', eta: 0.5 },
+    ...{ initialWeights: [0, 0, 0], initialTheta: 0, fromRound: null, fit: null, by: 'ada', why: 'new', mapping: null },
+  }
+  const samples = [
+    { actor: 'quality', subcategory: 1, docIds: [4n] },
+    { actor: 'newcomer', subcategory: 2, docIds: [3n, 5n] },
+  ]
+  const events: [string, object][] = [
+    ['RoundOpened', { ...opened(2), changes: [change] }],
+    ['RoundOpened', { ...opened(3), samples }],
+    ['Reward', { ...rewardOf(3, 3n, 5), actor: 'newcomer' }],
+  ]
+  for (const order of [events, events.toReversed()]) {
+    const model = modelWithRun()
+    for (const [record, value] of order) tell(model, record, value)
+    const { asked, rewards, actors } = roundOf(model, 3)
+    expect(actors!.map(({ name }) => name)).toEqual(['quality', 'newcomer'])
+    expect(asked).toEqual([
+      [0, 1],
+      [0, 0, 2],
+    ])
+    expect(rewards).toEqual([
+      [null, null],
+      [null, null, { count: 1, mean: 5, deviation: 0, min: 5, max: 5 }],
+    ])
+  }
 })
 
 test('a round has the actors and subcategories that it was opened with, and says who changed them and why', () => {
