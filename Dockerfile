@@ -3,8 +3,16 @@ FROM node:24.21.0-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json .npmrc ./
-# Without what only the demo and the tests need, and without a second Node.
-RUN npm ci --omit=dev
+# no: without chDB, the embedded ClickHouse, half of the image. Services do not need it; replay, explain and the like of archives do.
+ARG ARCHIVES=yes
+# Without what only the demo and the tests need, without a second Node, npm's cache, and what packages bring for other machines and for compilers.
+RUN npm ci --omit=dev --cache /tmp/npm \
+  && rm -rf /tmp/npm /tmp/node-compile-cache \
+  && platform=$(node -p process.platform) arch=$(node -p process.arch) \
+  && find node_modules/onnxruntime-node/bin -mindepth 3 -maxdepth 3 ! -path "*/$platform/$arch" -exec rm -r {} + \
+  && find node_modules/tokenizers -name '*.node' ! -name "*.$platform-$arch-gnu.node" -delete \
+  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
+  && if [ "$ARCHIVES" = no ]; then rm -r node_modules/@chdb; fi
 COPY LICENSE README.md ./
 COPY docs docs
 COPY schemas schemas

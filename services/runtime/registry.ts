@@ -39,7 +39,7 @@ export async function register(client: RegistryClient, record: RecordType): Prom
       if (statusOf(error) !== 404) throw error
     })
     if (registered !== undefined) return registered
-    await client.updateCompatibility(subject, Compatibility.BACKWARD_TRANSITIVE)
+    await requireTransitive(client, subject)
     return await client.register(subject, schema, false)
   } catch (error) {
     const status = statusOf(error)
@@ -55,6 +55,15 @@ export async function register(client: RegistryClient, record: RecordType): Prom
     }
     throw registryFailure(error, `register the schema of subject ${subject}`)
   }
+}
+
+/** Apicurio answers 409 to one of two services that set a subject's first rule at the same time: then there is one, which can be set. */
+async function requireTransitive(client: RegistryClient, subject: string): Promise<void> {
+  const set = () => client.updateCompatibility(subject, Compatibility.BACKWARD_TRANSITIVE)
+  await set().catch(async (error: unknown) => {
+    if (statusOf(error) !== 409) throw error
+    await set()
+  })
 }
 
 /** @returns the schema's text, or undefined if the registry does not have the id. @throws WinnowError UNREACHABLE, CONFIGURATION */

@@ -17,6 +17,7 @@ interface Service {
   readonly ports?: string[]
   readonly volumes?: string[]
   readonly depends_on?: Record<string, { condition: string }> | string[]
+  readonly read_only?: boolean
   readonly healthcheck?: { test?: string[]; disable?: boolean }
 }
 const compose = parse(read('compose.yaml'), { merge: true }) as {
@@ -92,6 +93,15 @@ test.each(own)(
     expect(missing).toEqual([])
   },
 )
+
+test.each(own)('%s has a read-only root file system and no capabilities', (_name, service) => {
+  expect(service).toMatchObject({
+    read_only: true,
+    cap_drop: ['ALL'],
+    security_opt: ['no-new-privileges:true'],
+    tmpfs: ['/tmp', '/data:uid=1000,gid=1000'],
+  })
+})
 
 test('winnow.yaml, Prometheus and Grafana address the services by their names in the compose file', () => {
   const names = Object.keys(compose.services)

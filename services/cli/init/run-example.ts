@@ -36,6 +36,8 @@ export interface ExampleFacts {
   readonly referenceNote: string
   /** Whether the samples are passages of the corpus: as evaluation sets they would take the documents out that they are of. */
   readonly ofCorpus: boolean
+  /** A folder, relative to the file, or an address. */
+  readonly checkpoints: string
   /** A path or address of run.schema.json, for editors. */
   readonly schema: string
 }
@@ -97,7 +99,7 @@ model: shipped:llama-64x2
 trainer: { batch: 8, context: 128, reportSteps: 25 }
 
 # Where trainer and influence workers both find the checkpoints; on several machines a folder that they share, or s3://BUCKET/checkpoints.
-checkpoints: ./checkpoints
+checkpoints: ${stringify(facts.checkpoints).trim()}
 `
 }
 

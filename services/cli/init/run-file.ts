@@ -16,6 +16,7 @@ export interface ExampleOptions extends GlobalOptions {
   readonly control?: boolean
   readonly preset: Preset
   readonly reference?: string
+  readonly checkpoints: string
 }
 
 /** Adds the options of whatever makes an example of run.yaml. @param flag the one that they come with */
@@ -37,6 +38,9 @@ const exampleOptions = (): Option[] => [
     '--reference <file>',
     'samples of your task, JSON lines (default: passages of the corpus, to try with); makes the files in ./reference',
   ),
+  new Option('--checkpoints <folder>', 'where trainer and influence workers both find the checkpoints').default(
+    './checkpoints',
+  ),
 ]
 
 const schemaFile = fileURLToPath(new URL('../../../docs/run.schema.json', import.meta.url))
@@ -46,7 +50,7 @@ const schemaFile = fileURLToPath(new URL('../../../docs/run.schema.json', import
  * @throws WinnowError CONFIGURATION where there is no document yet
  */
 export async function exampleIn(context: CliContext, folder: string, options: ExampleOptions): Promise<string> {
-  const { control = false, preset } = options
+  const { control = false, preset, checkpoints } = options
   const name = options.name ?? (control ? 'first-control' : 'first')
   if (!plainName.test(name)) throw new WinnowError('USAGE', `--name ${name}: ${plainNameRule}`)
   await using connection = await context.connect(options)
@@ -62,7 +66,7 @@ export async function exampleIn(context: CliContext, folder: string, options: Ex
   for (const file of written) context.stderr.write(`written: ${file}\n`)
   const schema = relative(folder, schemaFile)
   return exampleRun({
-    ...{ name, preset, control, versions },
+    ...{ name, preset, control, versions, checkpoints },
     actors: config.actors,
     // Those that are being labelled count soon.
     documents: complete === 0 ? documents : complete,

@@ -9,6 +9,7 @@ const reference = { reward: './r.jsonl', evaluation: './e.jsonl', corpus: './c.j
 const facts: ExampleFacts = {
   ...{ name: 'mine', preset: 'small', control: false, documents: 2001, reference, referenceNote: 'note', schema: 's' },
   ofCorpus: true,
+  checkpoints: '/data/checkpoints',
   actors: [
     { name: 'quality', subcategories: defaultActors.quality! },
     { name: 'true', subcategories: ['a: b', "it's", '#'] },
@@ -31,6 +32,7 @@ test('the example parses, with the settings that make small models learn, actors
     labelers: { quality: '0123456789abcdef', true: '12' },
     model: 'shipped:llama-64x2',
     reference,
+    checkpoints: '/data/checkpoints',
   })
   expect(run.selection.actors.map(({ name, eta, subcategories }) => ({ name, eta, subcategories }))).toEqual([
     { name: 'quality', eta: 0.5, subcategories: defaultActors.quality },
