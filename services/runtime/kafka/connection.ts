@@ -146,9 +146,11 @@ export async function learnPartitions(cluster: Cluster, topic: string): Promise<
 }
 
 /** How long to retry: not at all if it cannot help, and briefly for a missing topic, which may just have been created. */
-function waitMsMax(error: unknown): number {
+export function waitMsMax(error: unknown): number {
   const { retriable, name, type } = error as { retriable?: boolean; name?: string; type?: string }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return 100
+  // Of a topic that another service has just made, or whose leader is gone: on a small machine an election takes seconds.
+  if (type === 'NOT_LEADER_FOR_PARTITION') return 5000
   // kafkajs gave up on its own after its retries, and then calls the error not retriable.
   return retriable === true || name === 'KafkaJSConnectionClosedError' ? 1000 : 0
 }
