@@ -45,6 +45,16 @@ export default defineConfig({
         },
       },
       {
+        // Of `npm run test:containers` alone: what they start themselves.
+        test: {
+          name: 'containers',
+          include: ['test/containers/**/*.test.ts'],
+          testTimeout: 600_000 * patience,
+          hookTimeout: 180_000 * patience,
+          fileParallelism: false,
+        },
+      },
+      {
         // In a vitest of its own, after the others, with its own cluster: what it kills and stops is nobody else's, and chDB opens one
         // folder in a process.
         test: {
