@@ -2,7 +2,8 @@ import type { DocumentId } from '../../schemas/index.ts'
 import type { LabelColumn } from '../../topologies/corpus-store.ts'
 import type { Sql } from '../runtime/clickhouse/sql.ts'
 import { columnNames } from './columns.ts'
-import { amongIds, rowsOfIds } from './ids.ts'
+import { amongIds, idOfRow, rowsOfIds } from './ids.ts'
+import { erasures } from './text-keys.ts'
 
 /** Versions of labelers by actor. The corpus has columns for each of them (`ClickHouseStore.ensureColumns`). */
 type Versions = ReadonlyMap<string, string>
@@ -25,6 +26,15 @@ export async function countIncomplete(sql: Sql, versions: Versions, ids: readonl
   let count = 0
   for await (const { documents } of rowsOfIds<{ documents: string }>(sql, statement, ids)) count += Number(documents)
   return count
+}
+
+/** Documents that lack a label, and whose erasure somebody has asked for. */
+export async function incompleteThoughErased(sql: Sql, versions: Versions): Promise<DocumentId[]> {
+  const rows = await sql.query<{ doc: string }>(
+    `SELECT doc FROM corpus FINAL WHERE isNotNull(at_document) AND NOT (${isComplete(versions)})
+       AND doc IN (SELECT doc FROM exclusions WHERE ${erasures}) ORDER BY doc`,
+  )
+  return rows.map(({ doc }) => idOfRow(doc))
 }
 
 /** Documents with the same labels, in the order of the columns asked for. */

@@ -5,8 +5,8 @@ import type { WrappedKey } from '../texts/master-keys.ts'
 import type { TextKeys } from '../texts/texts.ts'
 import { amongIds, idOfRow, rowsOfIds, rowsOfLists } from './ids.ts'
 
-/** The lists of requests for erasure (services/runs/exclusions/erase.ts). */
-const erasures = "list LIKE 'erasure/%'"
+/** The lists of requests for erasure (services/runs/exclusions/erase.ts), as a condition in SQL. */
+export const erasures = "list LIKE 'erasure/%'"
 
 interface Row {
   readonly doc: string

@@ -4,7 +4,8 @@ import { labelerStation } from '../../topologies/dataflow.ts'
 import { parseId } from '../../topologies/selection/u64.ts'
 import type { Config } from '../config/config.ts'
 import type { Runtime } from '../connections/connections.ts'
-import { countIncomplete, countLabelled } from '../corpus/label-counts.ts'
+import { countIncomplete, countLabelled, incompleteThoughErased } from '../corpus/label-counts.ts'
+import { ClickHouseTextKeys } from '../corpus/text-keys.ts'
 import { labelerVersion } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { DecodeError } from '../runtime/codec.ts'
@@ -17,7 +18,7 @@ export interface LabelProgress {
   readonly documents: number
   /** Documents with a label of every actor. */
   readonly complete: number
-  /** Documents without one, because a labeler rejected them: they are in dead letters. */
+  /** Documents without one, because a labeler rejected them (they are in dead letters), or they were erased before it had read them. */
   readonly refused: number
 }
 
@@ -123,7 +124,18 @@ class Refusals {
   /** Those of them that lack a label: a rejected document may have been labelled later, by another version. */
   async count(versions: ReadonlyMap<string, string>): Promise<number> {
     await this.#readOn(this.#runtime, new Set([...versions.keys()].map((actor) => labelerStation(actor).name)))
+    for (const id of await this.#unreadable(versions)) this.#ids.add(id)
     return await countIncomplete(this.#runtime.clickHouse.sql, versions, [...this.#ids])
+  }
+
+  /** Labelers pass over documents whose keys are destroyed. */
+  async #unreadable(versions: ReadonlyMap<string, string>): Promise<DocumentId[]> {
+    const { clickHouse, texts } = this.#runtime
+    if (texts.masterKeys === undefined) return []
+    const keys = new ClickHouseTextKeys(clickHouse.sql)
+    const encrypted = await keys.sealed(await incompleteThoughErased(clickHouse.sql, versions))
+    const kept = new Set(await keys.kept(encrypted))
+    return encrypted.filter((docId) => !kept.has(docId))
   }
 
   /** @param labelers names of the stations whose rejections count: dead letters name their writer only so */

@@ -16,6 +16,7 @@ import { noProgress } from '../../../../services/ingest/progress.ts'
 import { eraseDocuments, receiptOf } from '../../../../services/runs/exclusions/erase.ts'
 import { assertReadable, destroyTexts } from '../../../../services/runs/exclusions/texts.ts'
 import { explainDocument } from '../../../../services/runs/explain.ts'
+import { labelProgress } from '../../../../services/runs/label-progress.ts'
 import { replayRun } from '../../../../services/runs/replay/changes.ts'
 import { replay } from '../../../../services/runs/replay/replay.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
@@ -299,3 +300,21 @@ test('winnow erase destroys keys and says what is left to do, which winnow keys 
   const created = await winnow('keys', 'create', 'keys.json')
   expect([created.code, created.stderr]).toEqual([3, expect.stringContaining('is never overwritten')])
 }, 60_000)
+
+test('who waits for labels does not wait for one that nobody can make any more', async () => {
+  // The labeler ends, so that it has not seen the next document when that is erased.
+  await started.shift()!.close()
+  const more = join(folder, 'unlabelled.jsonl')
+  writeFileSync(more, `{"text":"${textOf(100)}"}\n`)
+  await ingest({ ...runtime, paths: [more], clock: () => 0, progress: noProgress })
+  const id = asDocumentId(2n << 40n)
+  await until(async () => (await runtime.store.texts([id])).size === 1)
+  const versions = new Map([['parity', 'v1']])
+  const before = await labelProgress(runtime, versions)
+  expect(before.documents - before.complete - before.refused).toBe(1)
+  await eraseDocuments(runtime, { name: 'request-4', ids: [id], by: 'somebody' })
+  await untilSunk(runtime)
+  expect(await labelProgress(runtime, versions)).toEqual(before)
+  await destroyTexts(runtime, [id])
+  expect(await labelProgress(runtime, versions)).toEqual({ ...before, refused: before.refused + 1 })
+}, 30_000)
