@@ -85,15 +85,20 @@ export async function soakNamed({ seconds, seed, tolerances, env: given, say }: 
 
   const services = [new Kept('corpus', ['up', '--no-board'], through, now)]
   const [ended, lags] = [new AbortController(), [] as LagSample[]]
+  // Also where the soak itself cannot go on.
+  opened.defer(async () => void (await Promise.all(services.map((service) => service.stop()))))
   let broken = await ingest(0)
-  const complete = async () => {
+  if (broken !== null) throw new Error(broken)
+  /** Of all that were written, also those that nobody has counted yet. */
+  const waitingNow = async () => {
     const { corpus } = await status()
-    return corpus.documents - corpus.complete - corpus.refused
+    return written - corpus.complete - corpus.refused
   }
   /** @returns how many documents wait in the end */
   const drained = async (): Promise<number> => {
     let waiting = written
-    for (const end = now() + drainSecondsMax; now() < end && waiting > 0; await sleep(2000)) waiting = await complete()
+    for (const end = now() + drainSecondsMax; now() < end && waiting > 0; await sleep(2000))
+      waiting = await waitingNow()
     return waiting
   }
   await drained()
@@ -112,7 +117,7 @@ export async function soakNamed({ seconds, seed, tolerances, env: given, say }: 
       await oneFault(proxies, chance, say, ended.signal)
       broken = await writing
       await sleep(1000 * calmSeconds, undefined, { signal: ended.signal }).catch(() => {})
-      const sample = { atSeconds: now(), documents: await complete() }
+      const sample = { atSeconds: now(), documents: await waitingNow() }
       lags.push(sample)
       pruneCheckpoints(folder)
       broken ??= services.map((service) => service.broken).find((why) => why !== null) ?? null
