@@ -18,10 +18,13 @@ export interface Surroundings {
   readonly proxies?: Readonly<Record<string, number>>
 }
 
-function start(args: readonly string[], { folder, env, proxies }: Surroundings): ChildProcess {
+/** As in a container of that size: without a limit Node lets garbage be for hours, and what is lost cannot be told from what nobody has collected yet. */
+const boundedHeap = '--max-old-space-size=160'
+
+function start(args: readonly string[], { folder, env, proxies }: Surroundings, options: string[] = []): ChildProcess {
   const own = proxies === undefined ? {} : { WINNOW_SOAK_PROXIES: JSON.stringify(proxies) }
   const by = proxies === undefined ? [] : ['--import', redirect]
-  return spawn(process.execPath, [...by, main, ...args], {
+  return spawn(process.execPath, [...options, ...by, main, ...args], {
     ...{ cwd: folder, env: { ...env, NODE_ENV: 'production', ...own } },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -76,7 +79,7 @@ export class Kept {
     let wait = restartSecondsFirst
     while (!this.#stopping) {
       const began = this.#now()
-      const child = start(this.#args, this.#surroundings)
+      const child = start(this.#args, this.#surroundings, [boundedHeap])
       this.#child = child
       for (const stream of [child.stdout!, child.stderr!]) stream.pipe(file, { end: false })
       this.#samples.push({ process: this.name, atSeconds: [], residentMiB: [] })

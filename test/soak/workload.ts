@@ -29,7 +29,12 @@ export function writeBurst(folder: string, burst: number, chance: Seeded): strin
 
 /** winnow.yaml and the file of a run without end, whose rounds last some seconds. */
 export function writeFiles(folder: string, chance: Seeded): void {
-  writeFileSync(join(folder, 'winnow.yaml'), stringify({ corpus: { partitions: 2 }, metrics: { enabled: false } }))
+  const configured = {
+    ...{ corpus: { partitions: 2 }, metrics: { enabled: false } },
+    // Full before memory is judged: the default, a gibibyte, takes some hundred rounds.
+    influence: { checkpointMiBMax: 16 },
+  }
+  writeFileSync(join(folder, 'winnow.yaml'), stringify(configured))
   for (const name of ['reward', 'evaluation', 'corpus'])
     writeFileSync(
       join(folder, `${name}.jsonl`),
