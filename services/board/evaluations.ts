@@ -10,21 +10,21 @@ export interface RunEvaluations {
   readonly why: string | null
 }
 
-/** Evaluates runs when somebody asks, one at a time: an evaluation reads the run's log. A run is evaluated anew once it has come further. */
-export class Evaluations {
-  readonly #runtime: Runtime
-  readonly #known = new Map<string, { readonly version: string; readonly answer: Promise<RunEvaluations> }>()
+/** What is computed of runs when somebody asks, one at a time: it reads the run's log. It is computed anew once the run has come further. */
+export class PerRun<Answer> {
+  readonly #compute: (run: RunConfig) => Promise<Answer>
+  readonly #known = new Map<string, { readonly version: string; readonly answer: Promise<Answer> }>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime
+  constructor(compute: (run: RunConfig) => Promise<Answer>) {
+    this.#compute = compute
   }
 
   /** @param version changes when the run has come further */
-  of(run: RunConfig, version: string): Promise<RunEvaluations> {
+  of(run: RunConfig, version: string): Promise<Answer> {
     const known = this.#known.get(run.name)
     if (known?.version === version) return known.answer
-    const answer = this.#last.then(() => evaluated(this.#runtime, run))
+    const answer = this.#last.then(() => this.#compute(run))
     this.#last = answer.catch(() => {
       // Not kept: the next question may find it answered.
       this.#known.delete(run.name)
@@ -34,7 +34,7 @@ export class Evaluations {
   }
 }
 
-async function evaluated(runtime: Runtime, run: RunConfig): Promise<RunEvaluations> {
+export async function evaluated(runtime: Runtime, run: RunConfig): Promise<RunEvaluations> {
   try {
     return { rounds: await evaluateRun(runtime, run), why: null }
   } catch (error) {

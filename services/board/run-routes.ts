@@ -3,7 +3,8 @@ import type { Runtime } from '../connections/connections.ts'
 import { ledgerOf, readLedger } from '../runs/ledger.ts'
 import { differencesOf, flat } from '../runs/run-settings.ts'
 import { kindOf } from '../runs/run-state.ts'
-import { Evaluations } from './evaluations.ts'
+import { stabilityOfRun } from '../runs/validation/stability.ts'
+import { evaluated, PerRun } from './evaluations.ts'
 import { runNamed, selectedRound } from './known.ts'
 import { LostToDuplicates } from './lost.ts'
 import type { BoardModel } from './model.ts'
@@ -15,7 +16,8 @@ import { describeTopic } from './topic-details.ts'
 /** What one run or two of them are, and what their rounds selected. */
 export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   const compositions = new Compositions(runtime)
-  const evaluations = new Evaluations(runtime)
+  const evaluations = new PerRun((run) => evaluated(runtime, run))
+  const stabilities = new PerRun((run) => stabilityOfRun(runtime, run))
   const lost = new LostToDuplicates(runtime)
 
   get('/api/runs/:run/configuration', async ({ run }) => {
@@ -45,6 +47,11 @@ export function serveRuns(get: Get, runtime: Runtime, model: BoardModel): void {
   get('/api/runs/:run/evaluations', async ({ run }) => {
     const { config, model: followed } = runNamed(model, one(run)!)
     return await evaluations.of(config, [...followed.manifests.keys()].join())
+  })
+  get('/api/runs/:run/stability', async ({ run }) => {
+    const { config, model: followed } = runNamed(model, one(run)!)
+    const rounds = [...followed.manifests.keys()]
+    return { pairs: rounds.length < 2 ? [] : await stabilities.of(config, rounds.join()) }
   })
   get('/api/runs/:run/rounds/:round/composition', async ({ run, round }) => {
     const followed = runNamed(model, one(run)!)

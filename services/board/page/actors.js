@@ -6,7 +6,7 @@ import { html, RoundSlider, Scroll } from './html.js'
 import { coloredMax, colorOf, namedLines } from './lines.js'
 import { actorsEver, hasActorScores, infoAt, NegativeTheta, NoScores } from './reading.js'
 import { set } from './route.js'
-import { Worth } from './worth.js'
+import { Stability, Worth } from './worth.js'
 
 /** Weights, theta and rewards of a run's actors over its rounds (the paper's Figures 8 to 10). */
 export function Actors({ run, settings, theme }) {
@@ -34,6 +34,7 @@ export function Actors({ run, settings, theme }) {
       ${actors.map((actor, a) => html`<${Weights} key=${actor.name} run=${run} actor=${actor} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}
     </div>
     <${Worth} run=${run} theme=${theme} />
+    <${Stability} run=${run} />
     <h2>Rewards by training step</h2>
     <p class="note">How much training on a document of the subcategory would have lowered the reference loss at that step: mean of the sampled documents and, if at most five subcategories or a chosen one are shown, one standard deviation as a band.</p>
     <div class="grid">${actors.map((actor, a) => html`<${Rewards} key=${actor.name} run=${run} actor=${actor} series=${named[a]} theme=${theme} focus=${actorOfFocus === actor.name ? focus : undefined} />`)}</div>

@@ -33,7 +33,7 @@ export const ChangeButton = ({
   children,
   ...rest
 }) => html`<button ...${rest} disabled=${state.changesNothing !== null || rest.disabled}>${children}</button>
-  ${state.changesNothing && html`<span class="note refused">${state.changesNothing}</span>`}`
+  ${state.changesNothing && html`<span class="note">${state.changesNothing}</span>`}`
 
 export const Failure = ({ error }) => error && html`<p class="problem" role="alert">${error}</p>`
 export const Loading = ({ what }) => html`<p class="empty loading" role="status">reading ${what} …</p>`

@@ -1,6 +1,6 @@
 import { Figure } from './figure.js'
 import { fixed, integer } from './format.js'
-import { Failure, html, Loading, Scroll, useAnswer } from './html.js'
+import { Failure, html, Loading, Scroll, Tiles, useAnswer } from './html.js'
 import { namedLines } from './lines.js'
 
 const theSelection = 'selection'
@@ -50,4 +50,14 @@ function Alternatives({ evaluation: { round, answers, estimates } }) {
 const nameOf = (policy) => {
   if (policy === theSelection) return 'this selection'
   return policy === theCorpus ? 'random' : policy
+}
+
+/** How far the rankings of subcategories stayed between the last two selections of each actor. */
+export function Stability({ run: { info, rounds } }) {
+  const selected = rounds.filter(({ manifest }) => manifest).length
+  const { value, error } = useAnswer(selected > 1 && `/api/runs/${encodeURIComponent(info.name)}/stability`, selected)
+  const last = new Map(value?.pairs.map((pair) => [pair.actor, pair]))
+  if (last.size === 0) return html`<${Failure} error=${error} />`
+  return html`<section class="stability"><h3>Rank correlation of weights</h3>
+    <${Tiles} tiles=${[...last.values()].map(({ actor, from, to, weights, rewards }) => [actor, fixed(weights.spearman), `of rewards: ${fixed(rewards.spearman)}; rounds ${from} to ${to}`])} /></section>`
 }

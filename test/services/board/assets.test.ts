@@ -4,7 +4,8 @@ import fastify from 'fastify'
 import { expect, test } from 'vitest'
 import { serveAssets } from '../../../services/board/assets.ts'
 
-const scriptBytesMax = 200 * 1024
+/** Of which the libraries of plots, loaded with the first plot, are three quarters. */
+const scriptBytesMax = 208 * 1024
 const firstViewBytesMax = 60 * 1024
 
 const pageFolder = join(import.meta.dirname, '../../../services/board/page')
@@ -36,7 +37,7 @@ async function compressedBytes(urls: readonly string[]): Promise<number> {
   return bytes
 }
 
-test('the board’s script is at most 200 KB compressed, that of the first view at most 60 KB', async () => {
+test('the board’s script is at most 208 KB compressed, that of the first view at most 60 KB', async () => {
   expect(first).toEqual(expect.arrayContaining(['html.js', 'station-panel.js', 'flow-layout.js']))
   expect(first).not.toContain('runs.js')
   const urls = (files: readonly string[]) => files.map((file) => `/page/${file}`)

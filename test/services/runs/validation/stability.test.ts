@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { startBoard } from '../../../../services/board/board.ts'
 import type { Config } from '../../../../services/config/config.ts'
 import { stabilityOfRun } from '../../../../services/runs/validation/stability.ts'
 import type { Stability } from '../../../../topologies/evaluation/stability.ts'
 import { cliOn } from '../../../support/cli.ts'
+import { until } from '../../../support/kafka.ts'
 import { fillByParity, memoryRuntime, parityRun, recordRun } from '../../../support/memory-runtime.ts'
 
 test('the stability of a run is that of its recorded rewards: the order of weights holds where that of the rewards turns around', async () => {
@@ -30,4 +32,13 @@ test('the stability of a run is that of its recorded rewards: the order of weigh
   expect(said).toMatchObject({ code: 0 })
   const lines = said.stdout.trim().split('\n')
   expect(lines.map((line): Stability => JSON.parse(line))).toEqual(found)
+
+  // The board's route has the same; nothing is searched here.
+  const clickHouse = { sql: {} } as unknown as typeof runtime.clickHouse
+  const board = await startBoard({ ...runtime, kafka: runtime.kafka, clickHouse }, { port: 0 })
+  onTestFinished(() => board.close())
+  const asked = async () =>
+    (await (await fetch(`${board.url}/api/runs/${run.name}/stability`)).json()) as { pairs?: Stability[] }
+  await until(async () => (await asked()).pairs?.length === found.length)
+  expect(await asked()).toEqual({ pairs: found })
 })
