@@ -40,10 +40,7 @@ export class ClickHouseTextKeys implements TextKeys {
   }
 
   async askedToErase(ids: readonly DocumentId[]): Promise<ReadonlySet<DocumentId>> {
-    const asked = new Set<DocumentId>()
-    const statement = (list: string) => `SELECT DISTINCT doc FROM exclusions WHERE ${erasures} AND doc IN (${list})`
-    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement)) asked.add(idOfRow(doc))
-    return asked
+    return new Set(await this.#among(ids, (list) => `exclusions WHERE ${erasures} AND doc IN (${list})`))
   }
 
   async newest(): Promise<WrappedKey | undefined> {
@@ -102,21 +99,34 @@ export class ClickHouseTextKeys implements TextKeys {
   }
 
   /** Those of these documents whose text is encrypted, as the label sink has it. */
-  async sealed(ids: readonly DocumentId[]): Promise<DocumentId[]> {
-    const sealed: DocumentId[] = []
-    const statement = (list: string) =>
-      `SELECT DISTINCT doc FROM documents WHERE doc IN (${list}) AND startsWith(text, {begin:String}) ORDER BY doc`
-    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement, { begin: sealedBegin }))
-      sealed.push(idOfRow(doc))
-    return sealed
+  sealed(ids: readonly DocumentId[]): Promise<DocumentId[]> {
+    const rows = (list: string) => `documents WHERE doc IN (${list}) AND startsWith(text, {begin:String})`
+    return this.#among(ids, rows, { begin: sealedBegin })
   }
 
   /** Those of these documents that have a key. */
-  async kept(ids: readonly DocumentId[]): Promise<DocumentId[]> {
-    const kept: DocumentId[] = []
-    const statement = (list: string) => `SELECT DISTINCT doc FROM text_keys WHERE doc IN (${list}) ORDER BY doc`
-    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement)) kept.push(idOfRow(doc))
-    return kept
+  kept(ids: readonly DocumentId[]): Promise<DocumentId[]> {
+    return this.#among(ids, (list) => `text_keys WHERE doc IN (${list})`)
+  }
+
+  /** Those of these documents whose text is encrypted, and can be read by nobody any more. */
+  async destroyed(ids: readonly DocumentId[]): Promise<DocumentId[]> {
+    const encrypted = await this.sealed(ids)
+    const kept = new Set(await this.kept(encrypted))
+    return encrypted.filter((docId) => !kept.has(docId))
+  }
+
+  /** The documents of some rows, ascending within each list. @param rows table and condition, by a list of ids in SQL */
+  async #among(
+    ids: readonly DocumentId[],
+    rows: (list: string) => string,
+    parameters: Record<string, string> = {},
+  ): Promise<DocumentId[]> {
+    const found: DocumentId[] = []
+    const statement = (list: string) => `SELECT DISTINCT doc FROM ${rows(list)} ORDER BY doc`
+    for await (const { doc } of rowsOfLists<{ doc: string }>(this.#sql, ids, statement, parameters))
+      found.push(idOfRow(doc))
+    return found
   }
 
   /** Resolves once no replica has a key of these documents. The same again changes nothing. */

@@ -132,10 +132,8 @@ class Refusals {
   async #unreadable(versions: ReadonlyMap<string, string>): Promise<DocumentId[]> {
     const { clickHouse, texts } = this.#runtime
     if (texts.masterKeys === undefined) return []
-    const keys = new ClickHouseTextKeys(clickHouse.sql)
-    const encrypted = await keys.sealed(await incompleteThoughErased(clickHouse.sql, versions))
-    const kept = new Set(await keys.kept(encrypted))
-    return encrypted.filter((docId) => !kept.has(docId))
+    const erased = await incompleteThoughErased(clickHouse.sql, versions)
+    return await new ClickHouseTextKeys(clickHouse.sql).destroyed(erased)
   }
 
   /** @param labelers names of the stations whose rejections count: dead letters name their writer only so */

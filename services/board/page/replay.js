@@ -32,7 +32,7 @@ export function Replay({ names, settings }) {
     setAsked((n) => n + 1)
   }
   return html`<section class="card replay"><h3>Replay</h3>
-    <p class="note">Refolds the recorded rewards of a run from the log, under a new name. Without changes every round must be the same to the bit; with other hyperparameters it is an experiment. Allowed: update, rewardTransform, normalize, collaboration, firstSelection, unrewarded, repetitionDecay, repeat, budget, and eta, initialWeights, initialTheta of actors. To remove one: <code>winnow run delete NAME</code>.</p>
+    <p class="note">Refolds the recorded rewards of a run from the log, under a new name. Without changes every round must be the same to the bit; with other hyperparameters it is an experiment. Allowed changes: update, rewardTransform, normalize, collaboration, firstSelection, unrewarded, repetitionDecay, repeat, budget, and eta, initialWeights and initialTheta of actors. To remove a replay: <code>winnow run delete NAME</code>.</p>
     <form onSubmit=${start}>
       <label>Run <select value=${of} onChange=${(event) => setOf(event.target.value)}>${recorded.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
       <label class="grow">Changes, as JSON; none: an exact replay <textarea rows="2" placeholder=${exampleChanges} value=${changes} onInput=${(event) => setChanges(event.target.value)}></textarea></label>

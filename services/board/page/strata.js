@@ -39,14 +39,14 @@ export function Strata({ info, manifest }) {
   const strata = info.actors.find(({ name }) => name === strategy?.mixture?.actor)?.subcategories
   const unit = 'documents' in info.budget ? 'documents' : 'tokens'
   const parts = strategy ? partsOf(strategy, info) : []
-  return html`<section class="card strategy"><h3>${strategy ? 'Strategy' : 'Strata'}</h3>
+  return html`<section class="card strategy"><h3>${strategy ? 'Strategy' : 'Strata of the guards'}</h3>
     ${strategy && html`<dl class="settings">${parts.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>`}
     <${Scroll}><table class="strata"><thead><tr><th>stratum</th><th class="n">documents in the pool</th><th class="n">tokens in the pool</th><th class="n">quota, ${unit}</th><th class="n">selected</th><th class="n">tokens</th><th class="n">lowest ${rankName(info)}</th><th class="n">ranked one by one</th></tr></thead>
     <tbody>${manifest.strata.map(
       (one) =>
         html`<tr><td>${one.guarded ?? (one.subcategory === null ? 'all' : (strata?.[one.subcategory] ?? one.subcategory))}</td><td class="n">${integer(one.heldDocuments)}</td><td class="n">${short(one.heldTokens)}</td><td class="n">${one.quota === null ? 'all it has' : integer(one.quota)}</td><td class="n">${integer(one.documents)}</td><td class="n">${short(one.tokens)}</td><td class="n">${fixed(one.threshold, 5)}</td><td class="n">${integer(one.refined)}</td></tr>`,
     )}</tbody></table><//>
-    <p class="note">Quota: what the mixture or guards allow. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
+    <p class="note">Quota: what the mixture or the guards allow a stratum. Ranked one by one: documents that no cell decided for all of its kind.</p></section>`
 }
 
 /** What became of the run's actors at this round, with who wanted it and why. */

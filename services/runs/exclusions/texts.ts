@@ -37,10 +37,7 @@ export async function erasedTexts(
 
 /** @throws WinnowError CONFIGURATION if the texts of some of these documents can be read by nobody any more */
 export async function assertReadable({ clickHouse }: Ports, ids: readonly DocumentId[]): Promise<void> {
-  const keys = new ClickHouseTextKeys(clickHouse.sql)
-  const encrypted = await keys.sealed(ids)
-  const kept = new Set(await keys.kept(encrypted))
-  const gone = encrypted.filter((docId) => !kept.has(docId))
+  const gone = await new ClickHouseTextKeys(clickHouse.sql).destroyed(ids)
   if (gone.length === 0) return
   throw new WinnowError(
     'CONFIGURATION',
