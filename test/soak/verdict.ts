@@ -25,8 +25,11 @@ export interface Seen {
 export interface Tolerances {
   /** Growth of a process that still counts as flat. */
   readonly memoryMiBPerHour: number
-  /** What a process does until its caches are full says nothing: so much of a life is left out. */
+  /** What a process does until its caches are full says nothing: so much of a life is left out, and at least `warmUpShare` of it. */
   readonly warmUpSeconds: number
+  readonly warmUpShare: number
+  /** A collector has run in so long: the least memory of each such stretch is what is in use, the rest is garbage that waits. */
+  readonly floorSeconds: number
   /** Noise of a collector is larger than a leak over less than this: such a life is not judged. */
   readonly judgedSecondsMin: number
   /** Bursts of documents that may wait when it was calm. */
@@ -36,7 +39,9 @@ export interface Tolerances {
 export const defaultTolerances: Tolerances = {
   memoryMiBPerHour: 32,
   warmUpSeconds: 300,
-  judgedSecondsMin: 600,
+  warmUpShare: 1 / 3,
+  floorSeconds: 240,
+  judgedSecondsMin: 1500,
   burstsWaitingMax: 2,
 }
 
@@ -66,18 +71,29 @@ export function judge(seen: Seen, tolerances: Tolerances): Verdict {
 
 /** The longest life of a process tells most; each restart begins another. */
 function memoryOf(lives: readonly Life[], tolerances: Tolerances): { finding: Finding; why: string } {
-  const { memoryMiBPerHour, warmUpSeconds, judgedSecondsMin } = tolerances
+  const { memoryMiBPerHour, warmUpSeconds, warmUpShare, judgedSecondsMin } = tolerances
   const spanOf = ({ atSeconds }: Life) => (atSeconds.at(-1) ?? 0) - (atSeconds[0] ?? 0)
   const life = lives.reduce((a, b) => (spanOf(b) > spanOf(a) ? b : a))
-  const from = (life.atSeconds[0] ?? 0) + warmUpSeconds
+  const from = (life.atSeconds[0] ?? 0) + Math.max(warmUpSeconds, warmUpShare * spanOf(life))
   const points = life.atSeconds.flatMap((at, i) => (at < from ? [] : [[at, life.residentMiB[i]!] as const]))
   const seconds = points.length === 0 ? 0 : points.at(-1)![0] - points[0]![0]
   const restarts = lives.length === 1 ? '' : `, in the longest of ${lives.length} lives`
-  if (points.length < 3 || seconds < judgedSecondsMin)
+  const floor = floorOf(points, tolerances.floorSeconds)
+  if (floor.length < 3 || seconds < judgedSecondsMin)
     return { finding: 'not judged', why: `${Math.round(seconds)} s after warming up are too short to tell${restarts}` }
-  const slope = 3600 * slopeOf(points)
+  const slope = 3600 * slopeOf(floor)
   const why = `${slope.toFixed(1)} MiB an hour over ${Math.round(seconds)} s, tolerated ${memoryMiBPerHour}${restarts}`
   return { finding: slope <= memoryMiBPerHour ? 'held' : 'broken', why }
+}
+
+/** The least of each whole stretch of so many seconds, at the middle of the stretch. What is left at the end is no stretch: its least is too high. */
+function floorOf(points: readonly (readonly [number, number])[], seconds: number): (readonly [number, number])[] {
+  const [first, last] = [points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 0]
+  const whole = Math.floor((last - first) / seconds)
+  const stretches = Map.groupBy(points, ([at]) => Math.floor((at - first) / seconds))
+  return [...stretches].flatMap(([n, own]) =>
+    n < whole ? [[first + (n + 0.5) * seconds, Math.min(...own.map(([, mib]) => mib))] as const] : [],
+  )
 }
 
 /** Of many points so many, evenly, are paired. */
