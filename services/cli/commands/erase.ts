@@ -56,6 +56,7 @@ export const erase = (context: CliContext): Command =>
       await createCorpusTopics(runtime.kafka, config)
       const documentsOut = async () => (await excludedBy(runtime.clickHouse.sql, list)).map(({ value }) => value.docId)
       if (lift) {
+        await untilSunk(runtime)
         await assertReadable(runtime, await documentsOut())
         const lifted = await liftList(runtime, list, by, systemClock)
         await untilSunk(runtime)
@@ -71,9 +72,9 @@ export const erase = (context: CliContext): Command =>
           })
         if (unknown.length > 0)
           context.stderr.write(`${unknown.length} ids are not in the corpus: ${unknown.slice(0, 10).join(', ')}\n`)
-        await untilSunk(runtime)
       }
-      // Also of a request that was cut off before.
+      // Also of a request that was cut off before, perhaps before the sink had it.
+      await untilSunk(runtime)
       await destroyTexts(runtime, await documentsOut())
       const receipt = await receiptOf(runtime, name)
       const { out } = options

@@ -1,7 +1,7 @@
 // The whole way of encrypted texts, on Kafka in memory and ClickHouse in this process: ingested, labelled, selected by rewards, erased, replayed.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { asDocumentId, type DocumentId, labelsTopic, type Manifest } from '../../../../schemas/index.ts'
 import { DocumentSearch } from '../../../../services/board/documents.ts'
 import { loadConfig } from '../../../../services/config/load.ts'
@@ -264,10 +264,14 @@ test('an ingest that a rotation has fenced commits no text whose key the rotatio
   expect([...(await readable(runtime).texts([asDocumentId(1n << 40n)])).values()]).toEqual(['somebody wrote 99'])
 }, 30_000)
 
-test('winnow erase destroys keys and says what is left to do, which winnow keys does', async () => {
+const cli = () => {
   const file = join(folder, 'winnow.yaml')
   writeFileSync(file, 'corpus: {partitions: 1}\nactors: {parity: {subcategories: [a, b], labeler: {kind: metadata}}}\n')
-  const winnow = cliOn(runtime, loadConfig({ file, env: {} }), folder)
+  return cliOn(runtime, loadConfig({ file, env: {} }), folder)
+}
+
+test('winnow erase destroys keys and says what is left to do, which winnow keys does', async () => {
+  const winnow = cli()
   const saying = sayingOn(() => winnow)
   writeFileSync(join(folder, 'ids.txt'), '30\n31\n')
   const { newest } = runtime.texts.masterKeys!
@@ -321,4 +325,19 @@ test('who waits for labels does not wait for one that nobody can make any more',
   expect(await labelProgress(runtime, versions)).toEqual(before)
   await destroyTexts(runtime, [id])
   expect(await labelProgress(runtime, versions)).toEqual({ ...before, refused: before.refused + 1 })
+}, 30_000)
+
+test('an erasure that was killed before the sink had it is finished by winnow erase without ids, which waits for the sink', async () => {
+  const sink = started.findIndex(({ name }) => name === labelSinkStation(['parity']).name)
+  await started.splice(sink, 1)[0]!.close()
+  await eraseDocuments(runtime, { name: 'request-5', ids: idsOf(33), by: 'somebody' })
+  const committed = vi.spyOn(runtime.store, 'committed')
+  onTestFinished(() => committed.mockRestore())
+  const finished = sayingOn(cli)('erase', 'request-5')
+  // Until it has asked how far the sink has come; one that does not ask answers.
+  await Promise.race([finished, until(() => committed.mock.calls.length > 0)])
+  started.push(await startSink(runtime))
+  expect(await finished).toContain('1 documents are out by request request-5')
+  expect(await finished).toContain('texts: of 1 that are encrypted the keys of 1 are destroyed')
+  expect(await readable(runtime).texts(idsOf(33))).toEqual(new Map([[idOf(33), '']]))
 }, 30_000)
