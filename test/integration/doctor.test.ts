@@ -169,13 +169,20 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
       const given = await winnow(['acls', service, '--principal', 'User:admin', '--apply'], parts(), folder)
       expect(given.code, given.stderr).toBe(0)
     }
+    const ofIngest = () => doctor(login, ['--service', 'ingest'])
+    // A broker applies permissions some time after the controller has them.
+    const patience = { timeout: 60_000, interval: 500 }
     await give('admin')
-    const lacking = await doctor(login, ['--service', 'ingest'])
-    expect(lacking.code).toBe(3)
-    expect(bad(lacking.findings)).toMatchObject([
-      { check: 'permissions', found: expect.stringContaining('Write on transaction winnow-ingest') },
-    ])
+    await expect
+      .poll(async () => {
+        const { code, findings } = await ofIngest()
+        return { code, bad: bad(findings) }
+      }, patience)
+      .toMatchObject({
+        code: 3,
+        bad: [{ check: 'permissions', found: expect.stringContaining('Write on transaction winnow-ingest') }],
+      })
     await give('ingest')
-    expect(bad((await doctor(login, ['--service', 'ingest'])).findings)).toEqual([])
+    await expect.poll(async () => bad((await ofIngest()).findings), patience).toEqual([])
   })
 })
