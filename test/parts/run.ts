@@ -10,27 +10,21 @@ import { type Part, type PartResult, runParts } from './run-parts.ts'
  */
 const vitest = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs')
 const given = process.argv.slice(2)
+const all = given.length === 0
 // First, and alone: it makes the environment of Python that tests of the others use.
 const python = { name: 'python', args: [join(import.meta.dirname, '../python/run.ts'), ...given] }
 const by = (project: string, own: readonly string[] = [], name = project): Part => ({
   name,
   // Whoever names files seldom names some of each part.
-  args: [vitest, 'run', '--project', project, ...own, ...(given.length > 0 ? ['--passWithNoTests', ...given] : [])],
+  args: [vitest, 'run', '--project', project, ...own, ...(all ? [] : ['--passWithNoTests', ...given])],
 })
 /** Integration tests of what somebody does first. They go into the other lane, with a cluster of their own, so that both lanes take as long. */
 const firstSteps = ['dev', 'documented-demo', 'newcomer'].map((name) => `test/integration/${name}.test.ts`)
-const lanes =
-  given.length > 0
-    ? [[by('unit'), by('faults')], [by('integration')]]
-    : [
-        [by('unit'), by('faults'), by('integration', firstSteps, 'first steps')],
-        [
-          by(
-            'integration',
-            firstSteps.map((file) => `--exclude=${file}`),
-          ),
-        ],
-      ]
+const others = firstSteps.map((file) => `--exclude=${file}`)
+const lanes = [
+  [by('unit'), by('faults'), ...(all ? [by('integration', firstSteps, 'first steps')] : [])],
+  [by('integration', all ? others : [])],
+]
 const stages: Part[][][] = [[[python]], lanes]
 const own = process.env.WINNOW_TEST_REPORTS === undefined
 const reports = process.env.WINNOW_TEST_REPORTS ?? mkdtempSync(join(tmpdir(), 'winnow-test-reports-'))
