@@ -63,6 +63,8 @@ export async function waitForLabels(
   let progress: LabelProgress = { documents: 0, complete: 0, refused: 0 }
   try {
     while (signal?.aborted !== true && unchangedMs < patienceMs) {
+      // Asked before it is counted: what the sink writes in between would be sunk and not counted.
+      const sunk = await isSunk(runtime, last)
       const counts = await countDocuments(runtime, versions)
       const moved = JSON.stringify(counts)
       unchangedMs = moved === before ? unchangedMs + pollMs : 0
@@ -72,8 +74,7 @@ export async function waitForLabels(
       progress = { ...counts, refused }
       onProgress?.(progress)
       shown?.at(progress.complete, progress.documents)
-      if (counts.complete + refused >= counts.documents && (await isSunk(runtime, last)))
-        return { ...progress, done: true }
+      if (sunk && counts.complete + refused >= counts.documents) return { ...progress, done: true }
       if (onMissing !== undefined && !asked && unchangedMs >= missingAfterMs) {
         asked = true
         const missing = await missingOfCorpus(runtime.kafka, versions)
