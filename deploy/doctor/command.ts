@@ -13,6 +13,7 @@ import { summaries } from '../../services/cli/summaries.ts'
 import type { Config } from '../../services/config/config.ts'
 import { answerWithinMs } from '../../services/connections/answering.ts'
 import type { Addresses } from '../../services/connections/connections.ts'
+import { shardKey } from '../../services/corpus/shard-key.ts'
 import { labelerVersions } from '../../services/runs/label-progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { exitCodes, WinnowError } from '../../services/runtime/errors.ts'
@@ -23,10 +24,11 @@ import { registryClient } from '../../services/runtime/registry.ts'
 import { within } from '../../services/runtime/within.ts'
 import { table } from '../../services/terminal/table.ts'
 import { permissionsOf } from '../acls/acls.ts'
-import { locate } from '../connect.ts'
+import { locate, runtimeOptions } from '../connect.ts'
 import { listens } from '../dev/ports.ts'
 import { exitCodeOfFindings, type Finding, ok, problem, skipped, unreachable, warning } from './finding.ts'
 import { checkBrokers, checkPermissions, checkTopics } from './kafka.ts'
+import { checkKeyFile, checkTextKeys } from './keys.ts'
 import { checkLogs } from './logs.ts'
 import { checkDisk, checkMemory, checkNode, checkPackages, checkStartable, portOwner } from './machine.ts'
 import { checkRegistryOfLog } from './registry-of-log.ts'
@@ -75,11 +77,19 @@ async function examine(context: CliContext, options: Options): Promise<Finding[]
     const versions = await labelerVersions(config)
     machine.push(ok('labelers', [...versions.keys()].join(', ')))
     const found = locate(context, config)
+    const { encryption } = runtimeOptions(found?.config ?? config)
+    const keyFile = encryption === undefined ? undefined : checkKeyFile(encryption)
+    machine.push(...(keyFile?.findings ?? []))
     if (found === undefined) {
       const none = warning('cluster', `none is configured, and none runs on ${config.dataFolder}`, 'npx winnow dev')
       return [...machine, await checkStartable(context.env), none]
     }
-    return [...machine, ...(await examineCluster(found.addresses, found.config, options))]
+    // Of a file that is none nothing more can be said than that.
+    const asking =
+      keyFile !== undefined && keyFile.masterKeys === undefined
+        ? []
+        : checkTextKeys(spreadOver(found.addresses), keyFile?.masterKeys, answerWithinMs)
+    return [...machine, ...(await examineCluster(found.addresses, found.config, options)), ...(await asking)]
   } catch (error) {
     if (!(error instanceof WinnowError) || error.exitCode !== exitCodes.configuration) throw error
     return [...machine, problem('configuration', error.message, error.hint ?? 'Correct it.')]
@@ -104,6 +114,11 @@ const clickHouseOf = ({ clickhouseUrl, database, credentials = {} }: Addresses) 
   url: clickhouseUrl,
   ...(database !== undefined && { database }),
   ...credentials.clickHouse,
+})
+
+const spreadOver = (addresses: Addresses) => ({
+  ...clickHouseOf(addresses),
+  ...(addresses.cluster !== undefined && { cluster: { name: addresses.cluster, shardKey } }),
 })
 
 /** What was found, or that the part hangs: it is named before whoever asks gives up. */

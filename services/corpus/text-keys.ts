@@ -98,6 +98,15 @@ export class ClickHouseTextKeys implements TextKeys {
     return rows.map(({ doc }) => idOfRow(doc))
   }
 
+  /** The names of the requests for erasure that have ever named one of these documents, ascending. */
+  async requestsOf(ids: readonly DocumentId[]): Promise<string[]> {
+    const requests = new Set<string>()
+    const statement = (list: string) => `SELECT DISTINCT list FROM exclusions WHERE ${erasures} AND doc IN (${list})`
+    for await (const row of rowsOfLists<{ list: string }>(this.#sql, ids, statement))
+      requests.add(row.list.slice(row.list.indexOf('/') + 1))
+    return [...requests].sort()
+  }
+
   /** Those of these documents whose text is encrypted, as the label sink has it. */
   sealed(ids: readonly DocumentId[]): Promise<DocumentId[]> {
     const rows = (list: string) => `documents WHERE doc IN (${list}) AND startsWith(text, {begin:String})`

@@ -1,10 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import type { Finding } from '../../deploy/doctor/finding.ts'
-import { Label, subjectOf, topics } from '../../schemas/index.ts'
+import { asDocumentId, type DocumentId, Label, subjectOf, topics } from '../../schemas/index.ts'
+import { ClickHouseTextKeys } from '../../services/corpus/text-keys.ts'
+import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
+import { migrate } from '../../services/runtime/clickhouse/migrate.ts'
+import { MasterKeys } from '../../services/texts/master-keys.ts'
 import { winnow } from '../services/cli/winnow.ts'
 import { type SecureBroker, startSecureBroker } from '../support/secure-broker.ts'
 
@@ -129,6 +134,45 @@ describe.skipIf(missing !== undefined)(`winnow doctor${missing ? ` (skipped: ${m
       await put('BACKWARD_TRANSITIVE')
     }
     expect(bad((await doctor()).findings)).toEqual([])
+  })
+
+  test('encrypted texts without their master keys, and those of another corpus, are problems', async () => {
+    const server = await createClickHouse({ url: inject('clickhouseUrl') })
+    const database = `doctor_${randomUUID().slice(0, 8)}`
+    await server.sql.command(`CREATE DATABASE ${database}`)
+    await server.close()
+    const clickHouse = await createClickHouse({ url: inject('clickhouseUrl'), database })
+    onTestFinished(() => clickHouse.close())
+    const ofKeys = async (env: NodeJS.ProcessEnv = {}) => {
+      const { code, findings } = await doctor({ WINNOW_CLICKHOUSE_DATABASE: database, ...env })
+      return { code, keys: findings.filter(({ check }) => check.includes('keys')) }
+    }
+    // No service has made a table yet.
+    expect(await ofKeys()).toEqual({ code: 0, keys: [] })
+    await migrate(clickHouse.sql)
+    const [own, another] = ['own.json', 'another.json'].map((name) => MasterKeys.create(join(folder, name), 0))
+    const keys = new ClickHouseTextKeys(clickHouse.sql)
+    const ids = [1n, 2n].map(asDocumentId)
+    const key = (docId: DocumentId) => own!.wrap({ docId, name: 'aaaaaaaa', bytes: new Uint8Array(32) })
+    await keys.add(await Promise.all(ids.map(key)))
+    expect(await ofKeys()).toMatchObject({
+      code: 3,
+      keys: [{ state: 'problem', found: expect.stringContaining('2 keys of encrypted texts') }],
+    })
+    expect(await ofKeys({ WINNOW_CORPUS_ENCRYPTION: own!.path })).toMatchObject({
+      ...{ code: 0, keys: [{ state: 'ok' }, { state: 'ok', found: '2, all wrapped by epoch 1' }] },
+    })
+    expect(await ofKeys({ WINNOW_CORPUS_ENCRYPTION: another!.path })).toMatchObject({
+      ...{ code: 3, keys: [{ state: 'ok' }, { state: 'problem', found: expect.stringContaining('does not unwrap') }] },
+    })
+    const gone = await ofKeys({ WINNOW_CORPUS_ENCRYPTION: join(folder, 'gone.json') })
+    expect(gone).toMatchObject({ code: 3, keys: [{ state: 'problem', found: expect.stringContaining('ENOENT') }] })
+    // An erasure that was killed once its record was there.
+    await clickHouse.sql.insert('exclusions', [{ doc: ids[1]!, list: 'erasure/request-17', excluded: 1, at: 0 }])
+    expect(await ofKeys({ WINNOW_CORPUS_ENCRYPTION: own!.path })).toMatchObject({
+      code: 0,
+      keys: [{}, {}, { state: 'warning', mend: 'Finish it: winnow erase request-17' }],
+    })
   })
 
   test.each(['WINNOW_BROKERS', 'WINNOW_REGISTRY_URL', 'WINNOW_CLICKHOUSE_URL'])(
