@@ -63,6 +63,7 @@ const values = z.strictObject({
     kafkaCa: secret,
     kafkaClient: client,
     extraCa: secret,
+    masterKeys: secret,
     metricsToken: secret,
     boardToken: secret,
   }),

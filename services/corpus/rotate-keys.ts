@@ -27,8 +27,18 @@ export interface Rotated {
 }
 
 /**
+ * Adds the master key of a new epoch to the file, by which nothing is wrapped before `rotateKeys` goes on with it: readers elsewhere get the file
+ * in between, and none meets a key that it cannot open. @returns its number
+ * @throws WinnowError as `rotateKeys`
+ */
+export async function prepareEpoch({ keys, masterKeys, clock }: Omit<Ports, 'kafka'>): Promise<number> {
+  await masterKeys.assertSame(await keys.newest())
+  return masterKeys.addEpoch(clock())
+}
+
+/**
  * Begins a new epoch and wraps all keys by its master key: whoever destroys the older ones then has destroyed, in every copy of ClickHouse that was
- * made before, the keys that erasures had deleted. `goOn`: with the newest epoch there is, after a rotation that was cut off.
+ * made before, the keys that erasures had deleted. `goOn`: with the newest epoch there is, which was prepared, or begun by a rotation that was cut off.
  *
  * An ingest may be on. Once keys of the new epoch are there the ingest is fenced: what it still keeps by the older epoch belongs to a transaction
  * that cannot be committed, and may be deleted. One that starts sees that there is a newer epoch, and wraps by that.
@@ -38,8 +48,8 @@ export async function rotateKeys(
   { keys, masterKeys, kafka, clock }: Ports,
   { goOn = false, onProgress = () => {} }: { goOn?: boolean; onProgress?: (done: number) => void } = {},
 ): Promise<Rotated> {
-  await masterKeys.assertSame(await keys.newest())
-  const epoch = goOn ? masterKeys.newest : masterKeys.addEpoch(clock())
+  if (goOn) await masterKeys.assertSame(await keys.newest())
+  const epoch = goOn ? masterKeys.newest : await prepareEpoch({ keys, masterKeys, clock })
   const rewrap = async (wrapped: readonly WrappedKey[]) => {
     await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
   }

@@ -51,10 +51,11 @@ export class ClickHouseTextKeys implements TextKeys {
     return row && keyOfRow(row)
   }
 
-  /** How many keys each epoch has wrapped, ascending; one that is repeated may count twice. */
+  /** How many keys each epoch has wrapped, ascending. */
   async epochs(): Promise<{ epoch: number; keys: number }[]> {
     const rows = await this.#sql.query<{ epoch: number; keys: string }>(
-      'SELECT epoch, count() AS keys FROM text_keys GROUP BY epoch ORDER BY epoch',
+      // What is kept twice, as a rotation does with some, counts once.
+      'SELECT epoch, count() AS keys FROM text_keys FINAL GROUP BY epoch ORDER BY epoch',
     )
     return rows.map(({ epoch, keys }) => ({ epoch, keys: Number(keys) }))
   }

@@ -137,6 +137,21 @@ test('the image has every folder that the program imports from', () => {
   expect(dockerfile).toContain(`FROM node:${version}-`)
 })
 
+test('with encrypted texts every service that reads texts has the folder of master keys, and one command writes into it', () => {
+  const { services: encrypted } = parse(read('compose.encryption.yaml'), { merge: true }) as {
+    services: Record<string, { environment: Record<string, string>; volumes: string[] }>
+  }
+  const reading = own.map(([name]) => name).filter((name) => name !== 'label-sink')
+  expect(Object.keys(encrypted).sort()).toEqual(reading.sort())
+  for (const [name, { environment: given, volumes }] of Object.entries(encrypted)) {
+    const { corpus } = loadConfig({ file: file('compose/winnow.yaml'), env: given })
+    const [source, folder, access] = volumes[0]!.replace(/^\$\{(KEYS):\?[^}]*\}/, '$1').split(':')
+    expect([volumes.length, source, access]).toEqual([1, 'KEYS', name === 'winnow' ? undefined : 'ro'])
+    // A folder: the file in it is replaced by another when its keys are rotated.
+    expect(corpus.encryption).toBe(`${folder}/master-keys.json`)
+  }
+})
+
 const plugin = spawnSync('docker', ['compose', 'version']).status === 0
 test.skipIf(!plugin)(
   `docker compose accepts the file${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
@@ -145,6 +160,8 @@ test.skipIf(!plugin)(
       'compose',
       '-f',
       file('compose.yaml'),
+      '-f',
+      file('compose.encryption.yaml'),
       '--profile',
       'run',
       '--profile',
@@ -152,6 +169,8 @@ test.skipIf(!plugin)(
       'config',
       '--quiet',
     ]
-    expect(() => execFileSync('docker', config, { stdio: 'pipe' })).not.toThrow()
+    expect(() =>
+      execFileSync('docker', config, { stdio: 'pipe', env: { ...process.env, KEYS: '/keys' } }),
+    ).not.toThrow()
   },
 )

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { Runtime } from '../../connections/connections.ts'
-import { rotateKeys } from '../../corpus/rotate-keys.ts'
+import { prepareEpoch, rotateKeys } from '../../corpus/rotate-keys.ts'
 import { ClickHouseTextKeys } from '../../corpus/text-keys.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
@@ -62,13 +62,27 @@ const rotating = (context: CliContext): Command =>
     'rotate',
     'begins an epoch: a new master key in the file, by which all keys of documents are wrapped anew',
   )
-    .option('--go-on', 'with the newest epoch, after a rotation that was cut off, in place of a new one')
+    .option('--go-on', 'with the newest epoch, after --prepare or a rotation that was cut off, in place of a new one')
+    .option('--prepare', 'add the master key to the file and no more, so that every reader has it before it is used')
     .option('--json', 'as JSON')
-    .addHelpText('after', example('winnow keys rotate'))
-    .action(async (options: GlobalOptions & { goOn?: boolean; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      example('winnow keys rotate', 'winnow keys rotate --prepare # then give the file to every reader, and --go-on'),
+    )
+    .action(async (options: GlobalOptions & { goOn?: boolean; prepare?: boolean; json?: boolean }) => {
+      if (options.goOn === true && options.prepare === true)
+        throw new WinnowError('USAGE', 'give one of --prepare and --go-on', { hint: 'First --prepare, then --go-on.' })
       await using connection = await context.connect(options)
       const { runtime } = connection
       const { stored: keys, masterKeys } = keysOf(runtime)
+      if (options.prepare === true) {
+        const epoch = await prepareEpoch({ keys, masterKeys, clock: systemClock })
+        if (options.json) return await print(context.stdout, `${JSON.stringify({ epoch })}\n`)
+        return await print(
+          context.stdout,
+          `epoch ${epoch} is in ${masterKeys.path}, and has wrapped nothing. Give the file to every reader, then: winnow keys rotate --go-on\n`,
+        )
+      }
       const total = (await keys.epochs()).reduce((sum, epoch) => sum + epoch.keys, 0)
       const shown = new Counter(context.stderr, systemClock, { doing: 'wrapping', unit: 'keys' })
       const onProgress = (done: number) => shown.at(done, Math.max(done, total))

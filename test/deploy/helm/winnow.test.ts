@@ -39,6 +39,11 @@ const cases = [
     files: ['managed', 'run-on-gpus'],
     set: ['ingest.mode="job"', `image.digest="sha256:${'a'.repeat(64)}"`, 'image.pullSecrets=[{"name":"login"}]'],
   },
+  {
+    name: 'encrypted texts',
+    files: ['managed', 'run-on-gpus'],
+    set: ['secrets.masterKeys={"name":"winnow-keys","key":"master-keys.json"}'],
+  },
 ] as const
 const manifests = new Map<string, Manifest[]>()
 if (tools !== undefined)
@@ -241,6 +246,33 @@ describe.skipIf(tools === undefined)(`the chart${missing}`, () => {
     }
     const asked = workloadsOf(all).map(({ spec }) => spec.template.spec.containers[0]!.args.join(' '))
     for (const name of names) expect(asked).toContain(`run stations --run ${name} --config /etc/winnow/winnow.yaml`)
+  })
+
+  test('every pod that reads texts has the file of master keys, of its own group alone, and sees the Secret change', () => {
+    const variable = 'WINNOW_CORPUS_ENCRYPTION'
+    for (const { metadata, spec } of workloadsOf(of('encrypted texts'))) {
+      const { containers, volumes } = spec.template.spec
+      const [{ env, volumeMounts }] = containers as [(typeof containers)[number]]
+      const named = env?.find(({ name }) => name === variable)?.value
+      const mount = volumeMounts.find(({ name }) => name === 'master-keys')
+      const volume = volumes.find(({ name }) => name === 'master-keys')
+      if (metadata.name === 'winnow-label-sink') {
+        expect([named, mount, volume]).toEqual([undefined, undefined, undefined])
+        continue
+      }
+      expect(named, metadata.name).toBe('/etc/winnow-keys/master-keys.json')
+      // Kubernetes never updates what is mounted by a subPath.
+      expect(mount).toEqual({ name: 'master-keys', mountPath: '/etc/winnow-keys', readOnly: true })
+      expect(volume).toEqual({
+        name: 'master-keys',
+        secret: {
+          // Written 0440, which is octal in YAML 1.1, as Kubernetes reads it, and not in 1.2, as this test does.
+          ...{ secretName: 'winnow-keys', defaultMode: 440 },
+          items: [{ key: 'master-keys.json', path: 'master-keys.json' }],
+        },
+      })
+    }
+    expect(JSON.stringify(of('run-on-gpus'))).not.toContain(variable)
   })
 
   test.each([

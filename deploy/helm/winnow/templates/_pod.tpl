@@ -4,6 +4,7 @@
 {{- $values := .root.Values -}}
 {{- $settings := .settings -}}
 {{- $secrets := $values.secrets -}}
+{{- $keys := ternary dict $secrets.masterKeys (default false .textless) -}}
 metadata:
   labels:
     {{- include "winnow.labels" . | nindent 4 }}
@@ -49,6 +50,9 @@ spec:
         - { name: {{ $variable }}, value: /etc/winnow-secrets/{{ $key }} }
         {{- end }}
         {{- end }}
+        {{- if $keys.name }}
+        - { name: WINNOW_CORPUS_ENCRYPTION, value: /etc/winnow-keys/master-keys.json }
+        {{- end }}
         {{- range $variable, $secret := dict "WINNOW_METRICS_TOKEN" $secrets.metricsToken "WINNOW_BOARD_TOKEN" (eq .probe "board" | ternary $secrets.boardToken (dict)) }}
         {{- if $secret.name }}
         - name: {{ $variable }}
@@ -85,6 +89,10 @@ spec:
         {{- if include "winnow.secretSources" $root }}
         - { name: secrets, mountPath: /etc/winnow-secrets, readOnly: true }
         {{- end }}
+        {{- if $keys.name }}
+        # The folder, and not the file in it alone: a Secret that changes is then seen by pods that are there.
+        - { name: master-keys, mountPath: /etc/winnow-keys, readOnly: true }
+        {{- end }}
         {{- range $folder := .mounts }}
         {{- if include "winnow.claim" (dict "root" $root "folder" $folder) }}
         - { name: {{ $folder }}, mountPath: /{{ $folder }}, readOnly: {{ not (and $.writes (eq $folder "checkpoints")) }} }
@@ -100,6 +108,13 @@ spec:
       projected:
         defaultMode: 0440
         sources: {{- . | trim | nindent 10 }}
+    {{- end }}
+    {{- if $keys.name }}
+    - name: master-keys
+      secret:
+        secretName: {{ $keys.name | quote }}
+        defaultMode: 0440
+        items: [{ key: {{ $keys.key | quote }}, path: master-keys.json }]
     {{- end }}
     {{- range $folder := .mounts }}
     {{- with include "winnow.claim" (dict "root" $root "folder" $folder) }}

@@ -1,6 +1,6 @@
 {{/*
 Everything that runs, as a list: component, kind (Deployment or Job), args, settings (of the values, over defaults), probe (the name of the port that
-answers), mounts, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
+answers), mounts, textless if it reads no texts, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
 */}}
 {{- define "winnow.workloads" -}}
 {{- $values := .Values -}}
@@ -15,7 +15,7 @@ answers), mounts, and for autoscaling by lag the station and run whose lag count
 {{- end -}}
 
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.labelSink -}}
-{{- $all = append $all (dict "component" "label-sink" "kind" "Deployment" "args" (concat (list "run" "label-sink") $config) "settings" $settings "probe" "metrics" "mounts" (list) "scales" true "station" "label sink" "run" "") -}}
+{{- $all = append $all (dict "component" "label-sink" "kind" "Deployment" "args" (concat (list "run" "label-sink") $config) "settings" $settings "probe" "metrics" "mounts" (list) "textless" true "scales" true "station" "label sink" "run" "") -}}
 
 {{- if $values.decontamination.enabled -}}
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.decontamination -}}

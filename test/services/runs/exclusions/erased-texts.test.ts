@@ -1,5 +1,5 @@
 // The whole way of encrypted texts, on Kafka in memory and ClickHouse in this process: ingested, labelled, selected by rewards, erased, replayed.
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { asDocumentId, type DocumentId, labelsTopic, type Manifest } from '../../../../schemas/index.ts'
@@ -8,7 +8,7 @@ import { loadConfig } from '../../../../services/config/load.ts'
 import { definitionOf } from '../../../../services/connections/connections.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { readable, readingStation } from '../../../../services/corpus/readable.ts'
-import { rotateKeys } from '../../../../services/corpus/rotate-keys.ts'
+import { prepareEpoch, rotateKeys } from '../../../../services/corpus/rotate-keys.ts'
 import { ClickHouseTextKeys } from '../../../../services/corpus/text-keys.ts'
 import { untilSunk } from '../../../../services/host/decontamination.ts'
 import { ingest } from '../../../../services/ingest/ingest.ts'
@@ -224,10 +224,35 @@ test('a rotation wraps all keys anew, also one that was cut off, and then copies
   expect(await readable(runtime).texts(idsOf(0, 39))).toEqual(new Map([0, 39].map((n) => [idOf(n), textOf(n)])))
 }, 30_000)
 
+test('a master key that is prepared wraps nothing before all readers have it, and then all of them read on', async () => {
+  const masterKeys = runtime.texts.masterKeys!
+  const copied = join(folder, 'copied.json')
+  const copy = () => copyFileSync(masterKeys.path, copied)
+  copy()
+  const elsewhere = new Texts(keys, MasterKeys.load(copied))
+  const reads = async () => {
+    const stored = await runtime.store.texts(idsOf(0))
+    return await elsewhere.read([{ docId: idOf(0), text: stored.get(idOf(0))! }])
+  }
+  const { newest } = masterKeys
+  const epoch = await prepareEpoch({ masterKeys, keys, clock: systemClock })
+  expect([epoch, masterKeys.newest]).toEqual([newest + 1, newest + 1])
+  expect((await keys.epochs()).map((one) => one.epoch)).toEqual([newest])
+  expect(await reads()).toEqual([textOf(0)])
+  copy()
+  const ports = { masterKeys, keys, kafka: runtime.kafka, clock: systemClock }
+  expect(await rotateKeys(ports, { goOn: true })).toMatchObject({ epoch })
+  // Without a restart: it reads its file again.
+  expect(await reads()).toEqual([textOf(0)])
+  masterKeys.dropOlder()
+  const cut = await cli()('keys', 'rotate', '--prepare', '--go-on')
+  expect([cut.code, cut.stderr]).toEqual([2, expect.stringContaining('one of --prepare and --go-on')])
+}, 30_000)
+
 test('an ingest with a file from before the rotation, or another file, is refused before it writes anything', async () => {
   const older = MasterKeys.create(join(folder, 'older.json'), 0)
   const another = MasterKeys.create(join(folder, 'another.json'), 0)
-  another.addEpoch(0)
+  for (const _ of [2, 3]) another.addEpoch(0)
   const before = await runtime.kafka.endOffsets('winnow.documents')
   const more = join(folder, 'more.jsonl')
   writeFileSync(more, '{"text":"more"}\n')
@@ -236,8 +261,8 @@ test('an ingest with a file from before the rotation, or another file, is refuse
       ...{ ...runtime, texts: new Texts(keys, masterKeys) },
       ...{ paths: [more], clock: () => 0, progress: noProgress },
     })
-  await expect(by(older)).rejects.toThrow('ends with epoch 1, and ClickHouse has keys of epoch 2')
-  await expect(by(another)).rejects.toThrow('of epoch 2 does not unwrap')
+  await expect(by(older)).rejects.toThrow('ends with epoch 1, and ClickHouse has keys of epoch 3')
+  await expect(by(another)).rejects.toThrow('of epoch 3 does not unwrap')
   expect(await runtime.kafka.endOffsets('winnow.documents')).toEqual(before)
 })
 
@@ -291,7 +316,8 @@ test('winnow erase destroys keys and says what is left to do, which winnow keys 
     expect.stringContaining('the keys of 2 of the documents are destroyed'),
   ])
 
-  expect(await saying('keys', 'rotate')).toContain(`epoch ${newest + 1} has wrapped`)
+  expect(await saying('keys', 'rotate', '--prepare')).toContain(`epoch ${newest + 1} is in `)
+  expect(await saying('keys', 'rotate', '--go-on')).toContain(`epoch ${newest + 1} has wrapped`)
   // Of five the keys are destroyed; there is a text of another file, and a key that nothing was encrypted by.
   const used = count - 5 + 2
   expect(JSON.parse(await saying('keys', 'list', '--json'))).toContainEqual({
