@@ -22,7 +22,7 @@ export interface Rotated {
   /** The newest, which has wrapped all keys that there are. */
   readonly epoch: number
   readonly keys: number
-  /** Documents that are erased and had a key left. */
+  /** Documents that were erased and had a key left: their erasure was cut off, or came meanwhile. */
   readonly erased: number
 }
 
@@ -38,7 +38,8 @@ export async function prepareEpoch({ keys, masterKeys, clock }: Omit<Ports, 'kaf
 
 /**
  * Begins a new epoch and wraps all keys by its master key: whoever destroys the older ones then has destroyed, in every copy of ClickHouse that was
- * made before, the keys that erasures had deleted. `goOn`: with the newest epoch there is, which was prepared, or begun by a rotation that was cut off.
+ * made before, the keys that erasures had deleted. Erasures that are recorded must be in ClickHouse: those that were cut off are finished first.
+ * `goOn`: with the newest epoch there is, which was prepared, or begun by a rotation that was cut off.
  *
  * An ingest may be on. Once keys of the new epoch are there the ingest is fenced: what it still keeps by the older epoch belongs to a transaction
  * that cannot be committed, and may be deleted. One that starts sees that there is a newer epoch, and wraps by that.
@@ -48,8 +49,11 @@ export async function rotateKeys(
   { keys, masterKeys, kafka, clock }: Ports,
   { goOn = false, onProgress = () => {} }: { goOn?: boolean; onProgress?: (done: number) => void } = {},
 ): Promise<Rotated> {
-  if (goOn) await masterKeys.assertSame(await keys.newest())
-  const epoch = goOn ? masterKeys.newest : await prepareEpoch({ keys, masterKeys, clock })
+  await masterKeys.assertSame(await keys.newest())
+  // First of all: a receipt counts the epochs that had begun when an erasure was recorded, so none that begins later may wrap its keys.
+  const cutOff = await keys.keptThoughErased()
+  await keys.destroy(cutOff)
+  const epoch = goOn ? masterKeys.newest : masterKeys.addEpoch(clock())
   const rewrap = async (wrapped: readonly WrappedKey[]) => {
     await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
   }
@@ -75,7 +79,7 @@ export async function rotateKeys(
     )
   await keys.dropBefore(epoch)
   // What an erasure deleted while its page was being wrapped has just been written again.
-  const erased = await keys.keptThoughErased()
-  await keys.destroy(erased)
-  return { epoch, keys: done, erased: erased.length }
+  const rewritten = await keys.keptThoughErased()
+  await keys.destroy(rewritten)
+  return { epoch, keys: done, erased: new Set([...cutOff, ...rewritten]).size }
 }

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import type { Failpoint } from '../../services/runtime/failpoints.ts'
 import { failpoint, listenAtFailpoints } from '../../services/runtime/failpoints.ts'
+import type { Kafka, Producer } from '../../services/runtime/kafka/port.ts'
 import type { ChildOptions } from './service.ts'
 
 // Hundreds of short processes run the same files.
@@ -40,3 +41,18 @@ export function watched<T extends object>(name: string, target: T): T {
     },
   })
 }
+
+/** The same Kafka, whose producers have failpoints, in their order: before transaction, before send, after send, before commit, after transaction. */
+export const watchedKafka = (kafka: Kafka): Kafka => ({
+  ...kafka,
+  producer: async (given) => {
+    const real = await kafka.producer(given)
+    const transaction: Producer['transaction'] = (work) =>
+      real.transaction(async (send) => {
+        const result = await work(watched('producer', { send }).send)
+        failpoint('producer before commit')
+        return result
+      })
+    return watched<Producer>('producer', { send: real.send, close: real.close, transaction })
+  },
+})

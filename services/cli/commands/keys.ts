@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Runtime } from '../../connections/connections.ts'
 import { prepareEpoch, rotateKeys } from '../../corpus/rotate-keys.ts'
 import { ClickHouseTextKeys } from '../../corpus/text-keys.ts'
+import { untilSunk } from '../../host/decontamination.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { Counter } from '../../terminal/progress.ts'
@@ -83,6 +84,8 @@ const rotating = (context: CliContext): Command =>
           `epoch ${epoch} is in ${masterKeys.path}, and has wrapped nothing. Give the file to every reader, then: winnow keys rotate --go-on\n`,
         )
       }
+      // Of an erasure that the sink does not have yet the keys would be wrapped once more.
+      await untilSunk(runtime)
       const total = (await keys.epochs()).reduce((sum, epoch) => sum + epoch.keys, 0)
       const shown = new Counter(context.stderr, systemClock, { doing: 'wrapping', unit: 'keys' })
       const onProgress = (done: number) => shown.at(done, Math.max(done, total))
