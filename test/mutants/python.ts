@@ -83,6 +83,20 @@ export const pythonMutants: readonly Mutant[] = [
     'test_token_store.py',
   ),
   mutant(
+    'a document that is overwritten while it is gathered is given as it was found',
+    'token_store/store.py',
+    'while self._look() is not now.erased:',
+    'while False:',
+    'test_erased_tokens.py',
+  ),
+  mutant(
+    'an erasure whose key is there yet is asked about once',
+    'token_store/erasures.py',
+    'self._open = np.setdiff1d(np.setdiff1d(self._open, self._filler.erased), self._plain)',
+    'self._open = NONE',
+    'test_erased_tokens.py',
+  ),
+  mutant(
     'micro-batches of unequal size weigh the same',
     'batch.py',
     'weight * (last - first) / count',

@@ -105,8 +105,9 @@ def fill_store(options: argparse.Namespace) -> None:
         committed = follower.filler.committed
     finally:
         follower.close()
-    holds = {'documents': committed.documents, 'files': len(committed.files), 'offsets': committed.offsets}
-    print(json.dumps(holds) if options.json else f'{committed.documents} documents are in {options.folder}')
+    documents, erased = committed.documents, committed.erased
+    holds = {'documents': documents, 'erased': erased, 'files': len(committed.files), 'offsets': committed.offsets}
+    print(json.dumps(holds) if options.json else f'{documents} documents are in {options.folder}, {erased} of them erased')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

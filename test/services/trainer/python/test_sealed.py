@@ -21,7 +21,17 @@ class ClickHouse:
 
     def answer(self, query, waiting):
         docs = set(query.partition(' IN (')[2].partition(')')[0].split(','))
-        if 'FROM text_keys' in query:
+        if 'count()' in query:
+            rows = [{'rows': len(self.asked_for), 'sum': '1'}]
+        elif 'GROUP BY doc' in query:
+            after = int(query.partition('doc > ')[2].partition(' ')[0] or -1)
+            page = int(query.rpartition(' LIMIT ')[2].partition(' ')[0])
+            rows = [{'id': str(doc)} for doc in sorted(map(int, self.asked_for)) if doc > after][:page]
+        elif 'FROM documents' in query:
+            stored = {str(doc): text for doc, text in {**SEALED, 1: 'plain'}.items()}
+            heads = {doc: stored[doc].partition('.')[0] + '.' if is_sealed(stored[doc]) else '' for doc in docs & stored.keys()}
+            rows = [{'id': doc, 'head': head} for doc, head in heads.items()]
+        elif 'FROM text_keys' in query:
             of = [key for key in self.keys if key['docId'] in docs]
             rows = [
                 {
@@ -83,6 +93,21 @@ def test_a_key_that_is_gone_without_an_erasure_is_a_loss(sealed, clickhouse):
 def test_without_keys_an_encrypted_text_is_an_error_and_others_are_read():
     assert readable({1: 'plain'}, None) == {1: 'plain'}
     assert code_of('document 5 is encrypted', lambda: readable({5: SEALED[5]}, None)) == 'CONFIGURATION'
+
+
+def test_says_which_documents_are_to_be_erased_and_of_which_the_text_is_gone_or_was_never_encrypted(sealed, clickhouse, monkeypatch):
+    before = sealed.erasures_seen()
+    clickhouse.erase(5)
+    clickhouse.asked_for |= {'1', '8', '99'}
+    assert sealed.erasures_seen() != before
+    for page in (1, 2, 3, 4, 5):
+        monkeypatch.setattr('winnow_wire.texts._PAGE', page)
+        assert list(sealed.asked_for()) == [1, 5, 8, 99]
+    assert sealed.fates([1, 5, 8, 99]) == ([5], [1])
+    # A key that an ingest which was cut off has left reads no text.
+    clickhouse.keys.append({'docId': '5', 'name': 'another', 'epoch': 1, 'wrapped': ''})
+    assert sealed.fates([5, 8]) == ([5], [])
+    assert sealed.fates([]) == ([], [])
 
 
 def test_a_text_in_the_place_of_another_is_refused(sealed, clickhouse):

@@ -1,49 +1,17 @@
 """The token store: Megatron's files to the byte, kills at every write, duplicates, rows out of order, a reader beside the filler."""
 
-import os
 import random
 import struct
 import threading
 
 import numpy as np
 import pytest
-from winnow_trainer.token_store import TokenStore, filler, layout
+from store_world import WANTED, Killed, doc, dying_writes, expected, filled, read, tokens_of
+from winnow_trainer.token_store import TokenStore, layout
 from winnow_trainer.token_store.filler import Filler
 from winnow_trainer.token_store.layout import Committed
 from winnow_trainer.token_store.megatron import Index, dtype_for, write_index
 from winnow_wire.errors import WinnowError
-
-WANTED = Committed(tokenizer='aa', end=0, dtype='<u2', topicId='t-1', topic='winnow.documents')
-
-
-def doc(source, row, piece=0):
-    return source << 40 | piece << 32 | row
-
-
-def tokens_of(id):
-    rng = random.Random(id)
-    return np.array([rng.randrange(1, 60_000) for _ in range(rng.randrange(9))], dtype=np.int32)
-
-
-def filled(folder, *batches, wanted=WANTED, **options):
-    opened = Filler(folder, wanted, **options)
-    for offset, ids in enumerate(batches, start=opened.offsets.get(0, 0) + 1):
-        opened.add({id: tokens_of(id) for id in ids}, {0: offset})
-    opened.close()
-
-
-def read(store, ids, waiting=lambda: None):
-    """Of each document, without its end."""
-    found = []
-    for page in store.fetched(np.array(ids, dtype=np.uint64), waiting):
-        for tokens in np.split(page.tokens, np.cumsum(page.lengths)[:-1]):
-            assert tokens[-1] == WANTED.end
-            found.append(tokens[:-1].tolist())
-    return found
-
-
-def expected(ids):
-    return [tokens_of(id).tolist() for id in ids]
 
 
 def test_writes_megatrons_index_byte_for_byte(tmp_path):
@@ -85,31 +53,11 @@ def test_gives_tokens_in_the_order_of_the_ids_from_any_number_of_files(tmp_path)
     assert read(store, asked) == expected(asked)
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize('seed', range(2))
 def test_killed_at_every_write_loses_nothing_and_gives_no_wrong_token(tmp_path, monkeypatch, seed):
     rng = random.Random(seed)
     topic = [doc(rng.randrange(3), rng.randrange(200), rng.randrange(2)) for _ in range(60)]
-    writes = {'left': None}
-
-    def dying(call):
-        def wrapped(*arguments, **options):
-            if writes['left'] is not None:
-                writes['left'] -= 1
-                if writes['left'] < 0:
-                    raise Killed
-            return call(*arguments, **options)
-
-        return wrapped
-
-    # Nothing here depends on what reaches the disk.
-    for name in ('fsync', 'fdatasync'):
-        monkeypatch.setattr(os, name, lambda _: None)
-    for module, name in [(os, 'replace'), (os, 'fsync'), (os, 'pwrite'), (os, 'fdatasync'), (filler, '_written')]:
-        monkeypatch.setattr(module, name, dying(getattr(module, name)))
+    writes = dying_writes(monkeypatch)
     deaths = 0
     for allowed in range(200):
         # Another life takes other batches, in an order that its partitions come in.
@@ -167,10 +115,11 @@ def test_refuses_what_it_is_not_of_with_both_values_and_a_second_filler(tmp_path
     with pytest.raises(WinnowError, match='is no token store'):
         TokenStore(tmp_path / 'elsewhere')
     for text, code in (
-        ('{"format": 2}', 'CONFIGURATION'),
+        ('{"format": 3}', 'CONFIGURATION'),
         ('{', 'BAD_DATA'),
         ('[]', 'CONFIGURATION'),
         ('{"format": 1}', 'BAD_DATA'),
+        ('', 'BAD_DATA'),
     ):
         (tmp_path / 'store.json').write_text(text)
         with pytest.raises(WinnowError) as unreadable:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,18 @@ import numpy as np
 from winnow_wire.errors import WinnowError
 
 from ..packing import Tokens
-from .layout import Committed, Places, data_file, fsync_folder, keys_and_rows, read_committed, rows_file, write_committed
+from .layout import (
+    Committed,
+    Ids,
+    Places,
+    data_file,
+    erased_file,
+    fsync_folder,
+    keys_and_rows,
+    read_committed,
+    rows_file,
+    write_committed,
+)
 from .megatron import CODES, Index, Lengths, write_index
 from .store import TokenStore
 
@@ -57,6 +69,18 @@ class Filler:
             self._lengths = np.array(Index(data_file(self._folder, number, 'idx')).lengths[:documents])
             os.truncate(data_file(self._folder, number, 'bin'), size)
             os.truncate(data_file(self._folder, number, 'ids'), documents * 8)
+        self._remove_files(len(self.committed.files))
+        if (listed := erased_file(self._folder)).exists():
+            os.truncate(listed, self.committed.listed * 8)
+        self._overwrite()
+
+    def _remove_files(self, number: int) -> None:
+        """From this number on: nobody may read what they have, and no erasure would find it."""
+        while (tokens := data_file(self._folder, number, 'bin')).exists():
+            for kind in ('idx', 'ids'):
+                data_file(self._folder, number, kind).unlink(missing_ok=True)
+            tokens.unlink()
+            number += 1
 
     @property
     def offsets(self) -> dict[int, int]:
@@ -75,9 +99,53 @@ class Filler:
                 self._lengths = np.empty(0, dtype=np.int32)
                 files.append((0, 0))
             files[-1] = self._append(len(files) - 1, files[-1], some.tolist(), [documents[doc] for doc in some.tolist()])
-        self.committed = self.committed.with_offsets(self.offsets | dict(offsets), files)
-        write_committed(self._folder, self.committed)
+        self._commit(self.committed.with_offsets(self.offsets | dict(offsets), files))
+
+    def _commit(self, committed: Committed) -> None:
+        write_committed(self._folder, committed)
+        self.committed = committed
         self._store.refresh()
+
+    @property
+    def erased(self) -> Ids:
+        """Ascending."""
+        return self._store.erased
+
+    def those_in(self, ids: Ids) -> Ids:
+        """The documents that are in, of these."""
+        return ids[self._store.places(ids) > 0]
+
+    def erase(self, ids: Ids) -> int:
+        """Overwrites the tokens of these documents by end tokens, so that no byte of them is left, and files stay as long as they are. Those
+        that are not in are left out. Returns how many were not erased before."""
+        new = np.setdiff1d(self.those_in(ids), self.erased)
+        if len(new) > 0:
+            # Listed first: a reader takes them for empty before the first of their tokens changes.
+            _written(erased_file(self._folder), self.committed.listed * 8, new.astype('<u8').tobytes())
+            fsync_folder(self._folder)
+            self._commit(replace(self.committed, listed=self.committed.listed + len(new)))
+            self._overwrite()
+        return len(new)
+
+    def _overwrite(self) -> None:
+        """What is listed and was not overwritten yet."""
+        listed, erased = self.committed.listed, self.committed.erased
+        if listed == erased:
+            return
+        places = self._store.places(np.fromfile(erased_file(self._folder), dtype='<u8', offset=erased * 8)) - np.uint64(1)
+        numbers = places >> np.uint64(32)
+        end = np.array([self.committed.end], dtype=self._dtype).tobytes()
+        for number in np.unique(numbers).tolist():
+            at = places[numbers == number] & np.uint64(0xFFFF_FFFF)
+            index = Index(data_file(self._folder, number, 'idx'))
+            file = os.open(data_file(self._folder, number, 'bin'), os.O_WRONLY)
+            try:
+                for begin, length in zip(index.pointers[at].tolist(), index.lengths[at].tolist(), strict=True):
+                    _overwritten(file, begin, end * length)
+                os.fsync(file)
+            finally:
+                os.close(file)
+        self._commit(replace(self.committed, erased=listed))
 
     def _pieces(self, count: int) -> list[tuple[int, int]]:
         """So that each goes into one file."""
@@ -127,3 +195,9 @@ def _written(path: Path, at: int, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _overwritten(file: int, at: int, data: bytes) -> None:
+    while data:
+        count = os.pwrite(file, data, at)
+        at, data = at + count, data[count:]

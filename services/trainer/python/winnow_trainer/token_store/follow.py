@@ -15,6 +15,7 @@ from winnow_wire.texts import SealedTexts, readable
 from winnow_wire.topic_reader import BEGINNING, Partition, PartitionReader
 
 from ..tokens import Tokenizer
+from .erasures import Erasures
 from .filler import Filler
 from .layout import Committed
 from .megatron import dtype_for
@@ -28,7 +29,7 @@ GROUP = 'winnow.tokens'
 BATCH_DOCUMENTS = 4096
 BATCH_CHARACTERS = 16 * 2**20
 COMMIT_SECONDS = 5.0
-# Partitions may be added to the topic.
+# Partitions may be added to the topic, and documents erased.
 LOOK_SECONDS = 60.0
 
 
@@ -50,13 +51,14 @@ class Follower:
     def __init__(
         self, kafka: Mapping[str, Any], registry: Registry, folder: Path, tokenizer: Tokenizer, sealed: SealedTexts | None = None
     ) -> None:
-        """`kafka`: settings of librdkafka. `sealed`: reads texts that are encrypted; an erased one is a document without tokens. Raises
-        WinnowError UNREACHABLE, and CONFIGURATION where the store is of another corpus or tokenizer, or the topic has lost records that are not
-        in it."""
+        """`kafka`: settings of librdkafka. `sealed`: reads texts that are encrypted; an erased one is a document without tokens, and becomes
+        one in the store. Raises WinnowError UNREACHABLE, and CONFIGURATION where the store is of another corpus or tokenizer, or the topic has
+        lost records that are not in it."""
         self._kafka, self._tokenizer, self._sealed = kafka, tokenizer, sealed
         topic_id, partitions = topic_as_it_is(kafka, DOCUMENTS)
         dtype = dtype_for(max(tokenizer.largest, tokenizer.end) + 1).str
         self.filler = Filler(folder, Committed(tokenizer.digest, tokenizer.end, dtype, topic_id, DOCUMENTS))
+        self._erasures = None if sealed is None else Erasures(sealed, self.filler)
         self._records = Reader(registry, 'Document')
         self._texts: dict[int, str] = {}
         self._characters = 0
@@ -80,6 +82,7 @@ class Follower:
 
     def run(self, stopped: Callable[[], bool], once: bool) -> None:
         """Until `stopped`, or, with `once`, until all is in that the topic has. Raises WinnowError."""
+        self._erase()
         committed = looked = time.monotonic()
         while not stopped():
             message = self._reader.poll(0.2)
@@ -91,10 +94,11 @@ class Follower:
                 self._commit()
                 committed = time.monotonic()
             if once and ended:
-                return
+                return self._erase()
             if now - looked > LOOK_SECONDS:
                 looked = now
                 self._look()
+                self._erase()
         self._commit()
 
     def _take(self, partition: int, offset: int, value: bytes | None) -> None:
@@ -122,6 +126,10 @@ class Follower:
         self.filler.committed.check('topicId', topic_id)
         if len(partitions) > len(self._reader.ended):
             self._assign(partitions)
+
+    def _erase(self) -> None:
+        if self._erasures is not None:
+            self._erasures.overwrite()
 
     def close(self) -> None:
         self._reader.close()

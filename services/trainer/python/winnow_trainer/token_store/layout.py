@@ -4,6 +4,7 @@
     lock                    held by whoever fills it
     tokens-00000.bin/.idx   Megatron's data files, in the order in which documents came; the last one grows
     tokens-00000.ids        document ids of the same documents (uint64)
+    erased.ids              ids of documents that were erased (uint64): of these only an end token is given, and the .bin has nothing else
     rows/SSSSSSSS-PPP       of source S and piece P of its rows, by row (uint64): file << 32 | index in it, plus 1; 0: none
 
 A place in `rows` counts only if the document that stands there has the id that was asked for: places that were written and not committed
@@ -11,18 +12,20 @@ may point to what came later.
 """
 
 import json
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from winnow_wire.errors import WinnowError
 
-FORMAT = 1
+# 2: documents were erased. Without any it is 1, which older packages read too.
+FORMATS = (1, 2)
 Ids = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.uint64]
 
@@ -40,7 +43,9 @@ class Committed:
     offsets: Mapping[str, int] = field(default_factory=dict)
     # Documents and bytes of each data file.
     files: list[tuple[int, int]] = field(default_factory=list)
-    format: int = FORMAT
+    # Of erased.ids: so many count, and the tokens of so many, the first, are overwritten.
+    listed: int = 0
+    erased: int = 0
 
     @property
     def documents(self) -> int:
@@ -56,32 +61,57 @@ class Committed:
             raise WinnowError('CONFIGURATION', f'{name} of the token store is {theirs!r}, and {ours!r} here', hint)
 
 
-def read_committed(folder: Path) -> Committed | None:
+class Said(NamedTuple):
+    """A store.json as it was at some time. `stamp` tells it from later ones, as long as `mapped` is kept: until then no other file gets its
+    number."""
+
+    committed: Committed
+    stamp: tuple[int, int, int]
+    mapped: mmap.mmap
+
+
+def read_said(folder: Path) -> Said | None:
     """None where nothing was filled yet. Raises WinnowError BAD_DATA, CONFIGURATION."""
-    path = folder / 'store.json'
+    path = store_file(folder)
     try:
-        values = json.loads(path.read_text())
+        with path.open('rb') as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            values, stamp = json.loads(mapped[:]), stamp_of(os.fstat(file.fileno()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise WinnowError('BAD_DATA', f'{path} cannot be read: {error}', 'Fill another folder.') from error
-    if not isinstance(values, dict) or values.get('format') != FORMAT:
-        found = values.get('format') if isinstance(values, dict) else values
+    found = values.pop('format', None) if isinstance(values, dict) else values
+    if found not in FORMATS:
         hint = 'Use the winnow-trainer that filled it, or fill another folder.'
-        raise WinnowError('CONFIGURATION', f'{path} has format {found!r}, this package reads {FORMAT}', hint)
+        raise WinnowError('CONFIGURATION', f'{path} has format {found!r}, this package reads {FORMATS}', hint)
     try:
-        return Committed(**values | {'files': [(int(documents), int(size)) for documents, size in values['files']]})
+        files = [(int(documents), int(size)) for documents, size in values['files']]
+        return Said(Committed(**values | {'files': files}), stamp, mapped)
     except (KeyError, TypeError, ValueError) as error:
         raise WinnowError('BAD_DATA', f'{path} lacks something: {error!r}', 'Fill another folder.') from error
 
 
+def stamp_of(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def read_committed(folder: Path) -> Committed | None:
+    """As read_said."""
+    said = read_said(folder)
+    return None if said is None else said.committed
+
+
 def write_committed(folder: Path, committed: Committed) -> None:
+    values = asdict(committed) | {'format': 2}
+    if committed.listed == 0:
+        values = {name: value for name, value in values.items() if name not in ('listed', 'erased')} | {'format': 1}
     partial = folder / 'store.json.partial'
     with partial.open('w') as file:
-        json.dump(asdict(committed), file)
+        json.dump(values, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, folder / 'store.json')
+    os.replace(partial, store_file(folder))
     fsync_folder(folder)
 
 
@@ -91,6 +121,14 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def store_file(folder: Path) -> Path:
+    return folder / 'store.json'
+
+
+def erased_file(folder: Path) -> Path:
+    return folder / 'erased.ids'
 
 
 def data_file(folder: Path, number: int, kind: str) -> Path:
