@@ -24,7 +24,9 @@ export const createAdmin = (connection: Connection): AdminPart => ({
     await connection.onAdmin('delete topics', async (admin) => {
       const existing = new Set(await admin.listTopics())
       const topics = names.filter((name) => existing.has(name))
-      if (topics.length > 0) await admin.deleteTopics({ topics })
+      if (topics.length === 0) return
+      await admin.deleteTopics({ topics })
+      await gone(admin, topics)
     })
   },
   topicNames: async () => {
@@ -121,6 +123,18 @@ async function createMissing(admin: Admin, definitions: readonly TopicDefinition
     } catch (error) {
       if (waitMs > patienceMs) throw error
     }
+    await sleep(waitMs)
+  }
+}
+
+/**
+ * The controller has deleted a topic some milliseconds before the brokers stop listing it: who creates it anew meanwhile would be told that it exists.
+ * Waits until it is not listed, 5 s at most: it may have been created anew by somebody else.
+ */
+async function gone(admin: Admin, topics: readonly string[]): Promise<void> {
+  for (let waitMs = 5; waitMs < 5000; waitMs *= 2) {
+    const listed = new Set(await admin.listTopics())
+    if (!topics.some((topic) => listed.has(topic))) return
     await sleep(waitMs)
   }
 }

@@ -148,6 +148,7 @@ export interface ConsumerGroup {
 export interface Kafka {
   /** Creates what is missing; a topic that exists with other settings is a CONFIGURATION error that names the difference. */
   createTopics(definitions: readonly TopicDefinition[]): Promise<void>
+  /** Deletes those that exist, and ends when the brokers have stopped listing them: their names can be used again at once. */
   deleteTopics(names: readonly string[]): Promise<void>
   topicNames(): Promise<string[]>
   /** How long a record batch of the topic may be, after compression; the broker's default if it does not say. */
