@@ -3,6 +3,7 @@
  * winnow.yaml has an actor `case` with these subcategories; runs that use it name its version under `labelers`.
  */
 import type { Runtime } from '../../services/connections/connections.ts'
+import { readingStation } from '../../services/corpus/readable.ts'
 import { runStation } from '../../services/runtime/station.ts'
 import { corpusStations, type Station } from '../../topologies/dataflow.ts'
 import { Labeling, type LabelModel, type LabelResult } from '../../topologies/stations/labeling.ts'
@@ -37,7 +38,8 @@ export const startLabeler = (runtime: Runtime, onFailure: (error: unknown) => vo
   runStation({
     ...runtime,
     station,
-    build: (output) => new Labeling(labelModel, output),
+    // It gets texts as they were ingested, also where corpus.encryption has encrypted them.
+    build: readingStation(station.name, runtime, (output) => new Labeling(labelModel, output)),
     groupId: `winnow.labeler-${labelModel.actor}-${labelModel.version}`,
     onFailure,
   })

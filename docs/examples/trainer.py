@@ -17,6 +17,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient, record_subject
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+# What texts begin with that corpus.encryption has encrypted.
+SEALED = 'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwidHlwIjoid2lubm93LXRleHQt'
+
 
 @dataclass(frozen=True)
 class Place:
@@ -105,6 +108,9 @@ class Run:
         with urllib.request.urlopen(self._ask(data=query.encode())) as answer:
             rows = map(json.loads, answer)
             found = {int(row['doc']): row['text'] for row in rows}
+        for id, text in found.items():
+            if text.startswith(SEALED):
+                raise RuntimeError(f'the text of document {id} is encrypted: winnow_trainer.SelectedStream reads it (docs/erasure.md)')
         return [found[id] for id in ids]
 
     def report(self, place, train_loss=None, checkpoint=None):

@@ -4,6 +4,7 @@
  */
 import { Progress, runTopics } from '../../schemas/index.ts'
 import type { Runtime } from '../../services/connections/connections.ts'
+import { readable } from '../../services/corpus/readable.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 
@@ -27,14 +28,13 @@ export const beginning: Place = { step: 0, tokens: 0, round: 0, index: 0 }
 
 /** Trains from a place, the beginning or that of the last checkpoint, to the end of the run. */
 export async function trainOn(runtime: Runtime, run: RunConfig, model: OwnModel, from: Place): Promise<void> {
-  const { kafka, codec, store } = runtime
-  const reader = await SelectionReader.open({ kafka, codec, run: run.name, reader: 'own trainer' })
-  const producer = await kafka.producer()
+  const reader = await SelectionReader.open({ ...runtime, run: run.name, reader: 'own trainer' })
+  const producer = await runtime.kafka.producer()
   const report = async ({ index: position, ...place }: Place, trainLoss: number | null, isSaved: boolean) => {
     const checkpoint = isSaved ? { ...(await model.save({ ...place, index: position })), step: place.step } : null
     const said = { run: run.name, ...place, position, trainLoss, referenceLoss: null, corpusLoss: null, checkpoint }
-    const { name: topic } = runTopics(run.name).progress
-    await producer.send([{ topic, key: run.name, value: codec.encode(Progress, said) }])
+    const value = runtime.codec.encode(Progress, said)
+    await producer.send([{ topic: runTopics(run.name).progress.name, key: run.name, value }])
   }
   let place = from
   try {
@@ -45,7 +45,7 @@ export async function trainOn(runtime: Runtime, run: RunConfig, model: OwnModel,
       const round = Math.floor(place.step / run.updateSteps)
       const position = { run: run.name, round, index: round > place.round ? 0 : place.index }
       for await (const { ids, next } of reader.batches(position, { documents: run.trainer.batch, rank: 0, ranks: 1 })) {
-        const texts = await store.texts(ids)
+        const texts = await readable(runtime).texts(ids) // encrypted ones too
         const { loss, tokens } = await model.step(ids.map((id) => texts.get(id)!))
         place = { step: place.step + 1, tokens: place.tokens + tokens, round, index: next.index }
         const stageEnds = place.step % run.updateSteps === 0 || place.step === run.steps

@@ -1,19 +1,30 @@
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { labelModel, startLabeler } from '../../docs/examples/labeler.ts'
 import { bestOf, sizesOf } from '../../docs/examples/query.ts'
 import { beginning, type Place, trainOn } from '../../docs/examples/trainer.ts'
 import { asDocumentId, type Document, type Label, labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
 import { definitionOf } from '../../services/connections/connections.ts'
+import { readable } from '../../services/corpus/readable.ts'
 import { startRunStations } from '../../services/host/run.ts'
 import { readManifests, readProgress, readTopic } from '../../services/runs/recorded.ts'
 import { submitRun } from '../../services/runs/registry.ts'
 import { closeAll } from '../../services/runtime/service.ts'
 import { SelectionReader } from '../../services/selections/selection-reader.ts'
+import { MasterKeys } from '../../services/texts/master-keys.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { until } from '../support/kafka.ts'
+import { temporaryFolder } from '../support/temporary.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
 const corpusDocuments = 60
+
+/** Of a corpus whose texts are encrypted: what reads these reads plain ones too. */
+function encrypted(): { encryption: string } {
+  const encryption = join(temporaryFolder('examples'), 'keys.json')
+  MasterKeys.create(encryption, 0)
+  return { encryption }
+}
 
 /** The first texts of a round's selection. */
 async function textsOf({ runtime }: World, run: RunConfig, manifest: Manifest, count: number): Promise<string[]> {
@@ -21,12 +32,12 @@ async function textsOf({ runtime }: World, run: RunConfig, manifest: Manifest, c
   const ids: bigint[] = []
   for await (const chunk of reader.chunks(manifest)) ids.push(...chunk)
   await reader.close()
-  const texts = await runtime.store.texts(ids.slice(0, count).map(asDocumentId))
+  const texts = await readable(runtime).texts(ids.slice(0, count).map(asDocumentId))
   return ids.slice(0, count).map((id) => texts.get(asDocumentId(id))!)
 }
 
 test('the example trainer, killed between steps and resumed, reads every stage in the order of its selection', async () => {
-  const world = await openWorld(corpusDocuments)
+  const world = await openWorld(corpusDocuments, encrypted())
   const { runtime } = world
   const run = world.run('own', {}, { sampleDocuments: 0 })
   await submitRun(runtime, run)
@@ -56,12 +67,13 @@ test('the example trainer, killed between steps and resumed, reads every stage i
   const stageDocuments = run.updateSteps * run.trainer.batch
   const stages = await Promise.all(manifests.map((manifest) => textsOf(world, run, manifest, stageDocuments)))
   expect(read).toEqual(stages.flat())
+  expect(read.filter((text) => !/^(harbour|kitchen|ledger) /.test(text))).toEqual([])
   const last = (await readProgress(runtime, run.name)).at(-1)!
   expect(last).toMatchObject({ step: 6, tokens: 12, round: 2, position: 4, checkpoint: { step: 6 } })
 })
 
 test('the example labeler labels the corpus on Kafka', async () => {
-  const { runtime } = await openWorld(corpusDocuments)
+  const { runtime } = await openWorld(corpusDocuments, encrypted())
   const topic = labelsTopic(labelModel.actor)
   await runtime.kafka.createTopics([definitionOf(topic, { partitions: 3, recordBytesMax: 1_048_588 })])
   const labeler = await startLabeler(runtime, fail)

@@ -192,12 +192,25 @@ export async function openInfluenceWorld(): Promise<InfluenceWorld> {
 }
 
 /** Runs `python -m winnow_torch` for a run, until it ends or the test does. */
-export function torchWorker(python: string, run: RunConfig, ...options: string[]): TorchWorker {
+export const torchWorker = (python: string, run: RunConfig, ...options: string[]): TorchWorker =>
+  torchWorkerIn({}, python, run, ...options)
+
+/** The same, with more in its environment. */
+export function torchWorkerIn(
+  more: NodeJS.ProcessEnv,
+  python: string,
+  run: RunConfig,
+  ...options: string[]
+): TorchWorker {
   const places = ['--brokers', inject('brokers').join(','), '--registry', inject('registryUrl')]
   const worker = spawn(
     python,
     ['-m', 'winnow_torch', '--run', run.name, ...places, '--device', 'cpu', '--threads', '1', ...options],
-    { cwd: workerFolder, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
+    {
+      cwd: workerFolder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...more, PYTHONDONTWRITEBYTECODE: '1' },
+    },
   )
   let stderr = ''
   worker.stderr.on('data', (chunk) => {

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import DecodeError, Reader, Writer, document_id
-from winnow_wire.texts import readable
+from winnow_wire.texts import readable_each
 
 from .run import DEAD_LETTERS
 
@@ -37,6 +37,10 @@ def trace_of(message):
     return [(name, value) for name, value in message.headers() or [] if name in ('traceparent', 'tracestate')]
 
 
+class Stopped(Exception):
+    """It was told to end; what it is at is read again by another one."""
+
+
 class Worker:
     def __init__(self, run, scorer, settings, registry, instance=None, group=None, sealed=None):
         """`settings` are librdkafka's, for both clients. `sealed`: a SealedTexts, where texts are encrypted."""
@@ -44,6 +48,7 @@ class Worker:
         self._requests = Reader(registry, 'RewardRequest')
         self._rewards, self._letters = Writer(registry, 'Reward'), Writer(registry, 'DeadLetter')
         self._failure = None
+        self._stopped = lambda: False
         self._at_end = set()
         self.group = group or run.group
         self._consumer = Consumer(settings | {
@@ -62,6 +67,7 @@ class Worker:
 
     def serve(self, stopped, until_idle=False):
         """Serves until `stopped()`; with until_idle, until every request now in the topic is answered."""
+        self._stopped = stopped
         try:
             self._connected()
             self._consumer.subscribe([self._run.requests])
@@ -74,6 +80,8 @@ class Worker:
                     self._answer(batch)
                 elif until_idle and self._idle():
                     return
+        except Stopped:
+            log.info('it ends while it waits; its batch is read again')
         finally:
             # Leaves the group, so that other members take over the partitions at once.
             self._consumer.close()
@@ -110,18 +118,29 @@ class Worker:
                 request = self._requests.value(message.value())
                 if request['run'] != self._run.name:
                     raise DecodeError('wrong-record', f'It is of run {request["run"]}, not of {self._run.name}.')
-                requests.append((request, trace_of(message)))
+                requests.append((request, trace_of(message), message))
             except DecodeError as error:
                 letters.append(self._letter(message, error))
         rewards = []
-        for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r, _ in requests):
-            of_checkpoint = [(r, t) for r, t in requests if (r['checkpointPath'], r['checkpointDigest']) == (path, digest)]
+        for path, digest in dict.fromkeys((r['checkpointPath'], r['checkpointDigest']) for r, _, _ in requests):
+            of_checkpoint = [one for one in requests if (one[0]['checkpointPath'], one[0]['checkpointDigest']) == (path, digest)]
             # A document that several actors request is computed once.
-            encrypted = {r['docId'] % 2**64: r['text'] for r, _ in of_checkpoint}
-            texts = readable(encrypted, self._sealed)
-            scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True))
-            rewards += [(self._reward(request, scores[request['docId'] % 2**64]), trace) for request, trace in of_checkpoint]
+            read = readable_each({r['docId'] % 2**64: r['text'] for r, _, _ in of_checkpoint}, self._sealed, self._going_on)
+            texts = {doc: text for doc, text in read.items() if isinstance(text, str)}
+            scores = dict(zip(texts, self._scorer.score(path, digest, list(texts.values())), strict=True)) if texts else {}
+            for request, trace, message in of_checkpoint:
+                doc = request['docId'] % 2**64
+                if doc in scores:
+                    rewards.append((self._reward(request, scores[doc]), trace))
+                else:
+                    # As it was read: encrypted.
+                    letters.append(self._letter(message, DecodeError('unreadable-text', str(read[doc]))))
         return rewards, letters
+
+    def _going_on(self):
+        """Called while ClickHouse is waited for."""
+        if self._stopped():
+            raise Stopped
 
     def _reward(self, request, score):
         reward, of_tasks = score

@@ -42,6 +42,17 @@ def readable(
 
     Calls `waiting` now and then while it waits; that may raise. Raises WinnowError: CONFIGURATION without the keys of one (nobody should train
     on ciphertext), BAD_DATA for one that was changed, GUARANTEE_VIOLATED where a key is gone though nobody has asked for that."""
+    read = readable_each(texts, sealed, waiting)
+    for text in read.values():
+        if isinstance(text, WinnowError):
+            raise text
+    return {doc: str(text) for doc, text in read.items()}
+
+
+def readable_each(
+    texts: Mapping[int, str], sealed: 'SealedTexts | None', waiting: Callable[[], None] = lambda: None
+) -> dict[int, str | WinnowError]:
+    """As `readable`, with the error BAD_DATA in place of each text that was changed, for who can do without it."""
     encrypted = {doc: text for doc, text in texts.items() if is_sealed(text)}
     if not encrypted:
         return dict(texts)
@@ -50,7 +61,7 @@ def readable(
         raise WinnowError(
             'CONFIGURATION', f'the text of document {next(iter(encrypted))} is encrypted, and no keys are named', hint
         )
-    return {**texts, **sealed.read(encrypted, waiting)}
+    return {**texts, **sealed.read_each(encrypted, waiting)}
 
 
 class SealedTexts:
@@ -78,14 +89,23 @@ class SealedTexts:
 
         return SealedTexts(Path(path), ClickHouse(clickhouse_address(environment, address)))
 
-    def read(self, texts: Mapping[int, str], waiting: Callable[[], None]) -> dict[int, str]:
-        """As `readable`, of encrypted texts alone."""
-        keys = self._keys_of(texts, waiting)
-        erased = [doc for doc, text in texts.items() if kid_of(doc, text) not in keys]
+    def read_each(self, texts: Mapping[int, str], waiting: Callable[[], None]) -> dict[int, str | WinnowError]:
+        """As `readable_each`, of encrypted texts alone."""
+        keys, read, erased = self._keys_of(texts, waiting), dict[int, str | WinnowError](), []
+        for doc, text in texts.items():
+            try:
+                wrapped = keys.get(kid_of(doc, text))
+                read[doc] = '' if wrapped is None else self._opened(doc, text, wrapped)
+                if wrapped is None:
+                    erased.append(doc)
+            except WinnowError as error:
+                if error.code != 'BAD_DATA':
+                    raise
+                read[doc] = error
         if erased:
             self._assert_asked_for(erased, waiting)
             log.warning('%d erased documents, taken for empty ones', len(erased))
-        return {doc: self._opened(doc, text, keys.get(kid_of(doc, text))) for doc, text in texts.items()}
+        return read
 
     def erasures_seen(self, waiting: Callable[[], None] = lambda: None) -> str:
         """Another text than before where an erasure was recorded since. Costs a count."""
@@ -113,9 +133,7 @@ class SealedTexts:
         keys = self._keys_of(sealed, waiting) if sealed else {}
         return [doc for doc, head in sealed.items() if kid_of(doc, head) not in keys], [doc for doc in heads if doc not in sealed]
 
-    def _opened(self, doc: int, text: str, wrapped: tuple[int, str] | None) -> str:
-        if wrapped is None:
-            return ''
+    def _opened(self, doc: int, text: str, wrapped: tuple[int, str]) -> str:
         kid = kid_of(doc, text)
         key = json.loads(self._decrypted(wrapped[1], self._master_key(wrapped[0]), f'the key {kid}'))
         if key.get('kid') != kid:

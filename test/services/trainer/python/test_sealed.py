@@ -1,55 +1,11 @@
-"""Texts that ingest has encrypted, as golden-sealed.ts wrote them."""
+"""Encrypted texts are read as they were ingested, or not at all."""
 
 import json
-from pathlib import Path
 
 import pytest
+from sealed_world import GOLDEN, PLAIN, SEALED, ClickHouse
 from winnow_wire.errors import WinnowError
-from winnow_wire.texts import SealedTexts, is_sealed, readable
-
-GOLDEN = json.loads((Path(__file__).parent / 'sealed.json').read_text())
-PLAIN = {int(one['docId']): one['text'] for one in GOLDEN['texts']}
-SEALED = {int(one['docId']): one['sealed'] for one in GOLDEN['texts']}
-
-
-class ClickHouse:
-    """Answers as ClickHouse does, from rows of keys and of documents whose erasure was asked for."""
-
-    def __init__(self):
-        self.keys = list(GOLDEN['keys'])
-        self.asked_for = set()
-
-    def answer(self, query, waiting):
-        docs = set(query.partition(' IN (')[2].partition(')')[0].split(','))
-        if 'count()' in query:
-            rows = [{'rows': len(self.asked_for), 'sum': '1'}]
-        elif 'GROUP BY doc' in query:
-            after = int(query.partition('doc > ')[2].partition(' ')[0] or -1)
-            page = int(query.rpartition(' LIMIT ')[2].partition(' ')[0])
-            rows = [{'id': str(doc)} for doc in sorted(map(int, self.asked_for)) if doc > after][:page]
-        elif 'FROM documents' in query:
-            stored = {str(doc): text for doc, text in {**SEALED, 1: 'plain'}.items()}
-            heads = {doc: stored[doc].partition('.')[0] + '.' if is_sealed(stored[doc]) else '' for doc in docs & stored.keys()}
-            rows = [{'id': doc, 'head': head} for doc, head in heads.items()]
-        elif 'FROM text_keys' in query:
-            of = [key for key in self.keys if key['docId'] in docs]
-            rows = [
-                {
-                    'id': key['docId'],
-                    **{name: key[name] for name in ('name', 'epoch', 'wrapped')},
-                }
-                for key in of
-            ]
-        else:
-            rows = [{'id': doc} for doc in docs & self.asked_for]
-        return ''.join(f'{json.dumps(row)}\n' for row in rows).encode()
-
-    def erase(self, doc):
-        self.asked_for.add(str(doc))
-        self.lose(doc)
-
-    def lose(self, doc):
-        self.keys = [key for key in self.keys if key['docId'] != str(doc)]
+from winnow_wire.texts import SealedTexts, is_sealed, readable, readable_each
 
 
 @pytest.fixture
@@ -122,6 +78,18 @@ def test_a_text_that_was_changed_is_refused(sealed):
     text = SEALED[5]
     changed = f'{text[:-40]}{"A" if text[-40] != "A" else "B"}{text[-39:]}'
     assert code_of('document 5 does not authenticate', lambda: readable({5: changed}, sealed)) == 'BAD_DATA'
+
+
+def test_who_can_do_without_a_text_that_was_changed_gets_the_others(sealed, clickhouse):
+    clickhouse.erase(5)
+    changed = f'{SEALED[8][:-40]}{"A" if SEALED[8][-40] != "A" else "B"}{SEALED[8][-39:]}'
+    read = readable_each({1: 'plain', **SEALED, 8: changed, 9: SEALED[5]}, sealed)
+    errors = {doc: read.pop(doc) for doc in (8, 9)}
+    assert read == {1: 'plain'} | {doc: '' if doc == 5 else text for doc, text in PLAIN.items() if doc != 8}
+    assert [error.code for error in errors.values()] == ['BAD_DATA', 'BAD_DATA']
+    # What concerns all of them is no matter of one.
+    clickhouse.lose(7)
+    assert code_of('no key of document 7', lambda: readable_each(SEALED, sealed)) == 'GUARANTEE_VIOLATED'
 
 
 def test_an_epoch_that_came_later_is_read_from_the_file_and_one_that_is_gone_is_named(tmp_path, clickhouse):
