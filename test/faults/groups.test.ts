@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { labelsTopic, topics } from '../../schemas/index.ts'
+import type { Runtime } from '../../services/connections/connections.ts'
 import { until } from '../support/kafka.ts'
 import { repeatsOf } from './cases.ts'
 import { subcategories } from './corpus.ts'
@@ -13,6 +14,17 @@ import { openDatabase, openWorld, type World } from './world.ts'
 const world: World = await openWorld()
 beforeEach(() => renewCorpusTopics(world))
 afterAll(() => world.close())
+
+/** Rows are sunk before the offsets that they came from. */
+async function expectCommitted({ kafka, store }: Runtime, of: readonly { readonly name: string }[]): Promise<void> {
+  const ends = await Promise.all(
+    of.map(async ({ name }) =>
+      (await kafka.endOffsets(name)).map((offsetNext, partition) => ({ topic: name, partition, offsetNext })),
+    ),
+  )
+  const reached = ends.flat().filter(({ offsetNext }) => offsetNext > 0)
+  await expect.poll(() => store.committed(), { timeout: 60_000 }).toEqual(expect.arrayContaining(reached))
+}
 
 test('if somebody else moves a group’s offsets, its station neither skips nor doubles anything', async ({
   onTestFinished,
@@ -101,14 +113,7 @@ test('of two members of a label sink one is killed in the middle of a batch: the
     await world.evict(groupId)
     await expectSunk(runtime, documents)
   }
-  const ofAllTopics = [topics.documents, ...Object.keys(subcategories).map(labelsTopic)]
-  const ends = await Promise.all(
-    ofAllTopics.map(async ({ name }) =>
-      (await runtime.kafka.endOffsets(name)).map((offsetNext, partition) => ({ topic: name, partition, offsetNext })),
-    ),
-  )
-  const reached = ends.flat().filter(({ offsetNext }) => offsetNext > 0)
-  await expect.poll(() => runtime.store.committed(), { timeout: 60_000 }).toEqual(expect.arrayContaining(reached))
+  await expectCommitted(runtime, [topics.documents, ...Object.keys(subcategories).map(labelsTopic)])
   const [rows] = await runtime.clickHouse.sql.query(
     `SELECT count() AS rows, countIf(isNotNull(label_shape_v1) AND isNotNull(label_colour_v1)) AS labelled,
        (SELECT count() FROM documents FINAL) AS texts FROM corpus FINAL`,
@@ -136,6 +141,7 @@ test.for(zombies)(
     await world.evict(groupOf('label sink', group))
     await start('label sink')
     await expectSunk(runtime, documents)
+    await expectCommitted(runtime, [topics.documents])
     const committed = await runtime.store.committed()
     zombie.signal('SIGCONT')
     await sleep(3000)
