@@ -40,29 +40,28 @@ export class Words {
 
   /** @param text its offsets are those of `starts` and `ends`, in UTF-16 units */
   read(text: string): this {
+    const table = unitTable
     this.count = 0
     let start = -1
     let end = 0
     let hash = fnvOffset
     for (let i = 0; i < text.length; i++) {
-      const unit = unitTable[text.charCodeAt(i)]!
+      const unit = table[text.charCodeAt(i)]!
+      // Most units are letters within a word.
+      if (unit >>> 16 === kinds.letter) {
+        if (start === -1) {
+          start = i
+          hash = fnvOffset
+        }
+        hash = Math.imul(hash ^ (unit & 0xffff), fnvPrime)
+        end = i + 1
+        continue
+      }
       const kind = unit >>> 16
       if (kind === kinds.ignored) continue
-      if (kind !== kinds.letter && start !== -1) {
-        this.#add(start, end, hash)
-        start = -1
-      }
-      if (kind === kinds.separator) continue
-      if (start === -1) {
-        start = i
-        hash = fnvOffset
-      }
-      hash = Math.imul(hash ^ (unit & 0xffff), fnvPrime)
-      end = i + 1
-      if (kind === kinds.alone) {
-        this.#add(start, end, hash)
-        start = -1
-      }
+      if (start !== -1) this.#add(start, end, hash)
+      start = -1
+      if (kind === kinds.alone) this.#add(i, i + 1, Math.imul(fnvOffset ^ (unit & 0xffff), fnvPrime))
     }
     if (start !== -1) this.#add(start, end, hash)
     return this

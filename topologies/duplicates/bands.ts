@@ -26,13 +26,15 @@ export function bandingFor(similarityMin: number, signatureLength: number): Band
 
 /** A 53-bit number for each band of a signature: documents that share one are candidates. */
 export function bandKeys(signature: Uint32Array, { bands, rowsPerBand }: Banding): number[] {
-  return Array.from({ length: bands }, (_, band) => {
+  const keys = new Array<number>(bands)
+  for (let band = 0; band < bands; band++) {
     let low = 0
     let high = band
     for (let row = band * rowsPerBand; row < (band + 1) * rowsPerBand; row++) {
       low = mix32(Math.imul(low, fnvPrime) ^ signature[row]!)
       high = mix32(Math.imul(high, 0x9e3779b1) ^ signature[row]!)
     }
-    return key53(high, low)
-  })
+    keys[band] = key53(high, low)
+  }
+  return keys
 }

@@ -1,7 +1,7 @@
 import { Words } from '../decontamination/words.ts'
 import { mix32 } from '../hash.ts'
 import { bandKeys } from './bands.ts'
-import { signatureOf } from './minhash.ts'
+import { MinHash } from './minhash.ts'
 
 /** How documents are sketched. The same values make the same sketches, wherever and whenever. */
 export interface SketchConfig {
@@ -40,12 +40,14 @@ const base = 0x2c1b3c6d
 export class Sketcher {
   readonly #config: SketchConfig
   readonly #words = new Words()
+  readonly #minhash: MinHash
   /** The weight of the word that leaves the window. */
   readonly #leaving: number
   readonly #seed: number
 
   constructor(config: SketchConfig) {
     this.#config = config
+    this.#minhash = new MinHash(config.bands * config.rows)
     this.#leaving = Array.from({ length: config.words }).reduce((power: number) => Math.imul(power, base), 1)
     this.#seed = mix32(config.seed)
   }
@@ -53,19 +55,23 @@ export class Sketcher {
   /** @returns one key for each band; none for a text without words */
   keysOf(text: string): number[] {
     const { bands, rows } = this.#config
-    const signature = signatureOf((visit) => this.#forEachShingle(text, visit), bands * rows)
+    this.#addShingles(text)
+    const signature = this.#minhash.end()
     return signature === undefined ? [] : bandKeys(signature, { bands, rowsPerBand: rows })
   }
 
-  #forEachShingle(text: string, visit: (hash: number) => void): void {
+  #addShingles(text: string): void {
+    const minhash = this.#minhash
+    const leaving = this.#leaving
+    const seed = this.#seed
     const { hashes, count } = this.#words.read(text)
     const n = this.#config.words
     let hash = 0
     for (let i = 0; i < count; i++) {
       hash = (Math.imul(hash, base) + hashes[i]!) | 0
-      if (i >= n) hash = (hash - Math.imul(hashes[i - n]!, this.#leaving)) | 0
-      if (i >= n - 1) visit(mix32(hash ^ this.#seed))
+      if (i >= n) hash = (hash - Math.imul(hashes[i - n]!, leaving)) | 0
+      if (i >= n - 1) minhash.add(mix32(hash ^ seed))
     }
-    if (count > 0 && count < n) visit(mix32(hash ^ this.#seed))
+    if (count > 0 && count < n) minhash.add(mix32(hash ^ seed))
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Banding, bandingFor, bandKeys } from '../../../topologies/duplicates/bands.ts'
-import { signatureOf, similarity } from '../../../topologies/duplicates/minhash.ts'
+import { MinHash, similarity } from '../../../topologies/duplicates/minhash.ts'
 import { forEachShingle } from './shingles.ts'
 
 /** Length of a signature: its estimates have a standard deviation of 0.04 at a similarity of 0.8. */
@@ -32,6 +32,7 @@ export interface DuplicateOptions {
 export class DuplicateIndex {
   readonly #nearSimilarity: number | undefined
   readonly #banding: Banding
+  readonly #minhash = new MinHash(signatureLength)
   readonly #byDigest = new Map<string, Place>()
   /** By band, and by key: the document(s) that have it. */
   readonly #byBand: Map<number, number | number[]>[]
@@ -56,9 +57,10 @@ export class DuplicateIndex {
 
   #addNear(text: string, place: Place): Duplicate | undefined {
     const nearSimilarity = this.#nearSimilarity
-    const signature =
-      nearSimilarity === undefined ? undefined : signatureOf((visit) => forEachShingle(text, visit), signatureLength)
-    if (nearSimilarity === undefined || signature === undefined) return undefined
+    if (nearSimilarity === undefined) return undefined
+    forEachShingle(text, (hash) => this.#minhash.add(hash))
+    const signature = this.#minhash.end()
+    if (signature === undefined) return undefined
     const keys = bandKeys(signature, this.#banding)
     const candidates = new Set(keys.flatMap((key, band) => this.#byBand[band]!.get(key) ?? []))
     let best: Duplicate | undefined

@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { DuplicateIndex } from '../../../../services/ingest/duplicates/index.ts'
 import { forEachShingle } from '../../../../services/ingest/duplicates/shingles.ts'
 import { bandingFor, bandKeys, shareFound } from '../../../../topologies/duplicates/bands.ts'
-import * as minhash from '../../../../topologies/duplicates/minhash.ts'
+import { MinHash, similarity } from '../../../../topologies/duplicates/minhash.ts'
 
-const { similarity } = minhash
-const signatureOf = (text: string) => minhash.signatureOf((visit) => forEachShingle(text, visit), 112)
+const minhash = new MinHash(112)
+function signatureOf(text: string): Uint32Array | undefined {
+  forEachShingle(text, (hash) => minhash.add(hash))
+  return minhash.end()
+}
 
 /** Words that no two numbers share, so that texts are as alike as the numbers they are made of. */
 const prose = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(' ')
