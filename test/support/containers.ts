@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContainerRuntimeClient, StartedTestContainer } from 'testcontainers'
+import { parse } from 'yaml'
 import { assertOurs, readClusterId } from '../../deploy/dev/broker.ts'
 import { allOrStop } from '../../deploy/dev/context.ts'
 import { brokerVariables, images, readyLines, registryVariables } from '../../deploy/dev/kafka-docker.ts'
@@ -23,8 +24,17 @@ export interface Definition {
   readonly ready: RegExp | string
 }
 
-/** The version that chDB embeds, up to its patches. */
-export const clickHouseImage = 'clickhouse/clickhouse-server:26.7'
+const compose = parse(readFileSync(join(import.meta.dirname, '../../deploy/compose.yaml'), 'utf8'), {
+  merge: true,
+}) as {
+  services: Record<'kafka' | 'registry' | 'clickhouse', { image: string }>
+}
+/** Images of the servers that compose.yaml starts; ClickHouse's version is named there alone. */
+export const composeImages = {
+  kafka: compose.services.kafka.image,
+  registry: compose.services.registry.image,
+  clickHouse: compose.services.clickhouse.image,
+}
 
 /** @param address of the broker as its clients reach it */
 export const kafkaContainer = (address: { host: string; port: number }, clusterId: string): Definition => ({
@@ -46,7 +56,7 @@ export const registryContainer: Definition = {
 export const clickHouseUser = 'winnow'
 
 export const clickHouseContainer = (password: string): Definition => ({
-  image: clickHouseImage,
+  image: composeImages.clickHouse,
   port: 8123,
   // The tests create databases, users and roles.
   environment: {

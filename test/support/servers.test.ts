@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type { ContainerRuntimeClient } from 'testcontainers'
 import { expect, test } from 'vitest'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
-import { clickHouseContainer, clickHouseImage, kafkaContainer, registryContainer } from './containers.ts'
+import { clickHouseContainer, composeImages, kafkaContainer, registryContainer } from './containers.ts'
 import { startFakeEngine } from './fake-engine.ts'
 import { chooseServers, leftWithoutEngine } from './servers.ts'
 
@@ -41,18 +41,22 @@ test('any other value is an error', async () => {
   await expect(chooseServers({ WINNOW_TEST_SERVERS: 'docker' }, never)).rejects.toThrow(/'containers' or 'jars'/)
 })
 
-test('images have the same versions as the jars and chDB', async () => {
+test('images, of the tests and of compose, have the same versions as the jars and chDB', async () => {
   const pom = readFileSync(join(import.meta.dirname, '../../deploy/dev/pom.xml'), 'utf8')
   const version = (artifact: string) =>
     new RegExp(`<artifactId>${artifact}</artifactId>\\s*<version>([^<]+)`).exec(pom)![1]
   expect(kafkaContainer({ host: 'h', port: 1 }, 'id').image).toBe(`apache/kafka-native:${version('kafka_2.13')}`)
   expect(registryContainer.image).toBe(`apicurio/apicurio-registry:${version('apicurio-registry-app')}`)
+  expect(composeImages.kafka).toBe(`apache/kafka:${version('kafka_2.13')}`)
+  expect(composeImages.registry).toBe(registryContainer.image)
   const folder = mkdtempSync(join(tmpdir(), 'winnow-servers-'))
   const { sql, close } = await createClickHouse({ url: `chdb:${folder}` })
   const [row] = await sql.query<{ version: string }>('SELECT version() AS version')
   await close()
   rmSync(folder, { recursive: true })
-  expect(clickHouseImage).toBe(`clickhouse/clickhouse-server:${row!.version.split('.').slice(0, 2).join('.')}`)
+  expect(clickHouseContainer('secret').image).toBe(
+    `clickhouse/clickhouse-server:${row!.version.split('.').slice(0, 2).join('.')}`,
+  )
 })
 
 test('a broker in a container advertises an address that its clients reach', () => {
@@ -91,7 +95,11 @@ test('with an engine all three containers are created, and none is left if one f
   try {
     const output = await startIn(fake.address, { WINNOW_TEST_SERVERS: 'containers' })
     expect(output).toMatch(/^test servers: .* in containers \(WINNOW_TEST_SERVERS says so\)\nfailed: /)
-    const images = [kafkaContainer({ host: 'h', port: 1 }, 'id').image, registryContainer.image, clickHouseImage]
+    const images = [
+      kafkaContainer({ host: 'h', port: 1 }, 'id').image,
+      registryContainer.image,
+      composeImages.clickHouse,
+    ]
     expect(fake.created.map(({ Image }) => Image).sort()).toEqual(images.toSorted())
     const kafka = fake.created.find(({ Image }) => Image === images[0])!
     const { HostPort } = kafka.HostConfig.PortBindings['9092/tcp']![0]!

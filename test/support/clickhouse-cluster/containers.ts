@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ContainerRuntimeClient, StartedTestContainer } from 'testcontainers'
 import { allOrStop } from '../../../deploy/dev/context.ts'
-import { clickHouseContainer, clickHouseImage, clickHouseUser } from '../containers.ts'
+import { clickHouseContainer, clickHouseUser } from '../containers.ts'
 import type { ClickHouseCluster } from './cluster.ts'
 import { clusterName, clusterXml, type Node } from './configuration.ts'
 
@@ -22,7 +22,7 @@ export async function startClusterContainers(runtime: ContainerRuntimeClient): P
   const nodes = Array.from({ length: shards }, (_, i) =>
     replicas.map((replica): Node => ({ host: `ch-${i + 1}${replica}`, tcpPort: 9000, shard: i + 1, replica })),
   ).flat()
-  const { environment, port, ready } = clickHouseContainer(password)
+  const { image, environment, port, ready } = clickHouseContainer(password)
   try {
     const containers = await allOrStop<StartedTestContainer[]>(
       nodes.map((node, i) => {
@@ -32,7 +32,7 @@ export async function startClusterContainers(runtime: ContainerRuntimeClient): P
   <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
   ${i === 0 ? keeperXml : ''}
 </clickhouse>`
-        return new GenericContainer(clickHouseImage)
+        return new GenericContainer(image)
           .withNetwork(network)
           .withNetworkAliases(node.host)
           .withEnvironment({ ...environment })
