@@ -27,6 +27,7 @@ test('only services/corpus reads and writes the corpus tables', () => {
   expect(statementsOf('services/trainer/python/winnow_trainer/texts.py')).toEqual(['FROM documents'])
   expect(statementsOf('services/runtime/python/winnow_wire/texts.py')).toEqual([
     'FROM exclusions',
+    'FROM sink_offsets',
     'FROM documents',
     'FROM text_keys',
   ])

@@ -6,7 +6,8 @@ import json
 import logging
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ _FORM = '[0-9A-Za-z_-]+[.][.][0-9A-Za-z_-]{16}[.][0-9A-Za-z_-]*[.][0-9A-Za-z_-]{
 
 # Ids in a statement: a third of what ClickHouse parses by default.
 ASKED_AT_ONCE = 3000
-_PAGE = 100_000
 _ERASURES = "FROM exclusions WHERE list LIKE 'erasure/%'"
 
 
@@ -107,21 +107,22 @@ class SealedTexts:
             log.warning('%d erased documents, taken for empty ones', len(erased))
         return read
 
-    def erasures_seen(self, waiting: Callable[[], None] = lambda: None) -> str:
-        """Another text than before where an erasure was recorded since. Costs a count."""
-        (row,) = self._rows(f'SELECT count() AS rows, toString(sum(cityHash64(doc, at))) AS sum {_ERASURES}', waiting)
-        return f'{row["rows"]} {row["sum"]}'
+    def exclusions_sunk(self, waiting: Callable[[], None] = lambda: None) -> dict[int, int]:
+        """By partition of the topic of exclusions: records before this offset are in ClickHouse, if the server that answers is the one that
+        they were inserted at, or has caught up with it. Costs a few rows."""
+        query = "SELECT partition, max(offsetNext) AS next FROM sink_offsets WHERE topic = 'winnow.exclusions' GROUP BY partition"
+        return {int(row['partition']): int(row['next']) for row in self._rows(query, waiting)}
 
-    def asked_for(self, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
-        """The documents whose erasure was asked for, ascending, also where that was lifted."""
-        after = ''
-        while True:
-            query = f'SELECT toString(doc) AS id {_ERASURES}{after} GROUP BY doc ORDER BY doc LIMIT {_PAGE}'
-            docs = [int(row['id']) for row in self._rows(query, waiting)]
-            yield from docs
-            if len(docs) < _PAGE:
-                return
-            after = f' AND doc > {docs[-1]}'
+    def asked_for(self, since: Mapping[int, int], waiting: Callable[[], None] = lambda: None) -> 'array[int]':
+        """The documents whose erasure was asked for, also where that was lifted, in any order and repeatedly, by records from these
+        offsets on; a partition that is not among them is read from its beginning. Costs a scan of three narrow columns, and an answer of
+        what is new."""
+        offsets = [since.get(partition, 0) for partition in range(1 + max(since, default=-1))]
+        # Partitions are counted from 0, arrays from 1; beyond its end is 0.
+        bound = f" AND at >= CAST({offsets}, 'Array(UInt64)')[part + 1]" if offsets else ''
+        docs = array('Q')
+        docs.frombytes(self._clickhouse.answer(f'SELECT doc {_ERASURES}{bound} FORMAT RowBinary', waiting))
+        return docs
 
     def fates(self, docs: Sequence[int], waiting: Callable[[], None] = lambda: None) -> tuple[list[int], list[int]]:
         """Of documents whose erasure was asked for, ASKED_AT_ONCE at most: those that nobody can read any more, and those whose text was never

@@ -1,6 +1,7 @@
 """Texts that ingest has encrypted, as golden-sealed.ts wrote them, and a ClickHouse that has their keys."""
 
 import json
+from array import array
 from pathlib import Path
 
 from winnow_wire.texts import is_sealed
@@ -15,16 +16,19 @@ class ClickHouse:
 
     def __init__(self):
         self.keys = list(GOLDEN['keys'])
-        self.asked_for = set()
+        # In the order of their records.
+        self.asked_for = {}
+        self.away = False
 
     def answer(self, query, waiting):
         docs = set(query.partition(' IN (')[2].partition(')')[0].split(','))
-        if 'count()' in query:
-            rows = [{'rows': len(self.asked_for), 'sum': '1'}]
-        elif 'GROUP BY doc' in query:
-            after = int(query.partition('doc > ')[2].partition(' ')[0] or -1)
-            page = int(query.rpartition(' LIMIT ')[2].partition(' ')[0])
-            rows = [{'id': str(doc)} for doc in sorted(map(int, self.asked_for)) if doc > after][:page]
+        if self.away:
+            waiting()
+        if 'FROM sink_offsets' in query:
+            rows = [{'partition': 0, 'next': str(len(self.asked_for))}]
+        elif 'FORMAT RowBinary' in query:
+            first = int(query.partition('CAST([')[2].partition(']')[0] or 0)
+            return array('Q', list(map(int, self.asked_for))[first:]).tobytes()
         elif 'FROM documents' in query:
             stored = {str(doc): text for doc, text in {**SEALED, 1: 'plain'}.items()}
             heads = {doc: stored[doc].partition('.')[0] + '.' if is_sealed(stored[doc]) else '' for doc in docs & stored.keys()}
@@ -39,11 +43,11 @@ class ClickHouse:
                 for key in of
             ]
         else:
-            rows = [{'id': doc} for doc in docs & self.asked_for]
+            rows = [{'id': doc} for doc in docs & self.asked_for.keys()]
         return ''.join(f'{json.dumps(row)}\n' for row in rows).encode()
 
     def erase(self, doc):
-        self.asked_for.add(str(doc))
+        self.asked_for[str(doc)] = None
         self.lose(doc)
 
     def lose(self, doc):

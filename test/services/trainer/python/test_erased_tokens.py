@@ -8,9 +8,8 @@ import threading
 import numpy as np
 import pytest
 from store_world import WANTED, Killed, array, doc, dying_writes, expected, filled, read, tokens_of
-from winnow_trainer.token_store import TokenStore, erasures
+from winnow_trainer.token_store import TokenStore
 from winnow_trainer.token_store import store as store_module
-from winnow_trainer.token_store.erasures import Erasures
 from winnow_trainer.token_store.filler import Filler
 from winnow_trainer.token_store.layout import read_committed
 from winnow_trainer.token_store.megatron import Index
@@ -200,59 +199,3 @@ def test_an_erasure_that_was_cut_off_is_finished_when_the_store_is_opened_to_be_
         assert [path.stat().st_size for path in folder.glob('erased.ids')] in ([], [8 * listed])
     # Not listed; listed and whole; half overwritten; overwritten and not said; said.
     assert seen == {(0, 0, 1, 1), (2, 0, 1, 1), (2, 0, 0, 1), (2, 0, 0, 0), (2, 2, 0, 0)}
-
-
-class Sealed:
-    """What ClickHouse knows, and what it was asked."""
-
-    def __init__(self):
-        self.asked, self.destroyed, self.plain, self.questions = set(), set(), set(), []
-
-    def erasures_seen(self):
-        return str(len(self.asked))
-
-    def asked_for(self):
-        self.questions.append('all')
-        return sorted(self.asked)
-
-    def fates(self, docs):
-        assert 0 < len(docs) <= erasures.ASKED_AT_ONCE
-        self.questions.append(docs)
-        return [doc for doc in docs if doc in self.destroyed], [doc for doc in docs if doc in self.plain]
-
-    def since(self):
-        questions, self.questions = self.questions, []
-        return questions
-
-
-def test_what_nobody_can_read_any_more_is_overwritten_and_only_what_may_change_is_asked_about_again(tmp_path, monkeypatch):
-    gone, plain, kept, later, never = IDS[1], IDS[2], IDS[3], IDS[30], doc(9, 9)
-    filled(tmp_path, IDS[:5])
-    sealed, filler = Sealed(), Filler(tmp_path, WANTED)
-    looking = Erasures(sealed, filler)
-    assert looking.overwrite() == 0 and sealed.since() == ['all']
-    assert looking.overwrite() == 0 and sealed.since() == []
-
-    sealed.asked, sealed.plain, sealed.destroyed = {gone, plain, kept, later, never}, {plain}, {gone}
-    assert looking.overwrite() == 1 and sealed.since() == ['all', [gone, plain, kept]]
-    store = TokenStore(tmp_path)
-    assert read(store, IDS[:5]) == [[] if id == gone else tokens_of(id).tolist() for id in IDS[:5]]
-    assert looking.overwrite() == 0 and sealed.since() == [[kept]]
-
-    # The key goes without another record; and one comes in that was read before its key went.
-    sealed.destroyed |= {kept, later}
-    filler.add({later: tokens_of(later)}, {0: 2})
-    monkeypatch.setattr(erasures, 'ASKED_AT_ONCE', 1)
-    assert looking.overwrite() == 2 and sealed.since() == [[kept], [later]]
-    assert [found_in(tmp_path, id) for id in (gone, kept, later)] == [[]] * 3
-    assert found_in(tmp_path, plain) == ['tokens-00000.bin']
-    assert looking.overwrite() == 0 and sealed.since() == []
-
-    # Another life, and another erasure.
-    sealed.asked.add(IDS[4])
-    sealed.destroyed.add(IDS[4])
-    monkeypatch.undo()
-    assert Erasures(sealed, filler).overwrite() == 1 and sealed.since() == ['all', [plain, IDS[4]]]
-    assert looking.overwrite() == 0 and sealed.since() == ['all']
-    assert filler.committed.erased == 4
-    filler.close()

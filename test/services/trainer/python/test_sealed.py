@@ -51,14 +51,15 @@ def test_without_keys_an_encrypted_text_is_an_error_and_others_are_read():
     assert code_of('document 5 is encrypted', lambda: readable({5: SEALED[5]}, None)) == 'CONFIGURATION'
 
 
-def test_says_which_documents_are_to_be_erased_and_of_which_the_text_is_gone_or_was_never_encrypted(sealed, clickhouse, monkeypatch):
-    before = sealed.erasures_seen()
+def test_says_which_documents_are_to_be_erased_since_an_offset_and_of_which_the_text_is_gone_or_was_never_encrypted(
+    sealed, clickhouse
+):
+    assert sealed.exclusions_sunk() == {0: 0} and list(sealed.asked_for({})) == []
     clickhouse.erase(5)
-    clickhouse.asked_for |= {'1', '8', '99'}
-    assert sealed.erasures_seen() != before
-    for page in (1, 2, 3, 4, 5):
-        monkeypatch.setattr('winnow_wire.texts._PAGE', page)
-        assert list(sealed.asked_for()) == [1, 5, 8, 99]
+    before = sealed.exclusions_sunk()
+    clickhouse.asked_for |= dict.fromkeys(['1', '8', '99'])
+    assert (before, sealed.exclusions_sunk()) == ({0: 1}, {0: 4})
+    assert list(sealed.asked_for({})) == [5, 1, 8, 99] and list(sealed.asked_for(before)) == [1, 8, 99]
     assert sealed.fates([1, 5, 8, 99]) == ([5], [1])
     # A key that an ingest which was cut off has left reads no text.
     clickhouse.keys.append({'docId': '5', 'name': 'another', 'epoch': 1, 'wrapped': ''})

@@ -31,6 +31,8 @@ BATCH_CHARACTERS = 16 * 2**20
 COMMIT_SECONDS = 5.0
 # Partitions may be added to the topic, and documents erased.
 LOOK_SECONDS = 60.0
+# After so long ClickHouse is asked again where it did not answer.
+AGAIN_SECONDS = 5.0
 
 
 def topic_as_it_is(kafka: Mapping[str, Any], topic: str) -> tuple[str, list[int]]:
@@ -43,6 +45,10 @@ def topic_as_it_is(kafka: Mapping[str, Any], topic: str) -> tuple[str, list[int]
         hint = 'WINNOW_BROKERS names the brokers; winnow up or winnow dev creates the topic.'
         raise WinnowError('UNREACHABLE', f'{topic} cannot be looked at: {error}', hint, retriable=True) from error
     return str(answer.topic_id), sorted(partition.id for partition in answer.partitions)
+
+
+class Away(Exception):
+    """ClickHouse does not answer, and nobody waits for it."""
 
 
 class Follower:
@@ -62,6 +68,8 @@ class Follower:
         self._records = Reader(registry, 'Document')
         self._texts: dict[int, str] = {}
         self._characters = 0
+        self._stopped: Callable[[], bool] = lambda: False
+        self._once = self._away = False
         self._offsets: dict[int, int] = dict(self.filler.offsets)
         self._reader = PartitionReader(kafka, {}, GROUP)
         try:
@@ -81,25 +89,70 @@ class Follower:
         self._reader.assign_partitions(starts)
 
     def run(self, stopped: Callable[[], bool], once: bool) -> None:
-        """Until `stopped`, or, with `once`, until all is in that the topic has. Raises WinnowError."""
-        self._erase()
-        committed = looked = time.monotonic()
+        """Until `stopped`, or, with `once`, until all is in that the topic has, and all is overwritten that is erased. Raises WinnowError: with
+        `once` UNREACHABLE where ClickHouse is away for two minutes; else it is asked again until it is back."""
+        self._stopped, self._once = stopped, once
+        committed, look_at = time.monotonic(), 0.0
         while not stopped():
+            if time.monotonic() >= look_at:
+                look_at = self._looked()
             message = self._reader.poll(0.2)
             if message is not None:
                 self._take(message.partition() or 0, message.offset() or 0, message.value())
             now, ended = time.monotonic(), all(self._reader.ended.values())
             full = len(self._texts) >= BATCH_DOCUMENTS or self._characters >= BATCH_CHARACTERS
             if full or now - committed > COMMIT_SECONDS or (once and ended):
-                self._commit()
+                self._commit_when_readable()
                 committed = time.monotonic()
-            if once and ended:
-                return self._erase()
-            if now - looked > LOOK_SECONDS:
-                looked = now
-                self._look()
-                self._erase()
-        self._commit()
+            if once and ended and not stopped():
+                self._overwritten()
+                return
+        self._commit_when_readable()
+
+    def _waiting(self) -> None:
+        """Called while ClickHouse does not answer."""
+        if self._stopped() or not self._once:
+            raise Away
+
+    def _looked(self) -> float:
+        """When to look again at what may have changed."""
+        began = time.monotonic()
+        self._look()
+        if self._overwritten():
+            return time.monotonic() + LOOK_SECONDS
+        # A server that hangs must not take all the time.
+        return time.monotonic() + max(AGAIN_SECONDS, time.monotonic() - began)
+
+    def _overwritten(self) -> bool:
+        """Overwrites what is erased; False where ClickHouse does not say what is."""
+        if self._erasures is None:
+            return True
+        try:
+            self._erasures.overwrite(self._waiting)
+        except Away:
+            self._away = True
+            log.warning('ClickHouse does not answer: what is erased stays in the store until it does; asked again in a moment')
+            return False
+        if self._away:
+            log.info('ClickHouse answers again: what is erased is overwritten')
+        self._away = False
+        return True
+
+    def _commit_when_readable(self) -> None:
+        """Keys of encrypted texts are in ClickHouse: without it nothing more comes in, and nothing is lost."""
+        while True:
+            try:
+                return self._commit()
+            except Away:
+                if self._stopped():
+                    log.warning(
+                        '%d documents are not in: ClickHouse does not answer; the next start reads them again', len(self._texts)
+                    )
+                    return
+                log.warning('ClickHouse does not answer, and has the keys of texts: %d documents wait for it', len(self._texts))
+            for _ in range(round(AGAIN_SECONDS * 10)):
+                if not self._stopped():
+                    time.sleep(0.1)
 
     def _take(self, partition: int, offset: int, value: bytes | None) -> None:
         self._offsets[partition] = offset + 1
@@ -115,21 +168,22 @@ class Follower:
     def _commit(self) -> None:
         if self._offsets == self.filler.offsets:
             return
-        texts = readable(self._texts, self._sealed)
+        texts = readable(self._texts, self._sealed, self._waiting)
         tokens = self._tokenizer.encode(list(texts.values()))
         self.filler.add(dict(zip(texts, tokens, strict=True)), self._offsets)
         self._texts, self._characters = {}, 0
         log.info('%d documents are in, up to %s', self.filler.committed.documents, self._offsets)
 
     def _look(self) -> None:
-        topic_id, partitions = topic_as_it_is(self._kafka, DOCUMENTS)
+        try:
+            topic_id, partitions = topic_as_it_is(self._kafka, DOCUMENTS)
+        except WinnowError as error:
+            # The reader says so where they stay away.
+            log.warning('%s', error)
+            return
         self.filler.committed.check('topicId', topic_id)
         if len(partitions) > len(self._reader.ended):
             self._assign(partitions)
-
-    def _erase(self) -> None:
-        if self._erasures is not None:
-            self._erasures.overwrite()
 
     def close(self) -> None:
         self._reader.close()
