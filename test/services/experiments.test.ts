@@ -49,7 +49,10 @@ writeFileSync(
       random: { selection: { strategy: 'random' } },
       'random twice': { like: 'random', times: 2 },
       bounded: {
-        selection: { firstSelection: 'weights', guards: { other: { bound: 0.02, from: 0, against: 'random' } } },
+        selection: {
+          firstSelection: 'weights',
+          guards: { other: { bound: 0.02, from: 0, fall: 1, against: 'random' } },
+        },
       },
       'multi-actor': { selection: { firstSelection: 'weights' } },
     },

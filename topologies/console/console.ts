@@ -245,17 +245,19 @@ export class Console implements Processor {
       changes,
       promoted,
       steered,
-      otherText: await this.#otherTextOf(run),
+      otherText: await this.#otherTextOf(round, run),
       reads: readsOn(run) ? readSince(this.#decided.readsKnown(round), this.#progress, this.#left) : [],
     })
   }
 
   /** What the round draws from the natural mixture, as long as the run bounds the loss on other text. */
-  async #otherTextOf({ selection: { guards } }: RunConfig): Promise<OtherText | null> {
+  async #otherTextOf(round: number, { selection: { guards } }: RunConfig): Promise<OtherText | null> {
     if (guards?.other === undefined) return null
     const { against } = guards.other
     const control = typeof against === 'string' ? ((await this.#ports.otherLosses?.(against)) ?? []) : []
-    return otherTextOf(guards.other, this.#otherLosses.all, control)
+    // What a run has read before its first round is nothing that it chose.
+    const before = round === 0 ? 1 : (this.#decided.opened.get(round - 1)?.otherText?.share ?? 0)
+    return otherTextOf(guards.other, this.#otherLosses.all, control, before)
   }
 
   /** @returns whether the round is open; if not, the corpus is being prepared for it */

@@ -25,20 +25,32 @@ export class OtherLosses {
 }
 
 /**
+ * A selection shows in the loss a round late: a share that falls to 0 where the loss is low comes back as 1, round by round (docs/EXPERIMENTS.md).
+ */
+const fallDefault = 0.125
+
+/**
  * What a round that opens says of the loss on other text, and the share of the natural mixture that follows from it: 0 up to a growth of `from`, all from
- * `bound` on, and evenly between them. It looks at the last report that can be held against something, and has no memory: the same growth gives the same share.
+ * `bound` on, and evenly between them, but no less than the share before less `fall`. It looks at the last report that can be held against something.
  * @param own of the run, steps ascending
  * @param control of the run that it is held against, likewise; not looked at where there is none
+ * @param before what the round before drew from the natural mixture
  */
-export function otherTextOf(other: OtherBound, own: readonly OtherLoss[], control: readonly OtherLoss[]): OtherText {
-  const { bound, from = bound / 2, share = 0 } = other
+export function otherTextOf(
+  other: OtherBound,
+  own: readonly OtherLoss[],
+  control: readonly OtherLoss[],
+  before: number,
+): OtherText {
+  const { bound, from = bound / 2, share = 0, fall = fallDefault } = other
+  const least = before - fall
   for (const [i, { step, tokens, loss }] of [...own.entries()].reverse()) {
     const heldAgainst = heldAgainstAt(other, tokens, own.slice(0, i + 1), control)
     if (heldAgainst === undefined) continue
     const part = (loss - heldAgainst - from) / (bound - from)
-    return { share: millionths(Math.min(1, Math.max(0, part))) / 1e6, step, loss, heldAgainst }
+    return { share: millionths(Math.min(1, Math.max(0, part, least))) / 1e6, step, loss, heldAgainst }
   }
-  return { share, step: null, loss: null, heldAgainst: null }
+  return { share: millionths(Math.max(share, least)) / 1e6, step: null, loss: null, heldAgainst: null }
 }
 
 function heldAgainstAt(

@@ -28,7 +28,13 @@ function otherAfter(before: OtherBound | undefined, { otherBound = null, by, why
   const { bound, from, run, loss } = otherBound
   if (bound === 0) return undefined
   const against = run ?? loss
-  return { bound, ...(from !== null && { from }), ...(against !== null && { against }), by, why }
+  const fall = before?.fall
+  return {
+    ...{ bound, by, why },
+    ...(from !== null && { from }),
+    ...(against !== null && { against }),
+    ...(fall !== undefined && { fall }),
+  }
 }
 
 /** The run with what somebody steered, or why its guards could not hold together. */

@@ -15,6 +15,8 @@ export interface OtherBound extends Wanted {
   against?: string | number | undefined
   /** The share of the budget, in millionths at most, that a round draws from the natural mixture: as the opening of a round says, and this one before there is a loss. Left out: 0. */
   share?: number | undefined
+  /** By how much the share may fall from one round to the next, the one before the first being 1. Left out: 0.125. */
+  fall?: number | undefined
 }
 
 const nats = z.number('must be a number of nats per token').refine(Number.isFinite, 'must be finite')
@@ -32,6 +34,12 @@ export const otherBoundSchema = z.strictObject({
       "What the loss is held against: another run's, after as many tokens, or a number. Default: the lowest that the run itself has reported",
     ),
   share: share.optional().describe('The natural share while no loss can be held against anything. Default: 0'),
+  fall: share
+    .refine((value) => value > 0, 'must be above 0')
+    .optional()
+    .describe(
+      'By how much the natural share may fall from one round to the next, at most; before the first round it is 1. Default: 0.125',
+    ),
   ...wanted,
 })
 

@@ -28,7 +28,9 @@ beforeAll(async () => {
   await fillByParity(runtime.store, 80)
   winnow = cliOn(runtime, { actors: [] } as unknown as Config, folder)
   await recordRun(runtime, parityRun('random', {}, { steps: 16, sampleDocuments: 0 }), rewardOf, pause, pause, () => 5)
-  const guards = { other: { bound: 0.3, from: 0.1, against: 'random', by: 'ada', why: 'it has to talk as well' } }
+  const guards = {
+    other: { bound: 0.3, from: 0.1, fall: 0.5, against: 'random', by: 'ada', why: 'it has to talk as well' },
+  }
   const run = parityRun('bounded', { guards, budget: { documents: 20 } }, { steps: 16 })
   const before = async (round: number) => {
     if (round === 5) {
@@ -62,7 +64,8 @@ test('each opening has the loss, what it was held against and the share that fol
     ({ otherText }) => otherText && [otherText.share, otherText.step, otherText.loss, otherText.heldAgainst],
   )
   expect(told).toEqual([
-    [0, null, null, null],
+    // Falls by half a round from 1 before the first.
+    [0.5, null, null, null],
     [0, 2, 5.05, 5],
     [0, 4, 5.1, 5],
     [0.25, 6, 5.15, 5],
@@ -73,9 +76,9 @@ test('each opening has the loss, what it was held against and the share that fol
     null,
   ])
   const manifests = await readManifests(runtime, 'bounded')
-  // Of twenty documents 5, 10, 4 and 8 are natural, and half of the corpus is even.
+  // In round 0 all are of one level. Then of twenty documents 5, 10, 4 and 8 are natural, and half of the corpus is even.
   expect(manifests.map(({ strata }) => strata?.map(({ documents }) => documents) ?? null)).toEqual([
-    ...[null, null, null, [18, 2], [15, 5], [18, 2], [16, 4], null],
+    ...[[20, 0], null, null, [18, 2], [15, 5], [18, 2], [16, 4], null],
   ])
   const selected = await Promise.all(manifests.map(({ round }) => selectedIn('bounded', round)))
   expect(selected.slice(1).map((ids) => ids.filter((id) => id % 2n === 0n).length)).toEqual([0, 0, 2, 5, 2, 4, 0])

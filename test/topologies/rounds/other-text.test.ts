@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { lossAfter, OtherLosses, otherTextInWords, otherTextOf } from '../../../topologies/rounds/other-text.ts'
+import * as otherText from '../../../topologies/rounds/other-text.ts'
+import type { OtherBound } from '../../../topologies/selection/other-bound.ts'
+
+const { lossAfter, OtherLosses, otherTextInWords } = otherText
+/** After a round that drew nothing from the natural mixture. */
+const otherTextOf = (
+  other: OtherBound,
+  own: readonly otherText.OtherLoss[],
+  control: readonly otherText.OtherLoss[],
+  before = 0,
+) => otherText.otherTextOf(other, own, control, before)
 
 const report = (step: number, loss: number) => ({ step, tokens: step * 100, loss })
 const control = [report(0, 8), report(10, 7), report(20, 6)]
@@ -18,6 +28,19 @@ test('up to half of the bound nothing is natural, at the bound everything, and b
       expect(Math.round(shareAt(a) * 1e6) / 1e6).toBe(shareAt(a))
     }),
   )
+})
+
+test('the share rises at once, and falls by no more than an eighth from one round to the next, or by what is configured', () => {
+  const after = (before: number, growth: number, more: object = {}) =>
+    otherTextOf({ bound: 0.2, against: 5, ...more }, [report(10, 5 + growth)], [], before).share
+  expect([0, 0.1, 0.125, 0.6, 1].map((before) => after(before, 0))).toEqual([0, 0, 0, 0.475, 0.875])
+  expect([0, 0.2, 1].map((before) => after(before, 0.2))).toEqual([1, 1, 1])
+  expect([0, 0.5, 0.9].map((before) => after(before, 0.15))).toEqual([0.5, 0.5, 0.775])
+  expect([0.1, 1].map((before) => after(before, 0, { fall: 0.25 }))).toEqual([0, 0.75])
+  expect(after(1, 0, { fall: 1 })).toBe(0)
+  // What can be held against nothing falls likewise.
+  expect(otherTextOf({ bound: 1 }, [], [], 1).share).toBe(0.875)
+  expect(otherTextOf({ bound: 1, share: 0.9 }, [], [], 1).share).toBe(0.9)
 })
 
 test('a loss is held against that of another run after as many tokens, of the last report that both have', () => {
