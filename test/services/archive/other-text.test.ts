@@ -21,7 +21,7 @@ const saysLive = sayingOn(() => live)
 
 /** Odd documents help. */
 const rewardOf = (text: string) => (Number(text.split(' ')[1]) % 2 === 0 ? -1 : 1)
-const guards = { other: { bound: 0.3, from: 0.1, against: 5 } }
+const guards = { other: { bound: 0.3, from: 0.1, fall: 1, against: 5 } }
 const takenOver = 'as the run recorded: nothing was trained here whose loss on other text could decide it'
 
 /** Five rounds of twenty documents, whose loss on other text rises by 0.05 a round: a quarter of round 3 is natural, and half of round 4. */

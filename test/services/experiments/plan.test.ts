@@ -148,7 +148,7 @@ describe('a plan', () => {
     const [, free, bounded] = found
     const { guards, ...selection } = bounded!.run.selection
     expect([guards, selection]).toEqual([{ rules: [], other: { bound: 0.2, against: 'random' } }, free!.run.selection])
-    expect(new Set(found.map(({ digest }) => digest)).size).toBe(20)
+    expect(new Set(found.map(({ digest }) => digest)).size).toBe(30)
   })
 
   test('the shipped one of a price asks the paper’s method for one, and random for none', () => {
