@@ -47,8 +47,9 @@ export class Words {
     let hash = fnvOffset
     for (let i = 0; i < text.length; i++) {
       const unit = table[text.charCodeAt(i)]!
+      const kind = unit >>> 16
       // Most units are letters within a word.
-      if (unit >>> 16 === kinds.letter) {
+      if (kind === kinds.letter) {
         if (start === -1) {
           start = i
           hash = fnvOffset
@@ -57,7 +58,6 @@ export class Words {
         end = i + 1
         continue
       }
-      const kind = unit >>> 16
       if (kind === kinds.ignored) continue
       if (start !== -1) this.#add(start, end, hash)
       start = -1

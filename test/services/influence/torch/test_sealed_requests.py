@@ -1,36 +1,21 @@
 """Requests for rewards whose texts are encrypted: the worker scores what was ingested, and nothing that it cannot read."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip('torch', reason='WINNOW_TEST_TORCH=yes npm test installs it')
 
+from memory_registry import MemoryRegistry
+from sealed_world import GOLDEN, PLAIN, SEALED, ClickHouse
 from winnow_torch.worker import Stopped, Worker
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Writer, signed
 from winnow_wire.texts import SealedTexts
 
-sys.path.append(str(Path(__file__).parents[2] / 'trainer' / 'python'))
-from sealed_world import GOLDEN, PLAIN, SEALED, ClickHouse  # noqa: E402
-
 NOWHERE = {'bootstrap.servers': '127.0.0.1:9', 'log_level': 0}
 RUN = SimpleNamespace(name='r', group='g', projection_seed='1', requests='requests', rewards='rewards')
-
-
-class Registry:
-    def __init__(self):
-        self.schemas = []
-
-    def register(self, schema):
-        self.schemas.append(schema)
-        return len(self.schemas)
-
-    def schema(self, schema_id):
-        return self.schemas[schema_id - 1]
 
 
 class Scorer:
@@ -69,7 +54,7 @@ class Record:
 
 class World:
     def __init__(self, folder, keys=True):
-        self.clickhouse, self.scorer, registry = ClickHouse(), Scorer(), Registry()
+        self.clickhouse, self.scorer, registry = ClickHouse(), Scorer(), MemoryRegistry()
         path = folder / 'keys.json'
         path.write_text(json.dumps(GOLDEN['masterKeys']))
         self._writer = Writer(registry, 'RewardRequest')

@@ -15,6 +15,7 @@ try:
     import torch
 except ImportError as error:
     raise unittest.SkipTest(f'{error}: WINNOW_TEST_TORCH=yes npm test installs it') from error
+from memory_registry import MemoryRegistry
 from safetensors.torch import save_file
 from winnow_torch.checkpoints import Checkpoints, read_weights
 from winnow_torch.estimators import Gradient, Probe, fisher_inverse, in_batches
@@ -235,25 +236,13 @@ class Weights(unittest.TestCase):
             checkpoints.weights(*saved[0])
 
 
-class FakeRegistry:
-    def __init__(self):
-        self.schemas = []
-
-    def register(self, schema):
-        self.schemas.append(schema)
-        return len(self.schemas)
-
-    def schema(self, schema_id):
-        return self.schemas[schema_id - 1] if schema_id <= len(self.schemas) else None
-
-
 class Records(unittest.TestCase):
     def test_ids_keep_their_64_bits(self):
         for doc_id in (0, 2**63 - 1, 2**63, 2**64 - 1):
             self.assertEqual(document_id(signed(doc_id)), doc_id)
 
     def test_what_is_wrong_with_bytes_has_a_stable_word(self):
-        registry = FakeRegistry()
+        registry = MemoryRegistry()
         writer, other = Writer(registry, 'RewardRequest'), Writer(registry, 'Run')
         reader = Reader(registry, 'RewardRequest')
         request = dict(run='r', round=1, actor='a', docId=-1, text='t', checkpointPath='p', checkpointDigest='d')

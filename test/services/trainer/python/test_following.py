@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from memory_registry import MemoryRegistry
 from sealed_world import GOLDEN, PLAIN, SEALED, ClickHouse
 from winnow_trainer.token_store import TokenStore, follow
 from winnow_wire.errors import WinnowError
@@ -21,23 +22,11 @@ TOKENIZER = SimpleNamespace(
 )
 
 
-class Registry:
-    def __init__(self):
-        self.schemas = []
-
-    def register(self, schema):
-        self.schemas.append(schema)
-        return len(self.schemas)
-
-    def schema(self, schema_id):
-        return self.schemas[schema_id - 1]
-
-
 class World:
     """A topic of one partition, a ClickHouse, and a filler of `folder`. `step` is called each time that the filler asks for a record."""
 
     def __init__(self, folder, monkeypatch):
-        self.folder, self.clickhouse, self.records, self.registry = folder / 'store', ClickHouse(), [], Registry()
+        self.folder, self.clickhouse, self.records, self.registry = folder / 'store', ClickHouse(), [], MemoryRegistry()
         self.path = folder / 'keys.json'
         self.path.write_text(json.dumps(GOLDEN['masterKeys']))
         self.writer = Writer(self.registry, 'Document')

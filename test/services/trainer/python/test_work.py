@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+from memory_registry import MemoryRegistry
 from winnow_trainer import Evaluated, Ranks, SelectedStream
 from winnow_trainer.work import WorkBook, aligned_pieces, parameters_of, work_key
 from winnow_wire.records import Reader, Writer
@@ -91,15 +92,7 @@ def test_a_stream_books_what_was_trained_before_it_announces_and_nothing_where_t
 
 
 def test_records_are_those_of_the_published_schema():
-    class Registry:
-        def register(self, schema):
-            self.known = schema
-            return 7
-
-        def schema(self, _):
-            return self.known
-
-    registry, sent = Registry(), []
+    registry, sent = MemoryRegistry(), []
     book = WorkBook('r', str(SHIPPED), 48, Ranks(0, 1).processes, sent.extend)
     book.trained(2)
     (work,) = sent
