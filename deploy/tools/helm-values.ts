@@ -91,6 +91,7 @@ const values = z.strictObject({
       .nullable(),
   ),
   board: alone.extend({ enabled: z.boolean(), port }),
+  tools: alone.extend({ enabled: z.boolean() }),
   ingest: alone.extend({
     mode: z.enum(['none', 'job', 'watch']),
     paths: z.array(name).min(1),

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -232,6 +233,99 @@ describe.skipIf(tools === undefined)(`the chart${missing}`, () => {
     expect(nameOf('labelSink.replicas=3')).toBe(name)
     expect(nameOf('image.tag="0.2.0"')).not.toBe(name)
     expect(nameOf('ingest.paths=["/corpus/more"]')).not.toBe(name)
+    expect(nameOf('defaults.podLabels={"team":"data"}')).not.toBe(name)
+    // A chart of the same version whose templates are others, as from one commit to the next.
+    for (const [word, other] of [
+      ['path: /livez', 'path: /healthz'],
+      ['backoffLimit: 100', 'backoffLimit: 99'],
+    ] as const) {
+      const changed = mkdtempSync(join(folder, 'chart-'))
+      cpSync(chart, changed, { recursive: true })
+      const template = join(changed, 'templates/_pod.tpl')
+      writeFileSync(template, readFileSync(template, 'utf8').replace(word, other))
+      const set = ['ingest.mode="job"', 'storage.corpus.existingClaim="corpus"'].flatMap((one) => ['--set-json', one])
+      const [job] = ofKind(manifestsOf(helm('template', 'winnow', changed, ...set)), 'Job')
+      expect(job!.metadata.name).not.toBe(name)
+    }
+  })
+
+  test.each([
+    ['is told to end, and ends with 0, has not done its work', 'SIGTERM', 0, 143],
+    ['is told to end, and fails, fails so', 'SIGTERM', 5, 5],
+    ['is done ends with 0', undefined, 0, 0],
+    ['fails ends with its code', undefined, 3, 3],
+  ] as const)('a Job whose program %s', async (_, signal, code, ends) => {
+    const all = manifestsOf(rendered(tools!.helm, [], ['ingest.mode="job"', 'storage.corpus.existingClaim="corpus"']))
+    const [container] = ofKind(all, 'Job')[0]!.spec.template.spec.containers as unknown as { command: string[] }[]
+    const program = join(mkdtempSync(join(folder, 'program-')), 'program.mjs')
+    const runs = signal
+      ? `setInterval(() => {}, 1000); process.on('${signal}', () => process.exit(${code}))`
+      : `process.exitCode = ${code}`
+    writeFileSync(program, `${runs}; console.log(process.argv.slice(2).join())`)
+    const [shell, ...rest] = container!.command.map((word) => word.replace('/app/deploy/bin.mjs', program))
+    const child = spawn(shell!, [...rest, 'run', 'trainer'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [said] = (await once(child.stdout, 'data')) as [Buffer]
+    expect(String(said)).toBe('run,trainer\n')
+    if (signal) child.kill(signal)
+    expect((await once(child, 'exit'))[0]).toBe(ends)
+  })
+
+  test('everything that several can share has as many replicas as defaults say, unless it says otherwise', () => {
+    const replicas = Object.fromEntries(
+      ofKind(of('strimzi-altinity'), 'Deployment').map(({ metadata, spec }) => [metadata.name, spec.replicas]),
+    )
+    const two = ['labeler-domain', 'labeler-quality', 'labeler-topic', 'label-sink', 'decontamination', 'duplicates']
+    const shared = Object.fromEntries(two.map((name) => [`winnow-${name}`, 2]))
+    expect(replicas).toEqual({ ...shared, 'winnow-board': 1 })
+    const [sink] = ofKind(render('defaults.replicas=2', 'labelSink.replicas=3'), 'Deployment').filter(
+      ({ metadata }) => metadata.name === 'winnow-label-sink',
+    )
+    expect(sink!.spec.replicas).toBe(3)
+  })
+
+  test('releases have names and labels that Kubernetes takes, whatever they are called, and two that differ late have their own', () => {
+    const namesOf = (release: string): string[] => {
+      const all = manifestsOf(helm('template', release, chart))
+      for (const { metadata } of all) expect(metadata.labels['app.kubernetes.io/instance']).toBe(release)
+      for (const { spec } of ofKind(all, 'Deployment'))
+        expect(spec.selector.matchLabels['app.kubernetes.io/instance']).toBe(release)
+      // Stricter than those of other objects.
+      for (const { metadata } of ofKind(all, 'Service'))
+        expect(metadata.name).toMatch(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/)
+      return all.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+    }
+    for (const release of ['2026', '1e3', '0x10', 'true', 'null', 'v1.2', '2winnow']) namesOf(release)
+    const first = namesOf('pretraining-of-a-large-model-one')
+    for (const name of namesOf('pretraining-of-a-large-model-two')) expect(first).not.toContain(name)
+  })
+
+  test('a variable that values set is there once, whoever else sets it: Kubernetes refuses it twice', () => {
+    const names = ['HOME', 'WINNOW_CLICKHOUSE_PASSWORD_FILE', 'WINNOW_METRICS_TOKEN', 'WINNOW_BOARD_TOKEN']
+    const own = [...names, 'WINNOW_CORPUS_ENCRYPTION', 'OTHER'].map((name) => ({ name, value: 'mine' }))
+    const keys = 'secrets.masterKeys={"name":"winnow-keys","key":"master-keys.json"}'
+    const set = [`defaults.env=${JSON.stringify(own)}`, keys]
+    for (const { spec } of workloadsOf(manifestsOf(rendered(tools!.helm, ['managed'], set)))) {
+      const env = spec.template.spec.containers[0]!.env!
+      expect(new Set(env.map(({ name }) => name)).size).toBe(env.length)
+      expect(env).toEqual(expect.arrayContaining(own))
+    }
+  })
+
+  test('the pod for commands has every folder, checkpoints to write, all secrets, and nothing that asks it whether it lives', () => {
+    const storage = ['models', 'corpus', 'checkpoints'].map((name) => `storage.${name}.existingClaim="${name}"`)
+    const all = manifestsOf(rendered(tools!.helm, ['managed'], [...storage, 'tools.enabled=true']))
+    const [{ spec }] = ofKind(all, 'Deployment').filter(({ metadata }) => metadata.name === 'winnow-tools') as [
+      Manifest,
+    ]
+    const [container] = spec.template.spec.containers
+    const mounts = container!.volumeMounts.map(({ mountPath, readOnly }) => [mountPath, readOnly ?? false])
+    expect(Object.fromEntries(mounts)).toEqual({
+      ...{ '/etc/winnow': true, '/etc/winnow-secrets': true, '/models': true, '/corpus': true },
+      ...{ '/checkpoints': false, '/tmp': false, '/data': false },
+    })
+    expect(container).not.toHaveProperty('livenessProbe')
+    expect(container).not.toHaveProperty('ports')
+    expect(container!.env!.map(({ name }) => name)).toContain('WINNOW_CLICKHOUSE_PASSWORD_FILE')
   })
 
   test('a run with a long name, and two that differ late, have objects of their own with names that Kubernetes takes', () => {

@@ -1,6 +1,9 @@
+{{/* The release, with `winnow` in it. A Service's name begins with a letter and has no dots, which a release's may. */}}
 {{- define "winnow.fullname" -}}
-{{- $name := .Release.Name -}}
-{{- if not (contains .Chart.Name $name) -}}{{- $name = printf "%s-%s" $name .Chart.Name -}}{{- end -}}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}{{- $name = printf "%s-%s" .Chart.Name $name -}}
+{{- else if not (contains .Chart.Name $name) -}}{{- $name = printf "%s-%s" $name .Chart.Name -}}
+{{- end -}}
 {{- $name | trunc 40 | trimSuffix "-" -}}
 {{- end }}
 
@@ -13,14 +16,18 @@
 {{- $name -}}
 {{- end }}
 
-{{/* The name of a component's objects: dict root, component. */}}
+{{/* The name of a component's objects: dict root, component. At most 63 characters; releases that differ late are kept apart by a hash. */}}
 {{- define "winnow.name" -}}
-{{- printf "%s-%s" (include "winnow.fullname" .root | trunc 22 | trimSuffix "-") (include "winnow.component" .component) -}}
+{{- $release := include "winnow.fullname" .root -}}
+{{- if gt (len $release) 22 -}}
+{{- $release = printf "%s-%s" ($release | trunc 13 | trimSuffix "-") (.root.Release.Name | sha256sum | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $release (include "winnow.component" .component) -}}
 {{- end }}
 
 {{- define "winnow.selector" -}}
 app.kubernetes.io/name: winnow
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ include "winnow.component" .component }}
 {{- end }}
 

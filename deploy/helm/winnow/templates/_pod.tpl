@@ -4,6 +4,9 @@
 {{- $values := .root.Values -}}
 {{- $settings := .settings -}}
 {{- $secrets := $values.secrets -}}
+{{- /* Kubernetes takes no variable twice; that of the values counts. */ -}}
+{{- $named := list -}}
+{{- range $settings.env -}}{{- $named = append $named .name -}}{{- end -}}
 {{- $keys := ternary dict $secrets.masterKeys (default false .textless) -}}
 metadata:
   labels:
@@ -41,20 +44,41 @@ spec:
     - name: winnow
       image: {{ include "winnow.image" . | quote }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
-      args: {{- toYaml .args | nindent 8 }}
+      {{- if eq .kind "Job" }}
+      # Told to end, winnow ends with 0, and a Job would take its pod for done: then 143, and another pod goes on.
+      command:
+        - sh
+        - -c
+        - |
+          trap 'told=1; kill -TERM $child' TERM
+          node /app/deploy/bin.mjs "$@" & child=$!
+          wait $child; code=$?
+          if [ "$told" ]; then wait $child; code=$?; [ $code != 0 ] || code=143; fi
+          exit $code
+        - winnow
+      {{- else }}
+      {{- with .command }}
+      command: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- end }}
+      {{- with .args }}
+      args: {{- toYaml . | nindent 8 }}
+      {{- end }}
       env:
+        {{- if not (has "HOME" $named) }}
         # For what libraries write beside their data.
         - { name: HOME, value: /tmp }
+        {{- end }}
         {{- range $key, $variable := include "winnow.secretFiles" . | fromYaml }}
-        {{- if and $variable (index $secrets $key).name }}
+        {{- if and $variable (index $secrets $key).name (not (has $variable $named)) }}
         - { name: {{ $variable }}, value: /etc/winnow-secrets/{{ $key }} }
         {{- end }}
         {{- end }}
-        {{- if $keys.name }}
+        {{- if and $keys.name (not (has "WINNOW_CORPUS_ENCRYPTION" $named)) }}
         - { name: WINNOW_CORPUS_ENCRYPTION, value: /etc/winnow-keys/master-keys.json }
         {{- end }}
         {{- range $variable, $secret := dict "WINNOW_METRICS_TOKEN" $secrets.metricsToken "WINNOW_BOARD_TOKEN" (eq .probe "board" | ternary $secrets.boardToken (dict)) }}
-        {{- if $secret.name }}
+        {{- if and $secret.name (not (has $variable $named)) }}
         - name: {{ $variable }}
           valueFrom: { secretKeyRef: { name: {{ $secret.name | quote }}, key: {{ $secret.key | quote }} } }
         {{- end }}
@@ -62,6 +86,7 @@ spec:
         {{- with $settings.env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+      {{- if .probe }}
       ports:
         - { name: {{ .probe }}, containerPort: {{ eq .probe "board" | ternary $values.board.port 9464 }} }
       # Alive as long as it answers at all: a restart mends nothing that a broker or ClickHouse lacks.
@@ -77,6 +102,7 @@ spec:
         periodSeconds: 5
         timeoutSeconds: 6
         failureThreshold: 3
+      {{- end }}
       resources: {{- toYaml $settings.resources | nindent 8 }}
       securityContext:
         allowPrivilegeEscalation: false
@@ -121,4 +147,19 @@ spec:
     - { name: {{ $folder }}, persistentVolumeClaim: { claimName: {{ . | quote }} } }
     {{- end }}
     {{- end }}
+{{- end }}
+
+{{/* What a Job has beside its pod. */}}
+{{- define "winnow.job" -}}
+# It goes on where it was, so a restart is worth while, unless it says that what it was given is wrong.
+backoffLimit: 100
+podFailurePolicy:
+  rules:
+    - action: Ignore
+      onPodConditions: [{ type: DisruptionTarget, status: "True" }]
+    - action: FailJob
+      # Usage, configuration, bad data, a guarantee violated.
+      onExitCodes: { containerName: winnow, operator: In, values: [2, 3, 5, 6] }
+      # Asked for by Kubernetes before 1.31, though it is one or the other.
+      onPodConditions: []
 {{- end }}

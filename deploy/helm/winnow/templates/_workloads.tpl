@@ -1,6 +1,6 @@
 {{/*
 Everything that runs, as a list: component, kind (Deployment or Job), args, settings (of the values, over defaults), probe (the name of the port that
-answers), mounts, textless if it reads no texts, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
+answers; none: nothing does), command if it is not winnow's, mounts, textless if it reads no texts, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
 */}}
 {{- define "winnow.workloads" -}}
 {{- $values := .Values -}}
@@ -53,6 +53,12 @@ answers), mounts, textless if it reads no texts, and for autoscaling by lag the 
 {{- $all = append $all (dict "component" "board" "kind" "Deployment" "args" $args "settings" $settings "probe" "board" "mounts" (list)) -}}
 {{- end -}}
 
+{{- if $values.tools.enabled -}}
+{{- $command := list "sh" "-c" "trap 'exit 0' TERM; sleep infinity & wait" -}}
+{{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.tools (dict "replicas" 1) -}}
+{{- $all = append $all (dict "component" "tools" "kind" "Deployment" "command" $command "args" (list) "settings" $settings "probe" "" "mounts" (list "models" "corpus" "checkpoints") "writes" true) -}}
+{{- end -}}
+
 {{- with $values.ingest -}}
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) . (dict "replicas" 1) -}}
 {{- if eq .mode "job" -}}
@@ -64,11 +70,11 @@ answers), mounts, textless if it reads no texts, and for autoscaling by lag the 
 {{- end -}}
 {{- end -}}
 
-{{- /* A Job cannot be changed: one with anything else is another Job. */ -}}
+{{- /* A Job cannot be changed: one with anything else, of whatever template, is another Job. */ -}}
 {{- range $all -}}
 {{- if eq .kind "Job" -}}
-{{- $parts := list .args .settings $values.image $values.secrets $values.storage $values.config $values.serviceAccount $values.terminationGracePeriodSeconds $.Chart.Version -}}
-{{- $_ := set . "component" (printf "%s-%s" .component (toJson $parts | sha256sum | trunc 8)) -}}
+{{- $own := list (include "winnow.job" $ | fromYaml) (include "winnow.pod" (merge (dict "root" $) .) | fromYaml) -}}
+{{- $_ := set . "component" (printf "%s-%s" .component (toJson $own | sha256sum | trunc 8)) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $all -}}
