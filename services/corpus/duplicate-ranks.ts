@@ -31,7 +31,7 @@ export class DuplicateRanks {
       { state },
     )
     if (known !== undefined) return { attempt: Number(known.attempt), atMost }
-    const attempt = randomInt(2 ** 48 - 1)
+    const attempt = attemptNumber()
     await this.#make(attempt, options, version)
     await this.#sql.insert('duplicate_states', [{ state, attempt }], { columns: ['state', 'attempt'] })
     return { attempt, atMost }
@@ -45,20 +45,34 @@ export class DuplicateRanks {
     const there = `corpus FINAL WHERE ${standsBefore(options, 'limits')}${others}`
     const sketched = `version = {version:String} AND ${isBefore(labelOffsets, topics.sketches.name)}`
     const parameters = { ...limitsOf(options, 'limits'), version }
-    // Keys come sorted, so a crowd at a time is held; then the documents that are not the first of a crowd, which are some of all.
-    const crowds = `SELECT arraySort(groupUniqArray(doc)) AS crowd FROM sketch_keys
-      WHERE ${sketched} AND doc IN (SELECT doc FROM ${there}) GROUP BY version, key HAVING length(crowd) > 1`
-    const members = `SELECT arrayJoin(arrayZip(arrayPopFront(crowd), arrayEnumerate(arrayPopFront(crowd)))) AS member FROM (${crowds})`
+    // Who shares a key with anybody: keys come sorted, so each row is compared with the one before, and nothing else is held. What is found is kept in a table, by document as all tables are, so that each
+    // shard then asks for its own; under a number that nobody looks up.
+    const sharing = attemptNumber()
     await this.#sql.command(
       `INSERT INTO duplicate_ranks (attempt, doc, rank)
-       SELECT ${attempt} AS attempt, member.1 AS doc, toUInt32(max(member.2)) AS rank FROM (${members}) GROUP BY doc
-       SETTINGS optimize_aggregation_in_order = 1, parallel_distributed_insert_select = 0`,
+       SELECT DISTINCT ${sharing} AS attempt, arrayJoin([docHere, docBefore]) AS doc, toUInt32(0) AS rank FROM (
+         SELECT key, doc AS docHere, lagInFrame(key) OVER pair AS keyBefore, lagInFrame(doc) OVER pair AS docBefore FROM sketch_keys WHERE ${sketched}
+         WINDOW pair AS (ORDER BY key, doc ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+       ) WHERE key = keyBefore
+       SETTINGS parallel_distributed_insert_select = 0`,
+      { version },
+    )
+    await this.#sql.settle(['duplicate_ranks'])
+    const shares = `doc IN (SELECT doc FROM duplicate_ranks WHERE attempt = ${sharing})`
+    await this.#sql.command(
+      `INSERT INTO duplicate_ranks (attempt, doc, rank)
+       SELECT ${attempt} AS attempt, doc, toUInt32(max(place) - 1) AS rank FROM (
+         SELECT doc, dense_rank() OVER (PARTITION BY key ORDER BY doc) AS place FROM sketch_keys
+         WHERE ${sketched} AND doc IN (SELECT doc FROM ${there} AND ${shares})
+       ) WHERE place > 1 GROUP BY doc
+       SETTINGS parallel_distributed_insert_select = 0`,
       parameters,
     )
     await this.#sql.command(
       `INSERT INTO duplicate_ranks (attempt, doc, rank)
-       SELECT ${attempt} AS attempt, doc, toUInt32(${unsketchedRank}) AS rank FROM ${there} AND doc NOT IN (SELECT doc FROM sketches WHERE ${sketched})
-       SETTINGS parallel_distributed_insert_select = 0`,
+       SELECT ${attempt} AS attempt, doc, toUInt32(${unsketchedRank}) AS rank FROM (SELECT doc FROM ${there}) AS corpus_documents
+       LEFT JOIN (SELECT doc, 1 AS isSketched FROM sketches WHERE ${sketched}) AS sketched_documents USING (doc) WHERE isSketched = 0
+       SETTINGS parallel_distributed_insert_select = 0, ${merging}`,
       parameters,
     )
     await this.#sql.settle(['duplicate_ranks'])
@@ -86,14 +100,21 @@ export class DuplicateRanks {
   /** See `CorpusStore.sketched`. */
   async sketched(options: Labelled, version: string): Promise<Preparing> {
     await this.#sql.settle(['corpus', 'sketches'])
-    const sketches = `SELECT doc FROM sketches WHERE version = {version:String} AND ${isBefore(options.labelOffsets, topics.sketches.name)}`
+    // Each document once, whatever number of records it has.
+    const sketches = `SELECT doc, 1 AS isSketched FROM sketches WHERE version = {version:String} AND ${isBefore(options.labelOffsets, topics.sketches.name)} GROUP BY doc`
+    const there = `SELECT doc FROM corpus FINAL WHERE ${standsBefore(options, 'limits')}`
     const [row] = await this.#sql.query<{ done: string; total: string }>(
-      `SELECT countIf(doc IN (${sketches})) AS done, count() AS total FROM corpus FINAL WHERE ${standsBefore(options, 'limits')}`,
+      `SELECT sum(isSketched) AS done, count() AS total FROM (${there}) AS corpus_documents LEFT JOIN (${sketches}) AS sketched_documents USING (doc) SETTINGS optimize_aggregation_in_order = 1, ${merging}`,
       { ...limitsOf(options, 'limits'), version },
     )
     return { done: Number(row!.done), total: Number(row!.total) }
   }
 }
+
+/** Both sides stand sorted by document: neither is held. */
+const merging = "join_algorithm = 'full_sorting_merge'"
+
+const attemptNumber = () => randomInt(2 ** 48 - 1)
 
 /** What is seen alike has the same name. */
 function stateOf(options: Labelled, version: string): string {

@@ -8,6 +8,8 @@ import { amongIds, idOfRow, rowsOfIds, rowsOfLists } from './ids.ts'
 /** The lists of requests for erasure (services/runs/exclusions/erase.ts), as a condition in SQL. */
 export const erasures = "list LIKE 'erasure/%'"
 
+const keptOfErased = `FROM text_keys WHERE doc IN (SELECT doc FROM exclusions WHERE ${erasures} GROUP BY doc, list HAVING argMax(excluded, at) = 1)`
+
 interface Row {
   readonly doc: string
   readonly name: string
@@ -93,10 +95,17 @@ export class ClickHouseTextKeys implements TextKeys {
   /** Documents that a request for erasure has out, and that have a key all the same: the erasure was cut off. */
   async keptThoughErased(): Promise<DocumentId[]> {
     await this.#sql.settle(['exclusions', 'text_keys'])
-    const rows = await this.#sql.query<{ doc: string }>(
-      `SELECT DISTINCT doc FROM text_keys WHERE doc IN (SELECT doc FROM exclusions WHERE ${erasures} GROUP BY doc, list HAVING argMax(excluded, at) = 1) ORDER BY doc`,
-    )
+    const rows = await this.#sql.query<{ doc: string }>(`SELECT DISTINCT doc ${keptOfErased} ORDER BY doc`)
     return rows.map(({ doc }) => idOfRow(doc))
+  }
+
+  /** How many these are, as the replica that is asked has it: one that is behind may count some whose keys are being destroyed. */
+  async countKeptThoughErased(): Promise<number> {
+    // Where nothing is encrypted exclusions, which decontamination may have millions of, are not read.
+    const [any] = await this.#sql.query<{ keys: string }>('SELECT count() AS keys FROM text_keys')
+    if (Number(any!.keys) === 0) return 0
+    const [row] = await this.#sql.query<{ left: string }>(`SELECT uniqExact(doc) AS left ${keptOfErased}`)
+    return Number(row!.left)
   }
 
   /** The names of the requests for erasure that have ever named one of these documents, ascending. */

@@ -4,6 +4,7 @@ import type { ActorLabels, Config } from '../config/config.ts'
 import { createCorpusTopics, type Runtime } from '../connections/connections.ts'
 import { assertRegistryOfLog } from '../connections/registry-of-log.ts'
 import { readingStation } from '../corpus/readable.ts'
+import { ClickHouseTextKeys } from '../corpus/text-keys.ts'
 import { goldenFault } from '../labeler/golden/golden.ts'
 import { createLabeler, Encoders, type Labeler } from '../labeler/labeler.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -87,6 +88,7 @@ export async function startLabelSink(
     build: (output: Output) => station.build(runtime, output),
     groupId: consumerGroupOf(station, {}),
   }
+  runtime.metrics?.countErasuresLeft(() => new ClickHouseTextKeys(runtime.clickHouse.sql).countKeptThoughErased())
   const running = await startMembers(members, () => runStation(options))
   return { name: station.name, close: () => running.disposeAsync() }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -31,6 +31,12 @@ async function startStation(
   for await (const line of createInterface({ input: child.stderr })) if (line.startsWith('running:')) break
   child.stderr.resume()
   return child
+}
+
+/** The most that a process has ever had in memory, where Linux says so. */
+function mostMemory({ pid }: ChildProcess): string {
+  const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return (Number(kibibytes) / 1024).toFixed(0)
 }
 
 /** A station of the corpus that is measured beside ingest. */
@@ -97,8 +103,8 @@ async function ingesting(
   await ingest({ ...runtime, paths: [file], clock: systemClock, progress: noProgress })
   if (withStation) await caughtUp(runtime)
   const rate = documents / since(began)
-  const memory = `${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`
-  console.log(`${withStation ? 'with' : 'without'} the station: ${rate.toFixed(0)} documents/s, ${memory}`)
+  const most = station === undefined ? '' : `, at most ${mostMemory(station)} MiB in the station's process`
+  console.log(`${withStation ? 'with' : 'without'} the station: ${rate.toFixed(0)} documents/s${most}`)
   if (withStation) console.log(await found(runtime))
   if (station !== undefined) {
     station.kill('SIGTERM')

@@ -6,15 +6,18 @@ import { asDocumentId, type DocumentId, labelsTopic, topics } from '../../schema
 import { ClickHouseStore } from '../../services/corpus/clickhouse-store.ts'
 import { readDocument, readsBefore } from '../../services/corpus/document.ts'
 import { drawDocuments } from '../../services/corpus/draw.ts'
+import { Exposures } from '../../services/corpus/exposures.ts'
 import { countByLabels, countIncomplete, countLabelled } from '../../services/corpus/label-counts.ts'
 import { labelPairs, labelVersions } from '../../services/corpus/label-versions.ts'
 import { documentsOfIds, documentsOfTexts, findDocuments } from '../../services/corpus/search.ts'
 import { shardKey } from '../../services/corpus/shard-key.ts'
 import { SortedCorpus } from '../../services/corpus/sorted/sorted-corpus.ts'
+import { ClickHouseTextKeys } from '../../services/corpus/text-keys.ts'
 import { checkCluster } from '../../services/runtime/clickhouse/check-cluster.ts'
 import { type ClickHouse, createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { ensureDatabase } from '../../services/runtime/clickhouse/database.ts'
 import { migrate } from '../../services/runtime/clickhouse/migrate.ts'
+import { json } from '../../services/runtime/json.ts'
 import type { ViewOptions } from '../../topologies/corpus-store.ts'
 import { parseSelectionConfig } from '../../topologies/selection/config.ts'
 import type { Corpus } from '../../topologies/selection/corpus.ts'
@@ -187,6 +190,103 @@ describe.skipIf(missing !== undefined)(`a ClickHouse cluster${missing === undefi
         })
       }
     })
+  })
+
+  test('limits near duplicates as one server does, whichever shards the copies are on', async () => {
+    const version = 'w5b14r8s1'
+    const keysOf = (n: number) => [n % 1100, 10_000 + (n % 1300)]
+    const isSketched = (n: number) => n % 9 !== 0
+    const place = (n: number) => ({ partition: n % partitions, offset: Math.floor(n / partitions) })
+    const sketches = Array.from({ length: documents }, (_, n) => n)
+      .filter(isSketched)
+      .map((n) => ({ value: { docId: idOf(n), version, keys: keysOf(n) }, ...place(n) }))
+    for (const store of stores) for (const _ of [0, 1]) await store.addSketches(sketches)
+    const placesOf = (offsetNext: number) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: topics.sketches.name, partition, offsetNext }))
+    const labelOffsets = [...asOf(1), ...placesOf(documents)]
+    const there = Array.from({ length: documents }, (_, n) => n).filter((n) => isSketched(n) && n % 10 !== 0)
+    for (const atMost of [1, 2]) {
+      const duplicates = { version, atMost }
+      const groups = await same(async (store) => {
+        const corpus = await store.view({ columns, labelOffsets, readsOf: null, duplicates })
+        return new Set(await corpus.groups())
+      })
+      // Read literally from SELECTION.md.
+      const left = there.filter((n) =>
+        keysOf(n).every(
+          (key) => there.filter((other) => idOf(other) < idOf(n) && keysOf(other).includes(key)).length < atMost,
+        ),
+      )
+      expect([...groups].reduce((sum, group) => sum + group.documents, 0)).toBe(left.length)
+      expect(left.length).toBeLessThan(there.length - 100)
+      await same(async (store) => new Set(await store.crowdedOut({ columns, labelOffsets, duplicates })))
+    }
+    const half = { columns, labelOffsets: [...asOf(1), ...placesOf(documents / partitions / 2)] }
+    const preparing = await same((store) => store.sketched(half, version))
+    expect(preparing.total).toBe(documents - documents / 10)
+    expect(preparing.done / there.length).toBeCloseTo(0.5, 2)
+  })
+
+  test('keeps what was read, and answers for it, as one server does', async () => {
+    const read = Array.from({ length: 900 }, (_, n) => idOf((n * 7) % documents)) as DocumentId[]
+    const of = ({ sql }: ClickHouse) => new Exposures(sql, 'run')
+    // A page twice, as after a kill.
+    for (const clickHouse of [spread, single])
+      for (const from of [0, 400, 400, 800])
+        await of(clickHouse).add(3, from, read.slice(from, Math.min(from + 400, read.length)), columns)
+    expect(await same((_, clickHouse) => of(clickHouse).counts())).toEqual(new Map([[3, read.length]]))
+    const reads = [{ round: 3, timesAll: 1, onceMore: 100 }]
+    const sorted = (rows: readonly object[]) => rows.map((row) => json(row)).sort()
+    expect(await same(async (_, clickHouse) => sorted(await of(clickHouse).byCell(reads)))).not.toHaveLength(0)
+    await same(async (_, clickHouse) => sorted(await of(clickHouse).bySource(reads)))
+    expect(await same((_, clickHouse) => of(clickHouse).byTimes(reads))).toEqual([
+      ...[
+        { times: 1, documents: 800 },
+        { times: 2, documents: 100 },
+      ],
+    ])
+    const places = [0, 399, 400, 899]
+    const found = await same(async (_, clickHouse) =>
+      (await of(clickHouse).at(3, places)).sort((a, b) => a.index - b.index),
+    )
+    expect(found.map(({ doc }) => doc)).toEqual(places.map((at) => read[at]))
+  })
+
+  test('keeps and destroys keys of texts, and knows what erasures have left, as one server does', async () => {
+    const ids = Array.from({ length: 300 }, (_, n) => idOf(n)) as DocumentId[]
+    const keysOf = ({ sql }: ClickHouse) => new ClickHouseTextKeys(sql)
+    const list = { list: 'erasure/r', reason: 'erasure', by: 'b', recordedMs: 0, contained: null } as const
+    const erased = ids.slice(0, 100)
+    for (const [i, clickHouse] of [spread, single].entries()) {
+      const wrapped = (epoch: number) =>
+        ids.map((docId) => ({ docId, name: 'aaaaaaaa', epoch, wrapped: `of ${docId}` }))
+      await keysOf(clickHouse).add(wrapped(1))
+      await keysOf(clickHouse).add(wrapped(2).slice(0, 200))
+      await stores[i]!.addExclusions(
+        erased.map((docId, n) => ({ value: { docId, ...list, excluded: true }, partition: 0, offset: n })),
+      )
+    }
+    const sortedIds = (found: Iterable<bigint>) => [...found].sort((a, b) => (a < b ? -1 : 1))
+    const left = async () => {
+      await same((_, clickHouse) => keysOf(clickHouse).epochs())
+      const kept = await same(async (_, clickHouse) => sortedIds(await keysOf(clickHouse).keptThoughErased()))
+      expect(await same((_, clickHouse) => keysOf(clickHouse).countKeptThoughErased())).toBe(kept.length)
+      return kept
+    }
+    expect(await left()).toEqual(sortedIds(erased))
+    expect(await same((_, clickHouse) => keysOf(clickHouse).requestsOf(ids))).toEqual(['r'])
+    expect(await same(async (_, clickHouse) => sortedIds(await keysOf(clickHouse).askedToErase(ids)))).toEqual(
+      sortedIds(erased),
+    )
+    expect(await same((_, clickHouse) => keysOf(clickHouse).notWrappedBy(2))).toBe(100)
+    await same((_, clickHouse) => keysOf(clickHouse).wrappedBefore(2, undefined, 50))
+    for (const clickHouse of [spread, single]) await keysOf(clickHouse).destroy(erased)
+    expect(await left()).toEqual([])
+    for (const clickHouse of [spread, single]) await keysOf(clickHouse).dropBefore(2)
+    const kept = await same(async (_, clickHouse) =>
+      sortedIds((await keysOf(clickHouse).of(ids)).map((key) => key.docId)),
+    )
+    expect(kept).toEqual(sortedIds(ids.slice(100, 200)))
   })
 
   test('answers all other questions as one server does', async () => {

@@ -5,6 +5,7 @@ import { checkedOf, isThere } from '../../host/decontamination.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
+import { leftInWords, leftOfErasures } from '../../runs/exclusions/left.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, logTrouble, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
@@ -69,6 +70,7 @@ export const status = (context: CliContext): Command =>
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
       const losing = await sourcesLosingMore(runtime, looked)
+      const erasuresLeft = await leftOfErasures(runtime)
       const missing =
         labels.complete + labels.refused < labels.documents ? await missingOfCorpus(runtime.kafka, versions) : undefined
       if (options.json) {
@@ -81,6 +83,7 @@ export const status = (context: CliContext): Command =>
           gaps,
           heldBack,
           losing,
+          erasuresLeft,
           runs,
           unreadable: unreadableIn(list),
         }
@@ -92,6 +95,7 @@ export const status = (context: CliContext): Command =>
         ...gaps.map(gapInWords),
         ...heldBack.map(heldBackInWords),
         ...losing.map(losingInWords),
+        ...(erasuresLeft.documents === 0 ? [] : [leftInWords(erasuresLeft)]),
       ].map((line) => `\n${line}`)
       const head = `corpus: ${labels.documents} documents, ${labels.complete} labelled by every actor; dead letters: ${deadLetters === 0 ? 'none' : `up to offset ${deadLetters}`}\nlabelers: ${[...versions].map(([actor, version]) => `${actor} ${version}`).join(', ')}${comparedLine(compared)}`
       const waiting = runs.flatMap(({ run, waitsFor }) => (waitsFor === null ? [] : `\n${run} waits for ${waitsFor}`))

@@ -93,8 +93,8 @@ export function onCluster(statement: string, cluster: Cluster, database: string)
     const [, doing, table = '', rest = ''] = changed
     return [`${doing} ${at(localTable(table))}${rest}`]
   }
-  // Shards run such a statement by themselves, each for its rows, and know no default database.
-  if (/^INSERT INTO \w+\s+SELECT\b/.test(sql)) return [qualified(sql, database)]
+  // Shards run such a statement by themselves, each for its rows (unless its settings say otherwise), and know no default database.
+  if (/^INSERT INTO \w+(\s*\([\w, ]+\))?\s+SELECT\b/.test(sql)) return [qualified(sql, database)]
   throw new WinnowError('UNEXPECTED', `a statement that is not known on a cluster: ${sql.slice(0, 200)}`)
 }
 

@@ -38,6 +38,9 @@ export interface MeteredStation {
 /** A health check sooner than this gets the last result: each check opens connections. */
 const healthMs = 2000
 
+/** A scrape sooner than this gets the last count of erasures that left keys: it reads all exclusions. */
+const erasuresMs = 60_000
+
 /** The metrics of one process, in a registry of its own. Names and labels are a contract: the dashboard and alerts rely on them. */
 export class Metrics {
   readonly registry = new Registry()
@@ -48,6 +51,7 @@ export class Metrics {
   #ask: () => Promise<readonly Error[]> = async () => []
   #asked: { atMs: number; found: Promise<string[]> } | undefined
   #asking: Promise<(TopicLag & { station: MeteredStation })[]> | undefined
+  #erasuresLeft: (() => Promise<number>) | undefined
   readonly #batch = this.#histogram(
     'winnow_batch_seconds',
     'From a batch read to its effects acknowledged',
@@ -151,6 +155,7 @@ export class Metrics {
     )
     this.#countedBy('winnow_retries_total', 'Batches and ticks that were retried', perStation, (stats) => stats.retries)
     this.#collectWaiting()
+    this.#collectErasuresLeft()
     this.#lagGauge('winnow_lag_records', 'Records of a topic that a station has not read', ({ records }) => records)
     this.#lagGauge(
       'winnow_held_back_records',
@@ -192,6 +197,32 @@ export class Metrics {
           for (const topic of station.waitingFor?.() ?? []) this.inc({ ...labelsOf(station), topic })
       },
     })
+  }
+
+  /** How many documents an erasure has out whose texts have a key all the same; without anybody who counts them there is no sample. */
+  #collectErasuresLeft(): void {
+    const metrics = this
+    let counted: { atMs: number; left: number } | undefined
+    new Gauge({
+      name: 'winnow_erasures_left_documents',
+      help: 'Documents that an erasure has taken out, and whose texts can still be read, since it was cut off (docs/erasure.md)',
+      registers: [this.registry],
+      async collect() {
+        const ask = metrics.#erasuresLeft
+        const nowMs = metrics.clock()
+        if (ask !== undefined && (counted === undefined || nowMs - counted.atMs >= erasuresMs)) {
+          const left = await Promise.race([ask(), sleep(lagMsMax, undefined, { ref: false })]).catch(() => undefined)
+          counted = left === undefined ? undefined : { atMs: nowMs, left }
+        }
+        if (counted === undefined) this.remove()
+        else this.set(counted.left)
+      },
+    })
+  }
+
+  /** @param ask counts the documents that an erasure has left with a key; asked at scrapes, each minute at most */
+  countErasuresLeft(ask: () => Promise<number>): void {
+    this.#erasuresLeft = ask
   }
 
   /** @returns `batch`, to be called for each batch, and `close`, for when the station ends; its counts stay */

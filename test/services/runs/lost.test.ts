@@ -21,7 +21,7 @@ beforeAll(async () => {
   const made = await memoryRuntime()
   const log = Object.assign(Object.create(made.log), { warn: (told: object) => void warned.push(told) })
   // What counts the labels of the corpus alone asks it.
-  const sql = { query: async () => [{ documents: '180', complete: '180' }] }
+  const sql = { query: async () => [{ documents: '180', complete: '180', keys: '0' }] }
   const clickHouse = { sql } as unknown as MemoryRuntime['clickHouse']
   runtime = { ...made, kafka: made.kafka, metrics, log, clickHouse }
   winnow = cliOn(runtime, { actors: [] } as unknown as Config, tmpdir())

@@ -101,13 +101,16 @@ def fill_store(options: argparse.Namespace) -> None:
     tokenizer = Tokenizer(options.tokenizer, options.end)
     follower = Follower(kafka, registry, options.folder, tokenizer, SealedTexts.from_environment(os.environ))
     try:
-        follower.run(lambda: bool(stopping), options.once)
+        done = follower.run(lambda: bool(stopping), options.once)
         committed = follower.filler.committed
     finally:
         follower.close()
     documents, erased = committed.documents, committed.erased
     holds = {'documents': documents, 'erased': erased, 'files': len(committed.files), 'offsets': committed.offsets}
     print(json.dumps(holds) if options.json else f'{documents} documents are in {options.folder}, {erased} of them erased')
+    if options.once and not done:
+        # As a shell says of a program that a signal has ended: what was asked for was not reached.
+        sys.exit(128 + stopping[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts
 import { readable, readingStation } from '../../../../services/corpus/readable.ts'
 import { prepareEpoch, rotateKeys } from '../../../../services/corpus/rotate-keys.ts'
 import { ClickHouseTextKeys } from '../../../../services/corpus/text-keys.ts'
+import { startLabelSink } from '../../../../services/host/corpus.ts'
 import { untilSunk } from '../../../../services/host/decontamination.ts'
 import { ingest } from '../../../../services/ingest/ingest.ts'
 import { noProgress } from '../../../../services/ingest/progress.ts'
@@ -23,6 +24,7 @@ import { type ClickHouse, createClickHouse } from '../../../../services/runtime/
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
 import { systemClock } from '../../../../services/runtime/clock.ts'
 import { consumerGroupOf } from '../../../../services/runtime/consumer-groups.ts'
+import { Metrics } from '../../../../services/runtime/metrics/metrics.ts'
 import { closeAll, type Service } from '../../../../services/runtime/service.ts'
 import { runStation } from '../../../../services/runtime/station.ts'
 import { MasterKeys } from '../../../../services/texts/master-keys.ts'
@@ -163,9 +165,22 @@ test('erased texts cannot be read by anybody, the others can, and a replay gives
   expect((await receiptOf(runtime, 'request-1')).texts).toEqual({
     ...{ encrypted: 2, keysDestroyed: 0, masterKeysLeft: [1] },
   })
+  // Who looks is told: by winnow status, and by the metric that label sinks have.
+  expect(await keys.countKeptThoughErased()).toBe(2)
+  const status = sayingOn(cli)
+  expect(await status('status')).toContain('2 erased texts can still be read')
+  expect(await status('status')).toContain('winnow erase request-1 finishes it')
+  expect(JSON.parse(await status('status', '--json'))).toMatchObject({
+    erasuresLeft: { documents: 2, requests: ['request-1'] },
+  })
+  const metrics = new Metrics(() => 0)
+  const sink = await startLabelSink({ ...runtime, metrics }, loadConfig({ folder, env: {} }), onFailure)
+  expect(await metrics.registry.metrics()).toMatch(/^winnow_erasures_left_documents 2$/m)
+  await sink.close()
   for (const _ of ['once', 'again']) await destroyTexts(runtime, idsOf(12, 13))
   expect(await keys.keptThoughErased()).toEqual([])
   expect((await receiptOf(runtime, 'request-1')).texts).toMatchObject({ encrypted: 2, keysDestroyed: 2 })
+  expect(await status('status')).not.toContain('can still be read')
 
   const stored = await runtime.store.texts(idsOf(12, 14))
   const read = await runtime.texts.read([...stored].map(([docId, text]) => ({ docId, text })))

@@ -77,6 +77,14 @@ test('a statement that each shard runs by itself names the database, whatever th
   ])
 })
 
+test('a statement that names the columns it inserts is run as well', () => {
+  expect(
+    on('INSERT INTO ranks (doc, rank)\n SELECT doc, 1 AS rank FROM (SELECT doc FROM a) AS x LEFT JOIN b USING (doc)'),
+  ).toEqual([
+    'INSERT INTO `corpora`.ranks (doc, rank)\n SELECT doc, 1 AS rank FROM (SELECT doc FROM `corpora`.a) AS x LEFT JOIN `corpora`.b USING (doc)',
+  ])
+})
+
 test('what inserts keep is kept by each shard of its own rows', () => {
   expect(
     on(

@@ -89,3 +89,22 @@ test('of sources that lose to near duplicates those are told whose loss counts, 
   meter.onDuplicateLosses(losses(3))
   expect(await told()).toEqual([])
 })
+
+test('texts that erasures have left are counted once a minute, and told by nobody who cannot count them', async () => {
+  let nowMs = 0
+  const counts: (number | Error)[] = [2, new Error('ClickHouse is away'), 0]
+  const metrics = new Metrics(() => nowMs)
+  const told = async () => (await series(metrics)).winnow_erasures_left_documents
+  expect(await told()).toBeUndefined()
+  metrics.countErasuresLeft(async () => {
+    const count = counts.shift()
+    if (typeof count !== 'number') throw count
+    return count
+  })
+  expect(await told()).toBe(2)
+  nowMs += 59_000
+  expect(await told()).toBe(2)
+  nowMs += 1000
+  expect(await told()).toBeUndefined()
+  expect(await told()).toBe(0)
+})

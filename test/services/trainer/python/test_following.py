@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from memory_registry import MemoryRegistry
 from sealed_world import GOLDEN, PLAIN, SEALED, ClickHouse
+from winnow_trainer import __main__ as command
 from winnow_trainer.token_store import TokenStore, follow
 from winnow_wire.errors import WinnowError
 from winnow_wire.records import Writer, signed
@@ -73,7 +76,7 @@ class World:
         sealed = SealedTexts(self.path, self.clickhouse)
         follower = follow.Follower({}, self.registry, self.folder, TOKENIZER, sealed)
         try:
-            follower.run(lambda: bool(done), once)
+            return follower.run(lambda: bool(done), once)
         finally:
             follower.close()
 
@@ -161,6 +164,29 @@ def test_once_it_ends_with_what_clickhouse_said_rather_than_leave_an_erasure(wor
     world.send(d1='plain')
     with pytest.raises(WinnowError, match='does not answer'):
         world.run(lambda _: False, once=True)
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_once_it_says_by_its_exit_code_that_a_signal_has_ended_it_before_all_was_in(world, monkeypatch, number, code):
+    monkeypatch.setattr(command, 'Registry', lambda *_: world.registry)
+    monkeypatch.setattr(command, 'Tokenizer', lambda *_: TOKENIZER)
+    for name in ('WINNOW_BROKERS', 'WINNOW_REGISTRY_URL'):
+        monkeypatch.setenv(name, 'http://127.0.0.1:1')
+    monkeypatch.delenv('WINNOW_CORPUS_ENCRYPTION', raising=False)
+    world.send(d1='plain', d2='plain too')
+    kept = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        arguments = ['tokens', str(world.folder), '--tokenizer', 'any', '--once']
+        world.step = lambda: os.kill(os.getpid(), number)
+        with pytest.raises(SystemExit) as ended:
+            command.main(arguments)
+        assert ended.value.code == code and documents(world.said()) < 2
+        world.step = lambda: None
+        command.main(arguments)
+        assert documents(world.said()) == 2
+    finally:
+        for one, handler in zip((signal.SIGINT, signal.SIGTERM), kept, strict=True):
+            signal.signal(one, handler)
 
 
 def test_brokers_that_do_not_answer_a_look_do_not_end_it(world, monkeypatch, caplog):

@@ -88,9 +88,9 @@ class Follower:
         starts: dict[Partition, int] = {(DOCUMENTS, one): self._offsets.get(one, BEGINNING) for one in partitions}
         self._reader.assign_partitions(starts)
 
-    def run(self, stopped: Callable[[], bool], once: bool) -> None:
-        """Until `stopped`, or, with `once`, until all is in that the topic has, and all is overwritten that is erased. Raises WinnowError: with
-        `once` UNREACHABLE where ClickHouse is away for two minutes; else it is asked again until it is back."""
+    def run(self, stopped: Callable[[], bool], once: bool) -> bool:
+        """Until `stopped`, or, with `once`, until all is in that the topic has, and all is overwritten that is erased: whether it came to that.
+        Raises WinnowError: with `once` UNREACHABLE where ClickHouse is away for two minutes; else it is asked again until it is back."""
         self._stopped, self._once = stopped, once
         committed, look_at = time.monotonic(), 0.0
         while not stopped():
@@ -105,9 +105,9 @@ class Follower:
                 self._commit_when_readable()
                 committed = time.monotonic()
             if once and ended and not stopped():
-                self._overwritten()
-                return
+                return self._overwritten()
         self._commit_when_readable()
+        return False
 
     def _waiting(self) -> None:
         """Called while ClickHouse does not answer."""
