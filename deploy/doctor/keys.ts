@@ -137,7 +137,7 @@ async function askTextKeys(
 /** As an ingest that starts compares them. */
 async function anotherFile(keys: ClickHouseTextKeys, masterKeys: MasterKeys | undefined) {
   try {
-    await masterKeys?.assertSame(await keys.newest())
+    masterKeys?.assertSame(await keys.newest())
     return undefined
   } catch (error) {
     if (error instanceof WinnowError && error.code === 'BAD_DATA') return error

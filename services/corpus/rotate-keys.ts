@@ -32,7 +32,7 @@ export interface Rotated {
  * @throws WinnowError as `rotateKeys`
  */
 export async function prepareEpoch({ keys, masterKeys, clock }: Omit<Ports, 'kafka'>): Promise<number> {
-  await masterKeys.assertSame(await keys.newest())
+  masterKeys.assertSame(await keys.newest())
   return masterKeys.addEpoch(clock())
 }
 
@@ -49,13 +49,13 @@ export async function rotateKeys(
   { keys, masterKeys, kafka, clock }: Ports,
   { goOn = false, onProgress = () => {} }: { goOn?: boolean; onProgress?: (done: number) => void } = {},
 ): Promise<Rotated> {
-  await masterKeys.assertSame(await keys.newest())
+  masterKeys.assertSame(await keys.newest())
   // First of all: a receipt counts the epochs that had begun when an erasure was recorded, so none that begins later may wrap its keys.
   const cutOff = await keys.keptThoughErased()
   await keys.destroy(cutOff)
   const epoch = goOn ? masterKeys.newest : masterKeys.addEpoch(clock())
   const rewrap = async (wrapped: readonly WrappedKey[]) => {
-    await keys.add(await Promise.all(wrapped.map(async (key) => masterKeys.wrap(await masterKeys.unwrap(key)))))
+    await keys.add(wrapped.map((key) => masterKeys.wrap(masterKeys.unwrap(key))))
   }
   await rewrap(await keys.wrappedBefore(epoch, undefined, keysFirst))
   const fence = await kafka.producer({ transactionalId: ingestTransactions })

@@ -89,7 +89,7 @@ export class Batch {
   async encode(codec: Pick<Codec, 'encode'>, countTokens: TokenCounter, sealing?: Sealing) {
     const tokens = await countTokens(this.#rows.flatMap(({ texts }) => texts))
     const { documentBytesMax = messageBytesDefault, letterBytesMax = messageBytesDefault } = this.#options.limits
-    const sealed = await this.#sealed(sealing)
+    const sealed = this.#sealed(sealing)
     const records: OutgoingRecord[] = []
     let counted = 0
     for (const { row, texts, meta, bytes } of this.#rows) {
@@ -108,8 +108,8 @@ export class Batch {
     return { records, keys: sealed?.keys ?? [], documents, rejected: this.#refused.length }
   }
 
-  async #sealed(sealing: Sealing | undefined) {
-    return await sealing?.seal(
+  #sealed(sealing: Sealing | undefined) {
+    return sealing?.seal(
       this.#rows.flatMap(({ row, texts }) => texts.map((text, piece) => ({ docId: this.#idOf(row, piece), text }))),
     )
   }

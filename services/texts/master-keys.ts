@@ -1,9 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { base64url, CompactEncrypt, compactDecrypt } from 'jose'
 import { z } from 'zod'
 import type { DocumentId } from '../../schemas/index.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { kidOf, type TextKey } from './envelope.ts'
+import { decryptWrapped, encryptWrapped } from './jwe.ts'
 import { secretBytes } from './secret.ts'
 
 /** A document's key as it is stored: wrapped by the master key of an epoch. */
@@ -82,11 +82,11 @@ export class MasterKeys {
    * @param known a key of a document that the newest epoch there is has wrapped
    * @throws WinnowError CONFIGURATION if the file is older, also when it is read again, BAD_DATA if it is another file
    */
-  async assertSame(known: WrappedKey | undefined): Promise<void> {
+  assertSame(known: WrappedKey | undefined): void {
     if (known === undefined) return
     const { epoch } = known
     if (this.newest < epoch) this.#keys = readKeys(this.path)
-    if (this.newest >= epoch) return void (await this.unwrap(known))
+    if (this.newest >= epoch) return void this.unwrap(known)
     throw new WinnowError(
       'CONFIGURATION',
       `${this.path} ends with epoch ${this.newest}, and ClickHouse has keys of epoch ${epoch}`,
@@ -109,25 +109,20 @@ export class MasterKeys {
     return epochs.filter((epoch) => epoch !== newest)
   }
 
-  async wrap({ docId, name, bytes }: TextKey): Promise<WrappedKey> {
+  wrap({ docId, name, bytes }: TextKey): WrappedKey {
     const epoch = this.newest
-    const jwk = JSON.stringify({ kty: 'oct', kid: kidOf({ docId, name }), k: base64url.encode(bytes) })
-    const header = { alg: 'A256KW', enc: 'A256GCM', cty: 'jwk+json', kid: `${epoch}` }
-    const jwe = new CompactEncrypt(Buffer.from(jwk)).setProtectedHeader(header)
-    return { docId, name, epoch, wrapped: await jwe.encrypt(this.#keyOf(epoch)) }
+    const jwk = JSON.stringify({ kty: 'oct', kid: kidOf({ docId, name }), k: base64url(bytes) })
+    const header = { cty: 'jwk+json', kid: `${epoch}` }
+    return { docId, name, epoch, wrapped: encryptWrapped(Buffer.from(jwk), header, this.#keyOf(epoch)) }
   }
 
   /** @throws WinnowError CONFIGURATION if the file does not have its epoch, BAD_DATA if it is not this document's */
-  async unwrap({ docId, name, epoch, wrapped }: WrappedKey): Promise<TextKey> {
+  unwrap({ docId, name, epoch, wrapped }: WrappedKey): TextKey {
     const key = this.#keyOf(epoch)
     try {
-      const { plaintext } = await compactDecrypt(wrapped, key, {
-        keyManagementAlgorithms: ['A256KW'],
-        contentEncryptionAlgorithms: ['A256GCM'],
-      })
-      const { kid, k } = wrappedForm.parse(JSON.parse(Buffer.from(plaintext).toString('utf8')))
+      const { kid, k } = wrappedForm.parse(JSON.parse(decryptWrapped(wrapped, key).toString('utf8')))
       if (kid !== kidOf({ docId, name })) throw new Error(`it is the key ${kid}`)
-      return { docId, name, bytes: base64url.decode(k) }
+      return { docId, name, bytes: new Uint8Array(Buffer.from(k, 'base64url')) }
     } catch (cause) {
       throw new WinnowError(
         'BAD_DATA',
@@ -161,12 +156,14 @@ interface MasterKey {
 
 type Epochs = ReadonlyMap<number, MasterKey>
 
+const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
+
 const newKey = (nowMs: number): MasterKey => ({ bytes: secretBytes(32), created: new Date(nowMs).toISOString() })
 
 function readKeys(path: string): Epochs {
   try {
     const { keys } = file.parse(JSON.parse(readFileSync(path, 'utf8')))
-    return new Map(keys.map(({ kid, k, created }) => [Number(kid), { bytes: base64url.decode(k), created }]))
+    return new Map(keys.map(({ kid, k, created }) => [Number(kid), { bytes: Buffer.from(k, 'base64url'), created }]))
   } catch (error) {
     // Neither the text nor the cause: they hold secrets.
     throw new WinnowError('CONFIGURATION', `corpus.encryption: ${path} is no file of master keys: ${whyNot(error)}`, {
@@ -183,7 +180,7 @@ function whyNot(error: unknown): string {
 
 function textOf(epochs: Epochs): string {
   const keys = [...epochs].map(([epoch, { bytes, created }]) => {
-    return { kty: 'oct', kid: `${epoch}`, alg: 'A256KW', created, k: base64url.encode(bytes) }
+    return { kty: 'oct', kid: `${epoch}`, alg: 'A256KW', created, k: base64url(bytes) }
   })
   return `${JSON.stringify({ keys }, null, 2)}\n`
 }

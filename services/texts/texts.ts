@@ -28,7 +28,7 @@ export interface Sealing {
   /** Called once nobody else ingests. @throws WinnowError CONFIGURATION if the file of master keys is an older one, BAD_DATA if it is another */
   begin(): Promise<void>
   /** Each document gets a new key: what an interrupted ingest has kept of the same documents is never used. */
-  seal(documents: readonly SealedText[]): Promise<Sealed>
+  seal(documents: readonly SealedText[]): Sealed
   keep(keys: readonly WrappedKey[]): Promise<void>
 }
 
@@ -50,14 +50,12 @@ export class Texts {
     const { masterKeys } = this
     if (masterKeys === undefined) return undefined
     return {
-      begin: async () => await masterKeys.assertSame(await this.#keys.newest()),
-      seal: async (documents) => {
-        const sealed = await Promise.all(
-          documents.map(async ({ docId, text }) => {
-            const key = newKey(docId)
-            return { text: await seal(text, key), key: await masterKeys.wrap(key) }
-          }),
-        )
+      begin: async () => masterKeys.assertSame(await this.#keys.newest()),
+      seal: (documents) => {
+        const sealed = documents.map(({ docId, text }) => {
+          const key = newKey(docId)
+          return { text: seal(text, key), key: masterKeys.wrap(key) }
+        })
         return { texts: sealed.map(({ text }) => text), keys: sealed.map(({ key }) => key) }
       },
       keep: (keys) => this.#keys.add(keys),
@@ -80,20 +78,18 @@ export class Texts {
     }
     const wrapped = new Map((await this.#keys.of([...new Set(wanted)])).map((key) => [kidOf(key), key]))
     const lost: DocumentId[] = []
-    const texts = await Promise.all(
-      documents.map(async ({ docId, text }): Promise<ReadText> => {
-        if (!isSealed(text)) return text
-        try {
-          const key = wrapped.get(kidOf({ docId, name: sealedBy(text, docId).name }))
-          if (key !== undefined) return await open(text, await masterKeys.unwrap(key))
-        } catch (error) {
-          if (error instanceof WinnowError && error.code === 'BAD_DATA') return error
-          throw error
-        }
-        lost.push(docId)
-        return null
-      }),
-    )
+    const texts = documents.map(({ docId, text }): ReadText => {
+      if (!isSealed(text)) return text
+      try {
+        const key = wrapped.get(kidOf({ docId, name: sealedBy(text, docId).name }))
+        if (key !== undefined) return open(text, masterKeys.unwrap(key))
+      } catch (error) {
+        if (error instanceof WinnowError && error.code === 'BAD_DATA') return error
+        throw error
+      }
+      lost.push(docId)
+      return null
+    })
     if (lost.length > 0) await this.#assertErased(lost)
     return texts
   }

@@ -11,7 +11,7 @@ const password = join('services', 'runtime', 'clickhouse', 'client.ts')
 const secret = join('services', 'texts', 'secret.ts')
 /** What a replay could not compute again. */
 const notFromTheSeed =
-  /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\bprocess\.hrtime\b/
+  /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\brandomFill|\bgetRandomValues\b|\bprocess\.hrtime\b/
 
 const sources = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

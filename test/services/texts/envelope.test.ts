@@ -10,47 +10,47 @@ test.for(['', 'a text', 'Ünïcödé, 漢字 and 🜁', 'again and again, '.repe
   'a text comes back as it was, however it looks (%#)',
   async (text) => {
     const key = keyOf(2n ** 64n - 1n)
-    const sealed = await seal(text, key)
+    const sealed = seal(text, key)
     expect(isSealed(sealed)).toBe(true)
-    expect(await open(sealed, key)).toBe(text)
+    expect(open(sealed, key)).toBe(text)
     expect(sealed.length).toBeLessThan(400 + text.length)
   },
 )
 
 test('what is sealed is a JWE that any library reads, and says nothing of the text but its length', async () => {
   const key = keyOf(7n)
-  const sealed = await seal('secret words', key)
+  const sealed = seal('secret words', key)
   expect(JSON.parse(Buffer.from(sealed.split('.')[0]!, 'base64url').toString())).toEqual({
     ...{ alg: 'dir', enc: 'A256GCM', typ: 'winnow-text-1', kid: '7.abcdefgh' },
   })
   expect(await compactDecrypt(sealed, key.bytes)).toMatchObject({ protectedHeader: { kid: '7.abcdefgh' } })
   expect(sealed).not.toContain('secret')
-  expect(await seal('secret words', key)).not.toBe(sealed)
+  expect(seal('secret words', key)).not.toBe(sealed)
 })
 
 test('a text that is put in the place of another does not open, whatever its header says', async () => {
   const [key, other] = [keyOf(7n), keyOf(8n)]
-  const sealed = await seal('of document 7', key)
-  await expect(open(sealed, other)).rejects.toThrow('document 8 was sealed as that of another')
+  const sealed = seal('of document 7', key)
+  expect(() => open(sealed, other)).toThrow('document 8 was sealed as that of another')
   // With the key of document 7 as well: the id is authenticated.
   const [, ...rest] = sealed.split('.')
   const header = { alg: 'dir', enc: 'A256GCM', typ: 'winnow-text-1', kid: '8.abcdefgh' }
   const moved = [base64url.encode(JSON.stringify(header)), ...rest].join('.')
   expect(isSealed(moved)).toBe(true)
-  await expect(open(moved, { ...other, bytes: key.bytes })).rejects.toThrow('document 8 does not authenticate')
+  expect(() => open(moved, { ...other, bytes: key.bytes })).toThrow('document 8 does not authenticate')
 })
 
 test('a text that was changed, or another key, does not open', async () => {
   const key = keyOf(7n)
-  const sealed = await seal('a text of some words', key)
+  const sealed = seal('a text of some words', key)
   const at = sealed.length - 40
   const changed = `${sealed.slice(0, at)}${sealed[at] === 'A' ? 'B' : 'A'}${sealed.slice(at + 1)}`
-  await expect(open(changed, key)).rejects.toThrow('does not authenticate')
-  await expect(open(sealed, { ...key, bytes: randomBytes(32) })).rejects.toThrow('does not authenticate')
+  expect(() => open(changed, key)).toThrow('does not authenticate')
+  expect(() => open(sealed, { ...key, bytes: randomBytes(32) })).toThrow('does not authenticate')
 })
 
 test('prose, other JWEs and what merely begins like a sealed text are texts', async () => {
-  const sealed = await seal('a text', keyOf(7n))
+  const sealed = seal('a text', keyOf(7n))
   const other = sealed.replace(/^[^.]+/, base64url.encode('{"alg":"dir","enc":"A256GCM"}'))
   for (const text of ['', 'eyJhbGciOiJkaXIi', other, `${sealed} `, `see ${sealed}`, sealed.slice(0, 60)])
     expect(isSealed(text)).toBe(false)

@@ -17,7 +17,7 @@ async function sealedWorld() {
   const kept = new MemoryKeys()
   const masterKeys = MasterKeys.create(join(folder(), 'keys.json'), 0)
   const texts = new Texts(kept, masterKeys)
-  const { texts: sealed, keys } = await texts.sealing!.seal(documents)
+  const { texts: sealed, keys } = texts.sealing!.seal(documents)
   await texts.sealing!.keep(keys)
   return { kept, masterKeys, texts, sealed: documents.map(({ docId }, i) => ({ docId, text: sealed[i]! })) }
 }
@@ -63,7 +63,7 @@ test('a text in the place of another is a fault of that document, and the others
 
 test('an ingest that was cut off leaves keys that nothing was encrypted by, and takes none from anybody', async () => {
   const { texts, sealed } = await sealedWorld()
-  const again = await texts.sealing!.seal(documents)
+  const again = texts.sealing!.seal(documents)
   await texts.sealing!.keep(again.keys)
   expect(await texts.read(sealed)).toEqual(['the text of a', 'the text of b'])
   expect(await texts.read([{ docId: a, text: again.texts[0]! }])).toEqual(['the text of a'])

@@ -13,9 +13,9 @@ const { sealing } = new Texts(new MemoryKeys(), masterKeys)
 const plain = ['five', 'Ünïcödé, 漢字 and 🜁', '', 'a longer text, '.repeat(5000)]
 const ids = [5n, 2n ** 64n - 1n, 7n, 8n].map(asDocumentId)
 const documents = ids.map((docId, i) => ({ docId, text: plain[i]! }))
-const first = await sealing!.seal(documents.slice(0, 2))
+const first = sealing!.seal(documents.slice(0, 2))
 masterKeys.addEpoch(0)
-const second = await sealing!.seal(documents.slice(2))
+const second = sealing!.seal(documents.slice(2))
 const texts = [...first.texts, ...second.texts]
 const keys = [...first.keys, ...second.keys].map((key) => ({ ...key, docId: `${key.docId}` }))
 writeFileSync(
