@@ -17,7 +17,7 @@ const condition = (type: string, status: boolean) => ({
   lastTransitionTime: now(),
 })
 
-/** A node that the API server and the scheduler take for one, with room for 64 CPUs and these extended resources. */
+/** A node that the API server and the scheduler take for one, with room for all releases of a test run, and these extended resources. */
 export async function addNode(
   cluster: Cluster,
   name: string,
@@ -28,7 +28,7 @@ export async function addNode(
     ...{ apiVersion: 'v1', kind: 'Node', metadata },
     ...(given.taints && { spec: { taints: given.taints } }),
   })
-  const room = { cpu: '64', memory: '512Gi', 'ephemeral-storage': '512Gi', pods: '250', ...given.extended }
+  const room = { cpu: '6400', memory: '51200Gi', 'ephemeral-storage': '51200Gi', pods: '10000', ...given.extended }
   const heard = { reason: 'KubeletReady', message: 'ready', lastHeartbeatTime: now() }
   const status = { capacity: room, allocatable: room, conditions: [{ ...condition('Ready', true), ...heard }] }
   await cluster.api('PATCH', `/api/v1/nodes/${name}/status`, { status }, patch)
