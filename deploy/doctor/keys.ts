@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { ClickHouseTextKeys } from '../../services/corpus/text-keys.ts'
+import { type ErasuresLeft, finishing, leftOfErasures } from '../../services/runs/exclusions/left.ts'
 import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { WinnowError } from '../../services/runtime/errors.ts'
 import { within } from '../../services/runtime/within.ts'
@@ -39,13 +40,12 @@ export interface KeysFound {
   /** Why the newest of them does not open by the file; undefined: it does, or that was not tried. */
   readonly another: Pick<WinnowError, 'message' | 'hint'> | undefined
   /** What is recorded as erased and has keys all the same. */
-  readonly cutOff: { readonly documents: number; readonly requests: readonly string[] }
+  readonly cutOff: ErasuresLeft
 }
 
 /** Whether the texts of the corpus can be read by the file of master keys, and what is still to be destroyed. */
 export function judgeTextKeys({ masterKeys, wrapped, another, cutOff }: KeysFound): Finding[] {
   const keys = wrapped.reduce((sum, epoch) => sum + epoch.keys, 0)
-  const unfinished = cutOff.requests.map((request) => `winnow erase ${request}`).join(', ')
   const left =
     cutOff.documents === 0
       ? []
@@ -53,7 +53,7 @@ export function judgeTextKeys({ masterKeys, wrapped, another, cutOff }: KeysFoun
           warning(
             ofTexts,
             `${cutOff.documents} documents are erased and have their keys still: unless the command is at it, it was cut off`,
-            `Finish it: ${unfinished}`,
+            `Finish it: ${finishing(cutOff)}`,
           ),
         ]
   if (masterKeys === undefined) {
@@ -125,12 +125,11 @@ async function askTextKeys(
   const clickHouse = opened.adopt(await createClickHouse(options), (one) => one.close())
   const keys = new ClickHouseTextKeys(clickHouse.sql)
   const wrapped = await keys.epochs()
-  const cutOff = await keys.keptThoughErased()
   return {
     masterKeys,
     wrapped,
     another: await anotherFile(keys, masterKeys),
-    cutOff: { documents: cutOff.length, requests: await keys.requestsOf(cutOff) },
+    cutOff: await leftOfErasures(keys),
   }
 }
 

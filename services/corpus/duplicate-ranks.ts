@@ -43,7 +43,7 @@ export class DuplicateRanks {
     const excluded = excludedSql(labelOffsets)
     const others = excluded === undefined ? '' : ` AND doc NOT IN (${excluded})`
     const there = `corpus FINAL WHERE ${standsBefore(options, 'limits')}${others}`
-    const sketched = `version = {version:String} AND ${isBefore(labelOffsets, topics.sketches.name)}`
+    const sketched = sketchedSql(options)
     const parameters = { ...limitsOf(options, 'limits'), version }
     // Who shares a key with anybody: keys come sorted, so each row is compared with the one before, and nothing else is held. What is found is kept in a table, by document as all tables are, so that each
     // shard then asks for its own; under a number that nobody looks up.
@@ -101,7 +101,7 @@ export class DuplicateRanks {
   async sketched(options: Labelled, version: string): Promise<Preparing> {
     await this.#sql.settle(['corpus', 'sketches'])
     // Each document once, whatever number of records it has.
-    const sketches = `SELECT doc, 1 AS isSketched FROM sketches WHERE version = {version:String} AND ${isBefore(options.labelOffsets, topics.sketches.name)} GROUP BY doc`
+    const sketches = `SELECT doc, 1 AS isSketched FROM sketches WHERE ${sketchedSql(options)} GROUP BY doc`
     const there = `SELECT doc FROM corpus FINAL WHERE ${standsBefore(options, 'limits')}`
     const [row] = await this.#sql.query<{ done: string; total: string }>(
       `SELECT sum(isSketched) AS done, count() AS total FROM (${there}) AS corpus_documents LEFT JOIN (${sketches}) AS sketched_documents USING (doc) SETTINGS optimize_aggregation_in_order = 1, ${merging}`,
@@ -110,6 +110,10 @@ export class DuplicateRanks {
     return { done: Number(row!.done), total: Number(row!.total) }
   }
 }
+
+/** True for records of sketches that are seen; its parameter is their version. */
+const sketchedSql = ({ labelOffsets }: Labelled): string =>
+  `version = {version:String} AND ${isBefore(labelOffsets, topics.sketches.name)}`
 
 /** Both sides stand sorted by document: neither is held. */
 const merging = "join_algorithm = 'full_sorting_merge'"

@@ -3,7 +3,7 @@
  * the corpus without a limit. One document in a hundred is a copy of an earlier one, with all 14 keys; the others share none. ClickHouse is a process of its own, whose memory is read.
  * Run by hand on a quiet machine: node test/bench/duplicate-ranks.ts [documents...] (default 10^6 10^7; 10^7 need 10 GB of disk).
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { topics } from '../../schemas/index.ts'
@@ -12,6 +12,7 @@ import { createClickHouse } from '../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../services/runtime/clickhouse/migrate.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import { sketchDefaults, sketchVersion } from '../../topologies/duplicates/sketch.ts'
+import { mostMiB, residentMiB } from '../soak/memory.ts'
 import { start } from './scale/children.ts'
 import { asOf, fill, scaleRun } from './scale/corpus.ts'
 import { timed } from './scale/round.ts'
@@ -40,11 +41,11 @@ async function measure(documents: number): Promise<void> {
   const labelOffsets = [...asOf(documents), { topic: topics.sketches.name, partition: 0, offsetNext: documents }]
   const options = { columns: columnsOf(scaleRun(documents)), labelOffsets, readsOf: null }
   const peak = async (look: () => Promise<unknown>) => {
-    // Begins to count the most memory anew (proc(5)).
-    writeFileSync(`/proc/${server.child.pid}/clear_refs`, '5')
-    const before = memory(server.child.pid!, 'VmRSS')
+    const pid = server.child.pid!
+    writeFileSync(`/proc/${pid}/clear_refs`, '5')
+    const before = residentMiB(pid)!
     const [seconds] = await timed(look)
-    return { seconds, mebibytes: memory(server.child.pid!, 'VmHWM') - before }
+    return { seconds, mebibytes: mostMiB(pid) - before }
   }
   const count = async (more: object) => {
     const groups = await (await store.view({ ...options, ...more })).groups()
@@ -69,11 +70,6 @@ async function measure(documents: number): Promise<void> {
   await clickHouse.close()
   await server.stop()
   rmSync(folder, { recursive: true, force: true })
-}
-
-function memory(pid: number, what: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)![1]) / 1024
 }
 
 for (const documents of sizes.length > 0 ? sizes : [1_000_000, 10_000_000]) await measure(documents)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,6 +11,7 @@ import { ingest } from '../../services/ingest/ingest.ts'
 import { noProgress } from '../../services/ingest/progress.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { createLog } from '../../services/runtime/log.ts'
+import { mostMiB } from '../soak/memory.ts'
 
 /** `winnow run KIND` in a process of its own, as on a cluster, once it runs. */
 async function startStation(
@@ -31,12 +32,6 @@ async function startStation(
   for await (const line of createInterface({ input: child.stderr })) if (line.startsWith('running:')) break
   child.stderr.resume()
   return child
-}
-
-/** The most that a process has ever had in memory, where Linux says so. */
-function mostMemory({ pid }: ChildProcess): string {
-  const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return (Number(kibibytes) / 1024).toFixed(0)
 }
 
 /** A station of the corpus that is measured beside ingest. */
@@ -103,7 +98,7 @@ async function ingesting(
   await ingest({ ...runtime, paths: [file], clock: systemClock, progress: noProgress })
   if (withStation) await caughtUp(runtime)
   const rate = documents / since(began)
-  const most = station === undefined ? '' : `, at most ${mostMemory(station)} MiB in the station's process`
+  const most = station === undefined ? '' : `, at most ${mostMiB(station.pid!).toFixed(0)} MiB in the station's process`
   console.log(`${withStation ? 'with' : 'without'} the station: ${rate.toFixed(0)} documents/s${most}`)
   if (withStation) console.log(await found(runtime))
   if (station !== undefined) {

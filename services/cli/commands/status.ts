@@ -5,7 +5,7 @@ import { checkedOf, isThere } from '../../host/decontamination.ts'
 import { readEvalSets } from '../../host/eval-sets.ts'
 import { RunList } from '../../host/run-list.ts'
 import { missingOfCorpus } from '../../runs/corpus-members.ts'
-import { leftInWords, leftOfErasures } from '../../runs/exclusions/left.ts'
+import { leftInWords, lookForErasuresLeft } from '../../runs/exclusions/left.ts'
 import { lookAtRuns } from '../../runs/followed-run.ts'
 import { gapInWords, heldBackInWords, logTrouble, openGaps } from '../../runs/gaps.ts'
 import { labelerVersions, labelProgress } from '../../runs/label-progress.ts'
@@ -70,7 +70,7 @@ export const status = (context: CliContext): Command =>
       const gaps = await openGaps(runtime, trouble)
       const { heldBack } = trouble
       const losing = await sourcesLosingMore(runtime, looked)
-      const erasuresLeft = await leftOfErasures(runtime)
+      const erasuresLeft = await lookForErasuresLeft(runtime)
       const missing =
         labels.complete + labels.refused < labels.documents ? await missingOfCorpus(runtime.kafka, versions) : undefined
       if (options.json) {

@@ -9,13 +9,21 @@ export interface ErasuresLeft {
   readonly requests: readonly string[]
 }
 
-export async function leftOfErasures({ clickHouse }: Pick<Runtime, 'clickHouse'>): Promise<ErasuresLeft> {
-  const keys = new ClickHouseTextKeys(clickHouse.sql)
-  // Without waiting for replicas, as for most there is nothing to wait for.
-  if ((await keys.countKeptThoughErased()) === 0) return { documents: 0, requests: [] }
+/** As all replicas have it. */
+export async function leftOfErasures(keys: ClickHouseTextKeys): Promise<ErasuresLeft> {
   const left = await keys.keptThoughErased()
   return { documents: left.length, requests: await keys.requestsOf(left) }
 }
 
-export const leftInWords = ({ documents, requests }: ErasuresLeft): string =>
-  `${documents} erased ${documents === 1 ? 'text' : 'texts'} can still be read, as an erasure was cut off or is going on: ${requests.map((request) => `winnow erase ${request}`).join(', ')} finishes it`
+/** As the replica that is asked has it where that has nothing left: for most there is nothing to wait for. */
+export async function lookForErasuresLeft({ clickHouse }: Pick<Runtime, 'clickHouse'>): Promise<ErasuresLeft> {
+  const keys = new ClickHouseTextKeys(clickHouse.sql)
+  return (await keys.countKeptThoughErased()) === 0 ? { documents: 0, requests: [] } : await leftOfErasures(keys)
+}
+
+/** The commands that finish them. */
+export const finishing = ({ requests }: Pick<ErasuresLeft, 'requests'>): string =>
+  requests.map((request) => `winnow erase ${request}`).join(', ')
+
+export const leftInWords = (left: ErasuresLeft): string =>
+  `${left.documents} erased ${left.documents === 1 ? 'text' : 'texts'} can still be read, as an erasure was cut off or is going on: ${finishing(left)} finishes it`

@@ -17,8 +17,8 @@ export interface TopicLag {
   readonly heldBack: number
 }
 
-/** A lag that takes longer to get is left out of the scrape, which must not wait for a broker that is away. */
-const lagMsMax = 2000
+/** What takes longer to get is left out of the scrape, which must not wait for a broker or ClickHouse that is away. */
+const askMsMax = 2000
 
 /** A running station, as a scrape sees it; per-record counts cost the scrape, not the station. */
 export interface MeteredStation {
@@ -202,7 +202,7 @@ export class Metrics {
   /** How many documents an erasure has out whose texts have a key all the same; without anybody who counts them there is no sample. */
   #collectErasuresLeft(): void {
     const metrics = this
-    let counted: { atMs: number; left: number } | undefined
+    let asked: { atMs: number; left: Promise<number | undefined> } | undefined
     new Gauge({
       name: 'winnow_erasures_left_documents',
       help: 'Documents that an erasure has taken out, and whose texts can still be read, since it was cut off (docs/erasure.md)',
@@ -210,12 +210,17 @@ export class Metrics {
       async collect() {
         const ask = metrics.#erasuresLeft
         const nowMs = metrics.clock()
-        if (ask !== undefined && (counted === undefined || nowMs - counted.atMs >= erasuresMs)) {
-          const left = await Promise.race([ask(), sleep(lagMsMax, undefined, { ref: false })]).catch(() => undefined)
-          counted = left === undefined ? undefined : { atMs: nowMs, left }
+        // One that is late is waited for again, rather than asked beside itself.
+        if (ask !== undefined && (asked === undefined || nowMs - asked.atMs >= erasuresMs)) {
+          const left = ask().catch(() => {
+            asked = undefined
+            return undefined
+          })
+          asked = { atMs: nowMs, left }
         }
-        if (counted === undefined) this.remove()
-        else this.set(counted.left)
+        const left = asked && (await inTime(asked.left, undefined))
+        if (left === undefined) this.remove()
+        else this.set(left)
       },
     })
   }
@@ -273,7 +278,7 @@ export class Metrics {
 
   async #lags(): Promise<(TopicLag & { station: MeteredStation })[]> {
     const asked = [...this.#running].map(async (station) => {
-      const lags = await Promise.race([station.lagOf(), sleep(lagMsMax, [], { ref: false })]).catch(() => [])
+      const lags = await inTime(station.lagOf(), [])
       return lags.map((lag) => ({ ...lag, station }))
     })
     return (await Promise.all(asked)).flat()
@@ -291,5 +296,9 @@ export class Metrics {
     return new Histogram({ name, help, labelNames, buckets, registers: [this.registry] })
   }
 }
+
+/** What is asked for, or `otherwise` where that is late or fails. */
+const inTime = <Asked, Otherwise>(asked: Promise<Asked>, otherwise: Otherwise): Promise<Asked | Otherwise> =>
+  Promise.race([asked, sleep(askMsMax, otherwise, { ref: false })]).catch(() => otherwise)
 
 const labelsOf = ({ station, run }: MeteredStation) => ({ station, run: run ?? '' })
