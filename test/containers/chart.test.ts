@@ -43,6 +43,11 @@ beforeAll(async () => {
     taints: [{ key: 'nvidia.com/gpu', value: 'present', effect: 'NoSchedule' }],
     extended: { 'nvidia.com/gpu': '8' },
   })
+  // Without it a claim that is seen before its volume is told that there is no such class.
+  await cluster.api('POST', '/apis/storage.k8s.io/v1/storageclasses', {
+    ...{ apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: 'shared' } },
+    provisioner: 'example.com/by-hand',
+  })
   for (const file of crds) await cluster.kubectl(['apply', '--server-side', '--filename', file])
   if (operators) await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all'])
   kubelets = playKubelets(cluster, fateOf)
