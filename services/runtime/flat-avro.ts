@@ -10,9 +10,11 @@ interface ReadField extends FlatField {
 /** Longer texts are not compared with the last one. */
 const comparedBytesMax = 64
 const int32 = 2 ** 31
+/** The largest that avsc reads. */
+const longMax = Number.MAX_SAFE_INTEGER - 1
 
 /**
- * Reads records that have only numbers, texts and columns of ids as fields (Avro, "Binary Encoding"), in a fifth of avsc's time: it makes no
+ * Reads records that have only numbers, texts, columns of ids and lists of whole numbers as fields (Avro, "Binary Encoding"), in a fifth of avsc's time: it makes no
  * buffers for 64-bit numbers and no new string for a text that came before.
  */
 export class FlatReader {
@@ -53,6 +55,10 @@ export class FlatReader {
         const column = this.#column(bytes)
         if (column === undefined) return undefined
         value[field.name] = column
+      } else if (field.kind === 'longs') {
+        const list = this.#list(bytes)
+        if (list === undefined) return undefined
+        value[field.name] = list
       } else {
         const number = this.#number(bytes)
         if (!Number.isSafeInteger(number)) return undefined
@@ -76,6 +82,21 @@ export class FlatReader {
       words[at + 1] = this.#words[1]!
     }
     return this.#number(bytes) === 0 ? column : undefined
+  }
+
+  /** Likewise. */
+  #list(bytes: Buffer): number[] | undefined {
+    const count = this.#number(bytes)
+    if (count === 0) return []
+    if (!(count > 0 && count <= this.#end - this.#at)) return undefined
+    const list: number[] = []
+    for (let n = 0; n < count; n++) {
+      if (!this.#readWords(bytes)) return undefined
+      const number = (this.#words[1]! | 0) * 2 ** 32 + this.#words[0]!
+      if (Math.abs(number) > longMax) return undefined
+      list.push(number)
+    }
+    return this.#number(bytes) === 0 ? list : undefined
   }
 
   #text(bytes: Buffer, length: number, field: ReadField): string {

@@ -1,7 +1,7 @@
 import type { RecordType } from '../../schemas/index.ts'
 
-/** How a field is encoded: 64 bits that a bigint holds, a whole number, a double, text, or a column of 64-bit ids. */
-export type FlatKind = 'uint64' | 'int' | 'long' | 'double' | 'string' | 'uint64s'
+/** How a field is encoded: 64 bits that a bigint holds, a whole number, a double, text, a column of 64-bit ids, or a list of whole numbers. */
+export type FlatKind = 'uint64' | 'int' | 'long' | 'double' | 'string' | 'uint64s' | 'longs'
 
 export interface FlatField {
   readonly name: string
@@ -28,6 +28,6 @@ export const columnsOf = (record: RecordType): string[] =>
 function kindOf(type: unknown): FlatKind | undefined {
   if (type === 'int' || type === 'long' || type === 'double' || type === 'string') return type
   const { type: inner, logicalType, items } = type as { type?: unknown; logicalType?: unknown; items?: unknown }
-  if (inner === 'array') return kindOf(items) === 'uint64' ? 'uint64s' : undefined
+  if (inner === 'array') return items === 'long' ? 'longs' : kindOf(items) === 'uint64' ? 'uint64s' : undefined
   return inner === 'long' && logicalType === 'uint64' ? 'uint64' : undefined
 }

@@ -4,7 +4,7 @@ import { type FlatField, flatFields } from './flat-fields.ts'
 /** Bytes of the longest varint of 64 bits. */
 const varintMax = 10
 
-/** Writes records with columns of ids (Avro, "Binary Encoding"): from the words of the column, without a bigint per id. The same bytes as avsc. */
+/** Writes records with columns of ids, from the words of the column, or lists of whole numbers (Avro, "Binary Encoding"): without a bigint or a call per value. The same bytes as avsc. */
 export class FlatWriter {
   readonly #fields: readonly FlatField[]
   readonly #words = new Uint32Array(2)
@@ -14,10 +14,10 @@ export class FlatWriter {
     this.#fields = fields
   }
 
-  /** @returns undefined if the record has no column, or other fields than the flat ones */
+  /** @returns undefined if the record has no column and no list, or other fields than the flat ones */
   static of(record: RecordType): FlatWriter | undefined {
     const fields = flatFields(record)
-    return fields?.some(({ kind }) => kind === 'uint64s') ? new FlatWriter(fields) : undefined
+    return fields?.some(({ kind }) => kind === 'uint64s' || kind === 'longs') ? new FlatWriter(fields) : undefined
   }
 
   /** @param value has passed the record's check. @returns `header`, and the body */
@@ -33,6 +33,7 @@ export class FlatWriter {
         at = this.#long(bytes, at, Buffer.byteLength(field as string))
         at += bytes.write(field as string, at)
       } else if (kind === 'uint64s') at = this.#column(bytes, at, field as BigUint64Array)
+      else if (kind === 'longs') at = writeList(bytes, at, field as readonly number[])
       else at = this.#long(bytes, at, field as number | bigint)
     }
     return bytes.subarray(0, at)
@@ -49,10 +50,24 @@ export class FlatWriter {
   }
 
   #long(bytes: Buffer, at: number, value: number | bigint): number {
-    this.#whole[0] = BigInt.asUintN(64, BigInt(value))
+    if (typeof value === 'number') return writeWhole(bytes, at, value)
+    this.#whole[0] = BigInt.asUintN(64, value)
     return writeZigzag(bytes, at, this.#words[0]!, this.#words[1]!)
   }
 }
+
+function writeList(bytes: Buffer, from: number, list: readonly number[]): number {
+  let at = from
+  if (list.length > 0) {
+    at = writeWhole(bytes, at, list.length)
+    for (const value of list) at = writeWhole(bytes, at, value)
+  }
+  return writeWhole(bytes, at, 0)
+}
+
+/** @param value a safe integer. @returns where it ends */
+const writeWhole = (bytes: Buffer, at: number, value: number): number =>
+  writeZigzag(bytes, at, value | 0, Math.floor(value / 2 ** 32))
 
 /** 64 bits, as two words, zigzag coded as a varint. @returns where it ends */
 function writeZigzag(bytes: Buffer, from: number, lowWord: number, highWord: number): number {
@@ -71,5 +86,6 @@ function writeZigzag(bytes: Buffer, from: number, lowWord: number, highWord: num
 
 function bytesMax({ kind }: FlatField, value: unknown): number {
   if (kind === 'string') return varintMax + Buffer.byteLength(value as string)
-  return kind === 'uint64s' ? varintMax * ((value as BigUint64Array).length + 2) : varintMax
+  if (kind === 'uint64s' || kind === 'longs') return varintMax * ((value as ArrayLike<unknown>).length + 2)
+  return varintMax
 }

@@ -107,5 +107,7 @@ async function ingesting(
   }
   await runtime.close()
   await cluster.stop()
+  // 10^7 documents would be on the disk twice.
+  rmSync(dataFolder, { recursive: true, force: true })
   return rate
 }

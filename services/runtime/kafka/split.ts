@@ -13,7 +13,7 @@ import {
 } from './record-size.ts'
 
 /** kafkajs copies a partition's list once per record, so its time grows with the square of this. */
-const batchRecordsMax = 2000
+const batchRecordsMax = 1000
 
 /** Records of one request: as many as fit into a batch, or a single longer one. */
 export interface Piece {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { allRecords, Document, Label, SelectionChunk } from '../../../schemas/index.ts'
+import { allRecords, Document, Label, SelectionChunk, Sketch } from '../../../schemas/index.ts'
 import { avroType } from '../../../services/runtime/avro.ts'
 import { FlatReader } from '../../../services/runtime/flat-avro.ts'
 
@@ -18,6 +18,15 @@ const label = fc.record({
   version: fc.constantFrom('v1', 'v2'),
 })
 
+const sketch = fc.record({
+  docId: u64,
+  version: fc.constantFrom('w5b14r8s1', 'w9b3r3s2'),
+  keys: fc.array(
+    fc.nat().map((n) => n * 2 ** 21 + 1),
+    { maxLength: 14 },
+  ),
+})
+
 test('reads what avsc writes, record after record', () => {
   const [type, flat] = [avroType(Label.avro), FlatReader.of(Label)!]
   fc.assert(
@@ -31,8 +40,11 @@ test('reads what avsc writes, record after record', () => {
   )
 })
 
-test('what avsc refuses, or reads otherwise, is left to it', () => {
-  const [type, flat] = [avroType(Label.avro), FlatReader.of(Label)!]
+test.for([
+  { record: Label, values: label as fc.Arbitrary<object> },
+  { record: Sketch, values: sketch },
+])('what avsc refuses, or reads otherwise, is left to it: $record.name', ({ record, values }) => {
+  const [type, flat] = [avroType(record.avro), FlatReader.of(record)!]
   const read = (bytes: Buffer): unknown => {
     try {
       return { ...type.fromBuffer(bytes) }
@@ -41,7 +53,7 @@ test('what avsc refuses, or reads otherwise, is left to it', () => {
     }
   }
   fc.assert(
-    fc.property(label, fc.nat(), fc.nat(255), fc.constantFrom('cut', 'longer', 'changed'), (value, at, byte, how) => {
+    fc.property(values, fc.nat(), fc.nat(255), fc.constantFrom('cut', 'longer', 'changed'), (value, at, byte, how) => {
       const good = type.toBuffer(value)
       const bytes = Buffer.from(good)
       if (how === 'changed') bytes[at % bytes.length] = byte
@@ -60,10 +72,11 @@ test('what avsc refuses, or reads otherwise, is left to it', () => {
   )
 })
 
-test('documents, labels and columns of ids are read by it, and records with other fields are not', () => {
-  for (const record of [Document, SelectionChunk]) expect(FlatReader.of(record)).toBeDefined()
+test('documents, labels, columns of ids and lists of whole numbers are read by it, and records with other fields are not', () => {
+  for (const record of [Document, SelectionChunk, Sketch]) expect(FlatReader.of(record)).toBeDefined()
   const others = allRecords.filter(
-    (record) => record !== SelectionChunk && JSON.stringify(record.avro.fields).includes('"array"'),
+    (record) =>
+      record !== SelectionChunk && record !== Sketch && JSON.stringify(record.avro.fields).includes('"array"'),
   )
   expect(others.length).toBeGreaterThan(2)
   for (const other of others) expect(FlatReader.of(other)).toBeUndefined()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { documentIds, double, int, long, string, u64 } from '../../../schemas/field.ts'
-import { Label, SelectionChunk } from '../../../schemas/index.ts'
+import { array, documentIds, double, int, long, string, u64 } from '../../../schemas/field.ts'
+import { Label, SelectionChunk, Sketch } from '../../../schemas/index.ts'
 import { record } from '../../../schemas/record.ts'
 import { avroType } from '../../../services/runtime/avro.ts'
 import { FlatReader } from '../../../services/runtime/flat-avro.ts'
@@ -14,11 +14,20 @@ const id = fc.oneof(
 /** Beyond, avsc rounds some of the negative ones, and the reader leaves them to it. */
 const whole = fc.integer({ min: 1 - 2 ** 52, max: 2 ** 52 - 1 })
 
-/** Every kind of field, and a column that is not the last. */
-const Flat = record('Flat', '', { text: string, ids: documentIds, many: long, few: int, real: double, one: u64 })
+/** Every kind of field, and columns and lists that are not the last. */
+const Flat = record('Flat', '', {
+  text: string,
+  ids: documentIds,
+  wholes: array(long),
+  many: long,
+  few: int,
+  real: double,
+  one: u64,
+})
 const flat = fc.record({
   text: fc.string({ unit: 'grapheme', maxLength: 30 }),
   ids: fc.array(id, { maxLength: 50 }),
+  wholes: fc.array(whole, { maxLength: 50 }),
   many: whole,
   few: fc.integer(),
   real: fc.double(),
@@ -47,6 +56,18 @@ test('a column in several blocks, or with its length in bytes, is left to avsc',
   const bodies = { twoBlocks: [2, 2, 2, 4, 0], withBytes: [1, 2, 2, 0], cut: [2, 2], tooLong: [80, 2, 0] }
   for (const body of Object.values(bodies))
     expect(reader.read(Buffer.concat([begin, Buffer.from(body)]), 0)).toBeUndefined()
+})
+
+test('numbers of any size that JavaScript holds are written exactly', () => {
+  const [type, writer, reader] = [avroType(Sketch.avro), FlatWriter.of(Sketch)!, FlatReader.of(Sketch)!]
+  const edges = [0, 7, 31, 32, 33, 51].flatMap((bits) => [2 ** bits - 1, 2 ** bits, -(2 ** bits), 1 - 2 ** bits])
+  const value = { docId: 1n, version: 'w5b14r8s1', keys: [...edges, 2 ** 52, Number.MAX_SAFE_INTEGER - 1] }
+  const bytes = writer.write(value, new Uint8Array())
+  expect(bytes).toEqual(type.toBuffer(value))
+  expect(reader.read(bytes, 0)).toEqual(value)
+  // What avsc refuses to read is left to it.
+  const beyond = writer.write({ ...value, keys: [Number.MAX_SAFE_INTEGER] }, new Uint8Array())
+  expect(reader.read(beyond, 0)).toBeUndefined()
 })
 
 test('records without a column are written by avsc', () => {
