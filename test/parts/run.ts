@@ -11,7 +11,7 @@ import { type Part, type PartResult, runParts } from './run-parts.ts'
 const vitest = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs')
 const given = process.argv.slice(2)
 const all = given.length === 0
-// First, and alone: it makes the environment of Python that tests of the others use.
+// First: it makes the environment of Python that tests of the others use.
 const python = { name: 'python', args: [join(import.meta.dirname, '../python/run.ts'), ...given] }
 const by = (project: string, own: readonly string[] = [], name = project): Part => ({
   name,
@@ -21,11 +21,16 @@ const by = (project: string, own: readonly string[] = [], name = project): Part 
 /** Integration tests of what somebody does first. They go into the other lane, with a cluster of their own, so that both lanes take as long. */
 const firstSteps = ['dev', 'documented-demo', 'newcomer'].map((name) => `test/integration/${name}.test.ts`)
 const others = firstSteps.map((file) => `--exclude=${file}`)
-const lanes = [
-  [by('unit'), by('faults'), ...(all ? [by('integration', firstSteps, 'first steps')] : [])],
-  [by('integration', all ? others : [])],
+/** Unit tests of what computes alone: they use no Python, so they run while its environment is made. */
+const pure = ['schemas', 'simulation', 'topologies'].map((folder) => `test/${folder}/`)
+const impure = pure.map((folder) => `--exclude=${folder}**`)
+const stages: Part[][][] = [
+  [[python], ...(all ? [[by('unit', pure, 'pure')]] : [])],
+  [
+    [by('unit', all ? impure : []), by('faults'), ...(all ? [by('integration', firstSteps, 'first steps')] : [])],
+    [by('integration', all ? others : [])],
+  ],
 ]
-const stages: Part[][][] = [[[python]], lanes]
 const own = process.env.WINNOW_TEST_REPORTS === undefined
 const reports = process.env.WINNOW_TEST_REPORTS ?? mkdtempSync(join(tmpdir(), 'winnow-test-reports-'))
 const results: PartResult[] = []

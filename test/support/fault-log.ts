@@ -102,7 +102,9 @@ export class FaultLog {
   }
 
   #of(topic: string): Entry[][] {
-    const partitions = this.#topics.get(topic) ?? Array.from({ length: this.#partitions(topic) }, () => [])
+    const known = this.#topics.get(topic)
+    if (known !== undefined) return known
+    const partitions: Entry[][] = Array.from({ length: this.#partitions(topic) }, () => [])
     this.#topics.set(topic, partitions)
     return partitions
   }
