@@ -80,7 +80,7 @@ const steering: records.Steering = {
     why: unicode,
     fromRound: intMax,
     recordedMs: longMax,
-    otherBound: { bound: 0.2, from: 0.1, run: unicode, loss: null },
+    otherBound: { bound: 0.2, from: 0.1, run: unicode, loss: null, fall: 0.25 },
   },
   rules: [
     { kind: 'floor', actor: unicode, subcategory: '0-1', share: 0.1 },
@@ -272,7 +272,7 @@ export const samples: Samples = {
       otherBound: null,
     },
     steering,
-    { ...steering, otherBound: { bound: 0, from: null, run: null, loss: -5 } },
+    { ...steering, otherBound: { bound: 0, from: null, run: null, loss: -5, fall: null } },
   ],
   ActorChange: [
     change,

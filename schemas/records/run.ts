@@ -265,6 +265,7 @@ const SteeredBound = record('SteeredBound', 'How much somebody lets the loss on 
   from: documented(nullable(double), 'Growth from which on the natural mixture is drawn from; null: half of the bound'),
   run: documented(nullable(string), 'The run whose loss it is held against; null: none'),
   loss: documented(nullable(double), 'What it is held against otherwise; null: the lowest that the run has reported'),
+  fall: documented(nullable(double), 'By how much the natural share may fall in a round; null: as before'),
 })
 
 /** How somebody wants the selections of a live run to be guarded. Key: its id. What has become of it is in the opening of a round. */

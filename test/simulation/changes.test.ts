@@ -140,7 +140,7 @@ test('a bound on the loss on other text draws what its opening says, by one shar
 }, async () => {
   const guards = { rules: [{ kind: 'cap' as const, actor: 'colour', subcategory: 'blue', share: 0.25 }] }
   const losses = { otherLoss: (step: number) => 5 + step / 40, controlLoss: () => 5 }
-  const bounded = { bound: 1, from: 0, run: 'control', loss: null }
+  const bounded = { bound: 1, from: 0, run: 'control', loss: null, fall: null }
   const steered = { rules: [], repetitionsMost: null, fromRound: 2, otherBound: bounded }
   let crashes = 0
   const met = new Set<number>()

@@ -25,10 +25,11 @@ export function guardsAfter(before: Guards, steering: Steering): Guards {
 
 function otherAfter(before: OtherBound | undefined, { otherBound = null, by, why }: Steering): OtherBound | undefined {
   if (otherBound === null) return before
-  const { bound, from, run, loss } = otherBound
+  // Of what was steered before the field existed `fall` is missing.
+  const { bound, from, run, loss, fall: wanted = null } = otherBound
   if (bound === 0) return undefined
   const against = run ?? loss
-  const fall = before?.fall
+  const fall = wanted === null ? before?.fall : Math.max(1, millionths(wanted)) / 1e6
   return {
     ...{ bound, by, why },
     ...(from !== null && { from }),
@@ -53,10 +54,10 @@ export function steeredRun(run: RunConfig, steering: Steering): RunConfig | unde
   return 'run' in steered ? steered.run : undefined
 }
 
-const otherSteeredInWords = ({ bound, from, run, loss }: NonNullable<Steering['otherBound']>): string =>
+const otherSteeredInWords = ({ bound, from, run, loss, fall = null }: NonNullable<Steering['otherBound']>): string =>
   bound === 0
     ? 'any loss on other text'
-    : otherBoundInWords({ bound, from: from ?? undefined, against: run ?? loss ?? undefined })
+    : otherBoundInWords({ bound, from: from ?? undefined, against: run ?? loss ?? undefined, fall: fall ?? undefined })
 
 /** What somebody steers, who and why, and from which round on; null: that is still open. */
 export function steeringInWords(

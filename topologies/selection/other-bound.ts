@@ -63,8 +63,10 @@ export function withNaturalShare<Bounded extends { guards?: { other?: OtherBound
 }
 
 /** As an explanation and the board name it. */
-export const otherBoundInWords = ({ bound, from = bound / 2, against, ...wish }: OtherBound): string =>
-  `other text: at most +${bound} nats over ${againstInWords(against)}, natural mixture from +${from} on${wishInWords(wish)}`
+export const otherBoundInWords = ({ bound, from = bound / 2, against, fall, ...wish }: OtherBound): string => {
+  const falling = fall === undefined ? '' : `, its share falling by ${fall} a round at most`
+  return `other text: at most +${bound} nats over ${againstInWords(against)}, natural mixture from +${from} on${falling}${wishInWords(wish)}`
+}
 
 const againstInWords = (against: OtherBound['against']): string =>
   against === undefined ? 'the lowest of the run' : typeof against === 'number' ? `${against}` : `run ${against}`

@@ -19,6 +19,7 @@ interface Options extends GlobalOptions {
   readonly otherText?: number
   readonly from?: number
   readonly against?: string | number
+  readonly fall?: number
   readonly why: string
   readonly by: string
   readonly at?: number
@@ -51,6 +52,11 @@ export const steer = (context: CliContext): Command =>
       '--against <run or loss>',
       'the growth over this run, or this loss (default: over the lowest that the run has reported)',
       runOrLoss,
+    )
+    .option(
+      '--fall <share>',
+      'and the natural share falls by at most this from one round to the next (default: as before, at first 0.125)',
+      fallOfShare,
     )
     .requiredOption('--why <text>', 'recorded, and shown where the guard is')
     .option('--at <round>', 'not before this round (default: the next one)', naturalNumber)
@@ -87,12 +93,15 @@ function boundOf(options: Options): Steering['otherBound'] {
   const { otherText: bound } = options
   const from = options.from ?? null
   const against = options.against ?? null
+  const fall = options.fall ?? null
   if (bound === undefined) {
-    if (from === null && against === null) return null
-    throw new WinnowError('USAGE', '--from and --against are about --other-text', { hint: 'Give the bound as well.' })
+    if (from === null && against === null && fall === null) return null
+    throw new WinnowError('USAGE', '--from, --against and --fall are about --other-text', {
+      hint: 'Give the bound as well.',
+    })
   }
   const isRun = typeof against === 'string'
-  return { bound, from, run: isRun ? against : null, loss: isRun ? null : against }
+  return { bound, from, run: isRun ? against : null, loss: isRun ? null : against, fall }
 }
 
 function nats(text: string): number {
@@ -100,6 +109,12 @@ function nats(text: string): number {
   if (text.trim() === '' || !(value >= 0 && Number.isFinite(value)))
     throw new InvalidArgumentError('must be a number of nats per token, 0 or more')
   return value
+}
+
+function fallOfShare(text: string): number {
+  const fall = Number(text)
+  if (text.trim() === '' || !(fall > 0 && fall <= 1)) throw new InvalidArgumentError('must be above 0, at most 1')
+  return fall
 }
 
 /** Names of runs begin with a letter. */

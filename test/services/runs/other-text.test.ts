@@ -37,9 +37,22 @@ beforeAll(async () => {
       expect(await says('run', 'show', 'bounded')).toContain(
         'round 4: 50% from the natural mixture: loss on other text 5.200 at step 8, +0.200 over 5.000',
       )
-      await says('steer', 'bounded', '--other-text', '0.5', '--against', '4.95', '--by', 'ada', '--why', 'no control')
+      await says(
+        'steer',
+        'bounded',
+        '--other-text',
+        '0.5',
+        '--against',
+        '4.95',
+        '--fall',
+        '0.1',
+        '--by',
+        'ada',
+        '--why',
+        'no control',
+      )
       expect(await says('run', 'show', 'bounded')).toContain(
-        'other text: at most +0.5 nats over 4.95, natural mixture from +0.25 on, from the next round on',
+        'other text: at most +0.5 nats over 4.95, natural mixture from +0.25 on, its share falling by 0.1 a round at most, from the next round on',
       )
     }
     if (round === 7) await says('steer', 'bounded', '--other-text', '0', '--by', 'ada', '--why', 'done')
@@ -70,18 +83,18 @@ test('each opening has the loss, what it was held against and the share that fol
     [0, 4, 5.1, 5],
     [0.25, 6, 5.15, 5],
     [0.5, 8, 5.2, 5],
-    // Held against 4.95 from here on, from +0.25 on.
-    [0.2, 10, 5.25, 4.95],
+    // Held against 4.95 from here on, from +0.25 on, which were a share of 0.2; it falls by 0.1 from now on.
+    [0.4, 10, 5.25, 4.95],
     [0.4, 12, 5.3, 4.95],
     null,
   ])
   const manifests = await readManifests(runtime, 'bounded')
-  // In round 0 all are of one level. Then of twenty documents 5, 10, 4 and 8 are natural, and half of the corpus is even.
+  // In round 0 all are of one level. Then of twenty documents 5, 10, 8 and 8 are natural, and half of the corpus is even.
   expect(manifests.map(({ strata }) => strata?.map(({ documents }) => documents) ?? null)).toEqual([
-    ...[[20, 0], null, null, [18, 2], [15, 5], [18, 2], [16, 4], null],
+    ...[[20, 0], null, null, [18, 2], [15, 5], [16, 4], [16, 4], null],
   ])
   const selected = await Promise.all(manifests.map(({ round }) => selectedIn('bounded', round)))
-  expect(selected.slice(1).map((ids) => ids.filter((id) => id % 2n === 0n).length)).toEqual([0, 0, 2, 5, 2, 4, 0])
+  expect(selected.slice(1).map((ids) => ids.filter((id) => id % 2n === 0n).length)).toEqual([0, 0, 2, 5, 4, 4, 0])
 })
 
 test('a replay has the shares of the log, needs no other run, and is the same to the bit', async () => {
@@ -104,7 +117,7 @@ test('a shadow, which has no trainer of its own, has the shares of the run that 
 test('run show has the bound with who and why, and what was steered', async () => {
   const shown = await says('run', 'show', 'bounded')
   expect(shown).toContain(
-    'steered by ada (no control): other text: at most +0.5 nats over 4.95, natural mixture from +0.25 on, from round 5 on',
+    'steered by ada (no control): other text: at most +0.5 nats over 4.95, natural mixture from +0.25 on, its share falling by 0.1 a round at most, from round 5 on',
   )
   expect(shown).toContain('steered by ada (done): any loss on other text, from round 7 on')
 })
@@ -125,7 +138,7 @@ test('an explanation says what the natural mixture drew, and what it did not', a
     words.set(kind, (words.get(kind) ?? new Set()).add(flip))
   }
   const share =
-    'the natural mixture, 50% of the budget (other text: at most +0.3 nats over run random, natural mixture from +0.1 on (ada: it has to talk as well))'
+    'the natural mixture, 50% of the budget (other text: at most +0.3 nats over run random, natural mixture from +0.1 on, its share falling by 0.5 a round at most (ada: it has to talk as well))'
   const draw = '5 of the 40 documents that no score took were drawn for it, by the seed'
   expect(Object.fromEntries([...words].map(([kind, flips]) => [kind, [...flips]]))).toEqual({
     'even: selected': [`${share}: ${draw}`],
