@@ -13,6 +13,10 @@ const isLoopback = (host: string): boolean => loopback.test(host)
 export const tokenFor = (host: string, given: string | undefined, proxy?: TrustedProxy): string | undefined =>
   given ?? (isLoopback(host) || proxy !== undefined ? undefined : randomBytes(18).toString('base64url'))
 
+/** With a random token in it. One that was given is a secret, which logs must not have. */
+export const printedAddress = (address: string, token: string | undefined, given: string | undefined): string =>
+  token === given ? address : `${address}/?token=${token}`
+
 export interface Access {
   readonly token?: string | undefined
   readonly proxy?: TrustedProxy | undefined
@@ -48,7 +52,11 @@ export function guard(server: FastifyInstance, { token, proxy, onChange }: Acces
         const value = `${cookie}=${token}; HttpOnly; SameSite=Strict; Path=/`
         return await reply.header('set-cookie', value).redirect('/')
       }
-      return await refuse(reply, 401, 'the board needs its token: open the address printed when it started')
+      return await refuse(
+        reply,
+        401,
+        'the board needs its token, once: /?token=TOKEN, with WINNOW_BOARD_TOKEN or what it printed when it started',
+      )
     }
     if (!changes) return
     if (!fromOwnPage(request, visitor))

@@ -2,7 +2,7 @@ import fastify from 'fastify'
 import type { Runtime } from '../connections/connections.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
-import { guard, tokenFor } from './access.ts'
+import { guard, printedAddress, tokenFor } from './access.ts'
 import { serveAssets } from './assets.ts'
 import { EventHub } from './events.ts'
 import { type TrustedProxy, trustedProxy } from './identity.ts'
@@ -35,7 +35,7 @@ export function boardOptions(env: NodeJS.ProcessEnv): BoardOptions {
   }
 }
 
-/** The web page and its API. `url` includes the token, if there is one. */
+/** The web page and its API. `url` is to be printed. */
 export async function startBoard(runtime: Runtime, options: BoardOptions = {}): Promise<Service & { url: string }> {
   const model = new BoardModel()
   const events = new EventHub()
@@ -61,7 +61,7 @@ export async function startBoard(runtime: Runtime, options: BoardOptions = {}): 
   starting.defer(() => stop.abort())
   const address = await listen(server, host, options.port)
   const running = starting.move()
-  const url = token === undefined ? address : `${address}/?token=${token}`
+  const url = printedAddress(address, token, options.token)
   return { name: 'board', url, close: () => running.disposeAsync() }
 }
 

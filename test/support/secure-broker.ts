@@ -24,8 +24,15 @@ export interface SecureBroker {
 
 const modules = 'org.apache.kafka.common.security'
 
-/** @returns the reason, in words, where none can be started here */
-export async function startSecureBroker(users: Readonly<Record<string, string>>): Promise<SecureBroker | string> {
+/**
+ * @param host the address of this machine at which clients log in
+ * @param superUsers those who may do everything; the others may what ACLs say
+ * @returns the reason, in words, where none can be started here
+ */
+export async function startSecureBroker(
+  users: Readonly<Record<string, string>>,
+  { host = '127.0.0.1', superUsers = [] as readonly string[] } = {},
+): Promise<SecureBroker | string> {
   const java = await findJava(process.env)
   if ('missing' in java) return java.missing
   const folder = mkdtempSync(join(tmpdir(), 'winnow-secure-'))
@@ -34,11 +41,11 @@ export async function startSecureBroker(users: Readonly<Record<string, string>>)
   const options = await ensureClassArchives(java, artifacts, log, () => {})
   const ports = await choosePorts(join(folder, 'ports.json'), [...portNames, 'sasl', 'tls'])
   const ca = join(folder, 'ca.pem')
-  const hasTls = makeCertificate(folder, ca)
+  const hasTls = makeCertificate(folder, ca, host)
   const listeners = [
     `PLAINTEXT://127.0.0.1:${ports.broker}`,
-    `SASL://127.0.0.1:${ports.sasl}`,
-    ...(hasTls ? [`TLS://127.0.0.1:${ports.tls}`] : []),
+    `SASL://${host}:${ports.sasl}`,
+    ...(hasTls ? [`TLS://${host}:${ports.tls}`] : []),
   ]
   const logins = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`)
   const jaas = (listener: string) => ({
@@ -68,7 +75,7 @@ export async function startSecureBroker(users: Readonly<Record<string, string>>)
         'inter.broker.listener.name': 'PLAINTEXT',
         'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
         'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-        'super.users': 'User:ANONYMOUS',
+        'super.users': ['ANONYMOUS', ...superUsers].map((user) => `User:${user}`).join(';'),
         ...jaas('sasl'),
         ...(hasTls && {
           ...jaas('tls'),
@@ -81,8 +88,8 @@ export async function startSecureBroker(users: Readonly<Record<string, string>>)
   )
   return {
     open: `127.0.0.1:${ports.broker}`,
-    sasl: `127.0.0.1:${ports.sasl}`,
-    tls: hasTls ? `127.0.0.1:${ports.tls}` : undefined,
+    sasl: `${host}:${ports.sasl}`,
+    tls: hasTls ? `${host}:${ports.tls}` : undefined,
     ca,
     stop: async () => {
       await broker.stop()
@@ -91,12 +98,12 @@ export async function startSecureBroker(users: Readonly<Record<string, string>>)
   }
 }
 
-/** A certificate that signs itself, for the loopback address. @returns false where there is no openssl */
-function makeCertificate(folder: string, ca: string): boolean {
+/** A certificate that signs itself, for an address. @returns false where there is no openssl */
+function makeCertificate(folder: string, ca: string, host: string): boolean {
   const key = join(folder, 'key.pem')
-  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1']
+  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${host}`]
   try {
-    execFileSync('openssl', [...request, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', ca], {
+    execFileSync('openssl', [...request, '-addext', `subjectAltName=IP:${host}`, '-keyout', key, '-out', ca], {
       stdio: 'ignore',
     })
   } catch (error) {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds what test/containers/chart.test.ts starts, by Go, into a folder: a control plane of Kubernetes, kubectl, and the definitions of the operators' resources.
+# Builds what test/containers/chart.test.ts and kubelet.test.ts start, by Go, into a folder: a control plane of Kubernetes, kubelet, kubectl, and the definitions of the
+# operators' resources.
 # sh test/containers/kubernetes/build.sh FOLDER
 set -eu
 mkdir -p "$1/crds"
@@ -13,7 +14,7 @@ base=k8s.io/component-base/version
 flags="-s -w -X $base.gitVersion=$kubernetes -X $base.gitMajor=1 -X $base.gitMinor=${minor%%.*}"
 build() { CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$folder/$1" "$2"; }
 build etcd go.etcd.io/etcd/server/v3
-for program in kube-apiserver kube-controller-manager kube-scheduler kubectl; do
+for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl; do
   build "$program" "k8s.io/kubernetes/cmd/$program"
 done
 definitions() { cp "$(go mod download -json "$1" | sed -n 's/^.*"Dir": "\(.*\)",$/\1/p')/$2" "$folder/crds/"; }

@@ -15,14 +15,14 @@ type Program = (typeof programs)[number]
 const folders = (env: NodeJS.ProcessEnv): string[] =>
   [env.KUBEBUILDER_ASSETS, ...(env.PATH ?? '').split(delimiter)].filter((folder) => folder !== undefined)
 
-const found = (env: NodeJS.ProcessEnv, program: Program): string | undefined =>
+const found = (env: NodeJS.ProcessEnv, program: string): string | undefined =>
   folders(env)
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file))
 
-/** Programs of a control plane that are not here. */
-export const missingPrograms = (env: NodeJS.ProcessEnv): string[] =>
-  programs.filter((program) => found(env, program) === undefined)
+/** Programs of a control plane, and of these, that are not here. */
+export const missingPrograms = (env: NodeJS.ProcessEnv, ...others: string[]): string[] =>
+  [...programs, ...others].filter((program) => found(env, program) === undefined)
 
 /** Definitions of the operators' resources that the chart makes: files in `crds`, beside the programs. */
 export const definitions = (env: NodeJS.ProcessEnv): string[] => {
@@ -43,6 +43,8 @@ export type Resource = any
 export interface Cluster {
   /** The folder of kubectl. */
   readonly programs: string
+  /** The file by which programs reach it, as an administrator. */
+  readonly kubeconfig: string
   /** Runs a program against it. Never throws: `code` says how it ended. */
   run(program: string, args: readonly string[], input?: string): Promise<Answer>
   /** kubectl's output. @throws Error with what it says */
@@ -140,6 +142,7 @@ export async function startCluster(env: NodeJS.ProcessEnv): Promise<Cluster> {
     })
   const cluster: Cluster = {
     programs: dirname(found(env, 'kubectl')!),
+    kubeconfig,
     run,
     api,
     list: async (path) => (await api('GET', path)).items,
@@ -183,6 +186,8 @@ export async function startCluster(env: NodeJS.ProcessEnv): Promise<Cluster> {
       ...['--service-cluster-ip-range=10.0.0.0/16', '--service-account-issuer=https://kubernetes.default.svc'],
       `--service-account-key-file=${file('accounts.pub')}`,
       `--service-account-signing-key-file=${file('accounts.key')}`,
+      // No names of nodes are resolved here.
+      '--kubelet-preferred-address-types=InternalIP',
     ])
     await answers('kube-apiserver', () => api('GET', '/readyz'))
     start('kube-controller-manager', [

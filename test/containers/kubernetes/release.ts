@@ -24,9 +24,9 @@ export const objects = async (cluster: Cluster, namespace: string, kind: Kind): 
   return await cluster.list(`${group}/namespaces/${namespace}/${plural}`)
 }
 
-/** Asks again until `judge` throws no more, for a minute. @throws what it threw last */
-export async function until(judge: () => Promise<void>): Promise<void> {
-  const late = AbortSignal.timeout(60_000)
+/** Asks again until `judge` throws no more, for a minute unless told. @throws what it threw last */
+export async function until(judge: () => Promise<void>, msMax = 60_000): Promise<void> {
+  const late = AbortSignal.timeout(msMax)
   for (;;) {
     try {
       return await judge()

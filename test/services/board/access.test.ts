@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { guard, tokenFor } from '../../../services/board/access.ts'
+import { guard, printedAddress, tokenFor } from '../../../services/board/access.ts'
 import { serveProbes } from '../../../services/board/probes.ts'
 
 function boardWith(token: string | undefined) {
@@ -29,6 +29,12 @@ test('a page of another site whose name resolves to this machine is refused (DNS
   expect((await asked('[::1]:7077')).statusCode).toBe(200)
   expect((await asked('attacker.example:7077')).statusCode).toBe(403)
   expect((await asked('127.0.0.1.attacker.example')).statusCode).toBe(403)
+})
+
+test('the printed address has a random token, and none that was given', () => {
+  expect(printedAddress('http://127.0.0.1:1', undefined, undefined)).toBe('http://127.0.0.1:1')
+  expect(printedAddress('http://127.0.0.1:1', 'random', undefined)).toBe('http://127.0.0.1:1/?token=random')
+  expect(printedAddress('http://127.0.0.1:1', 'given', 'given')).toBe('http://127.0.0.1:1')
 })
 
 test('once a token is set, no request is answered without it', async () => {
