@@ -33,6 +33,12 @@ const shape = z.strictObject({
     .default(3600)
     .describe('A round closes after this long, even if answers are missing'),
   // Optional rather than defaulted, so that a run recorded before it existed is still the same record.
+  exposures: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether what the trainer has read is looked up at each checkpoint, so that winnow trained and summary answer at once (docs/accountability.md). Default: no, it is when somebody asks',
+    ),
   stages: z
     .strictObject({
       waitSeconds: z

@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../schemas/index.ts'
 import { asDocumentId } from '../../schemas/index.ts'
 import { readDocument, readsByConditions } from '../../services/corpus/document.ts'
+import { Exposures } from '../../services/corpus/exposures.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
+import { keepExposures } from '../../services/runs/exposure/keep.ts'
 import { seenBy } from '../../services/runs/exposure/seen.ts'
 import { checkpointMeant, trainedOn } from '../../services/runs/exposure/trained.ts'
 import { readTraining } from '../../services/runs/exposure/training.ts'
@@ -15,6 +18,7 @@ import { closeAll } from '../../services/runtime/service.ts'
 import { selectionsOf } from '../../services/selections/chunks.ts'
 import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
+import { until } from '../support/kafka.ts'
 import { decidedInMemory, decidedOnCluster, selectedIds } from './loop-memory.ts'
 import { fail, openWorld, type World } from './loop-world.ts'
 
@@ -26,16 +30,35 @@ async function trainToTheEnd({ runtime, model }: World, run: RunConfig): Promise
   const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
   services.push(trainer)
   await trainer.done
+  if (run.exposures === true) await untilKept(runtime, run)
+  else expect(await new Exposures(runtime.clickHouse.sql, run.name).counts()).toEqual(new Map())
   await closeAll(services)
+}
+
+/** Until the table has what was read up to the last checkpoint, and of a round that was not read to its end the document after it. */
+async function untilKept(runtime: World['runtime'], { name, steps }: RunConfig): Promise<void> {
+  const { manifests, opened } = await readRecordedRun(runtime, name)
+  expect(manifests).toHaveLength(3)
+  const last = (await readProgress(runtime, name)).at(-1)!
+  expect(last.step).toBe(steps)
+  const read = [...opened.slice(1).map(({ previousRead }) => previousRead!), last.position]
+  const expected = new Map(manifests.map(({ round, documents }, i) => [round, Math.min(documents, read[i]! + 1)]))
+  const exposures = new Exposures(runtime.clickHouse.sql, name)
+  await until(async () => isDeepStrictEqual(await exposures.counts(), expected))
 }
 
 test('the loop on the cluster: what the in-memory driver decides, replays to the bit, explains every document', async () => {
   const world = await openWorld(corpusDocuments)
   const { runtime } = world
-  const decay = world.run('decay', { repetitionDecay: 0.5 })
+  const decay = world.run('decay', { repetitionDecay: 0.5 }, { exposures: true })
   // A selection that is smaller than what a stage reads: the trainer goes round.
   const exclude = world.run('exclude', { repeat: 'exclude', budget: { documents: 3 } }, { updateSteps: 4, steps: 12 })
   await Promise.all([trainToTheEnd(world, decay), trainToTheEnd(world, exclude)])
+  // What was read while nobody kept it is made up for.
+  await runtime.clickHouse.sql.command('TRUNCATE TABLE exposures')
+  const kept = await keepExposures(runtime, decay)
+  await untilKept(runtime, decay)
+  await kept.close()
 
   for (const run of [decay, exclude]) {
     const onCluster = await decidedOnCluster(runtime, run)

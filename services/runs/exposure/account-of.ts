@@ -35,8 +35,11 @@ export interface Account {
   readonly corrections: Awaited<ReturnType<typeof correctionsOf>>
 }
 
-/** The account of a checkpoint, by its run's log. What was read is put into the table of exposures first, once for all checkpoints. */
-export async function accountOf(inputs: AccountInputs, report: Report): Promise<Account> {
+/** Puts what was read up to a checkpoint into the table of exposures, by its run's log: what other checkpoints have put there stays. */
+export async function exposuresTo(
+  inputs: AccountInputs,
+  report: Report,
+): Promise<Pick<Account, 'exposures' | 'rounds'>> {
   const { runtime, run, training } = inputs
   const perStep = report.step === 0 ? 0 : report.tokens / report.step
   const rounds = lineageOf(training, report).map(({ round, read, ...steps }) => {
@@ -46,6 +49,12 @@ export async function accountOf(inputs: AccountInputs, report: Report): Promise<
   })
   const exposures = new Exposures(runtime.clickHouse.sql, run.name)
   await fillExposures(inputs, exposures, rounds)
+  return { exposures, rounds }
+}
+
+/** The account of a checkpoint. */
+export async function accountOf(inputs: AccountInputs, report: Report): Promise<Account> {
+  const { exposures, rounds } = await exposuresTo(inputs, report)
   const reads = rounds.map(({ round, selected, read }): ReadOfRound => {
     const timesAll = selected === 0 ? 0 : Math.floor(read / selected)
     return { round, timesAll, onceMore: read - timesAll * selected }
