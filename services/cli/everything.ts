@@ -8,6 +8,7 @@ import { startDecontamination } from '../host/decontamination.ts'
 import { startDuplicates } from '../host/duplicates.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
+import { startExposures } from '../runs/exposure/keep.ts'
 import { isDone } from '../runs/followed-run.ts'
 import { tellWaiting } from '../runs/tell-waiting.ts'
 import { type ProcessLike, printError } from '../runtime/lifecycle.ts'
@@ -62,6 +63,10 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
     onDone: (run) => say(`run ${run} is done: its trainer has made its last step`),
   })
   started.defer(() => host.close())
+  if (parts === undefined || parts.includes('stations')) {
+    const exposures = await startExposures(runtime, { ...(runs && { only: runs }), onFailure: fail })
+    started.defer(() => exposures.close())
+  }
   for (const run of runs ?? []) {
     const telling = tellWaiting(runtime, run, say)
     started.defer(() => telling.close())

@@ -9,7 +9,6 @@ import { readable, readingStation } from '../corpus/readable.ts'
 import { followCheckpoints } from '../influence/follow.ts'
 import { createRunInfluence } from '../influence/model.ts'
 import type { Model } from '../model/model.ts'
-import { keepExposures } from '../runs/exposure/keep.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { consumerGroupOf, groupNamed } from '../runtime/consumer-groups.ts'
 import { WinnowError } from '../runtime/errors.ts'
@@ -120,7 +119,6 @@ async function startInto(
   services.push(added)
   const alarm = new DuplicateAlarm(runtime, run.name, meter)
   services.push(alarm)
-  if (run.exposures === true) services.push(await keepExposures(runtime, run))
   const ports = {
     store: runtime.store,
     console: {

@@ -6,7 +6,7 @@ import { readDocument, readsByConditions } from '../../services/corpus/document.
 import { Exposures } from '../../services/corpus/exposures.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
-import { keepExposures } from '../../services/runs/exposure/keep.ts'
+import { startExposures } from '../../services/runs/exposure/keep.ts'
 import { seenBy } from '../../services/runs/exposure/seen.ts'
 import { checkpointMeant, trainedOn } from '../../services/runs/exposure/trained.ts'
 import { readTraining } from '../../services/runs/exposure/training.ts'
@@ -30,8 +30,6 @@ async function trainToTheEnd({ runtime, model }: World, run: RunConfig): Promise
   const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
   services.push(trainer)
   await trainer.done
-  if (run.exposures === true) await untilKept(runtime, run)
-  else expect(await new Exposures(runtime.clickHouse.sql, run.name).counts()).toEqual(new Map())
   await closeAll(services)
 }
 
@@ -53,12 +51,17 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
   const decay = world.run('decay', { repetitionDecay: 0.5 }, { exposures: true })
   // A selection that is smaller than what a stage reads: the trainer goes round.
   const exclude = world.run('exclude', { repeat: 'exclude', budget: { documents: 3 } }, { updateSteps: 4, steps: 12 })
+  const keeping = await startExposures(runtime, { onFailure: fail })
   await Promise.all([trainToTheEnd(world, decay), trainToTheEnd(world, exclude)])
-  // What was read while nobody kept it is made up for.
-  await runtime.clickHouse.sql.command('TRUNCATE TABLE exposures')
-  const kept = await keepExposures(runtime, decay)
   await untilKept(runtime, decay)
-  await kept.close()
+  await keeping.close()
+  const { sql } = runtime.clickHouse
+  expect(await new Exposures(sql, exclude.name).counts()).toEqual(new Map())
+  // What was read while nobody kept it is made up for.
+  await sql.command('TRUNCATE TABLE exposures')
+  const again = await startExposures(runtime, { onFailure: fail })
+  await untilKept(runtime, decay)
+  await again.close()
 
   for (const run of [decay, exclude]) {
     const onCluster = await decidedOnCluster(runtime, run)
@@ -73,8 +76,8 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
   expect(same).toEqual(
     [0, 1, 2].map((round) => ({ round, same: true, firstDifference: undefined, documents: [20, 20], common: 20 })),
   )
-  const again = await replay({ runtime, recorded: exclude, replay: replayRun(exclude, `${exclude.name}-again`) })
-  expect(again.map(({ same: one }) => one)).toEqual([true, true, true])
+  const excluded = await replay({ runtime, recorded: exclude, replay: replayRun(exclude, `${exclude.name}-again`) })
+  expect(excluded.map(({ same: one }) => one)).toEqual([true, true, true])
   const changed = { update: 'additive', budget: { documents: 25 } }
   const other = await replay({ runtime, recorded: decay, replay: replayRun(decay, `${decay.name}-other`, changed) })
   expect(other.map(({ same: one, documents }) => [one, documents])).toEqual([

@@ -1,19 +1,54 @@
 import { Progress, runTopics } from '../../../schemas/index.ts'
-import type { RunConfig } from '../../../topologies/run-config.ts'
-import type { Runtime } from '../../connections/connections.ts'
+import { type RunConfig, recordedConfig } from '../../../topologies/run-config.ts'
+import { createRunTopics, type Runtime } from '../../connections/connections.ts'
+import { followRuns } from '../../host/run-list.ts'
 import { readable } from '../../runtime/codec.ts'
 import { ephemeralGroup, groupNamed } from '../../runtime/consumer-groups.ts'
-import type { Service } from '../../runtime/service.ts'
+import { closeAll, type Service } from '../../runtime/service.ts'
 import { selectionsOf } from '../../selections/chunks.ts'
 import { exposuresTo } from './account-of.ts'
 import { checkpointMeant } from './trained.ts'
 import { checkpointsOf, readTraining } from './training.ts'
 
+/** Keeps the exposures of the recorded runs whose file asks for it, until they are deleted. @param only of these runs; left out: of all */
+export async function startExposures(
+  runtime: Runtime,
+  { only, onFailure }: { readonly only?: ReadonlySet<string>; readonly onFailure: (error: unknown) => void },
+): Promise<Service> {
+  const keepers = new Map<string, Service>()
+  const follower = await followRuns(
+    runtime,
+    'exposures',
+    async (runs) => {
+      for (const [name, keeper] of keepers) {
+        if (runs.has(name)) continue
+        keepers.delete(name)
+        await keeper.close()
+      }
+      for (const [name, record] of runs) {
+        if (keepers.has(name) || only?.has(name) === false || record.replayOf !== null) continue
+        const run = recordedConfig(record)
+        if (run.exposures !== true) continue
+        await createRunTopics(runtime.kafka, run)
+        keepers.set(name, await keepExposures(runtime, run))
+      }
+    },
+    onFailure,
+  )
+  return {
+    name: 'exposures',
+    close: async () => {
+      await follower.close()
+      await closeAll([...keepers.values()])
+    },
+  }
+}
+
 /**
  * Puts what a run's trainer has read into the table of exposures whenever a checkpoint is reported, so that nobody who asks later waits for it. Only time
  * depends on it: what fails is logged, and made up for at the next checkpoint, or by whoever asks.
  */
-export async function keepExposures(runtime: Runtime, run: RunConfig): Promise<Service> {
+async function keepExposures(runtime: Runtime, run: RunConfig): Promise<Service> {
   const { kafka, codec, log } = runtime
   const topic = runTopics(run.name).progress.name
   const closing = new AbortController()
