@@ -1,7 +1,7 @@
 /**
  * How fast documents are sketched for near duplicates (docs/duplicates.md), beside how fast they are ingested: ingest alone, ingest with the station at work beside it in a process of its own, until it
  * has caught up, and sketching alone, in one thread. One document in a hundred is an earlier one with a word changed: how many of these share a band with it, and how many that do were not
- * planted. Run by hand on a quiet machine: node test/bench/duplicates.ts [documents] [words] (default 500,000 of 250; 10^7 of 50 take 20 minutes and 20 GB of disk). The target is 0.8 of the rate of
+ * planted. Run by hand on a quiet machine: node test/bench/duplicates.ts [documents] [words] (default 500,000 of 250; 10^7 of them take half an hour and 30 GB of disk). The target is 0.8 of the rate of
  * ingest alone.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,15 +25,15 @@ const isSampled = (row: number) => Math.floor(row / plantedEvery) % blocksPerSam
 /** The n-th number of a row below `below`. */
 const numberOf = (row: number, n: number, below: number) => mix32(Math.imul(row, 0x9e3779b1) ^ mix32(n)) % below
 /** The k-th word is about 1 / k as frequent as the first. */
-const wordOf = (row: number, n: number) =>
-  `w${Math.floor(50_000 ** (numberOf(row, n, 1_000_000) / 1_000_000)).toString(36)}`
+const words = Array.from({ length: 2 ** 16 }, (_, n) => `w${Math.floor(50_000 ** (n / 2 ** 16)).toString(36)}`)
+const wordOf = (row: number, n: number) => words[numberOf(row, n, words.length)]!
 const wordsOf = (row: number) => Array.from({ length: wordsOfDocument }, (_, n) => wordOf(row, n))
 /** Of a planted row the one that it is a copy of: one that is none itself. */
 const originalOf = (row: number) => (row >= plantedEvery && row % plantedEvery === 7 ? row - 7 : undefined)
 const textOf = (row: number): string => {
-  const words = wordsOf(originalOf(row) ?? row)
-  if (originalOf(row) !== undefined) words[numberOf(row, -1, wordsOfDocument)] = 'changed'
-  return words.join(' ')
+  const own = wordsOf(originalOf(row) ?? row)
+  if (originalOf(row) !== undefined) own[numberOf(row, -1, wordsOfDocument)] = 'changed'
+  return own.join(' ')
 }
 let planted = 0
 let sampled = 0
