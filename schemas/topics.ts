@@ -1,25 +1,13 @@
 import type { RecordType } from './record.ts'
 import { Campaign, CampaignFit, ProxyClaim, ProxyResult } from './records/campaign.ts'
+import { ActorChange, Promotion, Steering } from './records/change.ts'
 import { Document, Gap, Label, LogPosition, Sketch, Source } from './records/corpus.ts'
+import { DeadLetter } from './records/dead-letter.ts'
 import { EvalItems, EvalSet, Exclusion } from './records/exclusion.ts'
-import {
-  ActorChange,
-  ActorState,
-  DeadLetter,
-  Evaluation,
-  Manifest,
-  Progress,
-  Promotion,
-  Reward,
-  RewardRequest,
-  RoundAdopted,
-  RoundClosed,
-  RoundOpened,
-  RoundRelabelled,
-  Run,
-  SelectionChunk,
-  Steering,
-} from './records/run.ts'
+import { Reward, RewardRequest } from './records/reward.ts'
+import { ActorState, RoundClosed, RoundOpened, RoundRelabelled } from './records/round.ts'
+import { Progress, RoundAdopted, Run } from './records/run.ts'
+import { Evaluation, Manifest, SelectionChunk } from './records/selection.ts'
 import { Work } from './records/work.ts'
 
 /** A topic's properties; its name carries the actor or the run. */
