@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +8,10 @@ import { readContainer } from '../../../services/archive/container.ts'
 import { exportRun } from '../../../services/archive/export.ts'
 import { type ArchiveManifest, rootOfArchive } from '../../../services/archive/format.ts'
 import { verifyArchive } from '../../../services/archive/manifest.ts'
+import type { Config } from '../../../services/config/config.ts'
 import type { IncomingRecord } from '../../../services/runtime/kafka/port.ts'
 import type { RunConfig } from '../../../topologies/run-config.ts'
+import { cliOn } from '../../support/cli.ts'
 import type { MemoryRuntime } from '../../support/memory-runtime.ts'
 import { recordedRun } from './world.ts'
 
@@ -30,6 +33,7 @@ const archived = async (topic: string, from = archive) => {
     for await (const block of readContainer(join(from, path))) records.push(...block.records)
   return records
 }
+const winnow = (...args: string[]) => cliOn(runtime, undefined as unknown as Config, folder)(...args)
 const plain = ({ offset, key, value }: Pick<IncomingRecord, 'offset' | 'key' | 'value'>) => ({ offset, key, value })
 /** A copy that a test may spoil. */
 const copy = (name: string): string => {
@@ -118,6 +122,24 @@ describe('verifying', () => {
     expect(error).toMatchObject({ code: 'GUARANTEE_VIOLATED' })
     expect(error.message).toContain(manifest.files[1]!.path)
     expect(error.message).toContain(why)
+  })
+
+  test('is signed by its manifest, which stands for every byte, and is one with its signature beside it', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const [key, open] = [join(folder, 'key.pem'), join(folder, 'public.pem')]
+    writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    writeFileSync(open, publicKey.export({ type: 'spki', format: 'pem' }))
+    const out = join(folder, 'signed')
+    for (const _ of ['first', 'again'])
+      expect(await winnow('export', run.name, '--out', out, '--key', key)).toMatchObject({
+        ...{ code: 0, stdout: expect.stringContaining(`root ${manifest.root}`) },
+      })
+    expect(readdirSync(out).sort()).toEqual(['manifest.json', 'manifest.json.sig', 'topics'])
+    expect(await winnow('verify', out, '--root', manifest.root)).toMatchObject({ code: 0 })
+    const verified = () => winnow('verify', join(out, 'manifest.json'), '--key', open)
+    expect(await verified()).toMatchObject({ code: 0, stdout: expect.stringContaining('signed by the key') })
+    writeFileSync(join(out, 'manifest.json'), JSON.stringify({ ...manifest, run: 'other' }))
+    expect(await verified()).toMatchObject({ code: 6 })
   })
 
   test('names the manifest if that was changed, consistently only against the root that was published', async () => {
