@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -29,7 +29,7 @@ const because = lacking.length > 0 ? ` (skipped: no ${lacking.join(', no ')})` :
 const namespace = 'trained'
 const release = 'winnow'
 const boardToken = 'a-token-of-this-test'
-const folder = mkdtempSync(join(tmpdir(), 'winnow-kubelet-'))
+const folder = tools === undefined ? '' : mkdtempSync(join(tmpdir(), 'winnow-kubelet-'))
 const starting = new AsyncDisposableStack()
 let cluster: Cluster
 let kubelet: Kubelet
@@ -46,6 +46,7 @@ beforeAll(async () => {
   await prepare()
 }, 900_000)
 afterAll(async () => {
+  if (tools === undefined) return
   await starting.disposeAsync()
   rmSync(folder, { recursive: true, force: true })
 }, 120_000)
@@ -197,7 +198,7 @@ describe.skipIf(tools === undefined)(`the chart on a node of Kubernetes${because
     await settled()
     await completed('ingest')
     await labelled(900)
-    expect(await winnow('doctor')).not.toMatch(/ (failed|warning) /)
+    expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
     const [board] = await podsOf('board')
     const service = `/api/v1/namespaces/${namespace}/services/${release}-board:http/proxy`
     expect(await cluster.api('GET', `${service}/readyz`)).toBeDefined()
@@ -218,8 +219,10 @@ describe.skipIf(tools === undefined)(`the chart on a node of Kubernetes${because
       expect((await exec(component, 'sh', '-c', look)).trim().split('\n'), component).toEqual([
         ...['1000', '1000', '1000', ...status, '440:0:1000'],
       ])
-    // A volume that root made, as the driver of most disks does.
+    // Volumes that root made, as the drivers of most disks do: what is written is the pods', what is read stays as it was.
     await exec('tools', 'sh', '-c', 'touch /checkpoints/x && rm /checkpoints/x')
+    const { mode, gid } = statSync(join(folder, 'volumes/corpus/first.jsonl'))
+    expect([mode & 0o777, gid]).toEqual([0o644, 0])
   })
 
   test('pods that are deleted while they work end by themselves in the time that they have, and others go on', async () => {

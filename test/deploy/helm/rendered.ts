@@ -19,7 +19,12 @@ export interface PodTemplate {
   readonly metadata: { labels: Record<string, string>; annotations: Record<string, string> }
   readonly spec: {
     readonly containers: Container[]
-    readonly volumes: { name: string; configMap?: { name: string }; projected?: object }[]
+    readonly volumes: {
+      name: string
+      configMap?: { name: string }
+      projected?: object
+      persistentVolumeClaim?: { readOnly: boolean }
+    }[]
     readonly securityContext: object
     readonly [field: string]: unknown
   }

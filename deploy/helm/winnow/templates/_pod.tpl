@@ -144,7 +144,9 @@ spec:
     {{- end }}
     {{- range $folder := .mounts }}
     {{- with include "winnow.claim" (dict "root" $root "folder" $folder) }}
-    - { name: {{ $folder }}, persistentVolumeClaim: { claimName: {{ . | quote }} } }
+    - name: {{ $folder }}
+      # Read-only as a volume too: otherwise its files get the group above, and its right to write.
+      persistentVolumeClaim: { claimName: {{ . | quote }}, readOnly: {{ not (and $.writes (eq $folder "checkpoints")) }} }
     {{- end }}
     {{- end }}
 {{- end }}
