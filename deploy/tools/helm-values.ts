@@ -32,6 +32,7 @@ const autoscaling = z.strictObject({
 const workload = z.strictObject({
   replicas: z.int().min(0),
   resources: object,
+  scratch: z.string().regex(/^\d+(\.\d+)?([EPTGMK]i?)?$/),
   nodeSelector: texts,
   tolerations: objects,
   affinity: object,

@@ -24,6 +24,7 @@ export interface PodTemplate {
       configMap?: { name: string }
       projected?: object
       persistentVolumeClaim?: { readOnly: boolean }
+      emptyDir?: { sizeLimit: string }
     }[]
     readonly securityContext: object
     readonly [field: string]: unknown

@@ -128,7 +128,7 @@ spec:
     - name: config
       configMap: { name: {{ include "winnow.name" . }} }
     - name: scratch
-      emptyDir: { sizeLimit: 4Gi }
+      emptyDir: { sizeLimit: {{ $settings.scratch | quote }} }
     {{- with include "winnow.secretSources" $root }}
     - name: secrets
       projected:
