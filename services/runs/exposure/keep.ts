@@ -26,7 +26,9 @@ export async function startExposures(
         await keeper.close()
       }
       for (const [name, record] of runs) {
-        if (keepers.has(name) || only?.has(name) === false || record.replayOf !== null) continue
+        if (keepers.has(name) || only?.has(name) === false) continue
+        // One that ends meanwhile is kept to its last checkpoint.
+        if (record.life === 'ended' || record.replayOf !== null) continue
         const run = recordedConfig(record)
         if (run.exposures !== true) continue
         await createRunTopics(runtime.kafka, run)
