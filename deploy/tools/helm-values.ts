@@ -100,7 +100,7 @@ const values = z.strictObject({
     poll: z.boolean(),
   }),
   defaults: workload,
-  keda: z.strictObject({ prometheusAddress: z.url(), authenticationRef: z.string() }),
+  keda: z.strictObject({ prometheusAddress: z.url(), authenticationRef: z.string(), authModes: z.string() }),
   terminationGracePeriodSeconds: z.int().min(20),
   podDisruptionBudgets: z.strictObject({ enabled: z.boolean() }),
   serviceAccount: z.strictObject({ create: z.boolean(), name: z.string(), annotations: texts }),

@@ -223,6 +223,20 @@ describe.skipIf(tools === undefined)(`the chart${missing}`, () => {
     ])
   })
 
+  test('influence workers scaled by lag are at most as many as requests have partitions where run.yaml says nothing, and ask as KEDA is told to log in', () => {
+    const all = render(
+      ...['storage.checkpoints.existingClaim="checkpoints"', 'keda.authenticationRef="prometheus"'],
+      ...['keda.authModes="basic"', 'runs={"first":{"influence":{"autoscaling":{"enabled":true}}}}'],
+    )
+    const [{ spec }, ...others] = ofKind(all, 'ScaledObject') as [Manifest, ...Manifest[]]
+    expect(others).toEqual([])
+    // As createRunTopics makes them.
+    expect(spec.maxReplicaCount).toBe(4)
+    expect(spec.triggers).toMatchObject([
+      { authenticationRef: { name: 'prometheus' }, metadata: { authModes: 'basic', threshold: '20000' } },
+    ])
+  })
+
   test('a Job has another name if it would be another one, since Kubernetes lets nobody change it', () => {
     const nameOf = (...set: string[]) => {
       const all = render('ingest.mode="job"', 'storage.corpus.existingClaim="corpus"', ...set)
@@ -379,6 +393,8 @@ describe.skipIf(tools === undefined)(`the chart${missing}`, () => {
     ['labelers={"one":{"actors":["topik"]}}', 'labelers.one: config.actors has no topik'],
     ['labelers={"a":{"actors":["topic"]},"b":{"actors":["topic"]}}', 'another labeler has the actor topic too'],
     ['labelers={"a":{"actors":["topic"],"replicas":17}}', '17 replicas share config.corpus.partitions'],
+    ['labelSink.autoscaling={"enabled":true,"max":17}', 'label-sink: 17 replicas share config.corpus.partitions'],
+    ['labelSink.autoscaling={"enabled":true,"min":9}', 'label-sink: autoscaling.min is above autoscaling.max, 8'],
     ['runs={"first":{}}', 'set storage.checkpoints.existingClaim or size'],
     ['ingest.mode="job"', 'set storage.corpus.existingClaim'],
     ['networkPolicy.enabled=false', 'metrics would be open to everybody'],

@@ -10,10 +10,16 @@
 {{- if not (has . $actors) -}}{{- fail (printf "labelers.%s: config.actors has no %s" $name .) -}}{{- end -}}
 {{- $labelled = append $labelled . -}}
 {{- end -}}
-{{- $most := default $values.defaults.replicas $labeler.replicas -}}
-{{- with $labeler.autoscaling -}}{{- if .enabled -}}{{- $most = default $values.defaults.autoscaling.max .max -}}{{- end -}}{{- end -}}
-{{- if gt (int $most) (int (default 4 (default (dict) $values.config.corpus).partitions)) -}}
-{{- fail (printf "labelers.%s: %d replicas share config.corpus.partitions: more than there are do nothing" $name (int $most)) -}}
+{{- end -}}
+{{- $partitions := int (default 4 (default (dict) $values.config.corpus).partitions) -}}
+{{- range include "winnow.workloads" . | fromYamlArray -}}
+{{- $most := int .settings.replicas -}}
+{{- if and .scales .settings.autoscaling.enabled -}}
+{{- $most = int .settings.autoscaling.max -}}
+{{- if gt (int .settings.autoscaling.min) $most -}}{{- fail (printf "%s: autoscaling.min is above autoscaling.max, %d" .component $most) -}}{{- end -}}
+{{- end -}}
+{{- if and .ofCorpus (gt $most $partitions) -}}
+{{- fail (printf "%s: %d replicas share config.corpus.partitions: more than there are do nothing" .component $most) -}}
 {{- end -}}
 {{- end -}}
 {{- range $run, $parts := $values.runs -}}

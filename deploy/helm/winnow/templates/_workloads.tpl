@@ -1,6 +1,6 @@
 {{/*
 Everything that runs, as a list: component, kind (Deployment or Job), args, settings (of the values, over defaults), probe (the name of the port that
-answers; none: nothing does), command if it is not winnow's, mounts, textless if it reads no texts, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
+answers; none: nothing does), command if it is not winnow's, mounts, textless if it reads no texts, ofCorpus if its pods share the corpus's partitions, and for autoscaling by lag the station and run whose lag counts. The other templates make their objects of it.
 */}}
 {{- define "winnow.workloads" -}}
 {{- $values := .Values -}}
@@ -11,25 +11,25 @@ answers; none: nothing does), command if it is not winnow's, mounts, textless if
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $given -}}
 {{- $station := printf "labeler (%s)" (join "|" $given.actors) -}}
 {{- $args := concat (list "run" "labeler" "--actor") $given.actors $config -}}
-{{- $all = append $all (dict "component" (printf "labeler-%s" $name) "kind" "Deployment" "args" $args "settings" $settings "probe" "metrics" "mounts" (list "models") "scales" true "station" $station "run" "") -}}
+{{- $all = append $all (dict "component" (printf "labeler-%s" $name) "kind" "Deployment" "args" $args "settings" $settings "probe" "metrics" "mounts" (list "models") "ofCorpus" true "scales" true "station" $station "run" "") -}}
 {{- end -}}
 
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.labelSink -}}
-{{- $all = append $all (dict "component" "label-sink" "kind" "Deployment" "args" (concat (list "run" "label-sink") $config) "settings" $settings "probe" "metrics" "mounts" (list) "textless" true "scales" true "station" "label sink" "run" "") -}}
+{{- $all = append $all (dict "component" "label-sink" "kind" "Deployment" "args" (concat (list "run" "label-sink") $config) "settings" $settings "probe" "metrics" "mounts" (list) "textless" true "ofCorpus" true "scales" true "station" "label sink" "run" "") -}}
 
 {{- if $values.decontamination.enabled -}}
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.decontamination -}}
-{{- $all = append $all (dict "component" "decontamination" "kind" "Deployment" "args" (concat (list "run" "decontamination") $config) "settings" $settings "probe" "metrics" "mounts" (list)) -}}
+{{- $all = append $all (dict "component" "decontamination" "kind" "Deployment" "args" (concat (list "run" "decontamination") $config) "settings" $settings "probe" "metrics" "mounts" (list) "ofCorpus" true) -}}
 {{- end -}}
 
 {{- if $values.duplicates.enabled -}}
 {{- $settings := mergeOverwrite (deepCopy $values.defaults) $values.duplicates -}}
-{{- $all = append $all (dict "component" "duplicates" "kind" "Deployment" "args" (concat (list "run" "duplicates") $config) "settings" $settings "probe" "metrics" "mounts" (list)) -}}
+{{- $all = append $all (dict "component" "duplicates" "kind" "Deployment" "args" (concat (list "run" "duplicates") $config) "settings" $settings "probe" "metrics" "mounts" (list) "ofCorpus" true) -}}
 {{- end -}}
 
 {{- range $run, $given := $values.runs -}}
 {{- $parts := default (dict) $given -}}
-{{- $influence := mergeOverwrite (deepCopy $values.defaults) (dict "replicas" 0) (default (dict) $parts.influence) -}}
+{{- $influence := mergeOverwrite (deepCopy $values.defaults) (dict "replicas" 0 "autoscaling" (dict "max" 4)) (default (dict) $parts.influence) -}}
 {{- $apart := or $influence.replicas $influence.autoscaling.enabled -}}
 {{- $stations := mergeOverwrite (deepCopy $values.defaults) (default (dict) $parts.stations) (dict "replicas" 1 "autoscaling" (dict "enabled" false)) -}}
 {{- if $apart -}}
