@@ -29,7 +29,8 @@ export default defineConfig({
           include: [
             'test/{schemas,topologies,services,deploy,simulation,docs,mutants,parts,soak,support}/**/*.test.ts',
           ],
-          testTimeout: 30_000 * patience,
+          // On a machine that does four times as much a test takes four times as long, and is right.
+          testTimeout: 60_000 * patience,
           hookTimeout: 10_000 * patience,
         },
       },
@@ -39,7 +40,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/cluster.ts'],
-          testTimeout: 120_000 * patience,
+          testTimeout: 240_000 * patience,
           hookTimeout: 180_000 * patience,
           fileParallelism: false,
         },

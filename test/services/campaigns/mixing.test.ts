@@ -68,7 +68,8 @@ const methods = [
   ['doge, out-of-domain', [...doge, '--variant', 'out-of-domain']],
 ] as const
 
-describe.each(methods)('a mixture learned by %s', (_, options) => {
+// Each trains the small model five times.
+describe.each(methods)('a mixture learned by %s', { timeout: 120_000 }, (_, options) => {
   test('killed after any step and gone on with, comes to the same to the bit', async () => {
     const world = await planned(...options)
     const { campaign } = world

@@ -37,14 +37,16 @@ interface Given {
 
 const point = 400n
 
-/** ln by Newton's iteration on the plain series of exp, in 400-bit fixed point. */
+/** ln by Halley's iteration on the plain series of exp, in 400-bit fixed point: each step has three times as many digits as the one before. */
 function lnFixed(x: bigint): bigint {
   let y = BigInt(Math.round(Math.log(Number(x) / 2 ** Number(point)) * 2 ** 50)) << (point - 50n)
-  for (let i = 0; i < 8; i++) {
+  for (;;) {
     const e = naiveExpFixed(y)
-    y += ((2n * (x - e)) << point) / (x + e)
+    const step = ((2n * (x - e)) << point) / (x + e)
+    y += step
+    // The series rounds each of its terms down: its last digits never settle.
+    if (step > -(1n << 20n) && step < 1n << 20n) return y
   }
-  return y
 }
 
 const fixedToDouble = (fixed: bigint): number => Number(fixed) / 2 ** Number(point)
