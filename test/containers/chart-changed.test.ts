@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chart, manifestsOf, ofKind } from '../deploy/helm/rendered.ts'
@@ -112,7 +112,8 @@ describe.skipIf(tools === undefined)(
       const commit = git('status', '--porcelain', '--', '.') === '' ? commits[1] : commits[0]
       if (commit === undefined) return context.skip('the history has no chart before this one')
       const archive = execFileSync('git', ['archive', commit, '.'], { cwd: chart })
-      const before = mkdtempSync(join(folder, 'before-'))
+      const before = join(folder, 'before')
+      mkdirSync(before)
       execFileSync('tar', ['--extract', '--directory', before], { input: archive })
       const namespace = 'from-before'
       await prepare(namespace)

@@ -1,4 +1,4 @@
-import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chart, manifestsOf, ofKind, selects } from '../deploy/helm/rendered.ts'
@@ -132,7 +132,8 @@ describe.skipIf(tools === undefined)(`the chart on a control plane of Kubernetes
   test('by the commands that documents give, is what they say', async () => {
     const namespace = 'documents'
     await prepare(namespace, ['winnow-keys'], 'pretraining-winnow-checkpoints')
-    const here = mkdtempSync(join(folder, 'documents-'))
+    const here = join(folder, 'documents')
+    mkdirSync(here)
     symlinkSync(join(chart, '../..'), join(here, 'deploy'))
     for (const name of ['kafka', 'registry', 'clickhouse']) writeFileSync(join(here, `${name}-password`), 'a-password')
     for (const name of ['board', 'metrics']) writeFileSync(join(here, `${name}-token`), 'a-token-of-this-test')
