@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Progress, runTopics } from '../../schemas/index.ts'
 import { type Addresses, createRunTopics, type Runtime } from '../../services/connections/connections.ts'
+import { followProgress } from '../../services/host/progress.ts'
 import { type RunHooks, type RunningTrainer, reported } from '../../services/host/run.ts'
-import { readable } from '../../services/runtime/codec.ts'
-import { ephemeralGroup, groupNamed } from '../../services/runtime/consumer-groups.ts'
 import { type ErrorCode, errorCodes, WinnowError } from '../../services/runtime/errors.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { startChild } from '../dev/child.ts'
@@ -29,7 +27,8 @@ export async function startPythonTrainer(
 ): Promise<RunningTrainer> {
   await createRunTopics(runtime.kafka, run)
   await using starting = new AsyncDisposableStack()
-  starting.use(await followProgress(runtime, run, hooks))
+  const reports = await followProgress(runtime, run, { onProgress: hooks.onProgress })
+  starting.defer(async () => await reports?.close())
   const logFile = join(folder, `trainer-${run.name}.log`)
   const child = startChild(`trainer of ${run.name}`, [python, program, run.name], logFile, folder, {
     ...env,
@@ -55,30 +54,6 @@ export async function startPythonTrainer(
   })
   const running = starting.move()
   return { name: `trainer of ${run.name}`, done, close: () => running.disposeAsync() }
-}
-
-/** Tells of reports that come from now on. */
-async function followProgress(
-  { kafka, codec, log }: Runtime,
-  { name }: RunConfig,
-  { onProgress }: Pick<RunHooks, 'onProgress'>,
-): Promise<AsyncDisposable> {
-  const topic = runTopics(name).progress.name
-  const ends = await kafka.endOffsets(topic)
-  const consumer = await kafka.consume({
-    groupId: ephemeralGroup(groupNamed('demo progress', name)),
-    topics: [topic],
-    startOffset: (_topic, partition) => ends[partition] ?? 0,
-    onBatch: async (records) => {
-      for (const { value } of records) {
-        // Beginnings of rounds stand there too.
-        const report = value === null ? undefined : await readable(() => codec.decodeAs(Progress, value))
-        if (report !== undefined) onProgress?.(report)
-      }
-    },
-    onFailure: (error) => log.warn({ err: error, topic }, 'reports of the trainer are not told any more'),
-  })
-  return { [Symbol.asyncDispose]: () => consumer.close() }
 }
 
 /** What the program said last: `winnow: CODE: what happened. What to do.`, or the end of a traceback. */

@@ -82,6 +82,12 @@ export function positiveNumber(text: string): number {
   return value
 }
 
+export function positiveShare(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('must be above 0 and at most 1')
+  return value
+}
+
 /** Writes, waiting for slow readers; a reader that has gone away (`| head`) ends the command quietly. */
 export async function print(stdout: NodeJS.WriteStream, text: string | Uint8Array): Promise<void> {
   if (stdout.write(text)) return

@@ -8,7 +8,7 @@ import { startDecontamination } from '../host/decontamination.ts'
 import { startDuplicates } from '../host/duplicates.ts'
 import { narrate } from '../host/narration.ts'
 import { type RunHostHooks, startRunHost } from '../host/run-host.ts'
-import { startExposures } from '../runs/exposure/keep.ts'
+import { keepExposures } from '../runs/exposure/keep.ts'
 import { isDone } from '../runs/followed-run.ts'
 import { tellWaiting } from '../runs/tell-waiting.ts'
 import { type ProcessLike, printError } from '../runtime/lifecycle.ts'
@@ -54,6 +54,7 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
     ...(runs === undefined ? { isDone: isOver } : { only: runs }),
     ...(parts && { parts }),
     hooksOf: (run) => narrate(run, say),
+    startBeside: (run) => keepExposures(runtime, run),
     onFailure: fail,
     onRunFailure: (run, error) => {
       say(`run ${run} has failed, the others continue:`)
@@ -63,10 +64,6 @@ export async function startEverything(options: EverythingOptions): Promise<{ boa
     onDone: (run) => say(`run ${run} is done: its trainer has made its last step`),
   })
   started.defer(() => host.close())
-  if (parts === undefined || parts.includes('stations')) {
-    const exposures = await startExposures(runtime, { ...(runs && { only: runs }), onFailure: fail })
-    started.defer(() => exposures.close())
-  }
   for (const run of runs ?? []) {
     const telling = tellWaiting(runtime, run, say)
     started.defer(() => telling.close())

@@ -9,7 +9,7 @@ type Ports = Pick<Runtime, 'kafka' | 'codec' | 'log'>
 
 interface Told {
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  readonly onDone: () => void
+  readonly onDone?: (() => void) | undefined
 }
 
 /**
@@ -40,7 +40,7 @@ async function following({ kafka, codec, log }: Ports, run: RunConfig, { onProgr
     if (offset >= (ends[0] ?? 0)) onProgress?.(report)
     if (done || report.step < run.steps) return
     done = true
-    onDone()
+    onDone?.()
   }
   const consumer = await kafka.consume({
     // A group of the console's, as far as permissions go.

@@ -20,6 +20,8 @@ export interface RunHostHooks {
   readonly hooksOf?: (run: RunConfig) => Omit<RunHooks, 'onFailure'>
   /** Starts the trainer of a run. Default: the reference trainer. */
   readonly startTrainer?: typeof startTrainer
+  /** Starts what runs beside the stations of a run, and ends with them; not asked about a shadow. */
+  readonly startBeside?: (run: RunConfig) => Promise<Service[]>
   /** A run's trainer has made its last step. */
   readonly onDone?: (run: string) => void
   /** The services of a run have started, at first or after a pause. */
@@ -96,7 +98,10 @@ export async function startRunHost(runtime: Runtime, hooks: RunHostHooks): Promi
       return await settle(run, mine)
     }
     const model = await modelOf(run.model)
-    if (parts.includes('stations')) mine.push(...(await startRunStations(runtime, run, model, own)))
+    if (parts.includes('stations')) {
+      mine.push(...(await startRunStations(runtime, run, model, own)))
+      mine.push(...((await hooks.startBeside?.(run)) ?? []))
+    }
     if (parts.includes('influence')) mine.push(...(await startInfluence(runtime, run, model, own)))
     if (parts.includes('trainer') && services.get(name) === mine) {
       const trainer = await (hooks.startTrainer ?? startTrainer)(runtime, run, model, own)

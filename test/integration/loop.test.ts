@@ -6,7 +6,7 @@ import { readDocument, readsByConditions } from '../../services/corpus/document.
 import { Exposures } from '../../services/corpus/exposures.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
-import { startExposures } from '../../services/runs/exposure/keep.ts'
+import { keepExposures } from '../../services/runs/exposure/keep.ts'
 import { seenBy } from '../../services/runs/exposure/seen.ts'
 import { checkpointMeant, trainedOn } from '../../services/runs/exposure/trained.ts'
 import { readTraining } from '../../services/runs/exposure/training.ts'
@@ -27,9 +27,11 @@ const corpusDocuments = 60
 async function trainToTheEnd({ runtime, model }: World, run: RunConfig): Promise<void> {
   await submitRun(runtime, run)
   const services = await startRunStations(runtime, run, model, { onFailure: fail })
+  services.push(...(await keepExposures(runtime, run)))
   const trainer = await startTrainer(runtime, run, model, { onFailure: fail })
   services.push(trainer)
   await trainer.done
+  if (run.exposures === true) await untilKept(runtime, run)
   await closeAll(services)
 }
 
@@ -51,17 +53,14 @@ test('the loop on the cluster: what the in-memory driver decides, replays to the
   const decay = world.run('decay', { repetitionDecay: 0.5 }, { exposures: true })
   // A selection that is smaller than what a stage reads: the trainer goes round.
   const exclude = world.run('exclude', { repeat: 'exclude', budget: { documents: 3 } }, { updateSteps: 4, steps: 12 })
-  const keeping = await startExposures(runtime, { onFailure: fail })
   await Promise.all([trainToTheEnd(world, decay), trainToTheEnd(world, exclude)])
-  await untilKept(runtime, decay)
-  await keeping.close()
   const { sql } = runtime.clickHouse
   expect(await new Exposures(sql, exclude.name).counts()).toEqual(new Map())
   // What was read while nobody kept it is made up for.
   await sql.command('TRUNCATE TABLE exposures')
-  const again = await startExposures(runtime, { onFailure: fail })
+  const keeping = await keepExposures(runtime, decay)
   await untilKept(runtime, decay)
-  await again.close()
+  await closeAll(keeping)
 
   for (const run of [decay, exclude]) {
     const onCluster = await decidedOnCluster(runtime, run)

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { deduplicate as deduplicateFiles } from '../../ingest/duplicates/command.ts'
 import { json } from '../../runtime/json.ts'
-import { alwaysJson, type CliContext, example, print } from '../context.ts'
+import { alwaysJson, type CliContext, example, positiveShare, print } from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { configDescription, textFieldsFor, withTextField } from './labeler-options.ts'
 
@@ -13,12 +13,6 @@ interface Options {
   readonly exclusions?: string
   readonly textField?: string
   readonly config?: string
-}
-
-function share(text: string): number {
-  const value = Number(text)
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('must be above 0 and at most 1')
-  return value
 }
 
 /** Rows that are left out are discarded if no file is given for them. */
@@ -42,7 +36,7 @@ export const deduplicate = (context: CliContext): Command =>
     .description(summaries.deduplicate)
     .argument('<file...>', 'anything ingest reads: JSON lines, plain, gzip or Zstandard; Parquet; - for standard input')
     .option('--config <file>', configDescription)
-    .option('--near [similarity]', 'also near duplicates, of at least this Jaccard similarity (0.8)', share)
+    .option('--near [similarity]', 'also near duplicates, of at least this Jaccard similarity (0.8)', positiveShare)
     .option(
       '--exclusions <file>',
       'receives the rows that are left out, each with the reason and the row it duplicates',

@@ -4,7 +4,7 @@ import { narrate } from '../../host/narration.ts'
 import { followProgress } from '../../host/progress.ts'
 import { asksForNone } from '../../host/run.ts'
 import { type RunHostHooks, startRunHost } from '../../host/run-host.ts'
-import { startExposures } from '../../runs/exposure/keep.ts'
+import { keepExposures } from '../../runs/exposure/keep.ts'
 import { membersOf } from '../../runs/followed-run.ts'
 import { runNamed, runnable, setLife } from '../../runs/registry.ts'
 import { tellWaiting } from '../../runs/tell-waiting.ts'
@@ -73,6 +73,7 @@ async function serveRun(context: CliContext, options: Options, name: string, par
       parts,
       influence: config.influence,
       hooksOf: () => own,
+      startBeside: (run) => keepExposures(runtime, run),
       onFailure: fail,
       onStarted: (_run, services) => {
         serves()
@@ -85,10 +86,6 @@ async function serveRun(context: CliContext, options: Options, name: string, par
       },
     })
     started.defer(() => host.close())
-    if (parts.includes('stations')) {
-      const exposures = await startExposures(runtime, { only: new Set([name]), onFailure: fail })
-      started.defer(() => exposures.close())
-    }
     if (!parts.includes('trainer')) {
       const reports = await followProgress(runtime, run, {
         onProgress: parts.includes('stations') ? own.onProgress : undefined,

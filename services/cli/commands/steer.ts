@@ -4,7 +4,15 @@ import { steerRun } from '../../runs/steer.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { json } from '../../runtime/json.ts'
-import { type CliContext, clusterCommand, example, type GlobalOptions, naturalNumber, print } from '../context.ts'
+import {
+  type CliContext,
+  clusterCommand,
+  example,
+  type GlobalOptions,
+  naturalNumber,
+  positiveShare,
+  print,
+} from '../context.ts'
 import { summaries } from '../summaries.ts'
 import { withBy } from './eval-set.ts'
 
@@ -56,7 +64,7 @@ export const steer = (context: CliContext): Command =>
     .option(
       '--fall <share>',
       'and the natural share falls by at most this from one round to the next (default: as before, at first 0.125)',
-      fallOfShare,
+      positiveShare,
     )
     .requiredOption('--why <text>', 'recorded, and shown where the guard is')
     .option('--at <round>', 'not before this round (default: the next one)', naturalNumber)
@@ -109,12 +117,6 @@ function nats(text: string): number {
   if (text.trim() === '' || !(value >= 0 && Number.isFinite(value)))
     throw new InvalidArgumentError('must be a number of nats per token, 0 or more')
   return value
-}
-
-function fallOfShare(text: string): number {
-  const fall = Number(text)
-  if (text.trim() === '' || !(fall > 0 && fall <= 1)) throw new InvalidArgumentError('must be above 0, at most 1')
-  return fall
 }
 
 /** Names of runs begin with a letter. */

@@ -17,11 +17,15 @@ afterEach(() => closeAll(services))
 /** A control: it needs no worker and no trainer to select its first round. */
 const control = (name: string) => parityRun(name, {}, { sampleDocuments: 0, model: 'shipped:llama-64x2' })
 
-async function hostOf(runtime: MemoryRuntime, { only, isDone }: Pick<RunHostHooks, 'only' | 'isDone'> = {}) {
+async function hostOf(
+  runtime: MemoryRuntime,
+  { only, isDone, startBeside }: Pick<RunHostHooks, 'only' | 'isDone' | 'startBeside'> = {},
+) {
   const events: string[] = []
   const host = await startRunHost(runtime, {
     ...(only && { only }),
     ...(isDone && { isDone }),
+    ...(startBeside && { startBeside }),
     parts: ['stations'],
     onFailure: (error) => events.push(`failed: ${error}`),
     onStarted: ({ name }) => events.push(`${name} started`),
@@ -31,6 +35,23 @@ async function hostOf(runtime: MemoryRuntime, { only, isDone }: Pick<RunHostHook
   const groups = async (run: string) => (await runtime.kafka.consumerGroups(`winnow.${run}.`)).length
   return { events, groups }
 }
+
+test('what runs beside the stations of a run begins and ends with them', async () => {
+  const runtime = await memoryRuntime()
+  await submitRun(runtime, control('a'))
+  const beside: string[] = []
+  const { events } = await hostOf(runtime, {
+    startBeside: async ({ name }) => {
+      beside.push(`beside ${name}`)
+      return [{ name: 'beside', close: async () => void beside.push(`closed ${name}`) }]
+    },
+  })
+  await until(async () => events.length === 1)
+  expect(beside).toEqual(['beside a'])
+  await setLife(runtime, 'a', 'paused')
+  await until(async () => events.length === 2)
+  expect(beside).toEqual(['beside a', 'closed a'])
+})
 
 test('a run stands still while paused, continues when resumed, and never runs again once ended', async () => {
   const runtime = await memoryRuntime()
