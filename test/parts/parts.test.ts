@@ -18,8 +18,8 @@ function part(name: string, source: string) {
   const config = join(root, 'vitest.config.mjs')
   writeFileSync(
     config,
-    `export default { root: ${JSON.stringify(root)}, test: { include: ['*.test.mjs'], reporters: ['json'],
-      outputFile: \`\${process.env.WINNOW_TEST_REPORTS}/\${process.pid}.json\` } }`,
+    `export default { root: ${JSON.stringify(root)}, test: { include: ['*.test.mjs'], reporters: ['default', 'json'],
+      outputFile: { json: \`\${process.env.WINNOW_TEST_REPORTS}/\${process.pid}.json\` } } }`,
   )
   return { name, args: [join(modules, 'vitest/vitest.mjs'), 'run', '--config', config] }
 }
@@ -69,6 +69,23 @@ test('the lines of lanes say whose they are, and a pipe that a killed part left 
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source])
   expect(stdout.trim().split('\n').toSorted()).toEqual(['a | said', 'a3,b3', 'b | said'])
 }, 30_000)
+
+test('a test that computes without end is cut short, and its file is named; so is a part that does not even run tests', async () => {
+  const script = join(import.meta.dirname, 'run-parts.ts')
+  const spins = part('spins', "test('a', () => { for (;;); })")
+  const lanes = [[spins, { name: 'silent', args: ['-e', 'for (;;);'] }], [part('beside', "test('a', () => {})")]]
+  const source = `import { runParts } from ${JSON.stringify(script)}
+    const results = await runParts(${JSON.stringify(lanes)}, ${JSON.stringify(join(folder, 'cut'))}, 8000)
+    console.log(JSON.stringify(results.toSorted((a, b) => a.name < b.name ? -1 : 1)))`
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source])
+  expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toEqual([
+    { name: 'beside', passed: 1, failed: 0, code: 0 },
+    { name: 'silent', passed: 0, failed: 1, code: 137 },
+    { name: 'spins', passed: 0, failed: 1, code: 1 },
+  ])
+  expect(stderr).toMatch(/spins \| nothing was said for 8 s: killed \d+ process/)
+  expect(stdout + stderr).toContain('spins/a.test.mjs')
+}, 120_000)
 
 test('a file that failed to load is counted in addition to failed tests', () => {
   const failed = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -52,10 +52,62 @@ function readReport(file: string): Report | undefined {
 }
 
 /** Lines of a part that runs beside others begin with its name: who reads them would not know whose they are. */
-function printLines(from: Readable, to: NodeJS.WritableStream, name: string): Promise<void> {
+function printLines(from: Readable, to: NodeJS.WritableStream, name: string, onLine: () => void): Promise<void> {
   const lines = createInterface({ input: from, crlfDelay: Number.POSITIVE_INFINITY })
-  lines.on('line', (line) => to.write(`${name} | ${line}\n`))
+  lines.on('line', (line) => {
+    onLine()
+    to.write(`${name} | ${line}\n`)
+  })
   return new Promise((resolve) => lines.once('close', resolve))
+}
+
+/** No test's time limit is as long (vitest.config.ts). */
+const silentMsMaxDefault = 600_000 * Number(process.env.WINNOW_TEST_PATIENCE ?? 1)
+
+/** The processes below one, children before theirs. */
+function processesBelow(pid: number): number[] {
+  const all = execFileSync('ps', ['-A', '-o', 'ppid=,pid='], { encoding: 'utf8' })
+  const pairs = all
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const below = [pid]
+  for (const one of below) below.push(...pairs.flatMap(([parent, child]) => (parent === one ? [child!] : [])))
+  return below.slice(1)
+}
+
+/**
+ * Ends what a test does that computes without end, which no time limit of Vitest's can: a part that says nothing for long loses its workers, of
+ * which Vitest says whose tests they ran; and if it still says nothing, its own process.
+ * @returns to be called at each sign of life, and disposed of when the part has ended
+ */
+function watchOver(child: ChildProcess, name: string, silentMsMax: number) {
+  let heard = performance.now()
+  let silences = 0
+  const watch = setInterval(
+    () => {
+      if (performance.now() - heard < silentMsMax) return
+      heard = performance.now()
+      const below = processesBelow(child.pid!)
+      const killed = silences++ === 0 && below.length > 0 ? below : [...below, child.pid!]
+      process.stderr.write(
+        `${name} | nothing was said for ${silentMsMax / 1000} s: killed ${killed.length} processes\n`,
+      )
+      for (const pid of killed)
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch {
+          // It has ended meanwhile.
+        }
+    },
+    Math.min(1000, silentMsMax),
+  )
+  return {
+    hear: () => {
+      heard = performance.now()
+    },
+    [Symbol.dispose]: () => clearInterval(watch),
+  }
 }
 
 /** Until all is printed. What outlives a part that was killed may hold its pipes, and nobody waits for that. */
@@ -65,9 +117,14 @@ const printedMsMax = 2_000
  * Runs all parts, also after one that failed: the lanes side by side, the parts of a lane one after the other, with their output on ours. Afterwards
  * the JSON reports in `reports` together count every failure: what a report leaves out is added as `${pid}.json`, or as a report beside it.
  * An interrupt ends the parts that run and those after them.
+ * @param silentMsMax a part beside others that prints nothing for as long is cut short, and fails
  * @returns in the order in which they ended
  */
-export async function runParts(lanes: readonly (readonly Part[])[], reports: string): Promise<PartResult[]> {
+export async function runParts(
+  lanes: readonly (readonly Part[])[],
+  reports: string,
+  silentMsMax = silentMsMaxDefault,
+): Promise<PartResult[]> {
   mkdirSync(reports, { recursive: true })
   const results: PartResult[] = []
   let interrupted = false
@@ -89,9 +146,12 @@ export async function runParts(lanes: readonly (readonly Part[])[], reports: str
       env: { ...process.env, WINNOW_TEST_REPORTS: reports },
     })
     running.add(child)
+    // Who sits before a terminal sees it, and has Ctrl-C.
+    using watch = alone ? undefined : watchOver(child, name, silentMsMax)
+    const hear = () => watch?.hear()
     const printed = alone
       ? []
-      : [printLines(child.stdout!, process.stdout, name), printLines(child.stderr!, process.stderr, name)]
+      : [printLines(child.stdout!, process.stdout, name, hear), printLines(child.stderr!, process.stderr, name, hear)]
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', reject)
       child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]))
