@@ -36,7 +36,7 @@ export const summaries = {
   export:
     'writes a run into an archive: files that replay, ablate, compare, explain and evaluate read without a cluster',
   ledger: "what runs have cost in FLOPs, by piece of work, beside the paper's Table 6",
-  topics: 'the topics of winnow: content, key, size and retention',
+  topics: 'the topics of winnow: content, key, size and retention; creates those that are missing',
   tail: 'the last records of a topic, decoded, as JSON lines; follows new ones',
   'dead-letters': 'what was rejected and why; sends it again once the cause is fixed',
   gaps: 'records that were gone before they were read, and going on without them',

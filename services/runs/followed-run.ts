@@ -10,14 +10,12 @@ import { RunView, type RunViewLimits } from './run-view.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
-/** A run as it stands in the log; each look reads what is new since the last one. A run that was never started has no topics yet. */
+/** A run as it stands in the log; each look reads what is new since the last one. A replay that was cut off may have no topics. */
 export class FollowedRun {
   readonly config: RunConfig
   readonly view: RunView
   /** As last recorded. */
   record: Run
-  /** Its topics exist. */
-  started = false
   readonly #from = new Map<string, number[]>()
 
   constructor(record: Run, limits?: RunViewLimits) {
@@ -33,14 +31,16 @@ export class FollowedRun {
   /** @param existing the names of all topics */
   async look(ports: Ports, existing: ReadonlySet<string>): Promise<void> {
     const { progress, consoleState } = runTopics(this.name)
-    this.started = existing.has(consoleState.name)
     const names = [progress, consoleState].map(({ name }) => name).filter((name) => existing.has(name))
     await Promise.all(names.map((name) => this.#readOn(ports, name)))
   }
 
   /** @param members who is connected; omitted: not checked */
   state(members?: ReadonlySet<RunMember>): RunState {
-    return runState({ ...this, view: this.view, started: this.started, ...(members && { members }) })
+    const { record, config, view } = this
+    const known = view.lastReport ?? view.lastOpened ?? view.lastManifest
+    const started = known !== undefined || (members?.size ?? 0) > 0
+    return runState({ record, config, view, started, ...(members && { members }) })
   }
 
   async #readOn(ports: Ports, topic: string): Promise<void> {

@@ -1,13 +1,13 @@
 import { Run, type RunLife, topics } from '../../schemas/index.ts'
 import { type RunConfig, recordedConfig, runConfigJson } from '../../topologies/run-config.ts'
 import { checkSelectionVersion, selectionVersion } from '../../topologies/selection/version.ts'
-import type { Runtime } from '../connections/connections.ts'
+import { createRunTopics, type Runtime } from '../connections/connections.ts'
 import { RunList } from '../host/run-list.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { WinnowError } from '../runtime/errors.ts'
 import { nearest } from '../terminal/nearest.ts'
 
-/** Records a run. Recording the same run again changes nothing; another configuration under its name is refused. */
+/** Creates the topics of a run and records it. Recording the same run again changes nothing; another configuration under its name is refused. */
 export async function submitRun(
   runtime: Runtime,
   run: RunConfig,
@@ -30,6 +30,8 @@ export async function submitRun(
   const against = run.selection.guards?.other?.against
   // A replay has what was recorded of the other run.
   if (typeof against === 'string' && replayOf === null) await checkControl(runtime, run.name, against)
+  // Here, since its services may have no permission to.
+  await createRunTopics(runtime.kafka, run)
   const recorded = { run: run.name, config, replayOf, selectionVersion, life: 'active', recordedMs: clock() } as const
   await write(runtime, run.name, recorded)
 }

@@ -35,7 +35,7 @@ export interface RunFacts {
   /** What trainer and console have reported so far. */
   readonly view: Pick<RunView, 'lastReport' | 'lastOpened' | 'lastClosed' | 'lastManifest'> &
     Partial<Pick<RunView, 'relabelled'>>
-  /** Its topics exist: one of its stations has been started once. */
+  /** It has rounds or reports, or one of its stations is connected. */
   readonly started: boolean
   /** Who is connected now; omitted: not checked. */
   readonly members?: ReadonlySet<RunMember>

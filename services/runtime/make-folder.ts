@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
@@ -20,4 +20,17 @@ export function makeFolder(path: string): string | undefined {
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw error
   }
   return made ?? folder
+}
+
+/**
+ * Removes a folder and those above it that `makeFolder` made for it, up to the first in which somebody has put something meanwhile.
+ * @param made what `makeFolder` returned for this path
+ */
+export function unmakeFolder(path: string, made: string | undefined): void {
+  if (made === undefined) return
+  try {
+    for (let folder = resolve(path); folder.length >= made.length; folder = dirname(folder)) rmdirSync(folder)
+  } catch {
+    // It is theirs now, and an empty folder that stays harms nobody.
+  }
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { WinnowError } from '../runtime/errors.ts'
-import { makeFolder } from '../runtime/make-folder.ts'
+import { makeFolder, unmakeFolder } from '../runtime/make-folder.ts'
 
 const resultFile = /^(?:selection-\d+\.txt|rounds\.jsonl|rejected\.jsonl)$/
 
@@ -44,11 +44,6 @@ export class Staging {
   /** Leaves DIR as it was, absent if it was. */
   discard(): void {
     rmSync(this.path, { recursive: true, force: true })
-    if (this.#topMade === undefined) return
-    try {
-      for (let folder = this.#out; folder.length >= this.#topMade.length; folder = dirname(folder)) rmdirSync(folder)
-    } catch {
-      // Something else was put there meanwhile; a leftover empty folder is no reason to hide the original error.
-    }
+    unmakeFolder(this.#out, this.#topMade)
   }
 }

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { makeFolder } from '../runtime/make-folder.ts'
 import { storeFor } from '../runtime/stores/open-store.ts'
@@ -26,7 +27,10 @@ export const checkpointPath = (checkpoints: string, run: string, step: number): 
 
 /** Has a checkpoint written where it belongs, whole or not at all: for an object store first into `TMPDIR`. @param write makes a file atomically */
 export async function saveCheckpoint<T>(place: string, write: (path: string) => Promise<T>): Promise<T> {
-  if (storeOf(place) === undefined) return await write(place)
+  if (storeOf(place) === undefined) {
+    makeFolder(dirname(place))
+    return await write(place)
+  }
   const folder = await mkdtemp(join(tmpdir(), 'winnow-checkpoint-'))
   try {
     const file = join(folder, 'checkpoint.safetensors')
@@ -58,6 +62,5 @@ async function namesIn(folder: string): Promise<string[]> {
     for await (const { name } of (await storeFor(folder)).list(folder)) names.push(name)
     return names
   }
-  makeFolder(folder)
-  return await readdir(folder)
+  return existsSync(folder) ? await readdir(folder) : []
 }

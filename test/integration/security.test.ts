@@ -26,14 +26,19 @@ import { MemoryStore } from '../../topologies/memory-store.ts'
 import { readAll, until } from '../support/kafka.ts'
 import { type SecureBroker, startSecureBroker, unsecuredToken } from '../support/secure-broker.ts'
 import { documents, rewardOf, subcategoryOf, tinyRun } from '../topologies/loop.ts'
+import { runToServe } from './secured-stations.ts'
 import { pythonMissing, recordedFor } from './secured-trainer.ts'
 
 const services = ['ingest', 'labeler', 'label-sink', 'influence', 'actor', 'console', 'trainer', 'reader', 'admin']
+/** Runs several services in one process. */
+const several = 'stations'
 const passwordOf = (user: string) => `secret-of-${user}`
 const log = createLog('test', 'error')
 const root = join(import.meta.dirname, '../..')
 
-const started = await startSecureBroker(Object.fromEntries(services.map((user) => [user, passwordOf(user)])))
+const started = await startSecureBroker(
+  Object.fromEntries([...services, several].map((user) => [user, passwordOf(user)])),
+)
 const missing = typeof started === 'string' ? started : undefined
 const broker = started as SecureBroker
 const run = tinyRun({}, { sampleDocuments: 2 })
@@ -200,6 +205,48 @@ describe.skipIf(missing !== undefined)(
       },
       120_000,
     )
+
+    test('who may not create topics is told which are missing, and what an administrator calls', async () => {
+      const missing = ['winnow.missing-a', 'winnow.missing-b']
+      const definitions = missing.map((name) => ({
+        ...{ name, partitions: 1, cleanup: 'delete' as const, retentionMs: -1 },
+      }))
+      const refusal = await as('reader')
+        .createTopics(definitions)
+        .catch((error: unknown) => error)
+      expect(refusal).toMatchObject({
+        code: 'CONFIGURATION',
+        message: `2 topics are missing, which this login may not create: ${missing.join(', ')}`,
+        hint: expect.stringContaining('winnow topics --create'),
+      })
+    })
+
+    test('winnow run stations serves a run, and keeps what is read, with the permissions of its stations alone', async () => {
+      const { run, serve, report, manifests, exposures } = await runToServe(broker, folder)
+      const created = await winnow(['topics', '--create'], {
+        ...{ WINNOW_BROKERS: broker.open, WINNOW_REGISTRY_URL: inject('registryUrl') },
+        WINNOW_CLICKHOUSE_URL: inject('clickhouseUrl'),
+      })
+      expect(created.code, created.output).toBe(0)
+      for (const service of ['influence', 'actor', 'console']) {
+        const args = ['acls', service, '--principal', `User:${several}`, '--run', run, '--apply']
+        const { code, output } = await winnow(args, { WINNOW_BROKERS: broker.open })
+        expect(code, output).toBe(0)
+      }
+      const stations = serve({
+        ...{ WINNOW_KAFKA_SASL: 'scram-sha-256', WINNOW_KAFKA_USERNAME: several },
+        WINNOW_KAFKA_PASSWORD: passwordOf(several),
+      })
+      for (const round of [0, 1, 2]) {
+        if (round > 0) await report(round)
+        await until(async () => !stations.isUp() || (await manifests()).length > round)
+      }
+      await until(async () => !stations.isUp() || (await exposures()).size === 2)
+      expect(await stations.stop(), stations.output()).toBe(0)
+      expect((await manifests()).map(({ round }) => round)).toEqual([0, 1, 2])
+      expect(await exposures()).toEqual(new Map([0, 1].map((round) => [round, 5])))
+      expect(stations.output()).not.toMatch(/warn|ermission|uthoriz/i)
+    }, 120_000)
 
     test('a service may not read topics of other services, nor use a console’s transactional id', async () => {
       const producer = await as('ingest').producer()

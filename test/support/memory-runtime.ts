@@ -169,7 +169,8 @@ export async function recordRun(
   return await readManifests(runtime, run.name)
 }
 
-function progressOf(
+/** The record of a report with a checkpoint, at which the fifth document of the round is being read. */
+export function progressOf(
   { codec }: Runtime,
   { name: run }: RunConfig,
   step: number,

@@ -43,6 +43,7 @@ export function create(context: CliContext): Command {
       const file = readRunFile(path, context.folder)
       await using connection = await context.connect(options)
       const { config, runtime } = connection
+      await createCorpusTopics(runtime.kafka, config)
       const versions = await labelerVersions(config)
       const fits = namesCampaigns(file) ? fitsOf(await readCampaigns(runtime)) : new Map()
       const run = completeRun(file, versions, fits)
@@ -56,7 +57,6 @@ export function create(context: CliContext): Command {
       const byDefault = asked === undefined && known === undefined
       // Where nobody compares documents, sets would make every run wait.
       if (asked ?? (byDefault && (await isThere(runtime)) === true)) {
-        await createCorpusTopics(runtime.kafka, config)
         const added = await addSetsOfRun(runtime, run)
         if (added.length > 0) context.stderr.write(`evaluation sets: ${added.join(', ')}\n`)
       } else if (byDefault) context.stderr.write(noSets(path))

@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
 import { topicNamed } from '../../../schemas/index.ts'
+import { recordedConfig } from '../../../topologies/run-config.ts'
+import { createCorpusTopics, createRunTopics } from '../../connections/connections.ts'
+import { listRuns } from '../../runs/registry.ts'
 import { json } from '../../runtime/json.ts'
 import { formatCount } from '../../terminal/progress.ts'
 import { fittingTable } from '../../terminal/table.ts'
@@ -12,10 +15,16 @@ const leftOut = ['key', 'kept', 'holds']
 export const topics = (context: CliContext): Command =>
   clusterCommand('topics', summaries.topics)
     .option('--json', 'as JSON')
-    .addHelpText('after', example('winnow topics', "winnow topics --json | jq '.[].topic'"))
-    .action(async (options: GlobalOptions & { json?: boolean }) => {
+    .option('--create', 'first creates those that the configuration and the recorded runs need and that are missing')
+    .addHelpText('after', example('winnow topics', 'winnow topics --create', "winnow topics --json | jq '.[].topic'"))
+    .action(async (options: GlobalOptions & { json?: boolean; create?: boolean }) => {
       await using connection = await context.connect(options)
-      const { runtime } = connection
+      const { runtime, config } = connection
+      if (options.create) {
+        await createCorpusTopics(runtime.kafka, config)
+        for (const record of (await listRuns(runtime)).values())
+          if (record.life !== 'ended') await createRunTopics(runtime.kafka, recordedConfig(record))
+      }
       const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.')).sort()
       const found = await Promise.all(
         names.map(async (topic) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { RunConfig } from '../../../topologies/run-config.ts'
 import type { Runtime } from '../../connections/connections.ts'
 import { type Model, openModel } from '../../model/model.ts'
-import { makeFolder } from '../../runtime/make-folder.ts'
+import { makeFolder, unmakeFolder } from '../../runtime/make-folder.ts'
 import { prepareWriting } from '../../runtime/stores/open-store.ts'
 import { storeOf } from '../../runtime/stores/place.ts'
 import { latestCheckpoint, runFolder, saveCheckpoint } from '../../trainer/checkpoints.ts'
@@ -77,8 +77,10 @@ async function writeProbe(checkpoints: string): Promise<void> {
     await prepareWriting(checkpoints)
     return await saveCheckpoint(runFolder(checkpoints, '.winnow-writable'), (path) => writeFile(path, ''))
   }
-  makeFolder(checkpoints)
+  const made = makeFolder(checkpoints)
   const probe = join(checkpoints, `.winnow-${randomUUID()}`)
   await writeFile(probe, '')
   await rm(probe)
+  // The run may be refused for something else, and whoever saves a checkpoint makes the folder.
+  unmakeFolder(checkpoints, made)
 }

@@ -3,6 +3,7 @@ import kafkajs, { type Admin } from 'kafkajs'
 import { WinnowError } from '../errors.ts'
 import { addPartitions, alterTopic } from './alter.ts'
 import type { Connection } from './connection.ts'
+import { topicsRefused } from './failure.ts'
 import type { Kafka, Place, TopicDefinition } from './port.ts'
 
 type AdminPart = Pick<Kafka, 'createTopics' | 'deleteTopics' | 'topicNames' | 'committedOffsets' | 'committedPlaces'>
@@ -90,7 +91,7 @@ function placeOf(offset: number, metadata: string): Place {
 
 async function create(admin: Admin, missing: readonly TopicDefinition[]): Promise<void> {
   if (missing.length === 0) return
-  await admin.createTopics({
+  const creating = admin.createTopics({
     waitForLeaders: false,
     topics: missing.map(({ name, partitions, cleanup, retentionMs, messageBytesMax }) => ({
       topic: name,
@@ -103,6 +104,15 @@ async function create(admin: Admin, missing: readonly TopicDefinition[]): Promis
         ...(messageBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(messageBytesMax) }]),
       ],
     })),
+  })
+  await creating.catch((error: unknown) => {
+    const refused = topicsRefused(error)
+    if (refused.length === 0) throw error
+    const what = `${refused.length === 1 ? 'a topic is' : `${refused.length} topics are`} missing, which this login may not create: ${refused.join(', ')}`
+    throw new WinnowError('CONFIGURATION', what, {
+      hint: "Once, with the login of an administrator ('winnow acls admin' prints its permissions): winnow topics --create",
+      cause: error,
+    })
   })
 }
 

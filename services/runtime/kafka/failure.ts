@@ -11,13 +11,16 @@ interface KafkajsError {
   /** host:port of the broker that could not be connected to. */
   readonly broker?: string
   readonly cause?: unknown
+  /** Of several that failed together. */
+  readonly errors?: readonly unknown[]
 }
 
 function* chain(error: unknown): Generator<KafkajsError> {
   let link = error
   for (let depth = 0; depth < 10 && link !== null && typeof link === 'object'; depth++) {
     yield link as KafkajsError
-    link = (link as KafkajsError).cause
+    const { cause, errors } = link as KafkajsError
+    link = cause ?? errors?.[0]
   }
 }
 
@@ -27,9 +30,17 @@ export const isFenced = (error: unknown): boolean =>
     ({ type, message }) => type === 'INVALID_PRODUCER_EPOCH' || message === 'Unknown error code 90',
   )
 
+const authorizationFailed = ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED']
+
 /** Whether an error or one of its causes is one of these kafkajs protocol error types. */
 export const hasType = (error: unknown, ...wanted: readonly string[]): boolean =>
   [...chain(error)].some(({ type }) => type !== undefined && wanted.includes(type))
+
+/** Of topics that were to be created, those that this login may not create. */
+export const topicsRefused = (error: unknown): string[] =>
+  [...chain(error)]
+    .flatMap(({ errors = [] }) => errors as readonly { readonly topic?: string }[])
+    .flatMap((one) => (hasType(one, ...authorizationFailed) ? (one.topic ?? []) : []))
 
 /** The topic does not exist, or is not yet known to the broker that was asked. */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')

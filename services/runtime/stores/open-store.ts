@@ -1,3 +1,4 @@
+import { makeFolder } from '../make-folder.ts'
 import { type StoreKind, shownPlace, storeOf } from './place.ts'
 import type { ObjectStore } from './store.ts'
 
@@ -16,9 +17,10 @@ export async function prepareReading(place: string): Promise<void> {
   if (storeOf(place) !== undefined) await storeFor(place)
 }
 
-/** The same for what is to be written. @throws WinnowError CONFIGURATION also for a store that is only read */
+/** The same for what is to be written; a folder is made. @throws WinnowError CONFIGURATION also for a store that is only read */
 export async function prepareWriting(place: string): Promise<void> {
-  if (storeOf(place) !== undefined) await (await storeFor(place)).preparePut(place)
+  if (storeOf(place) === undefined) makeFolder(place)
+  else await (await storeFor(place)).preparePut(place)
 }
 
 /** The store of an address. @throws WinnowError CONFIGURATION if its library is not installed, saying how to install it */

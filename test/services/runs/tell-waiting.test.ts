@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { runTopics } from '../../../schemas/index.ts'
-import { createRunTopics } from '../../../services/connections/connections.ts'
 import { setLife, submitRun } from '../../../services/runs/registry.ts'
 import { tellWaiting } from '../../../services/runs/tell-waiting.ts'
 import { until } from '../../support/kafka.ts'
@@ -13,20 +12,20 @@ test('what a run waits for is printed after a while, and again when it waits for
   const said: string[] = []
   const telling = tellWaiting(runtime, 'mine', (line) => said.push(line), 1)
   await until(async () => said.length === 1)
-  await createRunTopics(runtime.kafka, run)
+  const topics = [runTopics('mine').progress.name]
+  const connect = (groupId: string) =>
+    runtime.kafka.consume({ groupId, topics, onBatch: async () => {}, onFailure: () => {} })
+  const influence = await connect('winnow.mine.influence.1')
   await until(async () => said.length === 2)
   // A pause is told by whoever closes the services.
   await setLife(runtime, 'mine', 'paused')
   await setLife(runtime, 'mine', 'active')
-  const consumer = await runtime.kafka.consume({
-    ...{ groupId: 'winnow.mine.console.1', topics: [runTopics('mine').progress.name] },
-    ...{ onBatch: async () => {}, onFailure: () => {} },
-  })
+  const consumer = await connect('winnow.mine.console.1')
   await until(async () =>
     said.includes('run mine is waiting for labels: waits for documents with labels of all its actors (parity v1)'),
   )
   await telling.close()
-  await consumer.close()
+  await Promise.all([influence.close(), consumer.close()])
   expect(said.slice(0, 2)).toEqual([
     'run mine is recorded: waits for a start: winnow run start mine',
     'run mine is waiting for labels: waits for documents with labels of all its actors (parity v1); no console is connected: winnow run stations --run mine',

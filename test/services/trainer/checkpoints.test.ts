@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 test('the latest checkpoint of a run is the one with the highest step; other files and other runs are ignored', async () => {
   expect(await latestCheckpoint(folder, 'r')).toBeUndefined()
+  for (const run of ['r', 'other']) mkdirSync(join(folder, run))
   for (const step of [900, 1050, 150]) writeFileSync(checkpointPath(folder, 'r', step), '')
   for (const name of ['step-00009999.safetensors.tmp', 'step-99999.safetensors', 'notes.txt'])
     writeFileSync(join(folder, 'r', name), '')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -107,6 +107,9 @@ test('the checkpoints folder must be writable and hold nothing of an earlier run
   const checkpoints = join(folder, 'deep', 'checkpoints')
   const run = testRun('mine', { checkpoints })
   expect(await checkCheckpoints(run)).toEqual([])
+  // A run that is refused for something else leaves nothing.
+  expect(existsSync(join(folder, 'deep'))).toBe(false)
+  mkdirSync(join(checkpoints, 'mine'), { recursive: true })
   writeFileSync(checkpointPath(checkpoints, 'mine', 20), '')
   expect(await checkCheckpoints(run)).toEqual([
     expect.objectContaining({
