@@ -30,7 +30,7 @@
 {{- if and (ne $values.ingest.mode "none") (not (include "winnow.claim" (dict "root" . "folder" "corpus"))) -}}
 {{- fail "ingest: the source files are in a claim: set storage.corpus.existingClaim" -}}
 {{- end -}}
-{{- if not (or $values.secrets.metricsToken.name $values.networkPolicy.enabled) -}}
+{{- if not (or ($values.secrets.metricsToken).name $values.networkPolicy.enabled) -}}
 {{- fail "metrics would be open to everybody: set secrets.metricsToken or networkPolicy.enabled" -}}
 {{- end -}}
 {{- end }}

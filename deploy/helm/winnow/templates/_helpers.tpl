@@ -60,10 +60,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "winnow.config" -}}
 {{- $secrets := .root.Values.secrets -}}
 {{- $metrics := dict "port" 9464 "host" "0.0.0.0" -}}
-{{- if not $secrets.metricsToken.name -}}{{- $_ := set $metrics "openly" true -}}{{- end -}}
+{{- if not ($secrets.metricsToken).name -}}{{- $_ := set $metrics "openly" true -}}{{- end -}}
 {{- $kafka := dict -}}
-{{- if $secrets.kafkaCa.name -}}{{- $_ := set $kafka "ca" "/etc/winnow-secrets/kafkaCa" -}}{{- end -}}
-{{- if $secrets.kafkaClient.name -}}
+{{- if ($secrets.kafkaCa).name -}}{{- $_ := set $kafka "ca" "/etc/winnow-secrets/kafkaCa" -}}{{- end -}}
+{{- if ($secrets.kafkaClient).name -}}
 {{- $_ := set $kafka "certificate" "/etc/winnow-secrets/kafkaClient.crt" -}}
 {{- $_ := set $kafka "key" "/etc/winnow-secrets/kafkaClient.key" -}}
 {{- end -}}

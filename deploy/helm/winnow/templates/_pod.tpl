@@ -7,7 +7,7 @@
 {{- /* Kubernetes takes no variable twice; that of the values counts. */ -}}
 {{- $named := list -}}
 {{- range $settings.env -}}{{- $named = append $named .name -}}{{- end -}}
-{{- $keys := ternary dict $secrets.masterKeys (default false .textless) -}}
+{{- $keys := ternary dict (default dict $secrets.masterKeys) (default false .textless) -}}
 metadata:
   labels:
     {{- include "winnow.labels" . | nindent 4 }}
@@ -77,7 +77,7 @@ spec:
         {{- if and $keys.name (not (has "WINNOW_CORPUS_ENCRYPTION" $named)) }}
         - { name: WINNOW_CORPUS_ENCRYPTION, value: /etc/winnow-keys/master-keys.json }
         {{- end }}
-        {{- range $variable, $secret := dict "WINNOW_METRICS_TOKEN" $secrets.metricsToken "WINNOW_BOARD_TOKEN" (eq .probe "board" | ternary $secrets.boardToken (dict)) }}
+        {{- range $variable, $secret := dict "WINNOW_METRICS_TOKEN" (default dict $secrets.metricsToken) "WINNOW_BOARD_TOKEN" (eq .probe "board" | ternary (default dict $secrets.boardToken) dict) }}
         {{- if and $secret.name (not (has $variable $named)) }}
         - name: {{ $variable }}
           valueFrom: { secretKeyRef: { name: {{ $secret.name | quote }}, key: {{ $secret.key | quote }} } }
