@@ -85,7 +85,7 @@ export async function checkTopics(admin: Admin, config: Config): Promise<Finding
       warning(
         'topics',
         `missing: ${missing.map(({ name }) => name).join(', ')}`,
-        'Start any service: it creates them.',
+        'Start any service: it creates them, if it may; else, with the login of an administrator: winnow topics --create.',
       ),
     )
   }

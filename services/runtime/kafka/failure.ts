@@ -63,7 +63,7 @@ export function toWinnowError(error: unknown, doing: string, brokers: readonly s
   const reason = innermost?.message ?? String(error)
   if (isUnknownTopic(error)) {
     return new WinnowError('CONFIGURATION', `Could not ${doing}: the topic does not exist.`, {
-      hint: 'A service creates its topics when it starts: start one.',
+      hint: 'A service creates its topics when it starts, if it may: start one. Else, as an administrator: winnow topics --create.',
       cause: error,
     })
   }
