@@ -15,7 +15,8 @@ type Program = (typeof programs)[number]
 const folders = (env: NodeJS.ProcessEnv): string[] =>
   [env.KUBEBUILDER_ASSETS, ...(env.PATH ?? '').split(delimiter)].filter((folder) => folder !== undefined)
 
-const found = (env: NodeJS.ProcessEnv, program: string): string | undefined =>
+/** Where a program is, if it is there. */
+export const found = (env: NodeJS.ProcessEnv, program: string): string | undefined =>
   folders(env)
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file))
@@ -57,13 +58,22 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/** etcd, API server, controllers and scheduler, on loopback and free ports, with keys and data in a folder of their own. @throws Error with the end of a log */
-export async function startCluster(env: NodeJS.ProcessEnv): Promise<Cluster> {
+/**
+ * etcd, API server, controllers and scheduler, on loopback and free ports, with keys and data in a folder of their own. @param more arguments of these
+ * programs, beside those that each cluster has. @throws Error with the end of a log
+ */
+export async function startCluster(
+  env: NodeJS.ProcessEnv,
+  more: Partial<Record<Program, readonly string[]>> = {},
+): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'winnow-kubernetes-'))
   const children: ChildProcess[] = []
   const file = (name: string): string => join(folder, name)
   const start = (program: Program, args: readonly string[]): void => {
-    const child = spawn(found(env, program)!, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(found(env, program)!, [...args, ...(more[program] ?? [])], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const log = createWriteStream(file(`${program}.log`))
     for (const stream of [child.stdout, child.stderr]) stream.pipe(log, { end: false })
     children.push(child)
