@@ -51,10 +51,25 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 }, 120_000)
 
+const keyFile = join(folder, 'master-keys.json')
+const keys = () => ({ 'master-keys.json': readFileSync(keyFile, 'utf8') })
+/** winnow on this machine, which has the file of master keys and reaches the same servers. */
+async function atHome(...args: string[]): Promise<void> {
+  const { config } = values()
+  const kafka = { ...config.kafka, ca: servers.broker.ca }
+  const corpus = { ...config.corpus, encryption: keyFile }
+  writeFileSync(join(folder, 'winnow.yaml'), JSON.stringify({ ...config, kafka, corpus }))
+  const own = { WINNOW_KAFKA_PASSWORD: servers.password, WINNOW_CLICKHOUSE_PASSWORD: servers.password }
+  const program = join(import.meta.dirname, '../../deploy/bin.mjs')
+  await promisify(execFile)(process.execPath, [program, ...args], { cwd: folder, env: { ...process.env, ...own } })
+}
+
 /** The namespace with Secrets and the claims of volumes on this machine. */
 async function prepare(): Promise<void> {
   await addNamespace(cluster, namespace)
+  await atHome('keys', 'create', keyFile)
   const secrets = {
+    keys: keys(),
     kafka: { password: servers.password, 'ca.crt': readFileSync(servers.broker.ca, 'utf8') },
     clickhouse: { password: servers.password },
     board: { token: boardToken },
@@ -113,9 +128,11 @@ const values = () => ({
     clickhousePassword: { name: 'clickhouse', key: 'password' },
     boardToken: { name: 'board', key: 'token' },
     metricsToken: { name: 'metrics', key: 'token' },
+    masterKeys: { name: 'keys', key: 'master-keys.json' },
   },
   storage: Object.fromEntries(['models', 'corpus', 'checkpoints'].map((name) => [name, { existingClaim: name }])),
-  ...{ defaults: room, decontamination: room, duplicates: room, tools: { enabled: true, ...room } },
+  ...{ defaults: room, decontamination: room, duplicates: room },
+  tools: { enabled: true, ...room },
   ingest: { mode: 'job', paths: ['/corpus/first.jsonl'] },
 })
 
@@ -234,6 +251,34 @@ describe.skipIf(tools === undefined)(`the chart on a node of Kubernetes${because
     await settled()
     await completed('ingest')
     await labelled(5_900)
+  })
+
+  test('master keys are rotated where their file is, and pods go on by the Secret: none starts again', async () => {
+    const readers = ['labeler-quality', 'labeler-domain', 'decontamination', 'duplicates', 'board', 'tools']
+    const pods = async () =>
+      (await Promise.all(readers.map(podsOf)))
+        .flat()
+        .map(({ metadata, status }) => [metadata.name, status.containerStatuses[0].restartCount])
+    const before = await pods()
+    const given = async (count: number): Promise<void> => {
+      const secret = `/api/v1/namespaces/${namespace}/secrets/keys`
+      await cluster.api('PATCH', secret, { stringData: keys() }, 'application/merge-patch+json')
+      const counted = 'JSON.parse(fs.readFileSync("/etc/winnow-keys/master-keys.json")).keys.length'
+      for (const reader of readers)
+        await until(async () => expect(await exec(reader, 'node', '-p', counted)).toBe(`${count}\n`), patient)
+    }
+    await atHome('keys', 'rotate', '--prepare')
+    await given(2)
+    await atHome('keys', 'rotate', '--go-on')
+    addRows('third.jsonl', 5_900, 300)
+    await changeTo({ ingest: { paths: ['/corpus/third.jsonl'] } })
+    await completed('ingest')
+    await labelled(6_200)
+    await atHome('keys', 'drop')
+    await given(1)
+    expect(await pods()).toEqual(before)
+    // Its texts are read by the key that is left.
+    expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
   })
 
   test('a run that is not recorded waits for it, but for its trainer; recorded, it is trained, also by the pod after one that was deleted', async () => {

@@ -158,7 +158,7 @@ export async function startCluster(
     list: async (path) => (await api('GET', path)).items,
     kubectl: async (args, input) => {
       const { code, stdout, stderr } = await run(found(env, 'kubectl')!, args, input)
-      if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+      if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}${stdout}`)
       return stdout
     },
     stop,
