@@ -23,7 +23,8 @@ export const topics = (context: CliContext): Command =>
       if (options.create) {
         await createCorpusTopics(runtime.kafka, config)
         for (const record of (await listRuns(runtime)).values())
-          if (record.life !== 'ended') await createRunTopics(runtime.kafka, recordedConfig(record))
+          if (record.life === 'active' || record.life === 'paused')
+            await createRunTopics(runtime.kafka, recordedConfig(record))
       }
       const names = (await runtime.kafka.topicNames()).filter((name) => name.startsWith('winnow.')).sort()
       const found = await Promise.all(
