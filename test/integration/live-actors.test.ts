@@ -1,16 +1,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { asDocumentId, labelsTopic, type Manifest } from '../../schemas/index.ts'
+import { asDocumentId, labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
 import { startAddedLabelers } from '../../services/host/added-labelers.ts'
 import { labelledBy } from '../../services/host/labelled.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
 import { explainDocument } from '../../services/runs/explain.ts'
 import { readManifests } from '../../services/runs/recorded.ts'
-import { submitRun } from '../../services/runs/registry.ts'
+import { runNamed, submitRun } from '../../services/runs/registry.ts'
 import { replayRun } from '../../services/runs/replay/changes.ts'
 import { replay } from '../../services/runs/replay/replay.ts'
 import { closeAll, type Service } from '../../services/runtime/service.ts'
+import { columnsOf } from '../../topologies/corpus-store.ts'
 import type { RunConfig } from '../../topologies/run-config.ts'
 import { cliOn } from '../support/cli.ts'
 import { until } from '../support/kafka.ts'
@@ -33,7 +34,7 @@ async function trained({ runtime, model }: World, run: RunConfig, services: Serv
   return await readManifests(runtime, run.name)
 }
 
-/** Adds or relabels an actor on the command line, and waits until the corpus is labelled for it. */
+/** Adds or relabels an actor on the command line, and waits until the corpus is labelled and sorted for it: a round opens without what is not. */
 async function change(world: World, command: string, run: string, args: readonly string[]): Promise<void> {
   const { runtime, config, folder } = world
   const { code, stdout, stderr } = await cliOn(runtime, config, folder)('run', command, run, ...args, '--json')
@@ -41,7 +42,17 @@ async function change(world: World, command: string, run: string, args: readonly
   const { actor, labelerVersion: version } = JSON.parse(stdout)
   const [first] = await readManifests(runtime, run)
   const seen = first!.labelOffsets.filter(({ topic }) => topic === 'winnow.documents')
-  await until(() => labelledBy(runtime)({ actor, version, topic: labelsTopic(actor).name }, seen))
+  const column = { actor, version, topic: labelsTopic(actor).name }
+  await until(() => labelledBy(runtime)(column, seen))
+  const before = columnsOf(await runNamed(runtime, run))
+  const isThere = before.some((one) => one.actor === actor)
+  const columns = isThere ? before.map((one) => (one.actor === actor ? column : one)) : [...before, column]
+  const inputs = [topics.documents, topics.exclusions, topics.sketches].map(({ name }): string => name)
+  const labelOffsets = (await runtime.store.committed()).filter(
+    ({ topic }) => inputs.includes(topic) || columns.some((one) => one.topic === topic),
+  )
+  const options = { columns, labelOffsets, readsOf: null, draws: true }
+  await until(async () => (await runtime.store.prepare(options)) === undefined)
 }
 
 test('an actor that is added to a live run is labelled, joins, and changes no bit while it only watches', async () => {

@@ -32,6 +32,7 @@ export class StateCatalog {
   readonly draw: string
   readonly #sql: Sql
   #states: Map<number, State> | undefined
+  #refreshed: Promise<void> = Promise.resolve()
   readonly #cells = new Map<number, readonly Group[]>()
 
   constructor(sql: Sql, labels: Labels) {
@@ -43,23 +44,29 @@ export class StateCatalog {
     return `draw_${this.draw}`
   }
 
-  /** Reads again what others may have recorded. */
-  async refresh(): Promise<void> {
+  /** Reads again what others may have recorded, with all that it rests on. One after the other: an older look never replaces a newer one. */
+  refresh(): Promise<void> {
+    const next = this.#refreshed.then(() => this.#read())
+    this.#refreshed = next.catch(() => {})
+    return next
+  }
+
+  async #read(): Promise<void> {
     const ofDraw = { draw: this.draw }
-    const [whole, steps] = await Promise.all([
-      this.#sql.query<Record<'state' | 'parent', number> & Record<'offsets' | 'documents', string>>(
-        'SELECT state, parent, offsets, documents FROM draw_states FINAL WHERE draw = {draw:String}',
-        ofDraw,
-      ),
-      this.#sql.query<
-        Record<'state' | 'parent', number> &
-          Record<'offsets' | 'documents' | 'done' | 'total', string> & { through: string | null }
-      >(
-        'SELECT state, parent, offsets, documents, through, done, total FROM draw_builds FINAL WHERE draw = {draw:String}',
-        ofDraw,
-      ),
-    ])
-    this.#states = new Map([
+    const before = new Set(this.#states?.keys())
+    // In this order: whole states rest on steps that were recorded before them.
+    const whole = await this.#sql.query<Record<'state' | 'parent', number> & Record<'offsets' | 'documents', string>>(
+      'SELECT state, parent, offsets, documents FROM draw_states FINAL WHERE draw = {draw:String}',
+      ofDraw,
+    )
+    const steps = await this.#sql.query<
+      Record<'state' | 'parent', number> &
+        Record<'offsets' | 'documents' | 'done' | 'total', string> & { through: string | null }
+    >(
+      'SELECT state, parent, offsets, documents, through, done, total FROM draw_builds FINAL WHERE draw = {draw:String}',
+      ofDraw,
+    )
+    const read = new Map([
       ...steps.map(({ state, parent, offsets, through, ...counts }): [number, State] => [
         state,
         {
@@ -72,6 +79,19 @@ export class StateCatalog {
         { ...state, documents: Number(documents), through: u64Max, done: 0, total: 0 },
       ]),
     ])
+    // What was recorded here since the queries began is kept.
+    const recorded = [...(this.#states ?? [])].filter(([state]) => !before.has(state))
+    const known = new Map([...read, ...recorded])
+    // A step that was read may rest on a whole state that was recorded after those were read: the next look has both.
+    const isKnown = ({ parent }: State): boolean => {
+      for (let at = parent; at !== 0; ) {
+        const before = known.get(at)
+        if (before === undefined) return false
+        at = before.parent
+      }
+      return true
+    }
+    this.#states = new Map([...known].filter(([, state]) => isKnown(state)))
   }
 
   async all(): Promise<readonly State[]> {
