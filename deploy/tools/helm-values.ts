@@ -56,18 +56,20 @@ const claim = z.strictObject({ existingClaim: z.string() })
 const values = z.strictObject({
   image,
   config,
-  secrets: z.strictObject({
-    kafkaPassword: secret.optional(),
-    kafkaToken: secret.optional(),
-    registryPassword: secret.optional(),
-    clickhousePassword: secret.optional(),
-    kafkaCa: secret.optional(),
-    kafkaClient: client.optional(),
-    extraCa: secret.optional(),
-    masterKeys: secret.optional(),
-    metricsToken: secret.optional(),
-    boardToken: secret.optional(),
-  }),
+  secrets: z
+    .strictObject({
+      kafkaPassword: secret,
+      kafkaToken: secret,
+      registryPassword: secret,
+      clickhousePassword: secret,
+      kafkaCa: secret,
+      kafkaClient: client,
+      extraCa: secret,
+      masterKeys: secret,
+      metricsToken: secret,
+      boardToken: secret,
+    })
+    .partial(),
   storage: z.strictObject({
     checkpoints: claim.extend({
       size: z.string().regex(/^(\d+(\.\d+)?([EPTGMK]i?)?)?$/),

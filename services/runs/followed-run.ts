@@ -10,7 +10,7 @@ import { RunView, type RunViewLimits } from './run-view.ts'
 
 type Ports = Pick<Runtime, 'kafka' | 'codec'>
 
-/** A run as it stands in the log; each look reads what is new since the last one. A replay that was cut off may have no topics. */
+/** A run as it stands in the log; each look reads what is new since the last one. One that an older version recorded has no topics until it is started. */
 export class FollowedRun {
   readonly config: RunConfig
   readonly view: RunView

@@ -26,12 +26,13 @@ export async function submitRun(
     const what = known.replayOf === null ? 'a run of its own' : `a replay of ${known.replayOf}`
     throw new WinnowError('CONFIGURATION', `${run.name} exists and is ${what}`, { hint: 'Choose another name.' })
   }
-  if (known !== undefined) return
   const against = run.selection.guards?.other?.against
   // A replay has what was recorded of the other run.
-  if (typeof against === 'string' && replayOf === null) await checkControl(runtime, run.name, against)
+  if (known === undefined && typeof against === 'string' && replayOf === null)
+    await checkControl(runtime, run.name, against)
   // Here, since its services may have no permission to.
   await createRunTopics(runtime.kafka, run)
+  if (known !== undefined) return
   const recorded = { run: run.name, config, replayOf, selectionVersion, life: 'active', recordedMs: clock() } as const
   await write(runtime, run.name, recorded)
 }

@@ -13,7 +13,7 @@ import { type Cluster, definitions, missingPrograms, type Resource, startCluster
 import { aggregation, kedaPrograms, startKeda } from './kubernetes/keda.ts'
 import { addNode, playKubelets } from './kubernetes/node.ts'
 import { type Prometheus, startPrometheus } from './kubernetes/prometheus.ts'
-import { addNamespace, leftOf, objects, until } from './kubernetes/release.ts'
+import { addNamespace, addSecret, leftOf, objects, until } from './kubernetes/release.ts'
 import { type Held, openHeld } from './kubernetes/stations.ts'
 
 // Scaling by lag: KEDA's operator and server of metrics, Prometheus, a broker, a control plane with its autoscaler, and winnow's stations, whose models wait
@@ -73,10 +73,7 @@ async function prepare(): Promise<void> {
     // KEDA reads what the variables of a pod name, and asks for no lag where it is missing.
     'winnow-metrics': { token: 'a-token-of-this-test' },
   }
-  for (const [name, stringData] of Object.entries(secrets))
-    await cluster.api('POST', `/api/v1/namespaces/${namespace}/secrets`, {
-      ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData },
-    })
+  for (const [name, texts] of Object.entries(secrets)) await addSecret(cluster, namespace, name, texts)
   const keys = ['username', 'password'].map((key) => ({ parameter: key, name: 'prometheus', key }))
   await cluster.api('POST', `/apis/keda.sh/v1alpha1/namespaces/${namespace}/triggerauthentications`, {
     ...{ apiVersion: 'keda.sh/v1alpha1', kind: 'TriggerAuthentication', metadata: { name: 'prometheus' } },

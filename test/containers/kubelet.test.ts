@@ -10,7 +10,7 @@ import { helmTools } from '../deploy/helm/tools.ts'
 import { type Cluster, missingPrograms, type Resource, startCluster } from './kubernetes/cluster.ts'
 import { containerPrograms, missingForContainers, startContainerd } from './kubernetes/containerd.ts'
 import { type Kubelet, startKubelet } from './kubernetes/kubelet.ts'
-import { addNamespace, objects, until } from './kubernetes/release.ts'
+import { addNamespace, addSecret, objects, until } from './kubernetes/release.ts'
 import { type PodServers, startPodServers } from './kubernetes/servers.ts'
 
 // The chart's pods, run by a kubelet and containerd on this machine, with the image of this work tree, against a broker with logins over TLS, a registry and
@@ -75,10 +75,7 @@ async function prepare(): Promise<void> {
     board: { token: boardToken },
     metrics: { token: 'another-token-of-this-test' },
   }
-  for (const [name, stringData] of Object.entries(secrets))
-    await cluster.api('POST', `/api/v1/namespaces/${namespace}/secrets`, {
-      ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData },
-    })
+  for (const [name, texts] of Object.entries(secrets)) await addSecret(cluster, namespace, name, texts)
   for (const name of ['models', 'corpus', 'checkpoints']) {
     const path = join(folder, 'volumes', name)
     mkdirSync(path, { recursive: true })

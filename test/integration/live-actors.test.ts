@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { asDocumentId, labelsTopic, type Manifest, topics } from '../../schemas/index.ts'
+import { asDocumentId, labelsTopic, type Manifest } from '../../schemas/index.ts'
 import { startAddedLabelers } from '../../services/host/added-labelers.ts'
 import { labelledBy } from '../../services/host/labelled.ts'
 import { startRunStations, startTrainer } from '../../services/host/run.ts'
@@ -47,11 +47,7 @@ async function change(world: World, command: string, run: string, args: readonly
   const before = columnsOf(await runNamed(runtime, run))
   const isThere = before.some((one) => one.actor === actor)
   const columns = isThere ? before.map((one) => (one.actor === actor ? column : one)) : [...before, column]
-  const inputs = [topics.documents, topics.exclusions, topics.sketches].map(({ name }): string => name)
-  const labelOffsets = (await runtime.store.committed()).filter(
-    ({ topic }) => inputs.includes(topic) || columns.some((one) => one.topic === topic),
-  )
-  const options = { columns, labelOffsets, readsOf: null, draws: true }
+  const options = { columns, labelOffsets: await runtime.store.committed(), readsOf: null, draws: true }
   await until(async () => (await runtime.store.prepare(options)) === undefined)
 }
 

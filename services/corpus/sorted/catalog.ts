@@ -83,15 +83,14 @@ export class StateCatalog {
     const recorded = [...(this.#states ?? [])].filter(([state]) => !before.has(state))
     const known = new Map([...read, ...recorded])
     // A step that was read may rest on a whole state that was recorded after those were read: the next look has both.
-    const isKnown = ({ parent }: State): boolean => {
-      for (let at = parent; at !== 0; ) {
-        const before = known.get(at)
-        if (before === undefined) return false
-        at = before.parent
-      }
-      return true
+    const resting = new Set([0])
+    for (const state of known.keys()) {
+      const chain: number[] = []
+      let at: number | undefined = state
+      for (; at !== undefined && !resting.has(at); at = known.get(at)?.parent) chain.push(at)
+      if (at !== undefined) for (const one of chain) resting.add(one)
     }
-    this.#states = new Map([...known].filter(([, state]) => isKnown(state)))
+    this.#states = new Map([...known].filter(([state]) => resting.has(state)))
   }
 
   async all(): Promise<readonly State[]> {

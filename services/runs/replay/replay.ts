@@ -11,7 +11,7 @@ import { type RunConfig, rewardedRun } from '../../../topologies/run-config.ts'
 import { cellsActor, foldedActors } from '../../../topologies/selection/joint-cells.ts'
 import { jointCells } from '../../../topologies/selection/joint-config.ts'
 import { naturalShare } from '../../../topologies/selection/other-bound.ts'
-import { createRunTopics, type Runtime } from '../../connections/connections.ts'
+import type { Runtime } from '../../connections/connections.ts'
 import { groupNamed } from '../../runtime/consumer-groups.ts'
 import { WinnowError } from '../../runtime/errors.ts'
 import { KafkaOutput } from '../../runtime/output.ts'
@@ -65,7 +65,6 @@ export async function replay({
   const statesByRound = await refold(runtime, recorded, run, log)
   await submitRun(runtime, run, recorded.name)
   const topics = runTopics(run.name)
-  await createRunTopics(runtime.kafka, run)
   const transactionalId = groupNamed('replay', run.name)
   await using streams = new AsyncDisposableStack()
   const ledgers = streams.use(new RoundLedgers(runtime, rewardedBy(recorded, run), log))

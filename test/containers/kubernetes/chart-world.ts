@@ -6,7 +6,7 @@ import { chart, valuesFile } from '../../deploy/helm/rendered.ts'
 import { helmTools } from '../../deploy/helm/tools.ts'
 import { type Answer, type Cluster, definitions, missingPrograms, type Resource, startCluster } from './cluster.ts'
 import { addNode, type Fate, playKubelets } from './node.ts'
-import { addNamespace, objects, until } from './release.ts'
+import { addNamespace, addSecret, objects, until } from './release.ts'
 
 // A control plane for the tests of the chart in a file: etcd, API server with its admission, controllers and scheduler are real; what a kubelet tells of its pods is
 // played (node.ts), so no container runs. CONTRIBUTING.md says how to build the programs.
@@ -88,11 +88,10 @@ export async function prepare(
   claim = 'winnow-checkpoints',
 ): Promise<void> {
   await addNamespace(cluster, namespace)
-  for (const [name, keys] of names.map((name) => [name, secrets[name]!] as const))
-    await cluster.api('POST', `/api/v1/namespaces/${namespace}/secrets`, {
-      ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name } },
-      stringData: Object.fromEntries(keys.map((key) => [key, 'a-secret-of-this-test'])),
-    })
+  for (const name of names) {
+    const texts = secrets[name]!.map((key) => [key, 'a-secret-of-this-test'])
+    await addSecret(cluster, namespace, name, Object.fromEntries(texts))
+  }
   // The chart makes `checkpoints` itself; a volume of theirs is there for each.
   for (const folder of ['models', 'corpus', 'checkpoints']) {
     const [accessModes, storageClassName, room] = [['ReadWriteMany'], 'shared', { storage: '1Ti' }]

@@ -47,6 +47,17 @@ export async function addNamespace(cluster: Cluster, name: string): Promise<void
   })
 }
 
+/** A Secret by its texts. */
+export const addSecret = (
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+  stringData: Readonly<Record<string, string>>,
+): Promise<unknown> =>
+  cluster.api('POST', `/api/v1/namespaces/${namespace}/secrets`, {
+    ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData },
+  })
+
 /** What pods need of their namespace before they can start, as `KIND NAME KEY`. */
 export const needs = (pod: Resource): string[] => {
   const of = (kind: Kind, name: string, ...keys: string[]) =>

@@ -55,9 +55,9 @@ describe('the noise of the sampler gumbel', () => {
       }),
       {
         numRuns: 100,
-        examples: [0n, 1n, u64Max, u64Max - 1n, 2n ** 63n, 2n ** 63n - 1n, u64Max - 2n ** 33n].map((key) => [key]) as [
-          bigint,
-        ][],
+        examples: [0n, 1n, u64Max, u64Max - 1n, 2n ** 63n, 2n ** 63n - 1n, u64Max - 2n ** 33n].map((key): [bigint] => [
+          key,
+        ]),
       },
     )
   })
