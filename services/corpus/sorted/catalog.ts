@@ -4,6 +4,7 @@ import type { ViewOptions } from '../../../topologies/corpus-store.ts'
 import type { Group } from '../../../topologies/selection/groups.ts'
 import { u64Max } from '../../../topologies/selection/u64.ts'
 import type { Sql } from '../../runtime/clickhouse/sql.ts'
+import { WinnowError } from '../../runtime/errors.ts'
 import { offsetColumns } from '../view-sql.ts'
 
 /** What a table sorted for drawing holds, and as of which offsets. */
@@ -98,18 +99,34 @@ export class StateCatalog {
     return [...this.#states!.values()]
   }
 
-  /** The numbers of a state and of all before it, the latest first. */
+  /**
+   * The numbers of a state and of all before it, the latest first.
+   * @throws WinnowError GUARANTEE_VIOLATED where one of them is not recorded any more: a selection would lack its documents
+   */
   chainOf(last: State): number[] {
-    const chain: number[] = []
-    for (let at: State | undefined = last; at !== undefined; at = this.#states?.get(at.parent)) chain.push(at.state)
-    return chain
+    return this.#chain(last).map(({ state }) => state)
   }
 
   /** The whole state that a step adds to; undefined: none, everything is looked at. */
   baseOf(step: State): State | undefined {
-    let at = this.#states?.get(step.parent)
-    while (at !== undefined && !isWhole(at)) at = this.#states?.get(at.parent)
-    return at
+    return this.#chain(step).slice(1).find(isWhole)
+  }
+
+  #chain(last: State): State[] {
+    const chain = [last]
+    for (let { parent } = last; parent !== 0; parent = chain.at(-1)!.parent) {
+      const before = this.#states?.get(parent)
+      if (before === undefined)
+        throw new WinnowError(
+          'GUARANTEE_VIOLATED',
+          `${this.table}: state ${parent} of the corpus, which state ${last.state} rests on, is not recorded any more`,
+          {
+            hint: 'was ClickHouse emptied or restored while this ran? A service that starts anew sorts the corpus again',
+          },
+        )
+      chain.push(before)
+    }
+    return chain
   }
 
   /** A number of this attempt only; no selection depends on it. */

@@ -58,3 +58,19 @@ test('a look that began earlier does not take the place of a later one', async (
   await Promise.all([early, late])
   expect((await catalog.all()).map(({ state }) => state).toSorted()).toEqual([1, 2])
 })
+
+test('a state whose earlier ones are not recorded any more is refused, since its selections would lack their documents', async () => {
+  const { catalog, tables } = world()
+  tables.draw_states.push(whole(2, 1))
+  const [, last] = await catalog.all()
+  expect(catalog.chainOf(last!)).toEqual([2, 1])
+  tables.draw_states = []
+  await catalog.refresh()
+  for (const follow of [() => catalog.chainOf(last!), () => catalog.baseOf(last!), () => catalog.cellsOf(last!)])
+    await expect(async () => await follow()).rejects.toMatchObject({
+      ...{
+        code: 'GUARANTEE_VIOLATED',
+        message: expect.stringContaining('state 1 of the corpus, which state 2 rests on'),
+      },
+    })
+})
