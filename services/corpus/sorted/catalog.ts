@@ -100,6 +100,30 @@ export class StateCatalog {
   }
 
   /**
+   * Whether the table has all rows that its states brought, by its count of rows, which is read from no row.
+   * @throws WinnowError GUARANTEE_VIOLATED if it has fewer: a selection would lack their documents
+   */
+  async requireRows(): Promise<void> {
+    const all = await this.all()
+    const before = ({ parent }: State) => this.#states!.get(parent)?.documents ?? 0
+    const recorded = all.reduce((sum, state) => sum + state.documents - before(state), 0)
+    const rows = await this.#sql.query<{ rows: string }>(`SELECT count() AS rows FROM ${this.table}`).then(
+      ([row]) => Number(row!.rows),
+      (error: Error) => {
+        if (error.message.includes('UNKNOWN_TABLE')) return 0
+        throw error
+      },
+    )
+    if (rows < recorded) throw this.#incomplete(`it has ${rows} of the ${recorded} rows that its states brought`)
+  }
+
+  #incomplete(what: string): WinnowError {
+    return new WinnowError('GUARANTEE_VIOLATED', `ClickHouse's table ${this.table} is not whole: ${what}`, {
+      hint: 'Was a node lost, ClickHouse emptied, or restored in part? Once `corpus` is whole, have this table made again from it: docs/clickhouse.md, "A table that is not whole".',
+    })
+  }
+
+  /**
    * The numbers of a state and of all before it, the latest first.
    * @throws WinnowError GUARANTEE_VIOLATED where one of them is not recorded any more: a selection would lack its documents
    */
@@ -117,13 +141,7 @@ export class StateCatalog {
     for (let { parent } = last; parent !== 0; parent = chain.at(-1)!.parent) {
       const before = this.#states?.get(parent)
       if (before === undefined)
-        throw new WinnowError(
-          'GUARANTEE_VIOLATED',
-          `${this.table}: state ${parent} of the corpus, which state ${last.state} rests on, is not recorded any more`,
-          {
-            hint: 'was ClickHouse emptied or restored while this ran? A service that starts anew sorts the corpus again',
-          },
-        )
+        throw this.#incomplete(`state ${parent}, which state ${last.state} rests on, is not recorded any more`)
       chain.push(before)
     }
     return chain
@@ -155,6 +173,7 @@ export class StateCatalog {
     return Number(row!.documents)
   }
 
+  /** The groups of a state and of all before it, as `draw_cells` counts them. @throws WinnowError GUARANTEE_VIOLATED if it lacks some */
   async cellsOf(last: State): Promise<readonly Group[]> {
     const known = this.#cells.get(last.state)
     if (known !== undefined) return known
@@ -171,6 +190,9 @@ export class StateCatalog {
       documents: Number(documents),
       tokens: Number(tokens),
     }))
+    const counted = cells.reduce((sum, { documents }) => sum + documents, 0)
+    if (counted !== last.documents)
+      throw this.#incomplete(`draw_cells has ${counted} of the ${last.documents} documents of state ${last.state}`)
     this.#cells.set(last.state, cells)
     return cells
   }

@@ -187,6 +187,7 @@ async function sortedState(
   const chains = found.map((state) => (state === undefined ? [] : catalog.chainOf(state)))
   const states = chains.at(-1)!
   const last = found.at(-1)
+  if (last !== undefined) await catalog.requireRows()
   const after = earlier.map(({ round }, i): [number, number[]] => {
     const before = new Set(chains[i])
     return [round, states.filter((state) => !before.has(state))]

@@ -70,7 +70,7 @@ test('a state whose earlier ones are not recorded any more is refused, since its
     await expect(async () => await follow()).rejects.toMatchObject({
       ...{
         code: 'GUARANTEE_VIOLATED',
-        message: expect.stringContaining('state 1 of the corpus, which state 2 rests on'),
+        message: expect.stringContaining('state 1, which state 2 rests on'),
       },
     })
 })
