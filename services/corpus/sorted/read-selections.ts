@@ -10,12 +10,21 @@ export class ReadSelections {
     this.#sql = sql
   }
 
+  /** Those of which the tables have everything: what they have lost is recorded again from the log. */
   async rounds(run: string): Promise<number[]> {
-    const rows = await this.#sql.query<{ round: number }>(
-      'SELECT DISTINCT round FROM read_selections WHERE run = {run:String}',
+    const rows = await this.#sql.query<{ round: number; moves: string }>(
+      "SELECT round, JSONExtractRaw(condition, 'moves') AS moves FROM read_selections FINAL WHERE run = {run:String}",
       { run },
     )
-    return rows.map(({ round }) => round)
+    const counted = await this.#sql.query<{ round: number; moves: string }>(
+      'SELECT round, count() AS moves FROM read_moves FINAL WHERE run = {run:String} GROUP BY round',
+      { run },
+    )
+    const kept = new Map(counted.map(({ round, moves }) => [round, moves]))
+    // Earlier versions did not count them.
+    return rows
+      .filter(({ round, moves }) => moves === '' || moves === (kept.get(round) ?? '0'))
+      .map(({ round }) => round)
   }
 
   /** Of these rounds, ascending. */
@@ -45,7 +54,8 @@ export class ReadSelections {
       'read_moves',
       moves.map((move) => ({ run, round, ...move })),
     )
-    await this.#sql.insert('read_selections', [{ run, round, condition: JSON.stringify(read, bigintAsText) }])
+    const condition = JSON.stringify({ ...read, moves: moves.length }, bigintAsText)
+    await this.#sql.insert('read_selections', [{ run, round, condition }])
   }
 
   async forget(run: string): Promise<void> {
@@ -63,10 +73,11 @@ type Recorded = Omit<ReadSelection, 'groups' | 'selectSeed' | 'orderSeed' | 'ord
   selectSeed: string
   orderSeed: string
   orderKeyLast: string | null
+  moves?: number
 }
 
 function parsed(condition: string): ReadSelection {
-  const { groups, selectSeed, orderSeed, orderKeyLast, ...rest } = JSON.parse(condition) as Recorded
+  const { groups, selectSeed, orderSeed, orderKeyLast, moves: _, ...rest } = JSON.parse(condition) as Recorded
   return {
     ...rest,
     groups: groups.map((group) => ({ ...group, keyLast: group.keyLast === null ? null : BigInt(group.keyLast) })),

@@ -187,16 +187,26 @@ describe('what a run has read of selections that cells decided', () => {
     expect([...last.values()].some((times) => times > 1)).toBe(true)
   })
 
-  test('comes again from the log if the tables have lost it, and goes with the run', async () => {
-    const run = runOf('lost', selections[1]!)
-    const store = new ClickHouseStore(clickHouse.sql)
-    const undisturbed = await play(memory, run)
-    const { found } = await play(store, run, () => store.forgetReads(run.name))
-    expect(found).toEqual(undisturbed.found)
-    expect((await store.readRounds(run.name, 'conditions')).size).toBe(rounds - 1)
-    await store.forgetReads(run.name)
-    expect(await store.readRounds(run.name, 'conditions')).toEqual(new Set())
-  })
+  const lossesOf = (run: string) => [
+    async (store: ClickHouseStore) => await store.forgetReads(run),
+    ...['read_moves DELETE WHERE', 'read_moves DELETE WHERE readsAfter = 1 AND', 'read_selections DELETE WHERE'].map(
+      (loss) => async () =>
+        await clickHouse.sql.command(`ALTER TABLE ${loss} run = '${run}' SETTINGS mutations_sync = 2`),
+    ),
+  ]
+  test.each([0, 1, 2, 3])(
+    'comes again from the log if the tables have lost it, or a part of it (%s), and goes with the run',
+    async (loss) => {
+      const run = runOf(`lost-${loss}`, selections[1]!)
+      const store = new ClickHouseStore(clickHouse.sql)
+      const undisturbed = await play(memory, run)
+      const { found } = await play(store, run, () => lossesOf(run.name)[loss]!(store))
+      expect(found).toEqual(undisturbed.found)
+      expect((await store.readRounds(run.name, 'conditions')).size).toBe(rounds - 1)
+      await store.forgetReads(run.name)
+      expect(await store.readRounds(run.name, 'conditions')).toEqual(new Set())
+    },
+  )
 
   test('makes no histogram a scan', async () => {
     const store = new ClickHouseStore(clickHouse.sql)
