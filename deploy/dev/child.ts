@@ -130,6 +130,13 @@ export async function readyOrStopped(
   }
 }
 
+/** What a message shows of a log. A line may be all that a program printed: Kafka's image writes its whole configuration so. */
+function endOf(log: string): string {
+  const end = log.trim().split('\n').slice(-12).join('\n')
+  return end.length <= shownMax ? end : `…${end.slice(-shownMax)}`
+}
+const shownMax = 2000
+
 async function waitForLog(child: Child, ready: RegExp, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += 50) {
     signal?.throwIfAborted()
@@ -137,7 +144,7 @@ async function waitForLog(child: Child, ready: RegExp, timeoutMs: number, signal
     if (ready.test(text)) return
     if (child.hasEnded() || waitedMs >= timeoutMs) {
       const what = child.hasEnded() ? 'ended while starting' : `was not ready after ${timeoutMs / 1000} s`
-      throw new WinnowError('UNREACHABLE', `${child.name} ${what}:\n${text.trim().split('\n').slice(-12).join('\n')}`, {
+      throw new WinnowError('UNREACHABLE', `${child.name} ${what}:\n${endOf(text)}`, {
         hint: `Its full log: ${child.logFile}`,
       })
     }

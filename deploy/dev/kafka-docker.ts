@@ -29,7 +29,10 @@ export const brokerVariables = (advertised: string, clusterId: string): Record<s
   ),
 })
 
-/** Variables of the registry's container, which listens on port 8080 inside. It runs as root, since a new volume belongs to root. */
+/** Whom both run as: a new volume belongs to root, and kafka-native has no folder of data that its own user could write. */
+export const user = '0'
+
+/** Variables of the registry's container, which listens on port 8080 inside. */
 export const registryVariables: Readonly<Record<string, string>> = {
   APICURIO_STORAGE_KIND: 'sql',
   APICURIO_STORAGE_SQL_KIND: 'h2',
@@ -69,8 +72,10 @@ export async function startDockerKafka(context: ClusterContext): Promise<Kafka |
   }
   const name = `winnow-${createHash('sha256').update(context.stateFolder).digest('hex').slice(0, 12)}`
   const containers = [`${name}-kafka`, `${name}-registry`] as const
+  // With the unnamed volumes that their images ask for.
+  const remove = (...names: string[]) => docker('rm', '--force', '--volumes', ...names)
   // Left behind if the engine outlived the command.
-  await docker('rm', '--force', ...containers)
+  await remove(...containers)
   if (context.fresh) await docker('volume', 'rm', '--force', ...containers)
   mkdirSync(join(context.stateFolder, 'logs'), { recursive: true })
   const ports = await choosePorts(join(context.stateFolder, 'ports.json'), portNames)
@@ -79,9 +84,12 @@ export async function startDockerKafka(context: ClusterContext): Promise<Kafka |
     () => startBrokerContainer(kafka, ports, context),
     () => startRegistryContainer(registry, ports, context),
   ]
-  const children = await allOrStop<Child[]>(starts.map((start) => start()))
+  const children = await allOrStop<Child[]>(starts.map((start) => start())).catch(async (error: unknown) => {
+    await remove(...containers)
+    throw error
+  })
   const again = starts.map((start, i) => async () => {
-    await docker('rm', '--force', containers[i]!)
+    await remove(containers[i]!)
     return await start()
   })
   const cluster = running('Docker', ports, children, again, context)
@@ -92,7 +100,7 @@ export async function startDockerKafka(context: ClusterContext): Promise<Kafka |
     },
     stop: async () => {
       await cluster.stop()
-      await docker('rm', '--force', ...containers)
+      await remove(...containers)
     },
   }
 }
@@ -111,13 +119,14 @@ async function startBrokerContainer(name: string, ports: Ports, context: Cluster
     brokerVariables(address, clusterId),
     context,
   )
-  return await readyOrStopped(child, readyLines.kafka, () => assertOurs(address, clusterId))
+  return await readyOrStopped(child, readyLines.kafka, () => assertOurs(address, clusterId), context.signal)
 }
 
 async function startRegistryContainer(name: string, ports: Ports, context: ClusterContext): Promise<Child> {
-  const options = ['-p', `127.0.0.1:${ports.registry}:8080`, '-v', `${name}:/winnow`, '--user', '0']
+  const options = ['-p', `127.0.0.1:${ports.registry}:8080`, '-v', `${name}:/winnow`]
   const child = startContainer('schema registry', name, images.registry, options, registryVariables, context)
-  return await readyOrStopped(child, readyLines.registry, () => requireCompatibility(registryUrl(ports.registry)))
+  const check = () => requireCompatibility(registryUrl(ports.registry))
+  return await readyOrStopped(child, readyLines.registry, check, context.signal)
 }
 
 function startContainer(
@@ -134,6 +143,8 @@ function startContainer(
     '--rm',
     '--name',
     name,
+    '--user',
+    user,
     ...options,
     ...Object.entries(variables).flatMap(([variable, value]) => ['-e', `${variable}=${value}`]),
     image,

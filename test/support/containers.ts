@@ -6,7 +6,7 @@ import type { ContainerRuntimeClient, StartedTestContainer } from 'testcontainer
 import { parse } from 'yaml'
 import { assertOurs, readClusterId } from '../../deploy/dev/broker.ts'
 import { allOrStop } from '../../deploy/dev/context.ts'
-import { brokerVariables, images, readyLines, registryVariables } from '../../deploy/dev/kafka-docker.ts'
+import { brokerVariables, images, readyLines, registryVariables, user } from '../../deploy/dev/kafka-docker.ts'
 import { choosePorts } from '../../deploy/dev/ports.ts'
 import { registryUrl, requireCompatibility } from '../../deploy/dev/registry.ts'
 import type { Servers } from './servers.ts'
@@ -42,6 +42,7 @@ export const kafkaContainer = (address: { host: string; port: number }, clusterI
   port: 9092,
   hostPort: address.port,
   environment: brokerVariables(`${address.host}:${address.port}`, clusterId),
+  user,
   ready: readyLines.kafka,
 })
 
@@ -49,7 +50,7 @@ export const registryContainer: Definition = {
   image: images.registry,
   port: 8080,
   environment: registryVariables,
-  user: '0',
+  user,
   ready: readyLines.registry,
 }
 

@@ -102,6 +102,8 @@ test('with an engine all three containers are created, and none is left if one f
     ]
     expect(fake.created.map(({ Image }) => Image).sort()).toEqual(images.toSorted())
     const kafka = fake.created.find(({ Image }) => Image === images[0])!
+    // Their own users could not write where their state is.
+    expect(kafka.User).toBe('0')
     const { HostPort } = kafka.HostConfig.PortBindings['9092/tcp']![0]!
     expect(kafka.Env).toContain(`KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:${HostPort}`)
     expect(fake.running()).toEqual([])

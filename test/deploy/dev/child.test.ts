@@ -34,6 +34,13 @@ test('a program that exits while starting is an error that shows the end of its 
   })
 })
 
+test('of a log in one long line the error shows the end', async () => {
+  const child = shell('printf %020000d 0; echo Permission denied; exit 1')
+  const error = await readyOrStopped(child, /never/, ready).catch((reason: Error) => reason)
+  expect(error).toMatchObject({ message: expect.stringMatching(/ended while starting:\n…0+Permission denied$/) })
+  expect((error as Error).message.length).toBeLessThan(2100)
+})
+
 test('a program that is ready but fails the check is stopped', async () => {
   const child = shell('echo ready; exec sleep 60')
   const check = () => Promise.reject(new Error('a stranger'))

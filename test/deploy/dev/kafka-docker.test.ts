@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -50,10 +50,29 @@ test('containers publish ports on loopback only, are removed when they stop, and
   const runs = calls().filter((call) => call.startsWith('run'))
   expect(runs).toHaveLength(2)
   for (const run of runs) {
-    expect(run).toMatch(/^run --rm --name (winnow-\w+-\w+) -p 127\.0\.0\.1:\d+:\d+ -v \1:\//)
+    expect(run).toMatch(/^run --rm --name (winnow-\w+-\w+) --user 0 -p 127\.0\.0\.1:\d+:\d+ -v \1:\//)
     expect(run.match(/ -p /g)).toHaveLength(1)
   }
   expect(calls().some((call) => call.startsWith('volume'))).toBe(false)
+})
+
+test('a start that is aborted ends both, and removes their containers', async () => {
+  const stopped = new AbortController()
+  const calls = docker('[ "$1" != run ] || exec sleep 60')
+  const remembered: number[] = []
+  const starting = startDockerKafka({
+    ...context,
+    signal: stopped.signal,
+    remember: ({ pid }) => {
+      remembered.push(pid)
+      if (remembered.length === 2) setTimeout(() => stopped.abort(), 300)
+    },
+  })
+  await expect(starting).rejects.toThrow(/abort/)
+  expect(remembered.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([])
+  const removed = calls().findLast((call) => call.startsWith('rm'))
+  expect(calls().at(-1)).toBe(removed)
+  expect(removed).toMatch(/^rm --force --volumes winnow-\w+-kafka winnow-\w+-registry$/)
 })
 
 test('a fresh start removes the volumes before it runs anything', async () => {
