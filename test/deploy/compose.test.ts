@@ -18,7 +18,7 @@ interface Service {
   readonly volumes?: string[]
   readonly depends_on?: Record<string, { condition: string }> | string[]
   readonly read_only?: boolean
-  readonly healthcheck?: { test?: string[]; disable?: boolean }
+  readonly healthcheck?: { test?: string[]; start_period?: string; disable?: boolean }
 }
 const compose = parse(read('compose.yaml'), { merge: true }) as {
   services: Record<string, Service>
@@ -48,6 +48,12 @@ test('every winnow service and everything it depends on is in the compose file',
     const labeler = compose.services[`labeler-${name}`]
     expect(labeler?.command?.slice(0, 4)).toEqual(['run', 'labeler', '--actor', name])
   }
+})
+
+test('nothing is taken for unhealthy while all start at once on a small machine', () => {
+  const checks = services.filter(([, { healthcheck }]) => healthcheck?.test !== undefined)
+  expect(checks.length).toBeGreaterThan(own.length / 2)
+  for (const [name, { healthcheck }] of checks) expect([name, healthcheck!.start_period]).toEqual([name, '300s'])
 })
 
 test.each(services)(
