@@ -159,24 +159,20 @@ test('with encrypted texts every service that reads texts has the folder of mast
 })
 
 const plugin = spawnSync('docker', ['compose', 'version']).status === 0
-test.skipIf(!plugin)(
-  `docker compose accepts the file${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
-  () => {
-    const config = [
-      'compose',
-      '-f',
-      file('compose.yaml'),
-      '-f',
-      file('compose.encryption.yaml'),
-      '--profile',
-      'run',
-      '--profile',
-      'tools',
-      'config',
-      '--quiet',
-    ]
-    expect(() =>
-      execFileSync('docker', config, { stdio: 'pipe', env: { ...process.env, KEYS: '/keys' } }),
-    ).not.toThrow()
+const oidc = ['OIDC_ISSUER_URL', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'COOKIE_SECRET', 'BOARD_PROXY_SECRET']
+test.skipIf(!plugin).each([
+  { name: 'alone', beside: [], env: {} },
+  { name: 'with encryption', beside: ['compose.encryption.yaml'], env: { KEYS: '/keys' } },
+  {
+    name: 'with OpenID',
+    beside: ['compose.oidc.yaml'],
+    env: Object.fromEntries(oidc.map((name) => [name, 'http://given'])),
+  },
+])(
+  `docker compose accepts the file, $name${plugin ? '' : ' (skipped: the compose plugin is not installed)'}`,
+  ({ beside, env }) => {
+    const files = ['compose.yaml', ...beside].flatMap((name) => ['-f', file(name)])
+    const config = ['compose', ...files, '--profile', 'run', '--profile', 'tools', 'config', '--quiet']
+    expect(() => execFileSync('docker', config, { stdio: 'pipe', env: { ...process.env, ...env } })).not.toThrow()
   },
 )
