@@ -22,8 +22,11 @@ export const brokerVariables = (advertised: string, clusterId: string): Record<s
     Object.entries({
       ...brokerProperties,
       'controller.quorum.voters': '1@localhost:9093',
-      listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
-      'advertised.listeners': `PLAINTEXT://${advertised}`,
+      // What it writes into its own log (the markers of transactions) it sends itself, and inside the container there is no port of the host's.
+      listeners: 'PLAINTEXT://:9092,BROKER://localhost:9094,CONTROLLER://localhost:9093',
+      'advertised.listeners': `PLAINTEXT://${advertised},BROKER://localhost:9094`,
+      'inter.broker.listener.name': 'BROKER',
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
       'log.dirs': '/var/lib/kafka/data',
     }).map(([key, value]) => [`KAFKA_${key.replaceAll('.', '_').toUpperCase()}`, value]),
   ),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ClusterContext } from '../../../deploy/dev/context.ts'
-import { startDockerKafka } from '../../../deploy/dev/kafka-docker.ts'
+import { brokerVariables, startDockerKafka } from '../../../deploy/dev/kafka-docker.ts'
 
 let folder: string
 let context: ClusterContext
@@ -31,6 +31,18 @@ function docker(script: string): () => string[] {
   chmodSync(join(folder, 'docker'), 0o755)
   return () => readFileSync(calls, 'utf8').trim().split('\n')
 }
+
+test('the broker of a container reaches itself where it listens, and clients where the port is published', () => {
+  const { KAFKA_INTER_BROKER_LISTENER_NAME: own, ...variables } = brokerVariables('127.0.0.1:40001', 'id')
+  const addresses = (list: string) => new Map(list.split(',').map((one) => one.split('://') as [string, string]))
+  const advertised = addresses(variables.KAFKA_ADVERTISED_LISTENERS!)
+  const listening = addresses(variables.KAFKA_LISTENERS!)
+  expect(advertised.get('PLAINTEXT')).toBe('127.0.0.1:40001')
+  expect(advertised.get(own!)).toBe(listening.get(own!))
+  expect(variables.KAFKA_CONTROLLER_QUORUM_VOTERS).toBe(`1@${listening.get('CONTROLLER')}`)
+  const secured = variables.KAFKA_LISTENER_SECURITY_PROTOCOL_MAP!.split(',').map((one) => one.split(':')[0])
+  expect(secured.sort()).toEqual([...listening.keys()].sort())
+})
 
 test('no container is tried if no engine answers', async () => {
   const calls = docker('exit 1')
