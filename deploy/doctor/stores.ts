@@ -54,22 +54,24 @@ export async function checkRegistry(address: string, login: Login | undefined, n
     const mend = `curl -X PUT -H 'content-type: application/json' -d '{"compatibility":"${wanted}"}' ${url}/config/${subject}`
     wrong.push(problem('registry', `subject ${subject} has compatibility ${compatibilityLevel}, not ${wanted}`, mend))
   }
-  const version = await registryVersion(url)
+  const version = await registryVersion(address, login)
   const clock = skew('registry', Date.parse(answer.headers.get('date') ?? ''), now())
   return [ok('registry', `${version}, ${own.length} of ${allRecords.length} subjects registered`), ...wrong, ...clock]
 }
 
-/** Apicurio and Confluent have different endpoints for it. */
-async function registryVersion(url: string): Promise<string> {
+/** Each has an endpoint of its own for it, behind the same login. */
+async function registryVersion(address: string, login: Login | undefined): Promise<string> {
+  const { url, headers } = httpAddress(address, login)
   const { origin } = new URL(url)
-  for (const [address, field] of [
-    [`${origin}/apis/registry/v3/system/info`, 'Apicurio'],
-    [`${url}/v1/metadata/version`, 'Confluent'],
+  for (const [asked, name, field] of [
+    [`${origin}/apis/registry/v3/system/info`, 'Apicurio', 'version'],
+    [`${url}/v1/metadata/version`, 'Confluent', 'version'],
+    [`${url}/_health`, 'Karapace', 'karapace_version'],
   ] as const) {
-    const answer = await fetch(address, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+    const answer = await fetch(asked, { signal: AbortSignal.timeout(5000), headers }).catch(() => undefined)
     if (answer?.ok !== true) continue
-    const { version } = (await answer.json()) as { version?: string }
-    if (version !== undefined) return `${field} ${version}`
+    const version = ((await answer.json().catch(() => ({}))) as { [field]?: string })[field]
+    if (version !== undefined) return `${name} ${version}`
   }
   return 'of unknown version'
 }

@@ -17,6 +17,7 @@ const server = createServer((request: IncomingMessage, response) => {
   else if (request.url?.startsWith('/team/a/subjects/') && request.method === 'POST') response.end('{"id":7}')
   else if (request.url === '/team/a/subjects') response.end('[]')
   else if (request.url?.startsWith('/team/a/config/')) response.end('{"compatibility":"BACKWARD_TRANSITIVE"}')
+  else if (request.url === '/team/a/_health') response.end('{"karapace_version":"6.2.0","healthy":true}')
   else response.writeHead(404).end('{"error_code":404,"message":"not here"}')
 })
 let host: string
@@ -38,7 +39,7 @@ test.each(addresses)('a registry below a sub-path is reached with the login %s',
   asked.splice(0)
   expect(await register(registryClient(address(host), login), Document)).toBe(7)
   expect(await checkRegistry(address(host), login, () => 0)).toContainEqual(
-    expect.objectContaining({ check: 'registry', state: 'ok' }),
+    expect.objectContaining({ check: 'registry', state: 'ok', found: expect.stringMatching(/^Karapace 6\.2\.0, 0 of/) }),
   )
   const [, ...hanging] = await whatHangs(
     {
@@ -50,7 +51,7 @@ test.each(addresses)('a registry below a sub-path is reached with the login %s',
     1000,
   )
   expect(hanging).toEqual([])
-  for (const path of asked) expect(path).toMatch(/^[A-Z]+ \/(team\/a\/(subjects|config|v1)|apis\/|\?)/)
+  for (const path of asked) expect(path).toMatch(/^[A-Z]+ \/(team\/a\/(subjects|config|v1|_health)|apis\/|\?)/)
 })
 
 test('a wrong login is told without the password', async () => {

@@ -57,20 +57,31 @@ class Registry:
         self._headers = {'Content-Type': 'application/vnd.schemaregistry.v1+json'}
         if authorization is not None:
             self._headers['Authorization'] = authorization
+        # The newest id that it gave.
+        self._newest: int | None = None
 
     def register(self, schema: dict[str, Any]) -> int:
         """Gives the schema's id, the same for the same schema every time."""
         subject = f'{schema["namespace"]}.{schema["name"]}'
         body = json.dumps({'schema': json.dumps(schema), 'schemaType': 'AVRO'}).encode()
         answer: int = self._answered(f'/subjects/{subject}/versions', body)['id']
+        self._newest = answer if self._newest is None else max(self._newest, answer)
         return answer
 
     def schema(self, schema_id: int) -> Any:
-        """The schema, or None where the registry has no such id."""
-        found = self._answered(f'/schemas/ids/{schema_id}', missing_ok=True)
+        """The schema, or None where the registry has no such id.
+
+        Karapace answers "not found" to every id while it reads its topic after a start, so that is believed only once it knows the newest id
+        that it gave: ids are given in the order of the topic.
+        """
+        path = f'/schemas/ids/{schema_id}'
+        found = self._answered(path, missing='none')
+        if found is None and self._newest is not None:
+            self._answered(f'/schemas/ids/{self._newest}', missing='wait')
+            found = self._answered(path, missing='none')
         return None if found is None else json.loads(found['schema'])
 
-    def _answered(self, path: str, body: bytes | None = None, missing_ok: bool = False) -> Any:
+    def _answered(self, path: str, body: bytes | None = None, missing: str = 'fail') -> Any:
         request = urllib.request.Request(self._url + path, data=body, headers=self._headers)
         failure: Exception | None = None
         for wait in [*WAITS_SECONDS, None]:
@@ -78,9 +89,9 @@ class Registry:
                 with urllib.request.urlopen(request, timeout=10) as response:
                     return json.load(response)
             except urllib.error.HTTPError as error:
-                if error.code == 404 and missing_ok:
+                if error.code == 404 and missing == 'none':
                     return None
-                if error.code < 500 and error.code not in (408, 429):
+                if error.code < 500 and error.code not in (408, 429) and not (error.code == 404 and missing == 'wait'):
                     text = error.read().decode(errors='replace')[:500]
                     raise WinnowError(
                         'CONFIGURATION',

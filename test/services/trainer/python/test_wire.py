@@ -2,15 +2,18 @@
 
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fastavro
 import pytest
 from winnow_trainer.selection import offset_of
 from winnow_trainer.texts import rows_of
+from winnow_wire import records
 from winnow_wire.connection import Connection
 from winnow_wire.errors import WinnowError
-from winnow_wire.records import PUBLISHED, published_schema
+from winnow_wire.records import PUBLISHED, Registry, published_schema
 
 GOLDEN = json.loads((Path(__file__).parents[4] / 'schemas/published/golden.json').read_text())
 ADDRESSES = {'WINNOW_BROKERS': 'b:9092', 'WINNOW_REGISTRY_URL': 'http://r:8081', 'WINNOW_CLICKHOUSE_URL': 'http://c:8123'}
@@ -100,3 +103,56 @@ def test_says_what_is_missing(change, words):
     with pytest.raises(WinnowError, match=words) as refused:
         Connection.from_environment(ADDRESSES | change)
     assert refused.value.exit_code == 3
+
+
+@pytest.fixture
+def starting():
+    """A registry that gave id 9, and knows no id until it has been asked as often as `after` says; then 4 and 9."""
+
+    class Handler(BaseHTTPRequestHandler):
+        asked: list[str] = []
+        after = 0
+
+        def answer(self, status, value):
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers['Content-Length']))
+            self.answer(200, {'id': 9})
+
+        def do_GET(self):
+            self.asked.append(self.path)
+            schema_id = int(self.path.rsplit('/', 1)[1])
+            if schema_id in (4, 9) and len(self.asked) > self.after:
+                self.answer(200, {'schema': json.dumps({'id': schema_id})})
+            else:
+                self.answer(404, {'error_code': 40403, 'message': 'Schema not found'})
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    registry = Registry(f'http://127.0.0.1:{server.server_port}')
+    registry.register(published_schema('Run'))
+    yield registry, Handler
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_id_that_the_registry_lacks_while_it_reads_its_storage_is_waited_for(starting, monkeypatch):
+    registry, handler = starting
+    monkeypatch.setattr(records, 'WAITS_SECONDS', [0.0, 0.0])
+    assert registry.schema(5) is None
+    handler.asked.clear()
+    handler.after = 3
+    assert registry.schema(4) == {'id': 4}
+    assert [path.rsplit('/', 1)[1] for path in handler.asked] == ['4', '9', '9', '9', '4']
+    handler.after = 1000
+    with pytest.raises(WinnowError) as refused:
+        registry.schema(4)
+    assert refused.value.code == 'UNREACHABLE'
