@@ -44,6 +44,8 @@ export async function checkRegistry(address: string, login: Login | undefined, n
       ),
     ]
   }
+  // Before anything else is asked: of a slow registry that would count as skew.
+  const clock = skew('registry', Date.parse(answer.headers.get('date') ?? ''), now())
   const subjects = (await answer.json()) as string[]
   const own = allRecords.map(subjectOf).filter((subject) => subjects.includes(subject))
   const wrong: Finding[] = []
@@ -55,7 +57,6 @@ export async function checkRegistry(address: string, login: Login | undefined, n
     wrong.push(problem('registry', `subject ${subject} has compatibility ${compatibilityLevel}, not ${wanted}`, mend))
   }
   const version = await registryVersion(address, login)
-  const clock = skew('registry', Date.parse(answer.headers.get('date') ?? ''), now())
   return [ok('registry', `${version}, ${own.length} of ${allRecords.length} subjects registered`), ...wrong, ...clock]
 }
 
