@@ -144,6 +144,8 @@ function startContainer(
     'docker',
     'run',
     '--rm',
+    // The first process of a container heeds no signal that it has no handler for, as the shell that sets Kafka up has none.
+    '--init',
     '--name',
     name,
     '--user',

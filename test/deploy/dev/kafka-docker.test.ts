@@ -62,7 +62,7 @@ test('containers publish ports on loopback only, are removed when they stop, and
   const runs = calls().filter((call) => call.startsWith('run'))
   expect(runs).toHaveLength(2)
   for (const run of runs) {
-    expect(run).toMatch(/^run --rm --name (winnow-\w+-\w+) --user 0 -p 127\.0\.0\.1:\d+:\d+ -v \1:\//)
+    expect(run).toMatch(/^run --rm --init --name (winnow-\w+-\w+) --user 0 -p 127\.0\.0\.1:\d+:\d+ -v \1:\//)
     expect(run.match(/ -p /g)).toHaveLength(1)
   }
   expect(calls().some((call) => call.startsWith('volume'))).toBe(false)
