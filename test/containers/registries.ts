@@ -58,10 +58,11 @@ export function registryOf(program: RegistryProgram, own: (registry: () => Runni
 }
 
 function withRegistry(program: RegistryProgram, own: (registry: () => Running) => void) {
-  const folder = mkdtempSync(join(tmpdir(), 'winnow-registry-'))
+  let folder: string
   let brokers: TestBrokers
   let registry: Running
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'winnow-registry-'))
     brokers = await startBrokers(1)
     registry = await runningOf(program, folder, brokers.addresses[0]!)
     registry.start()
