@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { makeFolder } from '../runtime/make-folder.ts'
 import { storeFor } from '../runtime/stores/open-store.ts'
 import { storeOf } from '../runtime/stores/place.ts'
+import { retried } from '../runtime/stores/retried.ts'
 
 /** A checkpoint's metadata, all of it text: where training was. */
 export const checkpointMetadata = z.object({
@@ -25,8 +26,15 @@ export const runFolder = (checkpoints: string, run: string): string =>
 export const checkpointPath = (checkpoints: string, run: string, step: number): string =>
   `${runFolder(checkpoints, run)}/step-${String(step).padStart(8, '0')}.safetensors`
 
-/** Has a checkpoint written where it belongs, whole or not at all: for an object store first into `TMPDIR`. @param write makes a file atomically */
-export async function saveCheckpoint<T>(place: string, write: (path: string) => Promise<T>): Promise<T> {
+/**
+ * Has a checkpoint written where it belongs, whole or not at all: for an object store first into `TMPDIR`.
+ * @param write makes a file atomically @param storing what becomes of a store that is away; default: it is asked again for half a minute
+ */
+export async function saveCheckpoint<T>(
+  place: string,
+  write: (path: string) => Promise<T>,
+  storing: (put: () => Promise<void>) => Promise<void> = retried,
+): Promise<T> {
   if (storeOf(place) === undefined) {
     makeFolder(dirname(place))
     return await write(place)
@@ -35,7 +43,8 @@ export async function saveCheckpoint<T>(place: string, write: (path: string) => 
   try {
     const file = join(folder, 'checkpoint.safetensors')
     const written = await write(file)
-    await (await storeFor(place)).put(place, file)
+    const store = await storeFor(place)
+    await storing(() => store.put(place, file))
     return written
   } finally {
     await rm(folder, { recursive: true, force: true })

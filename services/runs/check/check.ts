@@ -75,7 +75,10 @@ export async function checkCheckpoints({ name, checkpoints }: RunConfig): Promis
 async function writeProbe(checkpoints: string): Promise<void> {
   if (storeOf(checkpoints) !== undefined) {
     await prepareWriting(checkpoints)
-    return await saveCheckpoint(runFolder(checkpoints, '.winnow-writable'), (path) => writeFile(path, ''))
+    const probe = runFolder(checkpoints, '.winnow-writable')
+    // Who types an address wants to know at once.
+    const once = (put: () => Promise<void>) => put()
+    return await saveCheckpoint(probe, (path) => writeFile(path, ''), once)
   }
   const made = makeFolder(checkpoints)
   const probe = join(checkpoints, `.winnow-${randomUUID()}`)

@@ -5,6 +5,7 @@ import { changed, failureOf } from './failures.ts'
 import { storeFor } from './open-store.ts'
 import { storeOf } from './place.ts'
 import { resumed } from './resumed.ts'
+import { retried } from './retried.ts'
 import type { StoredObject } from './store.ts'
 
 /** Exactly what a reader of parts needs. */
@@ -29,7 +30,8 @@ const chunkBytes = 1024 * 1024
 /**
  * Opens a file by its path, or an object by its address.
  * @param version that an object must have: the one it had when it was found
- * @throws the system's error for a path; WinnowError for an address: CONFIGURATION if there is none, BAD_DATA if it has changed
+ * @throws the system's error for a path; WinnowError for an address: CONFIGURATION if there is none, BAD_DATA if it has changed,
+ *   UNREACHABLE after half a minute
  */
 export async function openBytes(place: string, version?: string): Promise<Bytes> {
   return storeOf(place) === undefined ? await openLocal(place) : await openRemote(place, version)
@@ -57,7 +59,8 @@ async function openLocal(path: string): Promise<Bytes> {
 }
 
 async function openRemote(uri: string, version: string | undefined): Promise<Bytes> {
-  const object = await (await storeFor(uri)).open(uri, version)
+  const store = await storeFor(uri)
+  const object = await retried(() => store.open(uri, version))
   if (object === null) throw version === undefined ? failureOf(uri, absent, '') : changed(uri)
   const { byteLength } = object
   return {

@@ -1,8 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
-import { checkpointMetadata, checkpointPath, latestCheckpoint } from '../../../services/trainer/checkpoints.ts'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
+import {
+  checkpointMetadata,
+  checkpointPath,
+  latestCheckpoint,
+  saveCheckpoint,
+} from '../../../services/trainer/checkpoints.ts'
+import { lacks, startWeb } from '../../support/stores.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'winnow-checkpoints-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -27,3 +33,32 @@ test('a checkpoint without a valid training position in its metadata is refused'
   expect(() => checkpointMetadata.parse({ ...place, token: 'none' })).toThrow('token')
   expect(() => checkpointMetadata.parse({ ...place, round: '1.5' })).toThrow('round')
 })
+
+const missing = lacks('@aws-sdk/client-s3') ?? lacks('@aws-sdk/lib-storage')
+const because = missing === undefined ? '' : ` (skipped: ${missing})`
+test.skipIf(missing !== undefined)(
+  `a store that is away is asked again, but by who wants to know at once${because}`,
+  async () => {
+    const web = await startWeb()
+    onTestFinished(() => web.stop())
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', web.url)
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, 'any')
+    vi.stubEnv('AWS_REGION', 'us-east-1')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    let puts = 0
+    web.answer = (_, response) => {
+      puts++
+      response.writeHead(puts > answeredFrom ? 200 : 503, { etag: '"1"' }).end()
+      return true
+    }
+    const write = async (path: string) => writeFileSync(path, 'weights')
+    let answeredFrom = Infinity
+    const once = saveCheckpoint('s3://bucket/r', write, (put) => put())
+    await expect(once).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    // The library asks some times itself.
+    answeredFrom = 2 * puts
+    puts = 0
+    await saveCheckpoint('s3://bucket/r', write)
+    expect(puts).toBe(answeredFrom + 1)
+  },
+)

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from .errors import WinnowError
@@ -27,6 +27,8 @@ DELAY_FIRST = 0.25
 DELAY_MAX = 30.0
 CHUNK = 1 << 20
 SECONDS_MAX = 60.0
+
+Answer = TypeVar('Answer')
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ def prepare(place: str) -> None:
 
 
 def upload(path: str, place: str) -> None:
-    """Stores a file of this machine, whole or not at all. Raises as `download`; CONFIGURATION where nothing can be written."""
+    """Stores a file of this machine, whole or not at all; a store that is away is asked again for half a minute. Raises as `download`;
+    CONFIGURATION where nothing can be written."""
     bucket, key = _bucket_and_key(place)
     kind = SCHEMES[scheme_of(place)]
-    try:
+
+    def put() -> None:
         if kind == 's3':
             _s3_client().upload_file(path, bucket, key)
         elif kind == 'gs':
@@ -113,11 +117,11 @@ def upload(path: str, place: str) -> None:
         else:
             hint = 'Name a folder, or an address of s3:// or gs://.'
             raise WinnowError('CONFIGURATION', f'nothing can be stored at {shown(place)}', hint)
-    except Exception as error:
-        raise _failure(place, error) from None
+
+    _retried(place, put)
 
 
-def _retried(place: str, work: Callable[[], Stored]) -> Stored:
+def _retried(place: str, work: Callable[[], Answer]) -> Answer:
     for failures in range(1, FAILURES_MAX + 1):
         try:
             return work()
@@ -133,6 +137,9 @@ def _failure(place: str, error: Exception) -> WinnowError:
     """What an error of a library means. The error itself may hold the signed request, so it is not passed on."""
     if isinstance(error, WinnowError):
         return error
+    # boto3 tells of what it could not upload by an error without the answer, which that error came of.
+    if type(error).__name__ == 'S3UploadFailedError' and isinstance(error.__context__, Exception):
+        error = error.__context__
     response = getattr(error, 'response', None)
     status = response.get('ResponseMetadata', {}).get('HTTPStatusCode') if isinstance(response, dict) else None
     status = status or getattr(response, 'status_code', None) or getattr(error, 'code', None)

@@ -89,6 +89,19 @@ describe('a file of a web server', () => {
     await expect(reading).rejects.toMatchObject({ code: 'UNREACHABLE', retriable: true })
   })
 
+  test('that is away when it is opened is asked for again', async () => {
+    web.files.set('/a', { bytes: content, etag: '"1"' })
+    let failures = 2
+    web.answer = (_, response) => {
+      if (failures-- <= 0) return false
+      response.writeHead(503).end()
+      return true
+    }
+    const file = await openBytes(`${web.url}/a`)
+    expect(failures).toBeLessThan(0)
+    expect(await file.at(0, 10)).toEqual(content.subarray(0, 10))
+  })
+
   test('that stalls is asked for again', async () => {
     web.files.set('/a', { bytes: content, etag: '"1"' })
     const object = (await (await storeFor(`${web.url}/a`)).open(`${web.url}/a`))!

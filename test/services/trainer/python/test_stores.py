@@ -117,6 +117,38 @@ def test_addresses_of_stores_are_named_as_files_are():
         stores.upload('/nowhere', 'https://h/a')
 
 
+def test_a_store_that_is_away_is_asked_again_and_one_that_refuses_an_upload_is_not(monkeypatch):
+    monkeypatch.setattr(stores, 'DELAY_FIRST', 0.001)
+    calls = []
+
+    class S3UploadFailedError(Exception):
+        """boto3's, which does not have the answer."""
+
+    class Answered(Exception):
+        def __init__(self, status):
+            super().__init__(status)
+            self.response = {'ResponseMetadata': {'HTTPStatusCode': status}}
+
+    class Client:
+        def upload_file(self, *given):
+            calls.append(given)
+            try:
+                raise Answered(status)
+            except Answered as error:
+                if len(calls) < 3:
+                    raise S3UploadFailedError(str(error))  # noqa: B904 - as boto3 does
+
+    monkeypatch.setattr(stores, '_s3_client', Client)
+    status = 503
+    stores.upload('/file', 's3://b/k')
+    assert calls == [('/file', 'b', 'k')] * 3
+    calls.clear()
+    status = 403
+    with pytest.raises(WinnowError, match='is refused') as refused:
+        stores.upload('/file', 's3://b/k')
+    assert refused.value.code == 'CONFIGURATION' and len(calls) == 1
+
+
 def test_a_checkpoint_whose_mapped_path_is_an_address_is_stored_there_before_it_is_reported(tmp_path, monkeypatch):
     stored, reports = [], Reports()
     monkeypatch.setattr(
