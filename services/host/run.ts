@@ -190,7 +190,7 @@ export async function startTrainer(
     model,
     booking,
     onProgress: (progress: Progress) => {
-      meter?.onProgress(progress)
+      meter?.onProgress(progress, run.steps)
       hooks.onProgress?.(progress)
     },
   }

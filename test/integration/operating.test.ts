@@ -69,6 +69,7 @@ test('a run has metrics, traces from document to selection and a place in top, a
     `winnow_reward_coverage_ratio{run="${run.name}"} 1`,
     `winnow_round{run="${run.name}"} 2`,
     `winnow_trainer_step{run="${run.name}"} ${run.steps}`,
+    `winnow_trainer_steps_planned{run="${run.name}"} ${run.steps}`,
     `winnow_reselection_seconds_count{run="${run.name}"} 3`,
   ])
     expect(scrape).toContain(series)

@@ -105,6 +105,7 @@ export class Metrics {
       ['run'],
     ),
     step: this.#gauge('winnow_trainer_step', 'Optimizer steps done', ['run']),
+    steps: this.#gauge('winnow_trainer_steps_planned', 'Optimizer steps that the run makes', ['run']),
     tokens: this.#gauge('winnow_trainer_tokens', 'Tokens trained on', ['run']),
     loss: this.#gauge('winnow_trainer_loss', 'Nats per token: training, reference, corpus', ['run', 'kind']),
   } as const

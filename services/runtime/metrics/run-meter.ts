@@ -67,10 +67,12 @@ export class RunMeter {
     }
   }
 
-  onProgress({ step, tokens, trainLoss, referenceLoss, corpusLoss }: Progress): void {
+  /** @param steps that the run makes in all */
+  onProgress({ step, tokens, trainLoss, referenceLoss, corpusLoss }: Progress, steps: number): void {
     const { run: numbers } = this.#metrics
     const run = this.#run
     numbers.step.set({ run }, step)
+    numbers.steps.set({ run }, steps)
     numbers.tokens.set({ run }, tokens)
     for (const [kind, loss] of Object.entries({ training: trainLoss, reference: referenceLoss, corpus: corpusLoss }))
       if (loss !== null) numbers.loss.set({ run, kind }, loss)

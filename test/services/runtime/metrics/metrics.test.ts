@@ -59,7 +59,7 @@ test('a round reports its age while open, its coverage once closed, and theta on
   nowMs = 6200
   const manifest = { round: 1, documents: 10, actors: ['topic'], theta: [0.25] } as unknown as Manifest
   meter.onConsole({ kind: 'selected', run: testRun('r'), manifest })
-  meter.onProgress({ step: 7, tokens: 70, trainLoss: 6.5, referenceLoss: null, corpusLoss: null } as Progress)
+  meter.onProgress({ step: 7, tokens: 70, trainLoss: 6.5, referenceLoss: null, corpusLoss: null } as Progress, 8)
   expect(await series(metrics)).toMatchObject({
     'winnow_round_opened_timestamp_seconds{run="r"}': 0,
     'winnow_reward_coverage_ratio{run="r"}': 0.75,
@@ -68,6 +68,7 @@ test('a round reports its age while open, its coverage once closed, and theta on
     'winnow_reselection_seconds_sum{run="r"}': 0.2,
     'winnow_theta{run="r",actor="topic"}': 0.25,
     'winnow_trainer_step{run="r"}': 7,
+    'winnow_trainer_steps_planned{run="r"}': 8,
     'winnow_trainer_loss{run="r",kind="training"}': 6.5,
   })
   expect(Object.keys(await series(metrics))).not.toContain('winnow_trainer_loss{run="r",kind="reference"}')
