@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds what the tests of the chart in test/containers start, by Go, into a folder: a control plane of Kubernetes, kubelet, kubectl, the definitions of the
-# operators' resources, KEDA and Prometheus.
+# operators' resources, KEDA, Prometheus and kube-router.
 # sh test/containers/kubernetes/build.sh FOLDER
 set -eu
 mkdir -p "$1/crds"
@@ -37,3 +37,5 @@ cd "$(sources github.com/prometheus/prometheus@v0.316.0)"
 export GOWORK=off
 flags="-s -w"
 CGO_ENABLED=0 go build -trimpath -tags remove_all_sd -ldflags "$flags" -o "$folder/prometheus" ./cmd/prometheus
+cd "$(sources github.com/cloudnativelabs/kube-router/v2@v2.1.0)"
+CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$folder/kube-router" ./cmd/kube-router

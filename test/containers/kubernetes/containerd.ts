@@ -22,7 +22,9 @@ export const missingForContainers = (): string[] => [
 export interface Containerd {
   /** Of its socket. */
   readonly endpoint: string
-  /** Of the bridge on this machine, which its pods reach. */
+  /** The bridge on this machine, between its pods. */
+  readonly bridge: string
+  /** Of the bridge, which its pods reach. */
   readonly address: string
   /** Everything of it: containers, mounts, the bridge. Its folder stays. */
   stop(): Promise<void>
@@ -30,7 +32,7 @@ export interface Containerd {
 
 /**
  * containerd with state, socket and network of its own: a bridge with the first address of a private network, from which pods reach this machine and
- * nothing else. Nothing keeps the network policies. `images` are archives to import. @throws Error with the end of its log
+ * nothing else. Nothing keeps the network policies of its own accord (policies.ts). `images` are archives to import. @throws Error with the end of its log
  */
 export async function startContainerd(folder: string, images: readonly string[]): Promise<Containerd> {
   const socket = join(folder, 'containerd.sock')
@@ -78,7 +80,7 @@ export async function startContainerd(folder: string, images: readonly string[])
       await sleep(100)
     }
     for (const image of images) await ctr('images', 'import', image)
-    return { endpoint: `unix://${socket}`, address, stop }
+    return { endpoint: `unix://${socket}`, bridge, address, stop }
   } catch (error) {
     await stop()
     throw error

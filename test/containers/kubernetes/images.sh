@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds what test/containers/kubelet.test.ts runs, by buildah, into the folder of build.sh: the image of winnow by the Dockerfile, and that of a pod's
+# Builds what the pods of kubelet.test.ts and network-policies.test.ts run, by buildah, into the folder of build.sh: the image of winnow by the Dockerfile, and that of a pod's
 # sandbox. The Dockerfile's base is put together from Debian's packages, the Node of node_modules and the npm that is here, unless it is there already.
 # sh test/containers/kubernetes/images.sh FOLDER
 set -eu
