@@ -59,13 +59,14 @@ test('images, of the tests and of compose, have the same versions as the jars an
   )
 })
 
-test('a broker in a container advertises an address that its clients reach', () => {
+test('a broker in a container advertises an address that its clients reach, and one by which it reaches itself', () => {
   const { port, hostPort, environment, ready } = kafkaContainer({ host: 'docker.lan', port: 41_234 }, 'cluster')
   expect({ port, hostPort, ready }).toEqual({ port: 9092, hostPort: 41_234, ready: /Kafka Server started/ })
   expect(environment).toMatchObject({
     CLUSTER_ID: 'cluster',
-    KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://docker.lan:41234',
-    KAFKA_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://docker.lan:41234,BROKER://localhost:9094',
+    KAFKA_LISTENERS: 'PLAINTEXT://:9092,BROKER://localhost:9094,CONTROLLER://localhost:9093',
+    KAFKA_INTER_BROKER_LISTENER_NAME: 'BROKER',
     KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
   })
 })
@@ -105,7 +106,8 @@ test('with an engine all three containers are created, and none is left if one f
     // Their own users could not write where their state is.
     expect(kafka.User).toBe('0')
     const { HostPort } = kafka.HostConfig.PortBindings['9092/tcp']![0]!
-    expect(kafka.Env).toContain(`KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:${HostPort}`)
+    const advertised = `PLAINTEXT://127.0.0.1:${HostPort},BROKER://localhost:9094`
+    expect(kafka.Env).toContain(`KAFKA_ADVERTISED_LISTENERS=${advertised}`)
     expect(fake.running()).toEqual([])
   } finally {
     await fake.close()
