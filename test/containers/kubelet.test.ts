@@ -9,6 +9,7 @@ import {
   changeTo,
   cluster,
   completed,
+  documents,
   exec,
   exitOf,
   folder,
@@ -16,6 +17,7 @@ import {
   inNamespace,
   jobOf,
   keys,
+  kubelet,
   labelled,
   logOf,
   namespace,
@@ -105,6 +107,35 @@ describe.skipIf(without() !== '')(`the chart on a node of Kubernetes${without()}
     expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
   })
 
+  test('a folder is watched: what arrives is ingested, each row once, also by the pod after one whose node was drained', async () => {
+    const there = await documents()
+    addRows('arriving/fourth.jsonl', 10_000, 200)
+    await changeTo({ ingest: { mode: 'watch', paths: ['/corpus/arriving'] } })
+    await settled()
+    await labelled(there + 200)
+    const watching = async (): Promise<Resource> => {
+      const running = (await podsOf('ingest')).filter(({ status }) => status.phase === 'Running')
+      expect(running).toHaveLength(1)
+      return running[0]
+    }
+    const before = await watching()
+    addRows('arriving/fifth.jsonl', 11_000, 5_000)
+    await until(async () => expect(await documents()).toBeGreaterThan(there + 200), patient)
+    const only = `--pod-selector=app.kubernetes.io/component=${before.metadata.labels['app.kubernetes.io/component']}`
+    const drain = () => cluster.kubectl(['drain', kubelet.node, only, '--delete-emptydir-data', '--timeout=120s'])
+    expect(await exitOf(before, drain)).toBe(0)
+    addRows('arriving/below/sixth.jsonl', 16_000, 100)
+    await cluster.kubectl(['uncordon', kubelet.node])
+    await settled()
+    await labelled(there + 5_300)
+    const after = await watching()
+    expect(after.metadata.uid).not.toBe(before.metadata.uid)
+    expect(after.status.containerStatuses[0].restartCount).toBe(0)
+    await saidBy(after, /sixth\.jsonl: 100 documents/)
+    // It looks at what the first pod has ingested, and writes nothing of it again.
+    await saidBy(after, /fourth\.jsonl: already ingested, 200 documents/)
+  })
+
   test('a run that is not recorded waits for it, but for its trainer; recorded, it is trained, also by the pod after one that was deleted', async () => {
     const runs = { first: { influence: { replicas: 1 }, trainer: { enabled: true } } }
     await changeTo({ runs })
@@ -139,6 +170,20 @@ describe.skipIf(without() !== '')(`the chart on a node of Kubernetes${without()}
     const [stations] = await podsOf('stations-first')
     await saidBy(stations, /first\s+round 3 selected/)
     expect(await winnow('run', 'list')).toMatch(/first/)
+  })
+
+  test('a pod that writes more than it may is evicted, and another takes its place', async () => {
+    const [pod] = await podsOf('decontamination')
+    await exec('decontamination', 'sh', '-c', 'head -c 100000000 /dev/zero > /tmp/x')
+    await until(async () => {
+      const field = `involvedObject.uid=${pod.metadata.uid},reason=Evicted`
+      const path = `/api/v1/namespaces/${namespace}/events?fieldSelector=${encodeURIComponent(field)}`
+      const { items } = await cluster.api('GET', path)
+      expect(items.map(({ message }: Resource) => message).join()).toContain('scratch')
+      const others = (await podsOf('decontamination')).filter(({ metadata }) => metadata.uid !== pod.metadata.uid)
+      expect(others.map(({ status }) => status.containerStatuses?.[0].ready)).toEqual([true])
+    }, patient)
+    await settled()
   })
 
   test('changed to what cannot run, it goes on with the pods that it has: no model, too little memory', async () => {

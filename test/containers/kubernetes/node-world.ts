@@ -38,7 +38,7 @@ export const metricsToken = 'another-token-of-this-test'
 export let folder: string
 export let cluster: Cluster
 export let servers: PodServers
-let kubelet: Kubelet
+export let kubelet: Kubelet
 const starting = new AsyncDisposableStack()
 
 /** Starts it before the tests of the file that calls this, and ends it after them. @param policies whether network policies are kept there */
@@ -142,7 +142,7 @@ const values = () => ({
     masterKeys: { name: 'keys', key: 'master-keys.json' },
   },
   storage: Object.fromEntries(['models', 'corpus', 'checkpoints'].map((name) => [name, { existingClaim: name }])),
-  ...{ defaults: room, decontamination: room, duplicates: room },
+  ...{ defaults: room, decontamination: { ...room, scratch: '64Mi' }, duplicates: room },
   tools: { enabled: true, ...room },
   ingest: { mode: 'job', paths: ['/corpus/first.jsonl'] },
 })
@@ -200,21 +200,24 @@ export const logOf = (pod: Resource, ...args: string[]): Promise<string> =>
 export const saidBy = (pod: Resource, line: RegExp): Promise<void> =>
   until(async () => expect(await logOf(pod)).toMatch(line), patient)
 
-/** Deletes a pod; the code of its container, which is told before it is gone: a finalizer keeps it until then. */
-export async function exitOf(pod: Resource): Promise<number> {
+/** Deletes a pod, or ends it in another way; the code of its container, which is told before it is gone: a finalizer keeps it until then. */
+export async function exitOf(pod: Resource, end?: () => Promise<unknown>): Promise<number> {
   const path = `/api/v1/namespaces/${namespace}/pods/${pod.metadata.name}`
   const keep = (finalizers: string[] | null) =>
     cluster.api('PATCH', path, { metadata: { finalizers } }, 'application/merge-patch+json')
   await keep([...(pod.metadata.finalizers ?? []), 'winnow.test/until-seen'])
-  await cluster.api('DELETE', path)
-  let code: number | undefined
-  await until(async () => {
-    code = (await cluster.api('GET', path)).status.containerStatuses[0].state.terminated?.exitCode
-    expect(code).toEqual(expect.any(Number))
-  })
-  const { finalizers } = (await cluster.api('GET', path)).metadata
-  await keep(finalizers.filter((name: string) => name !== 'winnow.test/until-seen'))
-  return code!
+  const seen = async (): Promise<number> => {
+    let code: number | undefined
+    await until(async () => {
+      code = (await cluster.api('GET', path)).status.containerStatuses[0].state.terminated?.exitCode
+      expect(code).toEqual(expect.any(Number))
+    })
+    const { finalizers } = (await cluster.api('GET', path)).metadata
+    await keep(finalizers.filter((name: string) => name !== 'winnow.test/until-seen'))
+    return code!
+  }
+  const [code] = await Promise.all([seen(), end === undefined ? cluster.api('DELETE', path) : end()])
+  return code
 }
 
 export const labelled = (count: number): Promise<void> =>
@@ -222,3 +225,5 @@ export const labelled = (count: number): Promise<void> =>
     async () => expect(await winnow('status')).toContain(`${count} documents, ${count} labelled by every actor`),
     patient,
   )
+/** How many documents there are. */
+export const documents = async (): Promise<number> => Number(/corpus: (\d+) documents/.exec(await winnow('status'))![1])
