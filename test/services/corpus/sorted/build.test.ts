@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asDocumentId, topics } from '../../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
@@ -11,17 +10,10 @@ import { Sql, type SqlParameters } from '../../../../services/runtime/clickhouse
 import type { ViewOptions } from '../../../../topologies/corpus-store.ts'
 import { parseSelectionConfig } from '../../../../topologies/selection/config.ts'
 import { select } from '../../../../topologies/selection/select.ts'
-import { seedOf, splitmix64 } from '../../../../topologies/selection/u64.ts'
+import { seedOf } from '../../../../topologies/selection/u64.ts'
+import { addDocuments, asOf, column, tokensOf } from './one-actor.ts'
 
-const column = { actor: 'topic', version: 'v1', topic: 'winnow.labels.topic' }
 const documents = 3000
-const idOf = (n: number) => asDocumentId(splitmix64(BigInt(n)))
-const asOf = (n: number) => ({
-  columns: [column],
-  labelOffsets: [topics.documents.name, column.topic].map((topic) => ({ topic, partition: 0, offsetNext: n })),
-  readsOf: null,
-  draws: true,
-})
 
 /** Statements that were sent, in order. Can fail a chosen one, as a kill before it would. */
 class WatchedSql extends Sql {
@@ -61,18 +53,7 @@ const watched = () => {
   return { sql, store: new ClickHouseStore(sql, { rowsPerStep: 500 }) }
 }
 
-async function add(first: number, count: number): Promise<void> {
-  const store = new ClickHouseStore(clickHouse.sql)
-  const all = Array.from({ length: count }, (_, n) => first + n)
-  const at = (n: number) => ({ partition: 0, offset: n })
-  const tokens = (n: number) => 1 + (n % 3)
-  await store.addDocuments(
-    all.map((n) => ({ value: { docId: idOf(n), text: '', meta: '{}', tokens: tokens(n) }, ...at(n) })),
-  )
-  const { actor, version } = column
-  const label = (n: number) => ({ docId: idOf(n), actor, version, subcategory: n % 4, score: 0.5, tokens: tokens(n) })
-  await store.addLabels(all.map((n) => ({ value: label(n), ...at(n) })))
-}
+const add = (first: number, count: number) => addDocuments(clickHouse.sql, first, count)
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'winnow-build-'))
@@ -97,7 +78,7 @@ const counted = async (store: ClickHouseStore, n: number) =>
 const expected = (n: number) =>
   [0, 1, 2, 3].map((label) => {
     const held = Array.from({ length: n }, (_, i) => i).filter((i) => i % 4 === label)
-    return `${label}: ${held.length}, ${held.reduce((sum, i) => sum + 1 + (i % 3), 0)}`
+    return `${label}: ${held.length}, ${held.reduce((sum, i) => sum + tokensOf(i), 0)}`
   })
 
 /** Cut off at each kind of effect: nothing of what was recorded is done again, and nothing is counted twice. */

@@ -2,23 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { asDocumentId, topics } from '../../../../schemas/index.ts'
 import { ClickHouseStore } from '../../../../services/corpus/clickhouse-store.ts'
 import { StateCatalog } from '../../../../services/corpus/sorted/catalog.ts'
 import { type ClickHouse, createClickHouse } from '../../../../services/runtime/clickhouse/client.ts'
 import { migrate } from '../../../../services/runtime/clickhouse/migrate.ts'
 import { parseSelectionConfig } from '../../../../topologies/selection/config.ts'
 import { select } from '../../../../topologies/selection/select.ts'
-import { splitmix64 } from '../../../../topologies/selection/u64.ts'
 import { blocksFor } from '../../../support/documents.ts'
+import { addDocuments, asOf, column } from './one-actor.ts'
 
-const column = { actor: 'topic', version: 'v1', topic: 'winnow.labels.topic' }
-const asOf = (n: number) => ({
-  columns: [column],
-  labelOffsets: [topics.documents.name, column.topic].map((topic) => ({ topic, partition: 0, offsetNext: n })),
-  readsOf: null,
-  draws: true,
-})
 const config = parseSelectionConfig({
   ...{ seed: 1, actors: { topic: { subcategories: ['a', 'b', 'c', 'd'] } }, budget: { documents: 100 } },
 })
@@ -27,24 +19,6 @@ let folder: string
 let clickHouse: ClickHouse
 let table: string
 const command = async (statement: string) => await clickHouse.sql.command(statement)
-
-async function add(first: number, count: number): Promise<void> {
-  const store = new ClickHouseStore(clickHouse.sql)
-  const all = Array.from({ length: count }, (_, n) => {
-    const docId = asDocumentId(splitmix64(BigInt(first + n)))
-    return { docId, tokens: 1 + (n % 3), at: { partition: 0, offset: first + n } }
-  })
-  await store.addDocuments(
-    all.map(({ docId, tokens, at }) => ({ value: { docId, text: '', meta: '{}', tokens }, ...at })),
-  )
-  const { actor, version } = column
-  await store.addLabels(
-    all.map(({ docId, tokens, at }) => ({
-      value: { docId, actor, version, subcategory: at.offset % 4, score: 0.5, tokens },
-      ...at,
-    })),
-  )
-}
 
 /** By a process that has just started, of the corpus as of n documents. */
 async function selected(n = 1000): Promise<bigint[]> {
@@ -58,7 +32,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'winnow-lost-rows-'))
   clickHouse = await createClickHouse({ url: `chdb:${folder}` })
   await migrate(clickHouse.sql)
-  await add(0, 1000)
+  await addDocuments(clickHouse.sql, 0, 1000)
   table = new StateCatalog(clickHouse.sql, { columns: [column] }).table
 })
 afterAll(async () => {
