@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findJava } from '../../deploy/dev/java.ts'
-import { string, u64 } from '../../schemas/field.ts'
-import { record } from '../../schemas/record.ts'
+import { u64 } from '../../schemas/field.ts'
+import { type RecordType, record } from '../../schemas/record.ts'
 import { createCodec } from '../../services/runtime/codec.ts'
-import { uniqueName } from '../support/registry-contract.ts'
+import { twoVersions, uniqueName } from '../support/registry-contract.ts'
 import { registryOf } from './registries.ts'
 
 const jars = process.env.WINNOW_TEST_CONFLUENT
@@ -55,11 +55,10 @@ registryOf(
     },
   },
   (registry) => {
+    const open = (one: RecordType) => createCodec({ registry: registry().url, records: [one] })
+
     test('a subject that is read-only gives the schemas that it has, and what it refuses is told as that', async () => {
-      const name = uniqueName()
-      const before = record(name, '', { id: u64 })
-      const after = record(name, '', { id: u64, note: { ...string, default: 'none' } })
-      const open = (one: typeof before | typeof after) => createCodec({ registry: registry().url, records: [one] })
+      const { name, before, after } = twoVersions()
       const bytes = (await open(before)).encode(before, { id: 1n })
       const set = (mode: string) => registry().ask(`/mode/winnow.${name}`, 'PUT', { mode })
       expect((await set('READONLY')).status).toBe(200)
@@ -74,10 +73,7 @@ registryOf(
     })
 
     test('a subject that was deleted is registered again under its id, whose records were readable all the while', async () => {
-      const name = uniqueName()
-      const before = record(name, '', { id: u64 })
-      const after = record(name, '', { id: u64, note: { ...string, default: 'none' } })
-      const open = (one: typeof before | typeof after) => createCodec({ registry: registry().url, records: [one] })
+      const { name, before, after } = twoVersions()
       const bytes = (await open(before)).encode(before, { id: 1n })
       expect((await registry().ask(`/subjects/winnow.${name}`, 'DELETE')).status).toBe(200)
       expect(await (await open(after)).decode(bytes)).toEqual({ record: name, value: { id: 1n, note: 'none' } })

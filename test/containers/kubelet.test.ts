@@ -15,12 +15,14 @@ import {
   folder,
   helm,
   inNamespace,
+  installed,
   jobOf,
   keys,
   kubelet,
   labelled,
   logOf,
   namespace,
+  nothingWrong,
   patient,
   podsOf,
   release,
@@ -37,11 +39,7 @@ useNode()
 
 describe.skipIf(without() !== '')(`the chart on a node of Kubernetes${without()}`, () => {
   test('installed, every pod becomes ready by its probes, the Job of ingest ends complete, and every document is labelled', async () => {
-    await changeTo()
-    await settled()
-    await completed('ingest')
-    await labelled(900)
-    expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
+    await installed()
     const [board] = await podsOf('board')
     const service = `/api/v1/namespaces/${namespace}/services/${release}-board:http/proxy`
     expect(await cluster.api('GET', `${service}/readyz`)).toBeDefined()
@@ -104,7 +102,7 @@ describe.skipIf(without() !== '')(`the chart on a node of Kubernetes${without()}
     await given(1)
     expect(await pods()).toEqual(before)
     // Its texts are read by the key that is left.
-    expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
+    await nothingWrong()
   })
 
   test('a folder is watched: what arrives is ingested, each row once, also by the pod after one whose node was drained', async () => {

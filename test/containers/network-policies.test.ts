@@ -5,8 +5,7 @@ import {
   boardToken,
   changeTo,
   cluster,
-  completed,
-  labelled,
+  installed,
   metricsToken,
   namespace,
   patient,
@@ -14,7 +13,6 @@ import {
   servers,
   settled,
   useNode,
-  winnow,
   without,
 } from './kubernetes/node-world.ts'
 import { missingForPolicies } from './kubernetes/policies.ts'
@@ -123,11 +121,7 @@ const fromMonitoring = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/met
 
 describe.skipIf(because !== '')(`the chart's network policy, kept${because}`, () => {
   test('installed, its pods reach the broker, the registry and ClickHouse, their probes are answered, and every document is labelled', async () => {
-    await changeTo()
-    await settled()
-    await completed('ingest')
-    await labelled(900)
-    expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
+    await installed()
   })
 
   test('pods of its namespace scrape metrics and open the board, and those of others reach no port of winnow', async () => {

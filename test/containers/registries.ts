@@ -6,16 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Child, startChild } from '../../deploy/dev/child.ts'
 import { choosePorts } from '../../deploy/dev/ports.ts'
 import { checkRegistry } from '../../deploy/doctor/stores.ts'
-import { string, u64 } from '../../schemas/field.ts'
 import { allRecords, Document } from '../../schemas/index.ts'
-import { record } from '../../schemas/record.ts'
 import { httpAddress, withoutLogin } from '../../services/runtime/address.ts'
 import { systemClock } from '../../services/runtime/clock.ts'
 import { createCodec, DecodeError } from '../../services/runtime/codec.ts'
 import { brokersCanBeStarted, startBrokers, type TestBrokers } from '../faults/brokers.ts'
 import { connect, until } from '../support/kafka.ts'
 import { document, labelled, setUpLabeler, startLabeler } from '../support/label-station.ts'
-import { registryContract, uniqueName } from '../support/registry-contract.ts'
+import { registryContract, twoVersions } from '../support/registry-contract.ts'
 
 /** Where a registry runs, and who may do everything in it. */
 export interface Place {
@@ -105,9 +103,7 @@ function withRegistry(program: RegistryProgram, own: (registry: () => Running) =
     const send = (id: bigint) =>
       producer.send([{ topic: input, key: `${id}`, value: codec.encode(Document, document(id)) }])
     const station = await startLabeler(kafka, codec, actor, input)
-    const name = uniqueName()
-    const before = record(name, '', { id: u64 })
-    const after = record(name, '', { id: u64, note: { ...string, default: 'none' } })
+    const { name, before, after } = twoVersions()
     const written = (await createCodec({ registry: registry.url, records: [before] })).encode(before, { id: 7n })
     const open = () => createCodec({ registry: registry.url, records: [after] })
     const readers = [await open(), await open(), await open(), await open()]

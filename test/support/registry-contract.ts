@@ -8,6 +8,14 @@ import { createCodec } from '../../services/runtime/codec.ts'
 /** A record whose subject no other test has. */
 export const uniqueName = () => `Test${randomUUID().replaceAll('-', '')}`
 
+/** Of such a record yesterday's version and today's. */
+export function twoVersions() {
+  const name = uniqueName()
+  const before = record(name, '', { id: u64 })
+  const after = record(name, '', { id: u64, note: { ...string, default: 'none' } })
+  return { name, before, after }
+}
+
 /** What winnow needs of any registry. */
 export function registryContract(url: () => string): void {
   test('every record type registers, and registering again gives the same ids', async () => {

@@ -13,7 +13,7 @@ export interface ResumeOptions {
 }
 
 export const defaultResume: ResumeOptions = { failuresMax: 8, delayMsFirst: 250, stallMs: 60_000 }
-const delayMsMax = 30_000
+export const delayMsMax = 30_000
 
 /**
  * The bytes of an object from `start` to before `end`. Where a connection breaks, it goes on at the byte after the last one, of the same version.

@@ -227,3 +227,16 @@ export const labelled = (count: number): Promise<void> =>
   )
 /** How many documents there are. */
 export const documents = async (): Promise<number> => Number(/corpus: (\d+) documents/.exec(await winnow('status'))![1])
+
+/** The chart as it is, with all that `prepare` made: it is there, and its documents are labelled. */
+export async function installed(): Promise<void> {
+  await changeTo()
+  await settled()
+  await completed('ingest')
+  await labelled(900)
+  await nothingWrong()
+}
+
+export async function nothingWrong(): Promise<void> {
+  expect(await winnow('doctor')).not.toMatch(/ (problem|warning|unreachable) /)
+}
